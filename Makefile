@@ -1,0 +1,64 @@
+# Everything a person or a machine does here starts with `make`; `make help` lists it.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast check format compile check-compiled schema local-up local-down local-env constraints clean clean-cache
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.ready  ## The main job on this machine: Hub → mirror → real vLLM endpoint → smoke tests → evaluation → teardown
+	@$(BIN)/vertex-vllm demo
+
+test: $(VENV)/.ready  ## All tests, also those that start real vLLM
+	@$(BIN)/python -m localcloud.runtime
+	@$(BIN)/pytest
+
+test-fast: $(VENV)/.ready  ## The tests that start no vLLM
+	@$(BIN)/pytest -m "not vllm"
+
+check: $(VENV)/.ready  ## Lint, format, types, import rules, generated files current
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/pytest -q tests/test_architecture.py tests/pipelines/test_compiled.py tests/vertex_vllm/config/test_schema.py
+
+format: $(VENV)/.ready  ## Rewrite the sources as ruff wants them
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+compile: $(VENV)/.ready  ## Write compiled/*.yaml; IMAGE=… pins the components' image
+	@$(BIN)/python -m pipelines.compile $(if $(IMAGE),--image $(IMAGE))
+
+check-compiled: $(VENV)/.ready  ## Fail when compiled/*.yaml is not what `make compile` writes
+	@$(BIN)/python -m pipelines.compile --check
+
+schema: $(VENV)/.ready  ## Write configs/deployment.schema.json for editors
+	@$(BIN)/python -m vertex_vllm.config.schema
+
+local-up: $(VENV)/.ready  ## Start the local cloud
+	@$(BIN)/vertex-vllm local up
+
+local-down: $(VENV)/.ready  ## Stop the local cloud and everything it started
+	@$(BIN)/vertex-vllm local down
+
+local-env: $(VENV)/.ready  ## Print the exports that bring any Google client to the local cloud
+	@$(BIN)/vertex-vllm local env
+
+# The environment is made once, and again when its lists change.
+$(VENV)/.ready: pyproject.toml constraints/project.txt
+	@echo "Setting up $(VENV): about 100 packages, one to two minutes"
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "vertex-vllm needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 …")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --constraint constraints/project.txt --editable '.[dev]'
+	@touch $@
+
+clean:  ## Remove what the targets above wrote into this folder
+	rm -rf $(VENV) .venv-vllm build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache reports
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-cache:  ## Remove the demo models kept under ~/.cache/vertex-vllm
+	rm -rf $${VERTEX_VLLM_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/vertex-vllm}

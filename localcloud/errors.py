@@ -1,0 +1,51 @@
+"""The one error of the local cloud, told to REST clients and to gRPC clients as the real services tell it."""
+
+import json
+from typing import Any
+
+import grpc
+
+# google.rpc.Code name → HTTP status, from googleapis `google/rpc/code.proto`.
+_HTTP_STATUS = {
+    "CANCELLED": 499,
+    "UNKNOWN": 500,
+    "INVALID_ARGUMENT": 400,
+    "DEADLINE_EXCEEDED": 504,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "PERMISSION_DENIED": 403,
+    "UNAUTHENTICATED": 401,
+    "RESOURCE_EXHAUSTED": 429,
+    "FAILED_PRECONDITION": 400,
+    "ABORTED": 409,
+    "OUT_OF_RANGE": 400,
+    "UNIMPLEMENTED": 501,
+    "INTERNAL": 500,
+    "UNAVAILABLE": 503,
+    "DATA_LOSS": 500,
+}
+
+
+class ApiError(Exception):
+    """A refusal, as `google.rpc.Status` has it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        if code not in _HTTP_STATUS:
+            raise ValueError(f"{code} is not a name of google.rpc.Code")
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    @property
+    def http_status(self) -> int:
+        return _HTTP_STATUS[self.code]
+
+    @property
+    def grpc_code(self) -> grpc.StatusCode:
+        return grpc.StatusCode[self.code]
+
+    def body(self) -> dict[str, Any]:
+        return {"error": {"code": self.http_status, "message": self.message, "status": self.code}}
+
+    def json(self) -> bytes:
+        return json.dumps(self.body()).encode()

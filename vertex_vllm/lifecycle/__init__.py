@@ -1,0 +1,1 @@
+"""Whose a resource is, where it can be found again, and how it goes away."""
