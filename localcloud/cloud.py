@@ -1,0 +1,142 @@
+"""The cloud that every service is given: its state, its clock, its ids, its processes."""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.protobuf.wrappers_pb2 import StringValue
+
+from localcloud import environment
+from localcloud.errors import ApiError
+from localcloud.ids import Ids
+from localcloud.operations import Operations
+from localcloud.processes import Child, Processes
+from localcloud.state import StateDirectory
+from localcloud.store import Kind, Store
+
+_PROJECT_IDS = Kind("project id by number", StringValue)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the daemon listens, all on 127.0.0.1."""
+
+    proxy: int
+    metadata: int
+    storage: int
+    hub: int
+    grpc: int
+    api: int
+    admin: int
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Cloud:
+    """One Google Cloud, with any number of projects, as one daemon holds it."""
+
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        project: str,
+        region: str,
+        ports: Ports,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self.state = StateDirectory(state_dir)
+        self.project = project
+        self.region = region
+        self.ports = ports
+        self.clock = clock
+        self.store = Store(self.state.store)
+        # Apart from everything else: the one place where a secret's payload may lie on disk.
+        self.secrets = Store(self.state.secrets)
+        self.ids = Ids(self.state.seed(), lambda: self.store.next_number("ids"))
+        self.operations = Operations(self.store, self.ids, clock)
+        self.processes = Processes(self.state.children)
+        self.access_token = f"ya29.local-{secrets.token_urlsafe(32)}"
+
+    @property
+    def state_dir(self) -> Path:
+        return self.state.root
+
+    @property
+    def service_account(self) -> str:
+        """The one that the metadata server speaks for: the default project's Compute Engine account."""
+        return f"{self.project_number(self.project)}-compute@developer.gserviceaccount.com"
+
+    def timestamp(self) -> Timestamp:
+        """The clock's time as a protobuf message."""
+        stamp = Timestamp()
+        stamp.FromDatetime(self.clock().astimezone(UTC))
+        return stamp
+
+    def project_number(self, project: str) -> int:
+        """Of a project id, always the same 12 digits; of a number, the number itself. Every project exists."""
+        if project.isdigit():
+            return int(project)
+        digest = hashlib.sha256(project.encode()).digest()
+        number = 10**11 + int.from_bytes(digest[:8]) % (9 * 10**11)
+        if self.store.get(_PROJECT_IDS, str(number)) is None:
+            self.store.put(_PROJECT_IDS, str(number), StringValue(value=project))
+        return number
+
+    def project_id(self, project: str) -> str:
+        """Of a number, the id that was first used with it (the number itself when none was); of an id, the id."""
+        if not project.isdigit():
+            self.project_number(project)
+            return project
+        known = self.store.get(_PROJECT_IDS, project)
+        return known.value if known else project
+
+    def canonical(self, name: str) -> str:
+        """A resource name or parent with the project's number in the place of its id, as the services answer it.
+
+        `projects/my-project/locations/us-central1` → `projects/123456789012/locations/us-central1`.
+        """
+        collection, _, rest = name.partition("/")
+        project, slash, remainder = rest.partition("/")
+        if collection != "projects" or not project:
+            return name
+        return f"projects/{self.project_number(project)}{slash}{remainder}"
+
+    def check_token(self, authorization: str) -> None:
+        """Raises ApiError UNAUTHENTICATED unless `authorization` is `Bearer` and a token of this daemon."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not secrets.compare_digest(token.strip().encode(), self.access_token.encode()):
+            raise ApiError(
+                "UNAUTHENTICATED",
+                "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other "
+                "valid authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.",
+            )
+
+    def environment(self) -> dict[str, str]:
+        """The variables that bring any Google client here."""
+        return environment.variables(self.state, self.ports, project=self.project, region=self.region)
+
+    def spawn(
+        self,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        on_exit: Callable[[int], None] | None = None,
+    ) -> Child:
+        """`Processes.spawn` with the variables that reach this cloud; `environment` is added to the daemon's own."""
+        merged = {**os.environ, **self.environment(), **(environment or {})}
+        return self.processes.spawn(argv, log=log, environment=merged, on_exit=on_exit)
+
+    def close(self) -> None:
+        """Ends operations and children, in this order, then closes what is on disk."""
+        self.operations.close()
+        self.processes.stop_all()
+        self.store.close()
+        self.secrets.close()

@@ -1,0 +1,105 @@
+"""The environment variables that bring unmodified Google clients to the local cloud.
+
+Every one is a value, also where the purpose is to undo what the user's own shell may say: `dict.update` is then enough.
+"""
+
+import shlex
+from collections.abc import Mapping
+from typing import Protocol
+
+from localcloud.state import StateDirectory
+
+_LOOPBACK = "127.0.0.1,localhost,::1"
+
+
+class _Ports(Protocol):
+    @property
+    def proxy(self) -> int: ...
+    @property
+    def metadata(self) -> int: ...
+    @property
+    def storage(self) -> int: ...
+    @property
+    def hub(self) -> int: ...
+
+
+def variables(state: StateDirectory, ports: _Ports, *, project: str, region: str) -> dict[str, str]:
+    """What a client needs to find the local cloud, and nothing else."""
+    return {
+        **_routes(ports),
+        **_trust(str(state.bundle)),
+        **_identity(f"127.0.0.1:{ports.metadata}", str(state.gcloud)),
+        **_project(project, region),
+        **_gcloud(state, project, region),
+    }
+
+
+def _routes(ports: _Ports) -> dict[str, str]:
+    proxy = f"http://127.0.0.1:{ports.proxy}"
+    return {
+        "HTTPS_PROXY": proxy,
+        "https_proxy": proxy,
+        "NO_PROXY": _LOOPBACK,
+        "no_proxy": _LOOPBACK,
+        # gRPC prefers these two to the four above, so a shell that sets them would lead it elsewhere.
+        "grpc_proxy": proxy,
+        "no_grpc_proxy": _LOOPBACK,
+        # Straight to the servers: bulk bytes go two to four times as fast as through the proxy.
+        "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{ports.storage}",
+        "HF_ENDPOINT": f"http://127.0.0.1:{ports.hub}",
+        "HF_HUB_OFFLINE": "0",
+        "HF_HUB_DISABLE_XET": "1",
+    }
+
+
+def _trust(bundle: str) -> dict[str, str]:
+    return {
+        "SSL_CERT_FILE": bundle,  # httpx (openai, huggingface_hub) and the ssl module
+        "REQUESTS_CA_BUNDLE": bundle,
+        "CURL_CA_BUNDLE": bundle,
+        "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": bundle,
+        # A client certificate would send clients to *.mtls.googleapis.com.
+        "GOOGLE_API_USE_CLIENT_CERTIFICATE": "false",
+        "GOOGLE_API_USE_MTLS_ENDPOINT": "never",
+    }
+
+
+def _identity(metadata_server: str, gcloud_directory: str) -> dict[str, str]:
+    return {
+        "GCE_METADATA_HOST": metadata_server,
+        # google-auth asks HOST for tokens and IP for "am I on Compute Engine?".
+        "GCE_METADATA_IP": metadata_server,
+        "GCE_METADATA_MTLS_MODE": "none",
+        "NO_GCE_CHECK": "false",
+        "GOOGLE_AUTH_TRUST_BOUNDARY_ENABLED": "false",
+        # Both would win over the metadata server: a key file, and the user's `gcloud auth application-default login`.
+        "GOOGLE_APPLICATION_CREDENTIALS": "",
+        "CLOUDSDK_CONFIG": gcloud_directory,
+    }
+
+
+def _project(project: str, region: str) -> dict[str, str]:
+    return {
+        "GOOGLE_CLOUD_PROJECT": project,
+        "GCLOUD_PROJECT": project,
+        "GOOGLE_CLOUD_QUOTA_PROJECT": "",
+        "GOOGLE_CLOUD_REGION": region,
+        "GOOGLE_CLOUD_LOCATION": region,
+        "GOOGLE_CLOUD_UNIVERSE_DOMAIN": "googleapis.com",
+    }
+
+
+def _gcloud(state: StateDirectory, project: str, region: str) -> dict[str, str]:
+    return {
+        "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": str(state.bundle),
+        "CLOUDSDK_CORE_PROJECT": project,
+        "CLOUDSDK_AI_REGION": region,
+        "CLOUDSDK_COMPUTE_REGION": region,
+        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(state.access_token),
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+    }
+
+
+def shell_exports(environment: Mapping[str, str]) -> str:
+    """Lines for `eval` in a POSIX shell."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
