@@ -1,0 +1,202 @@
+"""The whole of what is asked of Vertex AI, as values."""
+
+from dataclasses import replace
+
+import pytest
+from google.cloud import aiplatform_v1beta1 as vertex
+from google.protobuf import duration_pb2
+
+from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
+from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.serving.requests import deploy_request, endpoint_request, model_garden_name, upload_request
+
+IMAGE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve:20250710_0916_RC01"
+PLAN = ServingPlan(
+    deployment="llama-8b",
+    model_id="meta-llama/Llama-3.1-8B-Instruct",
+    commit="0e9e39f249a16976918f6564b8830bc894c89659",
+    region="us-central1",
+    machine_type="g2-standard-12",
+    accelerator_type="NVIDIA_L4",
+    accelerator_count=1,
+    spot=False,
+    min_replica_count=1,
+    max_replica_count=1,
+    image=IMAGE,
+    vllm_version="0.9.2",
+    args=("python", "-m", "vllm.entrypoints.api_server", "--port=8080", "--max-model-len=4096"),
+    port=8080,
+    predict_route="/generate",
+    health_route="/ping",
+    shared_memory_mb=16384,
+    deployment_timeout_seconds=7200,
+    dedicated_endpoint=True,
+    request_timeout_seconds=1800,
+    max_model_len=4096,
+    vision=False,
+    chat=True,
+    quota=QuotaNeed("CustomModelServingL4GPUsPerProjectPerRegion", "us-central1", 1, 1),
+    reasons={},
+)
+OWNER = Owner("llama-8b", "deploy-20261122")
+LABELS = {
+    "managed-by": "vertex-vllm",
+    "vertex-vllm-deployment": "llama-8b",
+    "vertex-vllm-run": "deploy-20261122",
+    "vertex-vllm-config": PLAN.config_hash,
+}
+DESCRIPTION = (
+    "meta-llama/Llama-3.1-8B-Instruct at commit 0e9e39f249a16976918f6564b8830bc894c89659, served by vLLM 0.9.2"
+)
+MODEL = vertex.Model(
+    display_name="llama-8b",
+    version_description=DESCRIPTION,
+    version_aliases=[f"config-{PLAN.config_hash}"],
+    labels=LABELS,
+    container_spec=vertex.ModelContainerSpec(
+        image_uri=IMAGE,
+        args=[
+            "python",
+            "-m",
+            "vllm.entrypoints.api_server",
+            "--port=8080",
+            "--max-model-len=4096",
+            "--model=gs://weights/models/llama",
+        ],
+        env=[
+            vertex.EnvVar(name="MODEL_ID", value="meta-llama/Llama-3.1-8B-Instruct"),
+            vertex.EnvVar(name="DEPLOY_SOURCE", value="vertex-vllm"),
+        ],
+        ports=[vertex.Port(container_port=8080)],
+        predict_route="/generate",
+        health_route="/ping",
+        shared_memory_size_mb=16384,
+        deployment_timeout=duration_pb2.Duration(seconds=7200),
+    ),
+    base_model_source=vertex.Model.BaseModelSource(
+        model_garden_source=vertex.ModelGardenSource(public_model_name="publishers/meta/models/llama3_1")
+    ),
+)
+
+
+def test_the_first_upload_makes_the_deployments_model() -> None:
+    assert upload_request("p", PLAN, "gs://weights/models/llama", OWNER) == vertex.UploadModelRequest(
+        parent="projects/p/locations/us-central1", model_id="vllm-llama-8b", model=MODEL
+    )
+
+
+def test_a_later_upload_adds_a_version_to_it() -> None:
+    parent_model = "projects/p/locations/us-central1/models/vllm-llama-8b"
+    request = upload_request("p", PLAN, "gs://weights/models/llama", OWNER, parent_model=parent_model)
+    assert request == vertex.UploadModelRequest(
+        parent="projects/p/locations/us-central1", parent_model=parent_model, model=MODEL
+    )
+
+
+@pytest.mark.parametrize("dedicated", [True, False])
+def test_the_endpoint_has_an_id_that_a_later_run_can_work_out(dedicated: bool) -> None:
+    plan = replace(PLAN, dedicated_endpoint=dedicated)
+    assert endpoint_request("p", plan, OWNER) == vertex.CreateEndpointRequest(
+        parent="projects/p/locations/us-central1",
+        endpoint_id=f"vllm-llama-8b-{plan.config_hash}",
+        endpoint=vertex.Endpoint(
+            display_name="llama-8b",
+            description=DESCRIPTION,
+            labels={**LABELS, "vertex-vllm-config": plan.config_hash},
+            dedicated_endpoint_enabled=dedicated,
+            client_connection_config=vertex.ClientConnectionConfig(
+                inference_timeout=duration_pb2.Duration(seconds=1800)
+            ),
+        ),
+    )
+
+
+ENDPOINT = "projects/p/locations/us-central1/endpoints/vllm-llama-8b"
+VERSION = ResourceName("p", "us-central1", "models", "vllm-llama-8b", "3")
+
+
+def deployed_model(resources: vertex.DedicatedResources) -> vertex.DeployModelRequest:
+    return vertex.DeployModelRequest(
+        endpoint=ENDPOINT,
+        deployed_model=vertex.DeployedModel(
+            model="projects/p/locations/us-central1/models/vllm-llama-8b@3",
+            display_name="llama-8b",
+            dedicated_resources=resources,
+            service_account="serving@p.iam.gserviceaccount.com",
+        ),
+        traffic_split={"0": 100},
+    )
+
+
+def test_one_replica_is_deployed_without_autoscaling() -> None:
+    request = deploy_request(PLAN, ENDPOINT, VERSION, "serving@p.iam.gserviceaccount.com")
+    assert request == deployed_model(
+        vertex.DedicatedResources(
+            machine_spec=vertex.MachineSpec(
+                machine_type="g2-standard-12",
+                accelerator_type=vertex.AcceleratorType.NVIDIA_L4,
+                accelerator_count=1,
+            ),
+            min_replica_count=1,
+            max_replica_count=1,
+        )
+    )
+
+
+def test_more_replicas_at_most_than_at_least_scale_on_vllms_queue() -> None:
+    plan = replace(
+        PLAN,
+        machine_type="a3-highgpu-8g",
+        accelerator_type="NVIDIA_H100_80GB",
+        accelerator_count=8,
+        spot=True,
+        min_replica_count=1,
+        max_replica_count=4,
+    )
+    request = deploy_request(plan, ENDPOINT, VERSION, "serving@p.iam.gserviceaccount.com")
+    assert request == deployed_model(
+        vertex.DedicatedResources(
+            machine_spec=vertex.MachineSpec(
+                machine_type="a3-highgpu-8g",
+                accelerator_type=vertex.AcceleratorType.NVIDIA_H100_80GB,
+                accelerator_count=8,
+            ),
+            min_replica_count=1,
+            max_replica_count=4,
+            spot=True,
+            autoscaling_metric_specs=[
+                vertex.AutoscalingMetricSpec(
+                    metric_name="prometheus.googleapis.com/vertex_vllm_num_requests_waiting", target=5
+                )
+            ],
+        )
+    )
+
+
+def test_a_machine_without_accelerators_asks_for_none() -> None:
+    plan = replace(PLAN, machine_type="n1-standard-8", accelerator_type="", accelerator_count=0)
+    assert deploy_request(plan, ENDPOINT, VERSION, "").deployed_model.dedicated_resources.machine_spec == (
+        vertex.MachineSpec(machine_type="n1-standard-8")
+    )
+
+
+@pytest.mark.parametrize(
+    ("model_id", "name"),
+    [
+        ("meta-llama/Llama-3.1-8B-Instruct", "publishers/meta/models/llama3_1"),
+        ("meta-llama/Meta-Llama-3.1-405B-FP8", "publishers/meta/models/llama3_1"),
+        ("meta-llama/Llama-3.2-11B-Vision", "publishers/meta/models/llama3-2"),
+        ("meta-llama/Llama-3.3-70B-Instruct", "publishers/meta/models/llama3-3"),
+        # Of Meta's, but no family of which Model Garden's name is known.
+        ("meta-llama/Llama-2-7b-hf", "publishers/hf-meta-llama/models/llama-2-7b-hf"),
+        # A Llama by somebody else is not Meta's.
+        ("unsloth/Llama-3.1-8B", "publishers/hf-unsloth/models/llama-3.1-8b"),
+        (
+            "HuggingFaceTB/SmolLM2-135M-Instruct",
+            "publishers/hf-huggingfacetb/models/smollm2-135m-instruct",
+        ),
+    ],
+)
+def test_model_gardens_name_of_a_hub_repo(model_id: str, name: str) -> None:
+    assert model_garden_name(model_id) == name

@@ -1,0 +1,54 @@
+"""Finding by label what this project made. Nothing without its labels is ever answered with."""
+
+from collections.abc import Mapping
+
+from google.api_core import exceptions
+from google.cloud import aiplatform_v1beta1 as vertex
+
+from vertex_vllm.lifecycle.ownership import MANAGED_BY, label_value
+from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.serving.clients import CALL_SECONDS, RETRY
+
+STAGE_LABEL = "vertex-vllm-stage"
+LIVE = "live"
+"""Value of the stage label, and alias of a model version: what a deployment's users are meant to be served by."""
+SUPERSEDED = "superseded"
+
+# The service filters by the one label that keeps foreign resources away; all of them are compared here once more.
+_OURS = f'labels.managed-by="{MANAGED_BY}"'
+
+
+def belongs(labels: Mapping[str, str], deployment: str, run_id: str = "") -> bool:
+    """Whether the labels say: made by this project, for that deployment, and by that run if one is given."""
+    asked = {"managed-by": MANAGED_BY, "vertex-vllm-deployment": label_value(deployment)}
+    if run_id:
+        asked["vertex-vllm-run"] = label_value(run_id)
+    return asked.items() <= dict(labels).items()
+
+
+def find_endpoints(
+    client: vertex.EndpointServiceClient, project: str, region: str, deployment: str, run_id: str = ""
+) -> tuple[vertex.Endpoint, ...]:
+    request = vertex.ListEndpointsRequest(parent=f"projects/{project}/locations/{region}", filter=_OURS)
+    listed = client.list_endpoints(request, retry=RETRY, timeout=CALL_SECONDS)
+    return tuple(endpoint for endpoint in listed if belongs(endpoint.labels, deployment, run_id))
+
+
+def find_models(
+    client: vertex.ModelServiceClient, project: str, region: str, deployment: str
+) -> tuple[ResourceName, ...]:
+    """The Models (without version) of a deployment; which run made a version is told by the version's own labels."""
+    request = vertex.ListModelsRequest(parent=f"projects/{project}/locations/{region}", filter=_OURS)
+    listed = client.list_models(request, retry=RETRY, timeout=CALL_SECONDS)
+    return tuple(
+        ResourceName.parse(model.name, "models").unversioned for model in listed if belongs(model.labels, deployment)
+    )
+
+
+def model_versions(client: vertex.ModelServiceClient, model: ResourceName) -> tuple[vertex.Model, ...]:
+    """Every version of a Model, oldest first; none where the Model is gone."""
+    try:
+        versions = list(client.list_model_versions(name=str(model), retry=RETRY, timeout=CALL_SECONDS))
+    except exceptions.NotFound:
+        return ()
+    return tuple(sorted(versions, key=lambda version: int(version.version_id)))

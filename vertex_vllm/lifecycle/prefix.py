@@ -1,0 +1,56 @@
+"""Deleting the objects under one prefix of a bucket of ours."""
+
+import re
+
+from google.api_core import exceptions
+from google.auth import exceptions as auth_exceptions
+from google.cloud import storage
+
+from vertex_vllm.errors import InputError, ServiceError, TeardownError
+from vertex_vllm.lifecycle.ownership import MANAGED_BY
+
+_PREFIX = re.compile(r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]+)/(?P<path>[^/].*?)/*")
+
+
+def split_prefix(prefix: str) -> tuple[str, str]:
+    """Bucket and path of `gs://bucket/path`. Raises InputError for anything else, a whole bucket among it."""
+    match = _PREFIX.fullmatch(prefix)
+    if match is None:
+        raise InputError(f"`{prefix}` is no prefix in a bucket", fix="Give it as gs://BUCKET/PATH.")
+    return match["bucket"], match["path"]
+
+
+def delete_objects(project: str, prefix: str) -> int:
+    """Deletes every object under `gs://bucket/path/` and answers with how many there were.
+
+    A bucket or object that is gone is success. Raises TeardownError where the bucket is not labelled as this project's,
+    and ServiceError for what Cloud Storage refuses.
+    """
+    bucket_name, path = split_prefix(prefix)
+    try:
+        client = storage.Client(project=project)
+        bucket = client.lookup_bucket(bucket_name)
+        if bucket is None:
+            return 0
+        if bucket.labels.get("managed-by") != MANAGED_BY:
+            raise TeardownError(
+                "The bucket does not carry this project's label, so nothing in it is deleted", where=prefix
+            )
+        blobs = list(client.list_blobs(bucket_name, prefix=f"{path}/"))
+        # A manifest vouches for the files beside it: it goes before them.
+        blobs.sort(key=lambda blob: not blob.name.endswith("manifest.json"))
+        for blob in blobs:
+            _delete_blob(blob)
+        return len(blobs)
+    except exceptions.GoogleAPICallError as refused:
+        raise ServiceError(f"Cloud Storage answered {refused.code}: {refused.message}", where=prefix) from refused
+    except auth_exceptions.GoogleAuthError as refused:
+        raise ServiceError(f"No usable Google credentials: {refused}", where=prefix) from refused
+
+
+def _delete_blob(blob: storage.Blob) -> None:
+    try:
+        # With the generation a repeated request cannot delete what was written since.
+        blob.delete(if_generation_match=blob.generation)
+    except exceptions.NotFound:
+        return

@@ -1,0 +1,48 @@
+"""Promotion: one endpoint of a deployment is live, the others have had their time."""
+
+from google.cloud import aiplatform_v1beta1 as vertex
+
+from vertex_vllm.errors import DeploymentError
+from vertex_vllm.lifecycle.finding import LIVE, STAGE_LABEL, SUPERSEDED, belongs, find_endpoints
+from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, endpoint_client, model_client, service_errors
+
+DEFAULT = "default"
+"""The version that Vertex AI answers with for a Model's name without one; each Model has exactly one."""
+
+
+def promote_endpoint(project: str, region: str, endpoint_name: str, model_name: str, owner: Owner) -> tuple[str, ...]:
+    """Marks an endpoint of the owner's deployment live, its other endpoints superseded, the model version live.
+
+    Answers with the names of the superseded ones. Made twice it comes to the same. Nothing is undeployed: who still
+    calls a superseded endpoint goes on being answered until teardown. Raises DeploymentError where the endpoint is not
+    the deployment's, and for what Vertex AI refuses.
+    """
+    promoted = ResourceName.parse(endpoint_name, "endpoints")
+    model = ResourceName.parse(model_name, "models")
+    with service_errors(f"Promoting {promoted.id}"):
+        endpoints = endpoint_client(region)
+        live = endpoints.get_endpoint(name=endpoint_name, retry=RETRY, timeout=CALL_SECONDS)
+        if not belongs(live.labels, owner.deployment):
+            raise DeploymentError(f"The endpoint is none of deployment {owner.deployment}'s", where=endpoint_name)
+        others = [
+            endpoint
+            for endpoint in find_endpoints(endpoints, project, region, owner.deployment)
+            if not ResourceName.parse(endpoint.name, "endpoints").names_same(promoted)
+        ]
+        # First the new, then the old: at no moment is there none.
+        _set_stage(endpoints, live, LIVE)
+        model_client(region).merge_version_aliases(
+            name=str(model), version_aliases=[LIVE, DEFAULT], retry=RETRY, timeout=CALL_SECONDS
+        )
+        for endpoint in others:
+            _set_stage(endpoints, endpoint, SUPERSEDED)
+        return tuple(endpoint.name for endpoint in others)
+
+
+def _set_stage(client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, stage: str) -> None:
+    if endpoint.labels.get(STAGE_LABEL) == stage:
+        return
+    labelled = vertex.Endpoint(name=endpoint.name, labels={**endpoint.labels, STAGE_LABEL: stage})
+    client.update_endpoint(endpoint=labelled, update_mask="labels", retry=RETRY, timeout=CALL_SECONDS)

@@ -1,0 +1,109 @@
+"""Teardown: from a deployment's name, and perhaps a run's, to nothing of it left. Twice comes to the same as once."""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+
+from google.api_core.exceptions import GoogleAPIError
+
+from vertex_vllm.errors import TeardownError, VertexVllmError
+from vertex_vllm.lifecycle.prefix import delete_objects, split_prefix
+from vertex_vllm.lifecycle.removal import remove_endpoint, remove_versions
+from vertex_vllm.lifecycle.selection import Scope, select
+from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.serving.clients import endpoint_client, model_client, service_errors
+from vertex_vllm.serving.operations import Deadline
+
+DEADLINE_SECONDS = 1800
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TeardownReport:
+    """Resource names, sorted; what was kept, and what is still there, has its reason after a colon."""
+
+    removed: tuple[str, ...]
+    kept: tuple[str, ...]
+    remaining: tuple[str, ...]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def teardown(
+    project: str,
+    region: str,
+    deployment: str,
+    run_id: str = "",
+    delete_prefix: str = "",
+    deadline_seconds: float = DEADLINE_SECONDS,
+) -> TeardownReport:
+    """Removes what carries the labels of a deployment (or of one run of it): endpoints, then model versions and Models.
+
+    With a `run_id`, what other runs made stays, live or not. A model version that an endpoint outside of this teardown
+    serves always stays. `delete_prefix` (`gs://bucket/path`) deletes the objects under it. Goes on past what cannot be
+    removed. Raises TeardownError listing what is still there in the end, InputError for a malformed prefix.
+    """
+    report = remove(Scope(project, region, deployment, run_id), delete_prefix, deadline_seconds)
+    if report.remaining:
+        raise TeardownError(
+            f"Still there: {'; '.join(report.remaining)}",
+            fix="Run teardown again: it goes on where this one stopped.",
+        )
+    return report
+
+
+def remove(scope: Scope, delete_prefix: str = "", deadline_seconds: float = DEADLINE_SECONDS) -> TeardownReport:
+    """As `teardown`, but tells of what remains instead of raising it."""
+    if delete_prefix:
+        split_prefix(delete_prefix)
+    failures: dict[str, str] = {}
+    with service_errors(f"Tearing down {scope.deployment}", TeardownError):
+        before = select(scope)
+        _remove_endpoints(scope, before.doomed_endpoints, Deadline(deadline_seconds / 2), failures)
+        _remove_models(scope, before.doomed_versions, Deadline(deadline_seconds / 2), failures)
+        after = select(scope)  # The last act is to look.
+    removed, remaining = before.doomed - after.doomed, set(after.doomed)
+    if delete_prefix:
+        _attempt(delete_prefix, partial(delete_objects, scope.project, delete_prefix), failures)
+        (remaining if delete_prefix in failures else removed).add(delete_prefix)
+    return TeardownReport(
+        removed=tuple(sorted(removed)),
+        kept=tuple(sorted(f"{name}: {reason}" for name, reason in after.kept.items())),
+        remaining=tuple(sorted(_with_reason(name, failures) for name in remaining)),
+    )
+
+
+def _remove_endpoints(scope: Scope, doomed: list[str], deadline: Deadline, failures: dict[str, str]) -> None:
+    client = endpoint_client(scope.region)
+    for done, name in enumerate(doomed):
+        # A share each: one that hangs must not use up the others' time.
+        share = Deadline(deadline.left / (len(doomed) - done))
+        _attempt(name, partial(remove_endpoint, client, name, share), failures)
+
+
+def _remove_models(
+    scope: Scope, doomed: dict[ResourceName, set[str]], deadline: Deadline, failures: dict[str, str]
+) -> None:
+    client = model_client(scope.region)
+    for done, (model, version_ids) in enumerate(doomed.items()):
+        share = Deadline(deadline.left / (len(doomed) - done))
+        _attempt(str(model), partial(remove_versions, client, model, version_ids, share), failures)
+
+
+def _attempt(name: str, removal: Callable[[], object], failures: dict[str, str]) -> None:
+    log.info("Removing %s", name)
+    try:
+        removal()
+    except (VertexVllmError, GoogleAPIError) as error:
+        log.warning("%s could not be removed: %s", name, error)
+        failures[name] = str(error)
+
+
+def _with_reason(name: str, failures: dict[str, str]) -> str:
+    """A version's reason is kept under its Model's name."""
+    reason = failures.get(name) or failures.get(name.partition("@")[0]) or "appeared during the teardown"
+    return f"{name}: {reason}"

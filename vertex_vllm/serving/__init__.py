@@ -1,0 +1,1 @@
+"""Models and Endpoints: requests as plain values, and the few functions that send them and wait."""

@@ -1,0 +1,196 @@
+"""Deploying a model version to an endpoint: once, within a deadline, and undone when it does not come to an end."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from google.cloud import aiplatform_v1beta1 as vertex
+
+from vertex_vllm.errors import DeploymentError
+from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.planning.plan import ServingPlan
+from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, TRANSIENT, endpoint_client, service_errors
+from vertex_vllm.serving.endpoints import deployed_versions, ensure_endpoint, get_endpoint, unfinished_deploys
+from vertex_vllm.serving.interruption import Interruption, interruption
+from vertex_vllm.serving.operations import (
+    Deadline,
+    OperationUnfinishedError,
+    cancel_operation,
+    failure,
+    wait_for_operation,
+)
+from vertex_vllm.serving.requests import deploy_request, endpoint_request
+from vertex_vllm.serving.undeploy import undeploy
+
+_ROUNDS = 4
+"""Looks at the endpoint before giving up: one after each lost answer, and one after an earlier attempt's failure."""
+_AFTER_LOST_ANSWER_SECONDS = 3.0
+_CANCEL_SECONDS = 60.0
+"""For a cancelled operation to end. Vertex documents no bound; afterwards teardown has to look again."""
+_UNDO_SECONDS = 300.0
+
+log = logging.getLogger(__name__)
+
+
+def ignore(operation_name: str) -> None:
+    """For callers that need not know the operation's name."""
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where to deploy what, and until when."""
+
+    client: vertex.EndpointServiceClient
+    endpoint: str
+    model: ResourceName
+    deadline: Deadline
+    asked: Interruption
+
+    def served(self) -> bool:
+        endpoint = get_endpoint(self.client, self.endpoint)
+        return endpoint is not None and bool(deployed_versions(endpoint, self.model))
+
+
+def deploy_model(
+    project: str,
+    plan: ServingPlan,
+    model_name: str,
+    owner: Owner,
+    service_account: str,
+    deadline_seconds: int,
+    on_operation: Callable[[str], None] = ignore,
+) -> str:
+    """Resource name of the Endpoint that serves `model_name`, a Model's name with its version.
+
+    Finds what an earlier attempt made: the endpoint, the deployed model, or the deploy that is still going on, which is
+    then waited for. `on_operation` gets the name of the operation waited for, as soon as there is one.
+    On SIGTERM, SIGINT or when `deadline_seconds` have passed, the operation is cancelled and whatever came up is
+    undeployed. Raises DeploymentError then, and when Vertex AI refuses or fails; `service_account` may be empty.
+    """
+    model = ResourceName.parse(model_name, "models")
+    deadline = Deadline(deadline_seconds)
+    request = endpoint_request(project, plan, owner)
+    with service_errors(f"Deploying {model.id}@{model.version}"), interruption() as asked:
+        client = endpoint_client(plan.region)
+        try:
+            endpoint = ensure_endpoint(client, request, deadline, asked)
+        except OperationUnfinishedError as error:
+            raise DeploymentError(f"{_why(asked, deadline)} before anything was deployed") from error
+        target = _Target(client, endpoint.name, model, deadline, asked)
+        deploy = deploy_request(plan, endpoint.name, model, service_account)
+        _bring_up(target, endpoint, request.endpoint, deploy, on_operation)
+        return str(endpoint.name)
+
+
+def _bring_up(
+    target: _Target,
+    endpoint: vertex.Endpoint,
+    wanted: vertex.Endpoint,
+    request: vertex.DeployModelRequest,
+    on_operation: Callable[[str], None],
+) -> None:
+    for _ in range(_ROUNDS):
+        unfinished = unfinished_deploys(target.client, target.endpoint)
+        if unfinished:
+            log.info("Joining deploy operation %s, which is still going on", unfinished[0])
+            if refusal := _finish(target, unfinished[0], on_operation):
+                log.warning("The deploy that was joined failed, starting another: %s", refusal)
+        elif target.served():
+            return
+        elif (started := _start(target, endpoint, wanted, request)) and (
+            refusal := _finish(target, started, on_operation)
+        ):
+            raise _failed(target, f"{refusal} ({_undo(target)})")
+    if not target.served():
+        raise DeploymentError(
+            f"{target.model.id} is not deployed after {_ROUNDS} looks: Vertex AI did not take the request",
+            where=target.endpoint,
+        )
+
+
+def _start(
+    target: _Target, endpoint: vertex.Endpoint, wanted: vertex.Endpoint, request: vertex.DeployModelRequest
+) -> str:
+    """Name of a new deploy operation; empty where the answer was lost, so that only another look can tell."""
+    if target.asked.wait(0) or not target.deadline.left:
+        raise DeploymentError(f"{_why(target.asked, target.deadline)} before anything was deployed")
+    _take_over(target.client, endpoint, wanted)
+    try:
+        started = target.client.deploy_model(request, timeout=CALL_SECONDS)
+    except TRANSIENT as error:
+        log.warning("No answer to the deploy request, looking whether it went through: %s", error)
+        target.asked.wait(_AFTER_LOST_ANSWER_SECONDS)
+        return ""
+    name: str = started.operation.name
+    log.info("Deploying %s to %s: operation %s", target.model, target.endpoint, name)
+    return name
+
+
+def _take_over(client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, wanted: vertex.Endpoint) -> None:
+    """An endpoint that an earlier run left empty belongs, with what is now put on it, to this run."""
+    if dict(endpoint.labels) != dict(wanted.labels):
+        relabelled = vertex.Endpoint(name=endpoint.name, labels=wanted.labels)
+        client.update_endpoint(endpoint=relabelled, update_mask="labels", retry=RETRY, timeout=CALL_SECONDS)
+
+
+def _finish(target: _Target, operation_name: str, on_operation: Callable[[str], None]) -> str:
+    """Waits; answers with why the operation failed, or with nothing. Undoes it all if the wait has to be broken off."""
+    doing = f"Deploying {target.model.id}@{target.model.version}"
+    try:
+        on_operation(operation_name)
+        operation = wait_for_operation(target.client, operation_name, target.deadline, doing, target.asked.wait)
+    except OperationUnfinishedError:
+        raise _broken_off(target, operation_name, _why(target.asked, target.deadline)) from None
+    except Exception as error:  # Whatever it is: nobody would be left to watch what the operation brings up.
+        raise _broken_off(target, operation_name, f"Lost hold of the deploy: {error}") from error
+    if not (refusal := failure(operation)):
+        log.info("%s: done after %.0f s", doing, target.deadline.elapsed)
+    return refusal
+
+
+def _broken_off(target: _Target, operation_name: str, why: str) -> DeploymentError:
+    log.warning("%s: cancelling %s", why, operation_name)
+    cancel_operation(target.client, operation_name)
+    try:
+        wait_for_operation(target.client, operation_name, Deadline(_CANCEL_SECONDS), "Cancelling the deploy")
+        ended = "the operation was cancelled"
+    except OperationUnfinishedError:
+        ended = f"the operation was told to cancel and has not ended {_CANCEL_SECONDS:.0f} s later"
+    return DeploymentError(
+        f"{why}: {ended}; {_undo(target)}",
+        where=target.endpoint,
+        fix=f"The operation was {operation_name}; teardown removes the empty endpoint.",
+    )
+
+
+def _undo(target: _Target) -> str:
+    """Takes off what this deploy brought up, and says how that went."""
+    endpoint = get_endpoint(target.client, target.endpoint)
+    there = [deployed.id for deployed in deployed_versions(endpoint, target.model)] if endpoint else []
+    if not there:
+        return "nothing came up"
+    try:
+        undeploy(target.client, target.endpoint, there, Deadline(_UNDO_SECONDS))
+    except DeploymentError as error:
+        return f"WHAT CAME UP IS STILL BILLED ({error}): run teardown"
+    return "what came up was undeployed"
+
+
+def _why(asked: Interruption, deadline: Deadline) -> str:
+    if asked.signal_name:
+        return f"Stopped by {asked.signal_name} after {deadline.elapsed:.0f} s"
+    return f"Not deployed within {deadline.seconds:.0f} s"
+
+
+def _failed(target: _Target, refusal: str) -> DeploymentError:
+    endpoint = ResourceName.parse(target.endpoint, "endpoints")
+    return DeploymentError(
+        f"Vertex AI could not deploy {target.model.id}@{target.model.version}: {refusal}",
+        where=target.endpoint,
+        fix=(
+            "The cause is in the container's log: gcloud logging read "
+            f'\'resource.type="aiplatform.googleapis.com/Endpoint" AND resource.labels.endpoint_id="{endpoint.id}"\' '
+            f"--project={endpoint.project}"
+        ),
+    )

@@ -1,0 +1,58 @@
+"""SIGTERM and SIGINT as something to ask about, rather than an exception between any two lines.
+
+A deploy that is interrupted just after its request went out, and before the operation's name was kept, would go on and
+bill with nobody knowing. So the signal is only noted, and the code that waits looks.
+"""
+
+import os
+import select
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Interruption:
+    """Whether this process has been asked to stop."""
+
+    def __init__(self) -> None:
+        self.signal_name = ""
+        """Name of the first signal that came, for example `SIGTERM`; empty while none has."""
+        # A pipe: a handler may write to it at any moment, while an Event's lock may be held by what it interrupts.
+        self._reader, self._writer = os.pipe()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleeps; True at once when the process is, or already was, asked to stop."""
+        readable, _, _ = select.select([self._reader], [], [], max(seconds, 0.0))
+        return bool(readable)
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """The signal handler. Ctrl-C a second time is meant: it does not wait for any cleaning up."""
+        if self.signal_name:
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            return
+        self.signal_name = signal.Signals(number).name
+        os.write(self._writer, b"\0")
+
+    def close(self) -> None:
+        os.close(self._reader)
+        os.close(self._writer)
+
+
+@contextmanager
+def interruption() -> Iterator[Interruption]:
+    """Notes SIGTERM and SIGINT for as long as it lasts; outside the main thread there is none to note."""
+    asked = Interruption()
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.signal(number, asked.note) for number in _SIGNALS}
+    try:
+        yield asked
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        asked.close()

@@ -1,0 +1,112 @@
+"""Long-running operations: waiting with a deadline of our own, and cancelling.
+
+Google's clients wait for ever (google-cloud-aiplatform 1.165.1 ends in `operation.result(timeout=None)`) and cannot be
+woken by a signal.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from google.api_core import exceptions
+from google.longrunning import operations_pb2
+
+from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, TRANSIENT
+
+_FIRST_POLL_SECONDS = 0.2
+_SLOWEST_POLL_SECONDS = 15.0
+_POLL_GROWTH = 1.5
+_REPORT_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
+
+
+class Deadline:
+    """So many seconds from now on."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._start = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self._start
+
+    @property
+    def left(self) -> float:
+        return max(self.seconds - self.elapsed, 0.0)
+
+
+class OperationsClient(Protocol):
+    """Any of Vertex AI's clients: each can ask about operations and cancel them."""
+
+    def get_operation(
+        self, request: operations_pb2.GetOperationRequest, **options: object
+    ) -> operations_pb2.Operation: ...
+
+    def cancel_operation(self, request: operations_pb2.CancelOperationRequest, **options: object) -> None: ...
+
+
+class OperationUnfinishedError(Exception):
+    """The wait ended before the operation did: out of time, or told to stop."""
+
+
+def sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
+def wait_for_operation(
+    client: OperationsClient,
+    name: str,
+    deadline: Deadline,
+    doing: str,
+    pause: Callable[[float], bool] = sleep,
+) -> operations_pb2.Operation:
+    """The operation once it is done, whether well or badly.
+
+    Polls quickly at first, then every 15 s; a poll that fails in passing is made again. `pause` sleeps, and answers
+    True to stop waiting. Raises OperationUnfinishedError then, and when the deadline passes.
+    """
+    interval, report_at = _FIRST_POLL_SECONDS, deadline.elapsed + _REPORT_SECONDS
+    while True:
+        operation = _poll(client, name)
+        if operation is not None and operation.done:
+            return operation
+        if not deadline.left or pause(min(interval, deadline.left)):
+            raise OperationUnfinishedError(name)
+        interval = min(interval * _POLL_GROWTH, _SLOWEST_POLL_SECONDS)
+        if deadline.elapsed >= report_at:
+            log.info("%s: %.0f s so far, %.0f s at most", doing, deadline.elapsed, deadline.seconds)
+            report_at += _REPORT_SECONDS
+
+
+def _poll(client: OperationsClient, name: str) -> operations_pb2.Operation | None:
+    request = operations_pb2.GetOperationRequest(name=name)
+    try:
+        # One try: the loop around this is the retry, and a signal or the deadline ends it.
+        return client.get_operation(request, retry=None, timeout=CALL_SECONDS / 2)
+    except TRANSIENT as error:
+        log.warning("Could not ask about operation %s, will ask again: %s", name, error)
+        return None
+
+
+def cancel_operation(client: OperationsClient, name: str) -> None:
+    """Asks for the cancellation; whether and when it ends is for `wait_for_operation` to see."""
+    request = operations_pb2.CancelOperationRequest(name=name)
+    try:
+        client.cancel_operation(request, retry=RETRY, timeout=CALL_SECONDS)
+    except (exceptions.NotFound, exceptions.FailedPrecondition):
+        log.info("Operation %s had ended before it could be cancelled", name)
+    except TRANSIENT as error:
+        log.warning("Operation %s could not be cancelled: %s", name, error)
+
+
+def failure(operation: operations_pb2.Operation) -> str:
+    """The service's words for why a finished operation failed; empty where it did not."""
+    if not operation.HasField("error"):
+        return ""
+    raised = exceptions.from_grpc_status(operation.error.code, operation.error.message)
+    status = raised.grpc_status_code.name if raised.grpc_status_code else str(operation.error.code)
+    return f"{status}: {operation.error.message}"

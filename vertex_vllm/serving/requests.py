@@ -1,0 +1,133 @@
+"""What is asked of Vertex AI, as values: a plan, an owner and the weights' place go in, protobuf messages come out."""
+
+import re
+from dataclasses import replace
+
+from google.cloud import aiplatform_v1beta1 as vertex
+from google.protobuf import duration_pb2
+
+from vertex_vllm.lifecycle.ownership import Owner, endpoint_resource_id, model_resource_id
+from vertex_vllm.planning.plan import ServingPlan
+from vertex_vllm.resource_names import ResourceName
+
+DEPLOY_SOURCE = "vertex-vllm"
+
+WAITING_REQUESTS_METRIC = "prometheus.googleapis.com/vertex_vllm_num_requests_waiting"
+"""Length of vLLM's queue; the name is in google-cloud-aiplatform 1.165.1, `aiplatform/models.py`."""
+WAITING_REQUESTS_TARGET = 5
+"""Requests in the queue of one replica above which another is started. Our choice (Google documents no default for this
+metric): vLLM queues only once its batch is full, so a short queue already means that a replica is saturated."""
+
+# Families that Model Garden lists under a publisher of their own: GoogleCloudPlatform/vertex-ai-samples @cc0d791,
+# model_garden_pytorch_llama3_1_deployment.ipynb, …llama3_2_deployment.ipynb, model_garden_model_cohost.ipynb.
+_META_FAMILIES = {"3.1": "llama3_1", "3.2": "llama3-2", "3.3": "llama3-3"}
+
+
+def upload_request(
+    project: str, plan: ServingPlan, model_uri: str, owner: Owner, *, parent_model: str = ""
+) -> vertex.UploadModelRequest:
+    """A version of the deployment's Model; the Model itself too, unless `parent_model` names one that is there."""
+    model = vertex.Model(
+        display_name=plan.deployment,
+        version_description=f"{plan.model_id} at commit {plan.commit}, served by vLLM {plan.vllm_version}",
+        version_aliases=[version_alias(plan)],
+        labels=_labels(plan, owner),
+        container_spec=container_spec(plan, model_uri),
+        base_model_source=vertex.Model.BaseModelSource(
+            model_garden_source=vertex.ModelGardenSource(public_model_name=model_garden_name(plan.model_id))
+        ),
+    )
+    parent = f"projects/{project}/locations/{plan.region}"
+    if parent_model:
+        return vertex.UploadModelRequest(parent=parent, parent_model=parent_model, model=model)
+    return vertex.UploadModelRequest(parent=parent, model_id=model_resource_id(plan.deployment), model=model)
+
+
+def container_spec(plan: ServingPlan, model_uri: str) -> vertex.ModelContainerSpec:
+    """How Vertex starts the container.
+
+    No `command`: that would replace the image's entry point, which copies `gs://` weights to local disk before it runs
+    the args (GoogleCloudPlatform/vertex-ai-samples#3331). No token in `env`: the weights come from Cloud Storage.
+    """
+    return vertex.ModelContainerSpec(
+        image_uri=plan.image,
+        args=[*plan.args, f"--model={model_uri}"],
+        env=[
+            vertex.EnvVar(name="MODEL_ID", value=plan.model_id),
+            vertex.EnvVar(name="DEPLOY_SOURCE", value=DEPLOY_SOURCE),
+        ],
+        ports=[vertex.Port(container_port=plan.port)],
+        predict_route=plan.predict_route,
+        health_route=plan.health_route,
+        shared_memory_size_mb=plan.shared_memory_mb,
+        deployment_timeout=duration_pb2.Duration(seconds=plan.deployment_timeout_seconds),
+    )
+
+
+def version_alias(plan: ServingPlan) -> str:
+    """Alias by which a person finds the version of one config: `models/ID@config-HASH`."""
+    return f"config-{plan.config_hash}"
+
+
+def model_garden_name(model_id: str) -> str:
+    """Model Garden's resource name of a Hub repo; chat completions are documented for models that have one."""
+    organisation, _, name = model_id.lower().partition("/")
+    version = re.match(r"(?:meta-)?llama-(3\.\d)", name)
+    if organisation == "meta-llama" and version and version[1] in _META_FAMILIES:
+        return f"publishers/meta/models/{_META_FAMILIES[version[1]]}"
+    # Form for Hub repos: `DeployRequest.publisher_model_name` in the Vertex AI API.
+    return f"publishers/hf-{organisation}/models/{name}"
+
+
+def endpoint_request(project: str, plan: ServingPlan, owner: Owner) -> vertex.CreateEndpointRequest:
+    return vertex.CreateEndpointRequest(
+        parent=f"projects/{project}/locations/{plan.region}",
+        endpoint_id=endpoint_resource_id(plan.deployment, plan.config_hash),
+        endpoint=vertex.Endpoint(
+            display_name=plan.deployment,
+            description=f"{plan.model_id} at commit {plan.commit}, served by vLLM {plan.vllm_version}",
+            labels=_labels(plan, owner),
+            dedicated_endpoint_enabled=plan.dedicated_endpoint,
+            client_connection_config=vertex.ClientConnectionConfig(
+                inference_timeout=duration_pb2.Duration(seconds=plan.request_timeout_seconds)
+            ),
+        ),
+    )
+
+
+def deploy_request(
+    plan: ServingPlan, endpoint_name: str, model: ResourceName, service_account: str
+) -> vertex.DeployModelRequest:
+    """All of the endpoint's traffic to one model version on machines of its own."""
+    return vertex.DeployModelRequest(
+        endpoint=endpoint_name,
+        deployed_model=vertex.DeployedModel(
+            model=str(model),
+            display_name=plan.deployment,
+            dedicated_resources=_dedicated_resources(plan),
+            service_account=service_account,
+        ),
+        # "0" stands for the model that this very request deploys.
+        traffic_split={"0": 100},
+    )
+
+
+def _dedicated_resources(plan: ServingPlan) -> vertex.DedicatedResources:
+    machine = vertex.MachineSpec(machine_type=plan.machine_type)
+    if plan.accelerator_count:
+        machine.accelerator_type = vertex.AcceleratorType[plan.accelerator_type]
+        machine.accelerator_count = plan.accelerator_count
+    resources = vertex.DedicatedResources(
+        machine_spec=machine,
+        min_replica_count=plan.min_replica_count,
+        max_replica_count=plan.max_replica_count,
+        spot=plan.spot,
+    )
+    if plan.max_replica_count > plan.min_replica_count:
+        metric = vertex.AutoscalingMetricSpec(metric_name=WAITING_REQUESTS_METRIC, target=WAITING_REQUESTS_TARGET)
+        resources.autoscaling_metric_specs = [metric]
+    return resources
+
+
+def _labels(plan: ServingPlan, owner: Owner) -> dict[str, str]:
+    return replace(owner, config_hash=plan.config_hash).labels

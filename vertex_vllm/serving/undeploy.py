@@ -1,0 +1,68 @@
+"""Taking deployed models off an endpoint: what stops the bill."""
+
+import logging
+from collections.abc import Sequence
+
+from google.api_core import exceptions
+from google.cloud import aiplatform_v1beta1 as vertex
+
+from vertex_vllm.errors import DeploymentError
+from vertex_vllm.serving.clients import CALL_SECONDS, TRANSIENT
+from vertex_vllm.serving.endpoints import get_endpoint
+from vertex_vllm.serving.operations import Deadline, OperationUnfinishedError, failure, sleep, wait_for_operation
+
+_TRY_AGAIN_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
+
+
+def undeploy(
+    client: vertex.EndpointServiceClient, endpoint_name: str, deployed_ids: Sequence[str], deadline: Deadline
+) -> list[str]:
+    """Undeploys those of `deployed_ids` that are there, and tries again until none is or the deadline passes.
+
+    Gone already, or being undeployed by somebody else, is no failure. Answers with the ids it took off; raises
+    DeploymentError naming those that are still there.
+    """
+    removed: list[str] = []
+    while True:
+        endpoint = get_endpoint(client, endpoint_name)
+        there = _least_traffic_first(endpoint, deployed_ids) if endpoint else []
+        if endpoint is None or not there:
+            return removed
+        if not deadline.left:
+            raise DeploymentError(
+                f"Still deployed after {deadline.seconds:.0f} s: {', '.join(there)}", where=endpoint_name
+            )
+        if _undeploy_one(client, endpoint, there[0], deadline):
+            removed.append(there[0])
+        else:
+            sleep(min(_TRY_AGAIN_SECONDS, deadline.left))
+
+
+def _least_traffic_first(endpoint: vertex.Endpoint, deployed_ids: Sequence[str]) -> list[str]:
+    there = [deployed.id for deployed in endpoint.deployed_models if deployed.id in deployed_ids]
+    return sorted(there, key=lambda deployed_id: endpoint.traffic_split.get(deployed_id, 0))
+
+
+def _undeploy_one(
+    client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, deployed_id: str, deadline: Deadline
+) -> bool:
+    """Whether it is off. A model with traffic comes off only if that traffic goes to another, or if it is the last."""
+    others = [deployed.id for deployed in endpoint.deployed_models if deployed.id != deployed_id]
+    busiest = max(others, key=lambda other: endpoint.traffic_split.get(other, 0), default="")
+    request = vertex.UndeployModelRequest(
+        endpoint=endpoint.name, deployed_model_id=deployed_id, traffic_split={busiest: 100} if busiest else {}
+    )
+    try:
+        started = client.undeploy_model(request, timeout=CALL_SECONDS)
+        operation = wait_for_operation(client, started.operation.name, deadline, f"Undeploying {deployed_id}")
+    except exceptions.NotFound:
+        return True
+    except (exceptions.FailedPrecondition, exceptions.Aborted, OperationUnfinishedError, *TRANSIENT) as error:
+        log.info("Undeploying %s from %s: %s", deployed_id, endpoint.name, error)
+        return False
+    refusal = failure(operation)
+    if refusal:
+        log.warning("Undeploying %s from %s: %s", deployed_id, endpoint.name, refusal)
+    return not refusal

@@ -1,0 +1,106 @@
+"""Uploading a model version: one per config and place of the weights, however often it is asked for."""
+
+import logging
+
+from google.api_core import exceptions
+from google.cloud import aiplatform_v1beta1 as vertex
+
+from vertex_vllm.errors import DeploymentError
+from vertex_vllm.lifecycle.ownership import MANAGED_BY, Owner, model_resource_id
+from vertex_vllm.planning.plan import ServingPlan
+from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, TRANSIENT, model_client, service_errors
+from vertex_vllm.serving.interruption import Interruption, interruption
+from vertex_vllm.serving.operations import (
+    Deadline,
+    OperationUnfinishedError,
+    cancel_operation,
+    failure,
+    wait_for_operation,
+)
+from vertex_vllm.serving.requests import upload_request
+
+_ROUNDS = 4
+"""Looks for the version before giving up: one after each lost answer or lost race."""
+_LOOK_AGAIN_SECONDS = 2.0
+DEADLINE_SECONDS = 1800
+"""An upload registers the container and copies no weights: it takes about a minute."""
+
+log = logging.getLogger(__name__)
+
+
+def upload_model(
+    project: str, plan: ServingPlan, model_uri: str, owner: Owner, deadline_seconds: int = DEADLINE_SECONDS
+) -> str:
+    """Name of the Model version that serves `plan` from `model_uri`: `projects/…/models/ID@VERSION`.
+
+    A version with the same config hash, image and args is found rather than uploaded again. Raises DeploymentError
+    when the upload fails, is stopped by a signal or takes longer than `deadline_seconds`, or when a Model of the
+    deployment's name is somebody else's.
+    """
+    name = ResourceName(project, plan.region, "models", model_resource_id(plan.deployment))
+    deadline = Deadline(deadline_seconds)
+    with service_errors(f"Uploading model {name.id}"), interruption() as asked:
+        client = model_client(plan.region)
+        for _ in range(_ROUNDS):
+            versions = _versions(client, name, owner)
+            parent_model = str(name) if versions else ""
+            request = upload_request(project, plan, model_uri, owner, parent_model=parent_model)
+            for version in versions:
+                if _serves_the_same(version, request.model):
+                    log.info("Version %s of %s serves this already", version.version_id, name)
+                    return str(name.with_version(version.version_id))
+            if uploaded := _upload(client, request, deadline, asked):
+                return str(name.with_version(uploaded))
+            asked.wait(_LOOK_AGAIN_SECONDS)
+    raise DeploymentError(f"Vertex AI did not take the upload after {_ROUNDS} tries", where=str(name))
+
+
+def _versions(client: vertex.ModelServiceClient, name: ResourceName, owner: Owner) -> list[vertex.Model]:
+    """All versions of the deployment's Model, newest first; none where there is no such Model."""
+    try:
+        versions = list(client.list_model_versions(name=str(name), retry=RETRY, timeout=CALL_SECONDS))
+    except exceptions.NotFound:
+        return []
+    ours = {"managed-by": MANAGED_BY, "vertex-vllm-deployment": owner.labels["vertex-vllm-deployment"]}
+    if any(not ours.items() <= dict(version.labels).items() for version in versions):
+        raise DeploymentError(
+            "A Model of this name exists and does not carry this deployment's labels, so it is not touched",
+            where=str(name),
+            fix="Give the deployment another name, or delete that Model.",
+        )
+    return sorted(versions, key=lambda version: int(version.version_id), reverse=True)
+
+
+def _serves_the_same(version: vertex.Model, wanted: vertex.Model) -> bool:
+    there, asked = version.container_spec, wanted.container_spec
+    return (
+        version.labels.get("vertex-vllm-config") == wanted.labels["vertex-vllm-config"]
+        and there.image_uri == asked.image_uri
+        and list(there.args) == list(asked.args)
+    )
+
+
+def _upload(
+    client: vertex.ModelServiceClient, request: vertex.UploadModelRequest, deadline: Deadline, asked: Interruption
+) -> str:
+    """The new version's id; empty where another look has to tell (answer lost, or another run was faster)."""
+    try:
+        started = client.upload_model(request, timeout=CALL_SECONDS)
+    except (exceptions.AlreadyExists, *TRANSIENT) as error:
+        log.warning("No answer to the upload, looking whether it went through: %s", error)
+        return ""
+    operation_name = started.operation.name
+    try:
+        operation = wait_for_operation(client, operation_name, deadline, "Uploading the model", asked.wait)
+    except OperationUnfinishedError:
+        cancel_operation(client, operation_name)
+        why = f"Stopped by {asked.signal_name}" if asked.signal_name else f"Not done within {deadline.seconds:.0f} s"
+        raise DeploymentError(f"{why}: upload operation {operation_name} was cancelled") from None
+    refusal = failure(operation)
+    if refusal.startswith("ALREADY_EXISTS"):
+        return ""
+    if refusal:
+        raise DeploymentError(f"Vertex AI could not upload the model: {refusal}")
+    uploaded = vertex.UploadModelResponse.deserialize(operation.response.value)
+    return str(uploaded.model_version_id)
