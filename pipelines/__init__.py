@@ -1,1 +1,1 @@
-"""Pipelines: each file wires steps together and does nothing else. `python -m pipelines.compile` writes them to `compiled/`."""
+"""Pipelines: each file wires steps together and does nothing else; `make compile` writes them to `compiled/`."""

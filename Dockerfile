@@ -1,0 +1,17 @@
+# The image of the pipeline steps: Python, the pinned packages, this project. Build, push, pin:
+#   docker build -t REGION-docker.pkg.dev/PROJECT/REPO/python-steps:VERSION . && docker push …
+#   make compile IMAGE=REGION-docker.pkg.dev/PROJECT/REPO/python-steps@sha256:…
+# tests/test_dockerfile.py keeps it in step with pyproject.toml and installs the same lists into a clean environment.
+FROM python:3.11-slim
+
+WORKDIR /app
+COPY constraints/project.txt constraints/
+COPY pyproject.toml README.md LICENSE ./
+COPY vertex_vllm vertex_vllm
+COPY components components
+COPY pipelines pipelines
+RUN python -m pip install --no-cache-dir --constraint constraints/project.txt .
+
+RUN useradd --create-home --uid 1000 steps
+USER steps
+WORKDIR /home/steps

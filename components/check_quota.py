@@ -1,0 +1,27 @@
+"""Step: may the project rent the accelerators that the plan needs?"""
+
+from kfp import dsl
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def check_quota(project: str, plan: dsl.Input[dsl.Artifact]) -> int:
+    """Compare the serving quota of the accelerator in the region with accelerators × replicas.
+
+    Args:
+        project: Project id.
+        plan: The serving plan.
+
+    Returns:
+        The limit in accelerators; -1: unlimited.
+    """
+    from pathlib import Path
+
+    from vertex_vllm.planning.plan import ServingPlan
+    from vertex_vllm.quota import check_quota
+    from vertex_vllm.steps import step
+
+    with step():
+        serving_plan = ServingPlan.from_json(Path(plan.path).read_text())
+        return check_quota(project, serving_plan.quota, serving_plan.spot).limit

@@ -1,0 +1,50 @@
+"""Step: how good and how fast is the endpoint, and is that enough?"""
+
+from google_cloud_pipeline_components.types.artifact_types import VertexEndpoint
+from kfp import dsl
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def evaluate_endpoint(
+    deployment: str,
+    chat: bool,
+    concurrency: int,
+    min_exact_match: float,
+    max_p95_time_to_first_token_seconds: float,
+    min_tokens_per_second: float,
+    endpoint: dsl.Input[VertexEndpoint],
+    metrics: dsl.Output[dsl.Metrics],
+    evaluation: dsl.Output[dsl.Artifact],
+    report: dsl.Output[dsl.HTML],
+) -> None:
+    """Ask the question set that ships with the project; fail, with the report written, when a threshold is missed.
+
+    Args:
+        deployment: Name of the deployment, for the report's title.
+        chat: The model has a chat template.
+        concurrency: Questions under way at once.
+        min_exact_match: Least share of right answers, 0 to 1.
+        max_p95_time_to_first_token_seconds: Longest 95th percentile of the time to the first token; 0: any.
+        min_tokens_per_second: Least median of output tokens per second of one answer; 0: any.
+        endpoint: The Endpoint.
+        metrics: The figures, for the console.
+        evaluation: The figures and every answer, JSON.
+        report: The same for people, with plots.
+    """
+    from pathlib import Path
+
+    from vertex_vllm.evaluation.evaluate import Thresholds, evaluate_endpoint, metrics_of
+    from vertex_vllm.evaluation.gates import require
+    from vertex_vllm.evaluation.report import render
+    from vertex_vllm.steps import step
+
+    with step():
+        thresholds = Thresholds(min_exact_match, max_p95_time_to_first_token_seconds, min_tokens_per_second)
+        result = evaluate_endpoint(endpoint.metadata["resourceName"], chat, thresholds, deployment, concurrency)
+        for name, value in metrics_of(result).items():
+            metrics.log_metric(name, value)
+        Path(evaluation.path).write_text(result.to_json())
+        Path(report.path).write_text(render(result))
+        require(result)

@@ -1,0 +1,48 @@
+"""Step: the model's files, from the Hub to Cloud Storage, verified."""
+
+from kfp import dsl
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def mirror_weights(
+    project: str,
+    model_id: str,
+    commit: str,
+    hf_token_secret: str,
+    bucket: str,
+    manifest: dsl.Output[dsl.Artifact],
+) -> str:
+    """Stream what serving needs to gs://<bucket>/models/<model id>/<commit>; a finished mirror is found, not repeated.
+
+    Args:
+        project: Project id.
+        model_id: Hugging Face repo, owner/name.
+        commit: 40 hexadecimal digits.
+        hf_token_secret: Secret Manager version that holds the token; empty: anonymous.
+        bucket: Bucket name without gs://.
+        manifest: Every file with its size, sha256, crc32c and generation.
+
+    Returns:
+        The gs:// prefix that holds the files.
+    """
+    from pathlib import Path
+
+    from vertex_vllm.hub import hub_token
+    from vertex_vllm.mirror import destination, mirror_weights
+    from vertex_vllm.mirror.progress import log_progress
+    from vertex_vllm.steps import step
+
+    with step():
+        mirrored = mirror_weights(
+            model_id,
+            commit,
+            hub_token(hf_token_secret),
+            destination(bucket, model_id, commit),
+            project,
+            on_progress=log_progress(),
+        )
+        Path(manifest.path).write_text(mirrored.to_json())
+        manifest.metadata.update(uri=mirrored.uri, files=len(mirrored.files), bytes=sum(f.size for f in mirrored.files))
+        return mirrored.uri

@@ -1,0 +1,39 @@
+"""Step: this endpoint is now the deployment's."""
+
+from google_cloud_pipeline_components.types.artifact_types import VertexEndpoint, VertexModel
+from kfp import dsl
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def promote_endpoint(
+    project: str,
+    region: str,
+    deployment: str,
+    run_id: str,
+    model: dsl.Input[VertexModel],
+    endpoint: dsl.Input[VertexEndpoint],
+) -> None:
+    """Label the Endpoint live and the deployment's others superseded; give the Model version the alias live.
+
+    Args:
+        project: Project id.
+        region: Region of the Endpoint.
+        deployment: Name of the deployment.
+        run_id: Name of the pipeline job.
+        model: The Model version.
+        endpoint: The Endpoint.
+    """
+    from vertex_vllm.lifecycle.ownership import Owner
+    from vertex_vllm.lifecycle.promotion import promote_endpoint
+    from vertex_vllm.steps import step
+
+    with step():
+        promote_endpoint(
+            project,
+            region,
+            endpoint.metadata["resourceName"],
+            model.metadata["resourceName"],
+            Owner(deployment, run_id),
+        )

@@ -1,0 +1,33 @@
+"""Step: a bucket in the region that is ours, and that the serving service account may read."""
+
+from kfp import dsl
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def setup_bucket(
+    project: str, region: str, bucket: str, deployment: str, run_id: str, serving_service_account: str
+) -> str:
+    """Create the bucket, or verify that the existing one is in the region and in this project.
+
+    Args:
+        project: Project id.
+        region: Region of the bucket and of everything else.
+        bucket: Bucket name without gs://; empty: <project>-vertex-vllm-<region>.
+        deployment: Name of the deployment, for the bucket's labels.
+        run_id: Name of the pipeline job, for the bucket's labels.
+        serving_service_account: Gets read access to this bucket; empty: the Compute Engine default service account.
+
+    Returns:
+        The bucket's name.
+    """
+    from vertex_vllm import storage
+    from vertex_vllm.config import default_bucket
+    from vertex_vllm.lifecycle.ownership import Owner
+    from vertex_vllm.steps import step
+
+    with step():
+        name = bucket or default_bucket(project, region)
+        storage.setup_bucket(project, region, name, Owner(deployment, run_id), serving_service_account)
+        return name

@@ -1,0 +1,25 @@
+"""Step: does the endpoint take a picture with the question?"""
+
+from google_cloud_pipeline_components.types.artifact_types import VertexEndpoint
+from kfp import dsl
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def smoke_test_image(endpoint: dsl.Input[VertexEndpoint], chat: bool, answers: dsl.Output[dsl.Artifact]) -> None:
+    """Send the picture that ships with the project by predict and by chat completions; record each answer.
+
+    Args:
+        endpoint: The Endpoint.
+        chat: The model has a chat template.
+        answers: Requests and answers, JSON.
+    """
+    from pathlib import Path
+
+    from vertex_vllm.inference.smoke import answers_json, smoke_test_image
+    from vertex_vllm.steps import step
+
+    with step():
+        answered = smoke_test_image(endpoint.metadata["resourceName"], chat)
+        Path(answers.path).write_text(answers_json(answered))

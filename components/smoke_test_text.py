@@ -1,0 +1,25 @@
+"""Step: does the endpoint answer text, in every way its clients will ask?"""
+
+from google_cloud_pipeline_components.types.artifact_types import VertexEndpoint
+from kfp import dsl
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def smoke_test_text(endpoint: dsl.Input[VertexEndpoint], chat: bool, answers: dsl.Output[dsl.Artifact]) -> None:
+    """Ask by predict and, where the model has a chat template, by chat completions; record each answer.
+
+    Args:
+        endpoint: The Endpoint.
+        chat: The model has a chat template.
+        answers: Requests and answers, JSON.
+    """
+    from pathlib import Path
+
+    from vertex_vllm.inference.smoke import answers_json, smoke_test_text
+    from vertex_vllm.steps import step
+
+    with step():
+        answered = smoke_test_text(endpoint.metadata["resourceName"], chat)
+        Path(answers.path).write_text(answers_json(answered))

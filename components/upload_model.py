@@ -1,0 +1,38 @@
+"""Step: a Vertex AI Model that says how to serve the mirrored weights."""
+
+from google_cloud_pipeline_components.types.artifact_types import VertexModel
+from kfp import dsl
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def upload_model(
+    project: str,
+    run_id: str,
+    model_uri: str,
+    plan: dsl.Input[dsl.Artifact],
+    model: dsl.Output[VertexModel],
+) -> None:
+    """Upload a version of the deployment's Model, or find the one that an earlier run uploaded for the same plan.
+
+    Args:
+        project: Project id.
+        run_id: Name of the pipeline job, for the labels.
+        model_uri: gs:// prefix of the weights.
+        plan: The serving plan.
+        model: The Model version.
+    """
+    from pathlib import Path
+
+    from vertex_vllm.lifecycle.ownership import Owner
+    from vertex_vllm.planning.plan import ServingPlan
+    from vertex_vllm.serving.upload import upload_model
+    from vertex_vllm.steps import step
+
+    with step():
+        serving_plan = ServingPlan.from_json(Path(plan.path).read_text())
+        owner = Owner(serving_plan.deployment, run_id, serving_plan.config_hash)
+        name = upload_model(project, serving_plan, model_uri, owner)
+        model.uri = f"https://{serving_plan.region}-aiplatform.googleapis.com/v1/{name}"
+        model.metadata["resourceName"] = name

@@ -1,0 +1,29 @@
+"""Step: may we read this model, and which commit is it?"""
+
+from kfp import dsl
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def validate_hf_token(model_id: str, revision: str, hf_token_secret: str) -> str:
+    """Check the token, the access to the repo and the revision, before anything is created that costs money.
+
+    Args:
+        model_id: Hugging Face repo, owner/name.
+        revision: Branch, tag or commit.
+        hf_token_secret: Secret Manager version that holds the token, projects/P/secrets/S/versions/V; empty: anonymous.
+
+    Returns:
+        The commit that the revision stands for, 40 hexadecimal digits.
+    """
+    import logging
+
+    from vertex_vllm.hub import hub_token
+    from vertex_vllm.hub.access import check_access
+    from vertex_vllm.steps import step
+
+    with step():
+        access = check_access(model_id, revision, hub_token(hf_token_secret))
+        logging.info("%s@%s is commit %s, read as %s", model_id, revision, access.commit, access.user or "anonymous")
+        return access.commit

@@ -1,0 +1,71 @@
+"""Write the pipelines as specs: `python -m pipelines.compile [--image IMAGE] [--check]`.
+
+A spec is one YAML document, the same bytes from every compilation, with every parameter described, so that the
+console's form is usable by hand (facts about Vertex and KFP behind this: docs/architecture.md).
+"""
+
+import argparse
+import difflib
+import importlib
+import sys
+import tempfile
+from pathlib import Path
+
+from kfp import compiler
+
+from components.image import IMAGE
+
+PIPELINES = ("deploy", "evaluate", "mirror", "teardown")
+COMPILED = Path(__file__).resolve().parent.parent / "compiled"
+
+
+def compile_pipeline(name: str, image: str = IMAGE) -> str:
+    """The spec of pipelines/<name>.py, its steps running in `image`."""
+    pipeline = getattr(importlib.import_module(f"pipelines.{name}"), name)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.yaml"
+        compiler.Compiler().compile(pipeline, str(path))
+        return path.read_text().replace(IMAGE, image)
+
+
+def stale(image: str = IMAGE) -> list[str]:
+    """What differs between compiled/ and what would be compiled now, as unified diffs; empty when current."""
+    differences = []
+    for name in PIPELINES:
+        path = COMPILED / f"{name}.yaml"
+        committed = path.read_text() if path.exists() else ""
+        diff = difflib.unified_diff(
+            committed.splitlines(),
+            compile_pipeline(name, image).splitlines(),
+            f"compiled/{name}.yaml",
+            "now",
+            lineterm="",
+        )
+        differences += list(diff)
+    return differences
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Compile the pipelines to compiled/*.yaml.")
+    parser.add_argument("--image", default=IMAGE, help="image of the steps; a published one is pinned by digest")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a spec is not current")
+    arguments = parser.parse_args()
+    if arguments.check:
+        differences = stale(arguments.image)
+        print(
+            "\n".join(
+                [*differences[:40], "compiled/ is not current: run make compile"]
+                if differences
+                else ["compiled/ is current"]
+            )
+        )
+        return 1 if differences else 0
+    COMPILED.mkdir(exist_ok=True)
+    for name in PIPELINES:
+        (COMPILED / f"{name}.yaml").write_text(compile_pipeline(name, arguments.image))
+        print(f"compiled/{name}.yaml")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

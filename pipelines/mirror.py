@@ -1,0 +1,38 @@
+"""Pipeline: a model's weights in a bucket of ours, and nothing else."""
+
+from kfp import dsl
+
+from components.mirror_weights import mirror_weights
+from components.setup_bucket import setup_bucket
+from components.validate_hf_token import validate_hf_token
+
+
+@dsl.pipeline(name="mirror", description="Copy an open model from Hugging Face to Cloud Storage, verified.")
+def mirror(
+    project: str,
+    deployment: str,
+    model_id: str,
+    region: str = "us-central1",
+    bucket: str = "",
+    revision: str = "main",
+    hf_token_secret: str = "",
+    serving_service_account: str = "",
+) -> None:
+    bucket_ready = setup_bucket(
+        project=project,
+        region=region,
+        bucket=bucket,
+        deployment=deployment,
+        run_id=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
+        serving_service_account=serving_service_account,
+    ).set_caching_options(False)
+    access = validate_hf_token(
+        model_id=model_id, revision=revision, hf_token_secret=hf_token_secret
+    ).set_caching_options(False)
+    mirror_weights(
+        project=project,
+        model_id=model_id,
+        commit=access.output,
+        hf_token_secret=hf_token_secret,
+        bucket=bucket_ready.output,
+    ).set_caching_options(False)

@@ -1,0 +1,65 @@
+"""Who may import whom (docs/architecture.md)."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("vertex_vllm", "components", "pipelines", "localcloud")
+MAY_IMPORT = {
+    "components": {"vertex_vllm", "components"},
+    "pipelines": {"components", "pipelines"},
+    "vertex_vllm": {"vertex_vllm"},
+    "vertex_vllm/cli": {"vertex_vllm", "pipelines"},
+    "localcloud": {"localcloud"},
+}
+# The two commands that run a cloud of their own, lazily.
+MAY_IMPORT_LOCALCLOUD = {"vertex_vllm/cli/local.py", "vertex_vllm/cli/demo.py"}
+
+
+def modules() -> list[Path]:
+    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def imported_packages(tree: ast.AST) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def allowed(path: Path) -> set[str]:
+    name = path.relative_to(ROOT).as_posix()
+    area = "vertex_vllm/cli" if name.startswith("vertex_vllm/cli/") else name.split("/")[0]
+    return MAY_IMPORT[area] | ({"localcloud"} if name in MAY_IMPORT_LOCALCLOUD else set())
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_module_imports_only_what_its_place_allows(path: Path) -> None:
+    ours = imported_packages(ast.parse(path.read_text())) & set(PACKAGES)
+    assert ours <= allowed(path)
+
+
+@pytest.mark.parametrize("path", [path for path in modules() if path.parent.name == "components"], ids=lambda p: p.stem)
+def test_a_component_file_needs_only_kfp_to_be_imported(path: Path) -> None:
+    """KFP copies a step's source into the spec; what stands at the top of its file would have to be there too."""
+    top = {
+        (node.module or "").split(".")[0]
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ImportFrom)
+    } | {
+        alias.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import) for alias in node.names
+    }
+    assert top <= {"kfp", "components", "google_cloud_pipeline_components"}
+
+
+def test_only_the_cli_imports_the_local_cloud_and_only_inside_a_function() -> None:
+    for name in MAY_IMPORT_LOCALCLOUD:
+        for node in ast.parse((ROOT / name).read_text()).body:
+            assert "localcloud" not in imported_packages(node) or isinstance(
+                node, ast.FunctionDef | ast.If | ast.ClassDef
+            )

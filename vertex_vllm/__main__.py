@@ -1,0 +1,5 @@
+"""`python -m vertex_vllm` is `vertex-vllm`."""
+
+from vertex_vllm.cli import main
+
+main()

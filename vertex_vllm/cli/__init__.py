@@ -1,0 +1,63 @@
+"""`vertex-vllm`: one file a command, imported when it is called, so that `--help` and `plan` stay quick."""
+
+import importlib
+import os
+import sys
+
+import click
+
+from vertex_vllm import __version__
+from vertex_vllm.errors import VertexVllmError
+
+# Command → the line that `--help` shows. The module of that name holds a click command of that name.
+COMMANDS = {
+    "validate": "Check configs: fields, types, machines and regions.",
+    "plan": "Show how a config would be served, and why, without creating anything.",
+    "submit": "Run a pipeline on Vertex AI Pipelines with a config's parameters.",
+    "demo": "The main job on this machine, from Hub to teardown, on the local cloud.",
+    "local": "A Google Cloud project on this machine: up, down, status, env.",
+}
+
+
+class LazyGroup(click.Group):
+    """Finds a command by name without importing the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"vertex_vllm.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="vertex-vllm")
+def vertex_vllm() -> None:
+    """Open models on Vertex AI with vLLM: planned, mirrored, deployed, tested, torn down."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command. An error of ours is one line on stderr and an exit code; VERTEX_VLLM_DEBUG=1 shows its traceback."""
+    try:
+        vertex_vllm.main(arguments, prog_name="vertex-vllm", standalone_mode=False)
+    except VertexVllmError as error:
+        if os.environ.get("VERTEX_VLLM_DEBUG"):
+            raise
+        for line in str(error).splitlines():
+            click.echo(f"error: {line}", err=True)
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        sys.exit(130)

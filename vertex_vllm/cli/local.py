@@ -1,0 +1,75 @@
+"""`vertex-vllm local up|down|status|env`"""
+
+import shlex
+from pathlib import Path
+
+import click
+
+_state_option = click.option(
+    "--state",
+    "state_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".local-cloud"),
+    show_default=True,
+    help="Folder that holds the cloud's state; it survives down and up.",
+)
+
+
+@click.group()
+def local() -> None:
+    """A Google Cloud project on this machine, for any Google client.
+
+    Example: vertex-vllm local up && eval "$(vertex-vllm local env)"
+    """
+
+
+@local.command()
+@_state_option
+@click.option("--project", default="local-project", show_default=True, help="Project that default credentials name.")
+@click.option("--region", default="us-central1", show_default=True, help="Region of the metadata server.")
+def up(state_dir: Path, project: str, region: str) -> None:
+    """Start the local cloud in the background."""
+    from localcloud import daemon
+
+    connection = daemon.up(state_dir.resolve(), project=project, region=region)
+    click.echo(f"The local cloud is up: project {project}, state in {state_dir}, pid {connection.pid}")
+    click.echo('Bring a shell there with: eval "$(vertex-vllm local env)"')
+
+
+@local.command()
+@_state_option
+def down(state_dir: Path) -> None:
+    """Stop the local cloud and every process it started. Its state stays."""
+    from localcloud import daemon
+
+    stopped = daemon.down(state_dir.resolve())
+    click.echo("The local cloud is down" if stopped else "The local cloud was not up")
+
+
+@local.command()
+@_state_option
+def status(state_dir: Path) -> None:
+    """Say whether the local cloud is up, where, and what it holds. Exit code 1: down."""
+    from localcloud import daemon
+
+    connection = daemon.status(state_dir.resolve())
+    if connection is None:
+        click.echo("down")
+        raise SystemExit(1)
+    click.echo(f"up, pid {connection.pid}")
+    for name, value in sorted(connection.environment.items()):
+        click.echo(f"{name}={value}")
+
+
+@local.command()
+@_state_option
+def env(state_dir: Path) -> None:
+    """Print the exports that bring any Google client to the local cloud."""
+    from localcloud import daemon
+    from vertex_vllm.errors import InputError
+
+    connection = daemon.status(state_dir.resolve())
+    if connection is None:
+        raise InputError("the local cloud is down", where=str(state_dir), fix="Start it: vertex-vllm local up")
+    for name, value in sorted(connection.environment.items()):
+        click.echo(f"export {name}={shlex.quote(value)}")

@@ -1,0 +1,1 @@
+"""Pipeline jobs: sent to Vertex AI Pipelines, followed, cancelled."""

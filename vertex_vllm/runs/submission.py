@@ -1,0 +1,78 @@
+"""A compiled spec and its parameters as a running pipeline job."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from vertex_vllm.errors import ServiceError
+from vertex_vllm.lifecycle.ownership import MANAGED_BY, label_value
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Everything that a pipeline job is made of."""
+
+    project: str
+    region: str
+    spec: Path
+    """Compiled pipeline, one YAML document."""
+    job_id: str
+    """[a-z][-a-z0-9]*, at most 128; also the run id on everything that the run makes."""
+    parameters: Mapping[str, Any]
+    pipeline_root: str
+    """gs:// prefix for the artifacts of all runs."""
+    labels: Mapping[str, str]
+    service_account: str = ""
+    """Runs the steps; empty: the Compute Engine default service account."""
+
+
+def job_id(pipeline: str, deployment: str, at: datetime | None = None) -> str:
+    """Name of a run that sorts by time and says what it is about."""
+    moment = at or datetime.now(UTC)
+    return f"{pipeline}-{label_value(deployment).replace('_', '-')}-{moment:%Y%m%d%H%M%S}"
+
+
+def run_labels(pipeline: str, deployment: str) -> dict[str, str]:
+    return {
+        "managed-by": MANAGED_BY,
+        "vertex-vllm-deployment": label_value(deployment),
+        "vertex-vllm-pipeline": label_value(pipeline),
+    }
+
+
+def submit(submission: Submission) -> str:
+    """Create the pipeline job and return its resource name.
+
+    Raises:
+        ServiceError: the service refused it, with its words.
+    """
+    from google.api_core.exceptions import GoogleAPICallError
+    from google.cloud import aiplatform
+
+    try:
+        job = aiplatform.PipelineJob(
+            display_name=submission.job_id,
+            job_id=submission.job_id,
+            template_path=str(submission.spec),
+            pipeline_root=submission.pipeline_root,
+            parameter_values=dict(submission.parameters),
+            labels=dict(submission.labels),
+            project=submission.project,
+            location=submission.region,
+        )
+        job.submit(service_account=submission.service_account or None)
+    except (GoogleAPICallError, ValueError) as error:
+        raise ServiceError(
+            f"the pipeline job was refused: {error}",
+            where=f"projects/{submission.project}/locations/{submission.region}",
+            fix="Check the parameters and that the caller has roles/aiplatform.user",
+        ) from error
+    return str(job.resource_name)
+
+
+def console_address(resource_name: str) -> str:
+    """Page of a pipeline job in the Google Cloud console."""
+    _, project, _, region, _, name = resource_name.split("/")
+    return f"https://console.cloud.google.com/vertex-ai/pipelines/locations/{region}/runs/{name}?project={project}"

@@ -1,0 +1,91 @@
+"""Follow a pipeline job: its steps, their states, what they put out."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from google.cloud.aiplatform_v1 import PipelineServiceClient
+
+ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+POLL_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Artifact:
+    uri: str
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One task of a run."""
+
+    name: str
+    state: str
+    """PENDING, RUNNING, SUCCEEDED, SKIPPED, FAILED, CANCELLING, CANCELLED or NOT_TRIGGERED."""
+    started: datetime | None
+    ended: datetime | None
+    error: str
+    outputs: dict[str, tuple[Artifact, ...]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A pipeline job as it is now."""
+
+    name: str
+    state: str
+    """QUEUED, PENDING, RUNNING, SUCCEEDED, FAILED, CANCELLING, CANCELLED or PAUSED."""
+    error: str
+    steps: tuple[Step, ...]
+
+    def output(self, step: str, artifact: str) -> Artifact | None:
+        """First artifact of that name which the step put out; None where the step did not run."""
+        for candidate in self.steps:
+            if candidate.name == step and candidate.outputs.get(artifact):
+                return candidate.outputs[artifact][0]
+        return None
+
+
+def pipeline_client(region: str) -> "PipelineServiceClient":
+    from google.cloud.aiplatform_v1 import PipelineServiceClient
+
+    return PipelineServiceClient(client_options={"api_endpoint": f"{region}-aiplatform.googleapis.com"})
+
+
+def read_run(job: Any) -> Run:
+    """A `PipelineJob` message as a `Run`, steps in the order they started."""
+    details = [task for task in job.job_detail.task_details if task.task_name]
+    steps = [
+        Step(
+            name=task.task_name,
+            state=task.state.name,
+            started=task.start_time or task.create_time or None,
+            ended=task.end_time or None,
+            error=task.error.message,
+            outputs={
+                key: tuple(Artifact(artifact.uri, dict(artifact.metadata or {})) for artifact in listed.artifacts)
+                for key, listed in task.outputs.items()
+            },
+        )
+        for task in details
+    ]
+    return Run(job.name, job.state.name.removeprefix("PIPELINE_STATE_"), job.error.message, tuple(steps))
+
+
+def watch(resource_name: str, on_change: Callable[[Run], None]) -> Run:
+    """Poll until the job has ended, telling each look to `on_change`; returns the last look."""
+    client = pipeline_client(resource_name.split("/")[3])
+    while True:
+        run = read_run(client.get_pipeline_job(name=resource_name))
+        on_change(run)
+        if run.state in ENDED:
+            return run
+        time.sleep(POLL_SECONDS)
+
+
+def cancel(resource_name: str) -> None:
+    pipeline_client(resource_name.split("/")[3]).cancel_pipeline_job(name=resource_name)
