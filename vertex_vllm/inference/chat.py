@@ -1,0 +1,84 @@
+"""Chat completions as OpenAI's API shapes them: whole answers and the chunks of a stream, checked as they are read."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from vertex_vllm.errors import InferenceError
+
+_SHOWN_CHARACTERS = 300
+
+
+@dataclass(frozen=True)
+class ChatAnswer:
+    text: str
+    finish_reason: str
+    """`stop`, `length`, …"""
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    """From the request's start to the answer's end."""
+
+
+@dataclass(frozen=True)
+class ChatChunk:
+    """One event of a stream. Which parts it has varies: the first has only a role, the last only the usage."""
+
+    text: str
+    finish_reason: str
+    """Empty in all chunks but one."""
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    seconds: float
+    """From the request's start to this chunk's arrival."""
+
+
+def read_answer(body: Any, seconds: float) -> ChatAnswer:
+    """Raises InferenceError where `body` is no chat completion."""
+    try:
+        choice, usage = body["choices"][0], body["usage"]
+        return ChatAnswer(
+            text=_text(choice["message"]),
+            finish_reason=str(choice["finish_reason"] or ""),
+            prompt_tokens=int(usage["prompt_tokens"]),
+            completion_tokens=int(usage["completion_tokens"]),
+            seconds=seconds,
+        )
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise _malformed("chat completion", body, error) from error
+
+
+def read_chunk(data: str, seconds: float) -> ChatChunk:
+    """Raises InferenceError where `data` is no chunk of a chat completion; if it is an error, in the server's words."""
+    try:
+        body = json.loads(data)
+        if "error" in body:
+            raise InferenceError(f"The server broke off its answer: {_words(body['error'])}")
+        choice = body["choices"][0] if body["choices"] else {}
+        usage = body.get("usage") or {}
+        return ChatChunk(
+            text=_text(choice.get("delta") or {}),
+            finish_reason=str(choice.get("finish_reason") or ""),
+            prompt_tokens=usage.get("prompt_tokens"),
+            completion_tokens=usage.get("completion_tokens"),
+            seconds=seconds,
+        )
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise _malformed("chunk of a chat completion", data, error) from error
+
+
+def _text(message: dict[str, Any]) -> str:
+    # Null where a model only calls tools or reasons.
+    content = message.get("content") or ""
+    if not isinstance(content, str):
+        raise TypeError("content is not a string")
+    return content
+
+
+def _words(error: Any) -> str:
+    return str(error.get("message", error)) if isinstance(error, dict) else str(error)
+
+
+def _malformed(what: str, body: Any, error: Exception) -> InferenceError:
+    shown = body if isinstance(body, str) else json.dumps(body)
+    return InferenceError(f"Not a well-formed {what} ({type(error).__name__}: {error}): {shown[:_SHOWN_CHARACTERS]}")
