@@ -1,0 +1,142 @@
+"""Buckets of the JSON API: insert, list, get, patch, update, delete."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from localcloud.storage import bucket_rows
+from localcloud.storage.backend import Backend, format_time
+from localcloud.storage.bucket_rows import BucketRow, existing_bucket
+from localcloud.storage.calls import Call, Reply
+from localcloud.storage.errors import (
+    bucket_already_owned,
+    bucket_name_unavailable,
+    bucket_not_empty,
+    required,
+)
+from localcloud.storage.listing import decode_page_token, encode_page_token
+from localcloud.storage.locations import checked_location
+from localcloud.storage.names import checked_bucket_name
+from localcloud.storage.policies import first_policy
+from localcloud.storage.resources import bucket_resource, bucket_state
+from localcloud.storage.settings import BUCKET_FIELDS, bucket_settings, merge
+
+# "you can disable uniform bucket-level access for 90 days" (cloud.google.com/storage/docs/uniform-bucket-level-access).
+_UNIFORM_ACCESS_LOCK = timedelta(days=90)
+
+
+def insert_bucket(call: Call, backend: Backend) -> Reply:
+    resource = call.resource()
+    project = _project(call)
+    name = checked_bucket_name(str(resource.get("name", "")))
+    location = checked_location(str(resource.get("location", "US")))
+    time = backend.time()
+    bucket = BucketRow(
+        name=name,
+        project=project,
+        project_number=backend.project_number(project),
+        location=location,
+        metageneration=1,
+        time_created=time,
+        updated=time,
+        settings=_complete(bucket_settings(resource), {}, backend),
+        policy=first_policy(project),
+    )
+    with backend.database.transaction() as transaction:
+        existing = bucket_rows.find_bucket(transaction, name)
+        if existing is not None:
+            same_owner = existing.project_number == bucket.project_number
+            raise bucket_already_owned() if same_owner else bucket_name_unavailable()
+        bucket_rows.save_bucket(transaction, bucket)
+    return Reply(bucket_resource(bucket, call.base_url))
+
+
+def list_buckets(call: Call, backend: Backend) -> Reply:
+    project_number = backend.project_number(_project(call))
+    size = call.page_size()
+    after = str(decode_page_token(call.query.get("pageToken"))[0])
+    with backend.database.transaction() as transaction:
+        prefix = call.query.get("prefix", "")
+        buckets = bucket_rows.buckets_of_project(transaction, project_number, prefix, after, size + 1)
+    page: dict[str, Any] = {"kind": "storage#buckets"}
+    if buckets:
+        page["items"] = [bucket_resource(bucket, call.base_url) for bucket in buckets[:size]]
+    if len(buckets) > size:
+        page["nextPageToken"] = encode_page_token(buckets[size - 1].name, 0)
+    return Reply(page)
+
+
+def get_bucket(call: Call, backend: Backend) -> Reply:
+    with backend.database.transaction() as transaction:
+        bucket = existing_bucket(transaction, call.names["bucket"])
+    call.preconditions().check(bucket_state(bucket), reading=True)
+    return Reply(bucket_resource(bucket, call.base_url))
+
+
+def patch_bucket(call: Call, backend: Backend) -> Reply:
+    patch = {name: value for name, value in call.resource().items() if name in BUCKET_FIELDS}
+    return _change(call, backend, lambda settings: merge(settings, patch))
+
+
+def update_bucket(call: Call, backend: Backend) -> Reply:
+    resource = call.resource()
+    return _change(call, backend, lambda _: resource)
+
+
+def delete_bucket(call: Call, backend: Backend) -> Reply:
+    with backend.database.transaction() as transaction:
+        bucket = existing_bucket(transaction, call.names["bucket"])
+        call.preconditions().check(bucket_state(bucket))
+        if not bucket_rows.is_empty(transaction, bucket.name):
+            raise bucket_not_empty()
+        bucket_rows.remove_bucket(transaction, bucket.name)
+    return Reply(None, 204)
+
+
+def storage_layout(call: Call, backend: Backend) -> Reply:
+    with backend.database.transaction() as transaction:
+        bucket = existing_bucket(transaction, call.names["bucket"])
+    shown = bucket_resource(bucket, call.base_url)
+    layout = {name: shown[name] for name in ("location", "locationType")}
+    return Reply({"kind": "storage#storageLayout", "bucket": bucket.name, **layout})
+
+
+def service_account(call: Call, backend: Backend) -> Reply:
+    number = backend.project_number(call.names["project"])
+    address = f"service-{number}@gs-project-accounts.iam.gserviceaccount.com"
+    return Reply({"kind": "storage#serviceAccount", "email_address": address})
+
+
+def _change(call: Call, backend: Backend, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Reply:
+    with backend.database.transaction() as transaction:
+        before = existing_bucket(transaction, call.names["bucket"])
+        call.preconditions().check(bucket_state(before))
+        settings = _complete(bucket_settings(change(before.settings)), before.settings, backend)
+        bucket = replace(before, settings=settings, metageneration=before.metageneration + 1, updated=backend.time())
+        bucket_rows.save_bucket(transaction, bucket)
+    return Reply(bucket_resource(bucket, call.base_url))
+
+
+def _complete(settings: dict[str, Any], before: dict[str, Any], backend: Backend) -> dict[str, Any]:
+    """The settings with what Cloud Storage fills in: the default storage class and the access configuration."""
+    asked = settings.get("iamConfiguration", {})
+    access = asked.get("uniformBucketLevelAccess", asked.get("bucketPolicyOnly", {}))
+    uniform: dict[str, Any] = {"enabled": bool(access.get("enabled"))}
+    if uniform["enabled"]:
+        earlier = before.get("iamConfiguration", {}).get("uniformBucketLevelAccess", {})
+        locked = earlier.get("lockedTime") or format_time(backend.clock() + _UNIFORM_ACCESS_LOCK)
+        uniform = {**uniform, "lockedTime": locked}
+    configuration = {
+        "bucketPolicyOnly": uniform,
+        "uniformBucketLevelAccess": uniform,
+        "publicAccessPrevention": asked.get("publicAccessPrevention", "inherited"),
+    }
+    return {"storageClass": "STANDARD", **settings, "iamConfiguration": configuration}
+
+
+def _project(call: Call) -> str:
+    project = call.query.get("project")
+    if not project:
+        raise required("project")
+    return project

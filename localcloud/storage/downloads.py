@@ -1,0 +1,162 @@
+"""Object bytes to the caller: whole, a range, or gunzipped; for the JSON API and the XML API alike."""
+
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from localcloud.byte_ranges import ByteRange, RangeNotSatisfiable, parse_range
+from localcloud.storage import object_rows
+from localcloud.storage.backend import Backend
+from localcloud.storage.bytes_store import READ_SIZE
+from localcloud.storage.checksums import encode_crc32c, encode_md5
+from localcloud.storage.errors import invalid, range_not_satisfiable
+from localcloud.storage.object_rows import Content, ObjectRow
+from localcloud.storage.preconditions import Preconditions
+from localcloud.storage.resources import object_state, xml_etag
+from localcloud.storage.versions import existing_version
+
+_SHOWN_SETTINGS = {
+    "cacheControl": "cache-control",
+    "contentDisposition": "content-disposition",
+    "contentEncoding": "content-encoding",
+    "contentLanguage": "content-language",
+    "storageClass": "x-goog-storage-class",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object's version, and its bytes, which stay on disk until they are released."""
+
+    row: ObjectRow
+    content: Content
+
+
+async def download(
+    request: Request, backend: Backend, bucket_and_name: tuple[str, str], preconditions: Preconditions
+) -> Response:
+    """Raises StorageError (304, 404, 412, 416)."""
+    generation = _generation(request.query_params.get("generation"))
+    found = await to_thread.run_sync(_hold, backend, *bucket_and_name, generation, preconditions)
+    try:
+        gunzip = _gunzips(request, found.row)
+        part = None if gunzip else parse_range(request.headers.get("range"), found.row.size)
+        return ObjectResponse(backend, found, part, gunzip)
+    except RangeNotSatisfiable:
+        _release(backend, found)
+        error = range_not_satisfiable()
+        return Response(error.xml(), error.status, {"Content-Range": f"bytes */{found.row.size}"}, "application/xml")
+
+
+class ObjectResponse(Response):
+    """Sends the bytes as they are read, and lets go of them at the end, however it comes."""
+
+    def __init__(self, backend: Backend, found: Found, part: ByteRange | None, gunzip: bool) -> None:
+        self._backend = backend
+        self._found = found
+        self._part = part or ByteRange(0, found.row.size)
+        self._gunzip = gunzip
+        super().__init__(status_code=200 if part is None else 206)
+        for name, value in object_headers(found.row).items():
+            self.headers[name] = value
+        if part is not None:
+            self.headers["content-range"] = part.content_range(found.row.size)
+        if gunzip:
+            del self.headers["content-length"], self.headers["content-encoding"], self.headers["accept-ranges"]
+        else:
+            self.headers["content-length"] = str(self._part.length)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            if scope["method"] != "HEAD":
+                async for data in self._chunks():
+                    await send({"type": "http.response.body", "body": data, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            _release(self._backend, self._found)
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        gunzip = zlib.decompressobj(16 + zlib.MAX_WBITS) if self._gunzip else None
+        for blob, offset, length in reads(self._found.content, self._part):
+            data = await to_thread.run_sync(self._backend.bytes.read, blob, offset, length)
+            if len(data) != length:
+                raise RuntimeError(f"{blob} in the bytes store is shorter than the metadata says")
+            yield data if gunzip is None else gunzip.decompress(data)
+
+
+def reads(content: Content, part: ByteRange) -> Iterator[tuple[str, int, int]]:
+    """The reads that give a range of an object, in order: (blob, offset, length)."""
+    begin = 0
+    for segment in content.segments:
+        offset, stop = max(part.start - begin, 0), min(part.stop - begin, segment.size)
+        while offset < stop:
+            length = min(READ_SIZE, stop - offset)
+            yield segment.blob, offset, length
+            offset += length
+        begin += segment.size
+
+
+def object_headers(row: ObjectRow) -> dict[str, str]:
+    """An object's metadata as response headers."""
+    gzipped = row.settings.get("contentEncoding") == "gzip"
+    headers = {
+        "etag": f'"{xml_etag(row)}"',
+        "last-modified": format_datetime(datetime.fromisoformat(row.updated), usegmt=True),
+        "content-type": row.settings.get("contentType", "application/octet-stream"),
+        "accept-ranges": "bytes",
+        "x-goog-generation": str(row.generation),
+        "x-goog-metageneration": str(row.metageneration),
+        "x-goog-stored-content-encoding": "gzip" if gzipped else "identity",
+        "x-goog-stored-content-length": str(row.size),
+        "x-goog-hash": hash_header(row.crc32c, row.md5),
+    }
+    if row.component_count is not None:
+        headers["x-goog-component-count"] = str(row.component_count)
+    shown = {header: row.settings[field] for field, header in _SHOWN_SETTINGS.items() if field in row.settings}
+    custom = {f"x-goog-meta-{key}": value for key, value in row.settings.get("metadata", {}).items()}
+    return headers | {name: _header_text(value) for name, value in (shown | custom).items()}
+
+
+def hash_header(crc32c: int, md5: bytes | None) -> str:
+    return f"crc32c={encode_crc32c(crc32c)}" + (f",md5={encode_md5(md5)}" if md5 is not None else "")
+
+
+def _hold(backend: Backend, bucket: str, name: str, generation: int | None, preconditions: Preconditions) -> Found:
+    with backend.database.transaction() as transaction:
+        row = existing_version(transaction, bucket, name, generation)
+        preconditions.check(object_state(row), reading=True)
+        content = object_rows.content_of(transaction, row)
+        backend.bytes.hold(segment.blob for segment in content.segments)
+    return Found(row, content)
+
+
+def _release(backend: Backend, found: Found) -> None:
+    backend.bytes.release(segment.blob for segment in found.content.segments)
+
+
+def _gunzips(request: Request, row: ObjectRow) -> bool:
+    """Whether to decompress: cloud.google.com/storage/docs/transcoding."""
+    encoded = row.settings.get("contentEncoding") == "gzip"
+    untouched = "no-transform" in row.settings.get("cacheControl", "")
+    return encoded and not untouched and "gzip" not in request.headers.get("accept-encoding", "")
+
+
+def _generation(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isdigit():
+        raise invalid(f"Invalid value for generation: {text!r}")
+    return int(text)
+
+
+def _header_text(value: str) -> str:
+    """UTF-8 bytes, in the Latin-1 that the server encodes headers with; no line breaks."""
+    return value.replace("\r", " ").replace("\n", " ").encode().decode("latin-1")

@@ -1,0 +1,97 @@
+"""Refusals of Cloud Storage, told in JSON to the JSON API's callers and in XML to the XML API's.
+
+Statuses, reasons and messages: cloud.google.com/storage/docs/json_api/v1/status-codes; XML codes:
+cloud.google.com/storage/docs/xml-api/reference-status.
+"""
+
+import json
+from xml.etree import ElementTree
+
+
+class StorageError(Exception):
+    """One refusal. `reason` is the JSON API's word for it, `code` the XML API's."""
+
+    def __init__(
+        self, status: int, reason: str, message: str, code: str = "InvalidArgument", details: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.code = code
+        self.details = details
+
+    def json(self) -> bytes:
+        error = {"message": self.message, "domain": "global", "reason": self.reason}
+        return json.dumps({"error": {"code": self.status, "message": self.message, "errors": [error]}}).encode()
+
+    def xml(self) -> bytes:
+        root = ElementTree.Element("Error")
+        ElementTree.SubElement(root, "Code").text = self.code
+        ElementTree.SubElement(root, "Message").text = self.message
+        ElementTree.SubElement(root, "Details").text = self.details or self.message
+        return b"<?xml version='1.0' encoding='UTF-8'?>" + ElementTree.tostring(root)
+
+
+def invalid(message: str, code: str = "InvalidArgument") -> StorageError:
+    return StorageError(400, "invalid", message, code)
+
+
+def required(parameter: str) -> StorageError:
+    return StorageError(400, "required", f"Required parameter: {parameter}")
+
+
+def not_implemented(what: str) -> StorageError:
+    return StorageError(501, "notImplemented", f"The local Cloud Storage does not implement {what}.", "NotImplemented")
+
+
+def bucket_not_found() -> StorageError:
+    return StorageError(404, "notFound", "The specified bucket does not exist.", "NoSuchBucket")
+
+
+def object_not_found(bucket: str, name: str) -> StorageError:
+    return StorageError(404, "notFound", f"No such object: {bucket}/{name}", "NoSuchKey")
+
+
+def upload_not_found() -> StorageError:
+    return StorageError(404, "notFound", "The requested upload was not found.", "NoSuchUpload")
+
+
+def bucket_already_owned() -> StorageError:
+    message = "Your previous request to create the named bucket succeeded and you already own it."
+    return StorageError(409, "conflict", message, "BucketAlreadyOwnedByYou")
+
+
+def bucket_name_unavailable() -> StorageError:
+    message = (
+        "The requested bucket name is not available. The bucket namespace is shared by all users of the system. "
+        "Please select a different name and try again."
+    )
+    return StorageError(409, "conflict", message, "BucketNameUnavailable")
+
+
+def bucket_not_empty() -> StorageError:
+    return StorageError(409, "conflict", "The bucket you tried to delete is not empty.", "BucketNotEmpty")
+
+
+def object_held(bucket: str, name: str) -> StorageError:
+    message = f"Object '{bucket}/{name}' is under active hold and cannot be deleted, overwritten or archived."
+    return StorageError(403, "objectUnderActiveHold", message, "ObjectUnderActiveHold")
+
+
+def precondition_failed() -> StorageError:
+    message = "At least one of the pre-conditions you specified did not hold."
+    return StorageError(412, "conditionNotMet", message, "PreconditionFailed")
+
+
+def not_modified() -> StorageError:
+    return StorageError(304, "notModified", "Not Modified", "NotModified")
+
+
+def range_not_satisfiable() -> StorageError:
+    message = "The requested range cannot be satisfied."
+    return StorageError(416, "requestedRangeNotSatisfiable", message, "InvalidRange")
+
+
+def upload_cancelled() -> StorageError:
+    return StorageError(499, "clientClosedRequest", "Client Closed Request", "ClientClosedRequest")

@@ -1,0 +1,86 @@
+"""IAM policies of buckets: get, set, test permissions."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from localcloud.storage import bucket_rows
+from localcloud.storage.backend import Backend
+from localcloud.storage.bucket_rows import BucketRow, existing_bucket
+from localcloud.storage.calls import Call, Reply
+from localcloud.storage.errors import invalid, precondition_failed, required
+from localcloud.storage.resources import bucket_etag
+
+_MEMBER = re.compile(
+    r"allUsers$|allAuthenticatedUsers$|(user|serviceAccount|group|domain|projectOwner|projectEditor|projectViewer"
+    r"|deleted:user|deleted:serviceAccount|deleted:group|principal|principalSet):.+"
+)
+_ROLE = re.compile(r"(projects/[^/]+/|organizations/[^/]+/)?roles/[A-Za-z0-9_.]+$")
+_CONDITIONS_NEED_VERSION = 3
+
+
+def first_policy(project: str) -> dict[str, Any]:
+    """What a new bucket's policy says."""
+    owners = [f"projectEditor:{project}", f"projectOwner:{project}"]
+    return {
+        "version": 1,
+        "bindings": [
+            {"role": "roles/storage.legacyBucketOwner", "members": owners},
+            {"role": "roles/storage.legacyBucketReader", "members": [f"projectViewer:{project}"]},
+        ],
+    }
+
+
+def get_policy(call: Call, backend: Backend) -> Reply:
+    with backend.database.transaction() as transaction:
+        return Reply(_shown(existing_bucket(transaction, call.names["bucket"])))
+
+
+def set_policy(call: Call, backend: Backend) -> Reply:
+    """Refuses a policy that was read before somebody else's change: 412."""
+    resource = call.resource()
+    bindings = resource.get("bindings", [])
+    with backend.database.transaction() as transaction:
+        bucket = existing_bucket(transaction, call.names["bucket"])
+        if resource.get("etag") and resource["etag"] != bucket_etag(bucket):
+            raise precondition_failed()
+        policy = {"version": int(resource.get("version", 1)), "bindings": bindings}
+        _check(policy, bucket)
+        bucket = replace(bucket, policy=policy, metageneration=bucket.metageneration + 1, updated=backend.time())
+        bucket_rows.save_bucket(transaction, bucket)
+    return Reply(_shown(bucket))
+
+
+def test_permissions(call: Call, backend: Backend) -> Reply:
+    """The caller owns the project, and so has every permission of Cloud Storage."""
+    with backend.database.transaction() as transaction:
+        existing_bucket(transaction, call.names["bucket"])
+    permissions = call.query.getlist("permissions")
+    if not permissions:
+        raise required("permissions")
+    for permission in permissions:
+        if not permission.startswith("storage."):
+            raise invalid(f"Invalid permission: {permission}")
+    return Reply({"kind": "storage#testIamPermissionsResponse", "permissions": permissions})
+
+
+def _shown(bucket: BucketRow) -> dict[str, Any]:
+    return {
+        "kind": "storage#policy",
+        "resourceId": f"projects/_/buckets/{bucket.name}",
+        "etag": bucket_etag(bucket),
+        **bucket.policy,
+    }
+
+
+def _check(policy: dict[str, Any], bucket: BucketRow) -> None:
+    for binding in policy["bindings"]:
+        if not _ROLE.match(str(binding.get("role", ""))):
+            raise invalid(f"Invalid argument: {binding.get('role')!r} is no role. Roles look like roles/storage.admin.")
+        for member in binding.get("members", []):
+            if not _MEMBER.match(member):
+                raise invalid(f"Invalid argument: {member!r} is no member. Members look like user:name@example.com.")
+        if "condition" in binding and policy["version"] < _CONDITIONS_NEED_VERSION:
+            raise invalid("A policy with conditions must set version to 3.")
+        if "condition" in binding and not bucket.uniform_access:
+            raise invalid("A policy with conditions needs uniform bucket-level access.")

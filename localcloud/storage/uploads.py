@@ -1,0 +1,121 @@
+"""Uploads in one request: media and multipart (cloud.google.com/storage/docs/json_api/v1/objects/insert)."""
+
+import json
+from collections.abc import AsyncIterator
+from email.message import Message
+from typing import Any
+
+from anyio import to_thread
+from starlette.requests import Request
+
+from localcloud.storage.backend import Backend
+from localcloud.storage.bytes_store import BytesWriter
+from localcloud.storage.checksums import DeclaredChecksums, declared_in_headers, declared_in_resource
+from localcloud.storage.errors import invalid, required
+from localcloud.storage.names import checked_object_name
+from localcloud.storage.object_rows import Content, ObjectRow, Segment
+from localcloud.storage.preconditions import Preconditions, in_query
+from localcloud.storage.settings import object_settings
+from localcloud.storage.streams import DelimitedReader, new_blob, write_all
+from localcloud.storage.versions import create_version
+
+_LONGEST_METADATA = 1 << 20
+
+
+async def media_upload(request: Request, backend: Backend, bucket: str) -> ObjectRow:
+    name = upload_name(request, {})
+    settings = {"contentType": request.headers.get("content-type"), **query_settings(request)}
+    checksums = declared_in_headers(request.headers)
+    return await store(request.stream(), request, backend, (bucket, name), settings, checksums)
+
+
+async def multipart_upload(request: Request, backend: Backend, bucket: str) -> ObjectRow:
+    """The first part is the object's resource in JSON, the second its bytes."""
+    boundary = _boundary(request)
+    reader = DelimitedReader(aiter(request.stream()))
+    await reader.before(b"--" + boundary, _LONGEST_METADATA)
+    await reader.before(b"\r\n\r\n", _LONGEST_METADATA)
+    resource = parse_resource(await reader.before(b"\r\n--" + boundary, _LONGEST_METADATA))
+    headers = _part_headers(await reader.before(b"\r\n\r\n", _LONGEST_METADATA))
+    settings = {"contentType": headers.get("content-type"), **query_settings(request), **resource}
+    checksums = declared_in_resource(resource).or_else(declared_in_headers(request.headers))
+    name = upload_name(request, resource)
+    body = reader.stream_before(b"\r\n--" + boundary)
+    return await store(body, request, backend, (bucket, name), settings, checksums)
+
+
+async def store(
+    body: AsyncIterator[bytes],
+    request: Request,
+    backend: Backend,
+    bucket_and_name: tuple[str, str],
+    settings: dict[str, Any],
+    checksums: DeclaredChecksums,
+    preconditions: Preconditions | None = None,
+) -> ObjectRow:
+    """Writes the body to disk and then, if all conditions hold, makes it an object. Raises StorageError."""
+    if preconditions is None:
+        preconditions = in_query(request.query_params, request.headers)
+    checked = object_settings(settings)
+    with new_blob(backend) as writer:
+        await write_all(body, writer)
+        return await to_thread.run_sync(
+            create_object, backend, bucket_and_name, writer, checked, checksums, preconditions
+        )
+
+
+def create_object(
+    backend: Backend,
+    bucket_and_name: tuple[str, str],
+    writer: BytesWriter,
+    settings: dict[str, Any],
+    checksums: DeclaredChecksums,
+    preconditions: Preconditions,
+) -> ObjectRow:
+    content = written_content(writer, checksums)
+    with backend.database.transaction() as transaction:
+        return create_version(transaction, backend, *bucket_and_name, content, settings, preconditions)
+
+
+def written_content(writer: BytesWriter, checksums: DeclaredChecksums) -> Content:
+    """Raises StorageError (400) when the bytes are not those that were declared."""
+    digest = writer.digest
+    checksums.verify(digest.crc32c, digest.md5)
+    return Content((Segment(writer.blob, digest.size),), digest.crc32c, digest.md5)
+
+
+def upload_name(request: Request, resource: dict[str, Any]) -> str:
+    name = request.query_params.get("name") or resource.get("name")
+    if not name:
+        raise required("name")
+    return checked_object_name(str(name))
+
+
+def query_settings(request: Request) -> dict[str, str]:
+    encoding = request.query_params.get("contentEncoding")
+    return {"contentEncoding": encoding} if encoding else {}
+
+
+def parse_resource(body: bytes) -> dict[str, Any]:
+    """An object's resource as it was sent along with an upload. Raises StorageError (400)."""
+    try:
+        resource = json.loads(body) if body.strip() else {}
+    except ValueError:
+        raise invalid("Parse Error: the metadata is not JSON.") from None
+    if not isinstance(resource, dict):
+        raise invalid("Parse Error: the metadata is not a JSON object.")
+    return resource
+
+
+def _boundary(request: Request) -> bytes:
+    header = Message()
+    header["content-type"] = request.headers.get("content-type", "")
+    boundary = header.get_boundary()
+    if header.get_content_maintype() != "multipart" or not boundary:
+        raise invalid("A multipart upload needs Content-Type: multipart/related; boundary=...")
+    return boundary.encode()
+
+
+def _part_headers(text: bytes) -> dict[str, str]:
+    lines = [line.partition(":") for line in text.decode("latin-1").split("\r\n")]
+    return {name.strip().lower(): value.strip() for name, _, value in lines if value}
