@@ -1,0 +1,101 @@
+"""The index of a sharded model, and names out of listings."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vertex_vllm.errors import HubAccessError, InputError, PlanError, RevisionNotFoundError
+from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.names import check_commit, check_model_id
+from vertex_vllm.hub.weight_files import parse_index, weight_files
+
+
+def test_the_files_of_an_index() -> None:
+    index = {"metadata": {"total_size": 9}, "weight_map": {"a": "model-1.safetensors", "b": "model-1.safetensors"}}
+    assert parse_index(json.dumps(index).encode(), "index.json") == {"model-1.safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("data", "where"),
+    [
+        (b"{", "index.json"),
+        (b"[]", "index.json"),
+        (b"[" * 100_000, "index.json"),
+        (b"{}", "index.json: weight_map"),
+        (b'{"weight_map": {}}', "index.json: weight_map"),
+        (b'{"weight_map": {"a": 1}}', "index.json: weight_map"),
+        (b'{"weight_map": {"a": ["x"], "b": "y"}}', "index.json: weight_map"),
+    ],
+)
+def test_an_unusable_index_is_named(data: bytes, where: str) -> None:
+    with pytest.raises(PlanError) as raised:
+        parse_index(data, "index.json")
+    assert raised.value.where == where
+
+
+def test_an_index_may_not_name_what_is_not_there() -> None:
+    with pytest.raises(PlanError, match=r"'\.\./\.\./secret'"):
+        weight_files([HubFile("model-1.safetensors", 1, "a" * 64, "b" * 40)], ["model-1.safetensors", "../../secret"])
+
+
+@given(st.binary(max_size=100))
+def test_any_bytes_give_names_or_our_error(data: bytes) -> None:
+    try:
+        names = parse_index(data, "index.json")
+    except PlanError as error:
+        fault = error.where
+    else:
+        fault = ""
+        assert all(isinstance(name, str) for name in names)
+    assert not fault or fault.startswith("index.json")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/etc/passwd",
+        "../config.json",
+        "a/../../config.json",
+        "a//b",
+        "a/",
+        ".",
+        "a\\b",
+        "a\nb",
+        "a\x00b",
+        "x" * 701,
+    ],
+)
+def test_a_file_with_an_unsafe_path_cannot_be_listed(path: str) -> None:
+    with pytest.raises(HubAccessError, match="unusable path"):
+        HubFile(path, 1, "", "b" * 40)
+
+
+@pytest.mark.parametrize(
+    ("size", "sha256", "git_oid", "field"),
+    [(-1, "", "b" * 40, "size"), (1, "A" * 64, "b" * 40, "LFS oid"), (1, "", "", "git oid")],
+)
+def test_a_file_that_cannot_be_verified_cannot_be_listed(size: int, sha256: str, git_oid: str, field: str) -> None:
+    with pytest.raises(HubAccessError, match=field):
+        HubFile("config.json", size, sha256, git_oid)
+
+
+@pytest.mark.parametrize("model_id", ["meta-llama/Llama-3.1-8B-Instruct", "01-ai/Yi-6B", "a/b", "org/x_y.z"])
+def test_model_ids(model_id: str) -> None:
+    assert check_model_id(model_id) == model_id
+
+
+@pytest.mark.parametrize(
+    "model_id", ["Llama-3.1-8B", "", "a/b/c", "a/..", "../b", "a/b?x", "a b/c", "a/b--c", "-a/b", "a/" + "b" * 96]
+)
+def test_what_is_no_model_id(model_id: str) -> None:
+    with pytest.raises(InputError, match="OWNER/NAME"):
+        check_model_id(model_id)
+
+
+@pytest.mark.parametrize("commit", ["main", "0" * 39, "0" * 41, "G" * 40, "0" * 40 + "\n"])
+def test_a_branch_is_no_commit(commit: str) -> None:
+    with pytest.raises(RevisionNotFoundError):
+        check_commit(commit)

@@ -1,0 +1,67 @@
+"""Quota rows and verdicts; and Cloud Quotas asked by the real client."""
+
+import pytest
+from google.cloud.cloudquotas_v1 import DimensionsInfo, QuotaDetails
+
+from vertex_vllm.errors import QuotaShortageError
+from vertex_vllm.planning.plan import QuotaNeed
+from vertex_vllm.quota import QuotaVerdict, judge, limit_in_region
+
+L4 = "CustomModelServingL4GPUsPerProjectPerRegion"
+NEED = QuotaNeed(L4, "us-central1", accelerators=4, minimum=2)
+
+
+def row(value: int, region: str = "", *locations: str) -> DimensionsInfo:
+    return DimensionsInfo(
+        dimensions={"region": region} if region else {},
+        details=QuotaDetails(value=value),
+        applicable_locations=list(locations),
+    )
+
+
+ELSEWHERE = row(9, "europe-west4", "europe-west4")
+HERE = row(8, "us-central1", "us-central1")
+SEVERAL = row(5, "", "us-central1", "us-east1")
+GLOBAL = row(3, "", "global")
+
+
+@pytest.mark.parametrize(
+    ("rows", "limit"),
+    [
+        ([GLOBAL, SEVERAL, ELSEWHERE, HERE], 8),
+        ([GLOBAL, SEVERAL, ELSEWHERE], 5),
+        ([ELSEWHERE, GLOBAL], 3),
+        ([row(2)], 2),
+        ([ELSEWHERE, row(7, "", "us-east1")], 0),
+        ([], 0),
+    ],
+)
+def test_the_row_that_holds_in_a_region(rows: list[DimensionsInfo], limit: int) -> None:
+    assert limit_in_region(rows, "us-central1") == limit
+
+
+@pytest.mark.parametrize("limit", [4, 100, -1])
+def test_enough(limit: int) -> None:
+    assert judge("p", NEED, limit, spot=False) == QuotaVerdict(L4, "us-central1", limit, 4, 2, "")
+
+
+@pytest.mark.parametrize("limit", [2, 3])
+def test_enough_to_start_is_a_warning(limit: int) -> None:
+    verdict = judge("p", NEED, limit, spot=True)
+    assert verdict.warning == (
+        f"the project has {limit} spot accelerators in us-central1 by quota {L4}: "
+        "the plan starts with 2, but cannot grow to 4"
+    )
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+def test_a_shortage_names_quota_region_have_need_and_what_to_do(limit: int) -> None:
+    with pytest.raises(QuotaShortageError) as raised:
+        judge("some-project", NEED, limit, spot=False)
+    told = str(raised.value)
+    assert told.startswith(
+        f"some-project: the project has {limit} accelerators in us-central1 by quota {L4}; "
+        "the plan needs 2 to start and 4 at most. "
+    )
+    assert "https://console.cloud.google.com/iam-admin/quotas?project=some-project" in told
+    assert f"--quota-id={L4} --dimensions=region=us-central1 --preferred-value=4" in told

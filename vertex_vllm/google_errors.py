@@ -1,0 +1,38 @@
+"""What a Google client raised in the end, said so that a person knows what to do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+
+from vertex_vllm.errors import ServiceError
+
+
+@contextmanager
+def google_errors(service: str, where: str) -> Iterator[None]:
+    """Errors of a Google client inside become ServiceError, with `service` named and `where` for the resource."""
+    try:
+        yield
+    except DefaultCredentialsError as error:
+        raise ServiceError(
+            f"no Google credentials to call {service} with",
+            where=where,
+            fix="Run `gcloud auth application-default login`, or give the job a service account.",
+        ) from error
+    except (GoogleAPIError, GoogleAuthError) as error:
+        raise ServiceError(f"{service}: {words(error)}", where=where, fix=enable_api(error)) from error
+
+
+def words(error: Exception) -> str:
+    """The service's own words."""
+    return str(getattr(error, "message", "") or error)
+
+
+def enable_api(error: Exception) -> str:
+    """The command that enables the API which refused because it is disabled; empty for any other error."""
+    if not isinstance(error, GoogleAPICallError) or error.reason != "SERVICE_DISABLED":
+        return ""
+    facts: dict[str, str] = dict(error.metadata or {})
+    project = facts.get("consumer", "").removeprefix("projects/")
+    return f"Run `gcloud services enable {facts.get('service', '')} --project={project}`, wait a minute, try again."

@@ -1,0 +1,90 @@
+"""Headers of safetensors files: how many numbers of which type they hold, without reading one of them.
+
+Format: 8 bytes little-endian length, that many bytes of JSON, then the tensors ("Safetensors", README of the project).
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from vertex_vllm.errors import PlanError
+from vertex_vllm.hub.download import RepoReader
+from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.untrusted import is_count, parse_json
+
+# safetensors refuses longer headers itself: MAX_HEADER_SIZE in its tensor.rs.
+LONGEST_HEADER = 100_000_000
+# Bytes; enough for most headers, so that one request does.
+_FIRST_READ = 128 << 10
+_READS_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a model's weights amount to."""
+
+    parameters: int
+    bytes: int
+    dtype: str
+    """The safetensors name of the type of most parameters, for example `BF16`; empty where it is not known."""
+
+
+def header_length(prefix: bytes, file: HubFile) -> int:
+    """Length of the JSON header that the first eight bytes announce. Raises PlanError."""
+    length = int.from_bytes(prefix[:8], "little") if len(prefix) >= 8 else 0
+    if not 0 < length <= min(LONGEST_HEADER, file.size - 8):
+        raise PlanError(f"is no safetensors file: it announces a header of {length} bytes", where=file.path)
+    return length
+
+
+def tensors(header: bytes, file: HubFile) -> dict[str, Weights]:
+    """Tensor name → its count of numbers, bytes and type. Raises PlanError naming file and tensor."""
+    entries = parse_json(header, file.path)
+    entries.pop("__metadata__", None)
+    room = file.size - 8 - len(header)
+    return {name: _tensor(entry, room, f"{file.path}: {name[:200]!r}") for name, entry in entries.items()}
+
+
+def total(found: Iterable[Weights]) -> Weights:
+    """Sum over tensors."""
+    parameters = bytes_ = 0
+    by_dtype: Counter[str] = Counter()
+    for tensor in found:
+        parameters += tensor.parameters
+        bytes_ += tensor.bytes
+        by_dtype[tensor.dtype] += tensor.parameters
+    return Weights(parameters, bytes_, by_dtype.most_common(1)[0][0] if by_dtype else "")
+
+
+def read_weights(reader: RepoReader, files: Iterable[HubFile]) -> Weights:
+    """What safetensors files hold, from their headers alone. Raises PlanError for one that is malformed."""
+    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+        return total(pool.map(lambda file: total(tensors(_read_header(reader, file), file).values()), files))
+
+
+def _read_header(reader: RepoReader, file: HubFile) -> bytes:
+    begin = reader.read(file, 0, min(_FIRST_READ, file.size))
+    end = 8 + header_length(begin, file)
+    if end > len(begin):
+        begin += reader.read(file, len(begin), end - len(begin))
+    return begin[8:end]
+
+
+def _tensor(entry: object, room: int, where: str) -> Weights:
+    fields = entry if isinstance(entry, dict) else {}
+    dtype, shape, offsets = fields.get("dtype"), fields.get("shape"), fields.get("data_offsets")
+    if not isinstance(dtype, str):
+        raise PlanError("has no dtype", where=where)
+    if not isinstance(shape, list) or not all(is_count(size) for size in shape) or len(shape) > 32:
+        raise PlanError("has no shape", where=where)
+    if not isinstance(offsets, list) or len(offsets) != 2 or not all(is_count(offset) for offset in offsets):
+        raise PlanError("has no data_offsets", where=where)
+    if not offsets[0] <= offsets[1] <= room:
+        raise PlanError("has data_offsets outside the file", where=where)
+    parameters = math.prod(shape)
+    # No type is smaller than 4 bits, so that a shape cannot claim more than its bytes hold.
+    if parameters > 2 * (offsets[1] - offsets[0]):
+        raise PlanError("has a shape that its bytes cannot hold", where=where)
+    return Weights(parameters, offsets[1] - offsets[0], dtype)

@@ -1,0 +1,35 @@
+"""The Hub's token: where it is read, and what may not be sent as one."""
+
+import re
+
+from vertex_vllm.errors import TokenInvalidError, TokenMissingError
+from vertex_vllm.secrets import read_secret
+
+
+def hub_token(hf_token_secret: str) -> str | None:
+    """The token in the secret version `projects/P/secrets/S/versions/V`, without white space; None for "" (anonymous).
+
+    The one place where a token is read. Raises TokenMissingError when there is only white space in the secret,
+    TokenInvalidError when it cannot be a token, SecretAccessError and ServiceError as `read_secret` does.
+    """
+    if not hf_token_secret:
+        return None
+    token = read_secret(hf_token_secret).strip()
+    if not token:
+        raise TokenMissingError(
+            "the secret holds nothing but white space",
+            where=hf_token_secret,
+            fix="Add a version that holds the token: gcloud secrets versions add.",
+        )
+    return checked_token(token)
+
+
+def checked_token(token: str | None) -> str | None:
+    """`token`, if it can be sent in a header: HTTP libraries quote in their errors what they refuse to send."""
+    if token is not None and not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise TokenInvalidError(
+            "the Hugging Face token is empty, or holds a space, a line break or a non-ASCII character",
+            where="hf_token_secret",
+            fix="Copy it anew from https://huggingface.co/settings/tokens into the secret.",
+        )
+    return token

@@ -1,0 +1,110 @@
+"""Cloud Quotas: may the project hold as many accelerators as the plan needs?
+
+Limits only: what else in the project holds accelerators of this kind now is not counted, and a limit is no capacity.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vertex_vllm.errors import QuotaShortageError, ServiceError
+from vertex_vllm.google_errors import google_errors
+from vertex_vllm.planning.plan import QuotaNeed
+
+if TYPE_CHECKING:
+    from google.cloud.cloudquotas_v1 import DimensionsInfo
+
+# Cloud Quotas REST reference, QuotaDetails.value: -1 says unlimited.
+UNLIMITED = -1
+_SERVICE = "aiplatform.googleapis.com"
+
+
+@dataclass(frozen=True)
+class QuotaVerdict:
+    """What the project may hold in the region, against what the plan needs."""
+
+    quota_id: str
+    region: str
+    limit: int
+    """Accelerators; -1 is unlimited."""
+    need: int
+    """Accelerators with all replicas running."""
+    minimum: int
+    """Accelerators with as few replicas running as the plan allows."""
+    warning: str
+    """Empty, or why the plan may start and yet not grow to its largest size."""
+
+
+def limit_in_region(rows: "Iterable[DimensionsInfo]", region: str) -> int:
+    """The limit in `region`: the row of that region, else one that applies there, else a global one, else 0."""
+    candidates = list(rows)
+    for applies in (_is_of_region, _applies_in_region, _is_global):
+        for row in candidates:
+            if applies(row, region):
+                return int(row.details.value)
+    return 0
+
+
+def judge(project: str, need: QuotaNeed, limit: int, spot: bool) -> QuotaVerdict:
+    """Verdict on a limit. Raises QuotaShortageError when not even the plan's minimum fits.
+
+    The documents contradict each other on whether Vertex charges the quota for the most replicas or for those that run
+    (DedicatedResources in v1beta1 against "Autoscaling"): so too little for the most is a warning, not an error.
+    """
+    kind = "spot accelerators" if spot else "accelerators"
+    have = f"{limit} {kind} in {need.region} by quota {need.quota_id}"
+    if limit != UNLIMITED and limit < need.minimum:
+        raise QuotaShortageError(
+            f"the project has {have}; the plan needs {need.minimum} to start and {need.accelerators} at most",
+            where=project,
+            fix=_how_to_ask(project, need),
+        )
+    warning = ""
+    if limit != UNLIMITED and limit < need.accelerators:
+        warning = f"the project has {have}: the plan starts with {need.minimum}, but cannot grow to {need.accelerators}"
+    return QuotaVerdict(need.quota_id, need.region, limit, need.accelerators, need.minimum, warning)
+
+
+def check_quota(project: str, need: QuotaNeed, spot: bool) -> QuotaVerdict:
+    """Verdict on the plan's need, from the limit that Cloud Quotas tells for `project`.
+
+    Raises QuotaShortageError naming quota, region, have and need; ServiceError when Cloud Quotas cannot be asked.
+    """
+    from google.api_core.exceptions import NotFound, PermissionDenied
+    from google.cloud.cloudquotas_v1 import CloudQuotasClient
+
+    name = f"projects/{project}/locations/global/services/{_SERVICE}/quotaInfos/{need.quota_id}"
+    with google_errors("Cloud Quotas", name):
+        try:
+            info = CloudQuotasClient().get_quota_info(name=name)
+        except NotFound as error:
+            raise ServiceError(
+                "Vertex AI has no such quota", where=name, fix="Choose another accelerator, or report this one."
+            ) from error
+        except PermissionDenied as error:
+            if error.reason == "SERVICE_DISABLED":
+                raise
+            fix = f"Grant the pipeline's service account roles/cloudquotas.viewer on project {project}."
+            raise ServiceError("the quota may not be read by us", where=name, fix=fix) from error
+    return judge(project, need, limit_in_region(info.dimensions_infos, need.region), spot)
+
+
+def _is_of_region(row: "DimensionsInfo", region: str) -> bool:
+    return str(row.dimensions.get("region", "")) == region
+
+
+def _applies_in_region(row: "DimensionsInfo", region: str) -> bool:
+    return "region" not in row.dimensions and region in row.applicable_locations
+
+
+def _is_global(row: "DimensionsInfo", region: str) -> bool:
+    return "region" not in row.dimensions and set(row.applicable_locations) <= {"global"}
+
+
+def _how_to_ask(project: str, need: QuotaNeed) -> str:
+    return (
+        f"Ask for more at https://console.cloud.google.com/iam-admin/quotas?project={project} or with: "
+        f"gcloud beta quotas preferences create --project={project} --service={_SERVICE} --quota-id={need.quota_id} "
+        f"--dimensions=region={need.region} --preferred-value={need.accelerators}; "
+        "or choose another region or accelerator."
+    )

@@ -1,0 +1,86 @@
+"""Secret Manager: one secret's value, by its resource name."""
+
+import re
+
+from vertex_vllm.errors import SecretAccessError, ServiceError
+from vertex_vllm.google_errors import google_errors, words
+
+# Secret Manager, "Create a secret": ids of at most 255 letters, digits, hyphens and underscores; a version is a number,
+# `latest`, or an alias of at most 63 characters.
+_VERSION_NAME = re.compile(
+    r"projects/(?P<project>[A-Za-z0-9.:_-]+)/secrets/(?P<secret>[A-Za-z0-9_-]{1,255})/versions/(?P<version>[A-Za-z0-9_-]{1,63})"
+)
+
+
+def read_secret(resource_name: str) -> str:
+    """Value of the secret version `projects/P/secrets/S/versions/V` (V a number, an alias, or `latest`). Never logged.
+
+    Raises SecretAccessError when the name is malformed, there is no such secret, it is disabled, we may not read it, or
+    it is empty or not text; ServiceError when Secret Manager fails or its checksum does not match.
+    """
+    name = _VERSION_NAME.fullmatch(resource_name)
+    if name is None:
+        # Not echoed: whoever pastes the token itself here must not find it in a log.
+        raise SecretAccessError(
+            "not a name of a secret version",
+            where="hf_token_secret",
+            fix="Write projects/PROJECT/secrets/SECRET/versions/latest, and never the token itself.",
+        )
+    return _text(_payload(resource_name, name), resource_name)
+
+
+def _payload(resource_name: str, name: re.Match[str]) -> bytes:
+    from google.api_core.exceptions import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+    from google.cloud.secretmanager_v1 import SecretManagerServiceClient
+
+    with google_errors("Secret Manager", resource_name):
+        try:
+            response = SecretManagerServiceClient().access_secret_version(name=resource_name)
+        except NotFound as error:
+            fix = (
+                f'Create it: printf %s "$HF_TOKEN" | gcloud secrets create {name["secret"]} --data-file=- '
+                f"--project={name['project']}"
+            )
+            raise SecretAccessError("no such secret or version", where=resource_name, fix=fix) from error
+        except PermissionDenied as error:
+            if error.reason == "SERVICE_DISABLED":
+                raise
+            raise SecretAccessError("may not be read by us", where=resource_name, fix=_grant(name)) from error
+        except (FailedPrecondition, InvalidArgument) as error:
+            fix = "Enable that version, or name another one: versions/latest."
+            raise SecretAccessError(words(error), where=resource_name, fix=fix) from error
+    return _verified(response.payload.data, response.payload.data_crc32c, resource_name)
+
+
+def _grant(name: re.Match[str]) -> str:
+    return (
+        "Grant the pipeline's service account roles/secretmanager.secretAccessor on the secret: gcloud secrets "
+        f"add-iam-policy-binding {name['secret']} --project={name['project']} "
+        "--member=serviceAccount:SERVICE_ACCOUNT --role=roles/secretmanager.secretAccessor"
+    )
+
+
+def _verified(data: bytes, crc32c: int, resource_name: str) -> bytes:
+    import google_crc32c
+
+    if google_crc32c.value(data) != crc32c:
+        raise ServiceError(
+            "the value that arrived does not match Secret Manager's checksum", where=resource_name, fix="Try again."
+        )
+    return data
+
+
+def _text(data: bytes, resource_name: str) -> str:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise SecretAccessError(
+            "the value is not text", where=resource_name, fix="Add a version that holds the token and nothing else."
+        ) from None
+    if not text:
+        raise SecretAccessError(
+            "the value is empty",
+            where=resource_name,
+            fix="Add a version that holds the token: gcloud secrets versions add.",
+        )
+    return text
