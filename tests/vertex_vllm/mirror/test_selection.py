@@ -1,0 +1,104 @@
+"""Which files are mirrored, for repositories as they are published."""
+
+import pytest
+
+from vertex_vllm.errors import PlanError
+from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.mirror.selection import select_files
+
+INDEX = "model.safetensors.index.json"
+TOKENIZER = ["special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"]
+PAPERS = [".gitattributes", "LICENSE", "LICENSE.txt", "README.md", "USE_POLICY.md"]
+ORIGINAL = ["original/consolidated.00.pth", "original/params.json", "original/tokenizer.model"]
+
+
+def shards(count: int, stem: str = "model", suffix: str = "safetensors") -> list[str]:
+    return [f"{stem}-{number:05}-of-{count:05}.{suffix}" for number in range(1, count + 1)]
+
+
+# repository, what its index names, what is mirrored, what is not
+REPOSITORIES = {
+    "Llama-3.1-8B-Instruct": (
+        shards(4),
+        ["config.json", "generation_config.json", INDEX, *shards(4), *TOKENIZER],
+        [*PAPERS, *ORIGINAL],
+    ),
+    "Llama-3.2-1B, one file without an index": (
+        [],
+        ["config.json", "generation_config.json", "model.safetensors", *TOKENIZER],
+        [*PAPERS, *ORIGINAL],
+    ),
+    "Llama-3.2-11B-Vision-Instruct": (
+        shards(5),
+        ["chat_template.json", "config.json", INDEX, *shards(5), "preprocessor_config.json", *TOKENIZER],
+        [*PAPERS, *ORIGINAL],
+    ),
+    "Mistral-7B-Instruct-v0.3, weights twice": (
+        shards(3),
+        ["config.json", INDEX, *shards(3), "params.json", "tokenizer.model", "tokenizer.model.v3", *TOKENIZER],
+        ["README.md", "consolidated.safetensors"],
+    ),
+    "Mistral, consolidated only": (
+        [],
+        ["config.json", "consolidated.safetensors", "params.json", "tekken.json"],
+        ["README.md"],
+    ),
+    "Qwen2-VL": (
+        shards(5),
+        [
+            "chat_template.json",
+            "config.json",
+            "merges.txt",
+            INDEX,
+            *shards(5),
+            "preprocessor_config.json",
+            "vocab.json",
+        ],
+        ["README.md", "assets/logo.png", "demo.jpg"],
+    ),
+    "a GPTQ repository": (
+        [],
+        ["config.json", "model.safetensors", "quantize_config.json", *TOKENIZER],
+        ["README.md"],
+    ),
+    "an AWQ repository with code and named templates": (
+        shards(2),
+        [
+            "additional_chat_templates/rag.jinja",
+            "chat_template.jinja",
+            "config.json",
+            INDEX,
+            *shards(2),
+            "modeling_x.py",
+        ],
+        ["README.md", "examples/run.py", "model-Q4_K_M.gguf", "onnx/model.onnx"],
+    ),
+    "safetensors beside pickles": (
+        shards(2),
+        ["config.json", INDEX, *shards(2), "vocab.txt"],
+        [*shards(2, "pytorch_model", "bin"), "flax_model.msgpack", "pytorch_model.bin.index.json", "tf_model.h5"],
+    ),
+    "only pickles": (
+        shards(2, "pytorch_model", "bin"),
+        ["config.json", "merges.txt", "pytorch_model.bin.index.json", *shards(2, "pytorch_model", "bin")],
+        ["README.md", "optimizer.pt", "trainer_state.json", "training_args.bin"],
+    ),
+}
+
+
+def listing(paths: list[str]) -> list[HubFile]:
+    return [HubFile(path, 1, "", "b" * 40) for path in sorted(paths)]
+
+
+@pytest.mark.parametrize("name", REPOSITORIES)
+def test_the_right_files_only(name: str) -> None:
+    indexed, wanted, unwanted = REPOSITORIES[name]
+    assert [file.path for file in select_files(listing(wanted + unwanted), indexed)] == sorted(wanted)
+
+
+@pytest.mark.parametrize(
+    "paths", [["config.json"], ["config.json", "model.gguf"], ["config.json", "training_args.bin"]]
+)
+def test_a_repository_without_weights_is_refused(paths: list[str]) -> None:
+    with pytest.raises(PlanError, match="no weights"):
+        select_files(listing(paths), [])

@@ -1,0 +1,26 @@
+"""Where a model's files go: one immutable prefix for each commit."""
+
+import re
+
+from vertex_vllm.errors import BucketError
+from vertex_vllm.hub.names import check_commit, check_model_id
+from vertex_vllm.storage import check_bucket_name
+
+
+def destination(bucket: str, model_id: str, commit: str) -> str:
+    """`gs://bucket/models/OWNER/NAME/COMMIT`; `bucket` may be given as `gs://bucket` too.
+
+    Raises BucketError, InputError or RevisionNotFoundError for a name that cannot be.
+    """
+    name = check_bucket_name(bucket.removeprefix("gs://").rstrip("/"))
+    return f"gs://{name}/models/{check_model_id(model_id)}/{check_commit(commit)}"
+
+
+def split_destination(uri: str) -> tuple[str, str]:
+    """Bucket and prefix of `gs://bucket/prefix`, without slashes around. Raises BucketError."""
+    parts = re.fullmatch(r"gs://([^/]+)/([^/].*?)/?", uri)
+    if parts is None:
+        raise BucketError(
+            f"{uri!r} is not a place in Cloud Storage", where="destination", fix="Write gs://BUCKET/PREFIX."
+        )
+    return check_bucket_name(parts[1]), parts[2]

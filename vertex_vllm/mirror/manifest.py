@@ -1,0 +1,73 @@
+"""What a finished mirror holds, as written beside it: the proof that all of it is there and was verified."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Protocol, Self
+
+MANIFEST_NAME = "vertex-vllm-manifest.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class MirroredFile:
+    """One file of the model as it lies in the bucket."""
+
+    path: str
+    size: int
+    """Bytes."""
+    sha256: str
+    """Of the content, hexadecimal."""
+    crc32c: str
+    """Base64, as Cloud Storage has it."""
+    generation: int
+    """Of the object: another number means that somebody wrote it again."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A model at one commit, mirrored."""
+
+    model_id: str
+    commit: str
+    uri: str
+    """`gs://bucket/prefix` of the files, without a slash at its end."""
+    files: tuple[MirroredFile, ...]
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(file.size for file in self.files)
+
+    def to_json(self) -> str:
+        return json.dumps({"format": _FORMAT, **asdict(self)}, indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Raises ValueError for anything that `to_json` does not write."""
+        try:
+            fields = json.loads(text)
+            if fields.pop("format") != _FORMAT:
+                raise ValueError("a manifest of another format")
+            return cls(**{**fields, "files": tuple(MirroredFile(**file) for file in fields["files"])})
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError("not a manifest") from error
+
+
+class Stored(Protocol):
+    """What of an object in the bucket a manifest is compared with."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def crc32c(self) -> str: ...
+    @property
+    def generation(self) -> int: ...
+
+
+def is_whole(manifest: Manifest, objects: Mapping[str, Stored]) -> bool:
+    """True when every file of the manifest lies among `objects` (path → object) just as the manifest says."""
+    return all(
+        (stored := objects.get(file.path)) is not None
+        and (stored.size, stored.crc32c, stored.generation) == (file.size, file.crc32c, file.generation)
+        for file in manifest.files
+    )
