@@ -1,0 +1,285 @@
+"""The walk through a pipeline's tasks: which runs when, which does not, and what becomes of the pipeline."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from graphlib import TopologicalSorter
+from typing import Any, Literal, Protocol
+
+from kfp.local.io import IOStore
+
+from localcloud.pipelines import conditions, kfp_local
+from localcloud.pipelines.job import TaskEnded, TaskPath, TaskStarted, Values
+from localcloud.pipelines.spec import TaskKind, is_loop, kind_of
+from localcloud.pipelines.task_process import TaskCancelledError
+
+# Iterations of one loop that run at the same time; kfp.local has the same bound.
+_LOOP_WORKERS = 2
+_RUN_AFTER_FAILURE = "ALL_UPSTREAM_TASKS_COMPLETED"
+# google.rpc.Code of a task that failed, as Vertex AI reports it.
+FAILED_PRECONDITION = 9
+
+Json = Mapping[str, Any]
+Causes = tuple[tuple[str, str], ...]
+"""Names of tasks that are no groups, each with its error."""
+State = Literal["SUCCEEDED", "FAILED", "CANCELLED", "NOT_TRIGGERED"]
+
+
+class TaskFailedError(Exception):
+    """A task, or a group of tasks, failed; the message says why. `causes`: of a group, the tasks that made it fail."""
+
+    def __init__(self, message: str, causes: Causes = ()) -> None:
+        super().__init__(message)
+        self.causes = causes
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task that is to run: its place, its entry in the spec, and whether a cancellation spares it."""
+
+    path: TaskPath
+    spec: Json
+    component: Json
+    kind: TaskKind
+    is_exit: bool
+
+    @property
+    def name(self) -> str:
+        return self.path[-1]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    state: State
+    error: str = ""
+    causes: Causes = ()
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    stopped: bool = False
+    """Not triggered because of a failure or a cancellation, rather than of its condition."""
+
+
+class Leaves(Protocol):
+    """How a task that is no group is run."""
+
+    def run(self, task: Task, arguments: Json) -> Mapping[str, Any]:
+        """The outputs, as later tasks read them. Raises TaskFailedError, TaskCancelledError."""
+
+    def describe(self, values: Json) -> Values:
+        """Inputs or outputs as clients see them."""
+
+
+class Dag:
+    """One run of one pipeline. Tasks run one after the other, in an order that depends on the spec alone."""
+
+    def __init__(
+        self,
+        spec: Json,
+        leaves: Leaves,
+        report: Callable[[TaskStarted | TaskEnded], None],
+        *,
+        job_name: str,
+        fail_fast: bool,
+        is_cancelled: Callable[[], bool],
+    ) -> None:
+        self._spec = spec
+        self._leaves = leaves
+        self._report = report
+        self._job_name = job_name
+        self._fail_fast = fail_fast
+        self._is_cancelled = is_cancelled
+        self._failed = False
+
+    def run(self, parameters: Json) -> Outcome:
+        """Runs the pipeline to its end."""
+        root = Task((), {}, self._spec["root"], TaskKind.PIPELINE, is_exit=False)
+        arguments = _with_defaults(root.component, parameters)
+        return self._settle(root, arguments, lambda: self._run_group(root, arguments))
+
+    def _run_group(self, group: Task, arguments: Json) -> Json:
+        store = IOStore()
+        for key, value in _with_defaults(group.component, arguments).items():
+            store.put_parent_input(key, value)
+        tasks: Json = group.component["dag"]["tasks"]
+        outcomes: dict[str, Outcome] = {}
+        for name in _in_order(tasks):
+            task = self._task(group, name, tasks[name])
+            outcomes[name] = self._run_or_skip(task, store, outcomes)
+            for key, value in outcomes[name].outputs.items():
+                store.put_task_output(name, key, value)
+        self._raise_unless_complete(outcomes, group.is_exit)
+        return _group_outputs(group.component, store)
+
+    def _run_loop(self, loop: Task, arguments: Json) -> Json:
+        item_input, items = _loop_items(loop.spec, arguments)
+        iterations = [
+            (replace(loop, path=(*loop.path, f"{loop.name}-iteration-{index}")), {**arguments, item_input: item})
+            for index, item in enumerate(items)
+        ]
+        with ThreadPoolExecutor(_LOOP_WORKERS) as workers:
+            outcomes = list(workers.map(lambda iteration: self._run_iteration(*iteration), iterations))
+        self._raise_unless_complete(
+            {task.name: outcome for (task, _), outcome in zip(iterations, outcomes, strict=True)}, loop.is_exit
+        )
+        keys = outcomes[0].outputs if outcomes else ()
+        return {key: [outcome.outputs[key] for outcome in outcomes] for key in keys}
+
+    def _run_iteration(self, iteration: Task, arguments: Json) -> Outcome:
+        if self._is_ended(iteration):
+            return self._skip(iteration)
+        return self._settle(iteration, arguments, lambda: self._run_body(iteration, arguments))
+
+    def _run_body(self, task: Task, arguments: Json) -> Json:
+        if task.kind == TaskKind.GROUP:
+            return self._run_group(task, arguments)
+        return self._leaves.run(task, arguments)
+
+    def _task(self, group: Task, name: str, spec: Json) -> Task:
+        component = self._spec["components"][spec["componentRef"]["name"]]
+        is_exit = group.is_exit or _is_exit(spec)
+        return Task((*group.path, name), spec, component, kind_of(self._spec, component), is_exit)
+
+    def _is_ended(self, task: Task) -> bool:
+        """Whether a cancellation, or a failure under FAIL_FAST, keeps this task from being started."""
+        return not task.is_exit and (self._is_cancelled() or (self._fail_fast and self._failed))
+
+    def _run_or_skip(self, task: Task, store: IOStore, outcomes: Mapping[str, Outcome]) -> Outcome:
+        upstream = [outcomes[name] for name in task.spec.get("dependentTasks", [])]
+        broken = any(outcome.state in ("FAILED", "CANCELLED") or outcome.stopped for outcome in upstream)
+        if self._is_ended(task) or (broken and not _runs_after_failure(task.spec)):
+            return self._skip(task)
+        try:
+            arguments = self._arguments(task, store, outcomes)
+            condition = task.spec.get("triggerPolicy", {}).get("condition")
+            if condition and not conditions.holds(condition, arguments):
+                return self._end(task, Outcome("NOT_TRIGGERED"))
+        except (ValueError, TypeError) as error:
+            return self._fail(task, f"Its inputs cannot be made: {error}")
+        run = self._run_loop if is_loop(task.spec) else self._run_body
+        return self._settle(task, arguments, lambda: run(task, arguments))
+
+    def _arguments(self, task: Task, store: IOStore, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
+        inputs: Json = task.spec.get("inputs", {})
+        statuses = {
+            name: source["taskFinalStatus"]["producerTask"]
+            for name, source in inputs.get("parameters", {}).items()
+            if "taskFinalStatus" in source
+        }
+        rest = {name: source for name, source in inputs.get("parameters", {}).items() if name not in statuses}
+        arguments = kfp_local.task_arguments({**task.spec, "inputs": {**inputs, "parameters": rest}}, store)
+        for name, producer in statuses.items():
+            arguments[name] = self._final_status(producer, outcomes[producer])
+        return arguments
+
+    def _final_status(self, producer: str, outcome: Outcome) -> dict[str, Any]:
+        """The value of a `dsl.PipelineTaskFinalStatus` parameter."""
+        error = {"code": FAILED_PRECONDITION, "message": outcome.error} if outcome.error else {}
+        return {
+            "state": outcome.state,
+            "pipelineJobResourceName": self._job_name,
+            "pipelineTaskName": producer,
+            "error": error,
+        }
+
+    def _settle(self, task: Task, arguments: Json, execute: Callable[[], Json]) -> Outcome:
+        """Runs `execute` and turns whatever happens in it into the task's outcome, so that the exit handler runs."""
+        self._report(TaskStarted(path=task.path, kind=task.kind, inputs=self._leaves.describe(arguments)))
+        try:
+            outputs = execute()
+        except TaskCancelledError:
+            return self._end(task, Outcome("CANCELLED", "The task was cancelled."))
+        except TaskFailedError as error:
+            return self._end(task, Outcome("FAILED", str(error), error.causes or ((task.name, str(error)),)))
+        except Exception as error:
+            return self._fail(task, f"{type(error).__name__}: {error}")
+        return self._end(task, Outcome("SUCCEEDED", outputs=outputs))
+
+    def _skip(self, task: Task) -> Outcome:
+        return self._end(task, Outcome("NOT_TRIGGERED", stopped=True))
+
+    def _fail(self, task: Task, error: str) -> Outcome:
+        return self._end(task, Outcome("FAILED", error, ((task.name, error),)))
+
+    def _end(self, task: Task, outcome: Outcome) -> Outcome:
+        self._failed = self._failed or outcome.state == "FAILED"
+        outputs = self._leaves.describe(outcome.outputs)
+        self._report(TaskEnded(path=task.path, state=outcome.state, error=outcome.error, outputs=outputs))
+        return outcome
+
+    def _raise_unless_complete(self, outcomes: Mapping[str, Outcome], is_exit: bool) -> None:
+        if self._is_cancelled() and not is_exit:
+            raise TaskCancelledError
+        failures = [outcome for outcome in outcomes.values() if outcome.state == "FAILED"]
+        if failures:
+            causes = tuple(cause for outcome in failures for cause in outcome.causes)
+            names = ", ".join(name for name, _ in causes)
+            reasons = " ".join(f"{name}: {error}" for name, error in causes)
+            raise TaskFailedError(
+                f"The DAG failed because some tasks failed. The failed tasks are: [{names}]. {reasons}", causes
+            )
+        if any(outcome.stopped for outcome in outcomes.values()):
+            raise TaskFailedError("The DAG was ended by a failure elsewhere, before all its tasks were started.")
+
+
+def _in_order(tasks: Json) -> Iterable[str]:
+    """Every task after those that it depends on; otherwise by name, as the compiler orders them."""
+    return TopologicalSorter(
+        {name: sorted(tasks[name].get("dependentTasks", [])) for name in sorted(tasks)}
+    ).static_order()
+
+
+def _runs_after_failure(spec: Json) -> bool:
+    return bool(spec.get("triggerPolicy", {}).get("strategy") == _RUN_AFTER_FAILURE)
+
+
+def _is_exit(spec: Json) -> bool:
+    """The exit task of a `dsl.ExitHandler`; one with `.ignore_upstream_failure()` differs in these two marks alone."""
+    reads_status = any("taskFinalStatus" in source for source in spec.get("inputs", {}).get("parameters", {}).values())
+    follows_handler = any(name.startswith("exit-handler-") for name in spec.get("dependentTasks", []))
+    return _runs_after_failure(spec) and (reads_status or follows_handler)
+
+
+def _with_defaults(component: Json, arguments: Json) -> dict[str, Any]:
+    """The inputs of a group: given, else the default, else None, as for an optional input without a default."""
+    definitions: Json = component.get("inputDefinitions", {})
+    defaults = {name: definition.get("defaultValue") for name, definition in definitions.get("parameters", {}).items()}
+    absent = dict.fromkeys(definitions.get("artifacts", {}))
+    given = {name: value for name, value in arguments.items() if value is not None}
+    return {**absent, **defaults, **given}
+
+
+def _loop_items(spec: Json, arguments: Json) -> tuple[str, list[Any]]:
+    iterator = spec.get("parameterIterator") or spec["artifactIterator"]
+    source = iterator["items"]
+    if "raw" in source:
+        return iterator["itemInput"], json.loads(source["raw"])
+    items = arguments[source.get("inputParameter") or source["inputArtifact"]]
+    return iterator["itemInput"], json.loads(items) if isinstance(items, str) else items
+
+
+def _group_outputs(component: Json, store: IOStore) -> dict[str, Any]:
+    """What a group hands on. Raises ValueError when no task of it produced an output that it has to hand on."""
+    outputs: Json = component["dag"].get("outputs", {})
+    sources = {key: _parameter_sources(source) for key, source in outputs.get("parameters", {}).items()}
+    sources |= {
+        key: [(selector["producerSubtask"], selector["outputArtifactKey"]) for selector in source["artifactSelectors"]]
+        for key, source in outputs.get("artifacts", {}).items()
+    }
+    return {key: _first_produced(key, candidates, store) for key, candidates in sources.items()}
+
+
+def _parameter_sources(source: Json) -> list[tuple[str, str]]:
+    selectors = (
+        source["valueFromOneof"]["parameterSelectors"] if "valueFromOneof" in source else [source["valueFromParameter"]]
+    )
+    return [(selector["producerSubtask"], selector["outputParameterKey"]) for selector in selectors]
+
+
+def _first_produced(key: str, candidates: Iterable[tuple[str, str]], store: IOStore) -> Any:
+    """Of several, as of `dsl.OneOf`, only the task of the branch that was taken has produced anything."""
+    for task, output in candidates:
+        try:
+            return store.get_task_output(task, output)
+        except ValueError:
+            continue
+    raise ValueError(f"no task produced the output {key}")

@@ -1,0 +1,69 @@
+"""`{{$.…}}` in a spec: those that name the job or the task, and those that kfp.local would stumble over."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from localcloud.pipelines.job import Job, TaskPath, task_id
+
+_PLACEHOLDER = re.compile(r"\{\{\$\.(.*?)\}\}")
+_INPUT_OR_OUTPUT = re.compile(r"(?:inputs|outputs)\.(?:parameters|artifacts)\['")
+_ESCAPED_EXECUTOR_INPUT = re.compile(r"json_escape\[(\d+)\]")
+
+Resolver = Callable[[dict[str, Any], str], str]
+
+
+def job_names(job: Job) -> dict[str, str]:
+    """What the placeholders of the job stand for, as on Vertex AI."""
+    return {
+        "pipeline_job_name": job.job_id,
+        "pipeline_job_resource_name": job.name,
+        "pipeline_job_uuid": job.uid,
+        "pipeline_job_create_time_utc": job.create_time,
+        "pipeline_job_schedule_time_utc": job.create_time,
+        "pipeline_root": job.pipeline_root,
+        "pipeline_google_cloud_project_id": job.project,
+        "pipeline_google_cloud_location": job.location,
+    }
+
+
+def task_names(job: Job, path: TaskPath) -> dict[str, str]:
+    return {
+        **job_names(job),
+        "pipeline_task_name": path[-1],
+        "pipeline_task_uuid": str(task_id(job.uid, path)),
+    }
+
+
+def substitute(value: Any, names: Mapping[str, str]) -> Any:
+    """`value`, which is JSON, with the placeholders of `names` replaced in every string; all others stay."""
+    if isinstance(value, str):
+        return _PLACEHOLDER.sub(lambda match: names.get(match.group(1), match.group()), value)
+    if isinstance(value, list):
+        return [substitute(item, names) for item in value]
+    if isinstance(value, dict):
+        return {key: substitute(item, names) for key, item in value.items()}
+    return value
+
+
+def tolerant(resolve: Resolver) -> Resolver:
+    """kfp.local's resolver of inputs and outputs, given only what it understands: it raises IndexError for the rest."""
+
+    def resolve_known(executor_input: dict[str, Any], command: str) -> str:
+        def resolve_one(match: re.Match[str]) -> str:
+            if _INPUT_OR_OUTPUT.match(match.group(1)):
+                return resolve(executor_input, match.group())
+            if escaped := _ESCAPED_EXECUTOR_INPUT.fullmatch(match.group(1)):
+                return _escaped(json.dumps(executor_input), int(escaped.group(1)))
+            return match.group()
+
+        return _PLACEHOLDER.sub(resolve_one, command)
+
+    return resolve_known
+
+
+def _escaped(text: str, times: int) -> str:
+    for _ in range(times):
+        text = json.dumps(text)[1:-1]
+    return text

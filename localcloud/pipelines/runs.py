@@ -1,0 +1,162 @@
+"""The daemon's side of running pipeline jobs: one runner process a job, whose events become the job's details."""
+
+import logging
+import os
+import shutil
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from google.cloud.aiplatform_v1beta1.types import PipelineFailurePolicy, PipelineState
+from google.protobuf import json_format
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from localcloud.errors import ApiError
+from localcloud.pipelines import task_details
+from localcloud.pipelines.job import Job, parse_event
+from localcloud.pipelines.run_directory import RunDirectory
+from localcloud.pipelines.task_details import FINAL_STATES, JOB
+from localcloud.pipelines.worker import worker_environment
+from localcloud.processes import Child, end_orphans
+from localcloud.store import Kind
+
+if TYPE_CHECKING:
+    from localcloud.cloud import Cloud
+
+_LOG = logging.getLogger(__name__)
+
+PIPELINE_JOBS = Kind("pipeline job", JOB)
+
+# What Kubernetes, and with it a Vertex AI worker, gives a container by default.
+_GRACE_SECONDS = 30.0
+_POLL_SECONDS = 0.1
+_STOPPED = "The local cloud was stopped while this job was running."
+
+
+class PipelineRuns:
+    """The jobs that run now, of one cloud."""
+
+    def __init__(self, cloud: "Cloud") -> None:
+        self._cloud = cloud
+        self._lock = threading.Lock()
+        self._running: dict[str, tuple[Child, threading.Thread]] = {}
+        self._stopping = False
+
+    def start(self, message: Any) -> None:
+        """Starts the runner of a job that is stored already. Raises ApiError UNAVAILABLE while the daemon stops."""
+        job = _job(self._cloud, message)
+        directory = RunDirectory(Path(job.run_directory))
+        directory.create()
+        directory.job.write_text(job.model_dump_json())
+        environment = worker_environment(
+            job,
+            cloud=self._cloud.environment(),
+            daemon=os.environ,
+            labels=dict(message.labels),
+            interpreter=sys.executable,
+        )
+        argv = [sys.executable, "-m", "localcloud.pipelines.runner", "--job", str(directory.job)]
+        log = Path(job.log_directory).with_suffix(".log")
+        with self._lock:
+            try:
+                child = self._cloud.processes.spawn(argv, log=log, environment=environment)
+            except RuntimeError as error:
+                shutil.rmtree(directory.root)
+                raise ApiError("UNAVAILABLE", str(error)) from error
+            thread = threading.Thread(target=self._follow, args=(job, child, log), name=job.name, daemon=True)
+            self._running[job.name] = (child, thread)
+            thread.start()
+
+    def cancel(self, message: Any) -> None:
+        """Lets the job's runner know; ends at once."""
+        directory = RunDirectory(_run_directory(self._cloud, message))
+        if directory.root.is_dir():
+            directory.cancel.touch()
+
+    def stop(self) -> None:
+        """Ends every run; the jobs end as FAILED."""
+        with self._lock:
+            self._stopping = True
+            running = list(self._running.values())
+        for child, _ in running:
+            child.terminate()
+        for child, thread in running:
+            child.stop()
+            thread.join()
+
+    def abandon_interrupted(self) -> None:
+        """Ends what an earlier daemon left unfinished: its jobs, their processes and their files."""
+        for message in self._cloud.store.list(PIPELINE_JOBS):
+            if message.state not in FINAL_STATES:
+                self._abandon(message.name, _STOPPED)
+        shutil.rmtree(_runs(self._cloud), ignore_errors=True)
+
+    def _follow(self, job: Job, child: Child, log: Path) -> None:
+        directory = RunDirectory(Path(job.run_directory))
+        if self._cloud.store.require(PIPELINE_JOBS, job.name).state == PipelineState.PIPELINE_STATE_CANCELLING:
+            directory.cancel.touch()  # it was cancelled before there was a directory to say so in
+        position = 0
+        ended = False
+        while not ended:
+            ended = child.wait(_POLL_SECONDS) is not None
+            position = self._apply_new_events(job.name, directory.events, position)
+        message = self._cloud.store.get(PIPELINE_JOBS, job.name)
+        if message is not None and message.state not in FINAL_STATES:
+            reason = f"The process that ran this job ended with status {child.returncode}; its log is {log}."
+            self._abandon(job.name, _STOPPED if self._stopping else reason)
+        shutil.rmtree(directory.root, ignore_errors=True)
+        with self._lock:
+            del self._running[job.name]
+
+    def _apply_new_events(self, name: str, events: Path, position: int) -> int:
+        """Applies the whole lines after `position`; returns the position after them."""
+        if not events.exists():
+            return position
+        with events.open("rb") as file:
+            file.seek(position)
+            lines = file.read().splitlines(keepends=True)
+        for line in lines:
+            if not line.endswith(b"\n"):
+                break
+            position += len(line)
+            with self._cloud.store.update(PIPELINE_JOBS, name) as message:
+                task_details.apply(message, parse_event(line.decode()), self._cloud.timestamp())
+        return position
+
+    def _abandon(self, name: str, reason: str) -> None:
+        with self._cloud.store.update(PIPELINE_JOBS, name) as message:
+            end_orphans(RunDirectory(_run_directory(self._cloud, message)).processes, grace_seconds=0)
+            task_details.abandon(message, reason, self._cloud.timestamp())
+
+
+def log_directory(cloud: "Cloud", message: Any) -> Path:
+    """Where the logs of a job's tasks are kept; the runner's own is beside it, as `<job id>.log`."""
+    return cloud.state.logs / "pipelines" / str(message.name).rpartition("/")[2]
+
+
+def _job(cloud: "Cloud", message: Any) -> Job:
+    runtime = message.runtime_config
+    values = json_format.MessageToDict(runtime)
+    create_time: Timestamp = message.create_time
+    return Job(
+        name=message.name,
+        uid=task_details.uid_of(message),
+        project=cloud.project_id(str(message.name).split("/")[1]),
+        create_time=create_time.ToJsonString(),
+        spec=json_format.MessageToDict(message.pipeline_spec),
+        parameters=values.get("parameterValues", {}),
+        pipeline_root=str(runtime.gcs_output_directory).rstrip("/"),
+        fail_fast=runtime.failure_policy == PipelineFailurePolicy.PIPELINE_FAILURE_POLICY_FAIL_FAST,
+        run_directory=str(_run_directory(cloud, message)),
+        log_directory=str(log_directory(cloud, message)),
+        grace_seconds=_GRACE_SECONDS,
+    )
+
+
+def _runs(cloud: "Cloud") -> Path:
+    return cloud.state_dir / "pipelines"
+
+
+def _run_directory(cloud: "Cloud", message: Any) -> Path:
+    return _runs(cloud) / task_details.uid_of(message)

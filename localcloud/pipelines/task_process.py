@@ -1,0 +1,166 @@
+"""The processes of a run's tasks: each leads a process group, writes to its task's log, and can be cancelled."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcloud import process_table
+
+# After these seconds whatever is left of a stopped run is killed: the daemon gives its children 15 s to end.
+_STOP_GRACE_SECONDS = 5.0
+_POLL_SECONDS = 0.05
+_LOG_TAIL_BYTES = 64 * 1024
+_CAUSE_CHARACTERS = 2000
+
+_TRACEBACK = "Traceback (most recent call last):"
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:: |$)")
+
+
+class TaskCancelledError(Exception):
+    """The run was cancelled: this task's process was ended, or was not started."""
+
+
+@dataclass(frozen=True)
+class ProcessResult:
+    returncode: int
+    cause: str
+    """Why it failed, in its own words: the last exception that it printed, else its last line; "" when it did not."""
+
+
+class TaskProcesses:
+    """Starts the processes of one run. `records` names those that run, for `processes.end_orphans`."""
+
+    def __init__(self, records: Path, grace_seconds: float) -> None:
+        self._records = records
+        self._grace_seconds = grace_seconds
+        self._lock = threading.Lock()
+        self._running: dict[int, bool] = {}  # process group → is it uncancellable?
+        self._cancelled = threading.Event()
+        self._stopped = False
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancelled.is_set()
+
+    def run(
+        self, command: Sequence[str], *, environment: Mapping[str, str], directory: Path, log: Path, uncancellable: bool
+    ) -> ProcessResult:
+        """Runs `command` to its end, whatever it may have started included; its output is appended to `log`.
+
+        A task of the exit handler is `uncancellable`: it runs after, and in spite of, a cancellation.
+        Raises TaskCancelledError, and OSError when the program cannot be started.
+        """
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            start = output.tell()
+            process = self._start(command, environment, directory, output.fileno(), uncancellable)
+        try:
+            self._wait(process, uncancellable)
+        finally:
+            with self._lock:
+                del self._running[process.pid]
+            self._record(process.pid).unlink(missing_ok=True)
+        if self.cancelled and not uncancellable:
+            raise TaskCancelledError
+        return ProcessResult(process.returncode, _cause(log, start) if process.returncode else "")
+
+    def cancel(self) -> None:
+        """SIGTERM to what runs now, SIGKILL to what still does after the grace; starts nothing cancellable any more."""
+        with self._lock:
+            if self.cancelled:
+                return
+            self._cancelled.set()
+            groups = {group for group, uncancellable in self._running.items() if not uncancellable}
+        _signal(groups, signal.SIGTERM)
+        timer = threading.Timer(self._grace_seconds, self._kill, (groups,))
+        timer.daemon = True
+        timer.start()
+
+    def stop(self) -> None:
+        """Ends everything, and returns when it is gone: the run will not go on."""
+        with self._lock:
+            self._stopped = True
+            groups = set(self._running)
+        _signal(groups, signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_GRACE_SECONDS
+        while any(process_table.group_members(group) for group in groups):
+            if time.monotonic() > deadline:
+                _signal(groups, signal.SIGKILL)
+            time.sleep(_POLL_SECONDS)
+
+    def _start(
+        self, command: Sequence[str], environment: Mapping[str, str], directory: Path, output: int, uncancellable: bool
+    ) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._stopped or (self.cancelled and not uncancellable):
+                raise TaskCancelledError
+            process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(environment),
+                cwd=directory,
+                start_new_session=True,
+            )
+            self._running[process.pid] = uncancellable
+            started = process_table.start_time(process.pid)
+            self._record(process.pid).write_text(json.dumps({"pid": process.pid, "start_time": started}))
+        return process
+
+    def _wait(self, process: subprocess.Popen[bytes], uncancellable: bool) -> None:
+        process.wait()
+        # The shell around a component ends at SIGTERM; the component itself may still be putting things in order.
+        while self.cancelled and not uncancellable and process_table.group_members(process.pid):
+            time.sleep(_POLL_SECONDS)
+        # As in a container: when its first process ends, everything in it does.
+        while process_table.group_members(process.pid):
+            _signal({process.pid}, signal.SIGKILL)
+            time.sleep(_POLL_SECONDS)
+
+    def _kill(self, groups: set[int]) -> None:
+        with self._lock:
+            still_running = groups & self._running.keys()
+        _signal(still_running, signal.SIGKILL)
+
+    def _record(self, pid: int) -> Path:
+        return self._records / f"{pid}.json"
+
+
+def _signal(groups: set[int], number: signal.Signals) -> None:
+    for group in groups:
+        try:
+            os.killpg(group, number)
+        except (ProcessLookupError, PermissionError):  # macOS refuses to signal a zombie
+            continue
+
+
+def _cause(log: Path, start: int) -> str:
+    with log.open("rb") as output:
+        end = output.seek(0, os.SEEK_END)
+        output.seek(max(start, end - _LOG_TAIL_BYTES))
+        text = output.read().decode(errors="replace")
+    return failure_cause(text)
+
+
+def failure_cause(text: str) -> str:
+    """What a failed process's output says of the failure: its last exception with its message, else its last line."""
+    lines = text.splitlines()
+    starts = [index for index, line in enumerate(lines) if line.strip() == _TRACEBACK]
+    for index in range(starts[-1] + 1 if starts else len(lines), len(lines)):
+        if _EXCEPTION.match(lines[index]):
+            return "\n".join(_paragraph(lines[index:]))[:_CAUSE_CHARACTERS]
+    spoken = [line.strip() for line in lines if line.strip()]
+    return spoken[-1][:_CAUSE_CHARACTERS] if spoken else ""
+
+
+def _paragraph(lines: Sequence[str]) -> list[str]:
+    end = next((index for index, line in enumerate(lines) if not line.strip()), len(lines))
+    return list(lines[:end])

@@ -1,0 +1,58 @@
+import json
+
+from kfp.local import placeholder_utils
+
+from localcloud.pipelines.job import Job, task_id
+from localcloud.pipelines.placeholders import substitute, task_names, tolerant
+
+JOB = Job(
+    name="projects/12/locations/us-central1/pipelineJobs/run-1",
+    uid="77",
+    project="my-project",
+    create_time="2030-01-01T00:00:00Z",
+    spec={},
+    parameters={},
+    pipeline_root="gs://bucket/root",
+    fail_fast=False,
+    run_directory="run",
+    log_directory="logs",
+    grace_seconds=30,
+)
+
+
+def test_the_names_of_the_job_and_of_the_task_are_the_real_ones() -> None:
+    path = ("exit-handler-1", "deploy-model")
+    assert task_names(JOB, path) == {
+        "pipeline_job_name": "run-1",
+        "pipeline_job_resource_name": "projects/12/locations/us-central1/pipelineJobs/run-1",
+        "pipeline_job_uuid": "77",
+        "pipeline_job_create_time_utc": "2030-01-01T00:00:00Z",
+        "pipeline_job_schedule_time_utc": "2030-01-01T00:00:00Z",
+        "pipeline_root": "gs://bucket/root",
+        "pipeline_google_cloud_project_id": "my-project",
+        "pipeline_google_cloud_location": "us-central1",
+        "pipeline_task_name": "deploy-model",
+        "pipeline_task_uuid": str(task_id("77", path)),
+    }
+
+
+def test_only_known_names_are_substituted_at_any_depth() -> None:
+    value = {"a": ["{{$.x}}-{{$.y}}", 1, None, {"b": "{{$.x}}{{$.x}} {{$}}"}]}
+    assert substitute(value, {"x": "X"}) == {"a": ["X-{{$.y}}", 1, None, {"b": "XX {{$}}"}]}
+
+
+def test_an_unknown_placeholder_stays_where_kfp_local_would_fail() -> None:
+    resolve = tolerant(placeholder_utils.resolve_io_placeholders)
+    executor_input = {
+        "inputs": {"parameterValues": {"text": "{{$.inputs.parameters['number']}}", "number": 3}},
+        "outputs": {"parameters": {"out": {"outputFile": "/outputs/out"}}},
+    }
+    command = "{{$.inputs.parameters['text']}} {{$.nobody_knows}} {{$.outputs.parameters['out'].output_file}}"
+    assert resolve(executor_input, command) == "{{$.inputs.parameters['number']}} {{$.nobody_knows}} /outputs/out"
+
+
+def test_the_executor_input_can_stand_inside_of_a_json_string() -> None:
+    resolve = tolerant(placeholder_utils.resolve_io_placeholders)
+    executor_input = {"inputs": {"parameterValues": {"text": 'a "quoted" line\n'}}, "outputs": {}}
+    payload = json.loads(resolve(executor_input, '{"arguments": "{{$.json_escape[1]}}"}'))
+    assert json.loads(payload["arguments"]) == executor_input
