@@ -1,0 +1,75 @@
+"""One timed request, and many at once."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from vertex_vllm.errors import InferenceError
+from vertex_vllm.inference.client import EndpointClient
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer and its times, in seconds from the request's start. None stands for what was not measured."""
+
+    text: str
+    seconds: float
+    """Until the answer was complete."""
+    first_token_seconds: float | None = None
+    last_token_seconds: float | None = None
+    output_tokens: int | None = None
+    error: str = ""
+    """Why there is no answer; empty where there is one."""
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Output tokens after the first, by the time from the first to the last: the speed once it has begun."""
+        if self.output_tokens is None or self.first_token_seconds is None or self.last_token_seconds is None:
+            return None
+        decoding = self.last_token_seconds - self.first_token_seconds
+        return (self.output_tokens - 1) / decoding if self.output_tokens > 1 and decoding > 0 else None
+
+
+def ask_all(
+    client: EndpointClient, prompts: Sequence[str], chat: bool, max_tokens: int, concurrency: int
+) -> tuple[Reply, ...]:
+    """Replies in the order of `prompts`, at most `concurrency` of them under way at once."""
+    with ThreadPoolExecutor(max_workers=max(concurrency, 1)) as pool:
+        return tuple(pool.map(partial(ask, client, chat=chat, max_tokens=max_tokens), prompts))
+
+
+def ask(client: EndpointClient, prompt: str, chat: bool, max_tokens: int) -> Reply:
+    """A refusal is a reply too: its `error` says why. Streams where the model has a chat template."""
+    start = time.monotonic()
+    try:
+        return _stream(client, prompt, max_tokens) if chat else _complete(client, prompt, max_tokens)
+    except InferenceError as error:
+        return Reply("", time.monotonic() - start, error=str(error))
+
+
+def _stream(client: EndpointClient, prompt: str, max_tokens: int) -> Reply:
+    messages = [{"role": "user", "content": prompt}]
+    chunks = list(client.stream_chat(messages, max_tokens=max_tokens, temperature=0.0))
+    if not chunks:
+        raise InferenceError("The stream held no chunk")
+    with_text = [chunk.seconds for chunk in chunks if chunk.text]
+    counts = [chunk.completion_tokens for chunk in chunks if chunk.completion_tokens is not None]
+    return Reply(
+        text="".join(chunk.text for chunk in chunks),
+        seconds=chunks[-1].seconds,
+        first_token_seconds=with_text[0] if with_text else None,
+        last_token_seconds=with_text[-1] if with_text else None,
+        output_tokens=counts[-1] if counts else None,
+    )
+
+
+def _complete(client: EndpointClient, prompt: str, max_tokens: int) -> Reply:
+    start = time.monotonic()
+    instance = {"prompt": prompt, "max_tokens": max_tokens, "temperature": 0.0, "raw_response": True}
+    text = client.predict([instance])[0]
+    if not isinstance(text, str):
+        raise InferenceError(f"The prediction is not a string: {str(text)[:300]}")
+    # predict answers whole and counts no tokens: neither time to first token nor tokens per second can be told.
+    return Reply(text, time.monotonic() - start)

@@ -1,0 +1,57 @@
+"""A steady load: requests of one size, so that figures of different models and days can be compared."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vertex_vllm.evaluation.asking import Reply, ask, ask_all
+from vertex_vllm.inference.client import EndpointClient
+
+MAX_TOKENS = 64
+REQUESTS_PER_WORKER = 3
+_TOPICS = ("a bridge", "rain", "a library", "bread", "the moon", "a bicycle", "a forest", "an island")
+
+
+@dataclass(frozen=True)
+class Load:
+    """What came of it. The warm-up request is not among the replies."""
+
+    concurrency: int
+    replies: tuple[Reply, ...]
+    seconds: float
+    """From the first request's start to the last answer's end."""
+
+    @property
+    def output_tokens_per_second(self) -> float | None:
+        """Of all requests together: the throughput. None where tokens were not counted."""
+        counts = [reply.output_tokens for reply in self.replies if reply.output_tokens is not None]
+        return sum(counts) / self.seconds if counts and self.seconds > 0 else None
+
+
+def put_load(client: EndpointClient, chat: bool, concurrency: int, max_tokens: int = MAX_TOKENS) -> Load:
+    """Keeps `concurrency` requests under way, REQUESTS_PER_WORKER for each, after one that warms caches up."""
+    ask(client, _prompt(len(_TOPICS)), chat, max_tokens)
+    prompts = [_prompt(number) for number in range(max(concurrency, 1) * REQUESTS_PER_WORKER)]
+    start = time.monotonic()
+    replies = ask_all(client, prompts, chat, max_tokens, concurrency)
+    return Load(max(concurrency, 1), replies, time.monotonic() - start)
+
+
+def _prompt(number: int) -> str:
+    # The number comes first: equal beginnings would be answered from vLLM's prefix cache.
+    return f"{number + 1}. Describe {_TOPICS[number % len(_TOPICS)]} in a few sentences."
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Linear between the two nearest ranks, rank (n - 1) x percent / 100 counted from 0.
+
+    The same as `statistics.quantiles(values, n=100, method="inclusive")[percent - 1]`, and numpy's default; defined for
+    one value too. Raises ValueError for none.
+    """
+    if not values:
+        raise ValueError("no values")
+    ordered = sorted(values)
+    rank = (len(ordered) - 1) * percent / 100
+    below = int(rank)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (rank - below)

@@ -1,0 +1,134 @@
+"""The report's plots, as SVG that takes its colours from the page, so that it suits a light and a dark one."""
+
+import io
+from collections.abc import Callable, Sequence
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from vertex_vllm.evaluation.evaluate import Answered, Evaluation
+from vertex_vllm.evaluation.load import percentile
+
+# Colours that only stand for a CSS variable of the page: matplotlib cannot write `var(--…)` itself.
+_INK, _GRID, _FIRST, _SECOND = "#010101", "#020202", "#030303", "#040404"
+_VARIABLES = {_INK: "--ink", _GRID: "--line", _FIRST: "--first", _SECOND: "--second"}
+
+_STYLE = {
+    "svg.fonttype": "none",  # Text stays text: it can be found, copied and read aloud.
+    "svg.hashsalt": "vertex-vllm",  # The same figures give the same bytes.
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.color": _INK,
+    "axes.edgecolor": _GRID,
+    "axes.labelcolor": _INK,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": _GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "legend.frameon": False,
+}
+_HALF_WIDTH, _FULL_WIDTH = 4.7, 9.6  # Inches of 72 points: 338 and 691 of them; the page scales both.
+
+
+def plots(evaluation: Evaluation) -> dict[str, str]:
+    """Name → SVG. A plot of something that was not measured is absent."""
+    done = [reply for reply in evaluation.load.replies if not reply.error]
+    first_tokens = [reply.first_token_seconds for reply in done if reply.first_token_seconds is not None]
+    speeds = [reply.tokens_per_second for reply in done if reply.tokens_per_second is not None]
+    drawn = {
+        "exact_match": _draw(_HALF_WIDTH, 2.9, lambda axes: _exact_match(axes, evaluation.answers)),
+        "questions": _draw(
+            _FULL_WIDTH, 0.9 + 0.22 * len(evaluation.answers), lambda a: _questions(a, evaluation.answers)
+        ),
+    }
+    if first_tokens:
+        drawn["first_token"] = _draw(_HALF_WIDTH, 2.9, lambda axes: _first_token(axes, first_tokens))
+    if speeds:
+        drawn["speed"] = _draw(_HALF_WIDTH, 2.9, lambda axes: _speed(axes, speeds))
+    latencies = [reply.seconds for reply in done]
+    if latencies:
+        drawn["latency"] = _draw(_HALF_WIDTH, 2.9, lambda axes: _latency(axes, latencies))
+    return drawn
+
+
+def _draw(width: float, height: float, paint: Callable[[Axes], None]) -> str:
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        paint(figure.add_subplot())
+        written = io.StringIO()
+        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = written.getvalue()
+    svg = svg[svg.index("<svg") :]
+    for colour, variable in _VARIABLES.items():
+        svg = svg.replace(colour, f"var({variable})")
+    return svg
+
+
+def _distribution(axes: Axes, values: Sequence[float], title: str, label: str) -> None:
+    """Share of requests up to each value, as steps: no bins to choose, and p95 can be read off."""
+    ordered = sorted(values)
+    shares = [(rank + 1) / len(ordered) for rank in range(len(ordered))]
+    axes.step([ordered[0], *ordered], [0.0, *shares], where="post", color=_FIRST, linewidth=1.8)
+    for percent, style in ((50, ":"), (95, "--")):
+        value = percentile(ordered, percent)
+        axes.axvline(value, color=_SECOND, linestyle=style, linewidth=1.2, label=f"p{percent} {value:.3g}")
+    axes.set(title=title, xlabel=label, ylabel="share of requests", ylim=(0, 1.02))
+    axes.set_xlim(left=0)
+    axes.legend(loc="upper left")
+
+
+def _first_token(axes: Axes, values: Sequence[float]) -> None:
+    _distribution(axes, values, "Time to first token", "seconds")
+
+
+def _latency(axes: Axes, values: Sequence[float]) -> None:
+    _distribution(axes, values, "Latency of a whole answer", "seconds")
+
+
+def _speed(axes: Axes, values: Sequence[float]) -> None:
+    _distribution(axes, values, "Speed of one answer", "output tokens per second")
+
+
+def _exact_match(axes: Axes, answers: Sequence[Answered]) -> None:
+    categories = sorted({answered.question.category for answered in answers})
+    rows = range(len(categories))
+    exact, contained = [], []
+    for category in categories:
+        asked = [answered for answered in answers if answered.question.category == category]
+        exact.append(sum(answered.exact for answered in asked) / len(asked))
+        contained.append(sum(answered.contains for answered in asked) / len(asked))
+    axes.barh([row - 0.2 for row in rows], exact, height=0.36, color=_FIRST, label="exact match")
+    axes.barh([row + 0.2 for row in rows], contained, height=0.36, color=_SECOND, label="contains")
+    axes.set_yticks(list(rows), [_plain(category) for category in categories])
+    axes.set(title="Right answers by category", xlabel="share of questions", xlim=(0, 1))
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+
+
+def _questions(axes: Axes, answers: Sequence[Answered]) -> None:
+    rows = range(len(answers))
+    first = [answered.reply.first_token_seconds or 0.0 for answered in answers]
+    rest = [answered.reply.seconds - before for answered, before in zip(answers, first, strict=True)]
+    if any(first):
+        axes.barh(rows, first, color=_SECOND, height=0.7, label="until the first token")
+    axes.barh(rows, rest, left=first, color=_FIRST, height=0.7, label="until the answer is complete")
+    axes.set_yticks(list(rows), [_plain(answered.question.id) for answered in answers])
+    axes.set(title="Latency by question", xlabel="seconds")
+    axes.margins(y=0.01)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, ncols=2)
+
+
+def _plain(text: str) -> str:
+    """Without `$`, which matplotlib would take for mathematics."""
+    return text.replace("$", r"\$")
