@@ -4,7 +4,6 @@ import hashlib
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,24 +14,12 @@ from localcloud import environment
 from localcloud.errors import ApiError
 from localcloud.ids import Ids
 from localcloud.operations import Operations
+from localcloud.ports import Ports
 from localcloud.processes import Child, Processes
 from localcloud.state import StateDirectory
 from localcloud.store import Kind, Store
 
 _PROJECT_IDS = Kind("project id by number", StringValue)
-
-
-@dataclass(frozen=True)
-class Ports:
-    """Where the daemon listens, all on 127.0.0.1."""
-
-    proxy: int
-    metadata: int
-    storage: int
-    hub: int
-    grpc: int
-    api: int
-    admin: int
 
 
 def _now() -> datetime:
@@ -134,9 +121,12 @@ class Cloud:
         merged = {**os.environ, **self.environment(), **(environment or {})}
         return self.processes.spawn(argv, log=log, environment=merged, on_exit=on_exit)
 
-    def close(self) -> None:
-        """Ends operations and children, in this order, then closes what is on disk."""
+    def end_work(self) -> None:
+        """Ends operations, then children; nothing can be started any more."""
         self.operations.close()
         self.processes.stop_all()
+
+    def close(self) -> None:
+        """Closes what is on disk."""
         self.store.close()
         self.secrets.close()

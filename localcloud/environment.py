@@ -5,25 +5,14 @@ Every one is a value, also where the purpose is to undo what the user's own shel
 
 import shlex
 from collections.abc import Mapping
-from typing import Protocol
 
+from localcloud.ports import Ports
 from localcloud.state import StateDirectory
 
 _LOOPBACK = "127.0.0.1,localhost,::1"
 
 
-class _Ports(Protocol):
-    @property
-    def proxy(self) -> int: ...
-    @property
-    def metadata(self) -> int: ...
-    @property
-    def storage(self) -> int: ...
-    @property
-    def hub(self) -> int: ...
-
-
-def variables(state: StateDirectory, ports: _Ports, *, project: str, region: str) -> dict[str, str]:
+def variables(state: StateDirectory, ports: Ports, *, project: str, region: str) -> dict[str, str]:
     """What a client needs to find the local cloud, and nothing else."""
     return {
         **_routes(ports),
@@ -34,7 +23,7 @@ def variables(state: StateDirectory, ports: _Ports, *, project: str, region: str
     }
 
 
-def _routes(ports: _Ports) -> dict[str, str]:
+def _routes(ports: Ports) -> dict[str, str]:
     proxy = f"http://127.0.0.1:{ports.proxy}"
     return {
         "HTTPS_PROXY": proxy,

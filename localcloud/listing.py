@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -36,7 +37,7 @@ def _ordered(messages: list[M], order_by: str) -> list[M]:
     for key in reversed([key.split() for key in order_by.split(",") if key.strip()]):
         if len(key) > 2 or key[1:] not in ([], ["asc"], ["desc"]):
             raise ApiError("INVALID_ARGUMENT", f"Invalid order_by: {order_by!r}.")
-        messages.sort(key=lambda message, path=key[0].split("."): _sort_key(message, path), reverse=key[1:] == ["desc"])
+        messages = sorted(messages, key=partial(_sort_key, path=key[0].split(".")), reverse=key[1:] == ["desc"])
     return messages
 
 

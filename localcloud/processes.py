@@ -146,7 +146,7 @@ def end_orphans(directory: Path, grace_seconds: float = STOP_SECONDS) -> None:
         record.unlink(missing_ok=True)
 
 
-def watch_lifeline(on_end: Callable[[], None]) -> None:
+def watch_lifeline(on_end: Callable[[], object]) -> None:
     """For a child: calls `on_end`, in a thread, when the daemon that holds the other end of stdin is gone."""
 
     def read_to_end() -> None:

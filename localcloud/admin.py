@@ -1,0 +1,96 @@
+"""What no Google API can say: quotas, denials, and what is on the local Hub. Loopback only, by plain HTTP."""
+
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from localcloud import permissions
+from localcloud.cloud import Cloud
+from localcloud.errors import ApiError
+from localcloud.google.cloud_quotas import set_quota_limit
+from localcloud.hub import add_repo, add_token
+
+Fields = dict[str, Any]
+
+
+def create_app(cloud: Cloud) -> Starlette:
+    async def status(request: Request) -> Response:
+        return JSONResponse(
+            {"pid": os.getpid(), "project": cloud.project, "region": cloud.region, "state_dir": str(cloud.state_dir)}
+        )
+
+    return Starlette(
+        routes=[
+            Route("/_local/status", status, methods=["GET"]),
+            Route("/_local/quotas", _put(_QUOTA, lambda fields: _set_quota(cloud, fields)), methods=["PUT"]),
+            Route("/_local/denials", _put(_DENIAL, lambda fields: _set_denial(cloud, fields)), methods=["PUT"]),
+            Route("/_local/hub/repos", _put(_REPO, lambda fields: _put_repo(cloud, fields)), methods=["PUT"]),
+            Route("/_local/hub/tokens", _put(_TOKEN, lambda fields: _put_token(cloud, fields)), methods=["PUT"]),
+        ],
+        exception_handlers={ApiError: _refuse},
+    )
+
+
+_QUOTA: dict[str, type] = {"project": str, "quota_id": str, "region": str, "limit": int}
+_DENIAL: dict[str, type] = {"permission": str, "resource": str, "denied": bool}
+_REPO: dict[str, type] = {"id": str, "path": str, "gated": bool}
+_TOKEN: dict[str, type] = {"sha256": str, "user": str, "granted": list}
+
+
+def _set_quota(cloud: Cloud, fields: Fields) -> None:
+    set_quota_limit(cloud, fields["project"], fields["region"], fields["quota_id"], fields["limit"])
+
+
+def _set_denial(cloud: Cloud, fields: Fields) -> None:
+    permissions.deny(cloud, fields["permission"], fields["resource"], denied=fields["denied"])
+
+
+def _put_repo(cloud: Cloud, fields: Fields) -> None:
+    try:
+        add_repo(cloud.state.hub, fields["id"], Path(fields["path"]), fields["gated"])
+    except ValueError as error:
+        raise ApiError("INVALID_ARGUMENT", str(error)) from None
+
+
+def _put_token(cloud: Cloud, fields: Fields) -> None:
+    try:
+        add_token(cloud.state.hub, fields["sha256"], fields["user"], fields["granted"])
+    except ValueError as error:
+        raise ApiError("INVALID_ARGUMENT", str(error)) from None
+
+
+def _put(types: dict[str, type], act: Callable[[Fields], None]) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        fields = _read(await request.body(), types)
+        await run_in_threadpool(act, fields)
+        return JSONResponse({})
+
+    return answer
+
+
+def _read(body: bytes, types: dict[str, type]) -> Fields:
+    """Exactly the fields of `types`. Raises ApiError INVALID_ARGUMENT."""
+    try:
+        fields = json.loads(body)
+    except ValueError as error:
+        raise ApiError("INVALID_ARGUMENT", f"The body is not JSON: {error}") from None
+    if not isinstance(fields, dict) or set(fields) != set(types):
+        raise ApiError("INVALID_ARGUMENT", f"The body must be an object with exactly the fields {', '.join(types)}.")
+    for name, wanted in types.items():
+        # type(): a bool is no count.
+        if type(fields[name]) is not wanted:
+            raise ApiError("INVALID_ARGUMENT", f"{name} must be of type {wanted.__name__}; got {fields[name]!r}.")
+    return fields
+
+
+def _refuse(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return JSONResponse(error.body(), status_code=error.http_status)

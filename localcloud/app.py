@@ -1,0 +1,115 @@
+"""What the local cloud is made of: the list of its services, and the HTTP application that finds them by host."""
+
+import importlib
+from collections.abc import Mapping
+from types import ModuleType
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from localcloud.cloud import Cloud
+from localcloud.contract import Method, load_contract
+from localcloud.dispatch import Dispatcher
+from localcloud.errors import ApiError
+from localcloud.google import identity
+from localcloud.hosts import API_PACKAGES, route_of
+from localcloud.rest import RestApi
+from localcloud.services import handler_table
+
+# Every module with a `Service`; one may also have `on_start(cloud)` and `on_stop(cloud)`.
+SERVICE_MODULES = (
+    "localcloud.google.operations",
+    "localcloud.google.secret_manager",
+    "localcloud.google.cloud_quotas",
+    "localcloud.google.resource_manager",
+    "localcloud.vertex.models",
+    "localcloud.vertex.endpoints",
+    "localcloud.vertex.prediction",
+    "localcloud.pipelines.service",
+)
+
+_VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+class Services:
+    """The services of one cloud, ready to be called over gRPC and REST."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._modules = [importlib.import_module(name) for name in SERVICE_MODULES]
+        self._contracts = {name: load_contract(packages) for name, packages in API_PACKAGES.items()}
+        self.contract: Mapping[str, Method] = {
+            path: method for contract in self._contracts.values() for path, method in contract.items()
+        }
+        self.dispatcher = Dispatcher(self.contract, handler_table(self._modules), cloud)
+
+    def start(self) -> None:
+        """To be called when every port answers: a service may start what calls back."""
+        for module in self._modules:
+            _call(module, "on_start", self._cloud)
+
+    def stop(self) -> None:
+        """In the opposite order: what runs pipelines ends before the endpoints that they use."""
+        for module in reversed(self._modules):
+            _call(module, "on_stop", self._cloud)
+
+    def http_app(self, *, storage: ASGIApp, hub: ASGIApp) -> ASGIApp:
+        """Everything that is asked over HTTP/1.1, by the Host header."""
+        apps: dict[str, ASGIApp] = {"storage": storage, "hub": hub, "identity": identity.create_app(self._cloud)}
+        for name, contract in self._contracts.items():
+            rest = RestApi(contract.values(), self.dispatcher)
+            apps[name] = _api_app(self._cloud, rest, self._prediction_routes() if name == "vertex" else [])
+        return _by_host(apps)
+
+    def _prediction_routes(self) -> list[BaseRoute]:
+        """Asked before the contract: predictions stream, and may not wait in a buffer."""
+        routes: list[BaseRoute] = []
+        for module in self._modules:
+            routes += getattr(module, "PREDICTION_ROUTES", [])
+        return routes
+
+
+def _call(module: ModuleType, function: str, cloud: Cloud) -> None:
+    if hasattr(module, function):
+        getattr(module, function)(cloud)
+
+
+def _api_app(cloud: Cloud, rest: RestApi, routes: list[BaseRoute]) -> ASGIApp:
+    app = Starlette(
+        routes=[*routes, Route("/{path:path}", rest.answer, methods=_VERBS)],
+        exception_handlers={ApiError: _refuse},
+    )
+    app.state.cloud = cloud
+
+    async def check_token_first(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            cloud.check_token(Request(scope).headers.get("authorization", ""))
+        except ApiError as error:
+            await _refuse(Request(scope), error)(scope, receive, send)
+            return
+        await app(scope, receive, send)
+
+    return check_token_first
+
+
+def _by_host(apps: Mapping[str, ASGIApp]) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        host = Request(scope).headers.get("host", "").partition(":")[0]
+        route = route_of(host)
+        if route is None:
+            error = ApiError(
+                "NOT_FOUND", f"local cloud has no route for {host}; its API answers to Google's host names."
+            )
+            await _refuse(Request(scope), error)(scope, receive, send)
+            return
+        await apps[route.app](scope, receive, send)
+
+    return app
+
+
+def _refuse(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return JSONResponse(error.body(), status_code=error.http_status)

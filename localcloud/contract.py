@@ -1,0 +1,152 @@
+"""What Google's APIs are: every method's name, messages and HTTP rules, as the installed client packages know them.
+
+The packages carry no service descriptors. Their gRPC transports, made on a channel that only records, tell names, and
+their annotations the message types; the base classes of their REST transports tell the HTTP rules. The stubs and the
+rules are private to the packages: a test watches over both.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+import grpc
+from google.longrunning.operations_pb2 import Operation
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
+
+# The packages annotate this one as returning nothing; googleapis `google/longrunning/operations.proto` says otherwise.
+_WAIT_OPERATION = "/google.longrunning.Operations/WaitOperation"
+
+
+@dataclass(frozen=True)
+class HttpRule:
+    """One binding of `google.api.http`."""
+
+    verb: str
+    uri: str
+    body: str = ""
+    """"" = no body, "*" = the whole request, else the name of the field that the body fills."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method of one version of a service."""
+
+    path: str
+    """As gRPC writes it: `/package.Service/Method`."""
+    request_type: type[Message]
+    response_type: type[Message]
+    streams_request: bool
+    streams_response: bool
+    rules: tuple[HttpRule, ...]
+
+    @property
+    def service(self) -> str:
+        return self.path.split("/")[1]
+
+    @property
+    def name(self) -> str:
+        return self.path.split("/")[2]
+
+
+def load_contract(packages: Iterable[str]) -> dict[str, Method]:
+    """Every method of every service in `packages`, by path. Importing the packages takes seconds."""
+    methods: dict[str, Method] = {}
+    for package in packages:
+        services = importlib.import_module(f"{package}.services")
+        for module in pkgutil.iter_modules(services.__path__):
+            for method in _service_methods(f"{services.__name__}.{module.name}.transports"):
+                known = methods.setdefault(method.path, method)
+                # Operations, Locations and IAMPolicy are mixed into every service, with rules of its own.
+                rules = dict.fromkeys(known.rules + method.rules)
+                methods[method.path] = replace(known, rules=tuple(rules))
+    return methods
+
+
+def _service_methods(transports: str) -> Iterator[Method]:
+    rest_base = _class_ending(importlib.import_module(f"{transports}.rest_base"), "RestTransport")
+    transport_class = _class_ending(importlib.import_module(f"{transports}.grpc"), "GrpcTransport")
+    recorder = _RecordingChannel()
+    transport = transport_class(channel=recorder)
+    # The stubs it made go through a channel that intercepts, and asks ours only when a call is made: make them anew.
+    properties = list(transport._stubs)
+    transport._stubs.clear()
+    transport._logged_channel = recorder
+    for name in properties:
+        signature = getattr(transport_class, name).fget.__annotations__["return"]
+        yield _method(getattr(transport, name), signature, rest_base)
+
+
+def _class_ending(module: Any, suffix: str) -> Any:
+    return next(
+        value
+        for name, value in vars(module).items()
+        if name.endswith(suffix) and inspect.isclass(value) and value.__module__ == module.__name__
+    )
+
+
+def _method(stub: "_Stub", signature: Any, rest_base: Any) -> Method:
+    """`signature`: the annotation `Callable[[Request], Response]` of the stub's property."""
+    (request,), response = get_args(signature)
+    binding: Any = getattr(rest_base, f"_Base{stub.path.rpartition('/')[2]}", None)
+    # Methods that stream both ways exist over gRPC alone.
+    options: list[Mapping[str, str]] = binding._get_http_options() if hasattr(binding, "_get_http_options") else []
+    return Method(
+        path=stub.path,
+        request_type=_raw(request),
+        response_type=Operation if stub.path == _WAIT_OPERATION else _raw(response),
+        streams_request=stub.streams_request,
+        streams_response=stub.streams_response,
+        rules=tuple(HttpRule(option["method"].upper(), option["uri"], option.get("body", "")) for option in options),
+    )
+
+
+def _raw(message_type: Any) -> type[Message]:
+    """The protobuf class of a proto-plus class, of itself, or of None."""
+    raw: type[Message] = Empty
+    if message_type is not type(None):
+        raw = message_type if issubclass(message_type, Message) else message_type.pb()
+    return raw
+
+
+@dataclass(eq=False)
+class _Stub:
+    """Neither frozen nor equal to another: google-api-core gives each a `__name__` and keeps it in a dict."""
+
+    path: str
+    streams_request: bool
+    streams_response: bool
+
+
+class _RecordingChannel(grpc.Channel):  # type: ignore[misc]  # grpc carries no types
+    """A channel whose stubs only tell what they would call."""
+
+    def unary_unary(self, method: str, *_: Any, **__: Any) -> _Stub:
+        return _Stub(method, streams_request=False, streams_response=False)
+
+    def unary_stream(self, method: str, *_: Any, **__: Any) -> _Stub:
+        return _Stub(method, streams_request=False, streams_response=True)
+
+    def stream_unary(self, method: str, *_: Any, **__: Any) -> _Stub:
+        return _Stub(method, streams_request=True, streams_response=False)
+
+    def stream_stream(self, method: str, *_: Any, **__: Any) -> _Stub:
+        return _Stub(method, streams_request=True, streams_response=True)
+
+    def subscribe(self, callback: Callable[..., None], try_to_connect: bool = False) -> None:
+        """No connection, so nothing ever to tell of it."""
+
+    def unsubscribe(self, callback: Callable[..., None]) -> None:
+        """See `subscribe`."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def __enter__(self) -> "_RecordingChannel":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

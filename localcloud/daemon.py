@@ -1,0 +1,224 @@
+"""The local cloud as a background process: `up`, `down`, `status`. Importing this is quick; serving is not."""
+
+import argparse
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from localcloud import environment, process_table
+from localcloud.ports import choose_ports
+from localcloud.processes import end_orphans
+from localcloud.state import StateDirectory
+
+DEFAULT_PROJECT = "local-project"
+DEFAULT_REGION = "us-central1"
+
+# Importing the client packages takes three seconds on an idle machine, and many times that on a busy one.
+_START_SECONDS = 120.0
+# Longer than a container takes to end, and all containers end at the same time.
+_STOP_SECONDS = 60.0
+_POLL_SECONDS = 0.02
+_ADMIN_SECONDS = 60.0
+
+# Kept so that a daemon started from this process is reaped when it ends.
+_STARTED: dict[int, "subprocess.Popen[bytes]"] = {}
+
+
+class DaemonError(Exception):
+    """The daemon did not start, did not stop, or is another one than was asked for; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A running local cloud."""
+
+    state_dir: Path
+    pid: int
+    project: str
+    region: str
+    admin_url: str
+    environment: dict[str, str]
+    """What a client's environment must be updated with."""
+
+    def admin(self, verb: str, path: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Asks the daemon what no Google API can: `admin("PUT", "/_local/quotas", {…})`. Raises DaemonError."""
+        connection = http.client.HTTPConnection(self.admin_url.removeprefix("http://"), timeout=_ADMIN_SECONDS)
+        try:
+            connection.request(verb, path, json.dumps(fields) if fields is not None else None)
+            response = connection.getresponse()
+            answer = response.read().decode()
+        finally:
+            connection.close()
+        if response.status != http.client.OK:
+            raise DaemonError(f"{verb} {path} was refused: {answer}")
+        content: dict[str, Any] = json.loads(answer)
+        return content
+
+
+def plan(state_dir: Path, *, project: str = DEFAULT_PROJECT, region: str = DEFAULT_REGION) -> dict[str, str]:
+    """The environment that the daemon on `state_dir` will have, before it is started.
+
+    For a process whose Google clients read the environment when they are imported. The daemon uses the ports chosen
+    here unless somebody takes one first.
+    """
+    running = status(state_dir)
+    if running is not None:
+        return running.environment
+    state = StateDirectory(state_dir)
+    state.create()
+    return environment.variables(state, choose_ports(state.last_ports), project=project, region=region)
+
+
+def up(
+    state_dir: Path, *, project: str = DEFAULT_PROJECT, region: str = DEFAULT_REGION, lifeline: bool = False
+) -> Connection:
+    """Starts the daemon, or finds it running; returns when every port answers.
+
+    `lifeline`: a daemon that is started now ends by itself when this process does, however that ends. Raises
+    DaemonError when the daemon ends instead of starting, or runs for another project or region.
+    """
+    running = status(state_dir)
+    if running is None:
+        state = StateDirectory(state_dir)
+        running = _wait_until_ready(state, _start(state, project, region, lifeline))
+    if (running.project, running.region) != (project, region):
+        raise DaemonError(
+            f"a local cloud is running on {running.state_dir} for project {running.project} in {running.region}. "
+            "Bring it down first, or use another state directory."
+        )
+    return running
+
+
+def status(state_dir: Path) -> Connection | None:
+    """The running daemon's connection; None when there is none, or it is not ready."""
+    state = StateDirectory(state_dir)
+    pid = _daemon_pid(state)
+    try:
+        ready = json.loads(state.ready.read_text())
+    except FileNotFoundError:
+        return None
+    return Connection(state_dir=state.root, **ready) if ready["pid"] == pid else None
+
+
+def down(state_dir: Path) -> bool:
+    """Ends the daemon and everything it started, and waits for that; False when none was running.
+
+    What a killed daemon left behind is ended, too. Raises DaemonError when something cannot be ended.
+    """
+    state = StateDirectory(state_dir)
+    pid = _daemon_pid(state)
+    if pid is not None:
+        _end(state, pid)
+    end_orphans(state.children)
+    for left in (state.ready, state.access_token, state.pid):
+        left.unlink(missing_ok=True)
+    return pid is not None
+
+
+def _start(state: StateDirectory, project: str, region: str, lifeline: bool) -> "subprocess.Popen[bytes]":
+    state.create()
+    command = [sys.executable, "-P", "-m", "localcloud.daemon", "--state-dir", str(state.root)]
+    command += ["--project", project, "--region", region]
+    # However this process found the package, the daemon and its children must find it, too.
+    package_root = str(Path(__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
+    with state.daemon_log.open("ab") as log:
+        daemon = subprocess.Popen(
+            [*command, *(["--lifeline"] if lifeline else [])],
+            stdin=subprocess.PIPE if lifeline else subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=state.root,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+    _STARTED[daemon.pid] = daemon
+    return daemon
+
+
+def _wait_until_ready(state: StateDirectory, daemon: "subprocess.Popen[bytes]") -> Connection:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        connection = status(state.root)
+        if connection is not None:
+            return connection
+        # Ours may have lost against one that somebody else started at the same time: that one will do.
+        if daemon.poll() is not None and _daemon_pid(state) is None:
+            break
+        time.sleep(_POLL_SECONDS)
+    raise DaemonError(f"the local cloud did not start. The end of {state.daemon_log}:\n{_tail(state.daemon_log)}")
+
+
+def _daemon_pid(state: StateDirectory) -> int | None:
+    """None when the process that wrote the pid file is gone, whoever has its number now."""
+    try:
+        written = json.loads(state.pid.read_text())
+    except FileNotFoundError:
+        return None
+    pid = int(written["pid"])
+    return pid if process_table.start_time(pid) == written["start_time"] else None
+
+
+def _end(state: StateDirectory, pid: int) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+        if _wait_until_gone(state, pid, _STOP_SECONDS):
+            return
+    raise DaemonError(f"the local cloud's process {pid} does not end. Look into {state.daemon_log}")
+
+
+def _wait_until_gone(state: StateDirectory, pid: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if pid in _STARTED:
+            _STARTED[pid].poll()
+        if _daemon_pid(state) != pid:
+            _forget(pid)
+            return True
+        time.sleep(_POLL_SECONDS)
+    return False
+
+
+def _forget(pid: int) -> None:
+    daemon = _STARTED.pop(pid, None)
+    if daemon is not None and daemon.stdin is not None:
+        daemon.stdin.close()
+
+
+def _tail(file: Path, lines: int = 30) -> str:
+    return "\n".join(file.read_text(errors="replace").splitlines()[-lines:])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m localcloud.daemon", description="Serve a local Google Cloud.")
+    parser.add_argument("--state-dir", type=Path, required=True)
+    parser.add_argument("--project", default=DEFAULT_PROJECT)
+    parser.add_argument("--region", default=DEFAULT_REGION)
+    parser.add_argument("--lifeline", action="store_true", help="end when stdin does")
+    arguments = parser.parse_args()
+    from localcloud import server
+
+    try:
+        server.serve(
+            arguments.state_dir,
+            project=arguments.project,
+            region=arguments.region,
+            lifeline=arguments.lifeline,
+        )
+    except server.AlreadyRunningError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The small Google services around Vertex AI and Cloud Storage."""

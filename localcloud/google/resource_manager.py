@@ -1,0 +1,31 @@
+"""Resource Manager: every project id exists, and always has the same number."""
+
+from typing import Any
+
+from google.cloud.resourcemanager_v3.types import Project
+from google.protobuf.message import Message
+
+from localcloud import permissions
+from localcloud.cloud import Cloud
+from localcloud.errors import ApiError
+from localcloud.services import Service
+
+service = Service("google.cloud.resourcemanager.v3.Projects")
+
+
+@service.method("GetProject")
+def get_project(request: Any, cloud: Cloud) -> Message:
+    """By id or number; a number that no id has led to is refused as the real service refuses a stranger's project."""
+    permissions.check(cloud, "resourcemanager.projects.get", request.name)
+    collection, _, project = request.name.partition("/")
+    if collection != "projects" or not project or "/" in project:
+        raise ApiError("INVALID_ARGUMENT", f"{request.name!r} is not of the form projects/PROJECT.")
+    project_id = cloud.project_id(project)
+    if project_id.isdigit():
+        raise ApiError("PERMISSION_DENIED", "The caller does not have permission")
+    return Project.pb()(
+        name=f"projects/{cloud.project_number(project)}",
+        project_id=project_id,
+        display_name=project_id,
+        state=Project.State.ACTIVE,
+    )

@@ -1,0 +1,65 @@
+"""Where the daemon listens: on 127.0.0.1, on the ports of the last time wherever these are free."""
+
+import json
+import socket
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Ports:
+    proxy: int
+    metadata: int
+    storage: int
+    hub: int
+    grpc: int
+    api: int
+    admin: int
+
+
+def choose_ports(file: Path) -> Ports:
+    """The ports named in `file`, and new ones for those that are taken; `file` then names the result.
+
+    So a shell that has the environment of an earlier `up` still finds the cloud after `down` and `up`.
+    """
+    last: dict[str, int] = {}
+    with suppress(FileNotFoundError, json.JSONDecodeError):
+        last = json.loads(file.read_text())
+    held: dict[str, socket.socket] = {}
+    try:
+        for field in fields(Ports):
+            held[field.name] = _bind(last.get(field.name, 0))
+        ports = Ports(**{name: held[name].getsockname()[1] for name in held})
+    finally:
+        for bound in held.values():
+            bound.close()
+    file.write_text(json.dumps(asdict(ports)))
+    return ports
+
+
+def listen(port: int) -> socket.socket:
+    """Raises OSError when the port is taken."""
+    bound = _bind_exactly(port)
+    bound.listen(1024)
+    bound.setblocking(False)
+    return bound
+
+
+def _bind(preferred: int) -> socket.socket:
+    try:
+        return _bind_exactly(preferred)
+    except OSError:
+        return _bind_exactly(0)
+
+
+def _bind_exactly(port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Connections of an earlier daemon that linger in TIME_WAIT do not keep its port from us.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(("127.0.0.1", port))
+    except OSError:
+        bound.close()
+        raise
+    return bound

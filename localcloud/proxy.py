@@ -1,0 +1,181 @@
+"""An HTTPS proxy that is the far end itself: it ends TLS for the hosts of the routes, and pipes the bytes on.
+
+What speaks HTTP/2 (gRPC, nothing else does here) goes to the gRPC server, the rest to the HTTP server. A host without a
+route is refused by name, so that nothing reaches the real cloud by mistake.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+
+from localcloud.ca import CertificateAuthority
+from localcloud.hosts import Route, route_of
+
+_LOG = logging.getLogger(__name__)
+
+_LARGEST_HEAD = 64 * 1024
+# Bytes that may wait for a slow reader before the sender is paused.
+_HIGH_WATER = 1024 * 1024
+
+
+class Proxy:
+    """Listens on 127.0.0.1 in the running event loop."""
+
+    def __init__(self, authority: CertificateAuthority, *, api_port: int, grpc_port: int) -> None:
+        self._authority = authority
+        self._ports = {"http/1.1": api_port, "h2": grpc_port}
+        self._server: asyncio.Server | None = None
+        self._connections: set[_Connection] = set()
+
+    async def start(self, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", port)
+
+    async def stop(self) -> None:
+        """Ends every connection, too."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.abort()
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    async def tunnel(self, connection: "_Connection", transport: asyncio.Transport, route: Route, host: str) -> None:
+        """Ends TLS on an accepted CONNECT, then connects the client to the server that speaks its protocol."""
+        loop = asyncio.get_running_loop()
+        protocols = ("http/1.1", "h2") if route.grpc else ("http/1.1",)
+        context = self._authority.server_context(host, protocols)
+        client = _Pipe(partial(self.closed, connection))
+        try:
+            secure = cast(asyncio.Transport, await loop.start_tls(transport, client, context, server_side=True))
+            client.connection_made(secure)
+            spoken = secure.get_extra_info("ssl_object").selected_alpn_protocol() or "http/1.1"
+            _, server = await loop.create_connection(_Pipe, "127.0.0.1", self._ports[spoken])
+        except OSError as error:  # ssl.SSLError is one; so is a client that left
+            _LOG.info("no tunnel to %s: %s", host, error)
+            connection.abort()
+            self.closed(connection)
+            return
+        server.join(client)
+        client.join(server)
+
+    def opened(self, connection: "_Connection") -> None:
+        self._connections.add(connection)
+
+    def closed(self, connection: "_Connection") -> None:
+        self._connections.discard(connection)
+
+
+class _Pipe(asyncio.Protocol):
+    """One end of a tunnel: what arrives here leaves at the other end, no faster than that end takes it."""
+
+    def __init__(self, on_end: Callable[[], None] | None = None) -> None:
+        self._on_end = on_end
+        self._transport: asyncio.Transport | None = None
+        self._other: _Pipe | None = None
+        self._waiting: list[bytes] = []
+        self._ended = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_HIGH_WATER)
+
+    def join(self, other: "_Pipe") -> None:
+        self._other = other
+        for data in self._waiting:
+            other.send(data)
+        self._waiting.clear()
+        if self._ended:
+            other.end()
+
+    def data_received(self, data: bytes) -> None:
+        if self._other is None:
+            self._waiting.append(data)
+        else:
+            self._other.send(data)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended = True
+        if self._other is not None:
+            self._other.end()
+        if self._on_end is not None:
+            self._on_end()
+
+    def pause_writing(self) -> None:
+        if self._other is not None and self._other._transport is not None:
+            self._other._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self._other is not None and self._other._transport is not None:
+            self._other._transport.resume_reading()
+
+    def send(self, data: bytes) -> None:
+        if self._transport is not None and not self._ended:
+            self._transport.write(data)
+
+    def end(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+class _Connection(asyncio.Protocol):
+    """A client of the proxy until its CONNECT is answered; after that it is a `_Pipe`."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+        self._head = b""
+        self._transport: asyncio.Transport | None = None
+        self._tunnel: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._proxy.opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._proxy.closed(self)
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._head += data
+        if b"\r\n\r\n" in self._head:
+            self._answer(self._head.split(b"\r\n", 1)[0].decode("latin-1"))
+        elif len(self._head) > _LARGEST_HEAD:
+            self._refuse(431, "Request Header Fields Too Large", "the request's head is too large")
+
+    def _answer(self, request_line: str) -> None:
+        verb, _, rest = request_line.partition(" ")
+        target = rest.partition(" ")[0]
+        host, _, port = target.rpartition(":")
+        route = route_of(host)
+        if verb != "CONNECT":
+            self._refuse(501, "Not Implemented", f"this proxy answers CONNECT only, not {verb}")
+        elif route is None or port != "443":
+            _LOG.info("refused a connection to %s", target)
+            self._refuse(403, "Forbidden", f"local cloud has no route for {target if route else host}")
+        else:
+            self._accept(route, host.lower())
+
+    def _accept(self, route: Route, host: str) -> None:
+        assert self._transport is not None
+        # Nothing may be read before TLS is there to read it.
+        self._transport.pause_reading()
+        self._transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        self._tunnel = asyncio.get_running_loop().create_task(self._proxy.tunnel(self, self._transport, route, host))
+
+    def _refuse(self, status: int, reason: str, message: str) -> None:
+        assert self._transport is not None
+        body = f"{message}\n".encode()
+        head = (
+            f"HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        self._transport.write(head.encode() + body)
+        self._transport.close()

@@ -1,0 +1,34 @@
+"""One local cloud for the whole test run, started when a test first asks for it."""
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localcloud import daemon
+from localcloud.daemon import Connection
+
+_TEMPORARY = tempfile.TemporaryDirectory(prefix="localcloud-tests-")
+_STATE_DIR = Path(_TEMPORARY.name) / "state"
+
+# Some clients read their environment when they are imported, which test modules do before any fixture runs.
+_ENVIRONMENT = daemon.plan(_STATE_DIR)
+os.environ.update(_ENVIRONMENT)
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Connection]:
+    """A local cloud that this process's clients reach: REST and gRPC, by the environment alone."""
+    connection = daemon.up(_STATE_DIR, lifeline=True)
+    assert connection.environment == _ENVIRONMENT, "somebody took a planned port; run the tests again"
+    yield connection
+    daemon.down(_STATE_DIR)
+
+
+@pytest.fixture
+def project(cloud: Connection) -> str:
+    """A project nobody has used."""
+    return f"test-{uuid.uuid4().hex[:12]}"
