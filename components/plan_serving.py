@@ -9,13 +9,97 @@ from components.image import IMAGE
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def plan_serving(
+    commit: str,
     project: str,
-    region: str,
     deployment: str,
     model_id: str,
-    commit: str,
+    region: str,
     hf_token_secret: str,
-    settings: dict,
+    machine_type: str,
+    accelerator_type: str,
+    accelerator_count: int,
+    image: str,
+    max_model_len: int,
+    max_num_seqs: int,
+    gpu_memory_utilization: float,
+    dtype: str,
+    trust_remote_code: bool,
+    extra_args: list,
+    min_replica_count: int,
+    max_replica_count: int,
+    spot: bool,
+    dedicated_endpoint: bool,
+    request_timeout_seconds: int,
+    deployment_timeout_seconds: int,
     plan: dsl.Output[dsl.Artifact],
-) -> NamedTuple("Outputs", [("vision", bool), ("chat", bool)]):
-    pass
+) -> NamedTuple("Outputs", [("vision", bool), ("chat", bool)]):  # type: ignore[valid-type]
+    """Read the model's config.json and safetensors headers, and decide how it is served.
+
+    Args:
+        commit: Commit of the repo, 40 hexadecimal digits.
+        project: Project id.
+        deployment: Name of the deployment, on everything it makes.
+        model_id: Hugging Face repo, owner/name.
+        region: Region of endpoint, model and bucket.
+        hf_token_secret: Secret Manager version with the Hugging Face token, projects/P/secrets/S/versions/V; empty: anonymous.
+        machine_type: Vertex AI machine type. Default: the planner's choice.
+        accelerator_type: Accelerator, as in Vertex AI's AcceleratorType. Default: the machine's.
+        accelerator_count: Accelerators a replica. 0: as many as the machine has.
+        image: Container image with vLLM. Default: the planner's choice.
+        max_model_len: Longest prompt and answer together, in tokens. 0: the planner's choice.
+        max_num_seqs: Sequences that vLLM works on at once. 0: the planner's choice.
+        gpu_memory_utilization: Share of each accelerator's memory that vLLM may take, 0 to 0.99.
+        dtype: Number format that the weights are computed in. auto: the model's own.
+        trust_remote_code: Run Python code from the model's repo. Needed by models that bring their own code.
+        extra_args: Further vLLM arguments, for example --enable-lora; they win over the planner's.
+        min_replica_count: Replicas that always run.
+        max_replica_count: Replicas at most; quota must cover them.
+        spot: Cheaper machines that Google may take back at any time.
+        dedicated_endpoint: Endpoint with a DNS name of its own: longer requests, larger payloads, streaming.
+        request_timeout_seconds: Longest time for one request on a dedicated endpoint.
+        deployment_timeout_seconds: Longest time until the container must be healthy.
+        plan: The serving plan, JSON.
+
+    Returns:
+        Whether the model takes images, and whether it has a chat template.
+    """
+    from pathlib import Path
+    from typing import NamedTuple
+
+    from vertex_vllm.catalog import load_catalog
+    from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
+    from vertex_vllm.hub import hub_token
+    from vertex_vllm.hub.facts import read_facts
+    from vertex_vllm.planning.planner import plan_serving
+    from vertex_vllm.planning.render import render_plan
+    from vertex_vllm.steps import step
+
+    with step():
+        asked = deployment_from_parameters(
+            project=project,
+            deployment=deployment,
+            model_id=model_id,
+            region=region,
+            hf_token_secret=hf_token_secret,
+            machine_type=machine_type,
+            accelerator_type=accelerator_type,
+            accelerator_count=accelerator_count,
+            image=image,
+            max_model_len=max_model_len,
+            max_num_seqs=max_num_seqs,
+            gpu_memory_utilization=gpu_memory_utilization,
+            dtype=dtype,
+            trust_remote_code=trust_remote_code,
+            extra_args=extra_args,
+            min_replica_count=min_replica_count,
+            max_replica_count=max_replica_count,
+            spot=spot,
+            dedicated_endpoint=dedicated_endpoint,
+            request_timeout_seconds=request_timeout_seconds,
+            deployment_timeout_seconds=deployment_timeout_seconds,
+        )
+        decided = plan_serving(read_facts(model_id, commit, hub_token(hf_token_secret)), asked, load_catalog())
+        print(render_plan(decided))
+        Path(plan.path).write_text(decided.to_json())
+        plan.metadata.update(machine_type=decided.machine_type, image=decided.image, config_hash=decided.config_hash)
+        return NamedTuple("Outputs", [("vision", bool), ("chat", bool)])(decided.vision, decided.chat)

@@ -7,7 +7,7 @@ from components.setup_bucket import setup_bucket
 from components.validate_hf_token import validate_hf_token
 
 
-@dsl.pipeline(name="mirror", description="Copy an open model from Hugging Face to Cloud Storage, verified.")
+@dsl.pipeline(name="mirror")
 def mirror(
     project: str,
     deployment: str,
@@ -18,6 +18,18 @@ def mirror(
     hf_token_secret: str = "",
     serving_service_account: str = "",
 ) -> None:
+    """Copy an open model from Hugging Face to Cloud Storage, verified.
+
+    Args:
+        project: Project id.
+        deployment: Name of the deployment, on everything it makes.
+        model_id: Hugging Face repo, owner/name.
+        region: Region of endpoint, model and bucket.
+        bucket: Bucket for weights. Default: PROJECT-vertex-vllm-REGION, made if missing.
+        revision: Branch, tag or commit of the repo.
+        hf_token_secret: Secret Manager version with the Hugging Face token, projects/P/secrets/S/versions/V; empty: anonymous.
+        serving_service_account: Service account of the served container. Default: the project's Compute Engine default account.
+    """
     bucket_ready = setup_bucket(
         project=project,
         region=region,

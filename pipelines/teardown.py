@@ -5,10 +5,23 @@ from kfp import dsl
 from components.teardown import teardown as teardown_step
 
 
-@dsl.pipeline(name="teardown", description="Undeploy and delete what a deployment, or one of its runs, made.")
+@dsl.pipeline(name="teardown")
 def teardown(
-    project: str, deployment: str, region: str = "us-central1", run_id: str = "", delete_prefix: str = ""
+    project: str,
+    deployment: str,
+    region: str = "us-central1",
+    run_id: str = "",
+    delete_prefix: str = "",
 ) -> None:
+    """Undeploy and delete what a deployment, or one of its runs, made.
+
+    Args:
+        project: Project id.
+        deployment: Name of the deployment, on everything it makes.
+        region: Region of endpoint, model and bucket.
+        run_id: Pipeline job whose endpoint and model go; empty: all of the deployment's.
+        delete_prefix: gs:// prefix that is deleted too, weights for example; empty: none.
+    """
     teardown_step(
         project=project, region=region, deployment=deployment, run_id=run_id, delete_prefix=delete_prefix
     ).set_caching_options(False)

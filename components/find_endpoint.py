@@ -1,0 +1,23 @@
+"""Step: an endpoint that exists, as an artifact that other steps take."""
+
+from google_cloud_pipeline_components.types.artifact_types import VertexEndpoint
+from kfp import dsl
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def find_endpoint(endpoint_name: str, endpoint: dsl.Output[VertexEndpoint]) -> None:
+    """Look the endpoint up; one that is not there, or has nothing deployed, is an error.
+
+    Args:
+        endpoint_name: projects/P/locations/REGION/endpoints/ID.
+        endpoint: The Endpoint.
+    """
+    from vertex_vllm.lifecycle.finding import require_endpoint
+    from vertex_vllm.steps import step
+
+    with step():
+        found = require_endpoint(endpoint_name)
+        endpoint.uri = f"https://{found.region}-aiplatform.googleapis.com/v1/{found}"
+        endpoint.metadata["resourceName"] = str(found)

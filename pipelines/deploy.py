@@ -1,0 +1,169 @@
+"""Pipeline: from a Hugging Face repo to an endpoint that has been tested, and nothing left behind when it fails."""
+
+from kfp import dsl
+
+from components.check_quota import check_quota
+from components.deploy_model import deploy_model
+from components.evaluate_endpoint import evaluate_endpoint
+from components.mirror_weights import mirror_weights
+from components.plan_serving import plan_serving
+from components.promote_endpoint import promote_endpoint
+from components.setup_bucket import setup_bucket
+from components.teardown_run import teardown_run
+from components.upload_model import upload_model
+from components.validate_hf_token import validate_hf_token
+from pipelines.smoke_tests import smoke_tests
+
+
+@dsl.pipeline(name="deploy")
+def deploy(
+    project: str,
+    deployment: str,
+    model_id: str,
+    region: str = "us-central1",
+    bucket: str = "",
+    revision: str = "main",
+    hf_token_secret: str = "",
+    serving_service_account: str = "",
+    machine_type: str = "",
+    accelerator_type: str = "",
+    accelerator_count: int = 0,
+    image: str = "",
+    max_model_len: int = 0,
+    max_num_seqs: int = 0,
+    gpu_memory_utilization: float = 0.9,
+    dtype: str = "auto",
+    trust_remote_code: bool = False,
+    extra_args: list = [],
+    min_replica_count: int = 1,
+    max_replica_count: int = 1,
+    spot: bool = False,
+    dedicated_endpoint: bool = True,
+    request_timeout_seconds: int = 1800,
+    deployment_timeout_seconds: int = 7200,
+    concurrency: int = 4,
+    min_exact_match: float = 0.0,
+    max_p95_time_to_first_token_seconds: float = 0.0,
+    min_tokens_per_second: float = 0.0,
+    keep_endpoint: bool = True,
+) -> None:
+    """Take an open model from Hugging Face to a tested vLLM endpoint on Vertex AI.
+
+    Args:
+        project: Project id.
+        deployment: Name of the deployment, on everything it makes.
+        model_id: Hugging Face repo, owner/name.
+        region: Region of endpoint, model and bucket.
+        bucket: Bucket for weights. Default: PROJECT-vertex-vllm-REGION, made if missing.
+        revision: Branch, tag or commit of the repo.
+        hf_token_secret: Secret Manager version with the Hugging Face token, projects/P/secrets/S/versions/V; empty: anonymous.
+        serving_service_account: Service account of the served container. Default: the project's Compute Engine default account.
+        machine_type: Vertex AI machine type. Default: the planner's choice.
+        accelerator_type: Accelerator, as in Vertex AI's AcceleratorType. Default: the machine's.
+        accelerator_count: Accelerators a replica. 0: as many as the machine has.
+        image: Container image with vLLM. Default: the planner's choice.
+        max_model_len: Longest prompt and answer together, in tokens. 0: the planner's choice.
+        max_num_seqs: Sequences that vLLM works on at once. 0: the planner's choice.
+        gpu_memory_utilization: Share of each accelerator's memory that vLLM may take, 0 to 0.99.
+        dtype: Number format that the weights are computed in. auto: the model's own.
+        trust_remote_code: Run Python code from the model's repo. Needed by models that bring their own code.
+        extra_args: Further vLLM arguments, for example --enable-lora; they win over the planner's.
+        min_replica_count: Replicas that always run.
+        max_replica_count: Replicas at most; quota must cover them.
+        spot: Cheaper machines that Google may take back at any time.
+        dedicated_endpoint: Endpoint with a DNS name of its own: longer requests, larger payloads, streaming.
+        request_timeout_seconds: Longest time for one request on a dedicated endpoint.
+        deployment_timeout_seconds: Longest time until the container must be healthy.
+        concurrency: Questions under way at once.
+        min_exact_match: Least share of right answers, 0 to 1.
+        max_p95_time_to_first_token_seconds: Longest 95th percentile of the time to the first token, in seconds. 0: any.
+        min_tokens_per_second: Least median of output tokens per second of one answer. 0: any.
+        keep_endpoint: The endpoint stays when the run succeeds; false: it is torn down after the evaluation.
+    """
+    run_id = dsl.PIPELINE_JOB_NAME_PLACEHOLDER
+    cleanup = teardown_run(
+        project=project, region=region, deployment=deployment, run_id=run_id, keep_endpoint=keep_endpoint
+    ).set_caching_options(False)
+    with dsl.ExitHandler(cleanup, name="run"):
+        access = validate_hf_token(
+            model_id=model_id, revision=revision, hf_token_secret=hf_token_secret
+        ).set_caching_options(False)
+        planned = plan_serving(
+            commit=access.output,
+            project=project,
+            deployment=deployment,
+            model_id=model_id,
+            region=region,
+            hf_token_secret=hf_token_secret,
+            machine_type=machine_type,
+            accelerator_type=accelerator_type,
+            accelerator_count=accelerator_count,
+            image=image,
+            max_model_len=max_model_len,
+            max_num_seqs=max_num_seqs,
+            gpu_memory_utilization=gpu_memory_utilization,
+            dtype=dtype,
+            trust_remote_code=trust_remote_code,
+            extra_args=extra_args,
+            min_replica_count=min_replica_count,
+            max_replica_count=max_replica_count,
+            spot=spot,
+            dedicated_endpoint=dedicated_endpoint,
+            request_timeout_seconds=request_timeout_seconds,
+            deployment_timeout_seconds=deployment_timeout_seconds,
+        ).set_caching_options(False)
+        quota = check_quota(project=project, plan=planned.outputs["plan"]).set_caching_options(False)
+        # Nothing is created before everything that can be refused for free has been asked.
+        bucket_ready = (
+            setup_bucket(
+                project=project,
+                region=region,
+                bucket=bucket,
+                deployment=deployment,
+                run_id=run_id,
+                serving_service_account=serving_service_account,
+            )
+            .after(quota)
+            .set_caching_options(False)
+        )
+        mirrored = mirror_weights(
+            project=project,
+            model_id=model_id,
+            commit=access.output,
+            hf_token_secret=hf_token_secret,
+            bucket=bucket_ready.output,
+        ).set_caching_options(False)
+        uploaded = upload_model(
+            project=project, run_id=run_id, model_uri=mirrored.outputs["Output"], plan=planned.outputs["plan"]
+        ).set_caching_options(False)
+        deployed = deploy_model(
+            project=project,
+            run_id=run_id,
+            serving_service_account=serving_service_account,
+            plan=planned.outputs["plan"],
+            model=uploaded.outputs["model"],
+        ).set_caching_options(False)
+        answering = smoke_tests(
+            endpoint=deployed.outputs["endpoint"], chat=planned.outputs["chat"], vision=planned.outputs["vision"]
+        )
+        evaluated = (
+            evaluate_endpoint(
+                deployment=deployment,
+                chat=planned.outputs["chat"],
+                concurrency=concurrency,
+                min_exact_match=min_exact_match,
+                max_p95_time_to_first_token_seconds=max_p95_time_to_first_token_seconds,
+                min_tokens_per_second=min_tokens_per_second,
+                endpoint=deployed.outputs["endpoint"],
+            )
+            .after(answering)
+            .set_caching_options(False)
+        )
+        promote_endpoint(
+            project=project,
+            region=region,
+            deployment=deployment,
+            run_id=run_id,
+            model=uploaded.outputs["model"],
+            endpoint=deployed.outputs["endpoint"],
+        ).after(evaluated).set_caching_options(False)
