@@ -175,7 +175,8 @@ class Dag:
         """The value of a `dsl.PipelineTaskFinalStatus` parameter."""
         error = {"code": FAILED_PRECONDITION, "message": outcome.error} if outcome.error else {}
         return {
-            "state": outcome.state,
+            # The documented states are three: a handler's tasks that were not even started count as cancelled.
+            "state": "CANCELLED" if outcome.state == "NOT_TRIGGERED" else outcome.state,
             "pipelineJobResourceName": self._job_name,
             "pipelineTaskName": producer,
             "error": error,
@@ -241,11 +242,18 @@ def _is_exit(spec: Json) -> bool:
 
 def _with_defaults(component: Json, arguments: Json) -> dict[str, Any]:
     """The inputs of a group: given, else the default, else None, as for an optional input without a default."""
-    definitions: Json = component.get("inputDefinitions", {})
-    defaults = {name: definition.get("defaultValue") for name, definition in definitions.get("parameters", {}).items()}
-    absent = dict.fromkeys(definitions.get("artifacts", {}))
+    inputs: Json = component.get("inputDefinitions", {})
+    definitions: Json = inputs.get("parameters", {})
+    defaults = {name: definition.get("defaultValue") for name, definition in definitions.items()}
     given = {name: value for name, value in arguments.items() if value is not None}
-    return {**absent, **defaults, **given}
+    values = {**dict.fromkeys(inputs.get("artifacts", {})), **defaults, **given}
+    return {name: _as_typed(value, definitions.get(name, {})) for name, value in values.items()}
+
+
+def _as_typed(value: Any, definition: Json) -> Any:
+    """JSON from a `Struct` has no integers: 3 comes as 3.0, which would be seen where text is made of it."""
+    is_integer = definition.get("parameterType") == "NUMBER_INTEGER" and isinstance(value, float)
+    return int(value) if is_integer else value
 
 
 def _loop_items(spec: Json, arguments: Json) -> tuple[str, list[Any]]:

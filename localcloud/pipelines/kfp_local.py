@@ -91,9 +91,9 @@ def run_task(
     """
     task_spec = _task_spec(task)
     store = io.IOStore()
-    _bind(task_spec, arguments, store)
     component_name = task_spec.component_ref.name
     component_spec = json_format.ParseDict(component, pipeline_spec_pb2.ComponentSpec(), ignore_unknown_fields=True)
+    _bind(task_spec, component_spec, arguments, store)
     # kfp.local names the folder after the component, and leaves making it to components that are Python functions.
     root = directory / component_name.removeprefix("comp-")
     root.mkdir(parents=True, exist_ok=True)
@@ -115,15 +115,23 @@ def run_task(
     return _with_declared_artifacts(component_spec, outputs, root)
 
 
-def _bind(task_spec: pipeline_spec_pb2.PipelineTaskSpec, arguments: Json, store: io.IOStore) -> None:
+def _bind(
+    task_spec: pipeline_spec_pb2.PipelineTaskSpec,
+    component_spec: pipeline_spec_pb2.ComponentSpec,
+    arguments: Json,
+    store: io.IOStore,
+) -> None:
     """Lets every input of `task_spec` come from `store`, which gets `arguments`; None means: use the default."""
-    inputs = task_spec.inputs
+    inputs, definitions = task_spec.inputs, component_spec.input_definitions
     inputs.Clear()
     for key, value in arguments.items():
         if artifacts_in(value):
             inputs.artifacts[key].component_input_artifact = key
         elif value is not None:
             inputs.parameters[key].component_input_parameter = key
+            if key not in definitions.parameters and isinstance(value, int) and not isinstance(value, bool):
+                # A part of an f-string: undeclared, it would be put in as 3.0 where it is 3.
+                definitions.parameters[key].parameter_type = pipeline_spec_pb2.ParameterType.NUMBER_INTEGER
         store.put_parent_input(key, value)
 
 

@@ -1,5 +1,6 @@
 """The daemon's side of running pipeline jobs: one runner process a job, whose events become the job's details."""
 
+import contextlib
 import logging
 import os
 import shutil
@@ -14,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from localcloud.errors import ApiError
 from localcloud.pipelines import task_details
-from localcloud.pipelines.job import Job, parse_event
+from localcloud.pipelines.job import Event, Job, TaskEnded, parse_event
 from localcloud.pipelines.run_directory import RunDirectory
 from localcloud.pipelines.task_details import FINAL_STATES, JOB
 from localcloud.pipelines.worker import worker_environment
@@ -56,7 +57,7 @@ class PipelineRuns:
             labels=dict(message.labels),
             interpreter=sys.executable,
         )
-        argv = [sys.executable, "-m", "localcloud.pipelines.runner", "--job", str(directory.job)]
+        argv = [sys.executable, "-P", "-m", "localcloud.pipelines.runner", "--job", str(directory.job)]
         log = Path(job.log_directory).with_suffix(".log")
         with self._lock:
             try:
@@ -70,9 +71,9 @@ class PipelineRuns:
 
     def cancel(self, message: Any) -> None:
         """Lets the job's runner know; ends at once."""
-        directory = RunDirectory(_run_directory(self._cloud, message))
-        if directory.root.is_dir():
-            directory.cancel.touch()
+        # Without a directory, it is about to start, and looks at its state first, or it has just ended.
+        with contextlib.suppress(FileNotFoundError):
+            RunDirectory(_run_directory(self._cloud, message)).cancel.touch()
 
     def stop(self) -> None:
         """Ends every run; the jobs end as FAILED."""
@@ -89,45 +90,61 @@ class PipelineRuns:
         """Ends what an earlier daemon left unfinished: its jobs, their processes and their files."""
         for message in self._cloud.store.list(PIPELINE_JOBS):
             if message.state not in FINAL_STATES:
-                self._abandon(message.name, _STOPPED)
+                end_orphans(RunDirectory(_run_directory(self._cloud, message)).processes, grace_seconds=0)
+                self._end(message.name, None, _STOPPED)
         shutil.rmtree(_runs(self._cloud), ignore_errors=True)
 
     def _follow(self, job: Job, child: Child, log: Path) -> None:
         directory = RunDirectory(Path(job.run_directory))
-        if self._cloud.store.require(PIPELINE_JOBS, job.name).state == PipelineState.PIPELINE_STATE_CANCELLING:
+        end: TaskEnded | None = None
+        try:
+            end = self._apply_events(job.name, directory, child)
+        except Exception:
+            _LOG.exception("the events of %s cannot be applied", job.name)
+            child.stop()
+        # A job has ended when nothing of it is left, not when its last task has.
+        end_orphans(directory.processes, grace_seconds=0)
+        shutil.rmtree(directory.root, ignore_errors=True)
+        reason = f"The process that ran this job ended with status {child.returncode}; its log is {log}."
+        self._end(job.name, end, _STOPPED if self._stopping else reason)
+        with self._lock:
+            del self._running[job.name]
+
+    def _apply_events(self, name: str, directory: RunDirectory, child: Child) -> TaskEnded | None:
+        """Shows what the runner reports until it ends; returns the end of the pipeline, if it told of one."""
+        if self._cloud.store.require(PIPELINE_JOBS, name).state == PipelineState.PIPELINE_STATE_CANCELLING:
             directory.cancel.touch()  # it was cancelled before there was a directory to say so in
+        end: TaskEnded | None = None
         position = 0
         ended = False
         while not ended:
             ended = child.wait(_POLL_SECONDS) is not None
-            position = self._apply_new_events(job.name, directory.events, position)
-        message = self._cloud.store.get(PIPELINE_JOBS, job.name)
-        if message is not None and message.state not in FINAL_STATES:
-            reason = f"The process that ran this job ended with status {child.returncode}; its log is {log}."
-            self._abandon(job.name, _STOPPED if self._stopping else reason)
-        shutil.rmtree(directory.root, ignore_errors=True)
-        with self._lock:
-            del self._running[job.name]
+            events, position = _read_events(directory.events, position)
+            for event in events:
+                if isinstance(event, TaskEnded) and not event.path:
+                    end = event
+                else:
+                    with self._cloud.store.update(PIPELINE_JOBS, name) as message:
+                        task_details.apply(message, event, self._cloud.timestamp())
+        return end
 
-    def _apply_new_events(self, name: str, events: Path, position: int) -> int:
-        """Applies the whole lines after `position`; returns the position after them."""
-        if not events.exists():
-            return position
-        with events.open("rb") as file:
-            file.seek(position)
-            lines = file.read().splitlines(keepends=True)
-        for line in lines:
-            if not line.endswith(b"\n"):
-                break
-            position += len(line)
-            with self._cloud.store.update(PIPELINE_JOBS, name) as message:
-                task_details.apply(message, parse_event(line.decode()), self._cloud.timestamp())
-        return position
-
-    def _abandon(self, name: str, reason: str) -> None:
+    def _end(self, name: str, end: TaskEnded | None, reason: str) -> None:
         with self._cloud.store.update(PIPELINE_JOBS, name) as message:
-            end_orphans(RunDirectory(_run_directory(self._cloud, message)).processes, grace_seconds=0)
-            task_details.abandon(message, reason, self._cloud.timestamp())
+            if end is None:
+                task_details.abandon(message, reason, self._cloud.timestamp())
+            else:
+                task_details.apply(message, end, self._cloud.timestamp())
+
+
+def _read_events(path: Path, position: int) -> tuple[list[Event], int]:
+    """The events of the whole lines after `position`, and the position after them."""
+    if not path.exists():
+        return [], position
+    with path.open("rb") as file:
+        file.seek(position)
+        text, newline, _ = file.read().rpartition(b"\n")
+    events = [parse_event(line.decode()) for line in text.split(b"\n") if line]
+    return events, position + len(text) + len(newline)
 
 
 def log_directory(cloud: "Cloud", message: Any) -> Path:

@@ -1,6 +1,6 @@
 """Pipelines that the tests of this folder run: components of a line or two, without any package to install."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from kfp import dsl
 from kfp.dsl import Artifact, Input, Metrics, Model, Output, PipelineTaskFinalStatus
@@ -118,6 +118,21 @@ def shout(text: str, loud: dsl.OutputPath(str), copy: Output[Artifact]):
     )
 
 
+@dsl.container_component
+def no_such_program():
+    return dsl.ContainerSpec(image="gcr.io/some/image", command=["no-such-program"])
+
+
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def metadata_of(model: Input[Model]) -> dict:
+    return {"uri": model.uri, **model.metadata}
+
+
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def greet(name: Optional[str] = None) -> str:  # noqa: UP045 - all that kfp reads
+    return f"hello {name or 'nobody'}"
+
+
 @dsl.pipeline(name="greetings")
 def greetings(name: str, count: int = 2):
     """Parameters and artifacts from task to task.
@@ -179,15 +194,39 @@ def waiting(path: str, status_path: str):
 def containers(text: str):
     shouted = shout(text=text)
     echo(value=shouted.outputs["loud"])
+    imported = dsl.importer(artifact_uri="gs://elsewhere/model", artifact_class=Model, metadata={"said": text})
+    metadata_of(model=imported.output)
 
 
 @dsl.pipeline(name="named")
-def named(text: str = "no text"):
-    """Placeholders, and text that only looks like one."""
+def named(text: str = "no text", count: int = 3):
+    """Placeholders, text that only looks like one, and numbers in a text."""
     echo(value=f"{dsl.PIPELINE_JOB_NAME_PLACEHOLDER} {dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER}")
     echo(value=f"{dsl.PIPELINE_TASK_NAME_PLACEHOLDER} {text}")
+    echo(value=f"{count} and {add(left=count).output}")
 
 
 @dsl.pipeline(name="surroundings")
 def surroundings():
     report_environment()
+
+
+@dsl.pipeline(name="fails-first")
+def fails_first(path: str):
+    """A failure, and a task that does not depend on it but comes after."""
+    cleaning = clean_up(path=path)
+    with dsl.ExitHandler(cleaning):
+        fail(message="no")
+        report_environment()
+
+
+@dsl.pipeline(name="optional")
+def optional(name: Optional[str] = None):  # noqa: UP045
+    greet(name=name)
+
+
+@dsl.pipeline(name="missing-program")
+def missing_program(path: str):
+    cleaning = clean_up(path=path)
+    with dsl.ExitHandler(cleaning):
+        no_such_program()
