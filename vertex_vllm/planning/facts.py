@@ -7,7 +7,7 @@ from typing import Self
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """Facts of one model at one commit, read from its `config.json` and safetensors headers, or recorded in the catalogue."""
+    """Facts of one model at one commit, from its `config.json` and safetensors headers, or from the catalogue."""
 
     model_id: str
     commit: str

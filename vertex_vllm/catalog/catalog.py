@@ -1,0 +1,131 @@
+"""The catalogue as one value, and the questions that planning asks of it."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from vertex_vllm.catalog.rows import (
+    Accelerator,
+    Architecture,
+    Flag,
+    Image,
+    Machine,
+    Model,
+    Preset,
+    Quantization,
+    Shape,
+    SourcedRow,
+)
+from vertex_vllm.catalog.versions import Presence, VersionRange
+from vertex_vllm.planning.facts import ModelFacts
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a lookup answers for a name that the catalogue does not have."""
+
+    name: str
+    near: tuple[str, ...]
+    """Names that are spelt alike, the most alike first."""
+
+    @property
+    def hint(self) -> str:
+        """`Did you mean a or b?`, or nothing."""
+        return f"Did you mean {' or '.join(self.near)}?" if self.near else ""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All tables, each by the name of its rows."""
+
+    accelerators: Mapping[str, Accelerator]
+    machines: Mapping[str, Machine]
+    images: Mapping[str, Image]
+    """By URI."""
+    flags: Mapping[str, Flag]
+    architectures: Mapping[str, Architecture]
+    quantizations: Mapping[str, Quantization]
+    presets: Mapping[str, Preset]
+    shapes: Mapping[str, Shape]
+    models: Mapping[str, Model]
+    checked_flags: tuple[str, ...]
+    """vLLM releases whose options were read."""
+    checked_architectures: tuple[str, ...]
+
+    def find_machine(self, name: str) -> Machine | Missing:
+        return self.machines.get(name) or _missing(name, self.machines)
+
+    def find_accelerator(self, name: str) -> Accelerator | Missing:
+        return self.accelerators.get(name) or _missing(name, self.accelerators)
+
+    def find_image(self, uri: str) -> Image | Missing:
+        """A tag alone, or another repository's, is missing; images of that tag count as near."""
+        tag = uri.rpartition(":")[2]
+        same_tag = tuple(known for known in self.images if known.endswith(f":{tag}"))
+        return self.images.get(uri) or (Missing(uri, same_tag) if same_tag else _missing(uri, self.images))
+
+    def find_flag(self, name: str) -> Flag | Missing:
+        """The row of an option, also for `--no-…` of a switch."""
+        found = self.flags.get(name)
+        if found is None and name.startswith("--no-"):
+            positive = self.flags.get(f"--{name.removeprefix('--no-')}")
+            found = positive if positive is not None and positive.switch else None
+        return found or _missing(name, self.flags)
+
+    def find_model(self, model_id: str) -> Model | Missing:
+        """By its name, or by one that the Hub forwards to it."""
+        for model in self.models.values():
+            if model_id == model.model or model_id in model.also:
+                return model
+        spelt_alike = tuple(known for known in self.models if known.lower() == model_id.lower())
+        return Missing(model_id, spelt_alike) if spelt_alike else _missing(model_id, self.models)
+
+    def preset(self, model_id: str) -> Preset | None:
+        model = self.find_model(model_id)
+        return self.presets.get(model.preset) if isinstance(model, Model) else None
+
+    def facts(self, model_id: str) -> ModelFacts | Missing:
+        """Facts recorded without asking the Hub; their `source` says that, and what in them nobody has verified."""
+        model = self.find_model(model_id)
+        if isinstance(model, Missing):
+            return model
+        shape = self.shapes[model.shape]
+        doubt = f", unverified: {', '.join(shape.unverified)}" if shape.unverified else ""
+        recorded = shape.model_dump(exclude={"shape", "unverified", "source"})
+        return ModelFacts(
+            model_id=model.model,
+            commit="",
+            chat_template=model.chat_template,
+            custom_code=False,
+            gated=model.gated,
+            source=f"the catalogue{doubt}",
+            **recorded,
+        )
+
+    def flag_presence(self, flag: Flag, versions: VersionRange | None) -> Presence:
+        return flag.span.presence_in(versions, self.checked_flags) if flag.span else "unknown"
+
+    def architecture_presence(self, architecture: Architecture, versions: VersionRange | None) -> Presence:
+        return architecture.span.presence_in(versions, self.checked_architectures)
+
+    def machines_in(self, region: str) -> tuple[Machine, ...]:
+        return tuple(machine for machine in self.machines.values() if region in machine.regions)
+
+    def rows(self) -> Iterable[SourcedRow]:
+        """Every row of every table."""
+        for table in (
+            self.accelerators,
+            self.machines,
+            self.images,
+            self.flags,
+            self.architectures,
+            self.quantizations,
+            self.presets,
+            self.shapes,
+            self.models,
+        ):
+            yield from table.values()
+
+
+def _missing(name: str, known: Iterable[str]) -> Missing:
+    return Missing(name, tuple(difflib.get_close_matches(name, list(known), n=3, cutoff=0.7)))

@@ -1,0 +1,85 @@
+"""From the catalogue's YAML files to one validated value."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any, TypeVar
+
+import yaml
+
+from vertex_vllm.catalog.catalog import Catalog
+from vertex_vllm.catalog.rows import (
+    Accelerator,
+    Architecture,
+    Flag,
+    Image,
+    Machine,
+    Model,
+    Preset,
+    Quantization,
+    Shape,
+    Source,
+    SourcedRow,
+)
+
+RowType = TypeVar("RowType", bound=SourcedRow)
+
+
+@cache
+def load_catalog() -> Catalog:
+    """The catalogue that ships with the package. Raises ValueError where a file of it is malformed."""
+    machines, images, flags, architectures, quantizations, models = (
+        _read(name) for name in ("machines", "images", "flags", "architectures", "quantizations", "models")
+    )
+    for machine in machines["machines"]:
+        machine["regions"] = machines["regions"][machine["regions"]]
+    for image in images["images"]:
+        image["uri"] = f"{images['repositories'][image.pop('repository')]}:{image.pop('tag')}"
+    catalog = Catalog(
+        accelerators=_table(machines, "accelerators", Accelerator, "accelerator"),
+        machines=_table(machines, "machines", Machine, "machine"),
+        images=_table(images, "images", Image, "uri"),
+        flags=_table(flags, "flags", Flag, "flag"),
+        architectures=_table(architectures, "architectures", Architecture, "architecture"),
+        quantizations=_table(quantizations, "quantizations", Quantization, "quantization"),
+        presets=_table(models, "presets", Preset, "preset"),
+        shapes=_table(models, "shapes", Shape, "shape"),
+        models=_table(models, "models", Model, "model"),
+        checked_flags=tuple(flags["checked"]),
+        checked_architectures=tuple(architectures["checked"]),
+    )
+    _check_references(catalog)
+    return catalog
+
+
+def _read(name: str) -> dict[str, Any]:
+    text = resources.files("vertex_vllm.catalog").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    # The C loader takes a tenth of the time; a build of PyYAML without it still works.
+    loaded: dict[str, Any] = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return loaded
+
+
+def _table(content: Mapping[str, Any], name: str, row_type: type[RowType], key: str) -> dict[str, RowType]:
+    sources = {label: Source.model_validate(source) for label, source in content["sources"].items()}
+    rows: dict[str, RowType] = {}
+    for fields in content[name]:
+        unknown = set(fields["source"]) - set(sources)
+        if unknown or fields[key] in rows:
+            raise ValueError(f"{name}: {fields[key]}: unknown source {sorted(unknown)}, or a second row of that name")
+        row = row_type.model_validate({**fields, "source": tuple(sources[label] for label in fields["source"])})
+        rows[fields[key]] = row
+    return rows
+
+
+def _check_references(catalog: Catalog) -> None:
+    """A row that names a row of another table that is not there would be found much later, by a user."""
+    wanted = {
+        "accelerator": ({machine.accelerator for machine in catalog.machines.values()}, catalog.accelerators),
+        "machine": ({preset.machine for preset in catalog.presets.values()}, catalog.machines),
+        "shape": ({model.shape for model in catalog.models.values()}, catalog.shapes),
+        "preset": ({model.preset for model in catalog.models.values() if model.preset}, catalog.presets),
+        "flag": ({row.needs_flag for row in catalog.quantizations.values() if row.needs_flag}, catalog.flags),
+    }
+    for kind, (names, table) in wanted.items():
+        if not names <= set(table):
+            raise ValueError(f"the catalogue names a {kind} that it does not have: {sorted(names - set(table))}")

@@ -1,0 +1,169 @@
+"""The rows of the catalogue: one class a table, each row with the sources that it rests on."""
+
+import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from vertex_vllm.catalog.versions import Span, VersionRange
+
+
+class Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(Row):
+    """Where a row's figures were read, and when."""
+
+    title: str = Field(min_length=1)
+    date: datetime.date
+
+
+class SourcedRow(Row):
+    source: tuple[Source, ...] = Field(min_length=1)
+
+
+def _words(value: object) -> object:
+    return tuple(value.split()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+
+
+class Accelerator(SourcedRow):
+    accelerator: str
+    """Name in the Vertex `AcceleratorType` enum."""
+    memory_gb: int
+    """As the maker names it."""
+    visible_gib: float
+    """What PyTorch says one card has, GiB: vLLM counts from this."""
+    compute_capability: str
+    """CUDA compute capability, for example 8.9."""
+    vllm_since: str = ""
+    """Earliest vLLM with kernels for it; empty: every version listed here."""
+    quota: str
+    """Middle of the Cloud Quotas id."""
+    quota_metric: str = ""
+    """The older metric's name; empty: not known."""
+
+    def quota_id(self, spot: bool) -> str:
+        """Cloud Quotas id of the limit that serving on this accelerator counts against."""
+        return f"CustomModelServing{'Preemptible' if spot else ''}{self.quota}PerProjectPerRegion"
+
+    @property
+    def capability(self) -> tuple[int, ...]:
+        return tuple(map(int, self.compute_capability.split(".")))
+
+
+class Machine(SourcedRow):
+    machine: str
+    accelerator: str
+    count: int = Field(ge=1)
+    """Accelerators in the machine."""
+    host_memory_gib: float
+    regions: Words
+    """Where Compute Engine has it."""
+    recommended_regions: Words = ()
+    """Where Google recommends it for Vertex AI; empty: nothing known."""
+    usd_per_hour: float | None = None
+    """Compute Engine's list price in us-central1; None: no dated source."""
+    spot_usd_per_hour: float | None = None
+
+    def price(self, spot: bool) -> float | None:
+        return self.spot_usd_per_hour if spot else self.usd_per_hour
+
+
+class Image(SourcedRow):
+    uri: str
+    date: datetime.date | None = None
+    """Of the tag; None: it floats, or tells none."""
+    vllm: tuple[str, str] | None = None
+    published: bool = False
+    """Google names the version; otherwise it is inferred."""
+    variant: Literal["gpu", "maas", "arm", "tpu", "cohost", "optimized"] = "gpu"
+    evidence: Literal["google", "third-party"]
+    floating: bool = False
+    """The tag may name another image tomorrow."""
+    note: str = ""
+
+    @property
+    def versions(self) -> VersionRange | None:
+        return VersionRange(*self.vllm) if self.vllm else None
+
+
+class Flag(SourcedRow):
+    flag: str
+    first: str = ""
+    last: str = ""
+    switch: bool = False
+    """Takes no value."""
+    short_for: str = ""
+    fork: bool = False
+    """Of Google's fork of vLLM alone: no list says which images have it."""
+
+    @property
+    def span(self) -> Span | None:
+        return None if self.fork else Span(self.first, self.last)
+
+
+class Architecture(SourcedRow):
+    architecture: str
+    takes: Literal["text", "images", "pooling"]
+    first: str
+    last: str
+    removed_after: str = ""
+
+    @property
+    def span(self) -> Span:
+        return Span(self.first, self.removed_after or self.last, ended=bool(self.removed_after))
+
+
+class Quantization(SourcedRow):
+    quantization: str
+    min_capability: str
+    needs_flag: str = ""
+    """Versions that know this flag refuse the method without it."""
+
+    @property
+    def capability(self) -> tuple[int, ...]:
+        return tuple(map(int, self.min_capability.split(".")))
+
+
+class Preset(SourcedRow):
+    """Settings for a model, taken where the deployment leaves the choice."""
+
+    preset: str
+    machine: str
+    max_num_seqs: int | None = None
+    args: tuple[str, ...] = ()
+    """vLLM arguments besides those of every plan."""
+
+
+class Shape(SourcedRow):
+    """Facts that a family's models share."""
+
+    shape: str
+    architecture: str
+    dtype: str
+    quantization: str
+    parameters: int
+    weight_bytes: int
+    layers: int
+    hidden_size: int
+    attention_heads: int
+    key_value_heads: int
+    head_size: int
+    context_length: int
+    vision: bool
+    unverified: tuple[str, ...]
+    """Fields that nobody has compared with the repo's own files."""
+
+
+class Model(SourcedRow):
+    model: str
+    shape: str
+    preset: str = ""
+    chat_template: bool
+    gated: bool
+    also: tuple[str, ...] = ()
+    """Names that the Hub forwards to this one."""

@@ -1,0 +1,62 @@
+"""vLLM versions: comparing them, ranges of them, and what checked releases tell about the ones between."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Presence = Literal["present", "absent", "unknown"]
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """Sort key: `0.10.2` after `0.9.2`, `0.8.5.post1` after `0.8.5`."""
+    return tuple(int(number) for number in re.findall(r"\d+", version))
+
+
+@dataclass(frozen=True)
+class VersionRange:
+    """The versions of which an image has one; both ends included, equal where the version is known."""
+
+    earliest: str
+    latest: str
+
+    def __str__(self) -> str:
+        return self.earliest if self.earliest == self.latest else f"{self.earliest} to {self.latest}"
+
+    def all_since(self, version: str) -> bool:
+        return version_key(self.earliest) >= version_key(version)
+
+
+@dataclass(frozen=True)
+class Span:
+    """From the first to the last checked release that has something; between two checked ones nothing is known."""
+
+    first: str
+    last: str
+    ended: bool = False
+    """`last` is the very last version that had it, by vLLM's own word."""
+
+    def presence(self, version: str, checked: Sequence[str]) -> Presence:
+        """Whether one version has it."""
+        at = version_key(version)
+        if version_key(self.first) <= at <= version_key(self.last):
+            return "present"
+        if at > version_key(self.last):
+            if self.ended:
+                return "absent"
+            after = [release for release in checked if version_key(release) > version_key(self.last)]
+            return "absent" if after and at >= min(map(version_key, after)) else "unknown"
+        before = [release for release in checked if version_key(release) < version_key(self.first)]
+        return "absent" if before and at <= max(map(version_key, before)) else "unknown"
+
+    def presence_in(self, versions: VersionRange | None, checked: Sequence[str]) -> Presence:
+        """Whether whatever version an image has does; `None`: an image of which no version is known."""
+        if versions is None:
+            return "unknown"
+        ends = {self.presence(versions.earliest, checked), self.presence(versions.latest, checked)}
+        if ends == {"present"}:
+            return "present"
+        outside = version_key(versions.latest) < version_key(self.first) or version_key(
+            versions.earliest
+        ) > version_key(self.last)
+        return "absent" if ends == {"absent"} and outside else "unknown"

@@ -1,0 +1,171 @@
+"""`Deployment`: what one file in `configs/` says. Parameters, defaults, descriptions and the schema follow from it."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from vertex_vllm.config import shapes
+
+
+class Section(BaseModel):
+    """Base of all parts: nothing unknown, nothing converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+def _is_no_token(secret: str) -> str:
+    if re.fullmatch(shapes.HF_TOKEN, secret):
+        raise PydanticCustomError(
+            "looks_like_token",
+            "looks like a token itself. Put it into Secret Manager and name the secret; revoke it if others saw it",
+        )
+    return secret
+
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+# What `--gpu-memory-utilization` takes with certainty: above 0.9963 an empty H200 refused to start vLLM.
+MemoryShare = Annotated[float, Field(gt=0, le=0.99)]
+
+
+class Model(Section):
+    """The open model to serve."""
+
+    id: str = Field(pattern=shapes.MODEL_ID, description="Hugging Face repo, owner/name.")
+    revision: str = Field(default="main", pattern=shapes.REVISION, description="Branch, tag or commit of the repo.")
+
+
+class GoogleCloud(Section):
+    """Where it runs, and as whom."""
+
+    project: str = Field(
+        default="", pattern=shapes.PROJECT, description="Project id. Default: --project, then GOOGLE_CLOUD_PROJECT."
+    )
+    region: str = Field(
+        default="us-central1", pattern=shapes.REGION, description="Region of endpoint, model and bucket."
+    )
+    bucket: str = Field(
+        default="",
+        pattern=shapes.BUCKET,
+        description="Bucket for weights. Default: PROJECT-vertex-vllm-REGION, made if missing.",
+    )
+    serving_service_account: str = Field(
+        default="",
+        pattern=shapes.SERVICE_ACCOUNT,
+        description="Service account of the served container. Default: the project's Compute Engine default account.",
+    )
+    pipeline_service_account: str = Field(
+        default="",
+        pattern=shapes.SERVICE_ACCOUNT,
+        description="Service account of the pipeline's steps. Default: the project's Compute Engine default account.",
+    )
+
+
+class Serving(Section):
+    """How it is served. What is left out, the planner decides."""
+
+    machine_type: str = Field(
+        default="", max_length=63, description="Vertex AI machine type. Default: the planner's choice."
+    )
+    accelerator_type: str = Field(
+        default="", max_length=63, description="Accelerator, as in Vertex AI's AcceleratorType. Default: the machine's."
+    )
+    accelerator_count: int = Field(
+        default=0, ge=0, le=16, description="Accelerators a replica. 0: as many as the machine has."
+    )
+    image: str = Field(
+        default="",
+        max_length=512,
+        pattern=shapes.IMAGE,
+        description="Container image with vLLM. Default: the planner's choice.",
+    )
+    max_model_len: int = Field(
+        default=0,
+        ge=0,
+        le=10_000_000,
+        description="Longest prompt and answer together, in tokens. 0: the planner's choice.",
+    )
+    max_num_seqs: int = Field(
+        default=0, ge=0, le=4096, description="Sequences that vLLM works on at once. 0: the planner's choice."
+    )
+    gpu_memory_utilization: MemoryShare = Field(
+        default=0.9, description="Share of each accelerator's memory that vLLM may take, 0 to 0.99."
+    )
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
+        default="auto", description="Number format that the weights are computed in. auto: the model's own."
+    )
+    trust_remote_code: bool = Field(
+        default=False, description="Run Python code from the model's repo. Needed by models that bring their own code."
+    )
+    extra_args: list[Annotated[str, Field(max_length=4096, pattern=shapes.ARGUMENT)]] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Further vLLM arguments, for example --enable-lora; they win over the planner's.",
+    )
+    min_replica_count: int = Field(default=1, ge=1, le=1000, description="Replicas that always run.")
+    max_replica_count: int = Field(
+        default=1, ge=1, le=1000, validate_default=True, description="Replicas at most; quota must cover them."
+    )
+    spot: bool = Field(default=False, description="Cheaper machines that Google may take back at any time.")
+    dedicated_endpoint: bool = Field(
+        default=True, description="Endpoint with a DNS name of its own: longer requests, larger payloads, streaming."
+    )
+    request_timeout_seconds: int = Field(
+        default=1800, ge=1, le=3600, description="Longest time for one request on a dedicated endpoint."
+    )
+    # A container's deployment timeout is limited to 2 hours by the API.
+    deployment_timeout_seconds: int = Field(
+        default=7200, ge=60, le=7200, description="Longest time until the container must be healthy."
+    )
+
+    @field_validator("max_replica_count")
+    @classmethod
+    def _not_fewer_than_least(cls, most: int, info: ValidationInfo) -> int:
+        least = info.data.get("min_replica_count", most)
+        if most < least:
+            raise PydanticCustomError(
+                "replica_counts", "must be at least min_replica_count, which is {least}", {"least": least}
+            )
+        return most
+
+
+class Thresholds(Section):
+    """What the evaluation must reach; a miss fails the run and tears it down. 0 asks nothing."""
+
+    min_exact_match: Probability = Field(default=0.0, description="Least share of right answers, 0 to 1.")
+    max_p95_time_to_first_token_seconds: float = Field(
+        default=0.0, ge=0, description="Longest 95th percentile of the time to the first token, in seconds. 0: any."
+    )
+    min_tokens_per_second: float = Field(
+        default=0.0, ge=0, description="Least median of output tokens per second of one answer. 0: any."
+    )
+
+
+class Evaluation(Section):
+    """How the endpoint is tried before it counts as deployed."""
+
+    concurrency: int = Field(default=4, ge=1, le=256, description="Questions under way at once.")
+    thresholds: Thresholds = Field(default_factory=Thresholds, description="What the evaluation must reach.")
+
+
+class Deployment(Section):
+    """One open model on one Vertex AI endpoint."""
+
+    name: str = Field(pattern=shapes.DEPLOYMENT_NAME, description="Name of the deployment, on everything it makes.")
+    model: Model = Field(description="The open model to serve.")
+    hf_token_secret: Annotated[str, AfterValidator(_is_no_token)] = Field(
+        default="",
+        pattern=shapes.HF_TOKEN_SECRET,
+        description=(
+            "Secret Manager secret that holds the Hugging Face token: its id, or projects/P/secrets/S/versions/V. "
+            "Default: anonymous."
+        ),
+    )
+    google_cloud: GoogleCloud = Field(default_factory=GoogleCloud, description="Where it runs, and as whom.")
+    serving: Serving = Field(default_factory=Serving, description="How it is served.")
+    evaluation: Evaluation = Field(default_factory=Evaluation, description="How the endpoint is tried.")
+    keep_endpoint: bool = Field(
+        default=True,
+        description="The endpoint stays when the run succeeds; false: it is torn down after the evaluation.",
+    )

@@ -1,0 +1,23 @@
+"""Names that follow from a deployment and its project."""
+
+import hashlib
+
+# Cloud Storage: "Bucket names must be between 3 and 63 characters".
+_BUCKET_LENGTH = 63
+
+
+def default_bucket(project: str, region: str) -> str:
+    """Bucket of a deployment that names none: `PROJECT-vertex-vllm-REGION`, shortened with a hash where too long."""
+    name = f"{project}-vertex-vllm-{region}".replace(":", "-").replace(".", "-")
+    if len(name) <= _BUCKET_LENGTH:
+        return name
+    suffix = f"-vertex-vllm-{region}-{hashlib.sha256(project.encode()).hexdigest()[:6]}"
+    return name[: _BUCKET_LENGTH - len(suffix)] + suffix
+
+
+def secret_version_name(secret: str, project: str) -> str:
+    """Resource name of the secret's version, `projects/P/secrets/S/versions/V`; without one the latest; "" stays ""."""
+    if not secret:
+        return ""
+    name = secret if "/" in secret else f"projects/{project}/secrets/{secret}"
+    return name if "/versions/" in name else f"{name}/versions/latest"

@@ -1,0 +1,43 @@
+"""What identifiers must look like, with the words that say so to a person."""
+
+# Pattern → what a value of that form is, as it ends the sentence "must be …".
+MEANING: dict[str, str] = {}
+
+
+def _form(pattern: str, meaning: str) -> str:
+    MEANING[pattern] = meaning
+    return pattern
+
+
+# Ends up in labels and resource ids (Google Cloud, "Requirements for labels"), with a prefix and a hash beside it.
+DEPLOYMENT_NAME = _form(
+    r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$",
+    "1 to 40 lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen",
+)
+# huggingface_hub's own check of repo ids, with the owner required.
+MODEL_ID = _form(
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$",
+    "owner/name as on the Hugging Face Hub, for example meta-llama/Llama-3.1-8B-Instruct",
+)
+REVISION = _form(r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$", "a branch, a tag or a commit of the model's repo")
+HF_TOKEN_SECRET = _form(
+    r"^([A-Za-z0-9_-]{1,255}|projects/[a-z0-9.:-]+/secrets/[A-Za-z0-9_-]{1,255}(/versions/[A-Za-z0-9_-]+)?)?$",
+    "the id of a secret in Secret Manager, or projects/PROJECT/secrets/SECRET/versions/VERSION",
+)
+PROJECT = _form(r"^([a-z][a-z0-9.:-]{4,61}[a-z0-9])?$", "a project id, for example my-project-123")
+REGION = _form(r"^[a-z]+-[a-z]+[0-9]+$", "a Google Cloud region, for example us-central1")
+BUCKET = _form(
+    r"^([a-z0-9][a-z0-9_.-]{1,61}[a-z0-9])?$",
+    "a bucket's name without gs://: 3 to 63 lower-case letters, digits, hyphens, dots and underscores",
+)
+SERVICE_ACCOUNT = _form(
+    r"^([a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com)?$",
+    "a service account's address, for example serving@my-project.iam.gserviceaccount.com",
+)
+IMAGE = _form(
+    r"^([a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?)?$",
+    "a container image with its registry and tag",
+)
+ARGUMENT = _form(r"^\S(.*\S)?$", "an argument without blanks at its ends")
+# What a Hugging Face token itself looks like; never a secret's id that anybody chose.
+HF_TOKEN = r"^hf_[A-Za-z0-9]{20,}$"

@@ -1,0 +1,128 @@
+"""One YAML document as plain values with their lines; nothing in it can run, repeat itself or nest deeply."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+from yaml.constructor import ConstructorError, SafeConstructor
+from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, DocumentStartEvent
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+# A config of all fields is 3 KB; nothing that anybody writes by hand comes near.
+SIZE_LIMIT = 64 * 1024
+DEPTH_LIMIT = 8
+
+Path = tuple[str | int, ...]
+_PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null")}
+
+
+class DocumentError(Exception):
+    """The text is not one plain YAML mapping. `line` counts from 1."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+        self.message = message
+
+
+@dataclass
+class Document:
+    """Values, the line of each, and what in the file is no plain value."""
+
+    values: dict[str, Any]
+    lines: dict[Path, int] = field(default_factory=dict)
+    """Path of keys and indexes → line of the key, from 1; the root has line 1."""
+    unreadable: list[tuple[Path, str]] = field(default_factory=list)
+    """Values that are missing or of no plain type, and what is wrong with them."""
+    repeated: list[tuple[int, Path]] = field(default_factory=list)
+    """Lines with a key that the same mapping had before; the first one counts."""
+
+    def line(self, path: Path) -> int:
+        """Line of the value, or of the nearest thing around it that is in the file."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+
+def read_document(text: str) -> Document:
+    """Raises DocumentError where the text is too large, no YAML, more than one document, or no mapping."""
+    if len(text.encode()) > SIZE_LIMIT:
+        raise DocumentError(1, f"larger than {SIZE_LIMIT // 1024} KB, which no config is")
+    try:
+        _refuse_tricks(text)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise DocumentError(mark.line + 1 if mark else 1, f"no valid YAML: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise DocumentError(1, f"no valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(root, MappingNode):
+        raise DocumentError(1, "must be a mapping of fields, beginning with name:")
+    document = Document({})
+    document.values = _mapping(root, (), document)
+    return document
+
+
+def _refuse_tricks(text: str) -> None:
+    """Go through the events, which takes no recursion, before nodes are made of them."""
+    depth = documents = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark else 1
+        if isinstance(event, AliasEvent):
+            raise DocumentError(
+                line, f"alias *{event.anchor}: anchors and aliases are not allowed. Write the value out"
+            )
+        if isinstance(event, DocumentStartEvent):
+            documents += 1
+        elif isinstance(event, CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, CollectionEndEvent):
+            depth -= 1
+        if documents > 1:
+            raise DocumentError(line, "a second document. Put each deployment into a file of its own")
+        if depth > DEPTH_LIMIT:
+            raise DocumentError(line, f"nested more than {DEPTH_LIMIT} deep, which no config is")
+
+
+def _mapping(node: MappingNode, path: Path, document: Document) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = str(key_node.value) if isinstance(key_node, ScalarNode) else "?"
+        line = key_node.start_mark.line + 1
+        here = (*path, key)
+        if here in document.lines:
+            document.repeated.append((line, here))
+        else:
+            document.lines[here] = line
+            values[key] = _value(value_node, here, document)
+    return values
+
+
+def _value(node: Node, path: Path, document: Document) -> Any:
+    if isinstance(node, MappingNode):
+        return _mapping(node, path, document)
+    if isinstance(node, SequenceNode):
+        return list(_items(node, path, document))
+    return _scalar(node, path, document)
+
+
+def _items(node: SequenceNode, path: Path, document: Document) -> Iterator[Any]:
+    for index, item in enumerate(node.value):
+        document.lines[(*path, index)] = item.start_mark.line + 1
+        yield _value(item, (*path, index), document)
+
+
+def _scalar(node: Node, path: Path, document: Document) -> Any:
+    if node.tag not in _PLAIN_TAGS:
+        kind = node.tag.rpartition(":")[2]
+        document.unreadable.append((path, f"is read as a {kind}. Put it in quotes if it is meant as text"))
+        return None
+    try:
+        value = SafeConstructor().construct_object(node)
+    except (ConstructorError, ValueError, OverflowError):
+        document.unreadable.append((path, "cannot be read as a number. Put it in quotes if it is meant as text"))
+        return None
+    if value is None or value == "":
+        document.unreadable.append((path, "is empty. Give it a value, or leave the line out"))
+    return value

@@ -1,0 +1,111 @@
+"""The container's arguments: the form of Model Garden's own deployments, each one checked against the image's vLLM."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from vertex_vllm.catalog import Catalog, Missing
+from vertex_vllm.catalog.rows import Preset
+from vertex_vllm.errors import PlanError
+from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.images import ImageChoice
+from vertex_vllm.planning.settings import WHERE, Argument, Settings, parse_arguments
+
+PORT = 8080
+# Arguments, not the image's command: its entry point downloads gs:// weights first and runs what it is given
+# (GoogleCloudPlatform/vertex-ai-samples#3331).
+PROGRAM = ("python", "-m", "vllm.entrypoints.api_server")
+REFUSED = {
+    "--model": "the mirrored weights decide it",
+    "--host": "Vertex AI decides it",
+    "--port": "Vertex AI decides it",
+    "--hf-token": "whoever may see the Model could read it; the weights come from Cloud Storage and need none",
+    "--api-key": "whoever may see the Model could read it; Vertex AI checks who calls",
+}
+
+
+@dataclass(frozen=True)
+class Arguments:
+    args: tuple[str, ...]
+    reason: str
+
+
+def build_arguments(
+    settings: Settings,
+    tensor_parallel: int,
+    facts: ModelFacts,
+    image: ImageChoice,
+    preset: Preset | None,
+    extra: Sequence[Argument],
+    catalog: Catalog,
+) -> Arguments:
+    """All but `--model`. Raises PlanError for an extra argument that the image's vLLM lacks, or that is not yours."""
+    remarks = ["as Model Garden starts vLLM"]
+    _check_extra(extra, image, catalog, remarks)
+    optional, left_out = _optional(facts, image, preset, catalog)
+    if optional:
+        remarks.append(f"{' '.join(optional)} for this model")
+    if left_out:
+        remarks.append(f"{' '.join(left_out)} left out: {image.vllm} may not have it")
+    ours = parse_arguments([*_usual(settings, tensor_parallel), *optional], catalog)
+    if facts.vision and "--max-num-seqs=12" in {argument.text[0] for argument in ours}:
+        remarks.append("--max-num-seqs=12: 256 images at once ran out of memory in Google's tutorial")
+    overridden = {_positive(argument.flag) for argument in extra}
+    replaced = [argument.flag for argument in ours if argument.flag in overridden]
+    if replaced:
+        remarks.append(f"{' '.join(replaced)} as the deployment's extra arguments say")
+    kept = [argument for argument in ours if argument.flag not in overridden]
+    text = [item for argument in [*kept, *extra] for item in argument.text]
+    return Arguments((*PROGRAM, "--host=0.0.0.0", f"--port={PORT}", *text), "; ".join(remarks))
+
+
+def _optional(
+    facts: ModelFacts, image: ImageChoice, preset: Preset | None, catalog: Catalog
+) -> tuple[list[str], list[str]]:
+    """Arguments that help this model, taken only where the image's vLLM surely has them; and those it may not have."""
+    wanted = list(preset.args) if preset else []
+    quantization = catalog.quantizations.get(facts.quantization)
+    if quantization and quantization.needs_flag:
+        wanted.append(quantization.needs_flag)
+    sure = [
+        text
+        for text in wanted
+        if catalog.flag_presence(catalog.flags[text.partition("=")[0]], image.versions) == "present"
+    ]
+    return sure, [text for text in wanted if text not in sure]
+
+
+def _usual(settings: Settings, tensor_parallel: int) -> Iterable[str]:
+    yield f"--tensor-parallel-size={tensor_parallel}"
+    yield f"--max-model-len={settings.max_model_len}"
+    yield f"--gpu-memory-utilization={settings.gpu_memory_utilization:g}"
+    yield f"--dtype={settings.dtype}"
+    yield f"--max-num-seqs={settings.max_num_seqs}"
+    yield "--disable-log-stats"
+    if settings.trust_remote_code:
+        yield "--trust-remote-code"
+
+
+def _check_extra(extra: Iterable[Argument], image: ImageChoice, catalog: Catalog, remarks: list[str]) -> None:
+    for argument in extra:
+        if argument.flag in REFUSED:
+            raise PlanError(
+                f"{argument.flag} may not be given: {REFUSED[argument.flag]}", where=WHERE, fix="Leave it out"
+            )
+        row = catalog.find_flag(argument.flag)
+        if isinstance(row, Missing):
+            raise PlanError(f"vLLM has no option {argument.flag}", where=WHERE, fix=row.hint or "Leave it out")
+        presence = catalog.flag_presence(row, image.versions)
+        if presence == "absent":
+            raise PlanError(
+                f"{image.vllm} in {image.uri.rpartition('/')[2]} does not have {argument.flag}; "
+                f"it was seen in vLLM {row.first} to {row.last}",
+                where=WHERE,
+                fix="Leave it out, or name another image in serving.image",
+            )
+        if presence == "unknown":
+            remarks.append(f"whether {image.vllm} has {argument.flag} is not known")
+
+
+def _positive(flag: str) -> str:
+    """The option that `--no-option` is about."""
+    return f"--{flag.removeprefix('--no-')}" if flag.startswith("--no-") else flag

@@ -1,0 +1,141 @@
+"""Which container image: the newest whose vLLM has the model's architecture, or the one that the deployment names."""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vertex_vllm.catalog import Catalog, Missing
+from vertex_vllm.catalog.rows import Architecture, Image
+from vertex_vllm.catalog.versions import Presence, VersionRange, version_key
+from vertex_vllm.errors import PlanError
+from vertex_vllm.planning.facts import ModelFacts
+
+UNSERVABLE_VARIANTS = {"arm": "is built for ARM machines", "tpu": "is built for TPUs"}
+WHERE = "serving.image"
+
+
+@dataclass(frozen=True)
+class ImageChoice:
+    uri: str
+    versions: VersionRange | None
+    """None: not known at all."""
+    reason: str
+
+    @property
+    def vllm(self) -> str:
+        """`vLLM 0.9.2`, or what can be said."""
+        return f"vLLM {self.versions}" if self.versions else "an unknown vLLM"
+
+
+def choose_image(facts: ModelFacts, wanted: str, catalog: Catalog) -> ImageChoice:
+    """The image to serve with.
+
+    Raises PlanError where the architecture generates nothing, where the wanted image lacks it or runs on no GPU, and
+    where no image has it.
+    """
+    row = catalog.architectures.get(facts.architecture)
+    if row is not None and row.takes == "pooling":
+        raise PlanError(
+            f"{facts.model_id} ({row.architecture}) embeds, ranks or classifies: it generates no text",
+            where="model.id",
+            fix="Choose a model that generates text",
+        )
+    return _check_wanted(wanted, facts, row, catalog) if wanted else _newest(facts, row, catalog)
+
+
+def _check_wanted(wanted: str, facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> ImageChoice:
+    image = catalog.find_image(wanted)
+    if isinstance(image, Missing):
+        return ImageChoice(
+            wanted,
+            None,
+            "named in the deployment, not in the catalogue: which vLLM it has is not known, so neither the "
+            "architecture nor the arguments could be checked against it",
+        )
+    if image.variant in UNSERVABLE_VARIANTS:
+        raise PlanError(
+            f"{wanted} {UNSERVABLE_VARIANTS[image.variant]}",
+            where=WHERE,
+            fix=f"Leave it out: {_newest(facts, row, catalog).uri} would be taken",
+        )
+    if _presence(image, row, catalog) == "absent" and row is not None:
+        raise PlanError(
+            f"{wanted} has vLLM {image.versions}, which does not have {row.architecture} ({_lifetime(row)})",
+            where=WHERE,
+            fix=f"Leave it out: {_newest(facts, row, catalog).uri} would be taken",
+        )
+    remarks = ["named in the deployment"]
+    if image.floating:
+        remarks.append("its tag floats: another image may be behind it tomorrow")
+    if _presence(image, row, catalog) == "unknown":
+        remarks.append(f"whether its vLLM has {facts.architecture} is not known to the catalogue")
+    return ImageChoice(image.uri, image.versions, "; ".join(remarks))
+
+
+def _newest(facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> ImageChoice:
+    candidates = sorted(
+        (
+            image
+            for image in catalog.images.values()
+            if image.variant == "gpu" and not image.floating and image.versions
+        ),
+        key=lambda image: image.date or datetime.date.min,
+        reverse=True,
+    )
+    of_google = [image for image in candidates if image.evidence == "google"]
+    if row is None:
+        return _choice(
+            of_google[0],
+            f"newest image that Google names; {facts.architecture} is not known to the catalogue, so vLLM may refuse "
+            "it or fall back to a slower generic implementation",
+        )
+    surely = _first([image for image in of_google if _trusted(image, row)], row, catalog, "present")
+    if surely:
+        return _choice(surely, f"newest image that Google names whose vLLM has {row.architecture}{_ending(row)}")
+    reported = _first(candidates, row, catalog, "present")
+    if reported:
+        return _choice(
+            reported,
+            f"newest image whose vLLM has {row.architecture} ({_lifetime(row)}); Google itself names none that does, "
+            "this one is known from others' files alone",
+        )
+    perhaps = _first(candidates, row, catalog, "unknown")
+    if perhaps:
+        return _choice(
+            perhaps, f"newest image whose vLLM may have {row.architecture} ({_lifetime(row)}); none surely does"
+        )
+    raise PlanError(
+        f"no known image has a vLLM with {row.architecture} ({_lifetime(row)})",
+        where="model.id",
+        fix=f"Name an image of your own that has one in {WHERE}, or choose another model",
+    )
+
+
+def _trusted(image: Image, row: Architecture) -> bool:
+    """Whether an image is old enough for an architecture that was removed: an inferred version may be a little low."""
+    if image.published or not row.removed_after or image.versions is None:
+        return True
+    return version_key(image.versions.latest) < version_key(row.removed_after)
+
+
+def _ending(row: Architecture) -> str:
+    return f", which {_lifetime(row)}" if row.removed_after else ""
+
+
+def _first(images: Sequence[Image], row: Architecture, catalog: Catalog, wanted: Presence) -> Image | None:
+    return next((image for image in images if _presence(image, row, catalog) == wanted), None)
+
+
+def _presence(image: Image, row: Architecture | None, catalog: Catalog) -> Presence:
+    return catalog.architecture_presence(row, image.versions) if row else "unknown"
+
+
+def _choice(image: Image, reason: str) -> ImageChoice:
+    inferred = "" if image.published else "; its version is inferred, not published"
+    return ImageChoice(image.uri, image.versions, reason + inferred)
+
+
+def _lifetime(row: Architecture) -> str:
+    if row.removed_after:
+        return f"had it until {row.removed_after}"
+    return f"first seen in {row.first}"

@@ -1,0 +1,248 @@
+"""Which machine: the preset's or the cheapest that fits by the size rule, or the one that the deployment names."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from vertex_vllm.catalog import Catalog
+from vertex_vllm.catalog.rows import Accelerator, Machine, Preset
+from vertex_vllm.config.deployment import Deployment
+from vertex_vllm.errors import PlanError
+from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.images import ImageChoice
+from vertex_vllm.planning.memory import effective_dtype, host_shortage, memory_budget, memory_need
+from vertex_vllm.planning.settings import Settings
+
+# CUDA compute capability that bfloat16 needs: vLLM refuses to start below it (platforms/cuda.py, "Bfloat16 is only …").
+BFLOAT16_CAPABILITY = (8, 0)
+WHERE = "serving.machine_type"
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why a machine should not serve the model."""
+
+    text: str
+    certain: bool
+    """vLLM would not start. Otherwise the size rule's margins advise against it."""
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """All that the choice of a machine depends on."""
+
+    facts: ModelFacts
+    settings: Settings
+    image: ImageChoice
+    deployment: Deployment
+    catalog: Catalog
+
+    @property
+    def region(self) -> str:
+        return self.deployment.google_cloud.region
+
+    def accelerator(self, machine: Machine) -> Accelerator:
+        return self.catalog.accelerators[machine.accelerator]
+
+    def tensor_parallel(self, machine: Machine) -> int:
+        """Accelerators that share each layer; 0: the machine has too few for the other kinds of parallelism."""
+        return self.settings.tensor_parallel_size or machine.count // self.settings.other_parallelism
+
+    def fitting(self) -> Iterator[Machine]:
+        """Machines of the region that nothing speaks against, the cheapest first, those without a known price last."""
+        spot = self.deployment.serving.spot
+        ranked = sorted(
+            self.candidates(self.region),
+            key=lambda machine: (
+                machine.price(spot) is None,
+                machine.price(spot) or 0.0,
+                machine.count * self.accelerator(machine).memory_gb,
+            ),
+        )
+        return (machine for machine in ranked if not any(objections(machine, self)))
+
+    def candidates(self, region: str) -> Iterator[Machine]:
+        """Machines that the deployment leaves to choose from."""
+        serving = self.deployment.serving
+        for machine in self.catalog.machines_in(region):
+            of_type = serving.accelerator_type in ("", machine.accelerator)
+            if of_type and serving.accelerator_count in (0, machine.count):
+                yield machine
+
+
+@dataclass(frozen=True)
+class MachineChoice:
+    machine: Machine
+    accelerator: Accelerator
+    tensor_parallel: int
+    reason: str
+
+
+def choose_machine(required: Requirements, preset: Preset | None) -> MachineChoice:
+    """The machine to serve on. Raises PlanError where the named one cannot, or none can, and says what would help."""
+    named = required.deployment.serving.machine_type
+    if named:
+        return _check_named(required.catalog.machines[named], required, preset)
+    if not required.facts.weight_bytes:
+        raise PlanError(
+            f"the size of {required.facts.model_id} is not known: it has no safetensors weights",
+            where="model.id",
+            fix=f"Name a machine in {WHERE}, or choose a repo with safetensors",
+        )
+    if preset and _preset_serves(preset, required):
+        machine = required.catalog.machines[preset.machine]
+        return _chosen(machine, required, "what Google's tutorial serves this model on")
+    cheapest = next(required.fitting(), None)
+    if cheapest is None:
+        raise _nothing_fits(required)
+    price = cheapest.price(required.deployment.serving.spot)
+    if price is None:
+        raise PlanError(
+            f"of the machines in {required.region} only {cheapest.machine} and the like fit {required.facts.model_id}, "
+            "and what they cost is not known",
+            where="serving",
+            fix=f"Name one in {WHERE} to take it whatever it costs, or choose another region",
+        )
+    kind = "spot" if required.deployment.serving.spot else "list"
+    why = f"cheapest in {required.region} that fits ({price:.2f} USD/h, Compute Engine's {kind} price in us-central1)"
+    instead = f"; the tutorial's {preset.machine} is not possible here" if preset else ""
+    return _chosen(cheapest, required, why + instead)
+
+
+def _preset_serves(preset: Preset, required: Requirements) -> bool:
+    """The tutorial tried its machines: only what is certain speaks against them, not the size rule's margins."""
+    machine = required.catalog.machines[preset.machine]
+    possible = machine in required.candidates(required.region)
+    return possible and not any(objection.certain for objection in objections(machine, required))
+
+
+def objections(machine: Machine, required: Requirements) -> Iterator[Objection]:
+    """Everything that speaks against a machine."""
+    yield from _accelerator_objections(machine, required)
+    split = required.tensor_parallel(machine)
+    if split == 0 or split * required.settings.other_parallelism > machine.count:
+        asked = max(1, split) * required.settings.other_parallelism
+        yield Objection(f"it has {machine.count} accelerators, and the arguments ask for {asked}", certain=True)
+        return
+    yield from _split_objections(split, required.facts)
+    yield from _memory_objections(machine, split, required)
+    shortage = host_shortage(required.facts, machine)
+    if shortage:
+        yield Objection(shortage, certain=False)
+
+
+def _accelerator_objections(machine: Machine, required: Requirements) -> Iterator[Objection]:
+    accelerator, facts, image = required.accelerator(machine), required.facts, required.image
+    if effective_dtype(facts, required.settings) == "bfloat16" and accelerator.capability < BFLOAT16_CAPABILITY:
+        fix = "Set serving.dtype: float16, or choose another machine"
+        yield Objection(f"{accelerator.accelerator} cannot compute in bfloat16", certain=True, fix=fix)
+    quantization = required.catalog.quantizations.get(facts.quantization)
+    if quantization is not None and accelerator.capability < quantization.capability:
+        text = (
+            f"{accelerator.accelerator} has compute capability {accelerator.compute_capability}, "
+            f"{quantization.quantization} needs {quantization.min_capability}"
+        )
+        yield Objection(text, certain=True)
+    since = accelerator.vllm_since
+    if since and image.versions is not None and not image.versions.all_since(since):
+        yield Objection(
+            f"{accelerator.accelerator} needs vLLM {since} or later, the image has {image.vllm}", certain=True
+        )
+
+
+def _split_objections(split: int, facts: ModelFacts) -> Iterator[Objection]:
+    heads, shared = facts.attention_heads, facts.key_value_heads
+    if heads and heads % split:
+        yield Objection(f"{heads} attention heads cannot be split over {split} accelerators", certain=True)
+    elif shared and shared % split and split % shared:
+        yield Objection(f"{shared} key-value heads cannot be split over {split} accelerators", certain=True)
+
+
+def _memory_objections(machine: Machine, split: int, required: Requirements) -> Iterator[Objection]:
+    need = memory_need(required.facts, required.settings, split)
+    budget = memory_budget(required.accelerator(machine), required.settings)
+    if need.certain > budget:
+        text = f"{need.certain:.1f} GiB of weights and cache on each accelerator, where vLLM may use {budget:.1f}"
+        yield Objection(text, certain=True)
+    elif need.total > budget:
+        yield Objection(
+            f"about {need.total:.1f} GiB of each accelerator are needed ({need}), vLLM may use {budget:.1f}",
+            certain=False,
+        )
+
+
+def _check_named(machine: Machine, required: Requirements, preset: Preset | None) -> MachineChoice:
+    found = list(objections(machine, required))
+    refused = next((objection for objection in found if objection.certain), None)
+    if refused:
+        fix = refused.fix or _instead(_without_named(required), preset)
+        raise PlanError(
+            f"{machine.machine} cannot serve {required.facts.model_id}: {refused.text}", where=WHERE, fix=fix
+        )
+    doubts = "".join(f"; it may be too small: {objection.text}" for objection in found)
+    return _chosen(machine, required, f"named in the deployment{doubts}")
+
+
+def _instead(free: Requirements, preset: Preset | None) -> str:
+    if preset and _preset_serves(preset, free):
+        return f"Take {preset.machine}, as Google's tutorial does, or leave this out"
+    cheapest = next(free.fitting(), None)
+    return f"Take {cheapest.machine}, the cheapest that fits" if cheapest else _changes(free)
+
+
+def _without_named(required: Requirements) -> Requirements:
+    free = {"machine_type": "", "accelerator_type": "", "accelerator_count": 0}
+    serving = required.deployment.serving.model_copy(update=free)
+    return replace(required, deployment=required.deployment.model_copy(update={"serving": serving}))
+
+
+def _chosen(machine: Machine, required: Requirements, why: str) -> MachineChoice:
+    accelerator, split = required.accelerator(machine), required.tensor_parallel(machine)
+    need, budget = memory_need(required.facts, required.settings, split), memory_budget(accelerator, required.settings)
+    reasons = [why]
+    if required.facts.weight_bytes:
+        reasons.append(f"about {need.total:.1f} of {budget:.1f} GiB of each accelerator: {need}")
+    if machine.recommended_regions and required.region not in machine.recommended_regions:
+        reasons.append(f"Google names it for {', '.join(machine.recommended_regions)}, not for {required.region}")
+    idle = machine.count - split * required.settings.other_parallelism
+    if idle:
+        reasons.append(f"{idle} of its {machine.count} accelerators stay idle")
+    return MachineChoice(machine, accelerator, split, "; ".join(reasons))
+
+
+def _nothing_fits(required: Requirements) -> PlanError:
+    facts, tried = required.facts, list(required.candidates(required.region))
+    if not tried:
+        serving = required.deployment.serving
+        wanted = f"{serving.accelerator_count or 'any number of'} × {serving.accelerator_type or 'any accelerator'}"
+        return PlanError(f"no machine in {required.region} has {wanted}", where="serving", fix="Leave one of them out")
+    largest = max(tried, key=lambda machine: machine.count * required.accelerator(machine).visible_gib)
+    why = next(iter(objections(largest, required)))
+    return PlanError(
+        f"no machine in {required.region} fits {facts.model_id}; the largest, {largest.machine}: {why.text}",
+        where="serving",
+        fix=_changes(required),
+    )
+
+
+def _changes(required: Requirements) -> str:
+    """What would make the model fit, each tried out."""
+    free = _without_named(required)
+    changes = []
+    elsewhere = sorted(
+        {
+            f"{machine.machine} in {machine.regions[0]}"
+            for machine in required.catalog.machines.values()
+            if required.region not in machine.regions and not any(objections(machine, free))
+        }
+    )
+    changes += elsewhere[:2]
+    length = required.settings.max_model_len
+    while length > 256:
+        length //= 2
+        shorter = replace(free, settings=replace(required.settings, max_model_len=length))
+        if next(shorter.fitting(), None):
+            changes.append(f"serving.max_model_len: {length}")
+            break
+    changes.append("a smaller or quantised model")
+    return f"This would change it: {', '.join(changes)}"

@@ -1,0 +1,85 @@
+"""A simple size rule: what one accelerator must hold, and what it has.
+
+Two terms are lower bounds that nothing can go below (weights as stored, the cache for one request of full length). The
+others are flat margins from others' experience, on the high side for text models. Not modelled: activations by batch
+size, CUDA graphs, sliding windows, latent attention, the vision encoder of anything but Llama 3.2.
+"""
+
+from dataclasses import dataclass
+
+from vertex_vllm.catalog.rows import Accelerator, Machine
+from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.settings import Settings
+
+GIB = 2**30
+# KAITO's estimator: 1.02 × weights + 2.3 GiB an accelerator + cache (its documentation; the factor is the allocator's
+# rounding, measured at 1.003 to 1.007 for Llama on an H200). High for one small model, low for many sequences.
+WEIGHTS_FACTOR = 1.02
+RUNTIME_GIB = 2.3
+# vllm-project/vllm#12126: Llama 3.2 11B Vision profiled 128 sequences, an image each, with 36.63 GiB of activations.
+IMAGE_GIB_PER_SEQUENCE = 36.63 / 128
+# The cache is kept in 16 bits unless told otherwise (vLLM, kv_cache_dtype=auto, for 16-bit models).
+CACHE_BYTES = {"float32": 4}
+# vLLM's API server, engine and workers each import PyTorch, 1 to 2 GiB each; some room for the system.
+HOST_PROCESSES_GIB = 8
+SHARED_MEMORY_MB = 16 * 1024
+
+
+@dataclass(frozen=True)
+class MemoryNeed:
+    """GiB on each accelerator."""
+
+    weights: float
+    cache: float
+    """For one request of `max_model_len`: with less, vLLM refuses to start."""
+    runtime: float
+    images: float
+
+    @property
+    def certain(self) -> float:
+        """Without the margins."""
+        return self.weights / WEIGHTS_FACTOR + self.cache
+
+    @property
+    def total(self) -> float:
+        return self.weights + self.cache + self.runtime + self.images
+
+    def __str__(self) -> str:
+        images = f", images {self.images:.1f}" if self.images else ""
+        return (
+            f"weights {self.weights:.1f}, cache for one full request {self.cache:.1f}, vLLM {self.runtime:.1f}{images}"
+        )
+
+
+def memory_need(facts: ModelFacts, settings: Settings, tensor_parallel: int) -> MemoryNeed:
+    """What each accelerator must hold with the model split over `tensor_parallel` × pipeline stages of them."""
+    shards = tensor_parallel * settings.pipeline_parallel_size
+    heads = max(1, facts.key_value_heads // tensor_parallel)
+    number_bytes = CACHE_BYTES.get(effective_dtype(facts, settings), 2)
+    cache_per_token = 2 * facts.layers * heads * facts.head_size * number_bytes / settings.pipeline_parallel_size
+    return MemoryNeed(
+        weights=facts.weight_bytes / shards / GIB * WEIGHTS_FACTOR,
+        cache=cache_per_token * settings.max_model_len / GIB,
+        runtime=RUNTIME_GIB,
+        images=IMAGE_GIB_PER_SEQUENCE * settings.max_num_seqs if facts.vision else 0.0,
+    )
+
+
+def memory_budget(accelerator: Accelerator, settings: Settings) -> float:
+    """GiB of each accelerator that vLLM may take."""
+    return accelerator.visible_gib * settings.gpu_memory_utilization
+
+
+def host_shortage(facts: ModelFacts, machine: Machine) -> str:
+    """Why the machine's own memory is too small, or nothing: it holds the weights while they are read, and /dev/shm."""
+    need = SHARED_MEMORY_MB / 1024 + facts.weight_bytes / GIB + HOST_PROCESSES_GIB
+    if need <= machine.host_memory_gib:
+        return ""
+    return (
+        f"its {machine.host_memory_gib:g} GiB of host memory are fewer than {need:.0f}: weights, "
+        f"{SHARED_MEMORY_MB // 1024} of shared memory and {HOST_PROCESSES_GIB} for processes"
+    )
+
+
+def effective_dtype(facts: ModelFacts, settings: Settings) -> str:
+    return facts.dtype if settings.dtype == "auto" else settings.dtype

@@ -1,0 +1,137 @@
+"""What vLLM is told, once the deployment's fields, its extra arguments and a preset are laid over each other."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from vertex_vllm.catalog import Catalog
+from vertex_vllm.catalog.rows import Flag, Preset
+from vertex_vllm.config.deployment import Serving
+from vertex_vllm.errors import PlanError
+from vertex_vllm.planning.facts import ModelFacts
+
+# Google's tutorial: --max-model-len=4096; --max-num-seqs=256 for text and 12 for images, where 256 ran out of memory.
+DEFAULT_MODEL_LENGTH = 4096
+DEFAULT_SEQUENCES = 256
+DEFAULT_SEQUENCES_VISION = 12
+WHERE = "serving.extra_args"
+# As in the config: above 0.9963 an empty H200 refused to start vLLM.
+MOST_MEMORY = 0.99
+
+Number = TypeVar("Number", int, float)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One option of vLLM as given, with its values."""
+
+    flag: str
+    """As the catalogue spells it: long, with hyphens, without the `.key` of a dotted option."""
+    text: tuple[str, ...]
+    """As it goes on the command line."""
+    value: str
+    """Empty for a switch."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides which machine is enough."""
+
+    max_model_len: int
+    max_num_seqs: int
+    gpu_memory_utilization: float
+    dtype: str
+    trust_remote_code: bool
+    tensor_parallel_size: int
+    """0: as many as the machine has accelerators."""
+    other_parallelism: int
+    """Pipeline-parallel stages × data-parallel copies."""
+    pipeline_parallel_size: int
+
+
+def parse_arguments(items: Iterable[str], catalog: Catalog) -> tuple[Argument, ...]:
+    """Arguments as in a command line: `--flag=value`, or `--flag` and its values as items of their own.
+
+    Raises PlanError for a value without an option before it, or an option and its value in one item.
+    """
+    arguments: list[Argument] = []
+    for item in items:
+        if not item.startswith("-") or re.fullmatch(r"-\d+(\.\d+)?", item):
+            if not arguments:
+                raise PlanError(
+                    f"{item!r} belongs to no option", where=WHERE, fix="Begin with an option, as --flag=value"
+                )
+            last = arguments[-1]
+            arguments[-1] = Argument(last.flag, (*last.text, item), f"{last.value} {item}".strip())
+            continue
+        name, _, value = item.partition("=")
+        if re.search(r"\s", name):
+            option, given = name.split(maxsplit=1)
+            raise PlanError(f"{option} and its value are one item", where=WHERE, fix=f"Write {option}={given}")
+        arguments.append(Argument(_canonical(name, catalog), (item,), value))
+    return tuple(arguments)
+
+
+def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: Iterable[Argument]) -> Settings:
+    """The settings: extra arguments before fields, fields before the preset, the preset before the defaults.
+
+    Raises PlanError for a number that is none, and a context longer than the model's.
+    """
+    given = {argument.flag: argument.value for argument in extra}
+    preset_sequences = preset.max_num_seqs if preset else None
+    sequences = serving.max_num_seqs or preset_sequences or _default_sequences(facts)
+    length = serving.max_model_len or min(DEFAULT_MODEL_LENGTH, facts.context_length or DEFAULT_MODEL_LENGTH)
+    pipeline_stages = _number(given, "--pipeline-parallel-size", 1, int)
+    settings = Settings(
+        max_model_len=_number(given, "--max-model-len", length, int),
+        max_num_seqs=_number(given, "--max-num-seqs", sequences, int),
+        gpu_memory_utilization=_number(given, "--gpu-memory-utilization", serving.gpu_memory_utilization, float),
+        dtype=given.get("--dtype", serving.dtype),
+        trust_remote_code=serving.trust_remote_code or "--trust-remote-code" in given,
+        tensor_parallel_size=_number(given, "--tensor-parallel-size", 0, int),
+        other_parallelism=pipeline_stages * _number(given, "--data-parallel-size", 1, int),
+        pipeline_parallel_size=pipeline_stages,
+    )
+    if settings.gpu_memory_utilization > MOST_MEMORY:
+        raise PlanError(
+            f"--gpu-memory-utilization must be at most {MOST_MEMORY}, not {settings.gpu_memory_utilization:g}",
+            where=WHERE,
+            fix="Leave it out: serving.gpu_memory_utilization is for this",
+        )
+    if facts.context_length and settings.max_model_len > facts.context_length:
+        where = WHERE if "--max-model-len" in given else "serving.max_model_len"
+        raise PlanError(
+            f"{facts.model_id} takes at most {facts.context_length} tokens, not {settings.max_model_len}",
+            where=where,
+            fix=f"Ask for {facts.context_length} or fewer; vLLM refuses to start with more",
+        )
+    return settings
+
+
+def _default_sequences(facts: ModelFacts) -> int:
+    return DEFAULT_SEQUENCES_VISION if facts.vision else DEFAULT_SEQUENCES
+
+
+def _number(given: Mapping[str, str], flag: str, otherwise: Number, form: Callable[[str], Number]) -> Number:
+    """The number given with a flag; `1k` and the like, which only some vLLM versions take, are refused."""
+    if flag not in given:
+        return otherwise
+    try:
+        number = form(given[flag]) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", given[flag]) else None
+    except ValueError:
+        number = None
+    if not number:
+        kind = "whole number" if form is int else "number"
+        raise PlanError(f"{flag} must be a {kind} above 0, not {given[flag]!r}", where=WHERE, fix="Write it in digits")
+    return number
+
+
+def _canonical(name: str, catalog: Catalog) -> str:
+    """vLLM reads underscores as hyphens, and `--option.key` as a part of `--option`."""
+    if name.startswith("--"):
+        return name.partition(".")[0].replace("_", "-")
+    if name.startswith("-O"):
+        return "-O"
+    row = catalog.find_flag(name)
+    return row.short_for if isinstance(row, Flag) and row.short_for else name
