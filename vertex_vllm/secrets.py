@@ -47,7 +47,7 @@ def _payload(resource_name: str, name: re.Match[str]) -> bytes:
                 raise
             raise SecretAccessError("may not be read by us", where=resource_name, fix=_grant(name)) from error
         except (FailedPrecondition, InvalidArgument) as error:
-            fix = "Enable that version, or name another one: versions/latest."
+            fix = "Enable that version, or name one that is enabled."
             raise SecretAccessError(words(error), where=resource_name, fix=fix) from error
     return _verified(response.payload.data, response.payload.data_crc32c, resource_name)
 

@@ -1,11 +1,14 @@
 """Quota rows and verdicts; and Cloud Quotas asked by the real client."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from google.cloud.cloudquotas_v1 import DimensionsInfo, QuotaDetails
 
-from vertex_vllm.errors import QuotaShortageError
+from vertex_vllm.errors import QuotaShortageError, ServiceError
 from vertex_vllm.planning.plan import QuotaNeed
-from vertex_vllm.quota import QuotaVerdict, judge, limit_in_region
+from vertex_vllm.quota import QuotaVerdict, check_quota, judge, limit_in_region
 
 L4 = "CustomModelServingL4GPUsPerProjectPerRegion"
 NEED = QuotaNeed(L4, "us-central1", accelerators=4, minimum=2)
@@ -65,3 +68,22 @@ def test_a_shortage_names_quota_region_have_need_and_what_to_do(limit: int) -> N
     )
     assert "https://console.cloud.google.com/iam-admin/quotas?project=some-project" in told
     assert f"--quota-id={L4} --dimensions=region=us-central1 --preferred-value=4" in told
+
+
+def test_the_limit_that_cloud_quotas_tells(local: Any, project: str) -> None:
+    local.put("quotas", project=project, quota_id=L4, region="us-central1", limit=4)
+    local.put("quotas", project=project, quota_id=L4, region="europe-west4", limit=1)
+    assert check_quota(project, NEED, spot=False) == QuotaVerdict(L4, "us-central1", 4, 4, 2, "")
+    with pytest.raises(QuotaShortageError, match="1 accelerators in europe-west4"):
+        check_quota(project, replace(NEED, region="europe-west4"), spot=False)
+
+
+def test_a_quota_that_does_not_exist(cloud: Any, project: str) -> None:
+    with pytest.raises(ServiceError, match="no such quota"):
+        check_quota(project, replace(NEED, quota_id="NoSuchQuota"), spot=False)
+
+
+def test_a_quota_that_may_not_be_read(local: Any, project: str) -> None:
+    local.deny("cloudquotas.quotas.get", f"projects/{project}")
+    with pytest.raises(ServiceError, match=r"roles/cloudquotas\.viewer"):
+        check_quota(project, NEED, spot=False)

@@ -1,0 +1,199 @@
+"""The Hub, asked by the real client: who may read what, which files there are, and what they say."""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from vertex_vllm.errors import (
+    HubAccessError,
+    InputError,
+    LicenseNotAcceptedError,
+    PlanError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+    ServiceError,
+    TokenInvalidError,
+    TokenMissingError,
+)
+from vertex_vllm.hub.access import Access, check_access
+from vertex_vllm.hub.facts import read_facts
+from vertex_vllm.hub.listing import list_files
+from vertex_vllm.planning.facts import ModelFacts
+
+CONFIG = b'{"architectures": ["LlamaForCausalLM"]}'
+UNKNOWN = "hf_canaryThatNobodyGave"
+
+
+def told(error: BaseException) -> str:
+    """All that anybody could print of an error."""
+    return f"{error!s} {error!r} {error.__cause__!r} {error.__context__!r}"
+
+
+def test_a_public_model_needs_no_token(local: Any) -> None:
+    model_id = local.repo({"config.json": CONFIG})
+    found = check_access(model_id, "main", None)
+    assert (found.user, found.gated, len(found.commit)) == ("", False, 40)
+
+
+def test_a_revision_is_pinned_to_its_commit(local: Any) -> None:
+    model_id = local.repo({"config.json": CONFIG})
+    found = check_access(model_id, "", None)
+    assert check_access(model_id, found.commit, None) == found
+
+
+def test_an_account_that_was_let_in(local: Any) -> None:
+    model_id = local.repo({"config.json": CONFIG}, gated=True)
+    token = local.token(model_id)
+    found = check_access(model_id, "main", token)
+    assert found == Access("some-user", found.commit, True)
+
+
+def test_no_token_for_a_gated_model(local: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model_id = local.repo({"config.json": CONFIG}, gated=True)
+    # One that is lying about must not be used.
+    monkeypatch.setenv("HF_TOKEN", local.token(model_id))
+    with pytest.raises(TokenMissingError, match=f"https://huggingface.co/{model_id}.*hf_token_secret"):
+        check_access(model_id, "main", None)
+
+
+def test_a_licence_that_was_not_accepted(local: Any) -> None:
+    model_id = local.repo({"config.json": CONFIG}, gated=True)
+    token = local.token()
+    with pytest.raises(LicenseNotAcceptedError, match=f"https://huggingface.co/{model_id} with that account") as raised:
+        check_access(model_id, "main", token)
+    assert token not in told(raised.value)
+
+
+def test_a_token_that_nobody_gave(local: Any) -> None:
+    model_id = local.repo({"config.json": CONFIG})
+    with pytest.raises(TokenInvalidError, match="settings/tokens") as raised:
+        check_access(model_id, "main", UNKNOWN)
+    assert UNKNOWN not in told(raised.value)
+
+
+@pytest.mark.parametrize("token", ["hf_can ary", "hf_canary\n", "hf_canäry", ""])
+def test_a_token_that_no_header_can_hold_is_not_told(local: Any, token: str) -> None:
+    with pytest.raises(TokenInvalidError) as raised:
+        check_access(local.repo({"config.json": CONFIG}), "main", token or " ")
+    assert "canary" not in told(raised.value).replace("hf_canaryThat", "")
+
+
+@pytest.mark.parametrize("with_token", [False, True])
+def test_a_model_that_is_not_there(local: Any, with_token: bool) -> None:
+    with pytest.raises(RepositoryNotFoundError, match="nobody/nothing"):
+        check_access("nobody/nothing", "main", local.token() if with_token else None)
+
+
+def test_a_revision_that_is_not_there(local: Any) -> None:
+    model_id = local.repo({"config.json": CONFIG})
+    with pytest.raises(RevisionNotFoundError, match="no revision 'v2'"):
+        check_access(model_id, "v2", None)
+
+
+def test_a_model_id_without_owner(local: Any) -> None:
+    with pytest.raises(InputError, match="OWNER/NAME"):
+        check_access("Llama-3.1-8B", "main", None)
+
+
+def test_offline_mode_is_named(local: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    model_id = local.repo({"config.json": CONFIG})
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(HubAccessError, match="HF_HUB_OFFLINE"):
+        check_access(model_id, "main", None)
+
+
+@pytest.fixture
+def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    with caplog.at_level(logging.DEBUG):
+        yield caplog
+
+
+def test_the_token_is_not_logged(
+    local: Any, llama: dict[str, bytes], everything_logged: pytest.LogCaptureFixture
+) -> None:
+    model_id = local.repo(llama, gated=True)
+    token = local.token(model_id)
+    read_facts(model_id, check_access(model_id, "main", token).commit, token)
+    assert everything_logged.records
+    assert token not in everything_logged.text
+
+
+def test_files_are_listed_with_what_they_are_verified_against(local: Any, llama: dict[str, bytes]) -> None:
+    model_id = local.repo(llama)
+    files = list_files(model_id, check_access(model_id, "main", None).commit, None)
+    # A Hub repository may bring its .gitattributes.
+    listed = {file.path: file for file in files if file.path != ".gitattributes"}
+    assert {path: file.size for path, file in listed.items()} == {path: len(data) for path, data in llama.items()}
+    assert [path for path, file in listed.items() if file.sha256 and path.endswith(".json")] == []
+    assert all(file.sha256 for path, file in listed.items() if path.endswith(".safetensors"))
+
+
+def test_facts_of_a_sharded_model(local: Any, llama: dict[str, bytes]) -> None:
+    model_id = local.repo(llama, gated=True)
+    token = local.token(model_id)
+    commit = check_access(model_id, "main", token).commit
+    assert read_facts(model_id, commit, token) == ModelFacts(
+        model_id=model_id,
+        commit=commit,
+        architecture="LlamaForCausalLM",
+        dtype="bfloat16",
+        quantization="",
+        parameters=20_001_011,
+        weight_bytes=40_002_022,
+        layers=30,
+        hidden_size=576,
+        attention_heads=9,
+        key_value_heads=3,
+        head_size=64,
+        context_length=8192,
+        vision=False,
+        chat_template=True,
+        custom_code=False,
+        gated=True,
+        source="Hub",
+    )
+
+
+def test_facts_of_a_model_with_a_header_longer_than_the_first_read(
+    local: Any, llama: dict[str, bytes], safetensors: Callable[..., bytes]
+) -> None:
+    many = {f"model.layers.{number}.mlp.down_proj.weight": 2 for number in range(3_000)}
+    model_id = local.repo({"config.json": llama["config.json"], "model.safetensors": safetensors(**many)})
+    found = read_facts(model_id, check_access(model_id, "main", None).commit, None)
+    assert (found.parameters, found.weight_bytes, found.chat_template) == (6_000, 12_000, False)
+
+
+def test_facts_of_a_model_with_pickled_weights_come_from_their_sizes(local: Any, llama: dict[str, bytes]) -> None:
+    model_id = local.repo({"config.json": llama["config.json"], "pytorch_model.bin": bytes(2_000)})
+    found = read_facts(model_id, check_access(model_id, "main", None).commit, None)
+    assert (found.parameters, found.weight_bytes) == (1_000, 2_000)
+
+
+@pytest.mark.parametrize(
+    ("files", "where"),
+    [
+        ({"model.safetensors": b"x"}, "config.json"),
+        ({"config.json": b"{", "model.safetensors": bytes(64)}, "config.json"),
+        ({"config.json": CONFIG, "model.safetensors": bytes(64)}, "model.safetensors"),
+        ({"config.json": CONFIG, "model.gguf": bytes(64)}, "*.safetensors"),
+        ({"config.json": CONFIG, "pytorch_model.bin": bytes(64)}, "config.json: num_attention_heads"),
+    ],
+)
+def test_a_model_that_cannot_be_planned_for_names_the_file(local: Any, files: dict[str, bytes], where: str) -> None:
+    model_id = local.repo(files)
+    with pytest.raises(PlanError) as raised:
+        read_facts(model_id, check_access(model_id, "main", None).commit, None)
+    assert raised.value.where == where
+
+
+def test_a_hub_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vertex_vllm.hub import client
+
+    monkeypatch.setattr(client, "_PATIENCE", 0)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(ServiceError, match=r"http://127\.0\.0\.1:9 does not answer"):
+        check_access("org/model", "main", None)

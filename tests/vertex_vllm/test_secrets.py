@@ -1,0 +1,94 @@
+"""Secrets, read by the real client."""
+
+import logging
+from typing import Any
+
+import pytest
+from google.cloud.secretmanager_v1 import SecretManagerServiceClient
+
+from vertex_vllm.errors import SecretAccessError, TokenInvalidError, TokenMissingError
+from vertex_vllm.hub import hub_token
+from vertex_vllm.secrets import read_secret
+
+CANARY = "hf_canaryCanaryCanary"
+
+
+@pytest.fixture
+def client(cloud: Any) -> SecretManagerServiceClient:
+    return SecretManagerServiceClient()
+
+
+def store(client: SecretManagerServiceClient, project: str, value: bytes) -> str:
+    """A secret with one version; returns the version's name."""
+    parent = f"projects/{project}"
+    secret = client.create_secret(parent=parent, secret_id="hf-token", secret={"replication": {"automatic": {}}})
+    client.add_secret_version(parent=secret.name, payload={"data": value})
+    return f"{parent}/secrets/hf-token/versions/latest"
+
+
+def test_a_secret_is_read_and_never_logged(
+    client: SecretManagerServiceClient, project: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = store(client, project, f"{CANARY}\n".encode())
+    with caplog.at_level(logging.DEBUG):
+        assert read_secret(name) == f"{CANARY}\n"
+        assert hub_token(name) == CANARY
+    assert CANARY not in caplog.text
+
+
+def test_a_version_by_number(client: SecretManagerServiceClient, project: str) -> None:
+    name = store(client, project, b"first")
+    client.add_secret_version(parent=name.partition("/versions/")[0], payload={"data": b"second"})
+    assert read_secret(name.replace("latest", "1")) == "first"
+    assert read_secret(name) == "second"
+
+
+def test_no_secret_is_no_token() -> None:
+    assert hub_token("") is None
+
+
+@pytest.mark.parametrize("value", [b" ", b"\n"])
+def test_a_secret_of_white_space_is_no_token(client: SecretManagerServiceClient, project: str, value: bytes) -> None:
+    with pytest.raises(TokenMissingError, match="white space"):
+        hub_token(store(client, project, value))
+
+
+def test_two_lines_are_no_token(client: SecretManagerServiceClient, project: str) -> None:
+    with pytest.raises(TokenInvalidError) as raised:
+        hub_token(store(client, project, f"{CANARY}\nsecond".encode()))
+    assert CANARY not in str(raised.value)
+
+
+def test_bytes_are_no_text(client: SecretManagerServiceClient, project: str) -> None:
+    with pytest.raises(SecretAccessError, match="not text"):
+        read_secret(store(client, project, b"\xff\xfe"))
+
+
+@pytest.mark.parametrize(
+    "name", [CANARY, "projects/p/secrets/s", "projects/p/secrets/s/versions/", "projects/p/secrets/a b/versions/1"]
+)
+def test_what_is_no_name_is_not_told_for_it_may_be_the_token(name: str) -> None:
+    with pytest.raises(SecretAccessError, match="projects/PROJECT/secrets/SECRET/versions/latest") as raised:
+        read_secret(name)
+    assert name not in f"{raised.value!s} {raised.value!r}"
+
+
+def test_no_such_secret(cloud: Any, project: str) -> None:
+    with pytest.raises(SecretAccessError, match=r"no such secret or version.*gcloud secrets create nothing"):
+        read_secret(f"projects/{project}/secrets/nothing/versions/latest")
+
+
+def test_no_permission_names_the_grant(local: Any, client: SecretManagerServiceClient, project: str) -> None:
+    name = store(client, project, b"value")
+    local.deny("secretmanager.versions.access", f"projects/{project}")
+    with pytest.raises(SecretAccessError) as raised:
+        read_secret(name)
+    assert f"add-iam-policy-binding hf-token --project={project}" in str(raised.value)
+    assert "--role=roles/secretmanager.secretAccessor" in str(raised.value)
+
+
+def test_a_disabled_version(client: SecretManagerServiceClient, project: str) -> None:
+    name = store(client, project, b"value")
+    client.disable_secret_version(name=name.replace("latest", "1"))
+    with pytest.raises(SecretAccessError, match=r"DISABLED.*Enable that version"):
+        read_secret(name)
