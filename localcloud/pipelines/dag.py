@@ -4,14 +4,13 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from graphlib import TopologicalSorter
 from typing import Any, Literal, Protocol
 
 from kfp.local.io import IOStore
 
 from localcloud.pipelines import conditions, kfp_local
 from localcloud.pipelines.job import TaskEnded, TaskPath, TaskStarted, Values
-from localcloud.pipelines.spec import TaskKind, is_loop, kind_of
+from localcloud.pipelines.spec import TaskKind, in_order, is_loop, kind_of
 from localcloud.pipelines.task_process import TaskCancelledError
 
 # Iterations of one loop that run at the same time; kfp.local has the same bound.
@@ -102,7 +101,7 @@ class Dag:
             store.put_parent_input(key, value)
         tasks: Json = group.component["dag"]["tasks"]
         outcomes: dict[str, Outcome] = {}
-        for name in _in_order(tasks):
+        for name in in_order(tasks):
             task = self._task(group, name, tasks[name])
             outcomes[name] = self._run_or_skip(task, store, outcomes)
             for key, value in outcomes[name].outputs.items():
@@ -188,7 +187,9 @@ class Dag:
         try:
             outputs = execute()
         except TaskCancelledError:
-            return self._end(task, Outcome("CANCELLED", "The task was cancelled."))
+            return self._end(
+                task, Outcome("CANCELLED", f"The {'task' if task.path else 'pipeline job'} was cancelled.")
+            )
         except TaskFailedError as error:
             return self._end(task, Outcome("FAILED", str(error), error.causes or ((task.name, str(error)),)))
         except Exception as error:
@@ -220,13 +221,6 @@ class Dag:
             )
         if any(outcome.stopped for outcome in outcomes.values()):
             raise TaskFailedError("The DAG was ended by a failure elsewhere, before all its tasks were started.")
-
-
-def _in_order(tasks: Json) -> Iterable[str]:
-    """Every task after those that it depends on; otherwise by name, as the compiler orders them."""
-    return TopologicalSorter(
-        {name: sorted(tasks[name].get("dependentTasks", [])) for name in sorted(tasks)}
-    ).static_order()
 
 
 def _runs_after_failure(spec: Json) -> bool:

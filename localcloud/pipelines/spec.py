@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from localcloud.errors import ApiError
@@ -78,14 +79,17 @@ def check_parameters(spec: Json, given: Json) -> None:
 def planned_tasks(spec: Json) -> Iterator[PlannedTask]:
     """The pipeline and the tasks that can be known before it runs, which are all but those inside of loops.
 
-    A group comes before its tasks. Raises ApiError INVALID_ARGUMENT for a group that contains itself.
+    In the order in which they run, a group before its tasks. Raises ApiError INVALID_ARGUMENT for a group that contains
+    itself.
     """
     yield PlannedTask((), TaskKind.PIPELINE)
     yield from _tasks_of(spec, spec["root"], (), ())
 
 
 def _tasks_of(spec: Json, component: Json, path: tuple[str, ...], inside_of: tuple[str, ...]) -> Iterator[PlannedTask]:
-    for name, task in component["dag"]["tasks"].items():
+    tasks = component["dag"]["tasks"]
+    for name in in_order(tasks):
+        task = tasks[name]
         component_name = task["componentRef"]["name"]
         child = spec["components"][component_name]
         yield PlannedTask((*path, name), kind_of(spec, child))
@@ -104,6 +108,18 @@ def kind_of(spec: Json, component: Json) -> TaskKind:
 
 def is_loop(task: Json) -> bool:
     return "parameterIterator" in task or "artifactIterator" in task
+
+
+def in_order(tasks: Json) -> list[str]:
+    """Every task after those that it depends on; otherwise by name, as the compiler orders them.
+
+    Raises ApiError INVALID_ARGUMENT when tasks depend on each other.
+    """
+    upstream = {name: sorted(tasks[name].get("dependentTasks", [])) for name in sorted(tasks)}
+    try:
+        return list(TopologicalSorter(upstream).static_order())
+    except CycleError as error:
+        raise _refusal(f"pipelineSpec has tasks that depend on each other: {', '.join(error.args[1])}.") from error
 
 
 def _check_component(name: str, component: Json, spec: Json) -> None:

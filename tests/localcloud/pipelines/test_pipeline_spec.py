@@ -22,11 +22,11 @@ SPEC = {"root": {"inputDefinitions": {"parameters": DEFINITIONS}}}
 def test_the_tasks_of_a_pipeline_are_known_beforehand_but_for_those_in_loops() -> None:
     assert list(planned_tasks(compiled(samples.guarded))) == [
         PlannedTask((), TaskKind.PIPELINE),
-        PlannedTask(("clean-up",), TaskKind.CONTAINER),
         PlannedTask(("exit-handler-1",), TaskKind.GROUP),
         PlannedTask(("exit-handler-1", "add"), TaskKind.CONTAINER),
-        PlannedTask(("exit-handler-1", "echo"), TaskKind.CONTAINER),
         PlannedTask(("exit-handler-1", "fail"), TaskKind.CONTAINER),
+        PlannedTask(("exit-handler-1", "echo"), TaskKind.CONTAINER),
+        PlannedTask(("clean-up",), TaskKind.CONTAINER),
     ]
     assert [task.path for task in planned_tasks(compiled(samples.loops))] == [(), ("add",), ("for-loop-2",), ("total",)]
 
@@ -82,4 +82,12 @@ def test_a_group_that_contains_itself_is_refused() -> None:
     inner = spec["components"]["comp-exit-handler-1"]["dag"]["tasks"]
     inner["again"] = {"componentRef": {"name": "comp-exit-handler-1"}}
     with pytest.raises(ApiError, match="contains itself"):
+        list(planned_tasks(spec))
+
+
+def test_tasks_that_depend_on_each_other_are_refused() -> None:
+    spec = copy.deepcopy(compiled(samples.guarded))
+    inner = spec["components"]["comp-exit-handler-1"]["dag"]["tasks"]
+    inner["fail"]["dependentTasks"] = ["echo"]
+    with pytest.raises(ApiError, match="depend on each other"):
         list(planned_tasks(spec))
