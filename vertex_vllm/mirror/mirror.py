@@ -54,7 +54,7 @@ def mirror_weights(
                 meter.present(file.size)
             return published
         files = _copy_missing(model_id, commit, token, bucket, objects, published, on_progress)
-        return _publish(Manifest(model_id, commit, bucket.uri, files), bucket, generation)
+        return publish(Manifest(model_id, commit, bucket.uri, files), bucket, generation)
 
 
 def _copy_missing(
@@ -115,8 +115,11 @@ def _copy_all(
         pool.shutdown(cancel_futures=True)
 
 
-def _publish(manifest: Manifest, bucket: MirrorBucket, generation: int) -> Manifest:
-    """Writes the manifest, unless another mirror of the same commit has just published one that holds."""
+def publish(manifest: Manifest, bucket: MirrorBucket, generation: int) -> Manifest:
+    """Writes the manifest over the one with `generation`, unless another mirror has meanwhile published one that holds.
+
+    Returns what is published in the end. Raises MirrorError when objects change while it tries.
+    """
     for _ in range(_MANIFEST_TRIES):
         current = _as_it_lies(manifest, bucket.objects())
         if bucket.write_manifest(current, generation):

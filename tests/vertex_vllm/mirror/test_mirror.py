@@ -3,7 +3,9 @@
 import logging
 import os
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +20,7 @@ from vertex_vllm.hub.listing import list_files
 from vertex_vllm.mirror import Manifest, Progress, destination, mirror_weights
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.copying import copy_file
+from vertex_vllm.mirror.mirror import publish
 from vertex_vllm.mirror.progress import Meter, ignore_progress
 
 LEFT_OUT = {"README.md", "original/consolidated.00.pth", "pytorch_model.bin"}
@@ -176,6 +179,41 @@ def test_two_mirrors_at_once_end_in_one_good_copy(
     assert arrived == {path: data for path, data in llama.items() if path not in LEFT_OUT}
     lying = generations(client, model[2])
     assert {file.path: file.generation for file in published.files} == {path: lying[path] for path in arrived}
+
+
+@pytest.fixture
+def published(model: tuple[str, str, str], project: str) -> Manifest:
+    return mirror_weights(*model[:2], None, model[2], project)
+
+
+@pytest.fixture
+def target(model: tuple[str, str, str], project: str) -> Iterator[MirrorBucket]:
+    with closing(MirrorBucket(model[2], project, 4)) as opened:
+        yield opened
+
+
+def test_of_two_manifests_the_first_that_holds_stays(published: Manifest, target: MirrorBucket) -> None:
+    before = target.read_manifest()
+    assert publish(replace(published, files=published.files[:1]), target, 0) == published
+    assert target.read_manifest() == before
+
+
+def test_a_manifest_that_another_mirror_has_overtaken_is_replaced(
+    client: Client, published: Manifest, target: MirrorBucket, llama: dict[str, bytes]
+) -> None:
+    again = blob(client, published.uri, SMALL)
+    again.upload_from_string(llama[SMALL])
+    written = publish(published, target, 0)
+    assert target.read_manifest()[0] == written
+    assert {file.path: file.generation for file in written.files}[SMALL] == again.generation
+
+
+def test_nothing_is_published_over_objects_that_changed(
+    client: Client, published: Manifest, target: MirrorBucket
+) -> None:
+    blob(client, published.uri, SMALL).upload_from_string(b"something else")
+    with pytest.raises(MirrorError, match="changed or deleted while mirroring"):
+        publish(published, target, 0)
 
 
 def test_the_token_of_a_gated_model_is_nowhere_afterwards(
