@@ -1,0 +1,42 @@
+import itertools
+from collections.abc import Iterator
+
+import pytest
+import requests
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
+from storage_server import storage_app
+
+PROJECT = "storage-tests"
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def endpoint(serve, tmp_path_factory) -> Iterator[str]:
+    with serve(storage_app(tmp_path_factory.mktemp("storage"))) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def client(endpoint) -> storage.Client:
+    return storage.Client(PROJECT, AnonymousCredentials(), client_options={"api_endpoint": endpoint})
+
+
+@pytest.fixture
+def bucket(client) -> storage.Bucket:
+    """A new, empty bucket."""
+    return client.create_bucket(f"bucket-{next(_numbers)}", location="europe-west4")
+
+
+@pytest.fixture(scope="session")
+def shared_bucket(client) -> storage.Bucket:
+    """A bucket for tests that try many values and clean up after each."""
+    return client.create_bucket("shared-bucket", location="us-central1")
+
+
+@pytest.fixture(scope="session")
+def http() -> Iterator[requests.Session]:
+    """For what the client library never sends."""
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session

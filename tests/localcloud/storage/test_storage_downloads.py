@@ -1,0 +1,146 @@
+import gzip
+import random
+
+import pytest
+from google.api_core.exceptions import RequestRangeNotSatisfiable
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from localcloud.byte_ranges import ByteRange, RangeNotSatisfiable, parse_range
+
+PIECES = (b"", b"abc", random.Random(5).randbytes(1500), b"z")
+JOINED = b"".join(PIECES)
+
+
+@pytest.fixture(scope="module")
+def composed(client):
+    """An object of several segments, one of them empty."""
+    bucket = client.create_bucket("downloads")
+    for number, piece in enumerate(PIECES):
+        bucket.blob(str(number)).upload_from_string(piece)
+    bucket.blob("composed").compose([bucket.blob(str(number)) for number in range(len(PIECES))])
+    return bucket.blob("composed")
+
+
+@settings(max_examples=60, deadline=None)
+@given(start=st.integers(0, len(JOINED) - 1), length=st.integers(1, 2000))
+def test_ranges_are_slices(composed, start, length):
+    assert composed.download_as_bytes(start=start, end=start + length - 1) == JOINED[start : start + length]
+
+
+@settings(max_examples=20, deadline=None)
+@given(length=st.integers(1, 2000))
+def test_suffixes_are_slices(endpoint, http, composed, length):
+    url = f"{endpoint}/{composed.bucket.name}/composed"
+    answer = http.get(url, headers={"range": f"bytes=-{length}"})
+    assert (answer.status_code, answer.content) == (206, JOINED[-length:])
+
+
+@pytest.mark.parametrize("path", ["/storage/v1/b/downloads/o/composed?alt=media", "/downloads/composed"])
+def test_a_part_says_where_it_is(endpoint, http, composed, path):
+    answer = http.get(endpoint + path, headers={"range": "bytes=2-5"})
+    assert answer.status_code == 206
+    assert answer.headers["content-range"] == f"bytes 2-5/{len(JOINED)}"
+    assert answer.headers["content-length"] == "4"
+    assert answer.headers["x-goog-stored-content-length"] == str(len(JOINED))
+
+
+def test_a_range_behind_the_end(endpoint, http, composed):
+    with pytest.raises(RequestRangeNotSatisfiable):
+        composed.download_as_bytes(start=len(JOINED))
+    answer = http.get(f"{endpoint}/downloads/composed", headers={"range": "bytes=5000-"})
+    assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{len(JOINED)}")
+
+
+@pytest.mark.parametrize(
+    ("header", "size", "expected"),
+    [
+        (None, 10, None),
+        ("bytes=0-", 10, ByteRange(0, 10)),
+        ("bytes=3-5", 10, ByteRange(3, 6)),
+        ("bytes=3-99", 10, ByteRange(3, 10)),
+        ("bytes=-4", 10, ByteRange(6, 10)),
+        ("bytes=-99", 10, ByteRange(0, 10)),
+        ("bytes=5-3", 10, None),
+        ("bytes=1-2,4-5", 10, None),
+        ("bytes=-", 10, None),
+        ("lines=1-2", 10, None),
+    ],
+)
+def test_range_headers(header, size, expected):
+    assert parse_range(header, size) == expected
+
+
+@pytest.mark.parametrize(("header", "size"), [("bytes=10-", 10), ("bytes=0-", 0), ("bytes=-0", 10), ("bytes=-5", 0)])
+def test_ranges_that_hold_nothing(header, size):
+    with pytest.raises(RangeNotSatisfiable):
+        parse_range(header, size)
+
+
+def test_headers_tell_the_metadata(endpoint, http, bucket):
+    blob = bucket.blob("object")
+    blob.metadata = {"colour": "grün"}
+    blob.cache_control = "no-store"
+    blob.content_disposition = "inline"
+    blob.upload_from_string("hello", content_type="text/x-own")
+
+    answer = http.get(f"{endpoint}/{bucket.name}/object")
+
+    expected = {
+        "etag": '"5d41402abc4b2a76b9719d911017c592"',
+        "content-type": "text/x-own",
+        "cache-control": "no-store",
+        "content-disposition": "inline",
+        "x-goog-generation": str(blob.generation),
+        "x-goog-metageneration": "1",
+        "x-goog-hash": "crc32c=mnG7TA==,md5=XUFAKrxLKna5cZ2REBfFkg==",
+        "x-goog-storage-class": "STANDARD",
+        "x-goog-stored-content-encoding": "identity",
+    }
+    assert {name: answer.headers[name] for name in expected} == expected
+    assert answer.headers["x-goog-meta-colour"].encode("latin-1").decode() == "grün"
+
+
+def test_a_gzipped_object_comes_as_the_caller_can_take_it(endpoint, http, bucket):
+    text = b"repeated " * 50_000
+    blob = bucket.blob("object")
+    blob.content_encoding = "gzip"
+    blob.upload_from_string(gzip.compress(text), content_type="text/plain")
+    url = f"{endpoint}/{bucket.name}/object"
+
+    plain = http.get(url, headers={"accept-encoding": "identity"})
+    assert (plain.content, "content-encoding" in plain.headers) == (text, False)
+    packed = http.get(url, headers={"accept-encoding": "gzip"}, stream=True)
+    assert gzip.decompress(packed.raw.read()) == text
+    assert blob.download_as_bytes() == text
+
+
+def test_an_unchanged_object_is_not_sent_again(endpoint, http, bucket):
+    bucket.blob("object").upload_from_string("hello")
+    url = f"{endpoint}/{bucket.name}/object"
+    etag = http.head(url).headers["etag"]
+    assert http.get(url, headers={"if-none-match": etag}).status_code == 304
+    assert http.get(url, headers={"if-match": '"another"'}).status_code == 412
+
+
+def test_a_download_in_progress_outlives_the_object(endpoint, http, bucket):
+    data = random.Random(6).randbytes(24 << 20)
+    blob = bucket.blob("object")
+    blob.upload_from_string(data)
+    with http.get(f"{endpoint}/{bucket.name}/object", stream=True) as answer:
+        begin = answer.raw.read(1000)
+        blob.delete()
+        assert begin + answer.raw.read() == data
+    assert bucket.get_blob("object") is None
+
+
+def test_files_in_chunks_by_the_transfer_manager(bucket, tmp_path):
+    from google.cloud.storage import transfer_manager
+
+    data = random.Random(7).randbytes(3_000_000)
+    bucket.blob("object").upload_from_string(data)
+    file = tmp_path / "object"
+    transfer_manager.download_chunks_concurrently(
+        bucket.get_blob("object"), str(file), chunk_size=1 << 20, max_workers=2, worker_type="thread"
+    )
+    assert file.read_bytes() == data
