@@ -35,7 +35,9 @@ class Match:
 
     @property
     def version(self) -> str:
-        return self.rule.uri.split("/")[1]
+        """"" where the URL has none: generated v1 clients poll operations at `/ui/…`."""
+        first = self.rule.uri.split("/")[1]
+        return "" if first == "ui" else first
 
 
 class RuleTable:
