@@ -44,7 +44,7 @@ def vertex_vllm() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command. An error of ours is one line on stderr and an exit code; VERTEX_VLLM_DEBUG=1 shows its traceback."""
+    """An error of ours is one line on stderr and an exit code; VERTEX_VLLM_DEBUG=1 adds its traceback."""
     try:
         vertex_vllm.main(arguments, prog_name="vertex-vllm", standalone_mode=False)
     except VertexVllmError as error:

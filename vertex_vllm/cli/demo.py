@@ -95,7 +95,7 @@ def local_cloud(console: "Console", reports: Path) -> Iterator["Connection"]:
 
 
 def fill_hub(cloud: "Connection", deployments: Iterable["Deployment"], console: "Console") -> None:
-    """Put the demo's models on the local Hub, the gated one for the holder of a new token, and the token in a secret."""
+    """Put the demo's models on the local Hub, gated where the config has a token, and a new token in a secret."""
     from google.cloud import secretmanager
 
     from localcloud.demo_models.build import ensure

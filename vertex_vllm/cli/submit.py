@@ -1,9 +1,12 @@
 """`vertex-vllm submit CONFIG`"""
 
+import json
 import os
 import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,9 +20,12 @@ PIPELINES = ("deploy", "evaluate", "mirror", "teardown")
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--pipeline", type=click.Choice(PIPELINES), default="deploy", show_default=True)
+@click.option(
+    "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Parameter of the pipeline; may be repeated."
+)
 @click.option("--project", help="Project id; default: the config's, then GOOGLE_CLOUD_PROJECT.")
 @click.option("--wait", is_flag=True, help="Follow the steps; exit code 0 when the run succeeds, 1 when not.")
-def submit(config: Path, pipeline: str, project: str | None, wait: bool) -> None:
+def submit(config: Path, pipeline: str, assignments: tuple[str, ...], project: str | None, wait: bool) -> None:
     """Run a pipeline on Vertex AI Pipelines with a config's parameters.
 
     Example: vertex-vllm submit configs/llama-3.1-8b-instruct.yaml --project my-project --wait
@@ -33,7 +39,8 @@ def submit(config: Path, pipeline: str, project: str | None, wait: bool) -> None
     from vertex_vllm.runs.watching import watch
 
     deployment = load_deployment(config)
-    resource_name = send(submission(deployment, pipeline, project_of(deployment, project)))
+    replaced = assigned(pipeline, assignments)
+    resource_name = send(submission(deployment, pipeline, project_of(deployment, project), replaced))
     click.echo(resource_name)
     click.echo(console_address(resource_name), err=True)
     if not wait:
@@ -64,8 +71,41 @@ def project_of(deployment: "Deployment", given: str | None) -> str:
     return project
 
 
-def submission(deployment: "Deployment", pipeline: str, project: str) -> "Submission":
-    """What `submit` sends, as a value."""
+def assigned(pipeline: str, assignments: Iterable[str]) -> dict[str, Any]:
+    """`NAME=VALUE` as parameters of the pipeline: text as it is, all else as JSON.
+
+    Raises:
+        InputError: no such parameter, or a value of another type.
+    """
+    from vertex_vllm.config.pipeline_parameters import parameters_of
+    from vertex_vllm.errors import InputError
+
+    types = {parameter.name: parameter.type for parameter in parameters_of(pipeline)}
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if name not in types or not equals:
+            raise InputError(
+                f"`{assignment}` sets no parameter of {pipeline}", where="--set", fix=f"Known: {', '.join(types)}"
+            )
+        values[name] = text if types[name] is str else _json_value(name, text, types[name])
+    return values
+
+
+def _json_value(name: str, text: str, kind: type) -> Any:
+    from vertex_vllm.errors import InputError
+
+    with suppress(json.JSONDecodeError):
+        value = json.loads(text)
+        if isinstance(value, bool) == (kind is bool) and isinstance(value, (int, float) if kind is float else kind):
+            return value
+    raise InputError(f"`{text}` is no {kind.__name__}", where=f"--set {name}", fix="Write it as JSON")
+
+
+def submission(
+    deployment: "Deployment", pipeline: str, project: str, replaced: Mapping[str, Any] | None = None
+) -> "Submission":
+    """What `submit` sends, as a value; `replaced` are parameters that differ from the config's."""
     from vertex_vllm.config import default_bucket
     from vertex_vllm.config.pipeline_parameters import parameter_values
     from vertex_vllm.runs.submission import Submission, job_id, run_labels
@@ -77,7 +117,7 @@ def submission(deployment: "Deployment", pipeline: str, project: str) -> "Submis
         region=region,
         spec=Path(__file__).resolve().parents[2] / "compiled" / f"{pipeline}.yaml",
         job_id=job_id(pipeline, deployment.name),
-        parameters=parameter_values(pipeline, deployment, project),
+        parameters=parameter_values(pipeline, deployment, project) | dict(replaced or {}),
         pipeline_root=f"gs://{bucket}-runs",
         labels=run_labels(pipeline, deployment.name),
         service_account=deployment.google_cloud.pipeline_service_account,

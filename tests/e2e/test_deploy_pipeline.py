@@ -1,0 +1,112 @@
+"""compiled/deploy.yaml, submitted as anyone would, with real vLLM behind the endpoint."""
+
+import json
+from typing import Any
+
+import pytest
+from google.cloud import storage
+
+from tests.e2e.conftest import DemoProject, Served
+from vertex_vllm.runs.watching import Run
+from vertex_vllm.serving.clients import endpoint_client, model_client
+
+pytestmark = pytest.mark.vllm
+
+STEPS = [
+    "validate-hf-token",
+    "plan-serving",
+    "check-quota",
+    "setup-bucket",
+    "mirror-weights",
+    "upload-model",
+    "deploy-model",
+    "smoke-test-text",
+    "evaluate-endpoint",
+    "promote-endpoint",
+    "teardown-run",
+]
+
+
+def states(run: Run) -> dict[str, str]:
+    return {step.name: step.state for step in run.steps}
+
+
+def content(run: Run, step: str, artifact: str) -> bytes:
+    found = run.output(step, artifact)
+    assert found is not None
+    return storage.Blob.from_uri(found.uri, client=storage.Client()).download_as_bytes()
+
+
+def test_every_step_succeeds(served_text: Served) -> None:
+    run = states(served_text.run)
+    assert {name: run.get(name) for name in STEPS} == dict.fromkeys(STEPS, "SUCCEEDED")
+
+
+def test_a_text_model_gets_no_image_test_and_an_image_model_does(served_text: Served, served_image: Served) -> None:
+    assert states(served_text.run).get("smoke-test-image") in (None, "SKIPPED", "NOT_TRIGGERED")
+    assert states(served_image.run)["smoke-test-image"] == "SUCCEEDED"
+
+
+def test_the_answers_are_recorded(served_text: Served, served_image: Served) -> None:
+    text: list[dict[str, Any]] = json.loads(content(served_text.run, "smoke-test-text", "answers"))
+    image: list[dict[str, Any]] = json.loads(content(served_image.run, "smoke-test-image", "answers"))
+    assert {answer["method"] for answer in text} == {"predict", "predict, raw_response", "chat completions"}
+    assert {answer["method"] for answer in image} == {"predict, chatCompletions", "chat completions"}
+    assert all(answer["text"].strip() for answer in text + image)
+    assert "car" in " ".join(answer["text"].lower() for answer in text)
+
+
+def test_the_evaluation_leaves_figures_and_a_report(served_text: Served) -> None:
+    evaluation = json.loads(content(served_text.run, "evaluate-endpoint", "evaluation"))
+    report = content(served_text.run, "evaluate-endpoint", "report").decode()
+    metrics = served_text.run.output("evaluate-endpoint", "metrics")
+    assert metrics is not None
+    assert 0.3 <= metrics.metadata["exact_match"] <= 1
+    assert metrics.metadata["time_to_first_token_seconds_p95"] > 0
+    assert metrics.metadata["tokens_per_second_p50"] > 0
+    assert evaluation["deployment"] == served_text.deployment.name
+    assert "<svg" in report
+    assert served_text.deployment.name in report
+
+
+def test_what_is_made_carries_labels_and_no_token(served_image: Served, demo_project: DemoProject) -> None:
+    endpoint = endpoint_client("us-central1").get_endpoint(name=served_image.endpoint)
+    model = model_client("us-central1").get_model(name=served_image.model)
+    run_id = demo_project.runs and served_image.run.name.rpartition("/")[2]
+    for labels in (endpoint.labels, model.labels):
+        assert labels["managed-by"] == "vertex-vllm"
+        assert labels["vertex-vllm-deployment"] == served_image.deployment.name
+        assert labels["vertex-vllm-run"] == run_id
+    assert endpoint.labels["vertex-vllm-stage"] == "live"
+    assert "live" in model.version_aliases
+    assert {variable.name for variable in model.container_spec.env} == {"MODEL_ID", "DEPLOY_SOURCE"}
+    assert demo_project.token not in str(model)
+
+
+def test_a_second_run_finds_what_is_there(served_text: Served, demo_project: DemoProject) -> None:
+    bucket = storage.Client().bucket(demo_project.submission("deploy", served_text.deployment).parameters["bucket"])
+    before = {blob.name: blob.generation for blob in bucket.list_blobs(prefix="models/")}
+    again = demo_project.run("deploy", served_text.deployment, keep_endpoint=True)
+    assert again.state == "SUCCEEDED"
+    endpoint, model = again.output("deploy-model", "endpoint"), again.output("upload-model", "model")
+    assert endpoint is not None
+    assert model is not None
+    assert endpoint.metadata["resourceName"] == served_text.endpoint
+    assert model.metadata["resourceName"] == served_text.model
+    assert {blob.name: blob.generation for blob in bucket.list_blobs(prefix="models/")} == before
+    deployed = endpoint_client("us-central1").get_endpoint(name=served_text.endpoint).deployed_models
+    assert len(deployed) == 1
+
+
+def test_an_endpoint_that_exists_can_be_evaluated(served_text: Served, demo_project: DemoProject) -> None:
+    run = demo_project.run("evaluate", served_text.deployment, endpoint=served_text.endpoint)
+    assert run.state == "SUCCEEDED"
+    assert run.output("evaluate-endpoint", "report") is not None
+
+
+def test_a_missed_threshold_fails_the_run_and_leaves_the_report(
+    served_text: Served, demo_project: DemoProject
+) -> None:
+    run = demo_project.run("evaluate", served_text.deployment, endpoint=served_text.endpoint, min_exact_match=1.0)
+    assert run.state == "FAILED"
+    assert "exact" in next(step.error for step in run.steps if step.name == "evaluate-endpoint")

@@ -1,0 +1,95 @@
+"""Runs of compiled/deploy.yaml that cannot succeed: the cause is told, and nothing is left."""
+
+import uuid
+from typing import Any
+
+import pytest
+from google.cloud import storage
+
+from localcloud.daemon import Connection
+from tests.e2e.conftest import REGION, DemoProject
+from vertex_vllm.config import Deployment
+from vertex_vllm.runs.watching import Run
+from vertex_vllm.serving.clients import endpoint_client, model_client
+
+pytestmark = pytest.mark.vllm
+
+
+def failed_step(run: Run) -> tuple[str, str]:
+    assert run.state == "FAILED"
+    step = next(step for step in run.steps if step.state == "FAILED" and step.name != "run")
+    return step.name, step.error
+
+
+def of_deployment(resources: Any, deployment: str) -> list[str]:
+    return [found.name for found in resources if found.labels.get("vertex-vllm-deployment") == deployment]
+
+
+def made(project: str, deployment: str) -> list[str]:
+    """Endpoints and models of a deployment."""
+    parent = f"projects/{project}/locations/{REGION}"
+    endpoints = endpoint_client(REGION).list_endpoints(parent=parent)
+    models = model_client(REGION).list_models(parent=parent)
+    return of_deployment(endpoints, deployment) + of_deployment(models, deployment)
+
+
+@pytest.fixture
+def deployment(demo_project: DemoProject) -> Deployment:
+    """The text model under a name of its own."""
+    configured = demo_project.deployment("smollm2-135m-instruct")
+    return configured.model_copy(update={"name": f"fails-{uuid.uuid4().hex[:6]}"})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "step", "words"),
+    [
+        ({"revision": "no-such-branch"}, "validate-hf-token", "no-such-branch"),
+        ({"model_id": "HuggingFaceTB/no-such-model"}, "validate-hf-token", "HuggingFaceTB/no-such-model"),
+        ({"hf_token_secret": "projects/{project}/secrets/none/versions/1"}, "validate-hf-token", "secrets/none"),
+        ({"model_id": "{gated}", "hf_token_secret": ""}, "validate-hf-token", "gated"),
+        ({"machine_type": "g2-standard-9"}, "plan-serving", "g2-standard-9"),
+        ({"extra_args": ["--no-such-flag"]}, "plan-serving", "--no-such-flag"),
+    ],
+    ids=["revision", "model", "secret", "gated", "machine", "flag"],
+)
+def test_bad_input_is_named_before_anything_is_made(
+    demo_project: DemoProject, deployment: Deployment, parameters: dict[str, Any], step: str, words: str
+) -> None:
+    bucket = f"never-made-{uuid.uuid4().hex[:8]}"
+    given = {
+        key: value.format(project=demo_project.id, gated=demo_project.gated) if isinstance(value, str) else value
+        for key, value in parameters.items()
+    }
+    run = demo_project.run("deploy", deployment, bucket=bucket, **given)
+    name, error = failed_step(run)
+    assert name == step
+    assert words in error
+    assert "Traceback" not in error
+    assert made(demo_project.id, deployment.name) == []
+    assert storage.Client(project=demo_project.id).lookup_bucket(bucket) is None
+
+
+def test_a_quota_that_is_too_small_is_named_with_what_is_needed(
+    cloud: Connection, demo_project: DemoProject, deployment: Deployment
+) -> None:
+    quota = "CustomModelServingL4GPUsPerProjectPerRegion"
+    row = {"project": demo_project.id, "quota_id": quota, "region": REGION}
+    cloud.admin("PUT", "/_local/quotas", {**row, "limit": 0})
+    try:
+        name, error = failed_step(demo_project.run("deploy", deployment, machine_type="g2-standard-8"))
+    finally:
+        cloud.admin("PUT", "/_local/quotas", {**row, "limit": 8})
+    assert name == "check-quota"
+    assert quota in error
+    assert REGION in error
+    assert made(demo_project.id, deployment.name) == []
+
+
+def test_a_container_that_vllm_refuses_to_start_is_torn_down(demo_project: DemoProject, deployment: Deployment) -> None:
+    # Known to every vLLM and to the catalogue; refused when it starts, since there is no such directory.
+    run = demo_project.run("deploy", deployment, keep_endpoint=True, extra_args=["--tokenizer=/no/such/folder"])
+    name, error = failed_step(run)
+    assert name == "deploy-model"
+    assert "log" in error
+    assert {step.name: step.state for step in run.steps}["teardown-run"] == "SUCCEEDED"
+    assert made(demo_project.id, deployment.name) == []

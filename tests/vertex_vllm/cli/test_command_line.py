@@ -1,0 +1,90 @@
+"""The command line as a person meets it: one line for a mistake, exit code 2, no traceback, nothing created."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vertex_vllm.cli import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[3]
+GOOD = (ROOT / "configs" / "llama-3.1-8b-instruct.yaml").read_text()
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "vertex_vllm", *map(str, arguments)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+
+
+def test_help_lists_every_command() -> None:
+    answer = run("--help")
+    assert answer.returncode == 0
+    assert [name for name in COMMANDS if name not in answer.stdout] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    answer = run(command, "--help")
+    assert answer.returncode == 0
+    assert "Example: vertex-vllm" in answer.stdout
+
+
+def test_validate_accepts_every_shipped_config() -> None:
+    configs = sorted((ROOT / "configs").glob("*.yaml"))
+    answer = run("validate", *configs)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout == "".join(f"{path}: ok\n" for path in configs)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "words"),
+    [
+        ("name:", "nam: x\nname:", "nam", "Did you mean name?"),
+        ("meta-llama/Llama-3.1-8B-Instruct", "Llama-3.1-8B-Instruct", "model.id", "owner/name"),
+        ("keep_endpoint: true", "keep_endpoint: perhaps", "keep_endpoint", "true or false"),
+        ("us-central1", "mars-north1", "google_cloud.region", "mars-north1"),
+        ("serving:", "serving:\n  min_replica_count: -1", "serving.min_replica_count", "1"),
+        ("serving:", "serving:\n  machine_type: g2-standard-9", "serving.machine_type", "g2-standard-8"),
+    ],
+    ids=["unknown field", "model without owner", "wrong type", "region", "negative count", "machine"],
+)
+def test_a_mistake_in_a_config_is_one_line_with_file_and_field(
+    tmp_path: Path, old: str, new: str, field: str, words: str
+) -> None:
+    config = tmp_path / "mistake.yaml"
+    text = GOOD if old in GOOD else f"{GOOD}\n{old}\n"
+    config.write_text(text.replace(old, new, 1))
+    for command in ("validate", "plan", "submit"):
+        answer = run(command, config)
+        assert answer.returncode == 2, answer
+        (line,) = answer.stderr.splitlines()
+        assert line.startswith(f"error: {config}:")
+        assert f" {field}: " in line
+        assert words in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("plan", "no-such-file.yaml"), "no-such-file.yaml"),
+        (("submit", "configs/llama-3.1-8b.yaml", "--set", "machine=x", "--project", "some-project"), "machine_type"),
+        (("submit", "configs/llama-3.1-8b.yaml", "--set", "spot=maybe", "--project", "some-project"), "--set spot"),
+        (("local", "env", "--state", "no-such-state"), "vertex-vllm local up"),
+    ],
+    ids=["no file", "unknown parameter", "wrong type", "cloud is down"],
+)
+def test_a_mistake_in_the_arguments_says_what_to_do(arguments: tuple[str, ...], words: str) -> None:
+    answer = run(*arguments)
+    assert answer.returncode == 2
+    (line,) = answer.stderr.splitlines()
+    assert words in line
+
+
+def test_plan_as_json_is_the_plan() -> None:
+    answer = run("plan", "configs/llama-3.2-11b-vision-instruct.yaml", "--json")
+    plan = json.loads(answer.stdout)
+    assert (plan["machine_type"], plan["accelerator_type"]) == ("a2-highgpu-1g", "NVIDIA_TESLA_A100")
+    assert plan["image"].endswith(":20250710_0916_RC01")
