@@ -44,5 +44,7 @@ def promote_endpoint(project: str, region: str, endpoint_name: str, model_name: 
 def _set_stage(client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, stage: str) -> None:
     if endpoint.labels.get(STAGE_LABEL) == stage:
         return
-    labelled = vertex.Endpoint(name=endpoint.name, labels={**endpoint.labels, STAGE_LABEL: stage})
+    # The whole Endpoint with its etag: a change that somebody else makes meanwhile is refused rather than lost.
+    labelled = vertex.Endpoint(endpoint)
+    labelled.labels[STAGE_LABEL] = stage
     client.update_endpoint(endpoint=labelled, update_mask="labels", retry=RETRY, timeout=CALL_SECONDS)

@@ -71,7 +71,9 @@ def remove_versions(
         there = [version for version in versions if version.version_id in doomed]
         if not there:
             return
-        refusal = _delete(client, _next_deletion(client, model, versions, there), deadline)
+        # Those in use last: one that cannot go must not keep the others.
+        free = [version for version in there if not version.deployed_models] or there
+        refusal = _delete(client, _next_deletion(client, model, versions, free), deadline)
         if refusal:
             _wait_before_retry(str(model), refusal, deadline)
 
@@ -80,17 +82,17 @@ def _next_deletion(
     client: vertex.ModelServiceClient,
     model: ResourceName,
     versions: Collection[vertex.Model],
-    there: Collection[vertex.Model],
+    going: Collection[vertex.Model],
 ) -> Callable[[], Operation]:
-    if len(there) == len(versions):
+    if len(going) == len(versions):
         return lambda: client.delete_model(name=str(model), timeout=CALL_SECONDS)
-    first = next(iter(there))
+    first = next(iter(going))
     name = str(model.with_version(first.version_id))
 
     def delete_version() -> Operation:
         # Vertex AI does not delete the default version while there are others: it has to be another first.
         if DEFAULT in first.version_aliases:
-            heir = [version for version in versions if version not in there][-1]
+            heir = [version for version in versions if version not in going][-1]
             heir_name = str(model.with_version(heir.version_id))
             client.merge_version_aliases(name=heir_name, version_aliases=[DEFAULT], retry=RETRY, timeout=CALL_SECONDS)
         return client.delete_model_version(name=name, timeout=CALL_SECONDS)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import DeploymentError
@@ -90,7 +91,7 @@ def _bring_up(
     request: vertex.DeployModelRequest,
     on_operation: Callable[[str], None],
 ) -> None:
-    for _ in range(_ROUNDS):
+    for rounds_left in reversed(range(_ROUNDS)):
         unfinished = unfinished_deploys(target.client, target.endpoint)
         if unfinished:
             log.info("Joining deploy operation %s, which is still going on", unfinished[0])
@@ -98,28 +99,37 @@ def _bring_up(
                 log.warning("The deploy that was joined failed, starting another: %s", refusal)
         elif target.served():
             return
-        elif (started := _start(target, endpoint, wanted, request)) and (
+        elif (started := _start(target, endpoint, wanted, request, patient=rounds_left > 0)) and (
             refusal := _finish(target, started, on_operation)
         ):
             raise _failed(target, f"{refusal} ({_undo(target)})")
     if not target.served():
         raise DeploymentError(
-            f"{target.model.id} is not deployed after {_ROUNDS} looks: Vertex AI did not take the request",
+            f"{target.model.id} is not deployed, though {_ROUNDS} deploys were begun or waited for",
             where=target.endpoint,
         )
 
 
 def _start(
-    target: _Target, endpoint: vertex.Endpoint, wanted: vertex.Endpoint, request: vertex.DeployModelRequest
+    target: _Target,
+    endpoint: vertex.Endpoint,
+    wanted: vertex.Endpoint,
+    request: vertex.DeployModelRequest,
+    *,
+    patient: bool,
 ) -> str:
-    """Name of a new deploy operation; empty where the answer was lost, so that only another look can tell."""
+    """Name of a new deploy operation; empty where another look has to tell, which is for the `patient` alone."""
     if target.asked.wait(0) or not target.deadline.left:
         raise DeploymentError(f"{_why(target.asked, target.deadline)} before anything was deployed")
     _take_over(target.client, endpoint, wanted)
     try:
         started = target.client.deploy_model(request, timeout=CALL_SECONDS)
-    except TRANSIENT as error:
-        log.warning("No answer to the deploy request, looking whether it went through: %s", error)
+    except exceptions.TooManyRequests:
+        raise  # No machine or no quota: the same at the next try, and a person has to read why.
+    except (exceptions.AlreadyExists, *TRANSIENT) as error:
+        if not patient:
+            raise
+        log.warning("Looking whether the deploy request went through: %s", error)
         target.asked.wait(_AFTER_LOST_ANSWER_SECONDS)
         return ""
     name: str = started.operation.name
@@ -130,7 +140,8 @@ def _start(
 def _take_over(client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, wanted: vertex.Endpoint) -> None:
     """An endpoint that an earlier run left empty belongs, with what is now put on it, to this run."""
     if dict(endpoint.labels) != dict(wanted.labels):
-        relabelled = vertex.Endpoint(name=endpoint.name, labels=wanted.labels)
+        relabelled = vertex.Endpoint(endpoint)
+        relabelled.labels, relabelled.etag = wanted.labels, ""
         client.update_endpoint(endpoint=relabelled, update_mask="labels", retry=RETRY, timeout=CALL_SECONDS)
 
 

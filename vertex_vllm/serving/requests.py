@@ -1,5 +1,6 @@
 """What is asked of Vertex AI, as values: a plan, an owner and the weights' place go in, protobuf messages come out."""
 
+import hashlib
 import re
 from dataclasses import replace
 
@@ -98,10 +99,14 @@ def endpoint_request(project: str, plan: ServingPlan, owner: Owner) -> vertex.Cr
 def deploy_request(
     plan: ServingPlan, endpoint_name: str, model: ResourceName, service_account: str
 ) -> vertex.DeployModelRequest:
-    """All of the endpoint's traffic to one model version on machines of its own."""
+    """All of the endpoint's traffic to one model version on machines of its own.
+
+    The deployed model's id follows from the version: of two requests for the same, Vertex AI refuses the second.
+    """
     return vertex.DeployModelRequest(
         endpoint=endpoint_name,
         deployed_model=vertex.DeployedModel(
+            id=_deployed_model_id(model),
             model=str(model),
             display_name=plan.deployment,
             dedicated_resources=_dedicated_resources(plan),
@@ -110,6 +115,11 @@ def deploy_request(
         # "0" stands for the model that this very request deploys.
         traffic_split={"0": 100},
     )
+
+
+def _deployed_model_id(model: ResourceName) -> str:
+    """1 to 10 digits (`DeployedModel.id`)."""
+    return str(int.from_bytes(hashlib.sha256(f"{model.id}@{model.version}".encode()).digest()[:8]) % 10**10)
 
 
 def _dedicated_resources(plan: ServingPlan) -> vertex.DedicatedResources:

@@ -42,7 +42,7 @@ def upload_model(
     deadline = Deadline(deadline_seconds)
     with service_errors(f"Uploading model {name.id}"), interruption() as asked:
         client = model_client(plan.region)
-        for _ in range(_ROUNDS):
+        for rounds_left in reversed(range(_ROUNDS)):
             versions = _versions(client, name, owner)
             parent_model = str(name) if versions else ""
             request = upload_request(project, plan, model_uri, owner, parent_model=parent_model)
@@ -50,7 +50,7 @@ def upload_model(
                 if _serves_the_same(version, request.model):
                     log.info("Version %s of %s serves this already", version.version_id, name)
                     return str(name.with_version(version.version_id))
-            if uploaded := _upload(client, request, deadline, asked):
+            if uploaded := _upload(client, request, deadline, asked, patient=rounds_left > 0):
                 return str(name.with_version(uploaded))
             asked.wait(_LOOK_AGAIN_SECONDS)
     raise DeploymentError(f"Vertex AI did not take the upload after {_ROUNDS} tries", where=str(name))
@@ -82,13 +82,20 @@ def _serves_the_same(version: vertex.Model, wanted: vertex.Model) -> bool:
 
 
 def _upload(
-    client: vertex.ModelServiceClient, request: vertex.UploadModelRequest, deadline: Deadline, asked: Interruption
+    client: vertex.ModelServiceClient,
+    request: vertex.UploadModelRequest,
+    deadline: Deadline,
+    asked: Interruption,
+    *,
+    patient: bool,
 ) -> str:
-    """The new version's id; empty where another look has to tell (answer lost, or another run was faster)."""
+    """The new version's id; empty where another look has to tell (answer lost, another run faster), if `patient`."""
     try:
         started = client.upload_model(request, timeout=CALL_SECONDS)
     except (exceptions.AlreadyExists, *TRANSIENT) as error:
-        log.warning("No answer to the upload, looking whether it went through: %s", error)
+        if not patient:
+            raise
+        log.warning("Looking whether the upload went through: %s", error)
         return ""
     operation_name = started.operation.name
     try:

@@ -120,6 +120,7 @@ def deployed_model(resources: vertex.DedicatedResources) -> vertex.DeployModelRe
     return vertex.DeployModelRequest(
         endpoint=ENDPOINT,
         deployed_model=vertex.DeployedModel(
+            id="3050818852",
             model="projects/p/locations/us-central1/models/vllm-llama-8b@3",
             display_name="llama-8b",
             dedicated_resources=resources,

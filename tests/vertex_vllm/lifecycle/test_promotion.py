@@ -1,0 +1,45 @@
+"""One endpoint of a deployment is live."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
+from vertex_vllm.errors import DeploymentError
+from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.lifecycle.promotion import promote_endpoint
+
+
+def test_the_promoted_endpoint_is_live_and_the_others_are_superseded(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan = make_plan()
+    changed = replace(plan, max_model_len=2048)
+    owner = Owner(plan.deployment, "run-1")
+    first, second = in_vertex.deploy(plan), in_vertex.deploy(changed)
+    models = [in_vertex.upload(plan), in_vertex.upload(changed)]
+    bystander = in_vertex.deploy(make_plan())
+
+    assert promote_endpoint(in_vertex.project, REGION, first, models[0], owner) == (second,)
+    assert promote_endpoint(in_vertex.project, REGION, second, models[1], owner) == (first,)
+    # Once more comes to the same.
+    assert promote_endpoint(in_vertex.project, REGION, second, models[1], owner) == (first,)
+
+    stages = [in_vertex.endpoint(name).labels.get("vertex-vllm-stage") for name in (first, second, bystander)]
+    assert stages == ["superseded", "live", None]
+    assert in_vertex.endpoint(second).labels["vertex-vllm-run"] == "run-1"
+    by_alias = {
+        alias: version.version_id
+        for version in in_vertex.versions()
+        if version.display_name == plan.deployment
+        for alias in version.version_aliases
+    }
+    assert (by_alias["live"], by_alias["default"]) == ("2", "2")
+    # Who still calls the superseded endpoint goes on being answered.
+    assert len(in_vertex.endpoint(first).deployed_models) == 1
+
+
+def test_another_deployments_endpoint_is_not_promoted(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan, other = make_plan(), make_plan()
+    name = in_vertex.deploy(other)
+    with pytest.raises(DeploymentError, match=f"none of deployment {plan.deployment}'s"):
+        promote_endpoint(in_vertex.project, REGION, name, in_vertex.upload(other), Owner(plan.deployment, "run-1"))
+    assert "vertex-vllm-stage" not in in_vertex.endpoint(name).labels

@@ -1,0 +1,254 @@
+"""Teardown from whatever is there, to nothing of it; and never of what is not ours."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from queue import Queue
+
+import pytest
+
+from tests.vertex_vllm.conftest import LocalCloud
+from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Vertex
+from vertex_vllm.errors import DeploymentError, InputError, TeardownError
+from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.lifecycle.promotion import promote_endpoint
+from vertex_vllm.lifecycle.teardown import TeardownReport, teardown
+from vertex_vllm.planning.plan import ServingPlan
+from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.serving.endpoints import ensure_endpoint
+from vertex_vllm.serving.interruption import interruption
+from vertex_vllm.serving.operations import Deadline
+from vertex_vllm.serving.requests import endpoint_request
+
+NOTHING = TeardownReport((), (), ())
+
+State = Callable[[Vertex, ServingPlan], None]
+
+
+def nothing(in_vertex: Vertex, plan: ServingPlan) -> None:
+    """Not even a Model."""
+
+
+def model(in_vertex: Vertex, plan: ServingPlan) -> None:
+    in_vertex.upload(plan)
+
+
+def two_versions(in_vertex: Vertex, plan: ServingPlan) -> None:
+    in_vertex.upload(plan)
+    in_vertex.upload(replace(plan, max_model_len=2048))
+
+
+def endpoint(in_vertex: Vertex, plan: ServingPlan) -> None:
+    request = endpoint_request(in_vertex.project, plan, Owner(plan.deployment, "run-1"))
+    with interruption() as asked:
+        ensure_endpoint(in_vertex.endpoint_client, request, Deadline(30), asked)
+
+
+def deployed(in_vertex: Vertex, plan: ServingPlan) -> None:
+    in_vertex.deploy(plan)
+
+
+def two_endpoints(in_vertex: Vertex, plan: ServingPlan) -> None:
+    in_vertex.deploy(plan)
+    in_vertex.deploy(replace(plan, max_model_len=2048))
+
+
+def failed_deploy(in_vertex: Vertex, plan: ServingPlan) -> None:
+    with pytest.raises(DeploymentError):
+        in_vertex.deploy(replace(plan, args=("--exit=1",)))
+
+
+def two_models_on_one_endpoint(in_vertex: Vertex, plan: ServingPlan) -> None:
+    """As after an experiment by hand, with traffic for both."""
+    name = in_vertex.deploy(plan)
+    (first,) = in_vertex.endpoint(name).deployed_models
+    second = in_vertex.upload(replace(plan, max_model_len=2048))
+    in_vertex.endpoint_client.deploy_model(
+        endpoint=name,
+        deployed_model={"model": second, "dedicated_resources": first.dedicated_resources},
+        traffic_split={"0": 50, first.id: 50},
+    ).result(timeout=30)
+
+
+def deploying(in_vertex: Vertex, plan: ServingPlan) -> None:
+    """A deploy that nobody waits for any more, as after SIGKILL."""
+    slow = replace(plan, args=(NEVER_READY,))
+    endpoint(in_vertex, slow)
+    (made,) = in_vertex.endpoints()
+    in_vertex.endpoint_client.deploy_model(
+        endpoint=made.name,
+        deployed_model={
+            "model": in_vertex.upload(slow),
+            "dedicated_resources": {"machine_spec": {"machine_type": "n1-standard-4"}, "min_replica_count": 1},
+        },
+        traffic_split={"0": 100},
+    )
+
+
+STATES = [
+    nothing,
+    model,
+    two_versions,
+    endpoint,
+    deployed,
+    two_endpoints,
+    failed_deploy,
+    two_models_on_one_endpoint,
+    deploying,
+]
+
+
+@pytest.mark.parametrize(
+    ("state", "run_id"),
+    [*((state, "") for state in STATES), *((state, "run-1") for state in (two_versions, deployed, deploying))],
+    ids=lambda value: getattr(value, "__name__", value or "deployment"),
+)
+def test_teardown_leaves_nothing_of_any_state(
+    in_vertex: Vertex, make_plan: MakePlan, state: State, run_id: str
+) -> None:
+    plan = make_plan()
+    state(in_vertex, plan)
+    made = names(in_vertex)
+    report = teardown(in_vertex.project, REGION, plan.deployment, run_id)
+    assert report == TeardownReport(made, (), ())
+    assert names(in_vertex) == ()
+    # Gone already is success.
+    assert teardown(in_vertex.project, REGION, plan.deployment, run_id) == NOTHING
+
+
+def test_what_others_made_stays(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    ours, theirs = make_plan(), make_plan()
+    in_vertex.deploy(theirs)
+    unlabelled_endpoint(in_vertex, {"team": "search"})
+    # Ours by one label, but not made by this project.
+    unlabelled_endpoint(in_vertex, {"vertex-vllm-deployment": ours.deployment})
+    unlabelled_model(in_vertex, {"managed-by": "vertex-vllm"})
+    before = names(in_vertex)
+    in_vertex.deploy(ours)
+    teardown(in_vertex.project, REGION, ours.deployment)
+    assert names(in_vertex) == before
+    assert len(in_vertex.endpoints()) == 3
+
+
+def test_what_another_run_made_stays(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan = make_plan()
+    first = in_vertex.deploy(plan, run="run-1")
+    second = in_vertex.deploy(replace(plan, max_model_len=2048), run="run-2")
+    report = teardown(in_vertex.project, REGION, plan.deployment, "run-2")
+    (version,) = in_vertex.versions()
+    assert report.removed == (second, version.name.replace("@1", "@2"))
+    assert report.kept == (f"{first}: made by run run-1", f"{version.name}: made by run run-1")
+    assert [endpoint.name for endpoint in in_vertex.endpoints()] == [first]
+    assert len(in_vertex.endpoint(first).deployed_models) == 1
+
+
+def test_a_run_that_only_found_what_serves_takes_nothing_away(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan = make_plan()
+    name = in_vertex.deploy(plan, run="run-1")
+    assert in_vertex.deploy(plan, run="run-2") == name
+    assert teardown(in_vertex.project, REGION, plan.deployment, "run-2").removed == ()
+    assert len(in_vertex.endpoint(name).deployed_models) == 1
+
+
+def test_the_first_versions_run_goes_though_its_version_is_the_default(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan = make_plan()
+    in_vertex.upload(plan, run="run-1")
+    second = in_vertex.upload(replace(plan, max_model_len=2048), run="run-2")
+    teardown(in_vertex.project, REGION, plan.deployment, "run-1")
+    (left,) = in_vertex.versions()
+    assert (left.version_id, "default" in left.version_aliases) == (ResourceName.parse(second, "models").version, True)
+
+
+def test_a_version_that_serves_elsewhere_stays(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan = make_plan()
+    uploaded = in_vertex.upload(plan)
+    theirs = unlabelled_endpoint(in_vertex, {"team": "search"})
+    machine = {"machine_spec": {"machine_type": "n1-standard-4"}, "min_replica_count": 1}
+    in_vertex.endpoint_client.deploy_model(
+        endpoint=theirs,
+        deployed_model={"model": uploaded, "dedicated_resources": machine},
+        traffic_split={"0": 100},
+    ).result(timeout=30)
+    report = teardown(in_vertex.project, REGION, plan.deployment)
+    (version,) = in_vertex.versions()
+    assert report == TeardownReport((), (f"{version.name}: served by {theirs}",), ())
+    assert len(in_vertex.endpoint(theirs).deployed_models) == 1
+
+
+def test_a_live_endpoint_goes_with_its_deployment(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan = make_plan()
+    name = in_vertex.deploy(plan)
+    (version,) = in_vertex.versions()
+    promote_endpoint(in_vertex.project, REGION, name, version.name, Owner(plan.deployment, "run-1"))
+    teardown(in_vertex.project, REGION, plan.deployment)
+    assert names(in_vertex) == ()
+
+
+def test_two_teardowns_at_once_both_succeed(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan = make_plan()
+    two_endpoints(in_vertex, plan)
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(teardown, in_vertex.project, REGION, plan.deployment) for _ in range(2)]
+        assert all(run.result(timeout=60).remaining == () for run in runs)
+    assert names(in_vertex) == ()
+
+
+def test_a_teardown_during_a_deploy_wins(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan, started = make_plan(args=(NEVER_READY,)), Queue()
+    with ThreadPoolExecutor() as pool:
+        run = pool.submit(in_vertex.deploy, plan, on_operation=started.put)
+        started.get(timeout=30)
+        teardown(in_vertex.project, REGION, plan.deployment)
+        with pytest.raises(DeploymentError):
+            run.result(timeout=60)
+    assert names(in_vertex) == ()
+
+
+def test_what_cannot_be_removed_is_named_and_the_rest_goes(
+    in_vertex: Vertex, make_plan: MakePlan, local: LocalCloud
+) -> None:
+    plan = make_plan()
+    two_endpoints(in_vertex, plan)
+    stuck, other = sorted(endpoint.name for endpoint in in_vertex.endpoints())
+    local.deny("aiplatform.endpoints.undeploy", stuck)
+    with pytest.raises(TeardownError) as raised:
+        teardown(in_vertex.project, REGION, plan.deployment, deadline_seconds=4)
+    local.put("denials", permission="aiplatform.endpoints.undeploy", resource=stuck, denied=False)
+    assert stuck in raised.value.message
+    assert "aiplatform.endpoints.undeploy" in raised.value.message
+    assert other not in raised.value.message
+    assert [endpoint.name for endpoint in in_vertex.endpoints()] == [stuck]
+    assert len(in_vertex.versions()) == 1
+    teardown(in_vertex.project, REGION, plan.deployment)
+    assert names(in_vertex) == ()
+
+
+@pytest.mark.parametrize("prefix", ["weights/model", "gs://bucket", "gs://bucket/", "gs://bucket//", "s3://bucket/x"])
+def test_a_malformed_prefix_is_refused_before_anything_is_removed(
+    in_vertex: Vertex, make_plan: MakePlan, prefix: str
+) -> None:
+    plan = make_plan()
+    in_vertex.upload(plan)
+    with pytest.raises(InputError, match="gs://BUCKET/PATH"):
+        teardown(in_vertex.project, REGION, plan.deployment, delete_prefix=prefix)
+    assert len(in_vertex.versions()) == 1
+
+
+def names(in_vertex: Vertex) -> tuple[str, ...]:
+    endpoints = [endpoint.name for endpoint in in_vertex.endpoints()]
+    return tuple(sorted([*endpoints, *(version.name for version in in_vertex.versions())]))
+
+
+def unlabelled_endpoint(in_vertex: Vertex, labels: dict[str, str]) -> str:
+    made = in_vertex.endpoint_client.create_endpoint(
+        parent=in_vertex.parent, endpoint={"display_name": "theirs", "labels": labels}
+    )
+    return str(made.result(timeout=30).name)
+
+
+def unlabelled_model(in_vertex: Vertex, labels: dict[str, str]) -> str:
+    uploaded = in_vertex.model_client.upload_model(
+        parent=in_vertex.parent,
+        model={"display_name": "theirs", "labels": labels, "container_spec": {"image_uri": "example/theirs:1"}},
+    )
+    return str(uploaded.result(timeout=30).model)

@@ -1,0 +1,155 @@
+"""A small model server with the routes of Model Garden's vLLM container, for tests of what happens around it.
+
+It answers from a table, and misbehaves when a prompt asks it to. Its flags come from the Model's container args:
+
+    --healthy-after=SECONDS   before the health route answers
+    --exit=CODE               ends instead of serving
+    --model=URI               where the weights would be; ignored
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+ANSWERS = {
+    "capital of France": "Paris.",
+    "capital of Japan": "The answer is Tokyo.",
+    "2 + 2": "4",
+    "a car": "A car is a vehicle with four wheels.",
+    "in this picture": "A red car.",
+}
+FALLBACK = "I do not know."
+STARTED = time.monotonic()
+
+
+class ModelServer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    healthy_after = 0.0
+    refused: ClassVar[set[str]] = set()
+
+    def do_GET(self) -> None:
+        ready = time.monotonic() - STARTED >= self.healthy_after
+        self._answer(200 if ready else 503, {})
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if "instances" in request:
+            self._predict(request["instances"])
+        elif not self._misbehaves(prompt := _last_words(request)):
+            if request.get("stream"):
+                self._stream(prompt)
+            else:
+                self._answer(200, _completion(prompt))
+
+    def _predict(self, instances: list[dict[str, Any]]) -> None:
+        if self._misbehaves(instances[0].get("prompt", "")):
+            return
+        if "messages" in instances[0]:
+            self._answer(200, {"predictions": _completion(_last_words(instances[0]))})
+        else:
+            self._answer(200, {"predictions": [_prediction(instance) for instance in instances]})
+
+    def _misbehaves(self, prompt: str) -> bool:
+        """`refuse 500` is refused with that status, `refuse once 429` the first time only."""
+        match = re.search(r"refuse( once)? (\d{3})(.*)", prompt)
+        if match is None or (match[1] and prompt in self.refused):
+            return False
+        self.refused.add(prompt)
+        self._answer(int(match[2]), {"error": {"message": f"as you wished:{match[3]}", "code": int(match[2])}})
+        return True
+
+    def _stream(self, prompt: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        text, words = reply_to(prompt), re.findall(r"\S+\s*", reply_to(prompt))
+        if "break off" in prompt:
+            self._event(_chunk({"content": words[0]}))
+            self.wfile.write(b"0\r\n\r\n")
+            return
+        if "fail half way" in prompt:
+            self._event(_chunk({"content": words[0]}))
+            self._event({"error": {"message": "EngineCore died", "code": 500}})
+        else:
+            self._event(_chunk({"role": "assistant", "content": ""}))
+            for word in words:
+                self._event(_chunk({"content": word}))
+                time.sleep(0.005)
+            self._event(_chunk({}, finish_reason="stop"))
+            self._event({"object": "chat.completion.chunk", "choices": [], "usage": _usage(text)})
+        self._write(b"data: [DONE]\n\n")
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _event(self, chunk: dict[str, Any]) -> None:
+        self._write(f"data: {json.dumps(chunk)}\n\n".encode())
+
+    def _write(self, data: bytes) -> None:
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        self.wfile.flush()
+
+    def _answer(self, status: int, body: dict[str, Any]) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+def reply_to(prompt: str) -> str:
+    # The last question asked: a prompt may show examples before it.
+    asked = prompt.rpartition("Question:")[2]
+    return next((answer for words, answer in ANSWERS.items() if words in asked), FALLBACK)
+
+
+def _prediction(instance: dict[str, Any]) -> Any:
+    prompt = instance["prompt"]
+    if "as a number" in prompt:
+        return 7
+    text = "" if "say nothing" in prompt else reply_to(prompt)
+    return text if instance.get("raw_response") else f"Prompt:\n{prompt.strip()}\nOutput:\n{text}"
+
+
+def _last_words(request: dict[str, Any]) -> str:
+    content = request["messages"][-1]["content"]
+    return content if isinstance(content, str) else content[-1]["text"]
+
+
+def _completion(prompt: str) -> dict[str, Any]:
+    text = "" if "say nothing" in prompt else reply_to(prompt)
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    return {"object": "chat.completion", "choices": [choice], "usage": _usage(text)}
+
+
+def _chunk(delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return {"object": "chat.completion.chunk", "choices": [choice]}
+
+
+def _usage(text: str) -> dict[str, int]:
+    return {"prompt_tokens": 5, "completion_tokens": len(text.split()), "total_tokens": 5 + len(text.split())}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--healthy-after", type=float, default=0.0)
+    parser.add_argument("--exit", type=int)
+    options, _ = parser.parse_known_args()
+    if options.exit is not None:
+        print("ValueError: the weights are nowhere to be found", file=sys.stderr)
+        sys.exit(options.exit)
+    ModelServer.healthy_after = options.healthy_after
+    # Whoever started it holds the other end of stdin: its end is this one's.
+    threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
+    ThreadingHTTPServer(("127.0.0.1", int(os.environ["AIP_HTTP_PORT"])), ModelServer).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

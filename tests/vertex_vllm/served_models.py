@@ -1,0 +1,116 @@
+"""Fixtures that deploy to the local cloud, with `model_server.py` in the place of a vLLM image."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from google.cloud import aiplatform_v1beta1 as vertex
+
+from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
+from vertex_vllm.serving.clients import endpoint_client, model_client
+from vertex_vllm.serving.deploy import deploy_model
+from vertex_vllm.serving.upload import upload_model
+
+REGION = "us-central1"
+IMAGE = "tests.example/model-server:1"
+WEIGHTS = "gs://weights/models/org/name/0123abcd"
+NEVER_READY = "--healthy-after=600"
+_ROW = {"image": IMAGE, "command": ["{python}", str(Path(__file__).with_name("model_server.py"))]}
+
+MakePlan = Callable[..., ServingPlan]
+
+
+def serving_plan(**changes: Any) -> ServingPlan:
+    """A plan for a deployment of its own, on a machine without accelerators, served by the model server of the tests."""
+    fields: dict[str, Any] = {
+        "deployment": f"test-{uuid.uuid4().hex[:8]}",
+        "model_id": "org/name",
+        "commit": "0123abcd",
+        "region": REGION,
+        "machine_type": "n1-standard-4",
+        "accelerator_type": "",
+        "accelerator_count": 0,
+        "spot": False,
+        "min_replica_count": 1,
+        "max_replica_count": 1,
+        "image": IMAGE,
+        "vllm_version": "0.9.2",
+        "args": (),
+        "port": 8080,
+        "predict_route": "/generate",
+        "health_route": "/ping",
+        "shared_memory_mb": 1024,
+        "deployment_timeout_seconds": 1800,
+        "dedicated_endpoint": True,
+        "request_timeout_seconds": 60,
+        "max_model_len": 1024,
+        "vision": False,
+        "chat": True,
+        "quota": QuotaNeed("CustomModelServingL4GPUsPerProjectPerRegion", REGION, 1, 1),
+        "reasons": {},
+    }
+    return ServingPlan(**{**fields, **changes})
+
+
+@pytest.fixture
+def make_plan(cloud: Any) -> MakePlan:
+    """Makes plans that the local cloud can serve."""
+    images = cloud.state_dir / "images.yaml"
+    rows = yaml.safe_load(images.read_text())["images"] if images.exists() else []
+    if _ROW not in rows:
+        images.write_text(yaml.safe_dump({"images": [_ROW, *rows]}))
+    return serving_plan
+
+
+class Vertex:
+    """What is there in one project, asked of Vertex AI itself."""
+
+    def __init__(self, project: str) -> None:
+        self.project = project
+        self.parent = f"projects/{project}/locations/{REGION}"
+        self.endpoint_client = endpoint_client(REGION)
+        self.model_client = model_client(REGION)
+
+    def endpoints(self) -> list[vertex.Endpoint]:
+        return list(self.endpoint_client.list_endpoints(parent=self.parent))
+
+    def endpoint(self, name: str) -> vertex.Endpoint:
+        return self.endpoint_client.get_endpoint(name=name)
+
+    def versions(self) -> list[vertex.Model]:
+        models = self.model_client.list_models(parent=self.parent)
+        return [version for model in models for version in self.model_client.list_model_versions(name=model.name)]
+
+    def operations(self, endpoint_name: str) -> list[Any]:
+        return list(self.endpoint_client.list_operations({"name": endpoint_name}).operations)
+
+    def upload(self, plan: ServingPlan, run: str = "run-1") -> str:
+        return upload_model(self.project, plan, WEIGHTS, Owner(plan.deployment, run))
+
+    def deploy(self, plan: ServingPlan, run: str = "run-1", **options: Any) -> str:
+        """Uploads and deploys; the endpoint's name."""
+        model = self.upload(plan, run)
+        options = {"deadline_seconds": 60, **options}
+        return deploy_model(self.project, plan, model, Owner(plan.deployment, run), "", **options)
+
+    def clear(self) -> None:
+        """Undeploys everything, so that no process of the test's goes on."""
+        for endpoint in self.endpoints():
+            for operation in self.operations(endpoint.name):
+                if not operation.done:
+                    self.endpoint_client.cancel_operation({"name": operation.name})
+                    self.endpoint_client.wait_operation({"name": operation.name, "timeout": {"seconds": 30}})
+            for deployed in self.endpoint(endpoint.name).deployed_models:
+                undeployed = self.endpoint_client.undeploy_model(endpoint=endpoint.name, deployed_model_id=deployed.id)
+                undeployed.result(timeout=30)
+
+
+@pytest.fixture
+def in_vertex(cloud: Any, project: str) -> Iterator[Vertex]:
+    vertex_ai = Vertex(project)
+    yield vertex_ai
+    vertex_ai.clear()

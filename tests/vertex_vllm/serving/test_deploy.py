@@ -1,0 +1,169 @@
+"""Deploying: once, within a deadline, and undone when it does not come to an end."""
+
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from queue import Queue
+
+import pytest
+from google.longrunning.operations_pb2 import Operation
+
+from tests.vertex_vllm.conftest import LocalCloud
+from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Vertex
+from vertex_vllm.errors import DeploymentError
+from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.planning.plan import ServingPlan
+from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.serving.deploy import deploy_model
+
+CANCELLED = 1
+
+
+def test_a_model_is_deployed_once_however_often_it_is_asked_for(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan, operations = make_plan(), []
+    name = in_vertex.deploy(plan, on_operation=operations.append)
+    again = in_vertex.deploy(plan, run="run-2", on_operation=operations.append)
+    assert again == name
+    (endpoint,) = in_vertex.endpoints()
+    assert endpoint.name == name
+    assert ResourceName.parse(name, "endpoints").id == f"vllm-{plan.deployment}-{plan.config_hash}"
+    assert dict(endpoint.labels) == Owner(plan.deployment, "run-1", plan.config_hash).labels
+    (deployed,) = endpoint.deployed_models
+    assert dict(endpoint.traffic_split) == {deployed.id: 100}
+    assert operations == [operation.name for operation in in_vertex.operations(name) if is_deploy(operation)]
+
+
+def test_a_changed_config_is_tried_beside_the_one_that_serves(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan = make_plan()
+    first = in_vertex.deploy(plan)
+    second = in_vertex.deploy(replace(plan, max_model_len=512))
+    assert first != second
+    assert [len(in_vertex.endpoint(name).deployed_models) for name in (first, second)] == [1, 1]
+
+
+def test_a_deploy_that_is_still_going_on_is_joined(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan, started, joined = make_plan(args=("--healthy-after=2",)), Queue(), []
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(in_vertex.deploy, plan, on_operation=started.put)
+        operation = started.get(timeout=30)
+        second = in_vertex.deploy(plan, on_operation=joined.append)
+        assert first.result(timeout=30) == second
+    assert joined == [operation]
+    assert len(in_vertex.endpoint(second).deployed_models) == 1
+
+
+def test_two_runs_at_the_same_moment_deploy_once(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan = make_plan(args=("--healthy-after=1",))
+    model = in_vertex.upload(plan)
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(deploy, in_vertex, plan, model, run) for run in ("run-1", "run-2")]
+        assert len({run.result(timeout=60) for run in runs}) == 1
+    (endpoint,) = in_vertex.endpoints()
+    assert len(endpoint.deployed_models) == 1
+
+
+def test_an_endpoint_left_empty_is_taken_over(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan = make_plan(args=("--exit=1",))
+    for run in ("run-1", "run-2"):
+        with pytest.raises(DeploymentError, match="could not deploy"):
+            in_vertex.deploy(plan, run)
+    (endpoint,) = in_vertex.endpoints()
+    assert endpoint.labels["vertex-vllm-run"] == "run-2"
+
+
+def test_a_container_that_ends_fails_the_deploy_with_what_to_read(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan = make_plan(args=("--exit=3",))
+    with pytest.raises(DeploymentError) as raised:
+        in_vertex.deploy(plan)
+    (endpoint,) = in_vertex.endpoints()
+    assert not endpoint.deployed_models
+    (operation,) = [operation for operation in in_vertex.operations(endpoint.name) if is_deploy(operation)]
+    assert operation.error.message in raised.value.message
+    assert f'resource.labels.endpoint_id="{ResourceName.parse(endpoint.name, "endpoints").id}"' in raised.value.fix
+
+
+def test_a_deploy_that_takes_too_long_is_cancelled(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    with pytest.raises(DeploymentError, match="Not deployed within 2 s: the operation was cancelled"):
+        in_vertex.deploy(make_plan(args=(NEVER_READY,)), deadline_seconds=2)
+    assert_nothing_is_deployed(in_vertex)
+
+
+SCRIPT = """
+import sys
+from tests.vertex_vllm.served_models import NEVER_READY
+from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.planning.plan import ServingPlan
+from vertex_vllm.serving.deploy import deploy_model
+from vertex_vllm.steps import step
+
+project, model = sys.argv[1:]
+plan = ServingPlan.from_json(sys.stdin.read())
+with step():
+    deploy_model(project, plan, model, Owner(plan.deployment, "run-1"), "", 600, lambda name: print(name, flush=True))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_process_told_to_stop_leaves_nothing_deployed(
+    in_vertex: Vertex, make_plan: MakePlan, number: signal.Signals
+) -> None:
+    plan = make_plan(args=(NEVER_READY,))
+    model = in_vertex.upload(plan)
+    argv = [sys.executable, "-c", SCRIPT, in_vertex.project, model]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(argv, text=True, **pipes) as process:
+        process.stdin.write(plan.to_json())
+        process.stdin.close()
+        assert process.stdout.readline().startswith("projects/")
+        process.send_signal(number)
+        errors = process.stderr.read()
+    assert process.returncode == 1, errors
+    assert f"Stopped by {number.name}" in errors
+    assert "the operation was cancelled; nothing came up" in errors
+    assert_nothing_is_deployed(in_vertex)
+
+
+def test_a_failure_to_note_the_operation_does_not_leave_it_running(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    def full(name: str) -> None:
+        raise OSError("No space left on device")
+
+    with pytest.raises(DeploymentError, match="No space left on device: the operation was cancelled"):
+        in_vertex.deploy(make_plan(args=(NEVER_READY,)), on_operation=full)
+    assert_nothing_is_deployed(in_vertex)
+
+
+def test_a_shortage_is_told_in_the_services_words(in_vertex: Vertex, make_plan: MakePlan, local: LocalCloud) -> None:
+    quota = "CustomModelServingL4GPUsPerProjectPerRegion"
+    local.put("quotas", project=in_vertex.project, quota_id=quota, region=REGION, limit=0)
+    with pytest.raises(DeploymentError, match=r"RESOURCE_EXHAUSTED: .*quota"):
+        in_vertex.deploy(make_plan(machine_type="g2-standard-8", accelerator_type="NVIDIA_L4", accelerator_count=1))
+
+
+def test_somebody_elses_endpoint_of_that_id_is_not_touched(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan = make_plan()
+    theirs = in_vertex.endpoint_client.create_endpoint(
+        parent=in_vertex.parent,
+        endpoint={"display_name": "theirs"},
+        endpoint_id=f"vllm-{plan.deployment}-{plan.config_hash}",
+    ).result(timeout=30)
+    with pytest.raises(DeploymentError, match="not touched"):
+        in_vertex.deploy(plan)
+    assert in_vertex.endpoint(theirs.name) == theirs
+
+
+def deploy(in_vertex: Vertex, plan: ServingPlan, model: str, run: str) -> str:
+    return deploy_model(in_vertex.project, plan, model, Owner(plan.deployment, run), "", 60)
+
+
+def is_deploy(operation: Operation) -> bool:
+    return operation.metadata.type_url.endswith("DeployModelOperationMetadata")
+
+
+def assert_nothing_is_deployed(in_vertex: Vertex) -> None:
+    (endpoint,) = in_vertex.endpoints()
+    assert not endpoint.deployed_models
+    (operation,) = [operation for operation in in_vertex.operations(endpoint.name) if is_deploy(operation)]
+    assert operation.done
+    assert operation.error.code == CANCELLED
