@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.wrappers_pb2 import StringValue
 
 from localcloud import environment
+from localcloud.bearer import BearerTokens
 from localcloud.errors import ApiError
 from localcloud.ids import Ids
 from localcloud.operations import Operations
@@ -45,11 +45,11 @@ class Cloud:
         self.clock = clock
         self.store = Store(self.state.store)
         # Apart from everything else: the one place where a secret's payload may lie on disk.
-        self.secrets = Store(self.state.secrets)
+        self.secrets = Store(self.state.secrets, wiping=True)
         self.ids = Ids(self.state.seed(), lambda: self.store.next_number("ids"))
         self.operations = Operations(self.store, self.ids, clock)
         self.processes = Processes(self.state.children)
-        self.access_token = f"ya29.local-{secrets.token_urlsafe(32)}"
+        self._tokens = BearerTokens()
 
     @property
     def state_dir(self) -> Path:
@@ -95,10 +95,14 @@ class Cloud:
             return name
         return f"projects/{self.project_number(project)}{slash}{remainder}"
 
+    @property
+    def access_token(self) -> str:
+        """What the metadata server gives out; another one after each start of the daemon."""
+        return self._tokens.access_token
+
     def check_token(self, authorization: str) -> None:
-        """Raises ApiError UNAUTHENTICATED unless `authorization` is `Bearer` and a token of this daemon."""
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not secrets.compare_digest(token.strip().encode(), self.access_token.encode()):
+        """Raises ApiError UNAUTHENTICATED unless `authorization` is `Bearer` and a token that this daemon takes."""
+        if not self._tokens.accepts(authorization, self.clock()):
             raise ApiError(
                 "UNAUTHENTICATED",
                 "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other "

@@ -87,8 +87,7 @@ def up(
     """
     running = status(state_dir)
     if running is None:
-        state = StateDirectory(state_dir)
-        running = _wait_until_ready(state, _start(state, project, region, lifeline))
+        running = _start_and_wait(StateDirectory(state_dir), project, region, lifeline)
     if (running.project, running.region) != (project, region):
         raise DaemonError(
             f"a local cloud is running on {running.state_dir} for project {running.project} in {running.region}. "
@@ -100,12 +99,12 @@ def up(
 def status(state_dir: Path) -> Connection | None:
     """The running daemon's connection; None when there is none, or it is not ready."""
     state = StateDirectory(state_dir)
-    pid = _daemon_pid(state)
+    running = _daemon(state)
     try:
         ready = json.loads(state.ready.read_text())
     except FileNotFoundError:
         return None
-    return Connection(state_dir=state.root, **ready) if ready["pid"] == pid else None
+    return Connection(state_dir=state.root, **ready) if running is not None and ready["pid"] == running[0] else None
 
 
 def down(state_dir: Path) -> bool:
@@ -114,13 +113,24 @@ def down(state_dir: Path) -> bool:
     What a killed daemon left behind is ended, too. Raises DaemonError when something cannot be ended.
     """
     state = StateDirectory(state_dir)
-    pid = _daemon_pid(state)
-    if pid is not None:
-        _end(state, pid)
+    running = _daemon(state)
+    if running is not None:
+        _end(state, *running)
     end_orphans(state.children)
     for left in (state.ready, state.access_token, state.pid):
         left.unlink(missing_ok=True)
-    return pid is not None
+    return running is not None
+
+
+def _start_and_wait(state: StateDirectory, project: str, region: str, lifeline: bool) -> Connection:
+    daemon = _start(state, project, region, lifeline)
+    try:
+        return _wait_until_ready(state, daemon)
+    except BaseException:  # Ctrl-C, too: nobody else knows of it yet
+        daemon.terminate()
+        daemon.wait()
+        _forget(daemon.pid)
+        raise
 
 
 def _start(state: StateDirectory, project: str, region: str, lifeline: bool) -> "subprocess.Popen[bytes]":
@@ -151,37 +161,37 @@ def _wait_until_ready(state: StateDirectory, daemon: "subprocess.Popen[bytes]") 
         if connection is not None:
             return connection
         # Ours may have lost against one that somebody else started at the same time: that one will do.
-        if daemon.poll() is not None and _daemon_pid(state) is None:
+        if daemon.poll() is not None and _daemon(state) is None:
             break
         time.sleep(_POLL_SECONDS)
     raise DaemonError(f"the local cloud did not start. The end of {state.daemon_log}:\n{_tail(state.daemon_log)}")
 
 
-def _daemon_pid(state: StateDirectory) -> int | None:
-    """None when the process that wrote the pid file is gone, whoever has its number now."""
+def _daemon(state: StateDirectory) -> tuple[int, str] | None:
+    """Its pid and start; None when the process that wrote the pid file is gone, whoever has its number now."""
     try:
         written = json.loads(state.pid.read_text())
     except FileNotFoundError:
         return None
-    pid = int(written["pid"])
-    return pid if process_table.start_time(pid) == written["start_time"] else None
+    pid, started = int(written["pid"]), str(written["start_time"])
+    return (pid, started) if process_table.start_time(pid) == started else None
 
 
-def _end(state: StateDirectory, pid: int) -> None:
+def _end(state: StateDirectory, pid: int, started: str) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.kill(pid, number)
-        if _wait_until_gone(state, pid, _STOP_SECONDS):
+        if _wait_until_gone(pid, started):
             return
     raise DaemonError(f"the local cloud's process {pid} does not end. Look into {state.daemon_log}")
 
 
-def _wait_until_gone(state: StateDirectory, pid: int, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
+def _wait_until_gone(pid: int, started: str) -> bool:
+    deadline = time.monotonic() + _STOP_SECONDS
     while time.monotonic() < deadline:
         if pid in _STARTED:
             _STARTED[pid].poll()
-        if _daemon_pid(state) != pid:
+        if process_table.start_time(pid) != started:
             _forget(pid)
             return True
         time.sleep(_POLL_SECONDS)

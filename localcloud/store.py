@@ -40,21 +40,21 @@ class Kind(Generic[M]):
 class Store:
     """Thread-safe. Every call is atomic; `transaction()` makes several calls one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, wiping: bool = False) -> None:
+        """`wiping`: what is deleted is overwritten on disk, for which writing is slower."""
         path.touch(mode=0o600, exist_ok=True)
         self._lock = threading.RLock()
         self._depth = 0
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = WAL")
+        # A write-ahead log would keep what was deleted until it is written anew.
+        self._connection.execute(f"PRAGMA journal_mode = {'DELETE' if wiping else 'WAL'}")
         # WAL with NORMAL survives a killed process; only a power cut may lose the last commits.
         self._connection.execute("PRAGMA synchronous = NORMAL")
-        # Deleted rows are overwritten, so that a destroyed secret is not left in free pages.
-        self._connection.execute("PRAGMA secure_delete = ON")
+        self._connection.execute(f"PRAGMA secure_delete = {'ON' if wiping else 'OFF'}")
         self._connection.executescript(_SCHEMA)
 
     def close(self) -> None:
         with self._lock:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.close()
 
     @contextmanager

@@ -68,6 +68,7 @@ def test_a_destroyed_payload_is_gone_from_disk(client: Client, secret: str, clou
     assert _files_with(cloud, payload) == {"secrets.db"}
     destroyed = client.destroy_secret_version(name=version.name)
     assert destroyed.state == SecretVersion.State.DESTROYED
+    assert _files_with(cloud, payload) == set()
     with pytest.raises(exceptions.BadRequest, match="is in DESTROYED state"):
         client.enable_secret_version(name=version.name)
 
@@ -88,7 +89,7 @@ def test_what_is_not_there_is_told_as_google_tells_it(client: Client, secret: st
 
 
 def test_a_secret_is_made_once(client: Client, secret: str, project: str) -> None:
-    with pytest.raises(exceptions.AlreadyExists, match="already exists"):
+    with pytest.raises(exceptions.Conflict, match="already exists"):
         client.create_secret(parent=f"projects/{project}", secret_id="token", secret=_AUTOMATIC)
     assert [found.name for found in client.list_secrets(parent=f"projects/{project}")] == [secret]
 
@@ -112,7 +113,7 @@ def test_a_denied_permission_is_told_with_its_name(client: Client, secret: str, 
     client.add_secret_version(parent=secret, payload={"data": b"payload"})
     denial = {"permission": "secretmanager.versions.access", "resource": secret}
     cloud.admin("PUT", "/_local/denials", {**denial, "denied": True})
-    with pytest.raises(exceptions.PermissionDenied, match=r"Permission 'secretmanager\.versions\.access' denied"):
+    with pytest.raises(exceptions.Forbidden, match=r"Permission 'secretmanager\.versions\.access' denied"):
         client.access_secret_version(name=f"{secret}/versions/1")
     cloud.admin("PUT", "/_local/denials", {**denial, "denied": False})
     assert client.access_secret_version(name=f"{secret}/versions/1").payload.data == b"payload"

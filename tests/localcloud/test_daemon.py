@@ -1,0 +1,151 @@
+"""The daemon's life: up, down, killed, started twice; with a state directory of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localcloud import daemon, process_table
+from localcloud.daemon import Connection, DaemonError
+
+_WAIT_SECONDS = 60.0
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "state"
+    daemon.down(tmp_path / "state")
+
+
+# A client of its own process: the environment of this one leads to the session's cloud.
+_CLIENT = """
+import sys
+from google.api_core import exceptions
+from google.cloud import secretmanager
+client, action = secretmanager.SecretManagerServiceClient(), sys.argv[1]
+if action == "write":
+    secret = client.create_secret(parent="projects/p", secret_id="s", secret={"replication": {"automatic": {}}})
+    client.add_secret_version(parent=secret.name, payload={"data": b"kept"})
+print(client.access_secret_version(name="projects/p/secrets/s/versions/latest").payload.data.decode())
+"""
+
+
+def _client(connection: Connection, action: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", _CLIENT, action],
+        env={**os.environ, **connection.environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def _wait_until_gone(pid: int) -> bool:
+    pause = threading.Event()
+    started = process_table.start_time(pid)
+    for _ in range(int(_WAIT_SECONDS / 0.05)):
+        if started is None or process_table.start_time(pid) != started:
+            return True
+        pause.wait(0.05)
+    return False
+
+
+def test_state_and_environment_survive_down_and_up(state_dir: Path) -> None:
+    planned = daemon.plan(state_dir)
+    first = daemon.up(state_dir)
+    assert first.environment == planned
+    assert _client(first, "write") == "kept"
+    authority = (state_dir / "ca/certificate.pem").read_bytes()
+    assert daemon.down(state_dir) is True
+    assert daemon.status(state_dir) is None
+    assert daemon.down(state_dir) is False
+    second = daemon.up(state_dir)
+    assert _client(second, "read") == "kept"
+    # A shell that has the old environment is still right.
+    assert second.environment == first.environment
+    assert (state_dir / "ca/certificate.pem").read_bytes() == authority
+
+
+def test_a_second_up_finds_the_first(state_dir: Path) -> None:
+    first = daemon.up(state_dir)
+    assert daemon.up(state_dir) == first
+    assert daemon.status(state_dir) == first
+    with pytest.raises(DaemonError, match="for project local-project in us-central1"):
+        daemon.up(state_dir, project="another")
+    foreground = subprocess.run(
+        [sys.executable, "-m", "localcloud.daemon", "--state-dir", str(state_dir)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert foreground.returncode == 1
+    assert "is running on" in foreground.stderr
+    assert daemon.status(state_dir) == first
+
+
+def test_down_leaves_no_token_and_no_process(state_dir: Path) -> None:
+    connection = daemon.up(state_dir)
+    assert (state_dir / "run/access-token").stat().st_mode & 0o077 == 0
+    daemon.down(state_dir)
+    assert process_table.start_time(connection.pid) is None
+    assert sorted(path.name for path in (state_dir / "run").iterdir()) == ["children", "lock"]
+
+
+def test_a_stale_pid_file_kills_no_stranger(state_dir: Path) -> None:
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+    try:
+        daemon.plan(state_dir)
+        stale = json.dumps({"pid": stranger.pid, "start_time": "another boot:1"})
+        (state_dir / "run/daemon.pid.json").write_text(stale)
+        assert daemon.status(state_dir) is None
+        assert daemon.down(state_dir) is False
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_after_sigkill_the_next_up_is_whole(state_dir: Path) -> None:
+    killed = daemon.up(state_dir)
+    _client(killed, "write")
+    os.kill(killed.pid, signal.SIGKILL)
+    assert _wait_until_gone(killed.pid)
+    assert daemon.status(state_dir) is None
+    again = daemon.up(state_dir)
+    assert again.pid != killed.pid
+    assert _client(again, "read") == "kept"
+
+
+def test_a_daemon_that_cannot_start_says_why(state_dir: Path) -> None:
+    daemon.plan(state_dir)
+    (state_dir / "store.db").write_bytes(b"this is no database at all, and sqlite says so" * 100)
+    with pytest.raises(DaemonError, match="file is not a database"):
+        daemon.up(state_dir)
+
+
+_OWNER = """
+import sys
+from pathlib import Path
+from localcloud import daemon
+print(daemon.up(Path(sys.argv[1]), lifeline=True).pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_with_a_lifeline_it_ends_with_its_owner(state_dir: Path, number: signal.Signals) -> None:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", _OWNER, str(state_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert owner.stdout is not None
+    pid = int(owner.stdout.readline())
+    owner.send_signal(number)
+    owner.communicate()
+    assert _wait_until_gone(pid)
