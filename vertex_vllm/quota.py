@@ -3,6 +3,7 @@
 Limits only: what else in the project holds accelerators of this kind now is not counted, and a limit is no capacity.
 """
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -68,7 +69,8 @@ def judge(project: str, need: QuotaNeed, limit: int, spot: bool) -> QuotaVerdict
 def check_quota(project: str, need: QuotaNeed, spot: bool) -> QuotaVerdict:
     """Verdict on the plan's need, from the limit that Cloud Quotas tells for `project`.
 
-    Raises QuotaShortageError naming quota, region, have and need; ServiceError when Cloud Quotas cannot be asked.
+    Logs the verdict's warning. Raises QuotaShortageError naming quota, region, have and need; ServiceError when Cloud
+    Quotas cannot be asked.
     """
     from google.api_core.exceptions import NotFound, PermissionDenied
     from google.cloud.cloudquotas_v1 import CloudQuotasClient
@@ -86,7 +88,10 @@ def check_quota(project: str, need: QuotaNeed, spot: bool) -> QuotaVerdict:
                 raise
             fix = f"Grant the pipeline's service account roles/cloudquotas.viewer on project {project}."
             raise ServiceError("the quota may not be read by us", where=name, fix=fix) from error
-    return judge(project, need, limit_in_region(info.dimensions_infos, need.region), spot)
+    verdict = judge(project, need, limit_in_region(info.dimensions_infos, need.region), spot)
+    if verdict.warning:
+        logging.getLogger(__name__).warning(verdict.warning)
+    return verdict
 
 
 def _is_of_region(row: "DimensionsInfo", region: str) -> bool:

@@ -78,6 +78,16 @@ def test_the_limit_that_cloud_quotas_tells(local: Any, project: str) -> None:
         check_quota(project, replace(NEED, region="europe-west4"), spot=False)
 
 
+def test_a_limit_that_lets_it_start_but_not_grow_is_logged(
+    local: Any, project: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    local.put("quotas", project=project, quota_id=L4, region="us-central1", limit=3)
+    assert check_quota(project, NEED, spot=False).limit == 3
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        f"the project has 3 accelerators in us-central1 by quota {L4}: the plan starts with 2, but cannot grow to 4"
+    ]
+
+
 def test_a_quota_that_does_not_exist(cloud: Any, project: str) -> None:
     with pytest.raises(ServiceError, match="no such quota"):
         check_quota(project, replace(NEED, quota_id="NoSuchQuota"), spot=False)

@@ -3,6 +3,6 @@
 from vertex_vllm.mirror.destination import destination
 from vertex_vllm.mirror.manifest import Manifest, MirroredFile
 from vertex_vllm.mirror.mirror import mirror_weights
-from vertex_vllm.mirror.progress import JsonLines, Progress
+from vertex_vllm.mirror.progress import Progress, log_progress
 
-__all__ = ["JsonLines", "Manifest", "MirroredFile", "Progress", "destination", "mirror_weights"]
+__all__ = ["Manifest", "MirroredFile", "Progress", "destination", "log_progress", "mirror_weights"]

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+_print_now = partial(print, flush=True)
 
 
 def ignore_progress(_: Progress) -> None:
@@ -78,21 +80,20 @@ class Meter:
             )
 
 
-class JsonLines:
-    """Writes progress as one JSON line every few seconds, and the last one always: for a pipeline's log."""
+def log_progress(
+    write: Callable[[str], object] = _print_now,
+    seconds: float = 5.0,
+    clock: Callable[[], float] = time.monotonic,
+) -> OnProgress:
+    """An `on_progress` that writes one JSON line every few seconds, and the last one always: for a pipeline's log."""
+    due = clock()
 
-    def __init__(
-        self,
-        write: Callable[[str], object] = print,
-        seconds: float = 5.0,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._write, self._seconds, self._clock = write, seconds, clock
-        self._next = clock()
-
-    def __call__(self, progress: Progress) -> None:
-        now = self._clock()
-        if progress.finished or now >= self._next:
-            self._next = now + self._seconds
+    def log(progress: Progress) -> None:
+        nonlocal due
+        now = clock()
+        if progress.finished or now >= due:
+            due = now + seconds
             fields = {**asdict(progress), "megabytes_per_second": progress.megabytes_per_second}
-            self._write(json.dumps({"event": "mirror", **fields}))
+            write(json.dumps({"event": "mirror", **fields}))
+
+    return log

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from vertex_vllm.hub.listing import HubFile
-from vertex_vllm.mirror import JsonLines, Progress
+from vertex_vllm.mirror import Progress, log_progress
 from vertex_vllm.mirror.checksums import Checksums, crc32c
 from vertex_vllm.mirror.copying import PART_BYTES, in_order, part_bytes
 from vertex_vllm.mirror.multipart import MOST_PARTS
@@ -89,7 +89,7 @@ def moments() -> Iterator[float]:
 def test_a_log_gets_a_line_every_few_seconds_and_the_last() -> None:
     lines: list[str] = []
     clock = moments()
-    log = JsonLines(lines.append, seconds=5.0, clock=lambda: next(clock))
+    log = log_progress(lines.append, seconds=5.0, clock=lambda: next(clock))
     for copied in (10, 20, 30, 40):
         log(Progress("org/model", 2, copied // 20, 40, 0, copied, 4.0))
     told = [json.loads(line) for line in lines]
