@@ -25,7 +25,7 @@ MakePlan = Callable[..., ServingPlan]
 
 
 def serving_plan(**changes: Any) -> ServingPlan:
-    """A plan for a deployment of its own, on a machine without accelerators, served by the model server of the tests."""
+    """A plan for a deployment of its own: no accelerators, and the tests' model server as its image."""
     fields: dict[str, Any] = {
         "deployment": f"test-{uuid.uuid4().hex[:8]}",
         "model_id": "org/name",
@@ -59,11 +59,16 @@ def serving_plan(**changes: Any) -> ServingPlan:
 @pytest.fixture
 def make_plan(cloud: Any) -> MakePlan:
     """Makes plans that the local cloud can serve."""
+    teach(cloud)
+    return serving_plan
+
+
+def teach(cloud: Any) -> None:
+    """Tells the local cloud what to run for the image of these plans, beside what it was told by others."""
     images = cloud.state_dir / "images.yaml"
     rows = yaml.safe_load(images.read_text())["images"] if images.exists() else []
     if _ROW not in rows:
         images.write_text(yaml.safe_dump({"images": [_ROW, *rows]}))
-    return serving_plan
 
 
 class Vertex:
