@@ -75,11 +75,11 @@ def test_a_token_that_nobody_gave(local: Any) -> None:
     assert UNKNOWN not in told(raised.value)
 
 
-@pytest.mark.parametrize("token", ["hf_can ary", "hf_canary\n", "hf_canäry", ""])
+@pytest.mark.parametrize("token", ["canary secret", "canary\n", "canary\u00e4", " "])
 def test_a_token_that_no_header_can_hold_is_not_told(local: Any, token: str) -> None:
     with pytest.raises(TokenInvalidError) as raised:
-        check_access(local.repo({"config.json": CONFIG}), "main", token or " ")
-    assert "canary" not in told(raised.value).replace("hf_canaryThat", "")
+        check_access(local.repo({"config.json": CONFIG}), "main", token)
+    assert "canary" not in told(raised.value)
 
 
 @pytest.mark.parametrize("with_token", [False, True])
