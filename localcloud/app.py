@@ -1,6 +1,7 @@
 """What the local cloud is made of: the list of its services, and the HTTP application that finds them by host."""
 
 import importlib
+import logging
 from collections.abc import Mapping
 from types import ModuleType
 
@@ -31,6 +32,8 @@ SERVICE_MODULES = (
     "localcloud.pipelines.service",
 )
 
+_LOG = logging.getLogger(__name__)
+
 _VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -54,7 +57,10 @@ class Services:
     def stop(self) -> None:
         """In the opposite order: what runs pipelines ends before the endpoints that they use."""
         for module in reversed(self._modules):
-            _call(module, "on_stop", self._cloud)
+            try:
+                _call(module, "on_stop", self._cloud)
+            except Exception:  # the others must stop all the same
+                _LOG.exception("%s did not stop in order", module.__name__)
 
     def http_app(self, *, storage: ASGIApp, hub: ASGIApp) -> ASGIApp:
         """Everything that is asked over HTTP/1.1, by the Host header."""

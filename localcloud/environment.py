@@ -3,9 +3,6 @@
 Every one is a value, also where the purpose is to undo what the user's own shell may say: `dict.update` is then enough.
 """
 
-import shlex
-from collections.abc import Mapping
-
 from localcloud.ports import Ports
 from localcloud.state import StateDirectory
 
@@ -87,8 +84,3 @@ def _gcloud(state: StateDirectory, project: str, region: str) -> dict[str, str]:
         "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(state.access_token),
         "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
     }
-
-
-def shell_exports(environment: Mapping[str, str]) -> str:
-    """Lines for `eval` in a POSIX shell."""
-    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())

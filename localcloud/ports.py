@@ -1,10 +1,15 @@
 """Where the daemon listens: on 127.0.0.1, on the ports of the last time wherever these are free."""
 
 import json
+import random
 import socket
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+# Below the ports that systems give to outgoing connections (Linux: from 32768), which could take one while we are down.
+_CANDIDATES = range(20_000, 32_000)
+_TRIES = 50
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ def choose_ports(file: Path) -> Ports:
     held: dict[str, socket.socket] = {}
     try:
         for field in fields(Ports):
-            held[field.name] = _bind(last.get(field.name, 0))
+            held[field.name] = _bind(last.get(field.name))
         ports = Ports(**{name: held[name].getsockname()[1] for name in held})
     finally:
         for bound in held.values():
@@ -46,15 +51,17 @@ def listen(port: int) -> socket.socket:
     return bound
 
 
-def _bind(preferred: int) -> socket.socket:
-    try:
-        return _bind_exactly(preferred)
-    except OSError:
-        return _bind_exactly(0)
+def _bind(preferred: int | None) -> socket.socket:
+    tries = [random.choice(_CANDIDATES) for _ in range(_TRIES)]
+    for port in tries if preferred is None else [preferred, *tries]:
+        with suppress(OSError):
+            return _bind_exactly(port)
+    return _bind_exactly(0)
 
 
 def _bind_exactly(port: int) -> socket.socket:
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # With the protocol named, asyncio sets TCP_NODELAY on what is accepted; without it every answer waits 40 ms.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     # Connections of an earlier daemon that linger in TIME_WAIT do not keep its port from us.
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
