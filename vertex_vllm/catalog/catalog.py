@@ -128,4 +128,4 @@ class Catalog:
 
 
 def _missing(name: str, known: Iterable[str]) -> Missing:
-    return Missing(name, tuple(difflib.get_close_matches(name, list(known), n=3, cutoff=0.7)))
+    return Missing(name, tuple(difflib.get_close_matches(name, list(known), n=3, cutoff=0.8)))

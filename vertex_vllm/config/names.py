@@ -2,8 +2,8 @@
 
 import hashlib
 
-# Cloud Storage: "Bucket names must be between 3 and 63 characters".
-_BUCKET_LENGTH = 63
+# Cloud Storage: "Bucket names must be between 3 and 63 characters"; some are left for a suffix.
+_BUCKET_LENGTH = 58
 
 
 def default_bucket(project: str, region: str) -> str:

@@ -115,7 +115,7 @@ def _items(node: SequenceNode, path: Path, document: Document) -> Iterator[Any]:
 
 def _scalar(node: Node, path: Path, document: Document) -> Any:
     if node.tag not in _PLAIN_TAGS:
-        kind = node.tag.rpartition(":")[2]
+        kind = node.tag.removeprefix("tag:yaml.org,2002:")
         document.unreadable.append((path, f"is read as a {kind}. Put it in quotes if it is meant as text"))
         return None
     try:

@@ -172,15 +172,13 @@ def _memory_objections(machine: Machine, split: int, required: Requirements) -> 
 
 
 def _check_named(machine: Machine, required: Requirements, preset: Preset | None) -> MachineChoice:
-    found = list(objections(machine, required))
-    refused = next((objection for objection in found if objection.certain), None)
+    refused = next((objection for objection in objections(machine, required) if objection.certain), None)
     if refused:
         fix = refused.fix or _instead(_without_named(required), preset)
         raise PlanError(
             f"{machine.machine} cannot serve {required.facts.model_id}: {refused.text}", where=WHERE, fix=fix
         )
-    doubts = "".join(f"; it may be too small: {objection.text}" for objection in found)
-    return _chosen(machine, required, f"named in the deployment{doubts}")
+    return _chosen(machine, required, "named in the deployment")
 
 
 def _instead(free: Requirements, preset: Preset | None) -> str:
@@ -202,6 +200,9 @@ def _chosen(machine: Machine, required: Requirements, why: str) -> MachineChoice
     reasons = [why]
     if required.facts.weight_bytes:
         reasons.append(f"about {need.total:.1f} of {budget:.1f} GiB of each accelerator: {need}")
+    reasons += [f"it may be too small: {objection.text}" for objection in objections(machine, required)]
+    if required.facts.quantization not in ("", *required.catalog.quantizations):
+        reasons.append(f"whether it can compute {required.facts.quantization} is not known to the catalogue")
     if machine.recommended_regions and required.region not in machine.recommended_regions:
         reasons.append(f"Google names it for {', '.join(machine.recommended_regions)}, not for {required.region}")
     idle = machine.count - split * required.settings.other_parallelism
@@ -227,20 +228,22 @@ def _nothing_fits(required: Requirements) -> PlanError:
 
 def _changes(required: Requirements) -> str:
     """What would make the model fit, each tried out."""
-    free = _without_named(required)
     changes = []
+    if required != _without_named(required):
+        cheapest = next(_without_named(required).fitting(), None)
+        changes += [f"{cheapest.machine} (no accelerator_type, no accelerator_count)"] if cheapest else []
     elsewhere = sorted(
         {
             f"{machine.machine} in {machine.regions[0]}"
             for machine in required.catalog.machines.values()
-            if required.region not in machine.regions and not any(objections(machine, free))
+            if required.region not in machine.regions and not any(objections(machine, required))
         }
     )
     changes += elsewhere[:2]
     length = required.settings.max_model_len
     while length > 256:
         length //= 2
-        shorter = replace(free, settings=replace(required.settings, max_model_len=length))
+        shorter = replace(required, settings=replace(required.settings, max_model_len=length))
         if next(shorter.fitting(), None):
             changes.append(f"serving.max_model_len: {length}")
             break

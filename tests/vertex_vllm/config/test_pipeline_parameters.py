@@ -1,0 +1,249 @@
+"""The flat parameters of the pipelines, and the way back."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vertex_vllm.catalog import load_catalog
+from vertex_vllm.config import Deployment, default_bucket, secret_version_name
+from vertex_vllm.config.deployment import Evaluation, GoogleCloud, Model, Serving, Thresholds
+from vertex_vllm.config.pipeline_parameters import (
+    Parameter,
+    deployment_from_parameters,
+    parameter_values,
+    parameters_of,
+)
+from vertex_vllm.errors import InputError
+
+DEPLOYMENT = Deployment(
+    name="llama",
+    model=Model(id="meta-llama/Llama-3.1-8B", revision="abc"),
+    hf_token_secret="hf-token",
+    google_cloud=GoogleCloud(region="europe-west4"),
+    serving=Serving(machine_type="g2-standard-12", extra_args=["--enable-lora"], max_replica_count=2, spot=True),
+    evaluation=Evaluation(concurrency=2, thresholds=Thresholds(min_exact_match=0.5)),
+    keep_endpoint=False,
+)
+DEPLOY_VALUES = {
+    "project": "my-project",
+    "deployment": "llama",
+    "model_id": "meta-llama/Llama-3.1-8B",
+    "region": "europe-west4",
+    "bucket": "my-project-vertex-vllm-europe-west4",
+    "revision": "abc",
+    "hf_token_secret": "projects/my-project/secrets/hf-token/versions/latest",
+    "serving_service_account": "",
+    "machine_type": "g2-standard-12",
+    "accelerator_type": "",
+    "accelerator_count": 0,
+    "image": "",
+    "max_model_len": 0,
+    "max_num_seqs": 0,
+    "gpu_memory_utilization": 0.9,
+    "dtype": "auto",
+    "trust_remote_code": False,
+    "extra_args": ["--enable-lora"],
+    "min_replica_count": 1,
+    "max_replica_count": 2,
+    "spot": True,
+    "dedicated_endpoint": True,
+    "request_timeout_seconds": 1800,
+    "deployment_timeout_seconds": 7200,
+    "concurrency": 2,
+    "min_exact_match": 0.5,
+    "max_p95_time_to_first_token_seconds": 0.0,
+    "min_tokens_per_second": 0.0,
+    "keep_endpoint": False,
+}
+
+
+def test_deploy_is_given_every_field_and_what_belongs_to_the_project_spelt_out() -> None:
+    assert parameter_values("deploy", DEPLOYMENT, "my-project") == DEPLOY_VALUES
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "names"),
+    [
+        ("mirror", "project deployment model_id region bucket revision hf_token_secret serving_service_account"),
+        (
+            "evaluate",
+            "project deployment concurrency min_exact_match max_p95_time_to_first_token_seconds min_tokens_per_second",
+        ),
+        ("teardown", "project deployment region"),
+    ],
+)
+def test_the_other_pipelines_are_given_the_same_values_where_they_ask(pipeline: str, names: str) -> None:
+    expected = {name: DEPLOY_VALUES[name] for name in names.split()}
+    assert parameter_values(pipeline, DEPLOYMENT, "my-project") == expected
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "parameter"),
+    [
+        ("deploy", Parameter("project", str, None, "Project id.")),
+        ("deploy", Parameter("model_id", str, None, "Hugging Face repo, owner/name.")),
+        ("deploy", Parameter("region", str, "us-central1", "Region of endpoint, model and bucket.")),
+        (
+            "deploy",
+            Parameter(
+                "gpu_memory_utilization",
+                float,
+                0.9,
+                "Share of each accelerator's memory that vLLM may take, 0 to 0.99.",
+            ),
+        ),
+        (
+            "deploy",
+            Parameter(
+                "dtype",
+                str,
+                "auto",
+                "Number format that the weights are computed in. auto: the model's own.",
+            ),
+        ),
+        (
+            "deploy",
+            Parameter(
+                "extra_args",
+                list,
+                [],
+                "Further vLLM arguments, for example --enable-lora; they win over the planner's.",
+            ),
+        ),
+        (
+            "evaluate",
+            Parameter("endpoint", str, None, "Endpoint to evaluate, projects/P/locations/REGION/endpoints/ID."),
+        ),
+        (
+            "teardown",
+            Parameter("run_id", str, "", "Pipeline job whose endpoint and model go; empty: all of the deployment's."),
+        ),
+    ],
+)
+def test_a_parameter_has_the_type_default_and_description_of_its_field(pipeline: str, parameter: Parameter) -> None:
+    assert next(known for known in parameters_of(pipeline) if known.name == parameter.name) == parameter
+
+
+@pytest.mark.parametrize("pipeline", ["deploy", "mirror", "evaluate", "teardown"])
+def test_parameters_are_what_a_pipeline_takes(pipeline: str) -> None:
+    parameters = parameters_of(pipeline)
+    required = [parameter.default is None for parameter in parameters]
+    assert required == sorted(required, reverse=True)
+    for parameter in parameters:
+        assert parameter.type in (str, int, float, bool, list)
+        assert parameter.default is None or type(parameter.default) is parameter.type
+        assert parameter.description.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"model_id": "a/b"}, "deployment: is missing. Name of the deployment, on everything it makes."),
+        (
+            {"deployment": "a", "model_id": "a/b", "max_len": 1},
+            "max_len: unknown parameter. Known: project, deployment,",
+        ),
+        (
+            {"deployment": "a", "model_id": "llama"},
+            "model_id: must be owner/name as on the Hugging Face Hub, for example",
+        ),
+        ({"deployment": "a", "model_id": "a/b", "spot": "yes"}, "spot: must be true or false"),
+        ({"deployment": "a", "model_id": "a/b", "accelerator_count": -1}, "accelerator_count: must be at least 0"),
+        (
+            {"deployment": "a", "model_id": "a/b", "machine_type": "g2-standard-12", "region": "us-south1"},
+            "region: no g2-standard-12 in us-south1. It is in: asia-east1,",
+        ),
+        (
+            {"deployment": "A", "model_id": "a/b", "spot": 1},
+            "deployment: must be 1 to 40 lower-case letters, digits and hyphens, beginning with a letter and not "
+            "ending with a hyphen; spot: must be true or false",
+        ),
+    ],
+)
+def test_parameters_that_make_no_deployment_are_named(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        deployment_from_parameters(**values)
+    assert str(caught.value).startswith(message)
+    assert caught.value.where == message.partition(":")[0]
+
+
+@st.composite
+def deployments(draw: st.DrawFn) -> Deployment:
+    machine = draw(st.sampled_from(sorted(load_catalog().machines.values(), key=lambda machine: machine.machine)))
+    least = draw(st.integers(1, 5))
+    return Deployment(
+        name=draw(st.from_regex(r"[a-z][a-z0-9-]{0,30}[a-z0-9]", fullmatch=True)),
+        model=Model(id=draw(st.from_regex(r"[a-z0-9]{1,9}/[A-Za-z0-9][A-Za-z0-9._-]{0,9}", fullmatch=True))),
+        hf_token_secret=draw(
+            st.sampled_from(["", "hf-token", "projects/p/secrets/s", "projects/p/secrets/s/versions/7"])
+        ),
+        google_cloud=GoogleCloud(
+            region=draw(st.sampled_from(machine.regions)), bucket=draw(st.sampled_from(["", "abc"]))
+        ),
+        serving=Serving(
+            machine_type=draw(st.sampled_from(["", machine.machine])),
+            accelerator_type=draw(st.sampled_from(["", machine.accelerator])),
+            max_model_len=draw(st.integers(0, 200_000)),
+            gpu_memory_utilization=draw(st.floats(0.1, 0.99)),
+            dtype=draw(st.sampled_from(["auto", "bfloat16", "float16"])),
+            extra_args=draw(st.lists(st.sampled_from(["--enable-lora", "--seed=1", "-tp", "2"]), max_size=3)),
+            min_replica_count=least,
+            max_replica_count=least + draw(st.integers(0, 3)),
+            spot=draw(st.booleans()),
+        ),
+        keep_endpoint=draw(st.booleans()),
+    )
+
+
+@given(deployment=deployments())
+def test_from_parameters_comes_the_deployment_that_went_in(deployment: Deployment) -> None:
+    values = json.loads(json.dumps(parameter_values("deploy", deployment, "my-project")))
+    cloud = deployment.google_cloud
+    spelt_out = {
+        "hf_token_secret": secret_version_name(deployment.hf_token_secret, "my-project"),
+        "google_cloud": cloud.model_copy(
+            update={"project": "my-project", "bucket": cloud.bucket or default_bucket("my-project", cloud.region)}
+        ),
+    }
+    assert deployment_from_parameters(**values) == deployment.model_copy(update=spelt_out)
+
+
+@pytest.mark.parametrize(
+    ("project", "region", "bucket"),
+    [
+        ("my-project", "us-central1", "my-project-vertex-vllm-us-central1"),
+        ("example.com:old", "us-central1", "example-com-old-vertex-vllm-us-central1"),
+        (
+            "a-project-with-a-name-this-long",
+            "northamerica-northeast1",
+            "a-project-with--vertex-vllm-northamerica-northeast1-0cf503",
+        ),
+    ],
+)
+def test_a_deployment_without_bucket_gets_one_named_after_project_and_region(
+    project: str, region: str, bucket: str
+) -> None:
+    assert default_bucket(project, region) == bucket
+
+
+@given(project=st.from_regex(r"[a-z][a-z0-9-]{4,60}[a-z0-9]", fullmatch=True))
+def test_every_default_bucket_has_a_name_that_cloud_storage_takes(project: str) -> None:
+    name = default_bucket(project, "northamerica-northeast1")
+    assert re.fullmatch(r"[a-z0-9][a-z0-9-]{1,56}[a-z0-9]", name)
+
+
+@pytest.mark.parametrize(
+    ("secret", "name"),
+    [
+        ("", ""),
+        ("hf", "projects/p/secrets/hf/versions/latest"),
+        ("projects/q/secrets/hf", "projects/q/secrets/hf/versions/latest"),
+        ("projects/q/secrets/hf/versions/2", "projects/q/secrets/hf/versions/2"),
+    ],
+)
+def test_a_secret_is_passed_on_by_its_full_name(secret: str, name: str) -> None:
+    assert secret_version_name(secret, "p") == name
