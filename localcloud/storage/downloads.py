@@ -8,7 +8,7 @@ from email.utils import format_datetime
 
 from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from localcloud.byte_ranges import ByteRange, RangeNotSatisfiable, parse_range
@@ -55,7 +55,7 @@ async def download(
         return Response(error.xml(), error.status, {"Content-Range": f"bytes */{found.row.size}"}, "application/xml")
 
 
-class ObjectResponse(Response):
+class ObjectResponse(StreamingResponse):
     """Sends the bytes as they are read, and lets go of them at the end, however it comes."""
 
     def __init__(self, backend: Backend, found: Found, part: ByteRange | None, gunzip: bool) -> None:
@@ -63,23 +63,19 @@ class ObjectResponse(Response):
         self._found = found
         self._part = part or ByteRange(0, found.row.size)
         self._gunzip = gunzip
-        super().__init__(status_code=200 if part is None else 206)
-        for name, value in object_headers(found.row).items():
-            self.headers[name] = value
+        super().__init__(self._chunks(), 200 if part is None else 206, object_headers(found.row))
         if part is not None:
             self.headers["content-range"] = part.content_range(found.row.size)
         if gunzip:
-            del self.headers["content-length"], self.headers["content-encoding"], self.headers["accept-ranges"]
+            del self.headers["content-encoding"], self.headers["accept-ranges"]
         else:
             self.headers["content-length"] = str(self._part.length)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "HEAD":
+            self._part = ByteRange(0, 0)
         try:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            if scope["method"] != "HEAD":
-                async for data in self._chunks():
-                    await send({"type": "http.response.body", "body": data, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
+            await super().__call__(scope, receive, send)
         finally:
             _release(self._backend, self._found)
 

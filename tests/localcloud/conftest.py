@@ -16,6 +16,7 @@ def listen() -> socket.socket:
     """An ephemeral port. Only of a socket that says it is TCP does asyncio turn off Nagle's delays."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
+    listener.listen()
     return listener
 
 

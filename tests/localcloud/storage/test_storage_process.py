@@ -139,6 +139,18 @@ def test_a_multipart_upload_goes_on_after_a_kill(tmp_path):
         assert requests.get(url).content == part + b"end"
 
 
+def test_a_download_that_its_client_leaves_lets_the_bytes_go(tmp_path):
+    with running(tmp_path) as server:
+        bucket = server.client().create_bucket("left-alone")
+        bucket.blob("object").upload_from_string(bytes(24 << 20))
+        with requests.get(f"{server.url}/left-alone/object", stream=True) as answer:
+            answer.raw.read(1000)
+            bucket.blob("object").delete()
+            assert stored_files(tmp_path) == [bytes(24 << 20)]
+        while stored_files(tmp_path):
+            time.sleep(0.01)
+
+
 def body_of(size: int) -> Iterator[bytes]:
     piece = random.Random(4).randbytes(1 << 20)
     for _ in range(size // len(piece)):

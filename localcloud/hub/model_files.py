@@ -1,0 +1,76 @@
+"""What a model repo's own files say of it: the card's header, config.json, the heads of the safetensors files."""
+
+import json
+import re
+from collections import Counter
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from localcloud.hub.snapshots import Snapshot
+
+_WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors$")
+_CARD_HEADER = re.compile(r"---\s*\n(.*?)\n---\s*(\n|$)", re.DOTALL)
+_LONGEST_TEXT = 1 << 20
+_LONGEST_HEAD = 100 << 20
+
+
+def read_card(snapshot: Snapshot) -> dict[str, Any]:
+    """The YAML at the top of README.md; empty when there is none that can be read."""
+    match = _CARD_HEADER.match(_text(snapshot, "README.md"))
+    try:
+        card = yaml.safe_load(match.group(1)) if match else None
+    except yaml.YAMLError:
+        return {}
+    # Through JSON, for YAML also knows dates, which the Hub tells as texts.
+    return json.loads(json.dumps(card, default=str)) if isinstance(card, dict) else {}
+
+
+def read_config(snapshot: Snapshot) -> dict[str, Any]:
+    """What the Hub shows of config.json and of the tokenizer's chat template."""
+    config = _json(snapshot, "config.json")
+    shown: dict[str, Any] = {
+        name: config[name] for name in ("architectures", "model_type", "quantization_config") if name in config
+    }
+    tokenizer = _json(snapshot, "tokenizer_config.json")
+    if shown and "chat_template" in tokenizer:
+        shown["tokenizer_config"] = {"chat_template": tokenizer["chat_template"]}
+    return shown
+
+
+def read_safetensors(snapshot: Snapshot) -> dict[str, Any] | None:
+    """Parameters by type of number, and in total; None for a repo without safetensors."""
+    parameters: Counter[str] = Counter()
+    for path, file in snapshot.files.items():
+        if _WEIGHTS.match(path):
+            for tensor in _tensors(file.location):
+                parameters[tensor["dtype"]] += prod(tensor["shape"])
+    return {"parameters": dict(parameters), "total": parameters.total()} if parameters else None
+
+
+def _tensors(path: Path) -> list[dict[str, Any]]:
+    """From the file's head: its length in 8 bytes, then JSON. Nothing when it is no safetensors file."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        try:
+            head = json.loads(file.read(length)) if length <= _LONGEST_HEAD else {}
+        except ValueError:
+            head = {}
+    return [tensor for name, tensor in head.items() if name != "__metadata__"] if isinstance(head, dict) else []
+
+
+def _json(snapshot: Snapshot, path: str) -> dict[str, Any]:
+    try:
+        value = json.loads(_text(snapshot, path) or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _text(snapshot: Snapshot, path: str) -> str:
+    file = snapshot.files.get(path)
+    if file is None or file.size > _LONGEST_TEXT:
+        return ""
+    return file.location.read_text(errors="replace")

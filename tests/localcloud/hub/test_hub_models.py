@@ -1,0 +1,150 @@
+"""What the Hub tells about a repo, as the real client reads it."""
+
+import hashlib
+import subprocess
+
+import pytest
+from hub_under_test import MODEL, safetensors, write_files
+from huggingface_hub.errors import BadRequestError, EntryNotFoundError, RevisionNotFoundError
+
+WEIGHTS = MODEL["model.safetensors"]
+
+
+def test_model_info(hub):
+    found = hub.api().model_info("org/open")
+    assert (found.id, found.author, found.gated, found.private) == ("org/open", "org", False, False)
+    assert (found.library_name, found.pipeline_tag) == ("transformers", "text-generation")
+    assert found.config == {"architectures": ["LlamaForCausalLM"], "model_type": "llama"}
+    assert found.card_data.license == "apache-2.0"
+    assert set(found.tags) >= {"transformers", "safetensors", "llama", "chat", "license:apache-2.0"}
+    assert (found.safetensors.parameters, found.safetensors.total) == ({"BF16": 256}, 256)
+    assert sorted(file.rfilename for file in found.siblings) == sorted(MODEL)
+    assert {file.size for file in found.siblings} == {None}
+
+
+def test_file_metadata(hub):
+    found = hub.api().model_info("org/open", files_metadata=True)
+    files = {file.rfilename: file for file in found.siblings}
+    assert files["model.safetensors"].lfs.sha256 == hashlib.sha256(WEIGHTS).hexdigest()
+    assert files["model.safetensors"].lfs.size == files["model.safetensors"].size == len(WEIGHTS)
+    notes = MODEL["extra/deep/notes.txt"].encode()
+    assert files["extra/deep/notes.txt"].lfs is None
+    assert files["extra/deep/notes.txt"].blob_id == hashlib.sha1(b"blob %d\0" % len(notes) + notes).hexdigest()
+
+
+def test_only_what_is_asked_for(hub):
+    found = hub.api().model_info("org/open", expand=["sha", "gated", "safetensors"])
+    assert (found.gated, found.safetensors.total, found.siblings, found.author) == (False, 256, None, None)
+    assert found.sha == hub.api().model_info("org/open").sha
+    with pytest.raises(BadRequestError, match="must be one of"):
+        hub.api().model_info("org/open", expand=["colour"])
+
+
+def test_security_status(hub):
+    assert hub.api().model_info("org/open", securityStatus=True).security_repo_status == {
+        "scansDone": False,
+        "filesWithIssues": [],
+    }
+
+
+def test_the_same_content_has_the_same_commit_and_other_content_another(hub):
+    commits = []
+    for number, change in enumerate(({}, {}, {"config.json": "{}"}, {"added.txt": ""})):
+        hub.add(f"org/same-{number}", {**MODEL, **change})
+        commits.append(hub.api().model_info(f"org/same-{number}").sha)
+    assert commits[0] == commits[1] == hub.api().model_info("org/open").sha
+    assert len(set(commits)) == 3
+
+
+def test_the_trees_are_those_that_git_makes(hub, tmp_path):
+    files = {"b.txt": "b", "b/c.txt": "c", "b-c": "d", "a/b/c/d": "e", "ü": "f"}
+    hub.add("org/plain", files)
+    write_files(tmp_path, files)
+    git = ["git", "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "add", "."], check=True)
+    tree = subprocess.run([*git, "write-tree"], check=True, capture_output=True, text=True).stdout.strip()
+    listing = subprocess.run(
+        [*git, "ls-tree", "-r", "-t", "-z", tree], check=True, capture_output=True, text=True
+    ).stdout
+    expected = {line.split("\t")[1]: line.split()[2] for line in listing.split("\0") if line}
+
+    found = hub.api().list_repo_tree("org/plain", recursive=True)
+
+    assert {entry.path: getattr(entry, "blob_id", None) or entry.tree_id for entry in found} == expected
+
+
+def test_trees(hub):
+    api = hub.api()
+    assert [entry.path for entry in api.list_repo_tree("org/open")] == [
+        "README.md", "config.json", "extra", "model.safetensors", "tokenizer.json",
+    ]  # fmt: skip
+    assert [entry.path for entry in api.list_repo_tree("org/open", "extra", recursive=True)] == [
+        "extra/deep",
+        "extra/deep/notes.txt",
+    ]
+    assert api.list_repo_files("org/open") == sorted(MODEL)
+    with pytest.raises(EntryNotFoundError):
+        list(api.list_repo_tree("org/open", "missing"))
+
+
+def test_long_trees_come_in_pages(hub, http):
+    names = [f"{number:04}.txt" for number in range(1003)]
+    hub.add("org/long", dict.fromkeys(names, ""))
+    assert hub.api().list_repo_files("org/long") == names
+    first = http.get(f"{hub.url}/api/models/org/long/tree/main")
+    assert (len(first.json()), first.links["next"]["rel"]) == (1000, "next")
+    expanded = list(hub.api().list_repo_tree("org/long", expand=True))
+    assert [entry.path for entry in expanded] == names
+    assert {entry.last_commit.oid for entry in expanded} == {hub.api().model_info("org/long").sha}
+
+
+def test_paths_info(hub):
+    found = hub.api().get_paths_info("org/open", ["extra", "model.safetensors", "missing"])
+    assert [entry.path for entry in found] == ["extra", "model.safetensors"]
+    assert found[1].lfs.sha256 == hashlib.sha256(WEIGHTS).hexdigest()
+
+
+def test_revisions(hub, tmp_path):
+    write_files(tmp_path / "v1", {"config.json": '{"version": 1}'})
+    hub.add("org/tagged", {"config.json": '{"version": 2}'}, tags={"v1.0": tmp_path / "v1"})
+    api = hub.api()
+    main, tag = api.model_info("org/tagged").sha, api.model_info("org/tagged", revision="v1.0").sha
+    assert main != tag
+    refs = api.list_repo_refs("org/tagged", include_pull_requests=True)
+    assert [(ref.name, ref.ref, ref.target_commit) for ref in refs.branches] == [("main", "refs/heads/main", main)]
+    assert [(ref.name, ref.ref, ref.target_commit) for ref in refs.tags] == [("v1.0", "refs/tags/v1.0", tag)]
+    for commit in (main, tag):
+        assert api.model_info("org/tagged", revision=commit).sha == commit
+        assert [found.commit_id for found in api.list_repo_commits("org/tagged", revision=commit)] == [commit]
+
+
+@pytest.mark.parametrize("revision", ["v9", "0" * 40, "refs/pr/1", "ünknown"])
+def test_a_missing_revision(hub, revision):
+    with pytest.raises(RevisionNotFoundError):
+        hub.api().model_info("org/open", revision=revision)
+    with pytest.raises(RevisionNotFoundError):
+        list(hub.api().list_repo_tree("org/open", revision=revision))
+    assert not hub.api().revision_exists("org/open", revision)
+
+
+def test_a_changed_directory_is_another_commit_at_once(hub):
+    directory = hub.add("org/changing", {"config.json": "{}"})
+    before = hub.api().model_info("org/changing").sha
+    write_files(directory, {"model.safetensors": safetensors(weight=(4,))})
+    after = hub.api().model_info("org/changing")
+    assert after.sha != before
+    assert after.safetensors.total == 4
+    assert not hub.api().revision_exists("org/changing", before)
+
+
+def test_safetensors_metadata(hub):
+    found = hub.api().get_safetensors_metadata("org/open")
+    assert found.parameter_count == {"BF16": 256}
+    assert found.weight_map == {"embed": "model.safetensors", "head": "model.safetensors"}
+
+
+def test_files_that_say_nothing_are_no_error(hub):
+    hub.add("org/odd", {"README.md": "---\n: [\n---\n", "config.json": "[1]", "model.safetensors": b"no head"})
+    found = hub.api().model_info("org/odd")
+    assert (found.card_data, found.config, found.safetensors) == (None, None, None)
