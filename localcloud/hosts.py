@@ -26,6 +26,7 @@ ROUTES = (
     Route("storage.googleapis.com", "storage"),
     Route("*.storage.googleapis.com", "storage"),
     Route("huggingface.co", "hub"),
+    Route("cdn-lfs.hf.co", "hub"),
 )
 
 # The installed GAPIC packages that say what an API's methods, messages and HTTP rules are.
