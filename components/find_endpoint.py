@@ -14,10 +14,10 @@ def find_endpoint(endpoint_name: str, endpoint: dsl.Output[VertexEndpoint]) -> N
         endpoint_name: projects/P/locations/REGION/endpoints/ID.
         endpoint: The Endpoint.
     """
-    from vertex_vllm.lifecycle.finding import require_endpoint
+    from vertex_vllm.serving.endpoints import require_serving
     from vertex_vllm.steps import step
 
     with step():
-        found = require_endpoint(endpoint_name)
+        found = require_serving(endpoint_name)
         endpoint.uri = f"https://{found.region}-aiplatform.googleapis.com/v1/{found}"
         endpoint.metadata["resourceName"] = str(found)

@@ -32,7 +32,7 @@ def plan_serving(
     request_timeout_seconds: int,
     deployment_timeout_seconds: int,
     plan: dsl.Output[dsl.Artifact],
-) -> NamedTuple("Outputs", [("vision", bool), ("chat", bool)]):  # type: ignore[valid-type]
+) -> NamedTuple("Outputs", [("vision", bool), ("chat", bool)]):
     """Read the model's config.json and safetensors headers, and decide how it is served.
 
     Args:

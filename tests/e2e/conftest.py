@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from localcloud import runtime
 from localcloud.daemon import Connection
 from localcloud.demo_models import build
+from localcloud.runtime import ensure_runtime
 from vertex_vllm.cli.submit import submission
 from vertex_vllm.config import Deployment, load_deployment
 from vertex_vllm.runs.submission import Submission, submit
@@ -50,7 +50,7 @@ class DemoProject:
 def demo_project(cloud: Connection) -> DemoProject:
     from google.cloud import secretmanager
 
-    runtime.ensure()
+    ensure_runtime()
     project = DemoProject(
         id=f"e2e-{uuid.uuid4().hex[:8]}",
         token=f"hf_canary{uuid.uuid4().hex}",

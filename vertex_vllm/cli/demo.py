@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vertex_vllm.cli.failures import told
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -74,14 +76,17 @@ def local_cloud(console: "Console", reports: Path) -> Iterator["Connection"]:
 
     What its containers and pipelines logged stays in `reports` when the demo fails.
     """
-    from localcloud import daemon, runtime
+    from localcloud import daemon
+    from localcloud.runtime import RuntimeInstallError, ensure_runtime
 
     console.rule("[bold]Setting up")
-    runtime.ensure()
+    with told(RuntimeInstallError):
+        ensure_runtime(console.print)
     state_dir = Path(tempfile.mkdtemp(prefix="vertex-vllm-demo-"))
     ended_well = False
     try:
-        connection = daemon.up(state_dir, project=PROJECT, lifeline=True)
+        with told(daemon.DaemonError):
+            connection = daemon.up(state_dir, project=PROJECT, lifeline=True)
         os.environ.update(connection.environment)
         console.print(f"The local cloud is up, pid {connection.pid}")
         yield connection
@@ -98,10 +103,11 @@ def fill_hub(cloud: "Connection", deployments: Iterable["Deployment"], console: 
     """Put the demo's models on the local Hub, gated where the config has a token, and a new token in a secret."""
     from google.cloud import secretmanager
 
-    from localcloud.demo_models.build import ensure
+    from localcloud.demo_models.build import DemoModelError, ensure
 
     token = f"hf_{secrets.token_hex(17)}"
-    models = ensure()
+    with told(DemoModelError):
+        models = ensure(console.print)
     gated = [deployment.model.id for deployment in deployments if deployment.hf_token_secret]
     for model_id, path in models.items():
         cloud.admin("PUT", "/_local/hub/repos", {"id": model_id, "path": str(path), "gated": model_id in gated})
@@ -162,7 +168,8 @@ def show_outcome(deployment: "Deployment", run: "Run", reports: Path, console: "
 def read_object(uri: str) -> bytes:
     from google.cloud import storage
 
-    return storage.Blob.from_uri(uri, client=storage.Client(project=PROJECT)).download_as_bytes()
+    blob = storage.Blob.from_uri(uri, client=storage.Client(project=PROJECT))
+    return bytes(blob.download_as_bytes())
 
 
 def read_json(run: "Run", step: str, artifact: str) -> Any:

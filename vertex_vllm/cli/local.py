@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from vertex_vllm.cli.failures import told
+
 _state_option = click.option(
     "--state",
     "state_dir",
@@ -31,7 +33,8 @@ def up(state_dir: Path, project: str, region: str) -> None:
     """Start the local cloud in the background."""
     from localcloud import daemon
 
-    connection = daemon.up(state_dir.resolve(), project=project, region=region)
+    with told(daemon.DaemonError):
+        connection = daemon.up(state_dir.resolve(), project=project, region=region)
     click.echo(f"The local cloud is up: project {project}, state in {state_dir}, pid {connection.pid}")
     click.echo('Bring a shell there with: eval "$(vertex-vllm local env)"')
 
@@ -42,7 +45,8 @@ def down(state_dir: Path) -> None:
     """Stop the local cloud and every process it started. Its state stays."""
     from localcloud import daemon
 
-    stopped = daemon.down(state_dir.resolve())
+    with told(daemon.DaemonError):
+        stopped = daemon.down(state_dir.resolve())
     click.echo("The local cloud is down" if stopped else "The local cloud was not up")
 
 

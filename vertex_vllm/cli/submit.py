@@ -106,19 +106,18 @@ def submission(
     deployment: "Deployment", pipeline: str, project: str, replaced: Mapping[str, Any] | None = None
 ) -> "Submission":
     """What `submit` sends, as a value; `replaced` are parameters that differ from the config's."""
-    from vertex_vllm.config import default_bucket
+    from vertex_vllm.config import runs_bucket
     from vertex_vllm.config.pipeline_parameters import parameter_values
     from vertex_vllm.runs.submission import Submission, job_id, run_labels
 
     region = deployment.google_cloud.region
-    bucket = deployment.google_cloud.bucket or default_bucket(project, region)
     return Submission(
         project=project,
         region=region,
         spec=Path(__file__).resolve().parents[2] / "compiled" / f"{pipeline}.yaml",
         job_id=job_id(pipeline, deployment.name),
         parameters=parameter_values(pipeline, deployment, project) | dict(replaced or {}),
-        pipeline_root=f"gs://{bucket}-runs",
+        pipeline_root=f"gs://{runs_bucket(project, region)}",
         labels=run_labels(pipeline, deployment.name),
         service_account=deployment.google_cloud.pipeline_service_account,
     )

@@ -3,7 +3,7 @@
 from vertex_vllm.config.catalogue_check import Fault, check_against_catalog
 from vertex_vllm.config.deployment import Deployment, Thresholds
 from vertex_vllm.config.load import load_deployment
-from vertex_vllm.config.names import default_bucket, secret_version_name
+from vertex_vllm.config.names import default_bucket, runs_bucket, secret_version_name
 
 __all__ = [
     "Deployment",
@@ -12,5 +12,6 @@ __all__ = [
     "check_against_catalog",
     "default_bucket",
     "load_deployment",
+    "runs_bucket",
     "secret_version_name",
 ]

@@ -2,7 +2,7 @@
 
 import hashlib
 
-# Cloud Storage: "Bucket names must be between 3 and 63 characters"; some are left for a suffix.
+# Cloud Storage: "Bucket names must be between 3 and 63 characters"; five are left for `runs_bucket`.
 _BUCKET_LENGTH = 58
 
 
@@ -13,6 +13,11 @@ def default_bucket(project: str, region: str) -> str:
         return name
     suffix = f"-vertex-vllm-{region}-{hashlib.sha256(project.encode()).hexdigest()[:6]}"
     return name[: _BUCKET_LENGTH - len(suffix)] + suffix
+
+
+def runs_bucket(project: str, region: str) -> str:
+    """Bucket of the artifacts that pipeline runs put out. Not the one with the weights, which the first run makes."""
+    return f"{default_bucket(project, region)}-runs"
 
 
 def secret_version_name(secret: str, project: str) -> str:

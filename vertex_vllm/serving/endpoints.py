@@ -4,10 +4,10 @@ from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 from google.longrunning import operations_pb2
 
-from vertex_vllm.errors import DeploymentError
+from vertex_vllm.errors import DeploymentError, InputError
 from vertex_vllm.lifecycle.ownership import MANAGED_BY
 from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, TRANSIENT
+from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, TRANSIENT, endpoint_client, service_errors
 from vertex_vllm.serving.interruption import Interruption
 from vertex_vllm.serving.operations import Deadline, OperationUnfinishedError, failure, wait_for_operation
 
@@ -19,6 +19,18 @@ def get_endpoint(client: vertex.EndpointServiceClient, name: str) -> vertex.Endp
         return client.get_endpoint(name=name, retry=RETRY, timeout=CALL_SECONDS)
     except exceptions.NotFound:
         return None
+
+
+def require_serving(endpoint_name: str) -> ResourceName:
+    """The name of an Endpoint that is there and has something deployed. Raises InputError for any other."""
+    name = ResourceName.parse(endpoint_name, "endpoints")
+    with service_errors(f"Looking for endpoint {name.id}"):
+        endpoint = get_endpoint(endpoint_client(name.region), str(name))
+    if endpoint is None:
+        raise InputError("There is no such endpoint", where=str(name), fix="vertex-vllm submit makes one.")
+    if not endpoint.deployed_models:
+        raise InputError("Nothing is deployed on this endpoint", where=str(name), fix="Deploy to it first.")
+    return name
 
 
 def ensure_endpoint(
