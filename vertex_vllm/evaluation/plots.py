@@ -35,6 +35,7 @@ _STYLE = {
     "ytick.color": _INK,
     "legend.frameon": False,
 }
+_LABEL_CHARACTERS = 36
 _HALF_WIDTH, _FULL_WIDTH = 4.7, 9.6  # Inches of 72 points: 338 and 691 of them; the page scales both.
 
 
@@ -130,5 +131,6 @@ def _questions(axes: Axes, answers: Sequence[Answered]) -> None:
 
 
 def _plain(text: str) -> str:
-    """Without `$`, which matplotlib would take for mathematics."""
-    return text.replace("$", r"\$")
+    """Short enough to leave room for the bars, and without `$`, which matplotlib would take for mathematics."""
+    short = text if len(text) <= _LABEL_CHARACTERS else f"{text[: _LABEL_CHARACTERS - 1]}…"
+    return short.replace("$", r"\$")
