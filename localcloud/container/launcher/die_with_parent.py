@@ -1,0 +1,15 @@
+"""Importing this has the kernel kill the process when its parent is gone, and likewise whatever is forked from it."""
+
+import ctypes
+import os
+import signal
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+_die_with_parent()
+os.register_at_fork(after_in_child=_die_with_parent)

@@ -1,0 +1,45 @@
+"""The container's own disk: a temporary folder that is gone when the container is, however it ended."""
+
+import contextlib
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_PREFIX = "vertex-vllm-container-"
+_LOCK = "in-use"
+
+
+@contextlib.contextmanager
+def workspace() -> Iterator[Path]:
+    """A folder that is removed at the end, together with those of containers that were killed.
+
+    Its path is short, because Unix sockets inside it may have no more than 107 characters.
+    """
+    parent = Path(tempfile.gettempdir())
+    _sweep(parent)
+    directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    try:
+        with (directory / _LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            (directory / "tmp").mkdir()
+            yield directory
+    finally:
+        _remove(directory)
+
+
+def _sweep(parent: Path) -> None:
+    for lock_path in parent.glob(f"{_PREFIX}*/{_LOCK}"):
+        with contextlib.suppress(OSError), lock_path.open() as lock:
+            # Who holds it is alive: BlockingIOError, an OSError.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock_path.parent, ignore_errors=True)
+
+
+def _remove(directory: Path) -> None:
+    # Downloads that were broken off may still write: a second look finds what they made meanwhile.
+    for _ in range(3):
+        shutil.rmtree(directory, ignore_errors=True)
+        if not directory.exists():
+            return
