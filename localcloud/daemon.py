@@ -23,8 +23,8 @@ DEFAULT_REGION = "us-central1"
 
 # Importing the client packages takes three seconds on an idle machine, and many times that on a busy one.
 _START_SECONDS = 120.0
-# Longer than a container takes to end, and all containers end at the same time.
-_STOP_SECONDS = 60.0
+# More than pipelines, operations and containers may take, one after the other, each with a grace of its own.
+_STOP_SECONDS = 120.0
 _POLL_SECONDS = 0.02
 _ADMIN_SECONDS = 60.0
 

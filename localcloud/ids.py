@@ -12,9 +12,9 @@ class Ids:
         self._next_number = next_number
 
     def numeric(self, digits: int = 19) -> str:
-        """Decimal digits without a leading zero, as Vertex AI's resource ids."""
-        low = 10 ** (digits - 1)
-        return str(low + int(self._digest(), 16) % (9 * low))
+        """At most 19 decimal digits, no leading zero; a signed 64-bit integer, as Vertex AI's resource ids."""
+        low, high = 10 ** (digits - 1), min(10**digits, 2**63)
+        return str(low + int(self._digest(), 16) % (high - low))
 
     def hex(self, length: int = 32) -> str:
         """Lower-case hexadecimal digits, at most 128."""

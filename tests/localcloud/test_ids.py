@@ -19,6 +19,7 @@ def test_ids_have_the_asked_length_and_do_not_repeat() -> None:
     ids = _ids("a")
     made = [ids.numeric(19) for _ in range(1000)]
     assert {len(number) for number in made} == {19}
+    assert max(int(number) for number in made) < 2**63
     assert len(set(made)) == 1000
     assert len(ids.hex(128)) == 128
 
