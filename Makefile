@@ -37,7 +37,7 @@ check-compiled: $(VENV)/.ready  ## Fail when compiled/*.yaml is not what `make c
 	@$(BIN)/python -m pipelines.compile --check
 
 schema: $(VENV)/.ready  ## Write configs/deployment.schema.json for editors
-	@$(BIN)/python -m vertex_vllm.config.schema
+	@$(BIN)/python -m vertex_vllm.config.schema configs/deployment.schema.json
 
 local-up: $(VENV)/.ready  ## Start the local cloud
 	@$(BIN)/vertex-vllm local up

@@ -41,7 +41,7 @@ def plan_serving(
         deployment: Name of the deployment, on everything it makes.
         model_id: Hugging Face repo, owner/name.
         region: Region of endpoint, model and bucket.
-        hf_token_secret: Secret Manager version with the Hugging Face token, projects/P/secrets/S/versions/V; empty: anonymous.
+        hf_token_secret: Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous.
         machine_type: Vertex AI machine type. Default: the planner's choice.
         accelerator_type: Accelerator, as in Vertex AI's AcceleratorType. Default: the machine's.
         accelerator_count: Accelerators a replica. 0: as many as the machine has.

@@ -50,7 +50,7 @@ _REQUIRED = {"project"}
 _DESCRIPTIONS = {
     "project": "Project id.",
     "hf_token_secret": (
-        "Secret Manager version with the Hugging Face token, projects/P/secrets/S/versions/V; empty: anonymous."
+        "Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous."
     ),
 }
 _EVALUATION = ("concurrency", "min_exact_match", "max_p95_time_to_first_token_seconds", "min_tokens_per_second")

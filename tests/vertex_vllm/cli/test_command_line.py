@@ -15,7 +15,11 @@ GOOD = (ROOT / "configs" / "llama-3.1-8b-instruct.yaml").read_text()
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "vertex_vllm", *map(str, arguments)], capture_output=True, text=True, check=False, cwd=ROOT
+        [sys.executable, "-m", "vertex_vllm", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
     )
 
 
