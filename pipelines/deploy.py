@@ -57,7 +57,7 @@ def deploy(
         bucket: Bucket for weights. Default: PROJECT-vertex-vllm-REGION, made if missing.
         revision: Branch, tag or commit of the repo.
         hf_token_secret: Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous.
-        serving_service_account: Service account of the container. Default: the project's Compute Engine default account.
+        serving_service_account: Service account of the container. Default: Compute Engine's default account.
         machine_type: Vertex AI machine type. Default: the planner's choice.
         accelerator_type: Accelerator, as in Vertex AI's AcceleratorType. Default: the machine's.
         accelerator_count: Accelerators a replica. 0: as many as the machine has.

@@ -28,7 +28,7 @@ def mirror(
         bucket: Bucket for weights. Default: PROJECT-vertex-vllm-REGION, made if missing.
         revision: Branch, tag or commit of the repo.
         hf_token_secret: Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous.
-        serving_service_account: Service account of the container. Default: the project's Compute Engine default account.
+        serving_service_account: Service account of the container. Default: Compute Engine's default account.
     """
     bucket_ready = setup_bucket(
         project=project,
