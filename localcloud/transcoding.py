@@ -35,7 +35,7 @@ class Match:
 
     @property
     def version(self) -> str:
-        """"" where the URL has none: generated v1 clients poll operations at `/ui/…`."""
+        """Empty where the URL has none: generated v1 clients poll operations at `/ui/…`."""
         first = self.rule.uri.split("/")[1]
         return "" if first == "ui" else first
 
