@@ -1,5 +1,6 @@
 from typing import Any
 
+import httpx
 import pytest
 from echo_deployments import create_endpoint
 from google.api_core import exceptions
@@ -118,3 +119,19 @@ def test_fields_that_no_update_changes(gapic: Any, parent: str, path: str) -> No
     created = create_endpoint(gapic, parent)
     with pytest.raises(exceptions.InvalidArgument, match=path):
         gapic.endpoints.update_endpoint(endpoint={"name": created.name}, update_mask={"paths": [path]})
+
+
+@pytest.mark.parametrize("permission", ["aiplatform.endpoints.create", "aiplatform.models.upload"])
+def test_what_was_denied_beforehand(cloud: Any, gapic: Any, parent: str, permission: str) -> None:
+    denial = {"permission": permission, "resource": parent.partition("/locations/")[0], "denied": True}
+    httpx.put(f"{cloud.admin_url}/_local/denials", json=denial, trust_env=False).raise_for_status()
+
+    def call() -> Any:
+        if permission == "aiplatform.models.upload":
+            return gapic.models.upload_model(parent=parent, model={"display_name": "car"})
+        return gapic.endpoints.create_endpoint(parent=parent, endpoint={"display_name": "car"})
+
+    with pytest.raises(exceptions.PermissionDenied, match=permission):
+        call()
+    httpx.put(f"{cloud.admin_url}/_local/denials", json={**denial, "denied": False}, trust_env=False)
+    assert call().result().name if permission.endswith("create") else call().result().model

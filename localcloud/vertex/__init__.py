@@ -1,0 +1,1 @@
+"""Vertex AI on one machine: models, endpoints, deployed models and their predictions."""
