@@ -30,6 +30,27 @@ def group_members(group: int) -> list[int]:
     return members
 
 
+def started_with(text: str) -> list[str]:
+    """`PID COMMAND` of every running process that was started with `text` somewhere in its environment."""
+    if not (_PROC / "self/stat").exists():
+        # -E adds the environment behind the command.
+        rows = [line.strip() for line in _ps("-A", "-E", "-ww", "-o", "pid=,command=")]
+        return [row[:200] for row in rows if text in row]
+    found = []
+    for entry in _PROC.iterdir():
+        if entry.name.isdigit() and text.encode() in _read(entry / "environ"):
+            command = _read(entry / "cmdline").replace(b"\0", b" ").decode(errors="replace").strip()
+            found.append(f"{entry.name} {command}")
+    return found
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:  # gone, or another user's
+        return b""
+
+
 def _stat(pid: int) -> list[str] | None:
     """The fields of `/proc/<pid>/stat` from the 3rd (state) on; the 5th is the group, the 22nd the start (proc(5))."""
     try:

@@ -190,6 +190,7 @@ def remaining_resources(regions: Iterable[str]) -> list[str]:
 
 
 def remaining_processes(cloud: "Connection") -> list[str]:
-    from localcloud.processes import left_behind
+    """What the local cloud started, and what that started: all of it has the state's folder in its environment."""
+    from localcloud.process_table import started_with
 
-    return [f"process {process}" for process in left_behind(cloud.state_dir)]
+    return [f"process {process}" for process in started_with(str(cloud.state_dir))]

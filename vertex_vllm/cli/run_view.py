@@ -9,13 +9,7 @@ from rich.table import Table
 
 from vertex_vllm.runs.watching import Run, Step
 
-# Groups that KFP makes of `with` blocks: their steps are shown, they are not.
-GROUPS = ("exit-handler-", "condition-", "for-loop-")
 _STYLE = {"SUCCEEDED": "green", "FAILED": "bold red", "RUNNING": "cyan", "CANCELLED": "yellow", "SKIPPED": "dim"}
-
-
-def visible_steps(run: Run) -> list[Step]:
-    return [step for step in run.steps if not step.name.startswith(GROUPS) and step.name != run.name.split("/")[-1]]
 
 
 def elapsed_seconds(step: Step, now: datetime) -> float | None:
@@ -30,7 +24,7 @@ def run_table(run: Run, now: datetime) -> Table:
     table.add_column("step")
     table.add_column("state")
     table.add_column("time", justify="right")
-    for step in visible_steps(run):
+    for step in run.steps:
         seconds = elapsed_seconds(step, now)
         style = _STYLE.get(step.state, "")
         table.add_row(
@@ -57,7 +51,7 @@ class RunView:
         if self._live:
             self._live.update(run_table(run, now))
             return
-        for step in visible_steps(run):
+        for step in run.steps:
             if self._told.get(step.name) != step.state:
                 self._told[step.name] = step.state
                 seconds = elapsed_seconds(step, now)

@@ -57,8 +57,9 @@ def pipeline_client(region: str) -> "PipelineServiceClient":
 
 
 def read_run(job: Any) -> Run:
-    """A `PipelineJob` message as a `Run`, steps in the order they started."""
-    details = [task for task in job.job_detail.task_details if task.task_name]
+    """A `PipelineJob` message as a `Run`. The tasks that only hold others (the run itself, groups) are no steps."""
+    groups = {task.parent_task_id for task in job.job_detail.task_details}
+    details = [task for task in job.job_detail.task_details if task.task_id not in groups]
     steps = [
         Step(
             name=task.task_name,
