@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from vertex_vllm.errors import InferenceError
-from vertex_vllm.inference.client import EndpointClient
+from vertex_vllm.inference.client import EndpointClient, Message
+
+Prompt = str | Sequence[Message]
+"""Text to complete by predict, or messages to answer by chat completions, streamed."""
 
 
 @dataclass(frozen=True)
@@ -32,25 +35,24 @@ class Reply:
         return (self.output_tokens - 1) / decoding if self.output_tokens > 1 and decoding > 0 else None
 
 
-def ask_all(
-    client: EndpointClient, prompts: Sequence[str], chat: bool, max_tokens: int, concurrency: int
-) -> tuple[Reply, ...]:
+def ask_all(client: EndpointClient, prompts: Sequence[Prompt], max_tokens: int, concurrency: int) -> tuple[Reply, ...]:
     """Replies in the order of `prompts`, at most `concurrency` of them under way at once."""
     with ThreadPoolExecutor(max_workers=max(concurrency, 1)) as pool:
-        return tuple(pool.map(partial(ask, client, chat=chat, max_tokens=max_tokens), prompts))
+        return tuple(pool.map(partial(ask, client, max_tokens=max_tokens), prompts))
 
 
-def ask(client: EndpointClient, prompt: str, chat: bool, max_tokens: int) -> Reply:
-    """A refusal is a reply too: its `error` says why. Streams where the model has a chat template."""
+def ask(client: EndpointClient, prompt: Prompt, max_tokens: int) -> Reply:
+    """A refusal is a reply too: its `error` says why."""
     start = time.monotonic()
     try:
-        return _stream(client, prompt, max_tokens) if chat else _complete(client, prompt, max_tokens)
+        if isinstance(prompt, str):
+            return _complete(client, prompt, max_tokens)
+        return _stream(client, prompt, max_tokens)
     except InferenceError as error:
         return Reply("", time.monotonic() - start, error=str(error))
 
 
-def _stream(client: EndpointClient, prompt: str, max_tokens: int) -> Reply:
-    messages = [{"role": "user", "content": prompt}]
+def _stream(client: EndpointClient, messages: Sequence[Message], max_tokens: int) -> Reply:
     chunks = list(client.stream_chat(messages, max_tokens=max_tokens, temperature=0.0))
     if not chunks:
         raise InferenceError("The stream held no chunk")

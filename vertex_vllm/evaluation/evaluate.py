@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from vertex_vllm.errors import InferenceError
-from vertex_vllm.evaluation.asking import Reply, ask_all
+from vertex_vllm.evaluation.asking import Prompt, Reply, ask_all
 from vertex_vllm.evaluation.load import Load, percentile, put_load
 from vertex_vllm.evaluation.quality import (
     Question,
@@ -117,8 +117,8 @@ def _percentiles(name: str, unit: str, values: Sequence[float]) -> dict[str, flo
 def _ask_questions(
     client: EndpointClient, chat: bool, concurrency: int, questions: Sequence[Question]
 ) -> tuple[Answered, ...]:
-    prompts = [chat_prompt(question) if chat else completion_prompt(question) for question in questions]
-    replies = ask_all(client, prompts, chat, ANSWER_TOKENS, concurrency)
+    prompts: list[Prompt] = [chat_prompt(asked) if chat else completion_prompt(asked) for asked in questions]
+    replies = ask_all(client, prompts, ANSWER_TOKENS, concurrency)
     return tuple(judge(question, reply, chat) for question, reply in zip(questions, replies, strict=True))
 
 

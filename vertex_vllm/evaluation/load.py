@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vertex_vllm.evaluation.asking import Reply, ask, ask_all
+from vertex_vllm.evaluation.asking import Prompt, Reply, ask, ask_all
 from vertex_vllm.inference.client import EndpointClient
 
 MAX_TOKENS = 64
@@ -30,16 +30,17 @@ class Load:
 
 def put_load(client: EndpointClient, chat: bool, concurrency: int, max_tokens: int = MAX_TOKENS) -> Load:
     """Keeps `concurrency` requests under way, REQUESTS_PER_WORKER for each, after one that warms caches up."""
-    ask(client, _prompt(len(_TOPICS)), chat, max_tokens)
-    prompts = [_prompt(number) for number in range(max(concurrency, 1) * REQUESTS_PER_WORKER)]
+    ask(client, _prompt(len(_TOPICS), chat), max_tokens)
+    prompts = [_prompt(number, chat) for number in range(max(concurrency, 1) * REQUESTS_PER_WORKER)]
     start = time.monotonic()
-    replies = ask_all(client, prompts, chat, max_tokens, concurrency)
+    replies = ask_all(client, prompts, max_tokens, concurrency)
     return Load(max(concurrency, 1), replies, time.monotonic() - start)
 
 
-def _prompt(number: int) -> str:
+def _prompt(number: int, chat: bool) -> Prompt:
     # The number comes first: equal beginnings would be answered from vLLM's prefix cache.
-    return f"{number + 1}. Describe {_TOPICS[number % len(_TOPICS)]} in a few sentences."
+    text = f"{number + 1}. Describe {_TOPICS[number % len(_TOPICS)]} in a few sentences."
+    return ({"role": "user", "content": text},) if chat else text
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

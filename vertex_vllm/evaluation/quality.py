@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
+from vertex_vllm.inference.client import Message
+
 _ARTICLES = frozenset({"a", "an", "the"})
 # String's punctuation is ASCII's; in other scripts the Unicode categories P* say what is punctuation.
 _ASCII_PUNCTUATION = frozenset(string.punctuation)
 
-INSTRUCTION = "Answer with the answer alone, in as few words as possible."
-# A model without a chat template completes text: it is shown the form, with questions that are not in the set.
+_INSTRUCTION = "Answer with the answer alone, in as few words as possible."
+# Shown before each question, and not in the set: small models learn the form of an answer from examples alone.
 _EXAMPLES = (("What is the capital of Italy?", "Rome"), ("How many legs does a spider have?", "8"))
 
 
@@ -32,9 +34,17 @@ def load_questions() -> tuple[Question, ...]:
     return tuple(Question(row["id"], row["category"], row["question"], tuple(row["accepted"])) for row in rows)
 
 
-def chat_prompt(question: Question) -> str:
-    # In the user's message: some chat templates (Gemma 2's) refuse a system message.
-    return f"{question.question}\n{INSTRUCTION}"
+def chat_prompt(question: Question) -> tuple[Message, ...]:
+    """The examples as earlier turns, and the question."""
+    messages = []
+    for asked, answer in _EXAMPLES:
+        messages += [_user_message(asked), {"role": "assistant", "content": answer}]
+    return (*messages, _user_message(question.question))
+
+
+def _user_message(question: str) -> Message:
+    # The instruction stands here because some chat templates (Gemma 2's) refuse a system message.
+    return {"role": "user", "content": f"{question}\n{_INSTRUCTION}"}
 
 
 def completion_prompt(question: Question) -> str:

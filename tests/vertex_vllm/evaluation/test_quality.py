@@ -60,7 +60,7 @@ def test_an_exact_answer_contains_itself(answer: str, accepted: list[str]) -> No
 @pytest.mark.parametrize("question", load_questions(), ids=lambda question: question.id)
 def test_every_shipped_question_can_be_answered_right(question: Question) -> None:
     assert all(normalise(right) for right in question.accepted)
-    assert not contains(chat_prompt(question), question.accepted), "the question gives its answer away"
+    assert not contains(completion_prompt(question), question.accepted), "the prompt gives the answer away"
 
 
 def test_the_shipped_questions_are_distinct_and_cover_each_category_well() -> None:
@@ -68,6 +68,12 @@ def test_the_shipped_questions_are_distinct_and_cover_each_category_well() -> No
     assert len({question.id for question in questions}) == len(questions) >= 20
     categories = [question.category for question in questions]
     assert all(categories.count(category) >= 5 for category in categories)
+
+
+def test_a_chat_shows_the_form_of_an_answer_and_ends_with_the_question() -> None:
+    messages = chat_prompt(Question("one", "geography", "What is the capital of Spain?", ("Madrid",)))
+    assert [message["role"] for message in messages] == ["user", "assistant", "user", "assistant", "user"]
+    assert messages[-1]["content"].startswith("What is the capital of Spain?\n")
 
 
 def test_a_completion_ends_where_the_answer_does() -> None:
