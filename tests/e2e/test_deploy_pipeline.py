@@ -61,8 +61,8 @@ def test_the_evaluation_leaves_figures_and_a_report(served_text: Served) -> None
     report = content(served_text.run, "evaluate-endpoint", "report").decode()
     metrics = served_text.run.output("evaluate-endpoint", "metrics")
     assert metrics is not None
-    assert 0.3 <= metrics.metadata["exact_match"] <= 1
-    assert metrics.metadata["time_to_first_token_seconds_p95"] > 0
+    assert 0.2 <= metrics.metadata["exact_match"] <= 1
+    assert metrics.metadata["time_to_first_token_p95_seconds"] > 0
     assert metrics.metadata["tokens_per_second_p50"] > 0
     assert evaluation["deployment"] == served_text.deployment.name
     assert "<svg" in report
@@ -104,9 +104,7 @@ def test_an_endpoint_that_exists_can_be_evaluated(served_text: Served, demo_proj
     assert run.output("evaluate-endpoint", "report") is not None
 
 
-def test_a_missed_threshold_fails_the_run_and_leaves_the_report(
-    served_text: Served, demo_project: DemoProject
-) -> None:
+def test_a_missed_threshold_fails_the_run_and_leaves_the_report(served_text: Served, demo_project: DemoProject) -> None:
     run = demo_project.run("evaluate", served_text.deployment, endpoint=served_text.endpoint, min_exact_match=1.0)
     assert run.state == "FAILED"
     assert "exact" in next(step.error for step in run.steps if step.name == "evaluate-endpoint")

@@ -131,6 +131,7 @@ def run_pipeline(deployment: "Deployment", console: "Console") -> "Run":
 
     console.rule(f"[bold]{deployment.name}: {deployment.model.id}")
     resource_name = submit(submission(deployment, "deploy", PROJECT))
+    console.print(f"Submitted: {resource_name}")
     view = RunView(console)
     try:
         with view.shown():

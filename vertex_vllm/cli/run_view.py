@@ -3,20 +3,22 @@
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from vertex_vllm.runs.watching import Run, Step
 
-_STYLE = {"SUCCEEDED": "green", "FAILED": "bold red", "RUNNING": "cyan", "CANCELLED": "yellow", "SKIPPED": "dim"}
+# States of steps that have run, or do.
+_STYLE = {"RUNNING": "cyan", "SUCCEEDED": "green", "FAILED": "bold red", "CANCELLING": "yellow", "CANCELLED": "yellow"}
 
 
-def elapsed_seconds(step: Step, now: datetime) -> float | None:
-    """Seconds the step has run, or ran; None before it starts."""
-    if step.started is None or step.state == "PENDING":
-        return None
-    return ((step.ended or now) - step.started).total_seconds()
+def elapsed(step: Step, now: datetime) -> str:
+    """Seconds the step has run, or ran; empty for one that never started."""
+    if step.started is None or step.state not in _STYLE:
+        return ""
+    return f"{((step.ended or now) - step.started).total_seconds():.0f} s"
 
 
 def run_table(run: Run, now: datetime) -> Table:
@@ -25,13 +27,7 @@ def run_table(run: Run, now: datetime) -> Table:
     table.add_column("state")
     table.add_column("time", justify="right")
     for step in run.steps:
-        seconds = elapsed_seconds(step, now)
-        style = _STYLE.get(step.state, "")
-        table.add_row(
-            step.name,
-            f"[{style}]{step.state}[/]" if style else step.state,
-            f"{seconds:.0f} s" if seconds is not None else "",
-        )
+        table.add_row(step.name, Text(step.state, _STYLE.get(step.state, "dim")), elapsed(step, now))
     return table
 
 
@@ -40,19 +36,26 @@ class RunView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
+        self._run: Run | None = None
         self._told: dict[str, str] = {}
 
     def shown(self) -> AbstractContextManager[object]:
-        return self._live or nullcontext()
+        if not self._console.is_terminal:
+            return nullcontext()
+        return Live(console=self._console, refresh_per_second=4, get_renderable=self._table)
 
     def update(self, run: Run) -> None:
-        now = datetime.now(UTC)
-        if self._live:
-            self._live.update(run_table(run, now))
-            return
+        self._run = run
+        if not self._console.is_terminal:
+            self._tell_changes(run)
+
+    def _table(self) -> RenderableType:
+        return run_table(self._run, datetime.now(UTC)) if self._run else ""
+
+    def _tell_changes(self, run: Run) -> None:
         for step in run.steps:
-            if self._told.get(step.name) != step.state:
+            if self._told.get(step.name, "PENDING") != step.state:
                 self._told[step.name] = step.state
-                seconds = elapsed_seconds(step, now)
-                self._console.print(f"  {step.name:<20} {step.state:<10}" + (f" {seconds:6.1f} s" if seconds else ""))
+                self._console.print(
+                    f"  {step.name:<20} {step.state:<14} {elapsed(step, datetime.now(UTC)):>6}".rstrip()
+                )

@@ -1,5 +1,6 @@
 """A compiled spec and its parameters as a running pipeline job."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,6 +52,8 @@ def submit(submission: Submission) -> str:
     from google.api_core.exceptions import GoogleAPICallError
     from google.cloud import aiplatform
 
+    # It tells at length, on standard output, what the caller is about to be told.
+    logging.getLogger("google.cloud.aiplatform").setLevel(logging.WARNING)
     try:
         job = aiplatform.PipelineJob(
             display_name=submission.job_id,
