@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from vertex_vllm.errors import InferenceError
 from vertex_vllm.evaluation.asking import Prompt, Reply, ask_all
-from vertex_vllm.evaluation.load import Load, percentile, put_load
+from vertex_vllm.evaluation.load import Load, percentile, put_load, warm_up
 from vertex_vllm.evaluation.quality import (
     Question,
     chat_prompt,
@@ -72,6 +72,7 @@ def evaluate_endpoint(
     Single refusals are recorded. Raises InferenceError where no question or no request of the load is answered at all.
     """
     client, started_at = EndpointClient(endpoint_name), datetime.now(UTC)
+    warm_up(client, chat)
     answers = _ask_questions(client, chat, concurrency, questions or load_questions())
     _require_any([answered.reply for answered in answers])
     load = put_load(client, chat, concurrency)

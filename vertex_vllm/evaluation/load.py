@@ -14,7 +14,7 @@ _TOPICS = ("a bridge", "rain", "a library", "bread", "the moon", "a bicycle", "a
 
 @dataclass(frozen=True)
 class Load:
-    """What came of it. The warm-up request is not among the replies."""
+    """What came of it."""
 
     concurrency: int
     replies: tuple[Reply, ...]
@@ -28,9 +28,13 @@ class Load:
         return sum(counts) / self.seconds if counts and self.seconds > 0 else None
 
 
+def warm_up(client: EndpointClient, chat: bool) -> None:
+    """One request that nobody measures: a server compiles and fills caches at its first."""
+    ask(client, _prompt(len(_TOPICS), chat), MAX_TOKENS)
+
+
 def put_load(client: EndpointClient, chat: bool, concurrency: int, max_tokens: int = MAX_TOKENS) -> Load:
-    """Keeps `concurrency` requests under way, REQUESTS_PER_WORKER for each, after one that warms caches up."""
-    ask(client, _prompt(len(_TOPICS), chat), max_tokens)
+    """Keeps `concurrency` requests under way, REQUESTS_PER_WORKER for each."""
     prompts = [_prompt(number, chat) for number in range(max(concurrency, 1) * REQUESTS_PER_WORKER)]
     start = time.monotonic()
     replies = ask_all(client, prompts, max_tokens, concurrency)
