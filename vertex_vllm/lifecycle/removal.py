@@ -105,7 +105,7 @@ def _delete(
     start: Callable[[], Operation],
     deadline: Deadline,
 ) -> str:
-    """Starts a deletion and waits for it; answers with why it did not work for now, or with nothing."""
+    """Starts a deletion and waits for it; answers with why it did not work, or with nothing."""
     try:
         started = start()
         return failure(wait_for_operation(client, started.operation.name, deadline, "Deleting"))
