@@ -24,7 +24,7 @@ check: $(VENV)/.ready  ## Lint, format, types, import rules, generated files cur
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/pytest -q tests/test_architecture.py tests/pipelines/test_compiled.py tests/vertex_vllm/config/test_schema.py
+	@$(BIN)/pytest -q tests/test_architecture.py tests/pipelines/test_compiled.py tests/vertex_vllm/config/test_shipped_configs.py
 
 format: $(VENV)/.ready  ## Rewrite the sources as ruff wants them
 	@$(BIN)/ruff check --fix .

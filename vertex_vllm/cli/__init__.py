@@ -15,7 +15,7 @@ COMMANDS = {
     "plan": "Show how a config would be served, and why, without creating anything.",
     "submit": "Run a pipeline on Vertex AI Pipelines with a config's parameters.",
     "demo": "The main job on this machine, from Hub to teardown, on the local cloud.",
-    "local": "A Google Cloud project on this machine: up, down, status, env.",
+    "local": "A Google Cloud project on this machine: up, down, status, env, hub.",
 }
 
 

@@ -1,11 +1,16 @@
-"""`vertex-vllm local up|down|status|env`"""
+"""`vertex-vllm local up|down|status|env|hub`"""
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vertex_vllm.cli.failures import told
+from vertex_vllm.errors import InputError
+
+if TYPE_CHECKING:
+    from localcloud.daemon import Connection
 
 _state_option = click.option(
     "--state",
@@ -69,11 +74,49 @@ def status(state_dir: Path) -> None:
 @_state_option
 def env(state_dir: Path) -> None:
     """Print the exports that bring any Google client to the local cloud."""
+    for name, value in sorted(running(state_dir).environment.items()):
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@local.command()
+@_state_option
+@click.argument("model_id")
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with the model's files. Default: one of the demo's models, built on first use.",
+)
+@click.option("--gated", is_flag=True, help="Only for tokens that have been granted access.")
+def hub(state_dir: Path, model_id: str, folder: Path | None, gated: bool) -> None:
+    """Put a model on the local Hugging Face Hub.
+
+    Example: vertex-vllm local hub HuggingFaceTB/SmolLM2-135M-Instruct
+    """
+    path = folder or demo_model(model_id)
+    running(state_dir).admin("PUT", "/_local/hub/repos", {"id": model_id, "path": str(path.resolve()), "gated": gated})
+    click.echo(f"On the local Hub: {model_id}")
+
+
+def demo_model(model_id: str) -> Path:
+    """Folder of one of the demo's models. Raises InputError for any other."""
+    from localcloud.demo_models.build import IMAGE_MODEL, TEXT_MODEL, DemoModelError, ensure
+    from localcloud.runtime import RuntimeInstallError, ensure_runtime
+
+    if model_id not in (TEXT_MODEL, IMAGE_MODEL):
+        raise InputError(
+            f"{model_id} is none of the demo's models", where="--from", fix=f"They are: {TEXT_MODEL}, {IMAGE_MODEL}"
+        )
+    with told(RuntimeInstallError, DemoModelError):
+        ensure_runtime(click.echo)
+        return ensure(click.echo)[model_id]
+
+
+def running(state_dir: Path) -> "Connection":
+    """The local cloud on that folder. Raises InputError when it is down."""
     from localcloud import daemon
-    from vertex_vllm.errors import InputError
 
     connection = daemon.status(state_dir.resolve())
     if connection is None:
         raise InputError("the local cloud is down", where=str(state_dir), fix="Start it: vertex-vllm local up")
-    for name, value in sorted(connection.environment.items()):
-        click.echo(f"export {name}={shlex.quote(value)}")
+    return connection
