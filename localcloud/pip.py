@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 # Both while pip downloads many small packages and while it unpacks, it says nothing for long.
@@ -17,6 +17,8 @@ _LINES_KEPT = 20
 # "Downloading torch-2.13.0-cp311-cp311-linux_x86_64.whl (191.8 MB)", also "Using cached …"
 _DOWNLOAD = re.compile(r"\s*(?:Downloading|Using cached) (?P<file>\S+) \((?P<size>[\d.]+) (?P<unit>kB|MB|GB)\)")
 _MEGABYTES = {"kB": 0.001, "MB": 1.0, "GB": 1000.0}
+# Variables by which the local cloud takes clients to its proxy, which has no way to a package index.
+_WAY_TO_THE_CLOUD = ("HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class PipError(Exception):
@@ -54,6 +56,13 @@ class Progress:
         self._report(f"  {time.monotonic() - self._started:4.0f} s  {what}")
 
 
+def variables_for_pip(environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment`, less the way to the local cloud where a shell has that from `vertex-vllm local env`."""
+    in_the_cloud = environment.get("GCE_METADATA_HOST", "").startswith("127.0.0.1:")
+    withheld = _WAY_TO_THE_CLOUD if in_the_cloud else ()
+    return {name: value for name, value in environment.items() if name not in withheld}
+
+
 def run_pip(python: Path, arguments: Sequence[str], report: Callable[[str], None], *, command: str = "install") -> None:
     """`pip <command> <arguments>` with the environment that `python` belongs to.
 
@@ -66,7 +75,7 @@ def run_pip(python: Path, arguments: Sequence[str], report: Callable[[str], None
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**variables_for_pip(os.environ), "PYTHONUNBUFFERED": "1"},
     )
     try:
         last_lines = _follow(process, Progress(report))

@@ -43,13 +43,15 @@ def run_container(settings: Settings) -> int:
         log(note)
     try:
         python = ensure_runtime(log)
-        with socket.create_server(("127.0.0.1", settings.port)) as listener, workspace() as directory:
-            return asyncio.run(_run(settings, translation, python, directory, listener))
+        listener = _listen(settings.port)
     except RuntimeInstallError as error:
         log(str(error))
+        return 1
     except OSError as error:
         log(f"cannot serve on port {settings.port}: {error}")
-    return 1
+        return 1
+    with listener, workspace() as directory:
+        return asyncio.run(_run(settings, translation, python, directory, listener))
 
 
 async def _run(
@@ -137,6 +139,15 @@ def _told_to_end() -> asyncio.Event:
 
     watch_lifeline(on_lifeline_end)
     return event
+
+
+def _listen(port: int) -> socket.socket:
+    # asyncio turns Nagle's delays off, between the parts of a stream, only of sockets that say they are TCP.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen()
+    return listener
 
 
 class _FrontServer(uvicorn.Server):

@@ -26,7 +26,7 @@ def server_variables(workspace: Path, inherited: Mapping[str, str], *, offline: 
         "HOME": str(workspace),
         # Neither the user's Hub token nor their cache: a demo model may bear the name of a real one.
         "HF_HOME": str(workspace / "huggingface"),
-        "TMPDIR": str(workspace / "tmp"),
+        "TMPDIR": str(workspace),
         "VLLM_CONFIG_ROOT": str(workspace / "vllm"),
         # vLLM looks at a model class in a process of its own, for 10 s, and remembers here what it saw.
         "VLLM_CACHE_ROOT": str(cache_directory() / "vllm"),

@@ -7,23 +7,27 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-_PREFIX = "vertex-vllm-container-"
+_PREFIX = "vllm-container-"
 _LOCK = "in-use"
+# Of a Unix socket's path (sockaddr_un), less the "/" and the UUID by which vLLM names its sockets.
+_LONGEST_PATH = 107 - 37
+_SHORT_PARENT = Path("/tmp")
 
 
 @contextlib.contextmanager
 def workspace() -> Iterator[Path]:
     """A folder that is removed at the end, together with those of containers that were killed.
 
-    Its path is short, because Unix sockets inside it may have no more than 107 characters.
+    It is in the system's temporary folder, unless Unix sockets would have too long a path there.
     """
     parent = Path(tempfile.gettempdir())
+    if len(str(parent / f"{_PREFIX}12345678")) > _LONGEST_PATH:
+        parent = _SHORT_PARENT
     _sweep(parent)
     directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     try:
         with (directory / _LOCK).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            (directory / "tmp").mkdir()
             yield directory
     finally:
         _remove(directory)

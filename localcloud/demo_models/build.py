@@ -57,7 +57,7 @@ def _key() -> str:
     for package in _PACKAGES:
         digest.update(f"{package}=={pinned_version(package)}\n".encode())
     for path in (_RECIPE, *sorted(path for folder in _FILES.values() for path in folder.iterdir())):
-        digest.update(f"{path.relative_to(_HERE)}\n".encode() + path.read_bytes())
+        digest.update(f"{path.parent.name}/{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -75,7 +75,7 @@ def _build(destination: Path, python: Path, report: Report) -> None:
             shutil.copyfile(work / _LICENSE, repositories / model / "LICENSE")
         _follow_recipe(python, work, repositories, report)
         # All or nothing: a folder of this name is complete.
-        (repositories).rename(destination)
+        repositories.rename(destination)
     report(f"The demo's models are ready after {time.monotonic() - started:.0f} s")
 
 
