@@ -15,7 +15,10 @@ from localcloud.vertex.images import Image
 from localcloud.vertex.names import EndpointName
 
 # Of the daemon's own variables, what any program needs to run; credentials that a shell may hold stay outside.
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH")
+_INHERITED = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH"),
+    *("VERTEX_VLLM_RUNTIME", "VERTEX_VLLM_CACHE", "XDG_CACHE_HOME"),
+)
 
 
 @dataclass(frozen=True)

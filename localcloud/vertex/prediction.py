@@ -1,8 +1,7 @@
 """PredictionService: predictions over REST, as routes that pass bytes on as they come, and over gRPC."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 import httpx
@@ -17,10 +16,10 @@ from starlette.routing import Route
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.services import Service
+from localcloud.vertex.container_client import answer_stream, ask, close_answer, open_answer
 from localcloud.vertex.predictions import (
     chat_body,
     container_body,
-    container_error,
     fill_response,
     prediction_answer,
     read_json_object,
@@ -33,7 +32,6 @@ from localcloud.vertex.targets import (
     is_dedicated_domain,
     largest_request,
     too_large,
-    took_too_long,
 )
 
 service = Service("google.cloud.aiplatform.v1beta1.PredictionService")
@@ -62,7 +60,7 @@ def predict(request: Any, cloud: Cloud) -> Message:
     target = find_target(request.endpoint, "", cloud)
     refuse_predict_of_invoked(target)
     body = container_body(request_document(request))
-    with _container_stream(target, body, _JSON) as answer:
+    with answer_stream(target, body, _JSON) as answer:
         return fill_response(PredictResponse.pb()(), prediction_answer(answer.read(), target))
 
 
@@ -71,7 +69,7 @@ def raw_predict(request: Any, cloud: Cloud) -> Message:
     _check_size(request)
     target = find_target(request.endpoint, "", cloud)
     refuse_predict_of_invoked(target)
-    with _container_stream(target, request.http_body.data, request.http_body.content_type) as answer:
+    with answer_stream(target, request.http_body.data, _content_type(request)) as answer:
         return HttpBody(content_type=answer.headers.get("content-type", _JSON), data=answer.read())
 
 
@@ -80,7 +78,7 @@ def stream_raw_predict(request: Any, cloud: Cloud) -> Iterator[Message]:
     _check_size(request)
     target = find_target(request.endpoint, "", cloud)
     refuse_predict_of_invoked(target)
-    return _parts(target, request.http_body.data, request.http_body.content_type)
+    return _parts(target, request.http_body.data, _content_type(request))
 
 
 @service.method("ChatCompletions")
@@ -95,28 +93,25 @@ async def _rest_predict(request: Request) -> Response:
     body = await _read_body(request)
     target = await _find_target(request)
     refuse_predict_of_invoked(target)
-    answer = await _send(target, target.predict_route, container_body(read_json_object(body)), {"content-type": _JSON})
-    try:
-        content = await _read_whole(answer, target)
-    finally:
-        await _close(answer)
+    asked = ask(target, target.predict_route, container_body(read_json_object(body)), {"content-type": _JSON})
+    answer = await _while_caller_stays(request, asked)
     if answer.status_code != 200:
-        return Response(content, answer.status_code, media_type=answer.headers.get("content-type"))
-    return JSONResponse(prediction_answer(content, target))
+        return Response(answer.content, answer.status_code, media_type=answer.headers.get("content-type"))
+    return JSONResponse(prediction_answer(answer.content, target))
 
 
 async def _rest_raw_predict(request: Request) -> Response:
     body = await _read_body(request)
     target = await _find_target(request)
     refuse_predict_of_invoked(target)
-    return await _pass_on(target, target.predict_route, body, _forwarded_headers(request))
+    return await _pass_on(request, target, target.predict_route, body, _forwarded_headers(request))
 
 
 async def _rest_chat_completions(request: Request) -> Response:
     body = await _read_body(request)
     target = await _find_target(request)
     refuse_predict_of_invoked(target)
-    return await _pass_on(target, target.predict_route, chat_body(body), {"content-type": _JSON})
+    return await _pass_on(request, target, target.predict_route, chat_body(body), {"content-type": _JSON})
 
 
 async def _rest_invoke(request: Request) -> Response:
@@ -128,7 +123,7 @@ async def _rest_invoke(request: Request) -> Response:
         )
     query = f"?{request.url.query}" if request.url.query else ""
     path = f"/{request.path_params['path']}{query}"
-    return await _pass_on(target, path, body, _forwarded_headers(request), request.method)
+    return await _pass_on(request, target, path, body, _forwarded_headers(request), request.method)
 
 
 def _routes(version: str) -> list[Route]:
@@ -185,49 +180,38 @@ def _forwarded_headers(request: Request) -> dict[str, str]:
     return {name: value for name, value in request.headers.items() if name not in _WITHHELD}
 
 
-async def _send(
-    target: Target, path: str, body: bytes, headers: dict[str, str], method: str = "POST"
-) -> httpx.Response:
-    """The container's answer as soon as it begins; to be given to `_close`. Raises ApiError UNAVAILABLE."""
-    # A client a call: its connection is to this machine, and nothing is left over when the container ends.
-    client = httpx.AsyncClient(trust_env=False, verify=False, timeout=target.timeout_seconds)
-    request = client.build_request(
-        method, f"{target.address}{path}", content=body, headers={**headers, "accept-encoding": "identity"}
-    )
-    request.extensions["client"] = client
-    try:
-        async with asyncio.timeout(target.timeout_seconds):
-            return await client.send(request, stream=True)
-    except (httpx.HTTPError, TimeoutError) as error:
-        await client.aclose()
-        raise _failure(error, target) from error
-
-
-async def _close(answer: httpx.Response) -> None:
-    await answer.aclose()
-    await answer.request.extensions["client"].aclose()
-
-
-async def _read_whole(answer: httpx.Response, target: Target) -> bytes:
-    try:
-        async with asyncio.timeout(target.timeout_seconds):
-            return await answer.aread()
-    except (httpx.HTTPError, TimeoutError) as error:
-        raise _failure(error, target) from error
-
-
-async def _pass_on(target: Target, path: str, body: bytes, headers: dict[str, str], method: str = "POST") -> Response:
-    answer = await _send(target, path, body, headers, method)
+async def _pass_on(
+    request: Request, target: Target, path: str, body: bytes, headers: dict[str, str], method: str = "POST"
+) -> Response:
+    answer = await _while_caller_stays(request, open_answer(target, path, body, headers, method))
 
     async def parts() -> AsyncIterator[bytes]:
         try:
             async for part in answer.aiter_raw():
                 yield part
         finally:
-            await _close(answer)
+            await close_answer(answer)
 
     media_type = answer.headers.get("content-type")
     return StreamingResponse(parts(), answer.status_code, headers=target.headers, media_type=media_type)
+
+
+async def _while_caller_stays(request: Request, work: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
+    """What `work` gives; it is cancelled when the caller hangs up, for a container would go on for nobody."""
+    working, leaving = asyncio.create_task(work), asyncio.create_task(_caller_left(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ApiError("CANCELLED", "The caller has hung up.")
+        return working.result()
+    finally:
+        leaving.cancel()
+        working.cancel()
+
+
+async def _caller_left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _check_size(request: Any) -> None:
@@ -235,33 +219,14 @@ def _check_size(request: Any) -> None:
         raise too_large(request.ByteSize())
 
 
-@contextmanager
-def _container_stream(target: Target, body: bytes, content_type: str) -> Iterator[httpx.Response]:
-    """The container's answer while it comes. Raises ApiError: what the container refuses with, or UNAVAILABLE."""
-    headers = {"content-type": content_type or _JSON, "accept-encoding": "identity"}
-    url = f"{target.address}{target.predict_route}"
-    try:
-        with (
-            httpx.Client(trust_env=False, verify=False, timeout=target.timeout_seconds) as client,
-            client.stream("POST", url, content=body, headers=headers) as answer,
-        ):
-            if answer.status_code != 200:
-                raise container_error(answer.status_code, answer.read())
-            yield answer
-    except httpx.HTTPError as error:
-        raise _failure(error, target) from error
+def _content_type(request: Any) -> str:
+    return request.http_body.content_type or _JSON
 
 
 def _parts(target: Target, body: bytes, content_type: str) -> Iterator[Message]:
-    with _container_stream(target, body, content_type) as answer:
+    with answer_stream(target, body, content_type) as answer:
         for part in answer.iter_raw():
             yield HttpBody(content_type=answer.headers.get("content-type", _JSON), data=part)
-
-
-def _failure(error: Exception, target: Target) -> ApiError:
-    if isinstance(error, (httpx.TimeoutException, TimeoutError)):
-        return took_too_long(target)
-    return ApiError("UNAVAILABLE", f"The model server of endpoint {target.endpoint} broke off: {error}")
 
 
 PREDICTION_ROUTES = [route for version in ("v1", "v1beta1") for route in _routes(version)]

@@ -5,9 +5,10 @@ It does what its environment and its requests say: CRASH ends it before it is he
 
 import json
 import os
+import select
+import socket
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -39,7 +40,7 @@ class Container(BaseHTTPRequestHandler):
         if document.get("@requestFormat") == "chatCompletions":
             self._chat(document)
         elif "wait_for" in document:
-            self._stream(b"%d\n" % number for number in _numbers(Path(document["wait_for"])))
+            self._stream(b"%d\n" % number for number in _numbers(Path(document["wait_for"]), self.connection))
         else:
             self._predictions(document)
 
@@ -47,9 +48,9 @@ class Container(BaseHTTPRequestHandler):
         first = document["instances"][0]
         if "status" in first:
             self._answer(first["status"], b'{"error": "as you wished"}', "application/json")
-        elif "sleep" in first:
-            time.sleep(first["sleep"])
-            self._answer(200, b'{"predictions": ["late"]}', "application/json")
+        elif "wait_for" in first:
+            late = list(_numbers(Path(first["wait_for"]), self.connection))
+            self._answer(200, json.dumps({"predictions": late}).encode(), "application/json")
         elif first.get("@requestFormat") == "chatCompletions":
             self._answer(200, json.dumps({"predictions": _completion(first)}).encode(), "application/json")
         else:
@@ -82,11 +83,14 @@ class Container(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
 
-def _numbers(gate: Path) -> Iterator[int]:
-    """1 at once, 2 when somebody who has read 1 says so."""
+def _numbers(gate: Path, caller: socket.socket) -> Iterator[int]:
+    """1 at once, 2 when somebody who has read 1 makes the file `gate`; the file `left` when the caller hangs up."""
     yield 1
     while not gate.exists():
-        time.sleep(0.01)
+        readable, _, _ = select.select([caller], [], [], 0.01)
+        if readable and not caller.recv(1, socket.MSG_PEEK):
+            gate.with_name("left").touch()
+            return
     yield 2
 
 

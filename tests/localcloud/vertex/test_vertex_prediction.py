@@ -6,7 +6,7 @@ from typing import Any
 import openai
 import pytest
 import requests
-from echo_deployments import Clients, create_endpoint, deployed_model
+from echo_deployments import Clients, create_endpoint, deployed_model, eventually
 from google.api import httpbody_pb2
 from google.api_core import exceptions
 
@@ -70,6 +70,23 @@ def test_a_stream_comes_as_it_is_made(rest: Any, endpoint: Any, tmp_path: Path) 
     assert next(lines) == b"1"
     gate.touch()
     assert next(lines) == b"2"
+
+
+@pytest.mark.parametrize("method", ["rawPredict", "streamRawPredict"])
+def test_a_caller_that_leaves_ends_the_request_at_the_container(
+    rest: Any, endpoint: Any, tmp_path: Path, method: str
+) -> None:
+    path, body = f"/v1/{endpoint.name}:{method}", {"wait_for": str(tmp_path / "gate")}
+    with rest.post(path, host=domain(endpoint), json=body, stream=True) as answer:
+        assert next(answer.iter_lines()) == b"1"
+    eventually((tmp_path / "left").exists)
+
+
+def test_a_caller_that_does_not_wait_for_a_prediction(rest: Any, endpoint: Any, tmp_path: Path) -> None:
+    body = {"instances": [{"wait_for": str(tmp_path / "gate")}]}
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        rest.post(f"/v1/{endpoint.name}:predict", host=domain(endpoint), json=body, timeout=0.5)
+    eventually((tmp_path / "left").exists)
 
 
 def chat_client(rest: Any, endpoint: Any, version: str = "v1beta1") -> openai.OpenAI:
@@ -220,7 +237,7 @@ def test_no_such_endpoint(rest: Any, module_parent: str, path: str) -> None:
     assert answer.json()["error"]["message"].endswith("/endpoints/7` not found.")
 
 
-def test_an_answer_that_takes_too_long(rest: Any, gapic: Clients, echo_model: str, parent: str) -> None:
+def test_an_answer_that_takes_too_long(rest: Any, gapic: Clients, echo_model: str, parent: str, tmp_path: Path) -> None:
     limit = {"inference_timeout": {"seconds": 1}}
     endpoint = create_endpoint(gapic, parent, dedicated_endpoint_enabled=True, client_connection_config=limit)
     deployed = (
@@ -230,12 +247,14 @@ def test_an_answer_that_takes_too_long(rest: Any, gapic: Clients, echo_model: st
         .result(timeout=60)
         .deployed_model
     )
-    answer = rest.post(f"/v1/{endpoint.name}:predict", host=domain(endpoint), json={"instances": [{"sleep": 5}]})
+    instances = [{"wait_for": str(tmp_path / "gate")}]
+    answer = rest.post(f"/v1/{endpoint.name}:predict", host=domain(endpoint), json={"instances": instances})
     assert (answer.status_code, answer.json()["error"]["message"]) == (
         503,
         f"Took too long to respond when processing endpoint {endpoint.name.rpartition('/')[2]}, "
         f"deployed model id: {deployed.id}",
     )
+    eventually((tmp_path / "left").exists)
     gapic.endpoints.undeploy_model(endpoint=endpoint.name, deployed_model_id=deployed.id).result(timeout=60)
 
 
