@@ -6,6 +6,7 @@ route is refused by name, so that nothing reaches the real cloud by mistake.
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable
 from functools import partial
 from typing import cast
@@ -18,6 +19,7 @@ _LOG = logging.getLogger(__name__)
 _LARGEST_HEAD = 64 * 1024
 # Bytes that may wait for a slow reader before the sender is paused.
 _HIGH_WATER = 1024 * 1024
+_QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 
 
 class Proxy:
@@ -91,6 +93,7 @@ class _Pipe(asyncio.Protocol):
             other.end()
 
     def data_received(self, data: bytes) -> None:
+        self._acknowledge()
         if self._other is None:
             self._waiting.append(data)
         else:
@@ -121,6 +124,15 @@ class _Pipe(asyncio.Protocol):
     def end(self) -> None:
         if self._transport is not None:
             self._transport.close()
+
+    def _acknowledge(self) -> None:
+        """Clients send a request's head and body apart, the body only once the head is acknowledged (Nagle).
+
+        urllib3 behind a proxy leaves Nagle's algorithm on; the kernel's delayed acknowledgement then costs 40 ms a
+        request. Linux forgets the option with every read (tcp(7)).
+        """
+        if _QUICK_ACK is not None and self._transport is not None:
+            self._transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
 
 
 class _Connection(asyncio.Protocol):

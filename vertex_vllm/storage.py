@@ -59,7 +59,7 @@ def setup_bucket(project: str, region: str, bucket: str, owner: Owner, reader_se
         except Forbidden as error:
             raise _not_allowed(uri, project, "storage.buckets.setIamPolicy", error) from error
         except BadRequest as error:
-            fix = "Create the service account, or name another one as service_account."
+            fix = "Create the service account, or name another one as serving_service_account."
             raise BucketError(f"cannot let {account} read: {words(error)}", where=uri, fix=fix) from error
     return uri
 
