@@ -89,8 +89,9 @@ async def _run(
         try:
             return await _first(_until(told_to_end), _exit_code(vllm), serve())
         finally:
+            serving = settings.ready_file.exists()
             settings.ready_file.unlink(missing_ok=True)
-            await vllm.stop()
+            await vllm.stop(serving=serving)
 
 
 async def _first(*contenders: Coroutine[None, None, int]) -> int:

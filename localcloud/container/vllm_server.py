@@ -14,7 +14,7 @@ from localcloud.cache import cache_directory
 
 _LAUNCHER_FOLDER = Path(__file__).with_name("launcher")
 _GRACE_SECONDS = 10.0
-_GROUP_SECONDS = 5.0
+_GROUP_SECONDS = 3.0
 
 
 def server_variables(workspace: Path, inherited: Mapping[str, str], *, offline: bool) -> dict[str, str]:
@@ -91,31 +91,37 @@ class VllmServer:
         code = await self._process.wait()
         return code if code >= 0 else 128 - code
 
-    async def stop(self) -> None:
-        """Ends vLLM and everything that it started; nothing of it runs when this returns."""
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.terminate()
-            try:
+    async def stop(self, *, serving: bool) -> None:
+        """Ends vLLM and everything that it started; nothing of it runs when this returns.
+
+        A vLLM that is not `serving` yet has nothing to finish, and would take its time over the end of its start.
+        """
+        if serving and self._process.returncode is None:
+            self._signal(signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), _GRACE_SECONDS)
-            except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    self._process.kill()
-                await self._process.wait()
+        if self._process.returncode is None:
+            self._signal(signal.SIGKILL)
+            await self._process.wait()
         await _end_group()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
 
 
 async def _end_group() -> None:
-    """Ends what is left of this process's group, when it is the leader of one."""
+    """Waits for the rest of this process's group, when it is the leader of one, and at last kills it.
+
+    vLLM's processes die with the one that started them; Python's resource tracker cleans up before it ends.
+    """
     if os.getpgrp() != os.getpid():
         return
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _GROUP_SECONDS
-    while loop.time() < deadline:
-        others = [pid for pid in process_table.group_members(os.getpid()) if pid != os.getpid()]
-        if not others:
-            return
-        for pid in others:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    while others := [pid for pid in process_table.group_members(os.getpid()) if pid != os.getpid()]:
+        if loop.time() > deadline:
+            for pid in others:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         await asyncio.sleep(0.05)
