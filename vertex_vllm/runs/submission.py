@@ -52,8 +52,7 @@ def submit(submission: Submission) -> str:
     from google.api_core.exceptions import GoogleAPICallError
     from google.cloud import aiplatform
 
-    # It tells at length, on standard output, what the caller is about to be told.
-    logging.getLogger("google.cloud.aiplatform").setLevel(logging.WARNING)
+    _quieten("google.cloud.aiplatform.")
     try:
         job = aiplatform.PipelineJob(
             display_name=submission.job_id,
@@ -79,3 +78,10 @@ def console_address(resource_name: str) -> str:
     """Page of a pipeline job in the Google Cloud console."""
     _, project, _, region, _, name = resource_name.split("/")
     return f"https://console.cloud.google.com/vertex-ai/pipelines/locations/{region}/runs/{name}?project={project}"
+
+
+def _quieten(prefix: str) -> None:
+    """Each of the SDK's modules tells at length, on standard output, what the caller is about to be told."""
+    for name in list(logging.Logger.manager.loggerDict):
+        if name.startswith(prefix):
+            logging.getLogger(name).setLevel(logging.WARNING)

@@ -51,7 +51,7 @@ def test_a_planned_job_shows_every_task_pending_below_the_pipeline() -> None:
 def test_a_task_from_start_to_end() -> None:
     record = ArtifactRecord(
         name=f"{STORE}/artifacts/5",
-        uri="gs://bucket/root/model",
+        uri="gs://bucket/runs/model",
         schema_title="google.VertexModel",
         schema_version="0.0.1",
         metadata={"resourceName": "models/1"},
@@ -100,7 +100,7 @@ def test_a_task_from_start_to_end() -> None:
                     {
                         "name": f"{STORE}/artifacts/5",
                         "displayName": "model",
-                        "uri": "gs://bucket/root/model",
+                        "uri": "gs://bucket/runs/model",
                         "schemaTitle": "google.VertexModel",
                         "schemaVersion": "0.0.1",
                         "state": "LIVE",
