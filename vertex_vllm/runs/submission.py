@@ -35,12 +35,15 @@ def job_id(pipeline: str, deployment: str, at: datetime | None = None) -> str:
     return f"{pipeline}-{label_value(deployment).replace('_', '-')}-{moment:%Y%m%d%H%M%S}"
 
 
-def run_labels(pipeline: str, deployment: str) -> dict[str, str]:
-    return {
+def run_labels(pipeline: str, deployment: str, *, config_hash: str = "", commit: str = "") -> dict[str, str]:
+    """What a run is found by: its deployment and pipeline, the hash of its config, the commit that CI submits."""
+    labels = {
         "managed-by": MANAGED_BY,
         "vertex-vllm-deployment": label_value(deployment),
         "vertex-vllm-pipeline": label_value(pipeline),
     }
+    optional = {"vertex-vllm-config-hash": config_hash, "vertex-vllm-commit": commit}
+    return labels | {key: label_value(value) for key, value in optional.items() if value}
 
 
 def submit(submission: Submission) -> str:

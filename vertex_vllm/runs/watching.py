@@ -30,6 +30,8 @@ class Step:
     ended: datetime | None
     error: str
     outputs: dict[str, tuple[Artifact, ...]]
+    jobs: tuple[str, ...] = ()
+    """Custom jobs that ran it, by resource name: attempts that failed, then the one that counts."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,20 @@ def read_run(job: Any) -> Run:
                 key: tuple(Artifact(artifact.uri, dict(artifact.metadata or {})) for artifact in listed.artifacts)
                 for key, listed in task.outputs.items()
             },
+            jobs=_jobs(task.executor_detail.container_detail),
         )
         for task in details
     ]
-    return Run(job.name, job.state.name.removeprefix("PIPELINE_STATE_"), job.error.message, tuple(steps))
+    return Run(job.name, state_of(job), job.error.message, tuple(steps))
+
+
+def state_of(job: Any) -> str:
+    """`Run.state` of a `PipelineJob` message."""
+    return str(job.state.name).removeprefix("PIPELINE_STATE_")
+
+
+def _jobs(container: Any) -> tuple[str, ...]:
+    return (*container.failed_main_jobs, *([container.main_job] if container.main_job else []))
 
 
 def watch(resource_name: str, on_change: Callable[[Run], None]) -> Run:

@@ -1,0 +1,24 @@
+"""The project and region that a command looks at, where no config names them."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from vertex_vllm.errors import InputError
+
+
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --project and --region."""
+    region = click.option("--region", default="us-central1", show_default=True, help="Region to look in.")
+    project = click.option("--project", help="Project id; default: GOOGLE_CLOUD_PROJECT.")
+    return project(region(command))
+
+
+def named_project(given: str | None) -> str:
+    """Raises InputError where nobody named one."""
+    project = given or os.environ.get("GOOGLE_CLOUD_PROJECT", "")
+    if not project:
+        raise InputError("no project", fix="Name one with --project, or in GOOGLE_CLOUD_PROJECT")
+    return project
