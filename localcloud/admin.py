@@ -15,6 +15,8 @@ from starlette.routing import Route
 from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
+from localcloud.google.artifact_packages import put_version
+from localcloud.google.artifact_registry import repository_of
 from localcloud.google.cloud_quotas import set_quota_limit
 from localcloud.hub import add_repo, add_token
 
@@ -32,6 +34,7 @@ def create_app(cloud: Cloud) -> Starlette:
             Route("/_local/status", status, methods=["GET"]),
             Route("/_local/quotas", _put(_QUOTA, lambda fields: _set_quota(cloud, fields)), methods=["PUT"]),
             Route("/_local/denials", _put(_DENIAL, lambda fields: _set_denial(cloud, fields)), methods=["PUT"]),
+            Route("/_local/images", _put(_IMAGE, lambda fields: _put_image(cloud, fields)), methods=["PUT"]),
             Route("/_local/hub/repos", _put(_REPO, lambda fields: _put_repo(cloud, fields)), methods=["PUT"]),
             Route("/_local/hub/tokens", _put(_TOKEN, lambda fields: _put_token(cloud, fields)), methods=["PUT"]),
         ],
@@ -41,6 +44,7 @@ def create_app(cloud: Cloud) -> Starlette:
 
 _QUOTA: dict[str, type] = {"project": str, "quota_id": str, "region": str, "limit": int}
 _DENIAL: dict[str, type] = {"permission": str, "resource": str, "denied": bool}
+_IMAGE: dict[str, type] = {"repository": str, "image": str, "tag": str, "digest": str}
 _REPO: dict[str, type] = {"id": str, "path": str, "gated": bool}
 _TOKEN: dict[str, type] = {"sha256": str, "user": str, "granted": list}
 
@@ -51,6 +55,13 @@ def _set_quota(cloud: Cloud, fields: Fields) -> None:
 
 def _set_denial(cloud: Cloud, fields: Fields) -> None:
     permissions.deny(cloud, fields["permission"], fields["resource"], denied=fields["denied"])
+
+
+def _put_image(cloud: Cloud, fields: Fields) -> None:
+    """An image that somebody pushed, as Artifact Registry knows it afterwards."""
+    repository = repository_of(cloud, fields["repository"]).name
+    package = f"{repository}/packages/{fields['image'].replace('/', '%2F')}"
+    put_version(cloud, package, fields["digest"], [fields["tag"]])
 
 
 def _put_repo(cloud: Cloud, fields: Fields) -> None:

@@ -15,7 +15,7 @@ from localcloud.cloud import Cloud
 from localcloud.contract import Method, load_contract
 from localcloud.dispatch import Dispatcher
 from localcloud.errors import ApiError
-from localcloud.google import identity
+from localcloud.google import identity, kfp_registry
 from localcloud.hosts import API_PACKAGES, route_of
 from localcloud.rest import RestApi
 from localcloud.services import handler_table
@@ -26,6 +26,8 @@ SERVICE_MODULES = (
     "localcloud.google.secret_manager",
     "localcloud.google.cloud_quotas",
     "localcloud.google.resource_manager",
+    "localcloud.google.artifact_registry",
+    "localcloud.google.artifact_packages",
     "localcloud.vertex.models",
     "localcloud.vertex.endpoints",
     "localcloud.vertex.prediction",
@@ -64,7 +66,12 @@ class Services:
 
     def http_app(self, *, storage: ASGIApp, hub: ASGIApp) -> ASGIApp:
         """Everything that is asked over HTTP/1.1, by the Host header."""
-        apps: dict[str, ASGIApp] = {"storage": storage, "hub": hub, "identity": identity.create_app(self._cloud)}
+        apps: dict[str, ASGIApp] = {
+            "storage": storage,
+            "hub": hub,
+            "identity": identity.create_app(self._cloud),
+            "kfp-registry": kfp_registry.create_app(self._cloud),
+        }
         for name, contract in self._contracts.items():
             rest = RestApi(contract.values(), self.dispatcher)
             apps[name] = _api_app(self._cloud, rest, self._prediction_routes() if name == "vertex" else [])

@@ -9,7 +9,7 @@ class Route:
     host: str
     """A pattern as in `fnmatch`."""
     app: str
-    """A name in `API_PACKAGES` or one of "storage", "hub" and "identity"."""
+    """A name in `API_PACKAGES` or one of "storage", "hub", "identity" and "kfp-registry"."""
     grpc: bool = False
     """Whether a client may also speak gRPC to it."""
 
@@ -21,6 +21,8 @@ ROUTES = (
     Route("secretmanager.googleapis.com", "secret-manager", grpc=True),
     Route("cloudquotas.googleapis.com", "cloud-quotas", grpc=True),
     Route("cloudresourcemanager.googleapis.com", "resource-manager", grpc=True),
+    Route("artifactregistry.googleapis.com", "artifact-registry", grpc=True),
+    Route("*-kfp.pkg.dev", "kfp-registry"),
     Route("oauth2.googleapis.com", "identity"),
     Route("iamcredentials.googleapis.com", "identity"),
     Route("storage.googleapis.com", "storage"),
@@ -35,6 +37,7 @@ API_PACKAGES = {
     "secret-manager": ("google.cloud.secretmanager_v1",),
     "cloud-quotas": ("google.cloud.cloudquotas_v1",),
     "resource-manager": ("google.cloud.resourcemanager_v3",),
+    "artifact-registry": ("google.cloud.artifactregistry_v1",),
 }
 
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "validate": "Check configs: fields, types, machines and regions.",
     "plan": "Show how a config would be served, and why, without creating anything.",
     "submit": "Run a pipeline on Vertex AI Pipelines with a config's parameters.",
+    "publish": "Compile the pipelines for a pushed image, and put the specs in the registry of templates.",
     "runs": "Pipeline runs: list, show, logs, cancel.",
     "demo": "The main job on this machine, from Hub to teardown, on the local cloud.",
     "local": "A Google Cloud project on this machine: up, down, status, env, hub.",

@@ -2,6 +2,10 @@
 
 import hashlib
 
+# Artifact Registry repositories: of images (format Docker), and of compiled pipelines (format KFP).
+IMAGES_REPOSITORY = "vertex-vllm"
+TEMPLATES_REPOSITORY = "vertex-vllm-templates"
+
 # Cloud Storage: "Bucket names must be between 3 and 63 characters"; five are left for `runs_bucket`.
 _BUCKET_LENGTH = 58
 

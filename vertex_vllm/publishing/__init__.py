@@ -1,0 +1,1 @@
+"""Specs for everybody: compiled for one image, in the registry of templates and in Cloud Storage."""

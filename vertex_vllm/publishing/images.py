@@ -1,0 +1,54 @@
+"""The image of the steps, by digest: what a tag points at today it may not point at tomorrow."""
+
+import re
+
+from vertex_vllm.errors import InputError
+from vertex_vllm.google_errors import google_errors
+
+_DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
+# Artifact Registry, "Repository and image names": LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE:TAG.
+_TAGGED = re.compile(
+    r"(?P<location>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[^/:@\s]+)/(?P<repository>[a-z0-9-]+)/(?P<image>[^:@\s]+)"
+    r"(:(?P<tag>[\w][\w.-]{0,127}))?"
+)
+
+
+def pinned(image: str) -> str:
+    """`image` by digest: as it is where it names one, else what its tag points at now in Artifact Registry.
+
+    Raises InputError for an image that is neither by digest nor in Artifact Registry, or that is not there;
+    ServiceError when Artifact Registry fails.
+    """
+    if _DIGEST.fullmatch(image):
+        return image
+    digest = _version_of(tag_name(image), image).rpartition("/")[2]
+    return f"{image.partition(':')[0]}@{digest}"
+
+
+def tag_name(image: str) -> str:
+    """Resource name of the tag of an image in Artifact Registry; `latest` where none is written. Raises InputError."""
+    found = _TAGGED.fullmatch(image)
+    if found is None:
+        raise InputError(
+            f"`{image}` is not pinned by digest",
+            where="--image",
+            fix="Write IMAGE@sha256:DIGEST, as `docker push` prints it, or an image in Artifact Registry with a tag.",
+        )
+    repository = f"projects/{found['project']}/locations/{found['location']}/repositories/{found['repository']}"
+    package = found["image"].replace("/", "%2F")
+    return f"{repository}/packages/{package}/tags/{found['tag'] or 'latest'}"
+
+
+def _version_of(tag: str, image: str) -> str:
+    from google.api_core.exceptions import NotFound, PermissionDenied
+    from google.cloud.artifactregistry_v1 import ArtifactRegistryClient
+
+    with google_errors("Artifact Registry", image):
+        try:
+            return str(ArtifactRegistryClient().get_tag(name=tag).version)
+        except (NotFound, PermissionDenied) as error:
+            raise InputError(
+                f"no such image, or it may not be read by us: {error.message}",
+                where=image,
+                fix="Build and push it (docs/google-cloud.md), and give us roles/artifactregistry.reader.",
+            ) from error

@@ -1,0 +1,125 @@
+"""Compiled pipelines, put where a console, a schedule or CI submits them from."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vertex_vllm.errors import InputError, ServiceError
+from vertex_vllm.google_errors import google_errors
+
+if TYPE_CHECKING:
+    from requests import Response
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where specs go."""
+
+    project: str
+    region: str
+    repository: str
+    """Id of an Artifact Registry repository of format KFP."""
+    bucket: str
+    commit: str
+    """Of the sources that the specs were compiled from."""
+    tags: tuple[str, ...] = ()
+    """Moved to the new versions, besides the commit's own."""
+
+    @property
+    def host(self) -> str:
+        return f"https://{self.region}-kfp.pkg.dev/{self.project}/{self.repository}"
+
+    def object_name(self, pipeline: str) -> str:
+        return f"specs/{self.commit}/{pipeline}.yaml"
+
+
+@dataclass(frozen=True)
+class Template:
+    """A published spec. Both addresses give the same bytes for ever."""
+
+    pipeline: str
+    address: str
+    """In the registry, by digest: what `PipelineJob(template_path=…)` takes. A tag may be moved, and a schedule or a
+    run that names one fails where Vertex AI's service agent may not resolve it (python-aiplatform#2398)."""
+    uri: str
+    """`gs://BUCKET/specs/COMMIT/PIPELINE.yaml`"""
+
+
+def publish(specs: Mapping[str, str], destination: Destination) -> tuple[Template, ...]:
+    """Uploads `specs` (pipeline → YAML) to Cloud Storage and to the registry; the same again changes nothing.
+
+    Raises InputError when the bucket or the repository does not exist or the commit has other specs already,
+    ServiceError when a service fails.
+    """
+    for pipeline, spec in specs.items():
+        _store(spec, destination, pipeline)
+    return tuple(
+        Template(
+            pipeline=pipeline,
+            address=f"{destination.host}/{_register(spec, destination)}",
+            uri=f"gs://{destination.bucket}/{destination.object_name(pipeline)}",
+        )
+        for pipeline, spec in specs.items()
+    )
+
+
+def _store(spec: str, destination: Destination, pipeline: str) -> None:
+    """Never over another spec: whoever submits by commit gets what the commit had."""
+    from google.api_core.exceptions import NotFound, PreconditionFailed
+    from google.cloud.storage import Client
+
+    uri = f"gs://{destination.bucket}/{destination.object_name(pipeline)}"
+    with google_errors("Cloud Storage", uri):
+        blob = Client(project=destination.project).bucket(destination.bucket).blob(destination.object_name(pipeline))
+        try:
+            blob.upload_from_string(spec, content_type="application/yaml", checksum="crc32c", if_generation_match=0)
+        except NotFound as error:
+            raise InputError(
+                "no such bucket",
+                where=f"gs://{destination.bucket}",
+                fix=f"Create it: gcloud storage buckets create gs://{destination.bucket} "
+                f"--project={destination.project} --location={destination.region}",
+            ) from error
+        except PreconditionFailed as error:
+            if blob.download_as_bytes() != spec.encode():
+                raise InputError(
+                    f"commit {destination.commit} has another spec already",
+                    where=uri,
+                    fix="Its image or its sources differ: publish from a commit of its own, or delete that object.",
+                ) from error
+
+
+def _register(spec: str, destination: Destination) -> str:
+    """`PACKAGE/sha256:…`, as the registry names what it was given."""
+    from google.auth.exceptions import GoogleAuthError
+    from kfp.registry import RegistryClient
+    from requests import HTTPError, RequestException
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "spec.yaml"
+        path.write_text(spec)
+        try:
+            client = RegistryClient(host=destination.host)
+            package, version = client.upload_pipeline(str(path), tags=[destination.commit, *destination.tags])
+        except HTTPError as error:
+            raise _refused(error.response, destination) from error
+        except (RequestException, GoogleAuthError) as error:
+            raise ServiceError(f"the registry of templates: {error}", where=destination.host) from error
+    return f"{package}/{version}"
+
+
+def _refused(response: "Response", destination: Destination) -> InputError | ServiceError:
+    if response.status_code == 404:
+        return InputError(
+            "no such repository",
+            where=destination.host,
+            fix=f"Create it: gcloud artifacts repositories create {destination.repository} --repository-format=kfp "
+            f"--location={destination.region} --project={destination.project}",
+        )
+    return ServiceError(
+        f"the registry of templates answered {response.status_code}: {response.text.strip()}",
+        where=destination.host,
+        fix="The caller needs roles/artifactregistry.writer on the repository, of format KFP.",
+    )
