@@ -1,4 +1,4 @@
-"""What no Google API can say: quotas, denials, and what is on the local Hub. Loopback only, by plain HTTP."""
+"""What no Google API can say: quotas, denials, the time, and what is on the local Hub. Loopback only, by plain HTTP."""
 
 import json
 import os
@@ -35,6 +35,7 @@ def create_app(cloud: Cloud) -> Starlette:
             Route("/_local/quotas", _put(_QUOTA, lambda fields: _set_quota(cloud, fields)), methods=["PUT"]),
             Route("/_local/denials", _put(_DENIAL, lambda fields: _set_denial(cloud, fields)), methods=["PUT"]),
             Route("/_local/images", _put(_IMAGE, lambda fields: _put_image(cloud, fields)), methods=["PUT"]),
+            Route("/_local/clock", _put(_CLOCK, lambda fields: _advance(cloud, fields)), methods=["PUT"]),
             Route("/_local/hub/repos", _put(_REPO, lambda fields: _put_repo(cloud, fields)), methods=["PUT"]),
             Route("/_local/hub/tokens", _put(_TOKEN, lambda fields: _put_token(cloud, fields)), methods=["PUT"]),
         ],
@@ -45,6 +46,7 @@ def create_app(cloud: Cloud) -> Starlette:
 _QUOTA: dict[str, type] = {"project": str, "quota_id": str, "region": str, "limit": int}
 _DENIAL: dict[str, type] = {"permission": str, "resource": str, "denied": bool}
 _IMAGE: dict[str, type] = {"repository": str, "image": str, "tag": str, "digest": str}
+_CLOCK: dict[str, type] = {"advance_seconds": int}
 _REPO: dict[str, type] = {"id": str, "path": str, "gated": bool}
 _TOKEN: dict[str, type] = {"sha256": str, "user": str, "granted": list}
 
@@ -62,6 +64,13 @@ def _put_image(cloud: Cloud, fields: Fields) -> None:
     repository = repository_of(cloud, fields["repository"]).name
     package = f"{repository}/packages/{fields['image'].replace('/', '%2F')}"
     put_version(cloud, package, fields["digest"], [fields["tag"]])
+
+
+def _advance(cloud: Cloud, fields: Fields) -> None:
+    try:
+        cloud.clock.advance(fields["advance_seconds"])
+    except ValueError as error:
+        raise ApiError("INVALID_ARGUMENT", str(error)) from None
 
 
 def _put_repo(cloud: Cloud, fields: Fields) -> None:

@@ -32,6 +32,7 @@ SERVICE_MODULES = (
     "localcloud.vertex.endpoints",
     "localcloud.vertex.prediction",
     "localcloud.pipelines.service",
+    "localcloud.pipelines.schedules",
 )
 
 _LOG = logging.getLogger(__name__)

@@ -142,7 +142,8 @@ def _equal(value: Any, wanted: str) -> bool:
 def _has(value: Any, wanted: str) -> bool:
     if wanted == "*":
         return True
-    return wanted in value if isinstance(value, str) else _equal(value, wanted)
+    # "Has" is "contains", and may hold wildcards of its own.
+    return _equal(value, f"*{wanted}*") if isinstance(value, str) else _equal(value, wanted)
 
 
 def _ordered(value: Any, operator: str, wanted: str) -> bool:

@@ -20,6 +20,7 @@ class StateDirectory:
         self.daemon_log = self.logs / "daemon.log"
         self.container_logs = self.logs / "containers"
         self.last_ports = self.root / "ports.json"
+        self.clock = self.root / "clock"
         self.run = self.root / "run"
         self.lock = self.run / "lock"
         self.ready = self.run / "ready.json"

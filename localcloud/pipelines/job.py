@@ -24,6 +24,8 @@ class Job(_Value):
     project: str
     create_time: str
     """RFC 3339."""
+    schedule_time: str = ""
+    """When a schedule meant it to start, RFC 3339; "" when none made it."""
     spec: dict[str, Any]
     parameters: dict[str, Any]
     pipeline_root: str

@@ -21,7 +21,7 @@ def job_names(job: Job) -> dict[str, str]:
         "pipeline_job_resource_name": job.name,
         "pipeline_job_uuid": job.uid,
         "pipeline_job_create_time_utc": job.create_time,
-        "pipeline_job_schedule_time_utc": job.create_time,
+        "pipeline_job_schedule_time_utc": job.schedule_time or job.create_time,
         "pipeline_root": job.pipeline_root,
         "pipeline_google_cloud_project_id": job.project,
         "pipeline_google_cloud_location": job.location,

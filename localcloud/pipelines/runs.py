@@ -44,9 +44,9 @@ class PipelineRuns:
         self._running: dict[str, tuple[Child, threading.Thread]] = {}
         self._stopping = False
 
-    def start(self, message: Any) -> None:
+    def start(self, message: Any, schedule_time: str = "") -> None:
         """Starts the runner of a job that is stored already. Raises ApiError UNAVAILABLE while the daemon stops."""
-        job = _job(self._cloud, message)
+        job = _job(self._cloud, message, schedule_time)
         directory = RunDirectory(Path(job.run_directory))
         directory.create()
         directory.job.write_text(job.model_dump_json())
@@ -152,7 +152,7 @@ def log_directory(cloud: "Cloud", message: Any) -> Path:
     return cloud.state.logs / "pipelines" / str(message.name).rpartition("/")[2]
 
 
-def _job(cloud: "Cloud", message: Any) -> Job:
+def _job(cloud: "Cloud", message: Any, schedule_time: str) -> Job:
     runtime = message.runtime_config
     values = json_format.MessageToDict(runtime)
     create_time: Timestamp = message.create_time
@@ -161,6 +161,7 @@ def _job(cloud: "Cloud", message: Any) -> Job:
         uid=task_details.uid_of(message),
         project=cloud.project_id(str(message.name).split("/")[1]),
         create_time=create_time.ToJsonString(),
+        schedule_time=schedule_time,
         spec=json_format.MessageToDict(message.pipeline_spec),
         parameters=values.get("parameterValues", {}),
         pipeline_root=str(runtime.gcs_output_directory).rstrip("/"),

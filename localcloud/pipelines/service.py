@@ -49,12 +49,18 @@ def on_stop(cloud: Cloud) -> None:
 
 @service.method("CreatePipelineJob")
 def create_pipeline_job(request: Any, cloud: Cloud) -> Message:
+    return create_job(request, cloud)
+
+
+def create_job(request: Any, cloud: Cloud, *, schedule_name: str = "", schedule_time: str = "") -> Any:
+    """The job that `request` asks for, running. `schedule_time`: when its schedule meant it to start, RFC 3339."""
     job = requested_job(request, cloud)
+    job.schedule_name = schedule_name
     spec = json_format.MessageToDict(job.pipeline_spec)
     task_details.plan(job, spec["pipelineInfo"]["name"], planned_tasks(spec))
     cloud.store.insert(PIPELINE_JOBS, job.name, job)
     try:
-        _runs(cloud).start(job)
+        _runs(cloud).start(job, schedule_time)
     except Exception:
         cloud.store.delete(PIPELINE_JOBS, job.name)
         raise

@@ -17,7 +17,7 @@ COMMANDS = {
     "publish": "Compile the pipelines for a pushed image, and put the specs in the registry of templates.",
     "runs": "Pipeline runs: list, show, logs, cancel.",
     "demo": "The main job on this machine, from Hub to teardown, on the local cloud.",
-    "local": "A Google Cloud project on this machine: up, down, status, env, hub.",
+    "local": "A Google Cloud project on this machine: up, down, status, env, clock, hub.",
 }
 
 

@@ -1,4 +1,4 @@
-"""`vertex-vllm local up|down|status|env|hub`"""
+"""`vertex-vllm local up|down|status|env|clock|hub`"""
 
 import shlex
 from pathlib import Path
@@ -76,6 +76,21 @@ def env(state_dir: Path) -> None:
     """Print the exports that bring any Google client to the local cloud."""
     for name, value in sorted(running(state_dir).environment.items()):
         click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@local.command()
+@_state_option
+@click.option("--advance-seconds", type=click.IntRange(min=0), required=True, help="How far to move it.")
+def clock(state_dir: Path, advance_seconds: int) -> None:
+    """Move the local cloud's clock forward; what its schedules have to run by then is started.
+
+    Example: vertex-vllm local clock --advance-seconds 86400
+    """
+    from localcloud import daemon
+
+    with told(daemon.DaemonError):
+        running(state_dir).admin("PUT", "/_local/clock", {"advance_seconds": advance_seconds})
+    click.echo(f"The clock has been moved by {advance_seconds} s")
 
 
 @local.command()

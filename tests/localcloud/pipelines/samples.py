@@ -206,6 +206,12 @@ def named(text: str = "no text", count: int = 3):
     echo(value=f"{count} and {add(left=count).output}")
 
 
+@dsl.pipeline(name="timed")
+def timed():
+    """Says for when it was scheduled."""
+    echo(value=dsl.PIPELINE_JOB_SCHEDULE_TIME_UTC_PLACEHOLDER)
+
+
 @dsl.pipeline(name="surroundings")
 def surroundings():
     report_environment()

@@ -1,0 +1,42 @@
+"""The time of the local cloud: that of the machine, and what it has been moved forward by, which survives restarts."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+# Sums of these stay far from the last year that a date can have.
+_FARTHEST_MOVE_SECONDS = 10 * 366 * 24 * 3600
+
+
+class Clock:
+    """Called, it says what time it is, in UTC. Whoever waits for a moment asks to be told when it is moved."""
+
+    def __init__(self, file: Path) -> None:
+        """`file`: holds the seconds that it has been moved by; none there: it has not been."""
+        self._file = file
+        self._offset = timedelta(seconds=int(file.read_text()) if file.exists() else 0)
+        self._listeners: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self._offset
+
+    def advance(self, seconds: int) -> None:
+        """Moves it, and returns when everything that falls due by that has been started.
+
+        Raises ValueError for a way back, as what has happened cannot lie in the future, and for more than ten years.
+        """
+        if not 0 <= seconds <= _FARTHEST_MOVE_SECONDS:
+            raise ValueError(f"the clock goes forward, by at most {_FARTHEST_MOVE_SECONDS} s, not by {seconds} s")
+        with self._lock:
+            self._offset += timedelta(seconds=seconds)
+            unfinished = self._file.with_suffix(".unfinished")
+            unfinished.write_text(str(int(self._offset.total_seconds())))
+            unfinished.replace(self._file)
+        for listener in self._listeners:
+            listener()
+
+    def on_advance(self, listener: Callable[[], None]) -> None:
+        """Calls `listener` after each move, in the thread of whoever moved it."""
+        self._listeners.append(listener)
