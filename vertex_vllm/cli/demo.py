@@ -46,7 +46,7 @@ def demo(configs: tuple[Path, ...], reports: Path) -> None:
     from vertex_vllm.config import load_deployment
 
     signal.signal(signal.SIGTERM, _interrupt)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
     deployments = [load_deployment(path) for path in configs or DEMO_CONFIGS]
     began = time.monotonic()
     with local_cloud(console, reports) as cloud:
@@ -60,7 +60,7 @@ def demo(configs: tuple[Path, ...], reports: Path) -> None:
     processes = remaining_processes(cloud)
     console.rule("[bold]What is left")
     for line in [*resources, *processes] or ["no endpoint, no model, no process"]:
-        console.print(line)
+        console.print(line, soft_wrap=True)
     console.print(f"\nThe demo took {time.monotonic() - began:.0f} s.")
     if resources or processes or not succeeded:
         sys.exit(1)
@@ -95,7 +95,7 @@ def local_cloud(console: "Console", reports: Path) -> Iterator["Connection"]:
         daemon.down(state_dir)
         if not ended_well and (state_dir / "logs").exists():
             shutil.copytree(state_dir / "logs", reports / "demo-logs", dirs_exist_ok=True)
-            console.print(f"The logs are in {reports / 'demo-logs'}")
+            console.print(f"The logs are in {reports / 'demo-logs'}", soft_wrap=True)
         shutil.rmtree(state_dir, ignore_errors=True)
 
 
@@ -131,7 +131,7 @@ def run_pipeline(deployment: "Deployment", console: "Console") -> "Run":
 
     console.rule(f"[bold]{deployment.name}: {deployment.model.id}")
     resource_name = submit(submission(deployment, "deploy", PROJECT))
-    console.print(f"Submitted: {resource_name}")
+    console.print(f"Submitted: {resource_name}", soft_wrap=True)
     view = RunView(console)
     try:
         with view.shown():
@@ -146,13 +146,15 @@ def run_pipeline(deployment: "Deployment", console: "Console") -> "Run":
 
 def show_outcome(deployment: "Deployment", run: "Run", reports: Path, console: "Console") -> None:
     """The answers, the figures, and the report's path; for a failed run, which step failed and why."""
+    from rich.markup import escape
+
     for step in run.steps:
         if step.state == "FAILED" and step.error:
-            console.print(f"[bold red]{step.name} failed:[/] {step.error}")
+            console.print(f"[bold red]{step.name} failed:[/] {escape(step.error)}", soft_wrap=True)
     for step_name in ("smoke-test-text", "smoke-test-image"):
         for answer in read_json(run, step_name, "answers") or ():
             console.print(f"\n[bold]{answer['prompt']}[/] [dim]({answer['method']}, {answer['seconds']:.1f} s)[/]")
-            console.print(answer["text"].strip(), markup=False)
+            console.print(printable(answer["text"].strip()), markup=False)
     metrics = run.output("evaluate-endpoint", "metrics")
     if metrics:
         console.print("\n[bold]Evaluation[/]")
@@ -163,7 +165,12 @@ def show_outcome(deployment: "Deployment", run: "Run", reports: Path, console: "
         reports.mkdir(parents=True, exist_ok=True)
         path = reports / f"{deployment.name}.html"
         path.write_bytes(read_object(report.uri))
-        console.print(f"\nReport: {path.resolve()}\n")
+        console.print(f"\nReport: {path.resolve()}\n", soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """A model's text without what could steer a terminal."""
+    return "".join(character for character in text if character.isprintable() or character == "\n")
 
 
 def read_object(uri: str) -> bytes:
