@@ -16,6 +16,7 @@ COMMANDS = {
     "submit": "Run a pipeline on Vertex AI Pipelines with a config's parameters.",
     "publish": "Compile the pipelines for a pushed image, and put the specs in the registry of templates.",
     "runs": "Pipeline runs: list, show, logs, cancel.",
+    "endpoints": "What is served now, what it costs by the hour, and who made it.",
     "demo": "The main job on this machine, from Hub to teardown, on the local cloud.",
     "local": "A Google Cloud project on this machine: up, down, status, env, clock, hub.",
 }

@@ -29,9 +29,17 @@ def belongs(labels: Mapping[str, str], deployment: str, run_id: str = "") -> boo
 def find_endpoints(
     client: vertex.EndpointServiceClient, project: str, region: str, deployment: str, run_id: str = ""
 ) -> tuple[vertex.Endpoint, ...]:
+    listed = every_endpoint(client, project, region)
+    return tuple(endpoint for endpoint in listed if belongs(endpoint.labels, deployment, run_id))
+
+
+def every_endpoint(client: vertex.EndpointServiceClient, project: str, region: str) -> tuple[vertex.Endpoint, ...]:
+    """The endpoints of all deployments."""
     request = vertex.ListEndpointsRequest(parent=f"projects/{project}/locations/{region}", filter=_OURS)
     listed = client.list_endpoints(request, retry=RETRY, timeout=CALL_SECONDS)
-    return tuple(endpoint for endpoint in listed if belongs(endpoint.labels, deployment, run_id))
+    return tuple(
+        endpoint for endpoint in listed if belongs(endpoint.labels, endpoint.labels.get("vertex-vllm-deployment", ""))
+    )
 
 
 def find_models(
