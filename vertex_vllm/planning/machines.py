@@ -9,8 +9,8 @@ from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.errors import PlanError
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.images import ImageChoice
-from vertex_vllm.planning.memory import effective_dtype, host_shortage, memory_budget, memory_need
 from vertex_vllm.planning.settings import Settings
+from vertex_vllm.planning.size_rule import effective_dtype, host_shortage, memory_budget, memory_need
 
 # CUDA compute capability that bfloat16 needs: vLLM refuses to start below it (platforms/cuda.py, "Bfloat16 is only …").
 BFLOAT16_CAPABILITY = (8, 0)

@@ -8,9 +8,9 @@ from vertex_vllm.planning.arguments import PORT, build_arguments
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.images import choose_image
 from vertex_vllm.planning.machines import MachineChoice, Requirements, choose_machine
-from vertex_vllm.planning.memory import SHARED_MEMORY_MB
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 from vertex_vllm.planning.settings import Argument, Settings, parse_arguments, settle
+from vertex_vllm.planning.size_rule import SHARED_MEMORY_MB
 
 # Routes of Model Garden's vLLM container (Google's tutorial, item 5).
 PREDICT_ROUTE = "/generate"

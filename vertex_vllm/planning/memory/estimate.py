@@ -1,0 +1,138 @@
+"""Whether vLLM starts, and with how much cache: the subtraction of its `determine_available_memory`, with intervals."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from vertex_vllm.planning.memory.activation import activation_term, likely_runner
+from vertex_vllm.planning.memory.cache import CacheLayout, cache_layout
+from vertex_vllm.planning.memory.interval import GIB, Interval, Term
+from vertex_vllm.planning.memory.overhead import (
+    CUDA_CONTEXT,
+    MLLAMA,
+    graph_estimate_term,
+    graphs,
+    image_term,
+    non_torch_term,
+)
+from vertex_vllm.planning.memory.start import Start
+from vertex_vllm.planning.memory.weights import LINEAR_BYTES, weights_term
+from vertex_vllm.planning.transformer import Transformer, family_of
+
+Verdict = Literal["fits", "does not fit", "uncertain"]
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """What one GPU holds, and what vLLM would say of it."""
+
+    start: Start
+    model: Transformer
+    requested: int
+    """`ceil(total × gpu_memory_utilization)`: what vLLM may take."""
+    terms: tuple[Term, ...]
+    """Deducted from `requested`; what is left is cache."""
+    cache: Interval
+    """Bytes for the KV cache; below 0 where nothing is left."""
+    layout: CacheLayout
+    needed: float
+    """Cache that one request of `max_model_len` takes: with less, vLLM refuses to start."""
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+    @property
+    def blocks(self) -> int:
+        """The likely number; 0 where nothing is left."""
+        return max(0, int(self.cache.likely // self.layout.block_bytes)) if self.layout.block_bytes else 0
+
+    @property
+    def cache_tokens(self) -> int:
+        return self.layout.tokens_in(self.blocks, self.start)
+
+
+def estimate_memory(model: Transformer, start: Start) -> MemoryEstimate:
+    """Pure, and never raises: what is not known makes the verdict `uncertain`, and the reasons say what it is."""
+    unknown = _unknown(model, start)
+    activation = activation_term(model, start, known=not unknown)
+    images = image_term(model, start)
+    terms = [weights_term(model, start), activation, *([images] if images else []), non_torch_term(start)]
+    terms.append(graph_estimate_term(model, start))
+    requested = math.ceil(start.total_bytes * start.gpu_memory_utilization)
+    cache = Interval.exact(requested)
+    for term in terms:
+        cache += -term.amount
+    layout = cache_layout(model, start)
+    needed = layout.block_bytes * layout.blocks_of_request(start.max_model_len, start)
+    verdict, reasons = _judge(model, start, requested, cache, needed, unknown)
+    return MemoryEstimate(start, model, requested, tuple(terms), cache, layout, needed, verdict, reasons)
+
+
+def _judge(
+    model: Transformer, start: Start, requested: int, cache: Interval, needed: float, unknown: tuple[str, ...]
+) -> tuple[Verdict, tuple[str, ...]]:
+    refusals = _refusals(model, start, requested)
+    if not unknown or start.weight_bytes:
+        refusals += _shortage(start, cache, needed, unknown)
+    if refusals:
+        return "does not fit", tuple(refusals)
+    if unknown:
+        return "uncertain", unknown
+    doubts = []
+    if cache.low < needed:
+        doubts.append(
+            f"{needed / GIB:.2f} GiB of cache are needed, between {cache.low / GIB:.2f} and {_high(cache)} left"
+        )
+    peak = requested + CUDA_CONTEXT.high + graphs(model, start).high
+    if likely_runner(model, start) == "V1" and start.surely_since("0.21.0"):
+        peak -= graphs(model, start).low
+    if peak > start.total_bytes:
+        over = (peak - start.total_bytes) / GIB
+        doubts.append(
+            f"CUDA's context and graphs may take up to {over:.2f} GiB more than the card has beyond `requested`"
+        )
+    return ("uncertain", tuple(doubts)) if doubts else ("fits", ())
+
+
+def _refusals(model: Transformer, start: Start, requested: int) -> list[str]:
+    """What vLLM refuses whatever the memory, or for the card alone."""
+    found = []
+    shards = start.tensor_parallel * start.pipeline_stages
+    if shards > start.gpus:
+        found.append(f"world size {shards} is larger than the {start.gpus} GPUs")
+    if model.context_length and start.max_model_len > model.context_length:
+        found.append(f"max_model_len {start.max_model_len} is more than the model's {model.context_length}")
+    if model.attention_heads % start.tensor_parallel:
+        found.append(f"{model.attention_heads} attention heads cannot be split over {start.tensor_parallel} GPUs")
+    if requested > start.total_bytes - CUDA_CONTEXT.low:
+        found.append(
+            f"an empty card has less free memory than gpu_memory_utilization {start.gpu_memory_utilization:g} asks for"
+        )
+    return found
+
+
+def _shortage(start: Start, cache: Interval, needed: float, unknown: tuple[str, ...]) -> list[str]:
+    if cache.high <= 0:
+        return [f"{-cache.high / GIB:.2f} GiB too little before any cache, at best"]
+    # Without the model's shape what a token takes is not known either.
+    if cache.high < needed and not unknown:
+        left = f"{_high(cache)} are left at best"
+        return [f"one request of {start.max_model_len} tokens needs {needed / GIB:.2f} GiB of cache, {left}"]
+    return []
+
+
+def _unknown(model: Transformer, start: Start) -> tuple[str, ...]:
+    """Facts without which no number is to be trusted."""
+    found = [f"{name} is not known" for name in model.missing]
+    if family_of(model.architecture) is None:
+        found.append(f"how {model.architecture or 'this architecture'} uses memory is not known")
+    if not start.weight_bytes and start.quantization not in ("", *LINEAR_BYTES):
+        found.append(f"how much {start.quantization} weights take is not known")
+    if model.vision and not (model.image_tokens and model.image_width):
+        found.append("the size of the vision tower is not known")
+    if model.architecture == MLLAMA and start.surely_since("0.11.0"):
+        found.append(f"{MLLAMA} falls back to a generic class in this vLLM")
+    return tuple(found)
+
+
+def _high(cache: Interval) -> str:
+    return f"{max(0.0, cache.high) / GIB:.2f}"

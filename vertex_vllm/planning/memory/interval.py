@@ -1,0 +1,56 @@
+"""Amounts that are known only so well."""
+
+from dataclasses import dataclass
+from typing import Self
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Bytes: no less than `low`, no more than `high`, and `likely` the best single guess."""
+
+    low: float
+    likely: float
+    high: float
+
+    @classmethod
+    def exact(cls, amount: float) -> Self:
+        return cls(amount, amount, amount)
+
+    @classmethod
+    def about(cls, amount: float, low: float, high: float) -> Self:
+        """`amount`, and the factors by which it may be off."""
+        return cls(amount * low, amount, amount * high)
+
+    def __add__(self, other: "Interval") -> "Interval":
+        return Interval(self.low + other.low, self.likely + other.likely, self.high + other.high)
+
+    def __neg__(self) -> "Interval":
+        return Interval(-self.high, -self.likely, -self.low)
+
+    def __str__(self) -> str:
+        """GiB; the ends too where they differ in the second decimal."""
+        if f"{self.low / GIB:.2f}" == f"{self.high / GIB:.2f}":
+            return f"{self.likely / GIB:.2f}"
+        return f"{self.likely / GIB:.2f} ({self.low / GIB:.2f} to {self.high / GIB:.2f})"
+
+
+def largest(*amounts: Interval) -> Interval:
+    """The maximum, end by end."""
+    return Interval(max(a.low for a in amounts), max(a.likely for a in amounts), max(a.high for a in amounts))
+
+
+def either(likely: Interval, other: Interval) -> Interval:
+    """One of two, which is not certain; the first is the likelier."""
+    return Interval(min(likely.low, other.low), likely.likely, max(likely.high, other.high))
+
+
+@dataclass(frozen=True)
+class Term:
+    """One of the amounts that an estimate is made of."""
+
+    name: str
+    amount: Interval
+    source: str
+    """What the amount rests on: a formula, a measurement, the upstream function that it mirrors."""

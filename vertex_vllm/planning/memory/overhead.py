@@ -1,0 +1,79 @@
+"""What is on a GPU besides weights, activations and cache: CUDA's context, libraries, graphs, images in profiling."""
+
+import math
+
+from vertex_vllm.planning.memory.activation import likely_runner
+from vertex_vllm.planning.memory.interval import GIB, Interval, Term, either
+from vertex_vllm.planning.memory.start import Start
+from vertex_vllm.planning.transformer import Transformer
+
+# Measured on an H200 before vLLM takes its first snapshot (`init_non_torch`): outside `requested`, but on the card.
+CUDA_CONTEXT = Interval(0.25 * GIB, 0.514 * GIB, 0.8 * GIB)
+# `non_torch_increase` of `memory_profiling`: 0.2246 to 0.2402 GiB in 39 starts on an H200; 0.16 in a log of Llama 3.2
+# Vision (vllm-project/vllm#12126).
+NON_TORCH = Interval(0.15 * GIB, 0.2246 * GIB, 0.26 * GIB)
+# With more GPUs NCCL and the custom all-reduce take theirs; nobody measured it here, so it is wide, and high.
+NON_TORCH_PARALLEL = Interval(0.15 * GIB, 0.8 * GIB, 2.5 * GIB)
+# CUDA graphs of 256 sequences: a fixed part and one a layer (H200, V2 runner, 0.26.0), growing about as the square root
+# of the sequences between 16 and 1024. What V1 deducts of it was 72 to 81 %.
+GRAPHS, GRAPHS_PER_LAYER, GRAPH_SEQUENCES = 0.225 * GIB, 0.011 * GIB, 256
+GRAPH_ESTIMATE = 0.62
+# `profile_cudagraph_memory` deducts from the cache since this version, on the V1 runner alone in 0.26.
+GRAPHS_DEDUCTED_SINCE = "0.21.0"
+# Llama 3.2 Vision: 36.63 GiB at 128 images, 18.7 times the 1.954 GiB of one copy of its image tokens
+# (vllm-project/vllm#12126; the copy's size matches the tutorial's out-of-memory log at 256 images: 3.91 GiB).
+MLLAMA_COPIES = 18.7
+# A vision transformer's own peak: hidden, residual, norm, queries, keys, values, and four widths twice. Not measured.
+ENCODER_COPIES = 14
+MLLAMA = "MllamaForConditionalGeneration"
+
+
+def non_torch_term(start: Start) -> Term:
+    if start.tensor_parallel * start.pipeline_stages > 1:
+        return Term("non-torch", NON_TORCH_PARALLEL, "NCCL and CUDA libraries on several GPUs; not measured")
+    return Term("non-torch", NON_TORCH, "CUDA libraries, measured on an H200")
+
+
+def graphs(model: Transformer, start: Start) -> Interval:
+    """All that capturing takes on the card."""
+    if start.enforce_eager:
+        return Interval.exact(0)
+    grown = math.sqrt(max(1, start.max_num_seqs) / GRAPH_SEQUENCES)
+    layers = -(-model.layers // start.pipeline_stages)
+    return Interval.about((GRAPHS + GRAPHS_PER_LAYER * layers) * grown, 0.4, 1.5)
+
+
+def graph_estimate_term(model: Transformer, start: Start) -> Term:
+    """What vLLM deducts for graphs before it sizes the cache."""
+    taken = graphs(model, start)
+    estimate = Interval(GRAPH_ESTIMATE * taken.low, GRAPH_ESTIMATE * taken.likely, taken.high)
+    nothing = Interval.exact(0)
+    if start.enforce_eager or start.surely_before(GRAPHS_DEDUCTED_SINCE):
+        return Term("CUDA graphs", nothing, "not deducted")
+    deducted = start.surely_since(GRAPHS_DEDUCTED_SINCE) and likely_runner(model, start) == "V1"
+    if deducted and start.versions and start.surely_before("0.27.0"):
+        return Term("CUDA graphs", estimate, "deducted on the V1 model runner; measured on an H200")
+    if likely_runner(model, start) == "V2" and start.surely_since("0.26.0") and start.surely_before("0.27.0"):
+        return Term("CUDA graphs", nothing, "not deducted on the V2 model runner")
+    return Term("CUDA graphs", either(estimate, nothing), "deducted by some of these vLLM versions")
+
+
+def image_term(model: Transformer, start: Start) -> Term | None:
+    """Images in the profiling run; None for a model that takes none."""
+    if not model.vision:
+        return None
+    copy = model.image_tokens * model.image_width * start.element_bytes
+    if model.architecture == MLLAMA:
+        # vLLM up to 0.10.2, the last to have it, profiles an image for each sequence. On several GPUs hidden states are
+        # whole on each and only the inner parts are split.
+        least = 0.9 if start.tensor_parallel == 1 else 0.4
+        amount = Interval.about(MLLAMA_COPIES * copy * start.max_num_seqs, least, 1.1)
+        return Term("images", amount, f"{start.max_num_seqs} profiled, one a sequence; vllm-project/vllm#12126")
+    budget = max(start.max_num_batched_tokens, model.image_tokens)
+    images = max(1, min(budget // max(1, model.image_tokens), start.max_num_seqs))
+    output = budget * model.hidden_size * start.element_bytes
+    return Term(
+        "images",
+        Interval.about(ENCODER_COPIES * copy * images + output, 0.2, 3),
+        f"{images} images profiled (encoder budget of {budget} tokens); not measured",
+    )

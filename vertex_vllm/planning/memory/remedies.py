@@ -1,0 +1,77 @@
+"""How far a start may grow before it no longer fits, and what would make one fit that does not; each one computed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from vertex_vllm.planning.memory.estimate import MemoryEstimate, estimate_memory
+from vertex_vllm.planning.memory.start import Start
+from vertex_vllm.planning.transformer import Transformer
+
+# vLLM's own limit is higher; beyond it no card of today computes faster.
+MOST_SEQUENCES = 4096
+GPUS_OF_MACHINES = (1, 2, 4, 8)
+# Contexts and sequences are proposed in such steps: a limit to the token would be a false precision.
+CONTEXT_STEP = 256
+
+
+@dataclass(frozen=True)
+class Remedy:
+    change: str
+    """As a line of the config, or what to rent instead."""
+    estimate: MemoryEstimate
+    """With the change: it fits."""
+
+
+def longest_context(model: Transformer, start: Start) -> int:
+    """Largest `max_model_len` that fits, up to the model's own; 0: none does."""
+    return _largest(lambda length: _fits(model, replace(start, max_model_len=length)), model.context_length)
+
+
+def largest_sequences(model: Transformer, start: Start) -> int:
+    """Largest `max_num_seqs` that fits, up to 4096; 0: none does."""
+    return _largest(lambda count: _fits(model, replace(start, max_num_seqs=count)), MOST_SEQUENCES)
+
+
+def remedies(model: Transformer, start: Start) -> tuple[Remedy, ...]:
+    """What would make it fit, what costs nothing first. Empty where it fits, or nothing known helps."""
+    if _fits(model, start):
+        return ()
+    return tuple(
+        Remedy(change, estimate)
+        for change, changed in _changes(model, start)
+        if (estimate := estimate_memory(model, changed)).verdict == "fits"
+    )
+
+
+def _changes(model: Transformer, start: Start) -> Iterator[tuple[str, Start]]:
+    sequences = min(largest_sequences(model, start), start.max_num_seqs)
+    if sequences:
+        yield f"serving.max_num_seqs: {sequences}", replace(start, max_num_seqs=sequences)
+    length = min(longest_context(model, start), start.max_model_len)
+    length = length // CONTEXT_STEP * CONTEXT_STEP or length
+    if length:
+        yield f"serving.max_model_len: {length}", replace(start, max_model_len=length)
+    if start.cache_element_bytes > 1:
+        yield "serving.extra_args: [--kv-cache-dtype=fp8]", replace(start, kv_cache_dtype="fp8")
+    if not start.enforce_eager:
+        yield "serving.extra_args: [--enforce-eager]", replace(start, enforce_eager=True)
+    for gpus in GPUS_OF_MACHINES:
+        split = gpus // start.pipeline_stages
+        if gpus > start.gpus and split > start.tensor_parallel:
+            more = replace(start, gpus=gpus, tensor_parallel=split)
+            if _fits(model, more):
+                yield f"a machine with {gpus} such GPUs", more
+                return
+
+
+def _fits(model: Transformer, start: Start) -> bool:
+    return estimate_memory(model, start).verdict == "fits"
+
+
+def _largest(fits: Callable[[int], bool], most: int) -> int:
+    """By halving: what fits still fits when it shrinks."""
+    least = 0
+    while least < most:
+        middle = (least + most + 1) // 2
+        least, most = (middle, most) if fits(middle) else (least, middle - 1)
+    return least

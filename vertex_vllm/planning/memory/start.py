@@ -1,0 +1,60 @@
+"""One start of vLLM on one kind of GPU: everything besides the model that its memory depends on."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vertex_vllm.catalog.versions import VersionRange, version_key
+from vertex_vllm.planning.memory.interval import GIB
+
+# vLLM `EngineArgs.get_batch_defaults`, API server: tokens a step by the card's memory. The A100 is named there as the
+# exception, because its 80 GB card is not as fast as its memory is large.
+LARGEST_CARD_GIB, LARGE_CARD_GIB = 160, 70
+BATCHED_TOKENS = {"largest": 16384, "large": 8192, "other": 2048}
+# Cards that count as `other` whatever their memory.
+SMALL_BATCH_CARDS = ("NVIDIA_TESLA_A100", "NVIDIA_A100_80GB")
+Runner = Literal["V1", "V2"]
+
+
+@dataclass(frozen=True)
+class Start:
+    total_bytes: int
+    """What PyTorch says one GPU has."""
+    gpus: int
+    """In the machine."""
+    max_model_len: int
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    gpu_memory_utilization: float
+    tensor_parallel: int = 1
+    pipeline_stages: int = 1
+    element_bytes: int = 2
+    """Of activations, and of weights that are not quantised: 2 for bfloat16 and float16."""
+    quantization: str = ""
+    """Empty: weights of `element_bytes`."""
+    kv_cache_dtype: str = "auto"
+    enforce_eager: bool = False
+    warm_compile_cache: bool = False
+    """torch.compile's results of an earlier start are on the disk. A new container has none."""
+    versions: VersionRange | None = None
+    """vLLM's; None: not known."""
+    weight_bytes: int = 0
+    """Of all tensors as stored; 0: not known, computed from the architecture."""
+
+    @property
+    def cache_element_bytes(self) -> int:
+        if self.kv_cache_dtype.startswith("fp8"):
+            return 1
+        return 2 if self.kv_cache_dtype in ("bfloat16", "float16") else self.element_bytes
+
+    def surely_since(self, version: str) -> bool:
+        return self.versions is not None and version_key(self.versions.earliest) >= version_key(version)
+
+    def surely_before(self, version: str) -> bool:
+        return self.versions is not None and version_key(self.versions.latest) < version_key(version)
+
+
+def default_batched_tokens(total_bytes: int, accelerator: str) -> int:
+    """`max_num_batched_tokens` where nobody sets it."""
+    if accelerator in SMALL_BATCH_CARDS or total_bytes < LARGE_CARD_GIB * GIB:
+        return BATCHED_TOKENS["other"]
+    return BATCHED_TOKENS["largest" if total_bytes >= LARGEST_CARD_GIB * GIB else "large"]

@@ -1,0 +1,184 @@
+"""The sizes of a transformer that its memory depends on, from any `config.json`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+# Where a model that takes more than text keeps its text model's fields (as in hub/model_config.py).
+_TEXT_PARTS = ("text_config", "llm_config", "language_config")
+_REQUIRED = {
+    "vocabulary": ("vocab_size",),
+    "hidden_size": ("hidden_size", "n_embd", "d_model"),
+    "layers": ("num_hidden_layers", "n_layer", "n_layers", "num_layers"),
+    "attention_heads": ("num_attention_heads", "n_head", "n_heads"),
+    "context_length": ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"),
+}
+_EXPERTS = ("num_experts", "n_routed_experts", "num_local_experts")
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """Counts and widths; 0 where the model has no such part."""
+
+    architecture: str
+    vocabulary: int
+    hidden_size: int
+    intermediate_size: int
+    layers: int
+    """All decoder layers, those with cross attention included."""
+    attention_heads: int
+    key_value_heads: int
+    head_size: int
+    context_length: int
+    """`max_position_embeddings`: vLLM keeps a table of rotary angles of this length."""
+    tied_embeddings: bool
+    """The head uses the embedding's table."""
+    experts: int = 0
+    experts_per_token: int = 0
+    expert_intermediate_size: int = 0
+    shared_expert_intermediate_size: int = 0
+    dense_layers: int = 0
+    """Leading layers without experts, in a model with experts."""
+    latent_size: int = 0
+    """`kv_lora_rank` of multi-head latent attention; 0: keys and values themselves are cached."""
+    query_latent_size: int = 0
+    rope_head_size: int = 0
+    nope_head_size: int = 0
+    value_head_size: int = 0
+    sliding_window: int = 0
+    sliding_layers: int = 0
+    cross_attention_layers: int = 0
+    image_tokens: int = 0
+    """Tokens of the vision tower for one image at its largest; 0: takes none, or not known."""
+    image_width: int = 0
+    """Hidden size of the vision tower."""
+    vision: bool = False
+    missing: tuple[str, ...] = field(default=())
+    """Fields that config.json should have and has not, or whose meaning for this architecture is not known."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """What an architecture's code does and its config.json does not say."""
+
+    gated: bool
+    """The feed-forward part has three matrices (gate, up, down) instead of two."""
+    tied: bool
+    """Default of `tie_word_embeddings`."""
+    sliding_pattern: int
+    """Every n-th layer sees the whole context and the others a window; 1: every layer a window; 0: none."""
+    expert_defaults: Mapping[str, int]
+    """Default of fields that published configs of the family may leave out."""
+
+
+def family_of(architecture: str) -> Family | None:
+    """None for an architecture that nobody has looked at."""
+    return _families().get(architecture)
+
+
+@cache
+def _families() -> dict[str, Family]:
+    rows = yaml.safe_load(files("vertex_vllm.planning").joinpath("families.yaml").read_text(encoding="utf-8"))
+    return {
+        row["architecture"]: Family(
+            row.get("gated", True), row.get("tied", False), row.get("sliding_pattern", 0), row.get("defaults", {})
+        )
+        for row in rows["families"]
+    }
+
+
+def transformer_from_config(config: Mapping[str, Any]) -> Transformer:
+    """Never raises: what is not there, or is no count, stands in `missing`."""
+    names = config.get("architectures")
+    architecture = str(names[0]) if isinstance(names, list) and names else ""
+    family = family_of(architecture)
+    text = _text_part(config)
+    defaulted = {**(family.expert_defaults if family else {}), **{k: v for k, v in text.items() if v is not None}}
+    found: dict[str, Any] = {name: _count(defaulted, keys) for name, keys in _REQUIRED.items()}
+    missing = [f"config.json: {keys[0]}" for name, keys in _REQUIRED.items() if not found[name]]
+    heads, hidden = found["attention_heads"], found["hidden_size"]
+    intermediate = _count(defaulted, ("intermediate_size", "n_inner", "ffn_dim"))
+    experts = _count(defaulted, _EXPERTS)
+    expert_width = _count(defaulted, ("moe_intermediate_size",)) or (intermediate if experts else 0)
+    if not intermediate and not expert_width:
+        missing.append("config.json: intermediate_size")
+    latent = _count(defaulted, ("kv_lora_rank",))
+    layers = found["layers"]
+    sliding, window = _sliding(defaulted, layers, family)
+    return Transformer(
+        architecture=architecture,
+        **found,
+        intermediate_size=intermediate,
+        key_value_heads=_count(defaulted, ("num_key_value_heads", "num_kv_heads", "n_head_kv")) or heads,
+        head_size=_count(defaulted, ("head_dim",)) or (hidden // heads if heads else 0),
+        tied_embeddings=_switch(defaulted, config, "tie_word_embeddings", family.tied if family else False),
+        experts=experts,
+        experts_per_token=_count(defaulted, ("num_experts_per_tok", "num_experts_per_token")),
+        expert_intermediate_size=expert_width,
+        shared_expert_intermediate_size=_count(defaulted, ("shared_expert_intermediate_size",))
+        or _count(defaulted, ("n_shared_experts",)) * expert_width,
+        dense_layers=_count(defaulted, ("first_k_dense_replace",)) if experts else 0,
+        latent_size=latent,
+        query_latent_size=_count(defaulted, ("q_lora_rank",)) if latent else 0,
+        rope_head_size=_count(defaulted, ("qk_rope_head_dim",)) if latent else 0,
+        nope_head_size=_count(defaulted, ("qk_nope_head_dim",)) if latent else 0,
+        value_head_size=_count(defaulted, ("v_head_dim",)) if latent else 0,
+        sliding_window=window,
+        sliding_layers=sliding,
+        cross_attention_layers=_cross_attention_layers(defaulted),
+        **_vision(config),
+        missing=tuple(missing),
+    )
+
+
+def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    parts = (config.get(part) for part in _TEXT_PARTS)
+    return next((part for part in parts if isinstance(part, dict)), config)
+
+
+def _sliding(text: Mapping[str, Any], layers: int, family: Family | None) -> tuple[int, int]:
+    """Layers that see a window alone, and its length in tokens."""
+    window = _count(text, ("sliding_window",))
+    if not window or text.get("use_sliding_window") is False:
+        return 0, 0
+    kinds = text.get("layer_types")
+    if isinstance(kinds, list):
+        return sum(kind == "sliding_attention" for kind in kinds), window
+    pattern = _count(text, ("sliding_window_pattern",)) or (family.sliding_pattern if family else 0)
+    if pattern == 0:
+        return 0, 0
+    return (layers if pattern == 1 else layers - layers // pattern), window
+
+
+def _cross_attention_layers(text: Mapping[str, Any]) -> int:
+    layers = text.get("cross_attention_layers")
+    return len(layers) if isinstance(layers, list) else 0
+
+
+def _vision(config: Mapping[str, Any]) -> dict[str, Any]:
+    tower = config.get("vision_config")
+    if not isinstance(tower, dict):
+        return {"vision": False}
+    side, patch = _count(tower, ("image_size",)), _count(tower, ("patch_size",))
+    tokens = ((side // patch) ** 2 + 1) * (_count(tower, ("max_num_tiles",)) or 1) if patch else 0
+    return {"vision": True, "image_tokens": tokens, "image_width": _count(tower, ("hidden_size",))}
+
+
+def _count(part: Mapping[str, Any], names: tuple[str, ...]) -> int:
+    """First of the fields that is a count a model can have; 0: none."""
+    for name in names:
+        value = part.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 32:
+            return value
+    return 0
+
+
+def _switch(text: Mapping[str, Any], config: Mapping[str, Any], name: str, default: bool) -> bool:
+    for part in (text, config):
+        if isinstance(part.get(name), bool):
+            return bool(part[name])
+    return default
