@@ -1,12 +1,14 @@
 """`Deployment`: what one file in `configs/` says. Parameters, defaults, descriptions and the schema follow from it."""
 
 import re
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from vertex_vllm.config import shapes
+from vertex_vllm.config.cron import cron_fault, is_time_zone
 
 
 class Section(BaseModel):
@@ -22,6 +24,32 @@ def _is_no_token(secret: str) -> str:
             "looks like a token itself. Put it into Secret Manager and name the secret; revoke it if others saw it",
         )
     return secret
+
+
+def _is_cron(cron: str) -> str:
+    if fault := cron_fault(cron):
+        raise PydanticCustomError("cron", "{fault}", {"fault": fault})
+    return cron
+
+
+def _is_time_zone(name: str) -> str:
+    if not is_time_zone(name):
+        raise PydanticCustomError(
+            "time_zone", "must be a name of the IANA time zone database, for example Europe/Zurich"
+        )
+    return name
+
+
+def _is_moment(text: str) -> str:
+    try:
+        aware = not text or datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        aware = False
+    if not aware:
+        raise PydanticCustomError(
+            "moment", 'must be a time with its offset, in quotes, for example "2030-01-31T08:00:00Z"'
+        )
+    return text
 
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -149,6 +177,39 @@ class Evaluation(Section):
     thresholds: Thresholds = Field(default_factory=Thresholds, description="What the evaluation must reach.")
 
 
+class Schedule(Section):
+    """A pipeline that is run again and again, with the deployment's parameters."""
+
+    name: str = Field(pattern=shapes.SCHEDULE_NAME, description="Name of the schedule, of its own in the deployment.")
+    cron: Annotated[str, AfterValidator(_is_cron)] = Field(
+        max_length=256, description="When: minute hour day-of-month month day-of-week, for example 0 3 * * 1-5."
+    )
+    time_zone: Annotated[str, AfterValidator(_is_time_zone)] = Field(
+        default="UTC", max_length=63, description="Time zone of the cron, for example Europe/Zurich."
+    )
+    pipeline: Literal["deploy", "evaluate", "mirror", "teardown"] = Field(
+        default="deploy", description="What is run: the spec of that name."
+    )
+    parameters: dict[str, Any] = Field(
+        default_factory=dict, max_length=64, description="Parameters of the pipeline that differ from the deployment's."
+    )
+    start: Annotated[str, AfterValidator(_is_moment)] = Field(
+        default="", description='No run before it, for example "2030-01-31T08:00:00Z". Default: at once.'
+    )
+    end: Annotated[str, AfterValidator(_is_moment)] = Field(
+        default="", description='No run after it, for example "2030-12-31T20:00:00+01:00". Default: none.'
+    )
+    max_run_count: int = Field(default=0, ge=0, le=1_000_000, description="Runs in all. 0: any number.")
+
+    @field_validator("end")
+    @classmethod
+    def _not_before_start(cls, end: str, info: ValidationInfo) -> str:
+        start = info.data.get("start")
+        if start and end and datetime.fromisoformat(end) <= datetime.fromisoformat(start):
+            raise PydanticCustomError("moments", "must be after start, which is {start}", {"start": start})
+        return end
+
+
 class Deployment(Section):
     """One open model on one Vertex AI endpoint."""
 
@@ -169,3 +230,16 @@ class Deployment(Section):
         default=True,
         description="The endpoint stays when the run succeeds; false: it is torn down after the evaluation.",
     )
+    schedules: list[Schedule] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Pipelines that `vertex-vllm schedule apply` has run again and again.",
+    )
+
+    @field_validator("schedules")
+    @classmethod
+    def _names_of_their_own(cls, schedules: list[Schedule]) -> list[Schedule]:
+        names = [schedule.name for schedule in schedules]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise PydanticCustomError("names", "two are named {name}", {"name": repeated[0]})
+        return schedules

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config.catalogue_check import check_against_catalog
 from vertex_vllm.config.deployment import Deployment
-from vertex_vllm.config.load import validate
 from vertex_vllm.config.names import default_bucket, secret_version_name
+from vertex_vllm.config.validation import validate
 from vertex_vllm.errors import InputError
 
 # Flat name → path in `Deployment`.

@@ -1,0 +1,33 @@
+"""What Vertex AI's schedules take for a cron, and for a time zone."""
+
+import re
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+_FIELDS = 5
+# What `cronsim` knows beyond unix cron: last day (L, LW) and n-th weekday (#).
+_BEYOND_CRON = re.compile(r"(?:^|\s|,)(?:L|LW|\d+L)(?:$|\s|,)|#", re.IGNORECASE)
+
+
+def cron_fault(cron: str) -> str:
+    """What is wrong with a cron, as it follows its field's name; "" when nothing is."""
+    if "TZ=" in cron.upper():
+        return "must not name a time zone. Give it as time_zone"
+    if len(cron.split()) != _FIELDS or _BEYOND_CRON.search(cron):
+        return "must be minute hour day-of-month month day-of-week, for example 0 3 * * 1-5"
+    try:
+        CronSim(cron, datetime.now(UTC))
+    except CronSimError as error:
+        return f"has a {str(error).lower()}. It is minute hour day-of-month month day-of-week, for example 0 3 * * 1-5"
+    return ""
+
+
+def is_time_zone(name: str) -> bool:
+    """Whether the IANA time zone database has it."""
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, LookupError):  # a folder's name, a path, an unknown name
+        return False
+    return True

@@ -1,0 +1,104 @@
+"""Plain values as a `Deployment`, or what is wrong with them, in words for a person."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from vertex_vllm.config.catalogue_check import Fault
+from vertex_vllm.config.deployment import Deployment
+from vertex_vllm.config.shapes import MEANING
+
+UNKNOWN_FIELD = "unknown field"
+_TYPE_NAMES = {
+    "string_type": "must be text. Put it in quotes",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a number",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "model_type": "must be a section with fields of its own",
+    "model_attributes_type": "must be a section with fields of its own",
+    "string_too_short": "must not be empty",
+}
+_BOUNDS = {
+    "greater_than": ("gt", "must be more than"),
+    "greater_than_equal": ("ge", "must be at least"),
+    "less_than": ("lt", "must be less than"),
+    "less_than_equal": ("le", "must be at most"),
+    "string_too_long": ("max_length", "has too many characters, more than"),
+    "too_long": ("max_length", "has too many entries, more than"),
+}
+
+
+def validate(values: Mapping[str, Any]) -> tuple[Deployment | None, list[Fault]]:
+    """A deployment of plain values, or what is wrong with them."""
+    try:
+        return Deployment.model_validate(dict(values)), []
+    except ValidationError as error:
+        return None, [Fault(tuple(detail["loc"]), _message(detail)) for detail in error.errors(include_url=False)]
+
+
+def _message(detail: ErrorDetails) -> str:
+    """What pydantic found, in our words; none repeats the value, which may be a secret in the wrong place."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "missing":
+        return f"is missing. {_description(detail['loc'])}".rstrip()
+    if kind == "extra_forbidden":
+        return f"{UNKNOWN_FIELD}. {_did_you_mean(detail['loc'])}".rstrip()
+    if kind == "string_pattern_mismatch":
+        return f"must be {MEANING[context['pattern']]}"
+    if kind == "literal_error":
+        return f"must be one of {context['expected']}"
+    if kind in _BOUNDS:
+        bound, words = _BOUNDS[kind]
+        return f"{words} {context[bound]}"
+    return _TYPE_NAMES.get(kind, detail["msg"])
+
+
+def _did_you_mean(location: tuple[str | int, ...]) -> str:
+    section = _section(location[:-1])
+    known = list(section.model_fields) if section else []
+    near = difflib.get_close_matches(str(location[-1]), known, n=1)
+    elsewhere = [".".join(map(str, path)) for path in _paths_to(str(location[-1])) if path != location]
+    if near:
+        return f"Did you mean {near[0]}?"
+    if elsewhere:
+        return f"It belongs at {elsewhere[0]}"
+    return f"Known here: {', '.join(known)}"
+
+
+def _description(location: tuple[str | int, ...]) -> str:
+    section = _section(location[:-1])
+    return (section.model_fields[str(location[-1])].description or "") if section else ""
+
+
+def _section(location: tuple[str | int, ...]) -> type[BaseModel] | None:
+    """The part of `Deployment` that a path leads to; None where it leads elsewhere."""
+    section: type[BaseModel] = Deployment
+    for part in location:
+        if isinstance(part, int):  # an entry of the list that the last part led into
+            continue
+        inner = _section_in(section.model_fields[part].annotation) if part in section.model_fields else None
+        if inner is None:
+            return None
+        section = inner
+    return section
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that a field holds, itself or as entries of its list."""
+    inner = get_args(annotation)[0] if get_origin(annotation) is list else annotation
+    return inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+
+
+def _paths_to(name: str, section: type[BaseModel] = Deployment, at: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:
+    for field, info in section.model_fields.items():
+        if field == name:
+            yield (*at, field)
+        inner = _section_in(info.annotation)
+        if inner is not None:
+            yield from _paths_to(name, inner, (*at, field))
