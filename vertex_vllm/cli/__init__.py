@@ -17,6 +17,7 @@ COMMANDS = {
     "publish": "Compile the pipelines for a pushed image, and put the specs in the registry of templates.",
     "runs": "Pipeline runs: list, show, logs, cancel.",
     "endpoints": "What is served now, what it costs by the hour, and who made it.",
+    "ci": "What a change of configs comes to, as a comment; and its deployment.",
     "demo": "The main job on this machine, from Hub to teardown, on the local cloud.",
     "local": "A Google Cloud project on this machine: up, down, status, env, clock, hub.",
 }

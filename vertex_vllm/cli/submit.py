@@ -103,7 +103,11 @@ def _json_value(name: str, text: str, kind: type) -> Any:
 
 
 def submission(
-    deployment: "Deployment", pipeline: str, project: str, replaced: Mapping[str, Any] | None = None
+    deployment: "Deployment",
+    pipeline: str,
+    project: str,
+    replaced: Mapping[str, Any] | None = None,
+    commit: str = "",
 ) -> "Submission":
     """What `submit` sends, as a value; `replaced` are parameters that differ from the config's."""
     from vertex_vllm.config import runs_bucket
@@ -118,6 +122,6 @@ def submission(
         job_id=job_id(pipeline, deployment.name),
         parameters=parameter_values(pipeline, deployment, project) | dict(replaced or {}),
         pipeline_root=f"gs://{runs_bucket(project, region)}",
-        labels=run_labels(pipeline, deployment.name),
+        labels=run_labels(pipeline, deployment.name, config_hash=deployment.content_hash, commit=commit),
         service_account=deployment.google_cloud.pipeline_service_account,
     )

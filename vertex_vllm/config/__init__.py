@@ -2,7 +2,7 @@
 
 from vertex_vllm.config.catalogue_check import Fault, check_against_catalog
 from vertex_vllm.config.deployment import Deployment, Thresholds
-from vertex_vllm.config.load import load_deployment
+from vertex_vllm.config.load import load_deployment, located, parse_deployment
 from vertex_vllm.config.names import default_bucket, runs_bucket, secret_version_name
 
 __all__ = [
@@ -12,6 +12,8 @@ __all__ = [
     "check_against_catalog",
     "default_bucket",
     "load_deployment",
+    "located",
+    "parse_deployment",
     "runs_bucket",
     "secret_version_name",
 ]

@@ -1,5 +1,7 @@
 """`Deployment`: what one file in `configs/` says. Parameters, defaults, descriptions and the schema follow from it."""
 
+import hashlib
+import json
 import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -230,6 +232,10 @@ class Deployment(Section):
         default=True,
         description="The endpoint stays when the run succeeds; false: it is torn down after the evaluation.",
     )
+    deploy_on_change: bool = Field(
+        default=False,
+        description="CI deploys it when this file, a pipeline or the library changes. false: CI only plans it.",
+    )
     schedules: list[Schedule] = Field(
         default_factory=list,
         max_length=16,
@@ -243,3 +249,9 @@ class Deployment(Section):
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise PydanticCustomError("names", "two are named {name}", {"name": repeated[0]})
         return schedules
+
+    @property
+    def content_hash(self) -> str:
+        """Ten hexadecimal digits that change whenever a run would be given something else."""
+        content = self.model_dump(mode="json", exclude={"deploy_on_change", "schedules"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]

@@ -20,17 +20,31 @@ def load_deployment(path: Path | str) -> Deployment:
     """
     path = Path(path)
     try:
-        document = read_document(_text(path))
+        text = _text(path)
     except DocumentError as error:
         raise ConfigError([f"{path}:{error.line}: {error.message}"]) from None
+    return parse_deployment(text, str(path))
+
+
+def parse_deployment(text: str, name: str) -> Deployment:
+    """As `load_deployment`, for a file's text; `name` is the file's, and what its faults are told with."""
+    try:
+        document = read_document(text)
+    except DocumentError as error:
+        raise ConfigError([f"{name}:{error.line}: {error.message}"]) from None
     deployment, faults = validate(document.values)
     faults = _with_unreadable(faults, document)
     if deployment is not None and not faults:
         faults = [*check_against_catalog(deployment, load_catalog()), *check_schedules(deployment)]
-    lines = _located(path, document, faults)
+    lines = _located(name, document, faults)
     if deployment is None or lines:
         raise ConfigError(lines)
     return deployment
+
+
+def located(text: str, name: str, faults: Iterable[Fault]) -> list[str]:
+    """Faults that something else found in a valid file, as `load_deployment` tells its own."""
+    return _located(name, read_document(text), faults)
 
 
 def _text(path: Path) -> str:
@@ -52,7 +66,7 @@ def _with_unreadable(faults: Iterable[Fault], document: Document) -> list[Fault]
     return [*unreadable.values(), *(fault for fault in faults if fault.path not in unreadable)]
 
 
-def _located(path: Path, document: Document, faults: Iterable[Fault]) -> list[str]:
+def _located(path: str, document: Document, faults: Iterable[Fault]) -> list[str]:
     lines = [(document.line(fault.path), _dotted(fault.path), fault.message) for fault in faults]
     for line, key in document.repeated:
         lines.append((line, _dotted(key), f"given again, after line {document.lines[key]}. Keep one of them"))

@@ -92,6 +92,11 @@ def parameters_of(pipeline: str) -> tuple[Parameter, ...]:
     return tuple(entry if isinstance(entry, Parameter) else _parameter(entry) for entry in _PIPELINES[pipeline])
 
 
+def field_of(parameter: str) -> tuple[str, ...]:
+    """Path in a config of the field that a parameter has its value from; empty: no field."""
+    return _PATHS.get(parameter, ())
+
+
 def parameter_values(pipeline: str, deployment: Deployment, project: str) -> dict[str, Any]:
     """Values for every parameter that the deployment determines, JSON ones; what is the project's is spelt out."""
     values = {

@@ -120,7 +120,7 @@ since: 2024-01-01
         "configs/x.yaml:16: evaluation.thresholds.min_tokens_per_second: must be a number",
         "configs/x.yaml:17: keep_endpoint: is empty. Give it a value, or leave the line out",
         "configs/x.yaml:18: since: unknown field. Known here: name, model, hf_token_secret, google_cloud, serving, "
-        "evaluation, keep_endpoint, schedules",
+        "evaluation, keep_endpoint, deploy_on_change, schedules",
     ]
 
 

@@ -1,0 +1,140 @@
+"""A config before and after: its faults with file, line and field; its plan; the comment that tells of both."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vertex_vllm.catalog import load_catalog
+from vertex_vllm.ci.changes import Concerned, Decision
+from vertex_vllm.ci.comment import code, comment, facts
+from vertex_vllm.ci.review import Review, review
+from vertex_vllm.ci.signature import check_signature, signature
+from vertex_vllm.config import Fault, parse_deployment
+
+ROOT = Path(__file__).resolve().parents[3]
+SPEC = (ROOT / "compiled" / "deploy.yaml").read_text()
+CATALOG = load_catalog()
+CONFIG = "configs/llama.yaml"
+LLAMA = "name: llama\nmodel:\n  id: meta-llama/Llama-3.1-8B\nserving:\n  machine_type: g2-standard-12\n"
+
+
+def reviewed(before: str | None, after: str, spec: str | None = SPEC) -> Review:
+    why = "added" if before is None else "edited"
+    return review(Concerned(CONFIG, why), before, after, "deploy", spec, CATALOG)  # type: ignore[arg-type]
+
+
+def told(*reviews: Review, **decision: Any) -> str:
+    given = {"concerned": tuple(each.concerned for each in reviews), "removed": (), "dependencies": (), **decision}
+    return comment(Decision(**given), reviews, CATALOG)
+
+
+def test_a_changed_machine_is_planned_before_and_after() -> None:
+    changed = reviewed(LLAMA, LLAMA.replace("g2-standard-12", "g2-standard-24\n  spot: true\n  max_replica_count: 2"))
+    assert changed.before is not None
+    assert changed.before.plan is not None
+    assert changed.after.plan is not None
+    before, after = facts(changed.before.plan, CATALOG), facts(changed.after.plan, CATALOG)
+    quota = "CustomModelServing{}L4GPUsPerProjectPerRegion: {}"
+    assert {label: (before[label], after[label]) for label in after if before[label] != after[label]} == {
+        "Machine": (
+            "g2-standard-12, 1 replica, in us-central1",
+            "g2-standard-24, 1 to 2 replicas, spot, in us-central1",
+        ),
+        "Accelerators": ("1 × NVIDIA_L4 a replica", "2 × NVIDIA_L4 a replica"),
+        "Arguments": (
+            before["Arguments"],
+            before["Arguments"].replace("--tensor-parallel-size=1", "--tensor-parallel-size=2"),
+        ),
+        "Price": ("1.00 USD/h", "1.12 to 2.25 USD/h"),
+        "Quota": (quota.format("", "1 to start, 1 at most"), quota.format("Preemptible", "2 to start, 4 at most")),
+    }
+    assert changed.parameters == (
+        ("machine_type", "g2-standard-12", "g2-standard-24"),
+        ("max_replica_count", 1, 2),
+        ("spot", False, True),
+    )
+    text = told(changed)
+    assert "| Price | `1.00 USD/h` | `1.12 to 2.25 USD/h` |" in text
+    assert "| Model | same | `meta-llama/Llama-3.1-8B` |" in text
+    assert "`spot` `false` → `true`" in text
+
+
+def test_a_change_that_serves_the_same_says_so() -> None:
+    text = told(reviewed(LLAMA, f"{LLAMA}evaluation:\n  concurrency: 8\n"))
+    assert "What would be served stays the same" in text
+    assert "`concurrency` `4` → `8`" in text
+
+
+def test_a_price_elsewhere_is_unknown() -> None:
+    after = reviewed(None, f"{LLAMA}google_cloud:\n  region: europe-west4\n").after
+    assert after.plan is not None
+    assert facts(after.plan, CATALOG)["Price"] == "unknown"
+
+
+def test_a_model_that_nobody_recorded_is_for_the_hub() -> None:
+    found = reviewed(None, "name: x\nmodel:\n  id: some-org/some-model\n")
+    assert (found.after.plan, found.after.faults) == (None, ())
+    assert "reads them from the Hub" in told(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (f"{LLAMA}  spott: true\n", f"{CONFIG}:6: serving.spott: unknown field. Did you mean spot?"),
+        ("name: [", f"{CONFIG}:1: no valid YAML"),
+        (f"{LLAMA}  max_model_len: 100000\n", f"{CONFIG}:5: serving.machine_type: g2-standard-12 cannot serve"),
+    ],
+    ids=["field", "yaml", "plan"],
+)
+def test_an_invalid_config_has_file_line_and_field_in_the_comment(text: str, fault: str) -> None:
+    found = reviewed(LLAMA, text)
+    (line,) = found.after.faults
+    assert line.startswith(fault)
+    assert f"- {code(line)}" in told(found)
+
+
+def test_a_spec_that_takes_other_parameters_is_a_fault_at_the_field() -> None:
+    renamed = SPEC.replace("      machine_type:\n", "      machine_kind:\n")
+    assert renamed != SPEC
+    found = reviewed(LLAMA, LLAMA, renamed)
+    assert [line for line in found.after.faults if "machine_type" in line] == [
+        f"{CONFIG}:5: serving.machine_type: compiled/deploy.yaml has no parameter machine_type. Run `make compile`"
+    ]
+    assert "there is no compiled/deploy.yaml" in reviewed(LLAMA, LLAMA, None).after.faults[0]
+    assert "is no compiled pipeline" in reviewed(LLAMA, LLAMA, "[").after.faults[0]
+
+
+def test_every_difference_from_the_signature_is_told() -> None:
+    deployment = parse_deployment(LLAMA, CONFIG)
+    inputs = dict(signature(SPEC))
+    assert check_signature(deployment, "deploy", inputs) == []
+    inputs["spot"] = {"parameterType": "STRING"}
+    inputs["new"] = {"parameterType": "STRING"}
+    inputs["optional"] = {"parameterType": "STRING", "isOptional": True}
+    assert check_signature(deployment, "deploy", inputs) == [
+        Fault(("serving", "spot"), "compiled/deploy.yaml takes spot as STRING. Run `make compile`"),
+        Fault((), "compiled/deploy.yaml needs new, which no config has. Run `make compile`"),
+    ]
+
+
+def test_the_comment_names_causes_removals_and_what_ci_leaves_alone() -> None:
+    text = told(
+        reviewed(None, LLAMA),
+        reviewed(None, f"{LLAMA}deploy_on_change: true\n"),
+        dependencies=tuple(f"vertex_vllm/{number}.py" for number in range(7)),
+        removed=("configs/old.yaml",),
+    )
+    assert "`vertex_vllm/4.py` and 2 more files changed" in text
+    assert "`configs/old.yaml` is removed" in text
+    assert text.count("`deploy_on_change` is not set") == 1
+
+
+@given(st.text())
+def test_nothing_leaves_its_code_span(text: str) -> None:
+    shown = code(text)
+    assert "\n" not in shown
+    assert shown == "(empty)" or (shown.count("`") == 2 and shown.startswith("`") and shown.endswith("`"))
+    assert "|" not in shown

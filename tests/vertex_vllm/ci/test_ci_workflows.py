@@ -1,0 +1,103 @@
+"""The files that GitHub and Cloud Build read: pinned, with few permissions, and calling what docs/ci.md documents."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from vertex_vllm.cli.ci import ci
+from vertex_vllm.cli.submit import PIPELINES
+
+ROOT = Path(__file__).resolve().parents[3]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
+# PyYAML reads the key `on` as true.
+DEPLOYMENTS: dict[Any, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / "deployments.yaml").read_text())
+BUILD: dict[str, Any] = yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())
+CONCERNED = ["configs/**", "compiled/**", "vertex_vllm/**", "components/**"]
+
+
+def steps(workflow: dict[Any, Any]) -> Iterator[dict[str, Any]]:
+    for job in workflow["jobs"].values():
+        yield from job["steps"]
+
+
+def scripts() -> Iterator[str]:
+    yield from (step["run"] for step in steps(DEPLOYMENTS) if "run" in step)
+    yield from (step["script"] for step in BUILD["steps"])
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_every_action_is_pinned_by_commit(path: Path) -> None:
+    used = [step["uses"] for step in steps(yaml.safe_load(path.read_text())) if "uses" in step]
+    assert used
+    assert [action for action in used if not re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", action)] == []
+
+
+def test_no_job_may_do_more_than_it_needs() -> None:
+    assert DEPLOYMENTS["permissions"] == {}
+    assert {name: job["permissions"] for name, job in DEPLOYMENTS["jobs"].items()} == {
+        "plan": {"contents": "read", "pull-requests": "write"},
+        "changed": {"contents": "read"},
+        "apply": {"contents": "read", "id-token": "write"},
+    }
+    text = (ROOT / ".github" / "workflows" / "deployments.yaml").read_text()
+    assert "secrets." not in text
+    assert "credentials_json" not in text
+    assert text.count("persist-credentials: false") == text.count("actions/checkout@")
+
+
+def test_what_a_change_says_reaches_a_shell_only_by_the_environment() -> None:
+    assert [script for script in scripts() if "${{" in script] == []
+
+
+def test_a_deployment_has_one_run_at_a_time_and_none_is_broken_off() -> None:
+    assert DEPLOYMENTS["jobs"]["apply"]["concurrency"] == {
+        "group": "deployments-apply-${{ matrix.deployment }}",
+        "cancel-in-progress": False,
+    }
+
+
+def test_the_workflow_starts_for_what_the_decision_looks_at() -> None:
+    started = DEPLOYMENTS[True]
+    assert started["pull_request"] == {"paths": CONCERNED}
+    assert started["push"] == {"branches": ["main"], "paths": CONCERNED}
+
+
+def test_every_call_is_a_command_with_its_options_and_documented() -> None:
+    page = (ROOT / "docs" / "ci.md").read_text()
+    calls = [line.strip() for script in scripts() for line in script.splitlines() if "vertex-vllm" in line]
+    assert len(calls) == 4
+    for call in calls:
+        found = re.fullmatch(r'vertex-vllm ci (plan|apply|"\$_COMMAND") (.*)', call)
+        assert found, call
+        names = BUILD_COMMANDS if found[1].startswith('"') else (found[1],)
+        for name in names:
+            known = {option for parameter in ci.commands[name].params for option in parameter.opts}
+            used = re.findall(r"(?<= )--[a-z-]+|^--[a-z-]+", found[2])
+            assert set(used) <= known
+            assert [option for option in used if option not in page] == []
+
+
+BUILD_COMMANDS = ("plan", "apply")
+
+
+def test_cloud_build_is_given_commands_that_exist() -> None:
+    assert BUILD["substitutions"]["_COMMAND"] in BUILD_COMMANDS
+    assert set(BUILD_COMMANDS) == set(ci.commands)
+    assert BUILD["options"]["automapSubstitutions"]
+    table = (ROOT / "docs" / "ci.md").read_text().partition("## Cloud Build")[2]
+    assert re.findall(r"_COMMAND=(\w+)", table) == list(BUILD_COMMANDS)
+
+
+@pytest.mark.parametrize("script", list(scripts()))
+def test_every_script_is_one_that_bash_reads(script: str) -> None:
+    assert subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False).stderr == ""
+
+
+def test_the_pipeline_that_ci_runs_exists() -> None:
+    assert "deploy" in PIPELINES
+    assert (ROOT / "compiled" / "deploy.yaml").exists()

@@ -1,0 +1,97 @@
+"""One changed config, before and after: valid or not, and what would be served."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vertex_vllm.catalog import Catalog, Missing
+from vertex_vllm.ci.changes import Concerned
+from vertex_vllm.ci.signature import check_signature, signature
+from vertex_vllm.config import Deployment, Fault, located, parse_deployment
+from vertex_vllm.config.pipeline_parameters import parameter_values
+from vertex_vllm.errors import ConfigError, PlanError
+from vertex_vllm.planning.plan import ServingPlan
+from vertex_vllm.planning.planner import plan_serving
+
+NEEDS_HUB = "not planned: the catalogue has no facts of {model}; `vertex-vllm plan {config}` reads them from the Hub"
+
+
+@dataclass(frozen=True)
+class Side:
+    """A config at one commit."""
+
+    deployment: Deployment | None
+    """None: there is no such file, or it is not valid."""
+    plan: ServingPlan | None
+    faults: tuple[str, ...] = ()
+    """`file:line: field: what. What to do.`"""
+    note: str = ""
+    """Why there is no plan although nothing is wrong."""
+
+
+@dataclass(frozen=True)
+class Review:
+    concerned: Concerned
+    before: Side | None
+    """None: the base has no such file."""
+    after: Side
+
+    @property
+    def config(self) -> str:
+        return self.concerned.config
+
+    @property
+    def parameters(self) -> tuple[tuple[str, Any, Any], ...]:
+        """Parameters of deploy that differ: name, before, after."""
+        if self.before is None or self.before.deployment is None or self.after.deployment is None:
+            return ()
+        old, new = (_parameters(side.deployment) for side in (self.before, self.after) if side.deployment)
+        return tuple((name, old[name], value) for name, value in new.items() if old[name] != value)
+
+
+def review(
+    concerned: Concerned, before: str | None, after: str, pipeline: str, spec: str | None, catalog: Catalog
+) -> Review:
+    """Both texts are judged by the library and catalogue as they are now; `spec` is the pipeline's, compiled."""
+    old = None if before is None else side(concerned.config, before, catalog)
+    new = side(concerned.config, after, catalog)
+    if new.deployment is not None:
+        faults = signature_faults(new.deployment, pipeline, spec)
+        new = Side(
+            new.deployment,
+            new.plan,
+            (*new.faults, *located(after, concerned.config, faults)),
+            new.note,
+        )
+    return Review(concerned, old, new)
+
+
+def side(config: str, text: str, catalog: Catalog) -> Side:
+    """The config as it is planned offline, from facts that the catalogue has recorded."""
+    try:
+        deployment = parse_deployment(text, config)
+    except ConfigError as error:
+        return Side(None, None, error.faults)
+    facts = catalog.facts(deployment.model.id)
+    if isinstance(facts, Missing):
+        return Side(deployment, None, note=NEEDS_HUB.format(model=deployment.model.id, config=config))
+    try:
+        return Side(deployment, plan_serving(facts, deployment, catalog))
+    except PlanError as error:
+        message = f"{error.message.rstrip('.')}. {error.fix}" if error.fix else error.message
+        fault = Fault(tuple(error.where.split(".")) if error.where else (), message)
+        return Side(deployment, None, tuple(located(text, config, [fault])))
+
+
+def signature_faults(deployment: Deployment, pipeline: str, spec: str | None) -> list[Fault]:
+    if spec is None:
+        return [Fault((), f"there is no compiled/{pipeline}.yaml to run it with. Run `make compile` and commit it")]
+    try:
+        inputs: Mapping[str, Any] = signature(spec)
+    except ValueError as error:
+        return [Fault((), f"compiled/{pipeline}.yaml is no compiled pipeline: {error}. Run `make compile`")]
+    return check_signature(deployment, pipeline, inputs)
+
+
+def _parameters(deployment: Deployment) -> dict[str, Any]:
+    return parameter_values("deploy", deployment, deployment.google_cloud.project)

@@ -1,0 +1,60 @@
+"""A config's parameters against the signature of a compiled pipeline."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from vertex_vllm.config import Deployment, Fault
+from vertex_vllm.config.pipeline_parameters import field_of, parameter_values
+
+# Types of `ParameterType` in KFP's pipeline spec → JSON values.
+_TYPES: dict[str, tuple[type, ...]] = {
+    "STRING": (str,),
+    "NUMBER_INTEGER": (int,),
+    "NUMBER_DOUBLE": (int, float),
+    "BOOLEAN": (bool,),
+    "LIST": (list,),
+    "STRUCT": (dict,),
+}
+
+
+def signature(spec: str) -> Mapping[str, Any]:
+    """Parameters that a compiled spec takes: `root.inputDefinitions.parameters`. ValueError where it is no spec."""
+    try:
+        loaded = yaml.load(spec, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from None
+    if not isinstance(loaded, dict) or not isinstance(loaded.get("root"), dict):
+        raise ValueError("it has no `root`")
+    parameters: Mapping[str, Any] = loaded["root"].get("inputDefinitions", {}).get("parameters", {})
+    return parameters
+
+
+def check_signature(deployment: Deployment, pipeline: str, inputs: Mapping[str, Any]) -> list[Fault]:
+    """What the pipeline would not take of this deployment, each at the field that it comes from."""
+    values = parameter_values(pipeline, deployment, deployment.google_cloud.project or "PROJECT")
+    faults = [
+        Fault(field_of(name), f"compiled/{pipeline}.yaml {complaint}. Run `make compile`")
+        for name, value in values.items()
+        if (complaint := _complaint(name, value, inputs.get(name)))
+    ]
+    missing = [
+        name
+        for name, definition in inputs.items()
+        if name not in values and "defaultValue" not in definition and not definition.get("isOptional")
+    ]
+    # What the config cannot give is no field of it: the whole file is at fault.
+    needed = "compiled/{}.yaml needs {}, which no config has. Run `make compile`"
+    return faults + [Fault((), needed.format(pipeline, name)) for name in missing]
+
+
+def _complaint(name: str, value: Any, definition: Mapping[str, Any] | None) -> str:
+    if definition is None:
+        return f"has no parameter {name}"
+    wanted = definition["parameterType"]
+    taken = _TYPES.get(wanted, ())
+    # A bool is an int to Python, but no number to KFP.
+    if not isinstance(value, taken) or (isinstance(value, bool) and bool not in taken):
+        return f"takes {name} as {wanted}"
+    return ""

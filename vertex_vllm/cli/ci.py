@@ -1,0 +1,223 @@
+"""`vertex-vllm ci plan|apply`"""
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vertex_vllm.cli.json_output import print_json
+from vertex_vllm.cli.submit import PIPELINES
+from vertex_vllm.cli.table import text_table
+
+if TYPE_CHECKING:
+    from vertex_vllm.ci.changes import Decision
+    from vertex_vllm.ci.history import Commit
+    from vertex_vllm.ci.review import Review
+    from vertex_vllm.config import Deployment
+    from vertex_vllm.runs.watching import Run
+
+
+def revision_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds what both commands look at."""
+    for option in (
+        click.option("--base", required=True, metavar="REV", help="Commit to compare with."),
+        click.option("--head", default="HEAD", show_default=True, metavar="REV", help="Commit to plan or deploy."),
+        click.option(
+            "--pipeline", type=click.Choice(PIPELINES), default="deploy", show_default=True, help="What would run."
+        ),
+        click.option(
+            "--repository",
+            type=click.Path(path_type=Path, exists=True, file_okay=False),
+            default=Path(),
+            help="Clone to look into; default: the one around this folder.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def ci() -> None:
+    """What a change of configs, pipelines or library comes to, and its deployment. For CI, and for looking ahead.
+
+    Example: vertex-vllm ci plan --base origin/main
+    """
+
+
+@ci.command()
+@revision_options
+def plan(base: str, head: str, pipeline: str, repository: Path) -> None:
+    """Check every config that the change concerns, and print what would be served, and what differs, as Markdown.
+
+    Needs no Google Cloud and no network: models are planned from what the catalogue has recorded of them. Exit code 2
+    when a config is not valid; its faults then stand in the Markdown and on standard error.
+    """
+    from vertex_vllm.catalog import load_catalog
+    from vertex_vllm.ci.comment import comment
+
+    _, decision, reviews = look(repository, base, head, pipeline)
+    click.echo(comment(decision, reviews, load_catalog()), nl=False)
+    refuse_faulty(reviews)
+
+
+@ci.command("apply")
+@revision_options
+@click.option("--project", help="Project id; default: the config's, then GOOGLE_CLOUD_PROJECT.")
+@click.option("--only", multiple=True, metavar="DEPLOYMENT", help="Of what changed, only this; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="Say what would be submitted, and submit nothing.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print JSON.")
+def apply_command(
+    base: str,
+    head: str,
+    pipeline: str,
+    repository: Path,
+    project: str | None,
+    only: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Submit a run for every deployment that the change concerns and whose config says `deploy_on_change: true`.
+
+    Waits for all of them; exit code 1 when one fails. A removed config is told, and what it deployed is left alone.
+    Nothing is submitted when any config that the change concerns is not valid: exit code 2.
+    """
+    commit, decision, reviews = look(repository, base, head, pipeline)
+    refuse_faulty(reviews)
+    chosen = [(review, deployment) for review, deployment in wanted(reviews) if not only or deployment.name in only]
+    tell(decision, reviews)
+    if dry_run:
+        show(chosen, commit, as_json)
+        return
+    outcomes = deploy(commit, pipeline, project, [deployment for _, deployment in chosen])
+    if outcomes:
+        rows = [(outcome.deployment, outcome.run_id, outcome.state, outcome.error) for outcome in outcomes]
+        click.echo(text_table(("deployment", "run", "state", "error"), rows), nl=False)
+    failed = [outcome.deployment for outcome in outcomes if outcome.state != "SUCCEEDED"]
+    if failed:
+        click.echo(f"error: {len(failed)} of {len(outcomes)} failed: {', '.join(failed)}", err=True)
+        sys.exit(1)
+
+
+def look(repository: Path, base: str, head: str, pipeline: str) -> "tuple[Commit, Decision, list[Review]]":
+    """The head's commit, which configs it concerns, and each of them before and after."""
+    from vertex_vllm.catalog import load_catalog
+    from vertex_vllm.ci.changes import decide
+    from vertex_vllm.ci.history import Commit
+    from vertex_vllm.ci.review import review
+
+    before, after = Commit.of(repository, base), Commit.of(repository, head)
+    decision = decide(after.changes_since(before), after.files("configs"))
+    spec, catalog = after.text(f"compiled/{pipeline}.yaml"), load_catalog()
+    reviews = [
+        review(concerned, before.text(concerned.config), after.text(concerned.config) or "", pipeline, spec, catalog)
+        for concerned in decision.concerned
+    ]
+    return after, decision, reviews
+
+
+def refuse_faulty(reviews: "Iterable[Review]") -> None:
+    """Raises ConfigError with all faults of all configs."""
+    from vertex_vllm.errors import ConfigError
+
+    faults = [fault for review in reviews for fault in review.after.faults]
+    if faults:
+        raise ConfigError(faults)
+
+
+def wanted(reviews: "Iterable[Review]") -> "list[tuple[Review, Deployment]]":
+    """Those that their config lets CI deploy."""
+    found = ((review, review.after.deployment) for review in reviews)
+    return [(review, deployment) for review, deployment in found if deployment and deployment.deploy_on_change]
+
+
+def tell(decision: "Decision", reviews: "Iterable[Review]") -> None:
+    """What is concerned and yet not deployed, on standard error."""
+    for review in reviews:
+        if review.after.deployment and not review.after.deployment.deploy_on_change:
+            click.echo(f"{review.config}: not deployed, deploy_on_change is not set", err=True)
+    for config in decision.removed:
+        click.echo(f"{config}: removed; what it deployed stays until it is torn down by hand", err=True)
+
+
+def show(chosen: "Sequence[tuple[Review, Deployment]]", commit: "Commit", as_json: bool) -> None:
+    """What would be submitted."""
+    if as_json:
+        told = [
+            {
+                "deployment": deployment.name,
+                "config": review.config,
+                "why": review.concerned.why,
+                "config_hash": deployment.content_hash,
+                "commit": commit.id,
+            }
+            for review, deployment in chosen
+        ]
+        print_json(told)
+        return
+    rows = [(deployment.name, review.config, review.concerned.why) for review, deployment in chosen]
+    if rows:
+        click.echo(text_table(("deployment", "config", "why"), rows), nl=False)
+    else:
+        click.echo("nothing would be submitted", err=True)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a deployment's run ended."""
+
+    deployment: str
+    run_id: str
+    """Empty: none was begun."""
+    state: str
+    """As in `Run.state`, or REFUSED."""
+    error: str
+
+
+def deploy(commit: "Commit", pipeline: str, project: str | None, deployments: "Sequence[Deployment]") -> list[Outcome]:
+    """Submits all, with the commit's own spec, then follows each to its end."""
+    from vertex_vllm.cli.submit import project_of, submission
+    from vertex_vllm.errors import ServiceError
+    from vertex_vllm.runs.submission import console_address, submit
+
+    begun: list[tuple[str, str]] = []
+    refused: list[Outcome] = []
+    with tempfile.TemporaryDirectory() as folder:
+        spec = Path(folder) / f"{pipeline}.yaml"
+        spec.write_text(commit.text(f"compiled/{pipeline}.yaml") or "")
+        sent = [submission(each, pipeline, project_of(each, project), commit=commit.id) for each in deployments]
+        for deployment, asked in zip(deployments, sent, strict=True):
+            try:
+                name = submit(replace(asked, spec=spec))
+            except ServiceError as error:
+                refused.append(Outcome(deployment.name, "", "REFUSED", str(error)))
+                continue
+            click.echo(f"{deployment.name}: {console_address(name)}", err=True)
+            begun.append((deployment.name, name))
+    return [*(followed(deployment, name) for deployment, name in begun), *refused]
+
+
+def followed(deployment: str, resource_name: str) -> Outcome:
+    """Waits for the run's end, telling of its steps on standard error."""
+    from rich.console import Console
+
+    from vertex_vllm.cli.run_view import RunView
+    from vertex_vllm.google_errors import google_errors
+    from vertex_vllm.runs.watching import watch
+
+    click.echo(f"{deployment}:", err=True)
+    view = RunView(Console(stderr=True, highlight=False))
+    with view.shown(), google_errors("Vertex AI Pipelines", resource_name):
+        run = watch(resource_name, view.update)
+    return Outcome(deployment, resource_name.rpartition("/")[2], run.state, "; ".join(failures(run)))
+
+
+def failures(run: "Run") -> list[str]:
+    """Which steps failed, and why."""
+    if run.state == "SUCCEEDED":
+        return []
+    told = [f"{step.name}: {step.error}" for step in run.steps if step.state == "FAILED"]
+    return told or [run.error]
