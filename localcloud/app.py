@@ -15,7 +15,7 @@ from localcloud.cloud import Cloud
 from localcloud.contract import Method, load_contract
 from localcloud.dispatch import Dispatcher
 from localcloud.errors import ApiError
-from localcloud.google import identity, kfp_registry
+from localcloud.google import iam, identity, kfp_registry
 from localcloud.hosts import API_PACKAGES, route_of
 from localcloud.rest import RestApi
 from localcloud.services import handler_table
@@ -26,6 +26,7 @@ SERVICE_MODULES = (
     "localcloud.google.secret_manager",
     "localcloud.google.cloud_quotas",
     "localcloud.google.resource_manager",
+    "localcloud.google.service_usage",
     "localcloud.google.artifact_registry",
     "localcloud.google.artifact_packages",
     "localcloud.vertex.models",
@@ -71,6 +72,7 @@ class Services:
             "storage": storage,
             "hub": hub,
             "identity": identity.create_app(self._cloud),
+            "iam": iam.create_app(self._cloud),
             "kfp-registry": kfp_registry.create_app(self._cloud),
         }
         for name, contract in self._contracts.items():

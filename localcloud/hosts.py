@@ -9,7 +9,7 @@ class Route:
     host: str
     """A pattern as in `fnmatch`."""
     app: str
-    """A name in `API_PACKAGES` or one of "storage", "hub", "identity" and "kfp-registry"."""
+    """A name in `API_PACKAGES` or one of "storage", "hub", "identity", "iam" and "kfp-registry"."""
     grpc: bool = False
     """Whether a client may also speak gRPC to it."""
 
@@ -22,6 +22,8 @@ ROUTES = (
     Route("cloudquotas.googleapis.com", "cloud-quotas", grpc=True),
     Route("cloudresourcemanager.googleapis.com", "resource-manager", grpc=True),
     Route("artifactregistry.googleapis.com", "artifact-registry", grpc=True),
+    Route("serviceusage.googleapis.com", "service-usage", grpc=True),
+    Route("iam.googleapis.com", "iam"),
     Route("*-kfp.pkg.dev", "kfp-registry"),
     Route("oauth2.googleapis.com", "identity"),
     Route("iamcredentials.googleapis.com", "identity"),
@@ -37,6 +39,7 @@ API_PACKAGES = {
     "secret-manager": ("google.cloud.secretmanager_v1",),
     "cloud-quotas": ("google.cloud.cloudquotas_v1",),
     "resource-manager": ("google.cloud.resourcemanager_v3",),
+    "service-usage": ("google.cloud.service_usage_v1",),
     "artifact-registry": ("google.cloud.artifactregistry_v1",),
 }
 

@@ -1,4 +1,4 @@
-"""Resource Manager: every project id exists, and always has the same number."""
+"""Resource Manager: every project id exists, and always has the same number; who may do what in it."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
+from localcloud.google.policies import get_policy, set_policy
 from localcloud.services import Service
 
 service = Service("google.cloud.resourcemanager.v3.Projects")
@@ -29,3 +30,16 @@ def get_project(request: Any, cloud: Cloud) -> Message:
         display_name=project_id,
         state=Project.State.ACTIVE,
     )
+
+
+@service.method("GetIamPolicy")
+def get_iam_policy(request: Any, cloud: Cloud) -> Message:
+    policy: Message = get_policy(cloud, cloud.canonical(request.resource))
+    return policy
+
+
+@service.method("SetIamPolicy")
+def set_iam_policy(request: Any, cloud: Cloud) -> Message:
+    permissions.check(cloud, "resourcemanager.projects.setIamPolicy", request.resource)
+    policy: Message = set_policy(cloud, cloud.canonical(request.resource), request.policy)
+    return policy

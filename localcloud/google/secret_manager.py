@@ -18,6 +18,7 @@ from google.protobuf.wrappers_pb2 import BytesValue
 from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
+from localcloud.google.policies import forget_policies, get_policy, set_policy
 from localcloud.listing import page
 from localcloud.services import Service
 from localcloud.store import Kind
@@ -95,6 +96,7 @@ def delete_secret(request: Any, cloud: Cloud) -> Message:
         cloud.secrets.delete(_PAYLOADS, version.name)
         cloud.store.delete(VERSIONS, version.name)
     cloud.store.delete(SECRETS, secret.name)
+    forget_policies(cloud, secret.name)
     return Empty()
 
 
@@ -160,6 +162,19 @@ def disable_secret_version(request: Any, cloud: Cloud) -> Message:
 def destroy_secret_version(request: Any, cloud: Cloud) -> Message:
     permissions.check(cloud, "secretmanager.versions.destroy", request.name)
     return _change_state(request, cloud, _STATE.DESTROYED)
+
+
+@service.method("GetIamPolicy")
+def get_iam_policy(request: Any, cloud: Cloud) -> Message:
+    policy: Message = get_policy(cloud, _secret(cloud, request.resource).name)
+    return policy
+
+
+@service.method("SetIamPolicy")
+def set_iam_policy(request: Any, cloud: Cloud) -> Message:
+    permissions.check(cloud, "secretmanager.secrets.setIamPolicy", request.resource)
+    policy: Message = set_policy(cloud, _secret(cloud, request.resource).name, request.policy)
+    return policy
 
 
 def _change_state(request: Any, cloud: Cloud, state: Any) -> Message:

@@ -14,6 +14,7 @@ COMMANDS = {
     "validate": "Check configs: fields, types, machines and regions.",
     "plan": "Show how a config would be served, and why, without creating anything.",
     "submit": "Run a pipeline on Vertex AI Pipelines with a config's parameters.",
+    "bootstrap": "Make a project ready: APIs, buckets, accounts, secret, repositories; or check or remove them.",
     "publish": "Compile the pipelines for a pushed image, and put the specs in the registry of templates.",
     "runs": "Pipeline runs: list, show, logs, cancel.",
     "endpoints": "What is served now, what it costs by the hour, and who made it.",

@@ -1,0 +1,72 @@
+"""Service Usage: which APIs a project has enabled. None to begin with; the local cloud serves them all the same."""
+
+import re
+from typing import Any
+
+from google.cloud.service_usage_v1.types import (
+    DisableServiceResponse,
+    EnableServiceResponse,
+    ListServicesResponse,
+    OperationMetadata,
+    Service,
+    State,
+)
+from google.protobuf.message import Message
+
+from localcloud import permissions
+from localcloud.cloud import Cloud
+from localcloud.errors import ApiError
+from localcloud.listing import page
+from localcloud.services import Service as ServiceHandlers
+from localcloud.store import Kind
+
+_SERVICES = Kind("enabled service", Service.pb())
+_API = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.googleapis\.com")
+
+service = ServiceHandlers("google.api.serviceusage.v1.ServiceUsage")
+
+
+@service.method("GetService")
+def get_service(request: Any, cloud: Cloud) -> Message:
+    return _service(cloud, request.name)
+
+
+@service.method("ListServices")
+def list_services(request: Any, cloud: Cloud) -> Message:
+    """Those that were ever enabled or disabled."""
+    chosen, token = page(cloud.store.list(_SERVICES, cloud.canonical(request.parent)), request)
+    return ListServicesResponse.pb()(services=chosen, next_page_token=token)
+
+
+@service.method("EnableService")
+def enable_service(request: Any, cloud: Cloud) -> Message:
+    changed = _change(cloud, request.name, "serviceusage.services.enable", State.ENABLED)
+    return _done(cloud, changed, EnableServiceResponse.pb()(service=changed))
+
+
+@service.method("DisableService")
+def disable_service(request: Any, cloud: Cloud) -> Message:
+    changed = _change(cloud, request.name, "serviceusage.services.disable", State.DISABLED)
+    return _done(cloud, changed, DisableServiceResponse.pb()(service=changed))
+
+
+def _change(cloud: Cloud, name: str, permission: str, state: State) -> Any:
+    permissions.check(cloud, permission, name)
+    changed = _service(cloud, name)
+    changed.state = state
+    cloud.store.put(_SERVICES, changed.name, changed)
+    return changed
+
+
+def _service(cloud: Cloud, name: str) -> Any:
+    canonical = cloud.canonical(name)
+    parent, _, api = canonical.partition("/services/")
+    if not _API.fullmatch(api):
+        raise ApiError("PERMISSION_DENIED", f"Not found or permission denied for service(s): {api}.")
+    known = cloud.store.get(_SERVICES, canonical)
+    return known or Service.pb()(name=canonical, parent=parent, config={"name": api}, state=State.DISABLED)
+
+
+def _done(cloud: Cloud, changed: Any, response: Message) -> Message:
+    metadata = OperationMetadata.pb()(resource_names=[changed.name])
+    return cloud.operations.finished(changed.parent, metadata=metadata, response=response)

@@ -1,0 +1,106 @@
+"""IAM, Service Usage and project policies: kept, and refused where the real ones refuse."""
+
+from typing import Any
+
+import google.auth
+import pytest
+from google.api_core import exceptions
+from google.auth.transport.requests import AuthorizedSession
+from google.cloud import resourcemanager_v3, service_usage_v1
+from google.iam.v1.policy_pb2 import Binding
+
+from localcloud.daemon import Connection
+
+IAM = "https://iam.googleapis.com/v1"
+
+
+@pytest.fixture
+def session(cloud: Connection) -> Any:
+    credentials, _ = google.auth.default()
+    return AuthorizedSession(credentials)
+
+
+def make_account(session: AuthorizedSession, project: str, account_id: str = "some-account") -> Any:
+    body = {"accountId": account_id, "serviceAccount": {"displayName": "Some account"}}
+    return session.post(f"{IAM}/projects/{project}/serviceAccounts", json=body)
+
+
+def test_a_service_account_is_made_found_listed_and_deleted(session: AuthorizedSession, project: str) -> None:
+    made = make_account(session, project).json()
+    email = f"some-account@{project}.iam.gserviceaccount.com"
+    assert (made["email"], made["displayName"]) == (email, "Some account")
+    accounts = f"{IAM}/projects/{project}/serviceAccounts"
+    assert session.get(f"{accounts}/{email}").json() == made
+    assert session.get(accounts).json() == {"accounts": [made]}
+    assert make_account(session, project).status_code == 409
+    assert make_account(session, project, "short").status_code == 400
+    assert session.delete(f"{accounts}/{email}").json() == {}
+    assert session.get(f"{accounts}/{email}").status_code == 404
+
+
+def test_nobody_gets_in_without_a_token(cloud: Connection, project: str) -> None:
+    import requests
+
+    answer = requests.get(f"{IAM}/projects/{project}/serviceAccounts", timeout=20)
+    assert answer.json()["error"]["status"] == "UNAUTHENTICATED"
+
+
+def test_an_account_s_policy_is_written_by_its_latest_reader_alone(session: AuthorizedSession, project: str) -> None:
+    account = f"{IAM}/projects/{project}/serviceAccounts/{make_account(session, project).json()['email']}"
+    policy = session.post(f"{account}:getIamPolicy").json()
+    policy["bindings"] = [{"role": "roles/iam.serviceAccountUser", "members": ["user:a@example.com"]}]
+    written = session.post(f"{account}:setIamPolicy", json={"policy": policy})
+    assert session.post(f"{account}:getIamPolicy").json() == written.json()
+    assert session.post(f"{account}:setIamPolicy", json={"policy": policy}).status_code == 409
+    assert session.post(f"{account}:setIamPolicy", json={"policy": {"bindings": 1}}).status_code == 400
+
+
+def test_github_s_issuer_needs_a_condition_and_a_deleted_pool_keeps_its_name(
+    session: AuthorizedSession, project: str
+) -> None:
+    pools = f"{IAM}/projects/{project}/locations/global/workloadIdentityPools"
+    assert session.post(f"{pools}?workloadIdentityPoolId=gcp-pool", json={}).status_code == 400
+    assert session.post(f"{pools}?workloadIdentityPoolId=pool", json={}).json()["done"]
+    provider = {
+        "oidc": {"issuerUri": "https://token.actions.githubusercontent.com"},
+        "attributeMapping": {"google.subject": "assertion.sub"},
+    }
+    create = f"{pools}/pool/providers?workloadIdentityPoolProviderId=provider"
+    refused = session.post(create, json=provider)
+    assert "attribute condition must reference" in refused.json()["error"]["message"]
+    condition = {"attributeCondition": "assertion.repository == 'a/b'"}
+    assert session.post(create, json=provider | condition).json()["response"]["state"] == "ACTIVE"
+    session.delete(f"{pools}/pool")
+    assert session.get(f"{pools}/pool").json()["state"] == "DELETED"
+    assert session.post(f"{pools}?workloadIdentityPoolId=pool", json={}).status_code == 409
+    session.post(f"{pools}/pool:undelete")
+    assert session.get(f"{pools}/pool").json()["state"] == "ACTIVE"
+
+
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_an_api_is_disabled_until_it_is_enabled(cloud: Connection, project: str, transport: str) -> None:
+    client = service_usage_v1.ServiceUsageClient(transport=transport)
+    name = f"projects/{project}/services/aiplatform.googleapis.com"
+    assert client.get_service(request={"name": name}).state.name == "DISABLED"
+    assert client.enable_service(request={"name": name}).result().service.state.name == "ENABLED"
+    (service,) = client.list_services(request={"parent": f"projects/{project}"})
+    assert service == client.get_service(request={"name": name})
+    assert client.disable_service(request={"name": name}).result().service.state.name == "DISABLED"
+    with pytest.raises(exceptions.Forbidden):
+        client.get_service(request={"name": f"projects/{project}/services/no-such-api"})
+
+
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_a_project_has_a_policy(cloud: Connection, session: AuthorizedSession, project: str, transport: str) -> None:
+    client = resourcemanager_v3.ProjectsClient(transport=transport)
+    policy = client.get_iam_policy(resource=f"projects/{project}")
+    member = f"serviceAccount:some-account@{project}.iam.gserviceaccount.com"
+    policy.bindings.append(Binding(role="roles/aiplatform.user", members=[member]))
+    request = {"resource": f"projects/{project}", "policy": policy}
+    with pytest.raises(exceptions.BadRequest, match="does not exist"):
+        client.set_iam_policy(request=request)
+    make_account(session, project)
+    written = client.set_iam_policy(request=request)
+    assert client.get_iam_policy(resource=f"projects/{project}") == written
+    with pytest.raises(exceptions.Conflict):
+        client.set_iam_policy(request=request)

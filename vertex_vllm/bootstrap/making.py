@@ -1,0 +1,109 @@
+"""Makes what is missing, one step after the other. Nothing is remembered: whoever comes next looks again."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from vertex_vllm.bootstrap import places, policies
+from vertex_vllm.bootstrap.resources import Grant, PolicyPlace, Resource, SecretValue, Step, holds
+from vertex_vllm.bootstrap.session import ConflictError, NotThereError, Session, look, send
+from vertex_vllm.errors import InputError, ServiceError
+
+# Writers of one policy take turns; this many in a row lost is something else.
+_TRIES = 10
+
+
+def project_number(session: Session, project: str) -> str:
+    """Service Usage tells it, which answers before any API was enabled. Raises InputError without such a project."""
+    answer = look(session, places.api(project, "iam.googleapis.com").look)
+    if answer is None:
+        raise InputError("no such project, or it may not be seen by us", where=project, fix="Check --project.")
+    return str(answer["parent"]).partition("/")[2]
+
+
+def is_missing(session: Session, step: Step) -> bool:
+    """Raises InputError where something else has the name, ServiceError when a service fails."""
+    match step:
+        case Resource():
+            return _is_absent(step, look(session, step.look))
+        case SecretValue():
+            return not (look(session, step.look) or {}).get("versions")
+        case Grant():
+            return not policies.has(look(session, step.on.read) or {}, step.role, step.member)
+
+
+def make(session: Session, step: Step, secret_value: str = "") -> bool:
+    """Makes it where it is missing; True when it was. Raises as `is_missing`; InputError without a value."""
+    match step:
+        case Resource():
+            return _make_resource(session, step)
+        case SecretValue():
+            return is_missing(session, step) and _add_version(session, step, secret_value)
+        case Grant():
+            return _change_policy(session, step, granted=True)
+
+
+def revoke(session: Session, grant: Grant) -> bool:
+    """True when the member had the role; a resource that is gone grants nothing."""
+    try:
+        return _change_policy(session, grant, granted=False)
+    except NotThereError:
+        return False
+
+
+def _is_absent(resource: Resource, answer: Mapping[str, Any] | None) -> bool:
+    if answer is None or not holds(answer, resource.active):
+        return True
+    if not holds(answer, resource.wanted):
+        found = {name: answer.get(name) for name in resource.wanted}
+        raise InputError(
+            f"exists, but with {found} and not {dict(resource.wanted)}",
+            where=f"{resource.kind} {resource.name}",
+            fix="What exists is never changed: remove it, or choose another project or region.",
+        )
+    return False
+
+
+def _make_resource(session: Session, resource: Resource) -> bool:
+    answer = look(session, resource.look)
+    if not _is_absent(resource, answer):
+        return False
+    revive = resource.revive if answer is not None else None
+    try:
+        send(session, revive or resource.create)
+    except ConflictError as error:
+        # Made in between, perhaps by a request of ours whose answer was lost.
+        if _is_absent(resource, look(session, resource.look)):
+            raise ServiceError(error.message, where=f"{resource.kind} {resource.name}") from error
+    # What was brought back is as it was, which may not be as it should be.
+    if revive:
+        _is_absent(resource, look(session, resource.look))
+    return True
+
+
+def _add_version(session: Session, step: SecretValue, value: str) -> bool:
+    if not value:
+        raise InputError("no value", where=f"secret {step.secret}", fix="Give it on standard input.")
+    payload = {"payload": {"data": base64.b64encode(value.encode()).decode()}}
+    send(session, replace(step.create, body=payload))
+    return True
+
+
+def _change_policy(session: Session, grant: Grant, *, granted: bool) -> bool:
+    """Read, modify, write with the policy's etag; begun again when somebody else wrote in between."""
+    for _ in range(_TRIES):
+        policy = send(session, grant.on.read)
+        if policies.has(policy, grant.role, grant.member) == granted:
+            return False
+        change = policies.with_member if granted else policies.without_member
+        try:
+            _write(session, grant.on, change(policy, grant.role, grant.member))
+        except ConflictError:
+            continue
+        return True
+    raise ServiceError("somebody else keeps changing its policy", where=grant.on.resource, fix="Run this again.")
+
+
+def _write(session: Session, place: PolicyPlace, policy: Mapping[str, Any]) -> None:
+    send(session, replace(place.write, body=policy if place.bare else {"policy": policy}))

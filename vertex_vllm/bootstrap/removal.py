@@ -1,0 +1,61 @@
+"""Takes away what bootstrap made, and nothing else."""
+
+from urllib.parse import quote
+
+from vertex_vllm.bootstrap.making import revoke
+from vertex_vllm.bootstrap.resources import Grant, Request, Resource, SecretValue, Step, holds
+from vertex_vllm.bootstrap.session import NotThereError, Session, look, send
+
+_LISTS = ("items", "packages")
+
+
+def remove(session: Session, step: Step, *, delete_data: bool = False) -> str:
+    """What became of it: "removed", "absent", or why it is left.
+
+    `delete_data`: buckets go with their objects, repositories with their artifacts. Raises ServiceError.
+    """
+    match step:
+        case Grant():
+            return "removed" if revoke(session, step) else "absent"
+        case SecretValue():
+            return "absent"
+        case Resource():
+            return _remove_resource(session, step, delete_data)
+
+
+def _remove_resource(session: Session, resource: Resource, delete_data: bool) -> str:
+    if resource.remove is None:
+        return "left: others may need it"
+    answer = look(session, resource.look)
+    if answer is None or not holds(answer, resource.active):
+        return "absent"
+    if not holds(answer, resource.mark):
+        return "left: not made by bootstrap"
+    if resource.contents is not None and _contents(session, resource.contents):
+        if not delete_data:
+            return "left: holds data (--delete-data removes it too)"
+        if resource.kind == "bucket":
+            _empty(session, resource.contents)
+    try:
+        send(session, resource.remove)
+    except NotThereError:
+        return "absent"
+    return "removed"
+
+
+def _contents(session: Session, request: Request) -> list[dict[str, str]]:
+    """The first page of what lies in a bucket or repository."""
+    answer = look(session, request) or {}
+    return [found for name in _LISTS for found in answer.get(name, ())]
+
+
+def _empty(session: Session, request: Request) -> None:
+    """Deletes every generation of every object, the first page again and again."""
+    objects = request.url.partition("?")[0]
+    while found := _contents(session, request):
+        for item in found:
+            address = f"{objects}/{quote(item['name'], safe='')}?generation={item['generation']}"
+            try:
+                send(session, Request("DELETE", address))
+            except NotThereError:
+                continue

@@ -1,0 +1,115 @@
+"""Requests as values, sent: with patience where Google Cloud needs a while, and an error that a person understands."""
+
+import time
+from typing import Any, Protocol
+
+from vertex_vllm.bootstrap.resources import Fields, Request
+from vertex_vllm.errors import ServiceError
+from vertex_vllm.retries import TransientError, is_transient, with_retries
+
+# Seconds. An API that was just enabled, and an account that was just made, take up to a minute or two to be known
+# everywhere (Service Usage, "Enabling services"; IAM, "Create service accounts").
+_PATIENCE = 180
+_OPERATION_SECONDS = 600
+_POLL_SECONDS = 1.0
+_TIMEOUT_SECONDS = 60
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+
+
+class Session(Protocol):
+    """As `google.auth.transport.requests.AuthorizedSession`."""
+
+    def request(self, method: str, url: str, *, json: Any, timeout: float) -> Any: ...
+
+
+class NotThereError(ServiceError):
+    """The resource that a request is about does not exist, or its API is disabled."""
+
+
+class ConflictError(ServiceError):
+    """Somebody else was faster: made it, or changed it since it was read."""
+
+
+def authorized_session() -> Session:
+    """Raises ServiceError without credentials."""
+    import google.auth
+    from google.auth.transport.requests import AuthorizedSession
+
+    from vertex_vllm.google_errors import google_errors
+
+    with google_errors("Google Cloud", "credentials"):
+        credentials, _ = google.auth.default(scopes=[_SCOPE])
+    session: Session = AuthorizedSession(credentials)
+    return session
+
+
+def look(session: Session, request: Request) -> Fields | None:
+    """The answer; None where there is no such thing, or its API is not enabled yet."""
+    try:
+        return _answer(session, request, patient=False)
+    except NotThereError:
+        return None
+
+
+def send(session: Session, request: Request) -> Fields:
+    """The answer, an operation's end waited for.
+
+    Raises ServiceError, among them NotThereError and ConflictError.
+    """
+    answer = _answer(session, request, patient=True)
+    host = request.url.split("/v", 1)[0]
+    deadline = time.monotonic() + _OPERATION_SECONDS
+    while "/operations/" in f"/{answer.get('name', '')}" and not answer.get("done"):
+        if time.monotonic() > deadline:
+            raise ServiceError(f"takes longer than {_OPERATION_SECONDS} s", where=request.url, fix="Run this again.")
+        time.sleep(_POLL_SECONDS)
+        answer = _answer(session, Request("GET", f"{host}/v1/{answer['name']}"), patient=True)
+    if "error" in answer:
+        raise ServiceError(str(answer["error"].get("message", answer["error"])), where=request.url)
+    return answer
+
+
+def _answer(session: Session, request: Request, *, patient: bool) -> Fields:
+    from google.auth.exceptions import GoogleAuthError
+    from requests import RequestException
+
+    try:
+        return with_retries(lambda: _once(session, request, patient), seconds=_PATIENCE)
+    except TransientError as error:
+        raise ServiceError(str(error), where=request.url, fix="Run this again: it goes on where it stopped.") from error
+    except (RequestException, GoogleAuthError) as error:
+        raise ServiceError(f"no answer: {error}", where=request.url, fix="Run this again.") from error
+
+
+def _once(session: Session, request: Request, patient: bool) -> Fields:
+    response = session.request(request.method, request.url, json=request.body, timeout=_TIMEOUT_SECONDS)
+    if response.ok:
+        fields: Fields = response.json() if response.content else {}
+        return fields
+    words = _words(response)
+    disabled = "SERVICE_DISABLED" in response.text
+    unknown_account = response.status_code == 400 and "does not exist" in words
+    if is_transient(_Failed(response)) or (patient and (disabled or unknown_account)):
+        raise TransientError(words)
+    if response.status_code == 404 or disabled:
+        raise NotThereError(words, where=request.url)
+    if response.status_code in (409, 412):
+        raise ConflictError(words, where=request.url)
+    raise ServiceError(
+        f"{request.method} was answered with {response.status_code}: {words}",
+        where=request.url,
+        fix="Bootstrap is for somebody with roles/owner on the project." if response.status_code == 403 else "",
+    )
+
+
+class _Failed(Exception):
+    def __init__(self, response: Any) -> None:
+        super().__init__(response.status_code)
+        self.response = response
+
+
+def _words(response: Any) -> str:
+    try:
+        return str(response.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return str(response.text).strip()
