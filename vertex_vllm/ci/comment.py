@@ -10,7 +10,7 @@ from vertex_vllm.ci.review import Review
 from vertex_vllm.planning.plan import ServingPlan
 
 MARK = "<!-- vertex-vllm ci plan -->"
-_WHY = {"added": "new", "edited": "edited", "dependency": "unchanged, but what it depends on changed"}
+_WHY = {"added": "new", "edited": "edited"}
 _MOST_NAMED = 5
 
 
@@ -20,9 +20,11 @@ def comment(decision: Decision, reviews: Sequence[Review], catalog: Catalog) -> 
     lines = [MARK, f"## vertex-vllm: {_headline(len(reviews), len(faulty))}", *_notes(decision)]
     for review in faulty:
         lines += _faults(review)
-    for review in reviews:
-        if not review.after.faults:
+    valid = [review for review in reviews if not review.after.faults]
+    for review in valid:
+        if review.concerned.why != "dependency":
             lines += _section(review, catalog)
+    lines += _unchanged([review for review in valid if review.concerned.why == "dependency"], catalog)
     if any(review.after.plan for review in reviews):
         lines += ["", f"Prices: {BASIS}. “unknown”: the catalogue has no dated price for that machine in that region."]
     return "\n".join(lines) + "\n"
@@ -87,6 +89,28 @@ def _section(review: Review, catalog: Catalog) -> list[str]:
     if review.parameters:
         lines += ["", "Changed parameters: " + "; ".join(_change(*changed) for changed in review.parameters)]
     return lines
+
+
+def _unchanged(reviews: Sequence[Review], catalog: Catalog) -> list[str]:
+    """Configs that nobody touched, a row each: before and after are the same but for what runs them."""
+    rows = []
+    for review in reviews:
+        deployment, plan = review.after.deployment, review.after.plan
+        assert deployment is not None
+        shown = facts(plan, catalog) if plan else {"Machine": "needs the Hub", "Price": "unknown"}
+        deploys = "yes" if deployment.deploy_on_change else "no"
+        cells = (code(deployment.name), code(review.config), code(shown["Machine"]), code(shown["Price"]), deploys)
+        rows.append(f"| {' | '.join(cells)} |")
+    if not rows:
+        return []
+    return [
+        "",
+        "### Unchanged configs",
+        "",
+        "| | config | machine | price | CI deploys it |",
+        "|---|---|---|---|---|",
+        *rows,
+    ]
 
 
 def _table(review: Review, plan: ServingPlan, catalog: Catalog) -> list[str]:

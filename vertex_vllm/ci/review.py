@@ -1,7 +1,8 @@
 """One changed config, before and after: valid or not, and what would be served."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vertex_vllm.catalog import Catalog, Missing
@@ -50,20 +51,38 @@ class Review:
 
 
 def review(
-    concerned: Concerned, before: str | None, after: str, pipeline: str, spec: str | None, catalog: Catalog
+    concerned: Concerned,
+    before: str | None,
+    after: str,
+    pipeline: str,
+    spec: str | None,
+    catalog: Catalog,
+    further: Sequence[Fault] = (),
 ) -> Review:
-    """Both texts are judged by the library and catalogue as they are now; `spec` is the pipeline's, compiled."""
+    """Both texts are judged by the library and catalogue as they are now; `spec` is the pipeline's, compiled.
+
+    `further` are faults that only somebody sees who knows the other configs.
+    """
     old = None if before is None else side(concerned.config, before, catalog)
     new = side(concerned.config, after, catalog)
     if new.deployment is not None:
-        faults = signature_faults(new.deployment, pipeline, spec)
-        new = Side(
-            new.deployment,
-            new.plan,
-            (*new.faults, *located(after, concerned.config, faults)),
-            new.note,
-        )
+        faults = located(after, concerned.config, [*signature_faults(new.deployment, pipeline, spec), *further])
+        new = replace(new, faults=(*new.faults, *faults))
     return Review(concerned, old, new)
+
+
+def repeated_names(texts: Mapping[str, str]) -> dict[str, tuple[Fault, ...]]:
+    """Config → what is wrong with its name where another one has it: they would take each other's endpoint."""
+    configs: dict[str, list[str]] = {}
+    for config, text in texts.items():
+        with suppress(ConfigError):
+            configs.setdefault(parse_deployment(text, config).name, []).append(config)
+    return {
+        config: (Fault(("name",), f"{others[0]} has this name too. Give each deployment a name of its own"),)
+        for sharing in configs.values()
+        for config in sharing
+        if (others := [other for other in sharing if other != config])
+    }
 
 
 def side(config: str, text: str, catalog: Catalog) -> Side:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vertex_vllm.cli.json_output import print_json
-from vertex_vllm.cli.submit import PIPELINES
 from vertex_vllm.cli.table import text_table
 
 if TYPE_CHECKING:
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     from vertex_vllm.ci.review import Review
     from vertex_vllm.config import Deployment
     from vertex_vllm.runs.watching import Run
+
+# What a config alone can run, and what takes nothing away.
+PIPELINES = ("deploy", "mirror")
 
 
 def revision_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -105,15 +107,25 @@ def apply_command(
 def look(repository: Path, base: str, head: str, pipeline: str) -> "tuple[Commit, Decision, list[Review]]":
     """The head's commit, which configs it concerns, and each of them before and after."""
     from vertex_vllm.catalog import load_catalog
-    from vertex_vllm.ci.changes import decide
+    from vertex_vllm.ci.changes import decide, is_config
     from vertex_vllm.ci.history import Commit
-    from vertex_vllm.ci.review import review
+    from vertex_vllm.ci.review import repeated_names, review
 
     before, after = Commit.of(repository, base), Commit.of(repository, head)
     decision = decide(after.changes_since(before), after.files("configs"))
+    texts = {config: after.text(config) or "" for config in filter(is_config, after.files("configs"))}
+    repeated = repeated_names(texts)
     spec, catalog = after.text(f"compiled/{pipeline}.yaml"), load_catalog()
     reviews = [
-        review(concerned, before.text(concerned.config), after.text(concerned.config) or "", pipeline, spec, catalog)
+        review(
+            concerned,
+            before.text(concerned.config),
+            texts[concerned.config],
+            pipeline,
+            spec,
+            catalog,
+            repeated.get(concerned.config, ()),
+        )
         for concerned in decision.concerned
     ]
     return after, decision, reviews

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.ci.changes import Concerned, Decision
 from vertex_vllm.ci.comment import code, comment, facts
-from vertex_vllm.ci.review import Review, review
+from vertex_vllm.ci.review import Review, repeated_names, review
 from vertex_vllm.ci.signature import check_signature, signature
 from vertex_vllm.config import Fault, parse_deployment
 
@@ -130,6 +130,30 @@ def test_the_comment_names_causes_removals_and_what_ci_leaves_alone() -> None:
     assert "`vertex_vllm/4.py` and 2 more files changed" in text
     assert "`configs/old.yaml` is removed" in text
     assert text.count("`deploy_on_change` is not set") == 1
+
+
+def test_configs_that_nobody_touched_are_a_row_each() -> None:
+    touched = Concerned(CONFIG, "dependency")
+    hub = "name: x\nmodel:\n  id: some-org/some-model\ndeploy_on_change: true\n"
+    text = told(*(review(touched, each, each, "deploy", SPEC, CATALOG) for each in (LLAMA, hub)))
+    machine = "g2-standard-12, 1 replica, in us-central1"
+    assert text.partition("### Unchanged configs")[2].splitlines()[2:6] == [
+        "| | config | machine | price | CI deploys it |",
+        "|---|---|---|---|---|",
+        f"| `llama` | `{CONFIG}` | `{machine}` | `1.00 USD/h` | no |",
+        f"| `x` | `{CONFIG}` | `needs the Hub` | `unknown` | yes |",
+    ]
+
+
+def test_two_configs_of_one_name_are_both_at_fault() -> None:
+    a, b, c = (f"configs/{name}.yaml" for name in "abc")
+    found = repeated_names({a: LLAMA, b: LLAMA.replace("name: llama", "name: other"), c: LLAMA, "configs/d.yaml": "["})
+    assert found == {
+        mine: (Fault(("name",), f"{other} has this name too. Give each deployment a name of its own"),)
+        for mine, other in ((a, c), (c, a))
+    }
+    faulty = review(Concerned(a, "edited"), LLAMA, LLAMA, "deploy", SPEC, CATALOG, found[a])
+    assert faulty.after.faults[0].startswith(f"{a}:1: name: {c} has this name too")
 
 
 @given(st.text())
