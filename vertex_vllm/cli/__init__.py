@@ -19,6 +19,7 @@ COMMANDS = {
     "runs": "Pipeline runs: list, show, logs, cancel.",
     "endpoints": "What is served now, what it costs by the hour, and who made it.",
     "ci": "What a change of configs comes to, as a comment; and its deployment.",
+    "schedule": "Pipelines run again and again, as the configs say: apply, list, pause, resume, delete.",
     "demo": "The main job on this machine, from Hub to teardown, on the local cloud.",
     "local": "A Google Cloud project on this machine: up, down, status, env, clock, hub.",
 }

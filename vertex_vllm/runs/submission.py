@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.lifecycle.ownership import MANAGED_BY, label_value
+
+if TYPE_CHECKING:
+    from google.cloud.aiplatform import PipelineJob
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Submission:
     spec: Path
     """Compiled pipeline, one YAML document."""
     job_id: str
-    """[a-z][-a-z0-9]*, at most 128; also the run id on everything that the run makes."""
+    """[a-z][-a-z0-9]*, at most 128; also the run id on everything that the run makes. Empty: the service chooses."""
     parameters: Mapping[str, Any]
     pipeline_root: str
     """gs:// prefix for the artifacts of all runs."""
@@ -53,20 +56,9 @@ def submit(submission: Submission) -> str:
         ServiceError: the service refused it, with its words.
     """
     from google.api_core.exceptions import GoogleAPICallError
-    from google.cloud import aiplatform
 
-    _quieten("google.cloud.aiplatform.")
     try:
-        job = aiplatform.PipelineJob(
-            display_name=submission.job_id,
-            job_id=submission.job_id,
-            template_path=str(submission.spec),
-            pipeline_root=submission.pipeline_root,
-            parameter_values=dict(submission.parameters),
-            labels=dict(submission.labels),
-            project=submission.project,
-            location=submission.region,
-        )
+        job = pipeline_job(submission)
         job.submit(service_account=submission.service_account or None)
     except (GoogleAPICallError, ValueError) as error:
         raise ServiceError(
@@ -75,6 +67,23 @@ def submit(submission: Submission) -> str:
             fix="Check the parameters and that the caller has roles/aiplatform.user",
         ) from error
     return str(job.resource_name)
+
+
+def pipeline_job(submission: Submission) -> "PipelineJob":
+    """The SDK's job, not submitted. Raises ValueError where the spec and the parameters do not fit."""
+    from google.cloud import aiplatform
+
+    _quieten("google.cloud.aiplatform.")
+    return aiplatform.PipelineJob(
+        display_name=submission.job_id,
+        job_id=submission.job_id or None,
+        template_path=str(submission.spec),
+        pipeline_root=submission.pipeline_root,
+        parameter_values=dict(submission.parameters),
+        labels=dict(submission.labels),
+        project=submission.project,
+        location=submission.region,
+    )
 
 
 def console_address(resource_name: str) -> str:
