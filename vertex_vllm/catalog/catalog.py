@@ -18,6 +18,27 @@ from vertex_vllm.catalog.rows import (
 )
 from vertex_vllm.catalog.versions import Presence, VersionRange
 from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.transformer import Transformer
+
+# Fields of a shape that a model's transformer has alone, and those that its facts have too.
+_OF_TRANSFORMER = (
+    "vocabulary",
+    "intermediate_size",
+    "tied_embeddings",
+    "cross_attention_layers",
+    "image_tokens",
+    "image_width",
+)
+_OF_BOTH = (
+    "architecture",
+    "layers",
+    "hidden_size",
+    "attention_heads",
+    "key_value_heads",
+    "head_size",
+    "context_length",
+    "vision",
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +112,10 @@ class Catalog:
             return model
         shape = self.shapes[model.shape]
         doubt = f", unverified: {', '.join(shape.unverified)}" if shape.unverified else ""
-        recorded = shape.model_dump(exclude={"shape", "unverified", "source"})
+        recorded = shape.model_dump(exclude={"shape", "unverified", "source", *_OF_TRANSFORMER})
+        transformer = Transformer(
+            **{name: recorded[name] for name in _OF_BOTH}, **shape.model_dump(include=set(_OF_TRANSFORMER))
+        )
         return ModelFacts(
             model_id=model.model,
             commit="",
@@ -99,6 +123,7 @@ class Catalog:
             custom_code=False,
             gated=model.gated,
             source=f"the catalogue{doubt}",
+            transformer=transformer,
             **recorded,
         )
 

@@ -155,6 +155,14 @@ class Shape(SourcedRow):
     head_size: int
     context_length: int
     vision: bool
+    vocabulary: int
+    intermediate_size: int
+    tied_embeddings: bool = False
+    cross_attention_layers: int = 0
+    image_tokens: int = 0
+    """Of the vision tower, one image at its largest."""
+    image_width: int = 0
+    """Hidden size of the vision tower."""
     unverified: tuple[str, ...]
     """Fields that nobody has compared with the repo's own files."""
 

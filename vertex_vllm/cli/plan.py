@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 @click.option(
     "--hub", is_flag=True, help="Read the repo's own files, also for a model that the catalogue has recorded."
 )
+@click.option("--explain", is_flag=True, help="Unfold the memory of one accelerator into its terms.")
 @click.option("--project", help="Project of the token's secret; default: the config's, then GOOGLE_CLOUD_PROJECT.")
-def plan(config: Path, as_json: bool, hub: bool, project: str | None) -> None:
+def plan(config: Path, as_json: bool, hub: bool, explain: bool, project: str | None) -> None:
     """Show how a config would be served, and why, without creating anything.
 
     A model in the catalogue is planned from the facts recorded there, offline; any other from its files on the Hub, as
@@ -27,13 +28,16 @@ def plan(config: Path, as_json: bool, hub: bool, project: str | None) -> None:
     """
     from vertex_vllm.catalog import Missing, load_catalog
     from vertex_vllm.config import load_deployment
-    from vertex_vllm.planning.planner import plan_serving
+    from vertex_vllm.planning.planner import explain_memory_of, plan_serving
     from vertex_vllm.planning.render import render_plan
 
     deployment = load_deployment(config)
     catalog = load_catalog()
     recorded = catalog.facts(deployment.model.id)
     facts = hub_facts(deployment, project) if hub or isinstance(recorded, Missing) else recorded
+    if explain:
+        click.echo(explain_memory_of(facts, deployment, catalog), nl=False)
+        return
     decided = plan_serving(facts, deployment, catalog)
     click.echo(decided.to_json() if as_json else render_plan(decided), nl=False)
 

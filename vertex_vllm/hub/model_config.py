@@ -10,6 +10,7 @@ from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.safetensors import Weights
 from vertex_vllm.hub.untrusted import is_count
 from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.transformer import transformer_from_config
 
 # Where a model that takes more than text describes its text model (transformers `get_text_config`; InternVL, DeepSeek).
 _TEXT_PARTS = ("text_config", "llm_config", "language_config")
@@ -65,6 +66,7 @@ def facts_from_config(
         custom_code=bool(config.get("auto_map")),
         gated=gated,
         source="Hub",
+        transformer=transformer_from_config({**config, "text_config": text}),
     )
 
 

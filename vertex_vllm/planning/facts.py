@@ -1,8 +1,10 @@
 """What a plan needs to know of a model, whoever found it out."""
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Self
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+from vertex_vllm.planning.transformer import Transformer
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,33 @@ class ModelFacts:
     gated: bool
     source: str
     """Where the facts come from, for example `Hub` or a file of the catalogue."""
+    transformer: Transformer | None = None
+    """What memory depends on besides; None: nobody has read it, and whether the model fits is uncertain."""
+
+    @property
+    def shape(self) -> Transformer | None:
+        """The whole shape; where a field stands in both, that of the facts."""
+        if self.transformer is None:
+            return None
+        return replace(
+            self.transformer,
+            architecture=self.architecture,
+            hidden_size=self.hidden_size,
+            layers=self.layers,
+            attention_heads=self.attention_heads,
+            key_value_heads=self.key_value_heads,
+            head_size=self.head_size,
+            context_length=self.context_length,
+            vision=self.vision,
+        )
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        return cls(**json.loads(text))
+        fields: dict[str, Any] = json.loads(text)
+        if fields.get("transformer"):
+            inner = fields["transformer"]
+            fields["transformer"] = Transformer(**{**inner, "missing": tuple(inner["missing"])})
+        return cls(**fields)

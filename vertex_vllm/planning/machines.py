@@ -9,6 +9,8 @@ from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.errors import PlanError
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.images import ImageChoice
+from vertex_vllm.planning.machine_memory import describe, estimate_on, would_fit
+from vertex_vllm.planning.memory.estimate import MemoryEstimate
 from vertex_vllm.planning.settings import Settings
 from vertex_vllm.planning.size_rule import effective_dtype, host_shortage, memory_budget, memory_need
 
@@ -25,6 +27,8 @@ class Objection:
     certain: bool
     """vLLM would not start. Otherwise the size rule's margins advise against it."""
     fix: str = ""
+    memory: bool = False
+    """Found by the memory model, which can say what would fit."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,11 @@ class Requirements:
 
     def accelerator(self, machine: Machine) -> Accelerator:
         return self.catalog.accelerators[machine.accelerator]
+
+    def memory(self, machine: Machine) -> MemoryEstimate | None:
+        """On one accelerator; None where the model's shape is not known."""
+        split = self.tensor_parallel(machine)
+        return estimate_on(machine, self.accelerator(machine), split, self.facts, self.settings, self.image)
 
     def tensor_parallel(self, machine: Machine) -> int:
         """Accelerators that share each layer; 0: the machine has too few for the other kinds of parallelism."""
@@ -76,6 +85,9 @@ class MachineChoice:
     accelerator: Accelerator
     tensor_parallel: int
     reason: str
+    memory: MemoryEstimate | None
+    """None: the model's shape is not known."""
+    memory_reason: str
 
 
 def choose_machine(required: Requirements, preset: Preset | None) -> MachineChoice:
@@ -99,14 +111,13 @@ def choose_machine(required: Requirements, preset: Preset | None) -> MachineChoi
     if price is None:
         raise PlanError(
             f"of the machines in {required.region} only {cheapest.machine} and the like fit {required.facts.model_id}, "
-            "and what they cost is not known",
+            f"and what they cost is not known{_not_preset(preset, required)}",
             where="serving",
             fix=f"Name one in {WHERE} to take it whatever it costs, or choose another region",
         )
     kind = "spot" if required.deployment.serving.spot else "list"
     why = f"cheapest in {required.region} that fits ({price:.2f} USD/h, Compute Engine's {kind} price in us-central1)"
-    instead = f"; the tutorial's {preset.machine} is not possible here" if preset else ""
-    return _chosen(cheapest, required, why + instead)
+    return _chosen(cheapest, required, why + _not_preset(preset, required))
 
 
 def _preset_serves(preset: Preset, required: Requirements) -> bool:
@@ -114,6 +125,24 @@ def _preset_serves(preset: Preset, required: Requirements) -> bool:
     machine = required.catalog.machines[preset.machine]
     possible = machine in required.candidates(required.region)
     return possible and not any(objection.certain for objection in objections(machine, required))
+
+
+def _not_preset(preset: Preset | None, required: Requirements) -> str:
+    """Why not the tutorial's machine, and with what it would be; nothing where the tutorial names none."""
+    if preset is None:
+        return ""
+    machine = required.catalog.machines[preset.machine]
+    refused = next((objection for objection in objections(machine, required) if objection.certain), None)
+    if machine not in required.candidates(required.region) or refused is None:
+        return f"; the tutorial's {preset.machine} is not possible here"
+    changes = _remedies(refused, machine, required)
+    return f"; not the tutorial's {preset.machine}: {refused.text}{f', {changes} would fit' if changes else ''}"
+
+
+def _remedies(objection: Objection, machine: Machine, required: Requirements) -> str:
+    """What in the config would make it fit on this very machine, or nothing."""
+    estimate = required.memory(machine) if objection.memory else None
+    return would_fit(estimate) if estimate else ""
 
 
 def objections(machine: Machine, required: Requirements) -> Iterator[Objection]:
@@ -159,6 +188,12 @@ def _split_objections(split: int, facts: ModelFacts) -> Iterator[Objection]:
 
 
 def _memory_objections(machine: Machine, split: int, required: Requirements) -> Iterator[Objection]:
+    estimate = required.memory(machine)
+    if estimate is not None and estimate.conclusive:
+        if estimate.verdict != "fits":
+            certain = estimate.verdict == "does not fit"
+            yield Objection("; ".join(estimate.reasons), certain=certain, memory=True)
+        return
     need = memory_need(required.facts, required.settings, split)
     budget = memory_budget(required.accelerator(machine), required.settings)
     if need.certain > budget:
@@ -174,7 +209,9 @@ def _memory_objections(machine: Machine, split: int, required: Requirements) -> 
 def _check_named(machine: Machine, required: Requirements, preset: Preset | None) -> MachineChoice:
     refused = next((objection for objection in objections(machine, required) if objection.certain), None)
     if refused:
-        fix = refused.fix or _instead(_without_named(required), preset)
+        instead = refused.fix or _instead(_without_named(required), preset)
+        changes = _remedies(refused, machine, required)
+        fix = f"{changes} would fit; or {instead[0].lower()}{instead[1:]}" if changes else instead
         raise PlanError(
             f"{machine.machine} cannot serve {required.facts.model_id}: {refused.text}", where=WHERE, fix=fix
         )
@@ -196,11 +233,11 @@ def _without_named(required: Requirements) -> Requirements:
 
 def _chosen(machine: Machine, required: Requirements, why: str) -> MachineChoice:
     accelerator, split = required.accelerator(machine), required.tensor_parallel(machine)
-    need, budget = memory_need(required.facts, required.settings, split), memory_budget(accelerator, required.settings)
+    memory = required.memory(machine)
     reasons = [why]
-    if required.facts.weight_bytes:
-        reasons.append(f"about {need.total:.1f} of {budget:.1f} GiB of each accelerator: {need}")
-    reasons += [f"it may be too small: {objection.text}" for objection in objections(machine, required)]
+    for objection in objections(machine, required):
+        changes = _remedies(objection, machine, required)
+        reasons.append(f"it may be too small: {objection.text}{f', {changes} would fit' if changes else ''}")
     if required.facts.quantization not in ("", *required.catalog.quantizations):
         reasons.append(f"whether it can compute {required.facts.quantization} is not known to the catalogue")
     if machine.recommended_regions and required.region not in machine.recommended_regions:
@@ -208,7 +245,19 @@ def _chosen(machine: Machine, required: Requirements, why: str) -> MachineChoice
     idle = machine.count - split * required.settings.other_parallelism
     if idle:
         reasons.append(f"{idle} of its {machine.count} accelerators stay idle")
-    return MachineChoice(machine, accelerator, split, "; ".join(reasons))
+    told = _memory_reason(memory, split, accelerator, required)
+    return MachineChoice(machine, accelerator, split, "; ".join(reasons), memory, told)
+
+
+def _memory_reason(memory: MemoryEstimate | None, split: int, accelerator: Accelerator, required: Requirements) -> str:
+    """The verdict and its terms; what a flat rule says where the model's shape is not known."""
+    if memory is not None and memory.conclusive:
+        return describe(memory)
+    unknown = "; ".join(memory.reasons) if memory else "the model's shape is not known"
+    if not required.facts.weight_bytes:
+        return f"uncertain: {unknown}"
+    need, budget = memory_need(required.facts, required.settings, split), memory_budget(accelerator, required.settings)
+    return f"uncertain: {unknown}; roughly {need.total:.1f} of {budget:.1f} GiB of each accelerator: {need}"
 
 
 def _nothing_fits(required: Requirements) -> PlanError:
@@ -240,12 +289,17 @@ def _changes(required: Requirements) -> str:
         }
     )
     changes += elsewhere[:2]
-    length = required.settings.max_model_len
-    while length > 256:
-        length //= 2
-        shorter = replace(required, settings=replace(required.settings, max_model_len=length))
-        if next(shorter.fitting(), None):
-            changes.append(f"serving.max_model_len: {length}")
-            break
+    changes += _halved("max_model_len", 256, required) + _halved("max_num_seqs", 1, required)
     changes.append("a smaller or quantised model")
     return f"This would change it: {', '.join(changes)}"
+
+
+def _halved(field: str, least: int, required: Requirements) -> list[str]:
+    """The field's value, halved until some machine fits."""
+    value = getattr(required.settings, field)
+    while value > least:
+        value //= 2
+        smaller = replace(required, settings=replace(required.settings, **{field: value}))
+        if next(smaller.fitting(), None):
+            return [f"serving.{field}: {value}"]
+    return []

@@ -8,6 +8,7 @@ from vertex_vllm.planning.arguments import PORT, build_arguments
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.images import choose_image
 from vertex_vllm.planning.machines import MachineChoice, Requirements, choose_machine
+from vertex_vllm.planning.memory.explain import explain_memory
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 from vertex_vllm.planning.settings import Argument, Settings, parse_arguments, settle
 from vertex_vllm.planning.size_rule import SHARED_MEMORY_MB
@@ -23,14 +24,11 @@ def plan_serving(facts: ModelFacts, deployment: Deployment, catalog: Catalog) ->
     Raises:
         PlanError: the model cannot be served as asked; the message says what is in the way, `fix` what would change it.
     """
-    _check_deployment(deployment, catalog)
     serving = deployment.serving
     preset = catalog.preset(facts.model_id)
-    extra = parse_arguments(serving.extra_args, catalog)
-    settings = settle(facts, serving, preset, extra)
-    _check_consent(facts, settings)
-    image = choose_image(facts, serving.image, catalog)
-    choice = choose_machine(Requirements(facts, settings, image, deployment, catalog), preset)
+    required, extra = _require(facts, deployment, catalog)
+    settings, image = required.settings, required.image
+    choice = choose_machine(required, preset)
     arguments = build_arguments(settings, choice.tensor_parallel, facts, image, preset, extra, catalog)
     chat = facts.chat_template or any(argument.flag == "--chat-template" for argument in extra)
     quota = _quota_need(choice, deployment)
@@ -61,6 +59,7 @@ def plan_serving(facts: ModelFacts, deployment: Deployment, catalog: Catalog) ->
         quota=quota,
         reasons={
             "machine_type": choice.reason,
+            "memory": choice.memory_reason,
             "image": image.reason,
             "args": arguments.reason,
             "max_model_len": _length_reason(facts, deployment, settings, extra),
@@ -69,6 +68,26 @@ def plan_serving(facts: ModelFacts, deployment: Deployment, catalog: Catalog) ->
             "model_id": f"facts from {facts.source}",
         },
     )
+
+
+def explain_memory_of(facts: ModelFacts, deployment: Deployment, catalog: Catalog) -> str:
+    """The memory of the machine that `plan_serving` chooses, unfolded into its terms; ends with a newline.
+
+    Raises PlanError as `plan_serving`.
+    """
+    required, _ = _require(facts, deployment, catalog)
+    choice = choose_machine(required, catalog.preset(facts.model_id))
+    return explain_memory(choice.memory) if choice.memory else f"{choice.memory_reason}\n"
+
+
+def _require(facts: ModelFacts, deployment: Deployment, catalog: Catalog) -> tuple[Requirements, tuple[Argument, ...]]:
+    """What the choice of a machine rests on, and the deployment's own arguments."""
+    _check_deployment(deployment, catalog)
+    extra = parse_arguments(deployment.serving.extra_args, catalog)
+    settings = settle(facts, deployment.serving, catalog.preset(facts.model_id), extra)
+    _check_consent(facts, settings)
+    image = choose_image(facts, deployment.serving.image, catalog)
+    return Requirements(facts, settings, image, deployment, catalog), extra
 
 
 def _check_deployment(deployment: Deployment, catalog: Catalog) -> None:
@@ -113,4 +132,9 @@ def _length_reason(facts: ModelFacts, deployment: Deployment, settings: Settings
 def _chat_reason(facts: ModelFacts, chat: bool) -> str:
     if facts.chat_template:
         return "the repo has a chat template"
-    return "a chat template is given" if chat else "the repo has no chat template: it completes text, but does not chat"
+    if chat:
+        return "a chat template is given"
+    return (
+        "the repo has no chat template: it completes text, but does not chat; the model's Instruct version, or a "
+        "--chat-template in serving.extra_args, would"
+    )

@@ -20,6 +20,7 @@ def render_plan(plan: ServingPlan) -> str:
             f"{plan.machine_type}, {accelerators}, {replicas}{'spot, ' if plan.spot else ''}in {plan.region}",
             plan.reasons.get("machine_type", ""),
         ),
+        *([("Memory", plan.reasons["memory"], "")] if "memory" in plan.reasons else []),
         ("Image", f"{plan.image}, vLLM {plan.vllm_version}", plan.reasons.get("image", "")),
         ("Arguments", " ".join(plan.args), plan.reasons.get("args", "")),
         ("Context", f"{plan.max_model_len} tokens", plan.reasons.get("max_model_len", "")),

@@ -48,6 +48,12 @@ class Settings:
     other_parallelism: int
     """Pipeline-parallel stages × data-parallel copies."""
     pipeline_parallel_size: int
+    max_num_batched_tokens: int = 0
+    """0: vLLM's default for the card."""
+    kv_cache_dtype: str = "auto"
+    enforce_eager: bool = False
+    quantization: str = ""
+    """Asked for at load, where the stored weights have none."""
 
 
 def parse_arguments(items: Iterable[str], catalog: Catalog) -> tuple[Argument, ...]:
@@ -92,6 +98,10 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
         tensor_parallel_size=_number(given, "--tensor-parallel-size", 0, int),
         other_parallelism=pipeline_stages * _number(given, "--data-parallel-size", 1, int),
         pipeline_parallel_size=pipeline_stages,
+        max_num_batched_tokens=_number(given, "--max-num-batched-tokens", 0, int),
+        kv_cache_dtype=given.get("--kv-cache-dtype", "auto"),
+        enforce_eager="--enforce-eager" in given or bool(preset and "--enforce-eager" in preset.args),
+        quantization=given.get("--quantization", ""),
     )
     if settings.gpu_memory_utilization > MOST_MEMORY:
         raise PlanError(

@@ -8,6 +8,7 @@ from vertex_vllm.catalog import Catalog, Missing, load_catalog
 from vertex_vllm.catalog.rows import SourcedRow
 from vertex_vllm.catalog.versions import Presence, Span, VersionRange, version_key
 from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.transformer import Transformer
 
 SERVE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve"
 CHECKED = ("0.8.5", "0.9.2", "0.10.2", "0.12.0")
@@ -100,6 +101,18 @@ def test_recorded_facts_are_facts_that_tell_what_in_them_is_unverified(catalog: 
         custom_code=False,
         gated=True,
         source="the catalogue",
+        transformer=Transformer(
+            architecture="LlamaForCausalLM",
+            vocabulary=128_256,
+            hidden_size=4096,
+            intermediate_size=14_336,
+            layers=32,
+            attention_heads=32,
+            key_value_heads=8,
+            head_size=128,
+            context_length=131_072,
+            tied_embeddings=False,
+        ),
     )
     vision = catalog.facts("meta-llama/Llama-3.2-90B-Vision")
     assert isinstance(vision, ModelFacts)

@@ -23,6 +23,7 @@ from vertex_vllm.hub.access import Access, check_access
 from vertex_vllm.hub.facts import read_facts
 from vertex_vllm.hub.listing import list_files
 from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.transformer import Transformer
 
 CONFIG = b'{"architectures": ["LlamaForCausalLM"]}'
 UNKNOWN = "hf_canaryThatNobodyGave"
@@ -158,6 +159,19 @@ def test_facts_of_a_sharded_model(local: Any, llama: dict[str, bytes]) -> None:
         custom_code=False,
         gated=True,
         source="Hub",
+        transformer=Transformer(
+            architecture="LlamaForCausalLM",
+            vocabulary=0,
+            hidden_size=576,
+            intermediate_size=0,
+            layers=30,
+            attention_heads=9,
+            key_value_heads=3,
+            head_size=64,
+            context_length=8192,
+            tied_embeddings=False,
+            missing=("config.json: vocab_size", "config.json: intermediate_size"),
+        ),
     )
 
 

@@ -218,7 +218,11 @@ def test_shapes_of_published_models(row: tuple[Any, ...]) -> None:
         custom_code=False,
         gated=False,
         source="Hub",
+        transformer=facts(config).transformer,
     )
+    shape = facts(config).shape
+    assert shape
+    assert (shape.layers, shape.hidden_size, shape.key_value_heads) == (layers, hidden, kv_heads)
 
 
 def test_code_in_the_repository_is_told() -> None:

@@ -73,13 +73,15 @@ def test_llama_3_1_8b_is_served_as_in_the_tutorial() -> None:
         chat=False,
         quota=QuotaNeed("CustomModelServingL4GPUsPerProjectPerRegion", "us-central1", accelerators=1, minimum=1),
         reasons={
-            "machine_type": "what Google's tutorial serves this model on; about 18.1 of 19.8 GiB of each accelerator: "
-            "weights 15.3, cache for one full request 0.5, vLLM 2.3",
+            "machine_type": "what Google's tutorial serves this model on",
+            "memory": "fits: weights 15.0, activation 1.0, non-torch 0.2, CUDA graphs 0.0; 3.6 of 19.8 GiB for the "
+            "cache, 29520 tokens; up to max_model_len 23520, or max_num_seqs 1254",
             "image": "newest image that Google names whose vLLM has LlamaForCausalLM; its version is inferred, not "
             "published",
             "args": "as Model Garden starts vLLM",
             "max_model_len": "what Google's tutorial serves with; the model takes 131072",
-            "chat": "the repo has no chat template: it completes text, but does not chat",
+            "chat": "the repo has no chat template: it completes text, but does not chat; the model's Instruct "
+            "version, or a --chat-template in serving.extra_args, would",
             "quota": "1 × NVIDIA_L4 a replica; replicas: 1",
             "model_id": "facts from the catalogue",
         },
@@ -123,8 +125,9 @@ def test_llama_3_2_vision_gets_an_image_that_still_has_it_and_few_sequences() ->
         chat=True,
         quota=QuotaNeed("CustomModelServingPreemptibleA100GPUsPerProjectPerRegion", "europe-west4", 3, 1),
         reasons={
-            "machine_type": "what Google's tutorial serves this model on; about 26.6 of 35.4 GiB of each accelerator: "
-            "weights 20.3, cache for one full request 0.6, vLLM 2.3, images 3.4",
+            "machine_type": "what Google's tutorial serves this model on",
+            "memory": "fits: weights 19.9, activation 0.5, images 3.4, non-torch 0.2, CUDA graphs 0.0; 11.4 of 35.4 "
+            "GiB for the cache, 29189 tokens; up to max_model_len 63456, or max_num_seqs 40",
             "image": "newest image that Google names whose vLLM has MllamaForConditionalGeneration, which had it "
             "until 0.10.2",
             "args": "as Model Garden starts vLLM; --enforce-eager --swap-space=16 for this model; --max-num-seqs=12: "
@@ -133,7 +136,8 @@ def test_llama_3_2_vision_gets_an_image_that_still_has_it_and_few_sequences() ->
             "chat": "the repo has a chat template",
             "quota": "1 × NVIDIA_TESLA_A100 a replica; replicas: 1 to 3",
             "model_id": "facts from the catalogue, unverified: layers, hidden_size, attention_heads, key_value_heads, "
-            "head_size, context_length, parameters, weight_bytes",
+            "head_size, context_length, parameters, weight_bytes, vocabulary, intermediate_size, "
+            "cross_attention_layers, image_tokens, image_width",
         },
     )
 
@@ -158,7 +162,7 @@ def test_llama_3_2_vision_gets_an_image_that_still_has_it_and_few_sequences() ->
         (OTHER, {"extra_args": ["-tp", "2"], "machine_type": "g2-standard-48"}, "g2-standard-48", 2),
         (OTHER, {"extra_args": ["--pipeline-parallel-size=2"], "accelerator_count": 4}, "g2-standard-48", 2),
         # 9 heads on one accelerator, since 2, 4 and 8 do not divide them.
-        (replace(OTHER, attention_heads=9, key_value_heads=3), {"max_model_len": 60000}, "a2-highgpu-1g", 1),
+        (replace(OTHER, attention_heads=9, key_value_heads=3), {"max_model_len": 100_000}, "a2-highgpu-1g", 1),
         # The tutorial's machine is not in the region.
         (LLAMA_VISION, {"region": "us-east4"}, "g2-standard-24", 2),
     ],
@@ -179,8 +183,9 @@ def test_the_cheapest_machine_that_fits_is_taken(
         (
             LLAMA_VISION,
             {"machine_type": "g2-standard-12"},
-            "serving.machine_type: g2-standard-12 cannot serve meta-llama/Llama-3.2-11B-Vision-Instruct: 20.5 GiB of "
-            "weights and cache on each accelerator, where vLLM may use 19.8. Take a2-highgpu-1g, as Google's tutorial "
+            "serving.machine_type: g2-standard-12 cannot serve meta-llama/Llama-3.2-11B-Vision-Instruct: at best 3.6 "
+            "GiB too little before any cache (weights 19.9, activation 0.5, images 3.4, non-torch 0.2 "
+            "GiB). Take a2-highgpu-1g, as Google's tutorial "
             "does, or leave this out",
         ),
         (
@@ -230,22 +235,24 @@ def test_the_cheapest_machine_that_fits_is_taken(
         (
             replace(OTHER, weight_bytes=2_000_000_000_000),
             {},
-            "serving: no machine in us-central1 fits someone/something; the largest, a4-highgpu-8g: 232.9 GiB of "
-            "weights and cache on each accelerator, where vLLM may use 160.5. This would change it: a smaller or "
+            "serving: no machine in us-central1 fits someone/something; the largest, a4-highgpu-8g: at best 72.9 "
+            "GiB too little before any cache (weights 232.9, activation 0.6, non-torch 0.8 GiB). "
+            "This would change it: a smaller or "
             "quantised model",
         ),
         (
             LLAMA_405B,
             {"region": "me-west1"},
-            "serving: no machine in me-west1 fits meta-llama/Llama-3.1-405B-FP8; the largest, a2-highgpu-8g: 58.2 GiB "
-            "of weights and cache on each accelerator, where vLLM may use 35.4. This would change it: a2-ultragpu-8g "
+            "serving: no machine in me-west1 fits meta-llama/Llama-3.1-405B-FP8; the largest, a2-highgpu-8g: at best "
+            "22.8 GiB too little before any cache (weights 57.7, activation 0.6, non-torch 0.8 GiB). "
+            "This would change it: a2-ultragpu-8g "
             "in asia-southeast1, a3-highgpu-8g in asia-east1, a smaller or quantised model",
         ),
         (
             OTHER,
             {"accelerator_type": "NVIDIA_L4", "accelerator_count": 1, "max_model_len": 100_000},
-            "serving: no machine in us-central1 fits someone/something; the largest, g2-standard-4: 27.2 GiB of "
-            "weights and cache on each accelerator, where vLLM may use 19.8. This would change it: g2-standard-24 "
+            "serving: no machine in us-central1 fits someone/something; the largest, g2-standard-4: one request of "
+            "100000 tokens needs 12.21 GiB of cache, 4.11 are left at best. This would change it: g2-standard-24 "
             "(no accelerator_type, no accelerator_count), serving.max_model_len: 12500, a smaller or quantised model",
         ),
         (
@@ -489,9 +496,8 @@ def test_a_machine_that_is_only_probably_too_small_is_taken_with_a_warning() -> 
     decided = plan(OTHER, machine_type="g2-standard-8", max_model_len=16384)
     assert decided.machine_type == "g2-standard-8"
     assert decided.reasons["machine_type"] == (
-        "named in the deployment; about 19.6 of 19.8 GiB of each accelerator: weights 15.3, cache for one full request "
-        "2.0, vLLM 2.3; it may be too small: its 32 GiB of host memory are fewer than 39: weights, 16 of shared memory "
-        "and 8 for processes"
+        "named in the deployment; it may be too small: its 32 GiB of host memory are fewer than 39: weights, 16 of "
+        "shared memory and 8 for processes"
     )
 
 
@@ -525,3 +531,16 @@ def test_a_deployment_that_was_never_a_file_is_checked_too() -> None:
     serving = asked.serving.model_copy(update={"machine_type": "g2-standard-99"})
     with pytest.raises(PlanError, match=r"^serving\.machine_type: unknown machine g2-standard-99\. Did you mean "):
         plan_serving(LLAMA_8B, asked.model_copy(update={"serving": serving}), load_catalog())
+
+
+def test_a_model_whose_shape_nobody_has_read_is_uncertain_and_judged_by_a_flat_rule() -> None:
+    decided = plan(replace(OTHER, transformer=None))
+    assert decided.reasons["memory"] == (
+        "uncertain: the model's shape is not known; roughly 18.1 of 19.8 GiB of each accelerator: weights 15.3, cache "
+        "for one full request 0.5, vLLM 2.3"
+    )
+
+
+def test_an_architecture_that_nobody_has_looked_at_is_uncertain() -> None:
+    told = plan(replace(OTHER, architecture="FooForCausalLM")).reasons["memory"]
+    assert told.startswith("uncertain: how FooForCausalLM uses memory is not known; roughly 18.1 of 19.8 GiB")

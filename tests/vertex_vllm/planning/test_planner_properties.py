@@ -16,6 +16,8 @@ from vertex_vllm.planning.render import render_plan
 CATALOG = load_catalog()
 MODELS = sorted(CATALOG.models)
 REGIONS = sorted({region for machine in CATALOG.machines.values() for region in machine.regions})
+SHAPES = [facts.transformer for name in MODELS if isinstance(facts := CATALOG.facts(name), ModelFacts)]
+RECORDED = [facts for name in MODELS if isinstance(facts := CATALOG.facts(name), ModelFacts)]
 FLAGS = st.one_of(
     st.sampled_from(sorted(CATALOG.flags)),
     st.sampled_from(["-tp", "-O3", "--no-enable-prefix-caching", "--model", "--compilation_config.level"]),
@@ -52,6 +54,7 @@ def facts(draw: st.DrawFn) -> ModelFacts:
         custom_code=draw(st.booleans()),
         gated=draw(st.booleans()),
         source="Hub",
+        transformer=draw(st.one_of(st.none(), st.sampled_from(SHAPES))),
     )
 
 
@@ -108,3 +111,31 @@ def test_what_is_planned_for_a_long_context_is_planned_for_a_shorter_one(
     if isinstance(outcome, ServingPlan):
         shorter = serving | {"max_model_len": max(1, outcome.max_model_len // 2)}
         assert isinstance(plan_or_refusal(model, shorter), ServingPlan)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(RECORDED), SERVING, st.integers(1, 100_000), st.integers(1, 1024))
+def test_what_fits_a_machine_still_fits_it_with_a_shorter_context_and_fewer_sequences(
+    model: ModelFacts, serving: dict[str, Any], length: int, sequences: int
+) -> None:
+    serving = serving | {"extra_args": []}
+    outcome = plan_or_refusal(model, serving)
+    if not isinstance(outcome, ServingPlan) or not outcome.reasons["memory"].startswith("fits"):
+        return
+    given_sequences = next(int(text[15:]) for text in outcome.args if text.startswith("--max-num-seqs="))
+    smaller = serving | {
+        "machine_type": outcome.machine_type,
+        "accelerator_type": "",
+        "accelerator_count": 0,
+        "max_model_len": min(length, outcome.max_model_len),
+        "max_num_seqs": min(sequences, given_sequences),
+    }
+    still = plan_or_refusal(model, smaller)
+    assert isinstance(still, ServingPlan)
+    assert still.reasons["memory"].startswith("fits")
+
+
+@settings(max_examples=100, deadline=None)
+@given(facts())
+def test_facts_survive_being_written_down(model: ModelFacts) -> None:
+    assert ModelFacts.from_json(model.to_json()) == model

@@ -4,14 +4,14 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from vertex_vllm.planning.memory.activation import activation_term, likely_runner
+from vertex_vllm.planning.memory.activation import activation_term
 from vertex_vllm.planning.memory.cache import CacheLayout, cache_layout
 from vertex_vllm.planning.memory.interval import GIB, Interval, Term
 from vertex_vllm.planning.memory.overhead import (
     CUDA_CONTEXT,
     MLLAMA,
+    beyond_requested,
     graph_estimate_term,
-    graphs,
     image_term,
     non_torch_term,
 )
@@ -39,6 +39,8 @@ class MemoryEstimate:
     """Cache that one request of `max_model_len` takes: with less, vLLM refuses to start."""
     verdict: Verdict
     reasons: tuple[str, ...]
+    conclusive: bool
+    """False: facts are missing, so the verdict rests on the weights alone."""
 
     @property
     def blocks(self) -> int:
@@ -63,16 +65,23 @@ def estimate_memory(model: Transformer, start: Start) -> MemoryEstimate:
         cache += -term.amount
     layout = cache_layout(model, start)
     needed = layout.block_bytes * layout.blocks_of_request(start.max_model_len, start)
-    verdict, reasons = _judge(model, start, requested, cache, needed, unknown)
-    return MemoryEstimate(start, model, requested, tuple(terms), cache, layout, needed, verdict, reasons)
+    verdict, reasons = _judge(model, start, requested, tuple(terms), cache, needed, unknown)
+    conclusive = not unknown or verdict == "does not fit"
+    return MemoryEstimate(start, model, requested, tuple(terms), cache, layout, needed, verdict, reasons, conclusive)
 
 
 def _judge(
-    model: Transformer, start: Start, requested: int, cache: Interval, needed: float, unknown: tuple[str, ...]
+    model: Transformer,
+    start: Start,
+    requested: int,
+    terms: tuple[Term, ...],
+    cache: Interval,
+    needed: float,
+    unknown: tuple[str, ...],
 ) -> tuple[Verdict, tuple[str, ...]]:
     refusals = _refusals(model, start, requested)
     if not unknown or start.weight_bytes:
-        refusals += _shortage(start, cache, needed, unknown)
+        refusals += _shortage(start, terms, cache, needed, unknown)
     if refusals:
         return "does not fit", tuple(refusals)
     if unknown:
@@ -82,9 +91,7 @@ def _judge(
         doubts.append(
             f"{needed / GIB:.2f} GiB of cache are needed, between {cache.low / GIB:.2f} and {_high(cache)} left"
         )
-    peak = requested + CUDA_CONTEXT.high + graphs(model, start).high
-    if likely_runner(model, start) == "V1" and start.surely_since("0.21.0"):
-        peak -= graphs(model, start).low
+    peak = requested + beyond_requested(model, start)
     if peak > start.total_bytes:
         over = (peak - start.total_bytes) / GIB
         doubts.append(
@@ -110,9 +117,12 @@ def _refusals(model: Transformer, start: Start, requested: int) -> list[str]:
     return found
 
 
-def _shortage(start: Start, cache: Interval, needed: float, unknown: tuple[str, ...]) -> list[str]:
+def _shortage(
+    start: Start, terms: tuple[Term, ...], cache: Interval, needed: float, unknown: tuple[str, ...]
+) -> list[str]:
     if cache.high <= 0:
-        return [f"{-cache.high / GIB:.2f} GiB too little before any cache, at best"]
+        parts = ", ".join(f"{term.name} {term.amount.likely / GIB:.1f}" for term in terms if term.amount.likely)
+        return [f"at best {-cache.high / GIB:.1f} GiB too little before any cache ({parts} GiB)"]
     # Without the model's shape what a token takes is not known either.
     if cache.high < needed and not unknown:
         left = f"{_high(cache)} are left at best"

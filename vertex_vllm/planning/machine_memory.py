@@ -1,0 +1,71 @@
+"""The memory model asked about a machine: what a plan's settings come to on one of its accelerators."""
+
+from vertex_vllm.catalog.rows import Accelerator, Machine
+from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.images import ImageChoice
+from vertex_vllm.planning.memory.estimate import MemoryEstimate, estimate_memory
+from vertex_vllm.planning.memory.interval import GIB
+from vertex_vllm.planning.memory.overhead import MLLAMA
+from vertex_vllm.planning.memory.remedies import largest_sequences, longest_context, remedies
+from vertex_vllm.planning.memory.start import Start, default_batched_tokens
+from vertex_vllm.planning.settings import Settings
+from vertex_vllm.planning.size_rule import effective_dtype
+
+ELEMENT_BYTES = {"float32": 4}
+
+
+def estimate_on(
+    machine: Machine,
+    accelerator: Accelerator,
+    tensor_parallel: int,
+    facts: ModelFacts,
+    settings: Settings,
+    image: ImageChoice,
+) -> MemoryEstimate | None:
+    """None where nobody has read the model's shape: the flat size rule is all there is then."""
+    model = facts.shape
+    if model is None:
+        return None
+    total = int(accelerator.visible_gib * GIB)
+    tokens = settings.max_num_batched_tokens or default_batched_tokens(total, accelerator.accelerator)
+    if facts.architecture == MLLAMA and not settings.max_num_batched_tokens:
+        # Encoder-decoder models have no chunked prefill: a step holds a whole prompt.
+        tokens = max(tokens, settings.max_model_len)
+    online = settings.quantization if not facts.quantization else ""
+    start = Start(
+        total_bytes=total,
+        gpus=machine.count,
+        max_model_len=settings.max_model_len,
+        max_num_seqs=settings.max_num_seqs,
+        max_num_batched_tokens=tokens,
+        gpu_memory_utilization=settings.gpu_memory_utilization,
+        tensor_parallel=tensor_parallel,
+        pipeline_stages=settings.pipeline_parallel_size,
+        element_bytes=ELEMENT_BYTES.get(effective_dtype(facts, settings), 2),
+        quantization=facts.quantization or online,
+        kv_cache_dtype=settings.kv_cache_dtype,
+        enforce_eager=settings.enforce_eager,
+        versions=image.versions,
+        # Weights that are quantised while they load are no longer as large as stored.
+        weight_bytes=0 if online else facts.weight_bytes,
+    )
+    return estimate_memory(model, start)
+
+
+def describe(estimate: MemoryEstimate) -> str:
+    """Verdict, terms in GiB on each accelerator, and how far context and sequences may grow."""
+    terms = ", ".join(f"{term.name} {term.amount.likely / GIB:.1f}" for term in estimate.terms)
+    left = f"{max(0.0, estimate.cache.likely) / GIB:.1f} of {estimate.requested / GIB:.1f} GiB for the cache"
+    text = f"{estimate.verdict}: {terms}; {left}, {estimate.cache_tokens} tokens"
+    if estimate.verdict != "fits":
+        return f"{text}; {'; '.join(estimate.reasons)}"
+    longest = longest_context(estimate.model, estimate.start)
+    most = largest_sequences(estimate.model, estimate.start)
+    return f"{text}; up to max_model_len {longest}, or max_num_seqs {most}"
+
+
+def would_fit(estimate: MemoryEstimate) -> str:
+    """Changes of the config that would make it fit on the same machine, or nothing."""
+    gpus = estimate.start.gpus
+    found = remedies(estimate.model, estimate.start)
+    return " or ".join(remedy.change for remedy in found if remedy.estimate.start.gpus == gpus)
