@@ -45,6 +45,15 @@ class Settings:
                 fix="Write OWNER/NAME.",
             )
 
+    @property
+    def identity_pool(self) -> str:
+        return f"projects/{self.number}/locations/global/workloadIdentityPools/{POOL}"
+
+    @property
+    def identity_provider(self) -> str:
+        """What a workflow logs in with."""
+        return f"{self.identity_pool}/providers/{PROVIDER}"
+
     def account(self, name: str) -> str:
         return f"{name}@{self.project}.iam.gserviceaccount.com"
 
@@ -121,7 +130,7 @@ def _federation(settings: Settings) -> tuple[Step, ...]:
     """Workflows of exactly one repository: GitHub's issuer vouches for all of them."""
     if not settings.github_repository:
         return ()
-    pool = f"projects/{settings.number}/locations/global/workloadIdentityPools/{POOL}"
+    pool = settings.identity_pool
     member = f"principalSet://iam.googleapis.com/{pool}/attribute.repository/{settings.github_repository}"
     return (
         places.identity_pool(settings.number, POOL),

@@ -88,6 +88,7 @@ def _check(session: "Session", steps: tuple["Step", ...]) -> None:
 
 def _make(session: "Session", steps: tuple["Step", ...], settings: "Settings") -> None:
     from vertex_vllm.bootstrap.making import make
+    from vertex_vllm.bootstrap.wanted import CI
 
     value = _secret_value(session, steps)
     made = 0
@@ -97,6 +98,9 @@ def _make(session: "Session", steps: tuple["Step", ...], settings: "Settings") -
         if changed:
             click.echo(f"made  {step.kind} {step.name}")
     click.echo(f"{made} made, {len(steps) - made} were there" if made else "no change", err=True)
+    if settings.github_repository:
+        click.echo(f"GCP_WORKLOAD_IDENTITY_PROVIDER={settings.identity_provider}", err=True)
+        click.echo(f"GCP_SERVICE_ACCOUNT={settings.account(CI)}", err=True)
     click.echo(
         f"Next: build and push the image (docs/google-cloud.md), then vertex-vllm publish --project {settings.project} "
         f"--region {settings.region} --image …",

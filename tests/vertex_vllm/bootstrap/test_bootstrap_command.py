@@ -208,6 +208,30 @@ def test_the_command_makes_checks_and_removes(cloud: Connection, project: str) -
     assert len(bootstrap(project, "--check").stdout.splitlines()) == len(before.stdout.splitlines()) - 7
 
 
+@pytest.mark.parametrize("lines", [1, 9, 17, 30])
+def test_killed_the_next_run_finishes(cloud: Connection, project: str, tmp_path: Path, lines: int) -> None:
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    command = [sys.executable, "-m", "vertex_vllm", "bootstrap", "--project", project, "--region", REGION]
+    with token.open() as stdin, subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        for _ in range(lines):
+            assert process.stdout.readline().startswith(b"made")
+        process.kill()
+    assert bootstrap(project).returncode == 0
+    assert bootstrap(project, "--check").returncode == 0
+
+
+def test_the_values_for_the_workflow_are_told(cloud: Connection, session: Session, project: str) -> None:
+    answer = bootstrap(project, "--github-repository", "team/repo")
+    settings = Settings(project, project_number(session, project), REGION, "team/repo")
+    assert f"GCP_WORKLOAD_IDENTITY_PROVIDER={settings.identity_provider}" in answer.stderr.splitlines()
+    assert f"GCP_SERVICE_ACCOUNT=vertex-vllm-ci@{project}.iam.gserviceaccount.com" in answer.stderr.splitlines()
+    provider = next(step for step in wanted(settings) if step.kind == "identity provider")
+    assert isinstance(provider, Resource)
+    assert provider.name == settings.identity_provider
+
+
 def test_a_dry_run_prints_the_requests_and_sends_none(cloud: Connection, session: Session, project: str) -> None:
     answer = bootstrap(project, "--dry-run", "--github-repository", "team/repo")
     settings = Settings(project, project_number(session, project), REGION, "team/repo")
