@@ -9,7 +9,8 @@ from google.cloud import storage
 from localcloud.daemon import Connection
 from tests.e2e.conftest import REGION, DemoProject
 from vertex_vllm.config import Deployment
-from vertex_vllm.runs.watching import Run
+from vertex_vllm.runs.submission import submit
+from vertex_vllm.runs.watching import Run, cancel, watch
 from vertex_vllm.serving.clients import endpoint_client, model_client
 
 pytestmark = pytest.mark.vllm
@@ -91,5 +92,25 @@ def test_a_container_that_vllm_refuses_to_start_is_torn_down(demo_project: DemoP
     name, error = failed_step(run)
     assert name == "deploy-model"
     assert "log" in error
+    assert {step.name: step.state for step in run.steps}["teardown-run"] == "SUCCEEDED"
+    assert made(demo_project.id, deployment.name) == []
+
+
+def test_a_run_cancelled_while_it_deploys_leaves_nothing_deployed(
+    demo_project: DemoProject, deployment: Deployment
+) -> None:
+    name = submit(demo_project.submission("deploy", deployment, keep_endpoint=True))
+    cancelled = False
+
+    def cancel_in_deploy(run: Run) -> None:
+        nonlocal cancelled
+        states = {step.name: step.state for step in run.steps}
+        if states["deploy-model"] == "RUNNING" and not cancelled:
+            cancel(name)
+            cancelled = True
+
+    run = watch(name, cancel_in_deploy)
+    assert cancelled
+    assert run.state == "CANCELLED"
     assert {step.name: step.state for step in run.steps}["teardown-run"] == "SUCCEEDED"
     assert made(demo_project.id, deployment.name) == []
