@@ -9,8 +9,8 @@ from cronsim import CronSim, CronSimError
 
 _ZONE = re.compile(r"(?:CRON_)?TZ=(\S+)\s+(.+)")
 _FIELDS = 5
-# What `cronsim` knows beyond unix cron: last day (L, LW) and n-th weekday (#).
-_BEYOND_CRON = re.compile(r"(?:^|\s|,)(?:L|LW|\d+L)(?:$|\s|,)|#", re.IGNORECASE)
+# What `cronsim` knows beyond unix cron: last day (L, LW, 5L), other than in JUL, and n-th weekday (#).
+_BEYOND_CRON = re.compile(r"(?<![A-Z])L|#", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ def wanted_schedule(deployment: "Deployment", schedule: "Schedule", project: str
     return WantedSchedule(
         deployment=deployment.name,
         name=schedule.name,
-        cron=f"TZ={schedule.time_zone} {schedule.cron}",
+        cron=f"TZ={schedule.time_zone} {' '.join(schedule.cron.split())}",
         submission=submission(deployment, schedule.pipeline, project, schedule.parameters),
         start=schedule.start,
         end=schedule.end,

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 _FIELDS = 5
-# What `cronsim` knows beyond unix cron: last day (L, LW) and n-th weekday (#).
-_BEYOND_CRON = re.compile(r"(?:^|\s|,)(?:L|LW|\d+L)(?:$|\s|,)|#", re.IGNORECASE)
+# What `cronsim` knows beyond unix cron: last day (L, LW, 5L), other than in JUL, and n-th weekday (#).
+_BEYOND_CRON = re.compile(r"(?<![A-Z])L|#", re.IGNORECASE)
 
 
 def cron_fault(cron: str) -> str:
@@ -19,7 +19,7 @@ def cron_fault(cron: str) -> str:
         return "must be minute hour day-of-month month day-of-week, for example 0 3 * * 1-5"
     try:
         CronSim(cron, datetime.now(UTC))
-    except CronSimError as error:
+    except (CronSimError, ValueError) as error:  # the latter for a number of thousands of digits
         return f"has a {str(error).lower()}. It is minute hour day-of-month month day-of-week, for example 0 3 * * 1-5"
     return ""
 

@@ -22,6 +22,7 @@ def at(text: str) -> datetime:
         ("TZ=Europe/Zurich 0 3 * * *", "2026-07-01T00:00", "2026-07-01T01:00"),
         ("CRON_TZ=America/New_York 30 8 * * 1-5", "2026-11-20T14:00", "2026-11-23T13:30"),
         ("*/15 * * * *", "2026-11-22T10:59:59", "2026-11-22T11:00"),
+        ("0 0 1 jul *", "2026-11-22T00:00", "2027-07-01T00:00"),
         ("0 0 1 1 *", "2026-11-22T00:00", "2027-01-01T00:00"),
         ("0 0 * * 7", "2026-11-22T00:00", "2026-11-29T00:00"),
         # 13th or Friday, as in every cron.
@@ -43,6 +44,8 @@ def test_cron_is_read_in_its_time_zone(cron: str, after: str, expected: str) -> 
         ("0 0 3 * * *", "of the form"),
         ("@daily", "of the form"),
         ("0 0 L * *", "of the form"),
+        ("0 0 L/2 * *", "of the form"),
+        ("0 0 * * 5L", "of the form"),
         ("0 0 * * 1#2", "of the form"),
         ("60 * * * *", "bad minute"),
         ("0 0 30 2 *", "bad day-of-month"),

@@ -4,8 +4,12 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from localcloud.pipelines.cron import parse_cron
 from vertex_vllm.config import load_deployment
+from vertex_vllm.config.cron import cron_fault
 from vertex_vllm.config.deployment import Schedule
 from vertex_vllm.errors import ConfigError
 
@@ -131,3 +135,15 @@ def test_what_is_replaced_must_be_a_parameter_of_the_pipeline_and_fit(tmp_path: 
         "16: schedules[2].parameters: evaluate needs endpoint. Endpoint to evaluate, "
         "projects/P/locations/REGION/endpoints/ID.",
     ]
+
+
+FIELDS = st.lists(st.text("0123456789*/-,#LWMONJULfri", min_size=1, max_size=6) | st.just("*"), min_size=4, max_size=6)
+
+
+@given(st.text(max_size=20) | FIELDS.map(" ".join))
+@example("0 3 * * " + "1" * 5000)
+@example("0 0 L/2 * *")
+def test_a_cron_that_a_config_may_have_is_one_that_a_schedule_takes(cron: str) -> None:
+    if cron_fault(cron):
+        return
+    assert parse_cron(f"TZ=Europe/Zurich {' '.join(cron.split())}").fields == " ".join(cron.split())
