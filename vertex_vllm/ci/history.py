@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from vertex_vllm.ci.changes import Change, Kind
-from vertex_vllm.errors import InputError
+from vertex_vllm.errors import InputError, VertexVllmError
 
 _KINDS: dict[str, Kind] = {"A": "added", "D": "removed"}
 
@@ -22,21 +22,21 @@ class Commit:
     @classmethod
     def of(cls, folder: Path, revision: str) -> Self:
         """Raises InputError where the folder is in no repository, or the repository has no such revision."""
-        root = _git(folder, "rev-parse", "--show-toplevel")
-        if root is None:
-            raise InputError("is in no git repository", where=str(folder), fix="Run this in a clone.")
-        found = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-        if found is None:
+        root = _ask(folder, "rev-parse", "--show-toplevel")
+        if root.returncode:
+            raise InputError(f"git finds no repository: {_words(root)}", where=str(folder), fix="Run this in a clone.")
+        found = _ask(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        if found.returncode:
             raise InputError(
                 "the repository has no such revision",
                 where=revision,
                 fix="Fetch it; in CI, check out with the whole history.",
             )
-        return cls(Path(root.decode().strip()), found.decode().strip())
+        return cls(Path(root.stdout.decode().strip()), found.stdout.decode().strip())
 
     def changes_since(self, base: "Commit") -> tuple[Change, ...]:
         """Files whose content differs between the two commits, whatever lies between them; a rename is two changes."""
-        told = _git(self.root, "diff", "--name-status", "--no-renames", "-z", base.id, self.id) or b""
+        told = _git(self.root, "diff", "--name-status", "--no-renames", "-z", base.id, self.id)
         words = told.decode("utf-8", "surrogateescape").split("\0")[:-1]
         return tuple(
             Change(path, _KINDS.get(kind, "edited")) for kind, path in zip(words[::2], words[1::2], strict=True)
@@ -44,21 +44,30 @@ class Commit:
 
     def files(self, folder: str) -> tuple[str, ...]:
         """Paths of the files below a folder of the commit."""
-        told = _git(self.root, "ls-tree", "-r", "--name-only", "-z", self.id, "--", f"{folder}/") or b""
+        told = _git(self.root, "ls-tree", "-r", "--name-only", "-z", self.id, "--", f"{folder}/")
         return tuple(told.decode("utf-8", "surrogateescape").split("\0")[:-1])
 
     def text(self, path: str) -> str | None:
         """The file's text, what is not UTF-8 replaced; None where the commit has no such file."""
-        content = _git(self.root, "cat-file", "blob", f"{self.id}:{path}")
-        return None if content is None else content.decode("utf-8", "replace")
+        if not _git(self.root, "ls-tree", "--name-only", "-z", self.id, "--", path):
+            return None
+        return _git(self.root, "cat-file", "blob", f"{self.id}:{path}").decode("utf-8", "replace")
 
 
-def _git(folder: Path, *arguments: str) -> bytes | None:
-    """What git prints; None where it fails."""
+def _git(folder: Path, *arguments: str) -> bytes:
+    """What git prints. Raises VertexVllmError with its words where it fails: nothing changed must not be a guess."""
+    answer = _ask(folder, *arguments)
+    if answer.returncode:
+        raise VertexVllmError(f"git {arguments[0]} failed: {_words(answer)}", where=str(folder))
+    return answer.stdout
+
+
+def _ask(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
     try:
-        answer = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=False)
+        return subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=False)
     except FileNotFoundError:
-        raise InputError(
-            "git is not installed", fix="Install it: which configs changed is read from history."
-        ) from None
-    return answer.stdout if answer.returncode == 0 else None
+        raise InputError("git is not installed", fix="Install it: what changed is read from history.") from None
+
+
+def _words(answer: "subprocess.CompletedProcess[bytes]") -> str:
+    return " ".join(answer.stderr.decode("utf-8", "replace").split())

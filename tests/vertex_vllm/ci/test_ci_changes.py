@@ -7,7 +7,7 @@ import pytest
 
 from vertex_vllm.ci.changes import Change, Concerned, Decision, decide
 from vertex_vllm.ci.history import Commit
-from vertex_vllm.errors import InputError
+from vertex_vllm.errors import InputError, VertexVllmError
 
 A, B, C = (f"configs/{name}.yaml" for name in "abc")
 ALL = (A, B, C, "configs/deployment.schema.json", "configs/examples/x.yaml", "configs/README.md")
@@ -113,5 +113,14 @@ def test_a_revision_that_is_not_there_is_named(clone: Clone, revision: str) -> N
 
 
 def test_a_folder_without_repository_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no git repository"):
+    with pytest.raises(InputError, match="not a git repository"):
         Commit.of(tmp_path, "HEAD")
+
+
+def test_a_history_that_cannot_be_read_is_no_history_without_changes(clone: Clone) -> None:
+    first = clone.commit({A: "1"})
+    second = clone.commit({A: "2"})
+    tree = clone.git("rev-parse", f"{first}^{{tree}}")
+    (clone.root / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
+    with pytest.raises(VertexVllmError, match="git diff failed"):
+        Commit.of(clone.root, second).changes_since(Commit.of(clone.root, first))
