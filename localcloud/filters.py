@@ -108,6 +108,8 @@ class _Parser:
             raise self.refusal(f"{field!r} is followed by {operator!r}, not by one of {' '.join(_OPERATORS)}")
         wanted = _unquote(self._next())
         path = [_unescape(quoted) if quoted else plain for quoted, plain in _PATH_PART.findall(field)]
+        if not path:  # dots and nothing between them
+            raise self.refusal(f"{field!r} names no field")
         alias = self._aliases.get(field)
 
         def holds(message: Message) -> bool:
