@@ -75,7 +75,7 @@ def test_llama_3_1_8b_is_served_as_in_the_tutorial() -> None:
         reasons={
             "machine_type": "what Google's tutorial serves this model on",
             "memory": "fits: weights 15.0, activation 1.0, non-torch 0.2, CUDA graphs 0.0; 3.6 of 19.8 GiB for the "
-            "cache, 29520 tokens; up to max_model_len 23520, or max_num_seqs 1254",
+            "cache, 29520 tokens; up to max_model_len 23520, or max_num_seqs 1352",
             "image": "newest image that Google names whose vLLM has LlamaForCausalLM; its version is inferred, not "
             "published",
             "args": "as Model Garden starts vLLM",

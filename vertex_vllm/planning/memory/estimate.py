@@ -95,7 +95,7 @@ def _judge(
     if peak > start.total_bytes:
         over = (peak - start.total_bytes) / GIB
         doubts.append(
-            f"CUDA's context and graphs may take up to {over:.2f} GiB more than the card has beyond `requested`"
+            f"CUDA's context, graphs and buffers may take {over:.2f} GiB more than the card has beyond `requested`"
         )
     return ("uncertain", tuple(doubts)) if doubts else ("fits", ())
 

@@ -21,8 +21,9 @@ GRAPHS, GRAPHS_PER_LAYER, GRAPH_SEQUENCES = 0.225 * GIB, 0.011 * GIB, 256
 GRAPH_ESTIMATE = 0.62
 # Of V2's graphs, what V1 captures (0.498 of 0.586 GiB); and how far the formula was exceeded at most, with room.
 GRAPHS_V1, GRAPHS_WORST = 0.85, 1.2
-# What a start at utilization 0.98 held on the card beyond `requested`, less context and graphs: buffers, allocator.
-BUFFERS = {"V1": 0.3 * GIB, "V2": 0.65 * GIB}
+# V2 samples in 32 bits after the cache is allocated, outside of its profile: with these bytes a logit, and slack of the
+# allocator, a start at utilization 0.98 (256 sequences) and the largest overrun measured (1024) come out, 1.7 and 3.2 GiB.
+V2_SAMPLER_BYTES, SLACK = 12, 0.25 * GIB
 # `profile_cudagraph_memory` deducts from the cache since this version, on the V1 runner alone in 0.26.
 GRAPHS_DEDUCTED_SINCE = "0.21.0"
 # Llama 3.2 Vision: 36.63 GiB at 128 images, 18.7 times the 1.954 GiB of one copy of its image tokens
@@ -50,11 +51,10 @@ def graphs(model: Transformer, start: Start) -> Interval:
 
 def beyond_requested(model: Transformer, start: Start) -> float:
     """Bytes on the card outside of what vLLM counts, at worst: context, graphs that it does not deduct, buffers."""
-    runner = likely_runner(model, start)
-    captured = graphs(model, start).likely * GRAPHS_WORST * (GRAPHS_V1 if runner == "V1" else 1)
-    if runner == "V1" and start.surely_since(GRAPHS_DEDUCTED_SINCE):
-        captured *= 1 - GRAPH_ESTIMATE
-    return CUDA_CONTEXT.high + captured + BUFFERS[runner]
+    captured = graphs(model, start).likely * GRAPHS_WORST
+    second = captured + V2_SAMPLER_BYTES * start.max_num_seqs * model.vocabulary
+    first = captured * GRAPHS_V1 * (1 - GRAPH_ESTIMATE if start.surely_since(GRAPHS_DEDUCTED_SINCE) else 1)
+    return CUDA_CONTEXT.high + SLACK + (first if start.surely_before("0.26.0") else max(first, second))
 
 
 def graph_estimate_term(model: Transformer, start: Start) -> Term:
