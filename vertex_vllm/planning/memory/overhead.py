@@ -22,7 +22,7 @@ GRAPH_ESTIMATE = 0.62
 # Of V2's graphs, what V1 captures (0.498 of 0.586 GiB); and how far the formula was exceeded at most, with room.
 GRAPHS_V1, GRAPHS_WORST = 0.85, 1.2
 # V2 samples in 32 bits after the cache is allocated, outside of its profile: with these bytes a logit, and slack of the
-# allocator, a start at utilization 0.98 (256 sequences) and the largest overrun measured (1024) come out, 1.7 and 3.2 GiB.
+# allocator, a start at utilization 0.98 (256 sequences) and the largest overrun (1024) come out, 1.7 and 3.2 GiB.
 V2_SAMPLER_BYTES, SLACK = 12, 0.25 * GIB
 # `profile_cudagraph_memory` deducts from the cache since this version, on the V1 runner alone in 0.26.
 GRAPHS_DEDUCTED_SINCE = "0.21.0"
