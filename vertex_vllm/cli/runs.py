@@ -124,7 +124,7 @@ def cancel(run: str, project: str | None, region: str, wait: bool) -> None:
     if not wait:
         return
     view = RunView(Console(stderr=True, highlight=False))
-    with view.shown(), google_errors("Vertex AI Pipelines", name):
+    with view.shown():
         ended = watch(name, view.update)
     click.echo(ended.state)
     if ended.state != "CANCELLED":

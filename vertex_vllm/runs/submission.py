@@ -53,19 +53,17 @@ def submit(submission: Submission) -> str:
     """Create the pipeline job and return its resource name.
 
     Raises:
-        ServiceError: the service refused it, with its words.
+        ServiceError: there are no credentials, or the service refused it, with its words.
     """
-    from google.api_core.exceptions import GoogleAPICallError
+    from vertex_vllm.google_errors import google_errors
 
-    try:
-        job = pipeline_job(submission)
-        job.submit(service_account=submission.service_account or None)
-    except (GoogleAPICallError, ValueError) as error:
-        raise ServiceError(
-            f"the pipeline job was refused: {error}",
-            where=f"projects/{submission.project}/locations/{submission.region}",
-            fix="Check the parameters and that the caller has roles/aiplatform.user",
-        ) from error
+    where = f"projects/{submission.project}/locations/{submission.region}"
+    with google_errors("Vertex AI Pipelines", where):
+        try:
+            job = pipeline_job(submission)
+            job.submit(service_account=submission.service_account or None)
+        except ValueError as error:
+            raise ServiceError(f"the pipeline job was refused: {error}", where=where) from error
     return str(job.resource_name)
 
 

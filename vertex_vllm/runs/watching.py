@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 POLL_SECONDS = 2.0
+AWAY_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,22 @@ def _jobs(container: Any) -> tuple[str, ...]:
 
 
 def watch(resource_name: str, on_change: Callable[[Run], None]) -> Run:
-    """Poll until the job has ended, telling each look to `on_change`; returns the last look."""
-    client = pipeline_client(resource_name.split("/")[3])
-    while True:
-        run = read_run(client.get_pipeline_job(name=resource_name))
-        on_change(run)
-        if run.state in ENDED:
-            return run
-        time.sleep(POLL_SECONDS)
+    """Poll until the job has ended, telling each look to `on_change`; returns the last look.
+
+    A service that is away for less than ten minutes is waited for. Raises ServiceError.
+    """
+    from google.api_core.retry import Retry
+
+    from vertex_vllm.google_errors import google_errors
+
+    with google_errors("Vertex AI Pipelines", resource_name):
+        client = pipeline_client(resource_name.split("/")[3])
+        while True:
+            run = read_run(client.get_pipeline_job(name=resource_name, retry=Retry(timeout=AWAY_SECONDS)))
+            on_change(run)
+            if run.state in ENDED:
+                return run
+            time.sleep(POLL_SECONDS)
 
 
 def cancel(resource_name: str) -> None:

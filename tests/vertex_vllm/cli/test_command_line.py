@@ -1,6 +1,7 @@
 """The command line as a person meets it: one line for a mistake, exit code 2, no traceback, nothing created."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -92,3 +93,33 @@ def test_plan_as_json_is_the_plan() -> None:
     plan = json.loads(answer.stdout)
     assert (plan["machine_type"], plan["accelerator_type"]) == ("a2-highgpu-1g", "NVIDIA_TESLA_A100")
     assert plan["image"].endswith(":20250710_0916_RC01")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("submit", "configs/llama-3.1-8b.yaml", "--project", "some-project"),
+        ("runs", "list", "--project", "some-project"),
+        ("endpoints", "list", "--project", "some-project"),
+        ("schedule", "list", "--project", "some-project"),
+        ("bootstrap", "--check", "--project", "some-project", "--region", "us-central1"),
+        (
+            *("publish", "--project", "some-project", "--region", "us-central1", "--commit", "abc"),
+            *("--image", f"us-docker.pkg.dev/p/r/python-steps@sha256:{'0' * 64}"),
+        ),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_without_credentials_a_command_says_how_to_get_them(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "NO_GCE_CHECK": "true"}
+    answer = subprocess.run(
+        [sys.executable, "-m", "vertex_vllm", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=environment,
+    )
+    assert answer.returncode == 1
+    assert "Traceback" not in answer.stderr
+    assert "gcloud auth application-default login" in answer.stderr.splitlines()[-1]
