@@ -22,7 +22,7 @@ def mirror_weights(
         commit: 40 hexadecimal digits.
         hf_token_secret: Secret Manager version that holds the token; empty: anonymous.
         bucket: Bucket name without gs://.
-        manifest: Every file with its size, sha256, crc32c and generation.
+        manifest: Every file with its size, sha256, crc32c and generation; how fast it went, in the metadata.
 
     Returns:
         The gs:// prefix that holds the files.
@@ -30,19 +30,19 @@ def mirror_weights(
     from pathlib import Path
 
     from vertex_vllm.hub import hub_token
-    from vertex_vllm.mirror import destination, mirror_weights
-    from vertex_vllm.mirror.progress import log_progress
+    from vertex_vllm.mirror import ProgressLog, destination, mirror_weights
     from vertex_vllm.steps import step
 
     with step():
+        log = ProgressLog()
         mirrored = mirror_weights(
             model_id,
             commit,
             hub_token(hf_token_secret),
             destination(bucket, model_id, commit),
             project,
-            on_progress=log_progress(),
+            on_progress=log,
         )
         Path(manifest.path).write_text(mirrored.to_json())
-        manifest.metadata.update(uri=mirrored.uri, files=len(mirrored.files), bytes=sum(f.size for f in mirrored.files))
+        manifest.metadata.update(uri=mirrored.uri, **log.figures)
         return mirrored.uri

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import requests
 from google.api_core.retry import exponential_sleep_generator, retry_target
-from urllib3.util.retry import Retry
 
 # "Retry strategy" of Cloud Storage and huggingface_hub's `http_backoff` name the same six.
 RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504})
@@ -26,9 +25,11 @@ Answer = TypeVar("Answer")
 class TransientError(Exception):
     """A failure that another try may cure. Its text never holds a URL's query or a header: it may be logged."""
 
-    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+    def __init__(self, message: str, retry_after: float = 0.0, *, throttled: bool = False) -> None:
+        """`throttled`: the service says that it is asked too much."""
         super().__init__(message)
         self.retry_after = retry_after
+        self.throttled = throttled
 
 
 def is_transient(error: Exception) -> bool:
@@ -62,24 +63,6 @@ def with_retries(target: Callable[[], Answer], *, seconds: float) -> Answer:
         target, is_transient, backoff, timeout=seconds, on_error=backoff.note, exception_factory=_last_error
     )
     return result
-
-
-def storage_retry() -> Retry:
-    """Retries of the multipart upload's requests.
-
-    All of them may be repeated: a part replaces itself, a second upload is only garbage, and completing what is
-    complete says so.
-    """
-    return Retry(
-        total=8,
-        status_forcelist=RETRYABLE_STATUS,
-        allowed_methods=frozenset({"GET", "PUT", "POST", "DELETE"}),
-        backoff_factor=_FIRST_WAIT,
-        backoff_max=_LONGEST_BACKOFF,
-        backoff_jitter=_FIRST_WAIT,
-        retry_after_max=LONGEST_WAIT,
-        raise_on_status=False,
-    )
 
 
 class _Backoff(Iterator[float]):

@@ -1,73 +1,92 @@
-"""Ranged reads of a model's files: located once, read in pieces, gone on with after a broken connection.
+"""Ranged reads of a model's files: located once, read into given memory, gone on with after a broken connection."""
 
-The token goes to the Hub alone. Where the Hub sends us on to, the URL itself is the permission, so it is neither logged
-nor put into an error.
-"""
-
-import logging
-import re
-import threading
-from collections import defaultdict
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote, urljoin, urlsplit
 
-import requests
-import urllib3
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
-
+from vertex_vllm.connections import Answer, Connections
 from vertex_vllm.errors import HubAccessError, ServiceError
-from vertex_vllm.hub.client import hub_endpoint, refusal
 from vertex_vllm.hub.listing import HubFile
-from vertex_vllm.hub.names import check_commit, check_model_id
-from vertex_vllm.hub.token import checked_token
-from vertex_vllm.retries import RETRYABLE_STATUS, TransientError, retry_after, with_retries
+from vertex_vllm.hub.locations import Locations
+from vertex_vllm.retries import TransientError, with_retries
 
-# Seconds to connect, seconds without a byte, and seconds of trying before one read is given up.
-_TIMEOUT = (10, 60)
-_PATIENCE = 600
+# Seconds without a byte, and seconds of trying before one read is given up.
+STALL_SECONDS = 60.0
+_PATIENCE = 600.0
+# Bytes. Long enough for the cost of a call to vanish, short enough to be still in the processor's cache when looked at.
 _PIECE = 1 << 20
-_MOST_REDIRECTS = 5
+_MOST_REDIRECTS = 3
+
+OnPiece = Callable[[memoryview], None]
 
 
 class RepoReader:
     """Reads files of one model at one commit. Safe to use from several threads at once."""
 
-    def __init__(self, model_id: str, commit: str, token: str | None, connections: int = 8) -> None:
-        self.model_id = check_model_id(model_id)
-        self.commit = check_commit(commit)
-        self._token = checked_token(token)
-        self._endpoint = hub_endpoint()
-        self._session = requests.Session()
-        # Not None, or requests would take a password for any of the hosts from ~/.netrc.
-        self._session.auth = _HubOnly(self._endpoint, self._token)
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=connections, max_retries=0))
-        self._closed = threading.Event()
-        self._locations: dict[str, str] = {}
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        logging.getLogger("urllib3.connectionpool").addFilter(_hide_signatures)
+    def __init__(
+        self,
+        model_id: str,
+        commit: str,
+        token: str | None,
+        *,
+        stall_seconds: float = STALL_SECONDS,
+        patience_seconds: float = _PATIENCE,
+        on_retry: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        """`on_retry` is told of each failure that is met with another try."""
+        self._connections = Connections(stall_seconds)
+        self._locations = Locations(model_id, commit, token, self._connections)
+        self._patience = patience_seconds
+        self._on_retry = on_retry
+
+    @property
+    def model_id(self) -> str:
+        return self._locations.model_id
+
+    @property
+    def commit(self) -> str:
+        return self._locations.commit
+
+    def where(self, file: HubFile) -> str:
+        """How messages name a file."""
+        return self._locations.where(file)
 
     def read(self, file: HubFile, start: int = 0, length: int | None = None) -> bytes:
-        """`length` bytes from `start` on; by default the whole file.
-
-        Raises HubAccessError when the Hub refuses the file, ServiceError when it could not be read for ten minutes.
-        """
+        """`length` bytes from `start` on; by default the whole file. Raises as `read_into`."""
         wanted = file.size - start if length is None else length
-        if start < 0 or wanted < 0 or start + wanted > file.size:
+        if wanted < 0:
             raise ValueError(f"{file.path} has no bytes {start} to {start + wanted}")
-        pieces: list[bytes] = []
+        data = bytearray(wanted)
+        self.read_into(memoryview(data), file, start)
+        return bytes(data)
+
+    def read_into(self, view: memoryview, file: HubFile, start: int, on_piece: OnPiece = lambda piece: None) -> None:
+        """Fills `view` with the file's bytes from `start` on; `on_piece` is shown each piece once, in order.
+
+        Raises HubAccessError when the Hub refuses the file, ServiceError when it could not be read for ten minutes or
+        the reader was closed.
+        """
+        if start < 0 or start + len(view) > file.size:
+            raise ValueError(f"{file.path} has no bytes {start} to {start + len(view)}")
+        read = _Read(view, file, start, on_piece)
+
+        def attempt() -> None:
+            if self._connections.closed:
+                raise ServiceError("not read: others have failed", where=self.where(file))
+            try:
+                self._go_on(read)
+            except TransientError as error:
+                self._on_retry(error)
+                raise
+
         try:
-            with_retries(lambda: self._fill(pieces, file, start, wanted), seconds=_PATIENCE)
+            with_retries(attempt, seconds=self._patience)
         except TransientError as error:
-            raise ServiceError(f"cannot be read from the Hub: {error}", where=self._where(file)) from None
-        return b"".join(pieces)
+            raise ServiceError(f"cannot be read from the Hub: {error}", where=self.where(file)) from None
 
     def close(self) -> None:
         """Ends the reads that are still trying, with ServiceError."""
-        self._closed.set()
-        self._session.close()
+        self._connections.close()
 
     def __enter__(self) -> Self:
         return self
@@ -77,130 +96,61 @@ class RepoReader:
     ) -> None:
         self.close()
 
-    def _fill(self, pieces: list[bytes], file: HubFile, start: int, length: int) -> None:
-        """Adds what is still missing; what a broken connection has brought stays."""
-        have = sum(map(len, pieces))
-        if have == length:
+    def _go_on(self, read: "_Read") -> None:
+        """Reads what is still missing; what a broken connection has brought stays."""
+        if read.is_complete:
             return
-        if self._closed.is_set():
-            raise ServiceError("not read: others have failed", where=self._where(file))
-        first, last = start + have, start + length - 1
-        with self._get(self._locate(file), file, first, last) as response:
-            _check_range(response, file, first, last)
-            while have < length:
-                piece = _read_piece(response, min(_PIECE, length - have))
-                pieces.append(piece)
-                have += len(piece)
-
-    def _locate(self, file: HubFile) -> str:
-        """Where the bytes are: asked of the Hub once for each file, as it counts these requests."""
-        with self._locks[file.path]:
-            if file.path not in self._locations:
-                self._locations[file.path] = self._follow(file)
-            return self._locations[file.path]
-
-    def _follow(self, file: HubFile) -> str:
-        url = f"{self._endpoint}/{self.model_id}/resolve/{self.commit}/{quote(file.path)}"
+        located = self._locations.of(read.file)
+        url = located
         for _ in range(_MOST_REDIRECTS):
-            response = self._request("HEAD", url, file, {})
-            if "Location" not in response.headers:
-                return url
-            url = urljoin(url, response.headers["Location"])
-            if _origin(url) != _origin(self._endpoint):
-                return url
-        raise ServiceError("the Hub sends us in circles", where=self._where(file))
-
-    def _get(self, url: str, file: HubFile, first: int, last: int) -> requests.Response:
-        whole = first == 0 and last == file.size - 1
-        try:
-            return self._request("GET", url, file, {} if whole else {"Range": f"bytes={first}-{last}"})
-        except (HubAccessError, TransientError):
-            self._locations.pop(file.path, None)
-            raise
-
-    def _request(self, method: str, url: str, file: HubFile, headers: dict[str, str]) -> requests.Response:
-        try:
-            response = self._session.request(
-                method,
-                url,
-                headers={"Accept-Encoding": "identity", **headers},
-                stream=method == "GET",
-                timeout=_TIMEOUT,
-                # requests takes the token off a request that is sent on to another host.
-                allow_redirects=method == "GET",
-            )
-        except requests.RequestException as error:
-            raise TransientError(f"{type(error).__name__} at {urlsplit(url).hostname}") from None
-        if response.status_code >= 400:
-            response.close()
-            raise self._error(response, url, file)
-        return response
-
-    def _error(self, response: requests.Response, url: str, file: HubFile) -> Exception:
-        status = response.status_code
-        elsewhere = _origin(url) != _origin(self._endpoint)
-        # A signed URL that has run out is refused with 401 or 403; the Hub gives a new one.
-        if status in RETRYABLE_STATUS or (elsewhere and status in (401, 403)):
-            return TransientError(f"status {status} from {urlsplit(url).hostname}", retry_after(response.headers))
-        if elsewhere:
-            return ServiceError(f"status {status} from {urlsplit(url).hostname}", where=self._where(file))
-        return refusal(
-            status,
-            response.headers,
-            token=self._token,
-            model_id=self.model_id,
-            revision=self.commit,
-            path=file.path,
-        )
-
-    def _where(self, file: HubFile) -> str:
-        return f"{self.model_id}@{self.commit}: {file.path}"
+            with self._connections.request("GET", url, {**self._locations.headers(url), **read.headers()}) as answer:
+                if answer.status in (301, 302, 303, 307, 308) and "Location" in answer.headers:
+                    url = answer.headers["Location"]
+                    continue
+                if answer.status >= 400:
+                    error = self._locations.refused(answer.status, answer.headers, url, read.file)
+                    if isinstance(error, HubAccessError | TransientError):
+                        self._locations.forget(read.file, located)
+                    raise error
+                read.take(answer)
+                return
+        raise ServiceError("the Hub sends us in circles", where=self.where(read.file))
 
 
-class _HubOnly(AuthBase):
-    """Adds the token to requests to the Hub, and nothing to any other."""
+class _Read:
+    """One read under way."""
 
-    def __init__(self, endpoint: str, token: str | None) -> None:
-        self._origin = _origin(endpoint)
-        self._token = token
+    def __init__(self, view: memoryview, file: HubFile, start: int, on_piece: OnPiece) -> None:
+        self._view, self.file, self._start, self._on_piece = view, file, start, on_piece
+        self._have = 0
 
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token and _origin(request.url or "") == self._origin:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
+    @property
+    def is_complete(self) -> bool:
+        return self._have == len(self._view)
 
+    def headers(self) -> dict[str, str]:
+        first, last = self._range()
+        return {} if (first, last) == (0, self.file.size - 1) else {"Range": f"bytes={first}-{last}"}
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    def take(self, answer: Answer) -> None:
+        self._check(answer)
+        while not self.is_complete:
+            piece = self._view[self._have : self._have + _PIECE]
+            piece = piece[: answer.read_into(piece)]
+            if not piece:
+                raise TransientError("the body ends too early")
+            self._on_piece(piece)
+            self._have += len(piece)
 
+    def _check(self, answer: Answer) -> None:
+        """Raises TransientError unless the body that follows is the range that was asked for."""
+        first, last = self._range()
+        if answer.status == 206:
+            expected = f"bytes {first}-{last}/{self.file.size}"
+            if answer.headers.get("Content-Range", "") != expected:
+                raise TransientError(f"Content-Range is not {expected!r}")
+        elif answer.status != 200 or first != 0:
+            raise TransientError(f"status {answer.status} in answer to a range")
 
-def _check_range(response: requests.Response, file: HubFile, first: int, last: int) -> None:
-    """Raises TransientError unless the body that follows begins at byte `first`."""
-    if response.status_code == 206:
-        expected = f"bytes {first}-{last}/{file.size}"
-        if response.headers.get("Content-Range", "") != expected:
-            raise TransientError(f"Content-Range is not {expected!r}")
-    elif response.status_code != 200 or first != 0:
-        raise TransientError(f"status {response.status_code} in answer to a range")
-
-
-def _read_piece(response: requests.Response, length: int) -> bytes:
-    try:
-        piece: bytes = response.raw.read(length, decode_content=False)
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise TransientError(f"{type(error).__name__} while reading") from None
-    if not piece:
-        raise TransientError("the body ends too early")
-    return piece
-
-
-def _hide_signatures(record: logging.LogRecord) -> bool:
-    """urllib3 logs whole URLs, some as warnings; a signed one lets whoever reads the log have the file."""
-    if isinstance(record.args, tuple):
-        record.args = tuple(_without_query(part) if isinstance(part, str) else part for part in record.args)
-    return True
-
-
-def _without_query(text: str) -> str:
-    return re.sub(r"\?\S*(?:signature|policy|credential|token)\S*", "?(signed)", text, flags=re.IGNORECASE)
+    def _range(self) -> tuple[int, int]:
+        return self._start + self._have, self._start + len(self._view) - 1

@@ -2,7 +2,21 @@
 
 from vertex_vllm.mirror.destination import destination
 from vertex_vllm.mirror.manifest import Manifest, MirroredFile
-from vertex_vllm.mirror.mirror import mirror_weights
-from vertex_vllm.mirror.progress import Progress, log_progress
+from vertex_vllm.mirror.mirror import Comparison, compare, mirror_weights
+from vertex_vllm.mirror.progress import FileProgress, Progress, ProgressLog
+from vertex_vllm.mirror.selection import Selection
+from vertex_vllm.mirror.transfer import Transfer
 
-__all__ = ["Manifest", "MirroredFile", "Progress", "destination", "log_progress", "mirror_weights"]
+__all__ = [
+    "Comparison",
+    "FileProgress",
+    "Manifest",
+    "MirroredFile",
+    "Progress",
+    "ProgressLog",
+    "Selection",
+    "Transfer",
+    "compare",
+    "destination",
+    "mirror_weights",
+]

@@ -1,18 +1,23 @@
 """The prefix of one mirror in its bucket: what lies there, and how more is put there."""
 
-import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from google.auth.exceptions import GoogleAuthError
+
+from vertex_vllm.connections import Connections
 from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.mirror.authorization import Authorization
 from vertex_vllm.mirror.checksums import Checksums
 from vertex_vllm.mirror.destination import split_destination
-from vertex_vllm.mirror.manifest import MANIFEST_NAME, Manifest
-from vertex_vllm.mirror.multipart import MultipartUpload
-from vertex_vllm.retries import storage_retry
+from vertex_vllm.mirror.journal import JOURNAL_PREFIX, Journal
+from vertex_vllm.mirror.manifest import MANIFEST_NAME, Manifest, MirroredFile
+from vertex_vllm.mirror.multipart import MultipartUpload, StorageServer
 
-_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+_CONTENT_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -26,24 +31,38 @@ class StoredObject:
     """What whoever wrote it had verified; empty when it was not this project."""
     git_oid: str
 
+    def as_mirrored(self, file: HubFile) -> MirroredFile | None:
+        """As an entry of the manifest, if whoever wrote it had verified that it is this file."""
+        if self.size != file.size or not self.sha256:
+            return None
+        verified = self.sha256 == file.sha256 if file.sha256 else self.git_oid == file.git_oid
+        return MirroredFile(file.path, self.size, self.sha256, self.crc32c, self.generation) if verified else None
+
 
 class MirrorBucket:
-    """Objects under one `gs://bucket/prefix`."""
+    """Objects under one `gs://bucket/prefix`, and the journals of those that are on their way."""
 
-    def __init__(self, uri: str, project: str, connections: int) -> None:
-        from google.auth.transport.requests import AuthorizedSession
+    def __init__(
+        self,
+        uri: str,
+        project: str,
+        *,
+        stall_seconds: float = 60.0,
+        patience_seconds: float = 600.0,
+        on_retry: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        """`on_retry` is told of each failure of a part's request that is met with another try."""
         from google.cloud.storage import Client
-        from requests.adapters import HTTPAdapter
+        from google.cloud.storage.retry import DEFAULT_RETRY
 
         self.uri = uri.rstrip("/")
         bucket, self._prefix = split_destination(uri)
-        credentials = _credentials()
-        self._client = Client(project=project, credentials=credentials)
+        authorization = Authorization()
+        self._client = Client(project=project, credentials=authorization.credentials)
         self._bucket = self._client.bucket(bucket)
-        self._session = AuthorizedSession(credentials)
-        adapter = HTTPAdapter(pool_maxsize=connections, max_retries=storage_retry())
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, adapter)
+        self._retry = DEFAULT_RETRY.with_timeout(patience_seconds)
+        self._connections = Connections(stall_seconds)
+        self._server = StorageServer(self._connections, authorization, patience_seconds, on_retry)
 
     def objects(self) -> dict[str, StoredObject]:
         """Path → object, for all that lies under the prefix."""
@@ -56,16 +75,88 @@ class MirrorBucket:
         blob = self._bucket.get_blob(self._name(path))
         return None if blob is None else _stored(blob)
 
+    def look_for(self, file: HubFile) -> MirroredFile | None:
+        """The object of `file`, if it is there and was verified to be that."""
+        stored = self.look(file.path)
+        return None if stored is None else stored.as_mirrored(file)
+
     def write(self, file: HubFile, data: bytes, checksums: Checksums) -> None:
         """Writes a whole small file; Cloud Storage refuses it if it does not arrive intact."""
         blob = self._bucket.blob(self._name(file.path))
         blob.metadata = _metadata(file, checksums.sha256)
-        blob.upload_from_string(data, content_type="application/octet-stream", checksum="crc32c")
+        # Without a precondition the client does not try again by itself; the same bytes twice do no harm.
+        blob.upload_from_string(data, content_type=_CONTENT_TYPE, checksum="crc32c", retry=self._retry)
 
     def begin(self, file: HubFile) -> MultipartUpload:
         """Begins the upload of a large file, to be completed once its content is known to be what the Hub lists."""
-        url = f"{self._client.api_endpoint}/{self._bucket.name}/{quote(self._name(file.path), safe='/')}"
-        return MultipartUpload(self._session, url, _metadata(file, file.sha256))
+        return MultipartUpload.begin(self._server, self._url(file), _metadata(file, file.sha256))
+
+    def upload(self, file: HubFile, upload_id: str) -> MultipartUpload:
+        """An upload of it that was begun earlier."""
+        return MultipartUpload(self._server, self._url(file), upload_id)
+
+    def copy(self, source: "CopySource", file: HubFile) -> MirroredFile | None:
+        """Copies an object of another prefix inside Cloud Storage; None when it is no longer what it was."""
+        from google.api_core.exceptions import NotFound, PreconditionFailed
+
+        origin = self._bucket.blob(source.name)
+        target = self._bucket.blob(self._name(file.path))
+        target.metadata, target.content_type = _metadata(file, file.sha256), _CONTENT_TYPE
+        token: str | None = None
+        try:
+            while True:
+                token, _, _ = target.rewrite(
+                    origin, token=token, if_source_generation_match=source.generation, retry=self._retry
+                )
+                if token is None:
+                    break
+        except (NotFound, PreconditionFailed):
+            return None
+        stored = self.look(file.path)
+        mirrored = None if stored is None else stored.as_mirrored(file)
+        if stored is not None and (mirrored is None or mirrored.crc32c != source.crc32c):
+            self.delete(file.path, stored.generation)
+            return None
+        return mirrored
+
+    def siblings(self) -> Iterator[Manifest]:
+        """Manifests of the prefixes beside this one: other commits of the same model."""
+        parent, _, own = self._prefix.rpartition("/")
+        pattern = f"{parent}/*/{MANIFEST_NAME}" if parent else f"*/{MANIFEST_NAME}"
+        for blob in self._client.list_blobs(self._bucket, match_glob=pattern, fields="items(name),nextPageToken"):
+            if blob.name != f"{parent}/{own}/{MANIFEST_NAME}".lstrip("/"):
+                with suppress(ValueError):
+                    yield Manifest.from_json(blob.download_as_bytes().decode())
+
+    def read_journal(self, path: str) -> tuple[Journal | None, int]:
+        """The journal of a file and its generation; None for one that cannot be read, 0 where there is none."""
+        blob = self._bucket.get_blob(self._journal_name(path))
+        if blob is None:
+            return None, 0
+        try:
+            return Journal.from_json(blob.download_as_bytes().decode()), int(blob.generation)
+        except ValueError:
+            return None, int(blob.generation)
+
+    def write_journal(self, path: str, journal: Journal, generation: int) -> bool:
+        """Writes it in place of the one with that generation; False when there is another one by now."""
+        return self._replace(self._journal_name(path), journal.to_json(), generation)
+
+    def note_journal(self, path: str, journal: Journal) -> None:
+        """Writes it over any other; does without when Cloud Storage does not take it at once: it only saves work."""
+        from google.api_core.exceptions import GoogleAPIError
+        from requests import RequestException
+
+        blob = self._bucket.blob(self._journal_name(path))
+        with suppress(GoogleAPIError, RequestException, GoogleAuthError):
+            blob.upload_from_string(journal.to_json(), content_type="application/json", retry=None, timeout=10)
+
+    def delete_journal(self, path: str) -> None:
+        """Does nothing where there is none."""
+        from google.api_core.exceptions import NotFound
+
+        with suppress(NotFound):
+            self._bucket.blob(self._journal_name(path)).delete(retry=self._retry)
 
     def delete(self, path: str, generation: int) -> None:
         """Deletes an object, provided that it is still that one."""
@@ -83,43 +174,50 @@ class MirrorBucket:
 
     def write_manifest(self, manifest: Manifest, generation: int) -> bool:
         """Writes the manifest in place of the one with that generation; False when there is another one by now."""
+        return self._replace(self._name(MANIFEST_NAME), manifest.to_json(), generation)
+
+    def break_off(self) -> None:
+        """Ends the requests of parts that are still trying, with ServiceError."""
+        self._connections.close()
+
+    def close(self) -> None:
+        self._connections.close()
+        self._client.close()
+
+    def _replace(self, name: str, text: str, generation: int) -> bool:
         from google.api_core.exceptions import PreconditionFailed
 
-        blob = self._bucket.blob(self._name(MANIFEST_NAME))
         try:
-            blob.upload_from_string(
-                manifest.to_json(),
-                content_type="application/json",
-                checksum="crc32c",
-                if_generation_match=generation,
+            self._bucket.blob(name).upload_from_string(
+                text, content_type="application/json", checksum="crc32c", if_generation_match=generation
             )
         except PreconditionFailed:
             return False
         return True
 
-    def close(self) -> None:
-        self._session.close()
-        self._client.close()
-
     def _name(self, path: str) -> str:
         return f"{self._prefix}/{path}"
+
+    def _journal_name(self, path: str) -> str:
+        return f"{JOURNAL_PREFIX}/{self._prefix}/{path}.json"
+
+    def _url(self, file: HubFile) -> str:
+        return f"{self._client.api_endpoint}/{self._bucket.name}/{quote(self._name(file.path), safe='/')}"
+
+
+@dataclass(frozen=True)
+class CopySource:
+    """An object that holds the content of a file already."""
+
+    name: str
+    generation: int
+    crc32c: str
 
 
 def _metadata(file: HubFile, sha256: str) -> dict[str, str]:
     """What an object says of its content, which is verified before the object appears."""
     known = {"sha256": sha256, "git-oid": "" if file.sha256 else file.git_oid}
     return {name: value for name, value in known.items() if value}
-
-
-def _credentials() -> Any:
-    """As google-cloud-storage chooses them: STORAGE_EMULATOR_HOST names a server that is asked without any."""
-    import google.auth
-    from google.auth.credentials import AnonymousCredentials
-
-    if os.environ.get("STORAGE_EMULATOR_HOST"):
-        return AnonymousCredentials()
-    credentials, _ = google.auth.default(scopes=[_SCOPE])
-    return credentials
 
 
 def _stored(blob: Any) -> StoredObject:

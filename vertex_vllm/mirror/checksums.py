@@ -1,55 +1,82 @@
-"""Is what arrived what the Hub lists?"""
+"""Is what arrived what the Hub lists, and is what lies in the bucket what was sent?"""
 
 import hashlib
 from base64 import b64encode
+from functools import cache
 
-import google_crc32c
+from crc32c import crc32c as extend_crc32c
 
 from vertex_vllm.hub.listing import HubFile
 
+# CRC-32C (Castagnoli), bits reversed: RFC 3720, appendix B.4.
+_POLYNOMIAL = 0x82F63B78
+
+__all__ = ["Checksums", "as_base64", "combine_crc32c", "extend_crc32c"]
+
 
 class Checksums:
-    """Checksums of one file, fed with its bytes in their order."""
+    """Checksums of one small file."""
 
-    def __init__(self, file: HubFile) -> None:
-        self._file = file
-        self._sha256 = hashlib.sha256()
+    def __init__(self, file: HubFile, data: bytes) -> None:
+        self._file, self._size = file, len(data)
+        self.sha256 = hashlib.sha256(data).hexdigest()
+        self.crc32c = as_base64(extend_crc32c(data))
         # Git's name for a file's content: SHA-1 over a header and the content.
-        self._git_oid = None if file.sha256 else hashlib.sha1(b"blob %d\0" % file.size, usedforsecurity=False)
-        self._crc32c = 0
-        self._size = 0
-
-    def update(self, data: bytes) -> None:
-        self._sha256.update(data)
-        if self._git_oid is not None:
-            self._git_oid.update(data)
-        self._crc32c = google_crc32c.extend(self._crc32c, data)
-        self._size += len(data)
-
-    @property
-    def sha256(self) -> str:
-        return self._sha256.hexdigest()
-
-    @property
-    def crc32c(self) -> str:
-        """As Cloud Storage writes it: base64 of the big-endian number."""
-        return _base64(self._crc32c)
+        self._git_oid = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
     def mismatch(self) -> str:
         """What differs from the Hub's listing; empty when nothing does."""
         if self._size != self._file.size:
             return f"{self._size} bytes arrived, {self._file.size} are listed"
-        if self._git_oid is not None:
-            arrived, listed, name = self._git_oid.hexdigest(), self._file.git_oid, "git oid"
-        else:
-            arrived, listed, name = self.sha256, self._file.sha256, "SHA-256"
-        return "" if arrived == listed else f"{name} of what arrived is {arrived}, {listed} is listed"
+        if self._file.sha256:
+            return differs("SHA-256", self.sha256, self._file.sha256)
+        return differs("git oid", self._git_oid, self._file.git_oid)
 
 
-def crc32c(data: bytes) -> str:
-    """CRC32C of `data` as Cloud Storage writes it."""
-    return _base64(google_crc32c.value(data))
+def differs(name: str, arrived: str, listed: str) -> str:
+    """How a message says that a checksum is another one; empty when it is not."""
+    return "" if arrived == listed else f"{name} of what arrived is {arrived}, {listed} is listed"
 
 
-def _base64(checksum: int) -> str:
+def as_base64(checksum: int) -> str:
+    """A CRC32C as Cloud Storage writes it: base64 of the big-endian number."""
     return b64encode(checksum.to_bytes(4, "big")).decode()
+
+
+def combine_crc32c(first: int, second: int, length: int) -> int:
+    """CRC32C of one piece followed by another of `length` bytes, from the CRC32C of each.
+
+    Appending zeroes to a message is linear over GF(2): a 32 × 32 matrix, squared for twice as many zeroes.
+    Method of zlib's `crc32_combine`.
+    """
+    return _times(_zeroes(length), first) ^ second
+
+
+Matrix = tuple[int, ...]
+
+
+@cache
+def _zeroes(length: int) -> Matrix:
+    """What `length` bytes of zeroes do to a CRC. A file has parts of one length, and a last one."""
+    one_bit: Matrix = (_POLYNOMIAL, *(1 << bit for bit in range(31)))
+    power = _squared(_squared(_squared(one_bit)))
+    result: Matrix = tuple(1 << bit for bit in range(32))
+    while length:
+        if length & 1:
+            result = tuple(_times(power, column) for column in result)
+        power = _squared(power)
+        length >>= 1
+    return result
+
+
+def _squared(matrix: Matrix) -> Matrix:
+    return tuple(_times(matrix, column) for column in matrix)
+
+
+def _times(matrix: Matrix, vector: int) -> int:
+    product = 0
+    for column in matrix:
+        if vector & 1:
+            product ^= column
+        vector >>= 1
+    return product

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Protocol, Self
 
+from vertex_vllm.mirror.selection import EVERYTHING_NEEDED, Selection
+
 MANIFEST_NAME = "vertex-vllm-manifest.json"
 _FORMAT = 1
 
@@ -33,6 +35,7 @@ class Manifest:
     uri: str
     """`gs://bucket/prefix` of the files, without a slash at its end."""
     files: tuple[MirroredFile, ...]
+    selection: Selection = EVERYTHING_NEEDED
 
     @property
     def total_bytes(self) -> int:
@@ -48,7 +51,9 @@ class Manifest:
             fields = json.loads(text)
             if fields.pop("format") != _FORMAT:
                 raise ValueError("a manifest of another format")
-            return cls(**{**fields, "files": tuple(MirroredFile(**file) for file in fields["files"])})
+            fields["files"] = tuple(MirroredFile(**file) for file in fields["files"])
+            chosen = {name: tuple(patterns) for name, patterns in fields.pop("selection", {}).items()}
+            return cls(**fields, selection=Selection(**chosen))
         except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError("not a manifest") from error
 

@@ -1,9 +1,8 @@
 """`mirror_weights`: what is missing is copied, what is there stays, and the manifest says so last."""
 
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from vertex_vllm.errors import MirrorError
 from vertex_vllm.google_errors import google_errors
@@ -12,13 +11,15 @@ from vertex_vllm.hub.listing import HubFile, list_files
 from vertex_vllm.hub.names import check_commit, check_model_id
 from vertex_vllm.hub.weight_files import read_index
 from vertex_vllm.mirror.bucket import MirrorBucket, StoredObject
-from vertex_vllm.mirror.copying import CONNECTIONS_PER_FILE, copy_file
 from vertex_vllm.mirror.manifest import Manifest, MirroredFile, is_whole
 from vertex_vllm.mirror.progress import Meter, OnProgress, ignore_progress
-from vertex_vllm.mirror.selection import select_files
+from vertex_vllm.mirror.reuse import copy_from_siblings
+from vertex_vllm.mirror.selection import EVERYTHING_NEEDED, Selection, select_files
+from vertex_vllm.mirror.small_files import copy_small_files
+from vertex_vllm.mirror.transfer import Transfer
+from vertex_vllm.mirror.worker import Job
+from vertex_vllm.mirror.workers import copy_large_files
 
-_FILES_AT_ONCE = 2
-_CONNECTIONS = _FILES_AT_ONCE * CONNECTIONS_PER_FILE
 _MANIFEST_TRIES = 5
 
 
@@ -29,53 +30,104 @@ def mirror_weights(
     destination: str,
     project: str,
     on_progress: OnProgress = ignore_progress,
+    *,
+    selection: Selection = EVERYTHING_NEEDED,
+    transfer: Transfer | None = None,
 ) -> Manifest:
     """Makes `destination` (`gs://bucket/prefix`) hold the files of the model at `commit` that serving needs.
 
-    Nothing touches the disk; at most some 200 MiB are held in memory. Every file is verified against the Hub's listing
-    before its object appears. A finished mirror costs one read of its manifest and one listing, and moves nothing.
+    Nothing touches the disk, and memory does not grow with the model: below 300 MB in each process. Every file is
+    verified against the Hub's listing before its object appears. Broken off in any way, the next run goes on where this
+    one was; a finished mirror costs one read of its manifest and one listing, and moves nothing.
     Raises MirrorError when the Hub sends what it does not list or the bucket changes underneath, PlanError when the
     repository holds no usable weights, HubAccessError and ServiceError as the Hub and Cloud Storage do.
     """
     check_model_id(model_id)
     check_commit(commit)
-    with (
-        google_errors("Cloud Storage", destination),
-        closing(MirrorBucket(destination, project, _CONNECTIONS)) as bucket,
-    ):
+    job = Job(model_id, commit, token, destination, project, transfer or Transfer())
+    with google_errors("Cloud Storage", destination), closing(_bucket(job)) as bucket:
         manifest, generation = bucket.read_manifest()
-        published = (
-            manifest if manifest is not None and (manifest.model_id, manifest.commit) == (model_id, commit) else None
-        )
+        published = manifest if _is_of(manifest, model_id, commit) else None
         objects = bucket.objects()
-        if published is not None and is_whole(published, objects):
-            meter = Meter(model_id, [file.size for file in published.files], on_progress)
+        if published is not None and published.selection == selection and is_whole(published, objects):
+            meter = Meter(model_id, {file.path: file.size for file in published.files}, on_progress)
             for file in published.files:
-                meter.present(file.size)
+                meter.found(file.path, file.size)
             return published
-        files = _copy_missing(model_id, commit, token, bucket, objects, published, on_progress)
-        return publish(Manifest(model_id, commit, bucket.uri, files), bucket, generation)
+        files = _copy_missing(job, selection, bucket, objects, published, on_progress)
+        return publish(Manifest(model_id, commit, bucket.uri, files, selection), bucket, generation)
 
 
-def _copy_missing(
+@dataclass(frozen=True)
+class Comparison:
+    """A repository beside what its mirror holds of it."""
+
+    present: tuple[HubFile, ...]
+    missing: tuple[HubFile, ...]
+
+
+def compare(
     model_id: str,
     commit: str,
     token: str | None,
+    destination: str,
+    project: str,
+    selection: Selection = EVERYTHING_NEEDED,
+) -> Comparison:
+    """What `mirror_weights` would find and what it would copy. Raises as it does; changes nothing."""
+    job = Job(check_model_id(model_id), check_commit(commit), token, destination, project, Transfer())
+    with google_errors("Cloud Storage", destination), closing(_bucket(job)) as bucket, _reader(job) as reader:
+        manifest, _ = bucket.read_manifest()
+        wanted = _wanted(job, selection, reader)
+        present = _present(wanted, bucket.objects(), manifest if _is_of(manifest, model_id, commit) else None)
+    return Comparison(
+        tuple(file for file in wanted if file.path in present),
+        tuple(file for file in wanted if file.path not in present),
+    )
+
+
+def _copy_missing(
+    job: Job,
+    selection: Selection,
     bucket: MirrorBucket,
     objects: dict[str, StoredObject],
     published: Manifest | None,
     on_progress: OnProgress,
 ) -> tuple[MirroredFile, ...]:
+    with _reader(job) as reader:
+        wanted = _wanted(job, selection, reader)
+        meter = Meter(job.model_id, {file.path: file.size for file in wanted}, on_progress)
+        there = _present(wanted, objects, published)
+        for file in there.values():
+            meter.found(file.path, file.size)
+        there |= copy_from_siblings(_missing(wanted, there), bucket, meter)
+        missing = _missing(wanted, there)
+        there |= copy_small_files([file for file in missing if not _is_large(file, job)], reader, bucket, meter)
+    there |= copy_large_files([file for file in missing if _is_large(file, job)], job, meter)
+    return tuple(there[file.path] for file in wanted)
+
+
+def _wanted(job: Job, selection: Selection, reader: RepoReader) -> tuple[HubFile, ...]:
+    listing = list_files(job.model_id, job.commit, job.token)
+    return select_files(listing, read_index(reader, listing), selection)
+
+
+def _missing(wanted: Sequence[HubFile], there: dict[str, MirroredFile]) -> list[HubFile]:
+    return [file for file in wanted if file.path not in there]
+
+
+def _is_large(file: HubFile, job: Job) -> bool:
+    """Large files are in large file storage: the Hub tells their SHA-256."""
+    return bool(file.sha256) and file.size > job.transfer.part_bytes
+
+
+def _present(
+    wanted: Sequence[HubFile], objects: dict[str, StoredObject], published: Manifest | None
+) -> dict[str, MirroredFile]:
+    """Path → object, for the files that an earlier run verified."""
     earlier = {file.path: file for file in published.files} if published else {}
-    with RepoReader(model_id, commit, token, _CONNECTIONS) as reader:
-        listing = list_files(model_id, commit, token)
-        wanted = select_files(listing, read_index(reader, listing))
-        meter = Meter(model_id, [file.size for file in wanted], on_progress)
-        present = {file.path: present_file(file, objects.get(file.path), earlier.get(file.path)) for file in wanted}
-        for there in filter(None, present.values()):
-            meter.present(there.size)
-        copied = _copy_all([file for file in wanted if present[file.path] is None], reader, bucket, meter)
-    return tuple(present[file.path] or copied[file.path] for file in wanted)
+    found = {file.path: present_file(file, objects.get(file.path), earlier.get(file.path)) for file in wanted}
+    return {path: mirrored for path, mirrored in found.items() if mirrored is not None}
 
 
 def present_file(file: HubFile, stored: StoredObject | None, earlier: MirroredFile | None) -> MirroredFile | None:
@@ -83,36 +135,29 @@ def present_file(file: HubFile, stored: StoredObject | None, earlier: MirroredFi
 
     Its metadata tells what was verified when it was written, `earlier` what its content was when a manifest was.
     """
-    if stored is None or stored.size != file.size or not stored.sha256:
+    mirrored = None if stored is None else stored.as_mirrored(file)
+    if mirrored is None or (earlier is not None and earlier.crc32c != mirrored.crc32c):
         return None
-    if earlier is not None and earlier.crc32c != stored.crc32c:
-        return None
-    verified = stored.sha256 == file.sha256 if file.sha256 else stored.git_oid == file.git_oid
-    return MirroredFile(file.path, file.size, stored.sha256, stored.crc32c, stored.generation) if verified else None
+    return mirrored
 
 
-def _copy_all(
-    files: Sequence[HubFile], reader: RepoReader, bucket: MirrorBucket, meter: Meter
-) -> dict[str, MirroredFile]:
-    """Copies the largest first; after the first failure no other is begun."""
+def _is_of(manifest: Manifest | None, model_id: str, commit: str) -> bool:
+    return manifest is not None and (manifest.model_id, manifest.commit) == (model_id, commit)
 
-    def copy(file: HubFile) -> MirroredFile:
-        copied = copy_file(file, reader, bucket, meter)
-        meter.done()
-        return copied
 
-    pool = ThreadPoolExecutor(_FILES_AT_ONCE)
-    try:
-        begun = {file.path: pool.submit(copy, file) for file in sorted(files, key=lambda file: -file.size)}
-        done, _ = wait(begun.values(), return_when=FIRST_EXCEPTION)
-        for future in done:
-            future.result()
-        return {path: future.result() for path, future in begun.items()}
-    except BaseException:
-        reader.close()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _bucket(job: Job) -> MirrorBucket:
+    return MirrorBucket(job.destination, job.project, patience_seconds=job.transfer.patience_seconds)
+
+
+def _reader(job: Job) -> RepoReader:
+    transfer = job.transfer
+    return RepoReader(
+        job.model_id,
+        job.commit,
+        job.token,
+        stall_seconds=transfer.stall_seconds,
+        patience_seconds=transfer.patience_seconds,
+    )
 
 
 def publish(manifest: Manifest, bucket: MirrorBucket, generation: int) -> Manifest:

@@ -3,99 +3,199 @@
 Reference: "XML API multipart uploads" in the Cloud Storage documentation.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Self, TypeVar
 from urllib.parse import quote
 from xml.etree import ElementTree
 
-import requests
-
+from vertex_vllm.connections import Connections
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.mirror.checksums import crc32c
+from vertex_vllm.mirror.authorization import Authorization
+from vertex_vllm.mirror.checksums import as_base64
+from vertex_vllm.retries import RETRYABLE_STATUS, TransientError, retry_after, with_retries
 
-# Seconds to connect and without a byte; completing "can take several minutes" (XML API, "Complete a multipart upload").
-_TIMEOUT = (10, 120)
-_COMPLETE_TIMEOUT = (10, 600)
+# Completing "can take several minutes" (XML API, "Complete a multipart upload"), without a byte meanwhile.
+_COMPLETE_SECONDS = 600.0
 # A part has at least 5 MiB, the last one excepted, and there are at most 10,000 ("Quotas & limits").
 MOST_PARTS = 9_000
+_LONGEST_PAGE = 1_000
+# Codes of 400 that say that the body did not arrive as it was sent.
+_DAMAGED = ("BadDigest", "InvalidDigest", "IncompleteBody", "RequestTimeout")
+
+Answered = TypeVar("Answered")
+
+
+class UploadGoneError(Exception):
+    """The upload is not there any more: it was completed, by us or another mirror, or given up, or it ran out."""
+
+
+@dataclass(frozen=True)
+class SentPart:
+    """A part that Cloud Storage holds."""
+
+    size: int
+    """Bytes."""
+    etag: str
+    """Opaque by the documentation; so far the MD5 of its bytes, hexadecimal, in quotes."""
+
+
+@dataclass(frozen=True)
+class StorageServer:
+    """How the XML API is reached."""
+
+    connections: Connections
+    authorization: Authorization
+    patience_seconds: float
+    """Of trying before a request is given up."""
+    on_retry: Callable[[Exception], None]
+
+
+@dataclass(frozen=True)
+class _Reply:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class MultipartUpload:
-    """An upload under way. Its object appears when it is completed, and not before."""
+    """An upload under way. Its object appears when it is completed, and not before.
 
-    def __init__(self, session: requests.Session, url: str, metadata: Mapping[str, str]) -> None:
-        """Begins an upload to the object at `url`, which will have `metadata`. Raises ServiceError."""
-        self._session, self._url = session, url
+    Every method raises ServiceError when Cloud Storage refuses or does not answer, and UploadGoneError.
+    """
+
+    def __init__(self, server: StorageServer, url: str, upload_id: str) -> None:
+        self._server, self._url, self.id = server, url, upload_id
+
+    @classmethod
+    def begin(cls, server: StorageServer, url: str, metadata: Mapping[str, str]) -> Self:
+        """A new upload to the object at `url`, which will have `metadata`."""
         headers = {"Content-Type": "application/octet-stream", "Content-Length": "0"}
         headers |= {f"x-goog-meta-{name}": value for name, value in metadata.items()}
-        response = self._send("POST", "?uploads", headers=headers)
-        self._upload_id = _text(response, "UploadId", url)
+        new = cls(server, url, "")
+        new.id = _text(new._send("POST", "?uploads", headers=headers), "UploadId", url)
+        return new
 
-    def put(self, number: int, data: bytes) -> str:
+    def parts(self) -> dict[int, SentPart]:
+        """Number → part, for all that have arrived."""
+        found: dict[int, SentPart] = {}
+        marker = 0
+        while True:
+            query = f"?max-parts={_LONGEST_PAGE}&part-number-marker={marker}&{self._id_query}"
+            page = _parsed(self._send("GET", query), self._url)
+            for part in page.iter("Part"):
+                number = int(part.findtext("PartNumber", "0"))
+                found[number] = SentPart(int(part.findtext("Size", "0")), part.findtext("ETag", ""))
+            if page.findtext("IsTruncated") != "true" or not found:
+                return found
+            marker = max(found)
+
+    def put(self, number: int, data: memoryview, crc32c: int) -> str:
         """Sends part `number` (from 1 on), refused by the service if it does not arrive intact. Returns its ETag."""
-        headers = {"x-goog-hash": f"crc32c={crc32c(data)}", "Content-Type": "application/octet-stream"}
-        return str(self._send("PUT", self._query(number), data=data, headers=headers).headers["ETag"])
+        headers = {"x-goog-hash": f"crc32c={as_base64(crc32c)}", "Content-Type": "application/octet-stream"}
+        reply = self._send("PUT", f"?partNumber={number}&{self._id_query}", data, headers=headers)
+        return str(reply.headers["ETag"])
 
     def complete(self, etags: Mapping[int, str]) -> None:
-        """Makes the object of its parts (number → ETag).
-
-        An upload that is gone counts as completed: the answer to an earlier try was lost. So look at the object.
-        """
+        """Makes the object of its parts (number → ETag)."""
         body = ElementTree.Element("CompleteMultipartUpload")
         for number in sorted(etags):
             part = ElementTree.SubElement(body, "Part")
             ElementTree.SubElement(part, "PartNumber").text = str(number)
             ElementTree.SubElement(part, "ETag").text = etags[number]
-        headers = {"Content-Type": "application/xml"}
-        response = self._send(
+        reply = self._send(
             "POST",
-            self._query(),
-            data=ElementTree.tostring(body),
-            headers=headers,
-            timeout=_COMPLETE_TIMEOUT,
-            accept=(200, 404),
+            f"?{self._id_query}",
+            ElementTree.tostring(body),
+            headers={"Content-Type": "application/xml"},
+            stall_seconds=_COMPLETE_SECONDS,
         )
-        if response.status_code == 200:
-            _text(response, "ETag", self._url)
+        _text(reply, "ETag", self._url)
 
     def abort(self) -> None:
         """Gives up: the parts are deleted. Does nothing about an upload that is gone."""
-        self._send("DELETE", self._query(), accept=(204, 404))
+        try:
+            self._send("DELETE", f"?{self._id_query}")
+        except UploadGoneError:
+            return
 
-    def _query(self, part_number: int | None = None) -> str:
-        upload = f"uploadId={quote(self._upload_id, safe='')}"
-        return f"?partNumber={part_number}&{upload}" if part_number else f"?{upload}"
+    @property
+    def _id_query(self) -> str:
+        return f"uploadId={quote(self.id, safe='')}"
 
     def _send(
         self,
         method: str,
         query: str,
+        body: bytes | memoryview | None = None,
         *,
         headers: Mapping[str, str] | None = None,
-        data: bytes | None = None,
-        timeout: tuple[int, int] = _TIMEOUT,
-        accept: tuple[int, ...] = (200,),
-    ) -> requests.Response:
+        stall_seconds: float | None = None,
+    ) -> _Reply:
+        """All of them may be sent again: a part replaces itself, and a second upload is only garbage."""
+
+        def attempt() -> _Reply:
+            if self._server.connections.closed:
+                raise ServiceError("not sent: others have failed", where=self._url)
+            try:
+                return self._attempt(method, query, body, headers or {}, stall_seconds)
+            except TransientError as error:
+                self._server.on_retry(error)
+                raise
+
         try:
-            response = self._session.request(method, self._url + query, data=data, headers=headers, timeout=timeout)
-        except requests.RequestException as error:
-            raise ServiceError(f"Cloud Storage does not answer: {type(error).__name__}", where=self._url) from error
-        if response.status_code not in accept:
-            code = _find(response, "Code")
-            raise ServiceError(f"Cloud Storage refused {method} with {response.status_code} {code}", where=self._url)
-        return response
+            return with_retries(attempt, seconds=self._server.patience_seconds)
+        except TransientError as error:
+            raise ServiceError(f"Cloud Storage did not take {method}: {error}", where=self._url) from None
+
+    def _attempt(
+        self,
+        method: str,
+        query: str,
+        body: bytes | memoryview | None,
+        headers: Mapping[str, str],
+        stall_seconds: float | None,
+    ) -> _Reply:
+        who = self._server.authorization.headers(method, self._url)
+        with self._server.connections.request(
+            method, self._url + query, {**headers, **who}, body, stall_seconds=stall_seconds
+        ) as answer:
+            reply = _Reply(answer.status, answer.headers, answer.read())
+        if reply.status < HTTPStatus.BAD_REQUEST:
+            return reply
+        code = _code(reply)
+        if reply.status in RETRYABLE_STATUS or code in _DAMAGED:
+            throttled = reply.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+            raise TransientError(
+                f"status {reply.status} {code}".rstrip(), retry_after(reply.headers), throttled=throttled
+            )
+        if code == "NoSuchUpload":
+            raise UploadGoneError
+        raise ServiceError(f"Cloud Storage refused {method} with {reply.status} {code}".rstrip(), where=self._url)
 
 
-def _text(response: requests.Response, tag: str, url: str) -> str:
-    text = _find(response, tag)
+def _text(reply: _Reply, tag: str, url: str) -> str:
+    text = _parsed(reply, url).findtext(tag)
     if not text:
-        raise ServiceError(f"Cloud Storage answered without {tag}: {_find(response, 'Code')}", where=url)
+        raise ServiceError(f"Cloud Storage answered without {tag}: {_code(reply)}", where=url)
     return text
 
 
-def _find(response: requests.Response, tag: str) -> str:
-    """Text of the first element of that name, in whatever namespace; empty without one."""
+def _parsed(reply: _Reply, url: str) -> ElementTree.Element:
+    """The document, its elements without their namespace. Raises ServiceError."""
     try:
-        root = ElementTree.fromstring(response.content)
+        root = ElementTree.fromstring(reply.body)
+    except ElementTree.ParseError:
+        raise ServiceError("Cloud Storage answered with something that is not XML", where=url) from None
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return root
+
+
+def _code(reply: _Reply) -> str:
+    """The service's name for the error; empty when it gives none."""
+    try:
+        return ElementTree.fromstring(reply.body).findtext("Code", "")
     except ElementTree.ParseError:
         return ""
-    return next((element.text or "" for element in root.iter() if element.tag.rpartition("}")[2] == tag), "")

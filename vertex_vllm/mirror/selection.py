@@ -1,8 +1,10 @@
 """Which files of a repository a serving container needs. Pure."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.listing import HubFile
 from vertex_vllm.hub.weight_files import weight_files, weight_index
 
@@ -23,17 +25,41 @@ _SUPPORT_FOLDER = "additional_chat_templates/*.jinja"
 _LEFT_OUT = ("*.index.json", "trainer_state.json", "*_results.json")
 
 
-def select_files(listing: Sequence[HubFile], indexed: Collection[str]) -> tuple[HubFile, ...]:
-    """The files to mirror, in the listing's order: the weights (`indexed` as in `weight_files`), their index, and what
-    vLLM and transformers read beside them.
+@dataclass(frozen=True)
+class Selection:
+    """What somebody wants beyond, or instead of, what is chosen by itself: patterns as in a shell, of whole paths."""
 
-    Left out: `original/` and all other folders, other formats of the same weights, pictures and texts.
-    Raises PlanError when there are no weights, or the index names a file that is not there.
+    include: tuple[str, ...] = ()
+    """When there are any: only files that match one, also such as would be left out by themselves."""
+    exclude: tuple[str, ...] = ()
+    """Never files that match one."""
+
+
+EVERYTHING_NEEDED = Selection()
+
+
+def select_files(
+    listing: Sequence[HubFile], indexed: Collection[str], selection: Selection = EVERYTHING_NEEDED
+) -> tuple[HubFile, ...]:
+    """The files to mirror, in the listing's order: the weights (`indexed` as in `weight_files`), their index, and what
+    vLLM and transformers read beside them; or what `selection` says.
+
+    Left out by itself: `original/` and all other folders, other formats of the same weights, pictures and texts.
+    Raises PlanError when there are no weights, the index names a file that is not there, or nothing is selected.
     """
-    chosen = {file.path for file in weight_files(listing, indexed)}
-    if (index := weight_index(listing)) is not None:
-        chosen.add(index.path)
-    return tuple(file for file in listing if file.path in chosen or _is_support(file.path))
+    if selection.include:
+        chosen = [file for file in listing if _matches(file.path, selection.include)]
+    else:
+        needed = {file.path for file in weight_files(listing, indexed)}
+        if (index := weight_index(listing)) is not None:
+            needed.add(index.path)
+        chosen = [file for file in listing if file.path in needed or _is_support(file.path)]
+    selected = tuple(file for file in chosen if not _matches(file.path, selection.exclude))
+    if not selected:
+        raise PlanError(
+            "no file of the repository is selected", where="--include, --exclude", fix="Widen the patterns."
+        )
+    return selected
 
 
 def _is_support(path: str) -> bool:

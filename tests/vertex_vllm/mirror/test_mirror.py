@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,11 +18,12 @@ from vertex_vllm.errors import MirrorError, ServiceError, TokenMissingError
 from vertex_vllm.hub.access import check_access
 from vertex_vllm.hub.download import RepoReader
 from vertex_vllm.hub.listing import list_files
-from vertex_vllm.mirror import Manifest, Progress, destination, mirror_weights
+from vertex_vllm.mirror import Manifest, Progress, Transfer, destination, mirror_weights
 from vertex_vllm.mirror.bucket import MirrorBucket
-from vertex_vllm.mirror.copying import copy_file
+from vertex_vllm.mirror.large_files import LargeFiles
 from vertex_vllm.mirror.mirror import publish
 from vertex_vllm.mirror.progress import Meter, ignore_progress
+from vertex_vllm.mirror.small_files import copy_small_file
 
 LEFT_OUT = {"README.md", "original/consolidated.00.pth", "pytorch_model.bin"}
 LARGE = "model-00001-of-00002.safetensors"
@@ -158,10 +160,19 @@ def test_a_file_that_is_not_what_the_hub_lists_is_not_published(
     model_id, commit, uri = model
     listed = next(file for file in list_files(model_id, commit, None) if file.path == path)
     lie = replace(listed, sha256="c" * 64) if listed.sha256 else replace(listed, git_oid="c" * 40)
-    target = MirrorBucket(uri, project, 4)
-    with RepoReader(model_id, commit, None) as reader, pytest.raises(MirrorError, match="c" * 40) as raised:
-        copy_file(lie, reader, target, Meter(model_id, [lie.size], ignore_progress))
-    target.close()
+    meter = Meter(model_id, {path: lie.size}, ignore_progress).file(path)
+    with (
+        closing(MirrorBucket(uri, project)) as target,
+        RepoReader(model_id, commit, None) as reader,
+        ThreadPoolExecutor(16) as threads,
+    ):
+        copy = (
+            partial(LargeFiles(reader, target, Transfer(), threads).copy, lie, meter)
+            if lie.size > Transfer().part_bytes
+            else partial(copy_small_file, lie, reader, target, meter)
+        )
+        with pytest.raises(MirrorError, match="c" * 40) as raised:
+            copy()
     assert raised.value.where == f"{model_id}@{commit}: {path}"
     assert contents(client, uri) == {}
     assert unfinished_uploads(uri.split("/")[2]) == 0
@@ -188,7 +199,7 @@ def published(model: tuple[str, str, str], project: str) -> Manifest:
 
 @pytest.fixture
 def target(model: tuple[str, str, str], project: str) -> Iterator[MirrorBucket]:
-    with closing(MirrorBucket(model[2], project, 4)) as opened:
+    with closing(MirrorBucket(model[2], project)) as opened:
         yield opened
 
 

@@ -1,0 +1,112 @@
+"""The parts of one file, read and sent by several threads and taken in by one."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vertex_vllm.mirror.concurrency import AdaptiveLimit
+from vertex_vllm.mirror.multipart import MOST_PARTS
+from vertex_vllm.mirror.transfer import PART_BYTES, Transfer
+from vertex_vllm.mirror.window import Buffers, Part, Window, parts_of
+
+PAGE = 4096
+
+
+@pytest.mark.parametrize("size", [PART_BYTES + 1, 5 * 10**9, 200 * 2**30, 5 * 2**40])
+def test_no_file_has_more_parts_than_cloud_storage_takes(size: int) -> None:
+    length = Transfer().part_length(size)
+    parts = parts_of(min(size, 100 * length), length)
+    assert length >= PART_BYTES
+    assert size <= length * MOST_PARTS
+    assert parts[0] == Part(1, 0, length)
+
+
+@given(st.integers(1, 2000), st.integers(1, 300))
+def test_parts_follow_each_other_to_the_end(size: int, length: int) -> None:
+    parts = parts_of(size, length)
+    assert [part.start for part in parts] == [0, *(part.end for part in parts[:-1])]
+    assert parts[-1].end == size
+    assert {part.length for part in parts[:-1]} <= {length}
+    assert 0 < parts[-1].length <= length
+
+
+@pytest.mark.parametrize(("size", "buffers"), [(40 << 20, 3), (5 << 30, 13), (500 << 30, 3), (3 << 40, 2)])
+def test_memory_does_not_grow_with_the_file(size: int, buffers: int) -> None:
+    assert Transfer().buffers(size) == buffers
+
+
+def window(parts: tuple[Part, ...], buffers: int, limit: int) -> Window:
+    return Window(parts, Buffers(), buffers, AdaptiveLimit(limit))
+
+
+def test_parts_come_in_order_with_their_bytes_however_they_arrive() -> None:
+    parts = parts_of(40 * PAGE - 7, PAGE)
+    sent: list[int] = []
+
+    def fetch(part: Part, view: memoryview) -> int:
+        time.sleep(0.001 * (part.number % 3))
+        view[:] = bytes([part.number]) * len(view)
+        return part.number
+
+    def send(part: Part, view: memoryview, crc32c: int) -> None:
+        assert (crc32c, bytes(view)) == (part.number, bytes([part.number]) * part.length)
+        time.sleep(0.001 * (part.number % 2))
+        sent.append(part.number)
+
+    with ThreadPoolExecutor(8) as threads:
+        got = [(part, bytes(view)) for part, view in window(parts, 5, 4).run(threads, 4, fetch, send)]
+    assert got == [(part, bytes([part.number]) * part.length) for part in parts]
+    assert sorted(sent) == [part.number for part in parts]
+
+
+def test_no_more_parts_are_in_memory_than_there_are_buffers() -> None:
+    parts = parts_of(30 * PAGE, PAGE)
+    in_memory, most = set[int](), 0
+    lock = threading.Lock()
+
+    def fetch(part: Part, view: memoryview) -> int:
+        nonlocal most
+        with lock:
+            in_memory.add(part.number)
+            most = max(most, len(in_memory))
+        if part.number == 1:
+            time.sleep(0.1)  # All others wait for the first.
+        return 0
+
+    with ThreadPoolExecutor(16) as threads:
+        for part, _ in window(parts, 6, 8).run(threads, 8, fetch, lambda *_: None):
+            with lock:
+                in_memory.discard(part.number)
+    assert most == 6
+
+
+@pytest.mark.parametrize("where", ["fetch", "send", "taken in"])
+def test_a_failure_ends_the_pass_with_its_cause(where: str) -> None:
+    parts = parts_of(30 * PAGE, PAGE)
+    begun: list[int] = []
+
+    def fail(here: str, part: Part) -> None:
+        if here == where and part.number == 7:
+            raise ConnectionError(where)
+
+    def fetch(part: Part, view: memoryview) -> int:
+        begun.append(part.number)
+        fail("fetch", part)
+        return 0
+
+    def take_in_all(threads: ThreadPoolExecutor) -> None:
+        for part, _ in window(parts, 4, 3).run(threads, 3, fetch, lambda part, *_: fail("send", part)):
+            fail("taken in", part)
+
+    with ThreadPoolExecutor(6) as threads, pytest.raises(ConnectionError, match=where):
+        take_in_all(threads)
+    assert max(begun) <= 7 + 4
+
+
+def test_a_pass_without_parts_is_over_at_once() -> None:
+    with ThreadPoolExecutor(4) as threads:
+        assert list(window((), 2, 2).run(threads, 2, lambda *_: 0, lambda *_: None)) == []

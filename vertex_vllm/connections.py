@@ -1,0 +1,219 @@
+"""HTTP for bulk bytes: bodies are read into, and sent from, memory that the caller holds.
+
+Google's and the Hub's own clients, and requests, hand out new bytes for every piece, and cost two to four times the
+processor time per byte. This is http.client with what they add to it: proxies, the trusted authorities, and connections
+that are used again.
+"""
+
+import os
+import socket
+import ssl
+import threading
+from base64 import b64encode
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cache, partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from requests.structures import CaseInsensitiveDict
+
+from vertex_vllm.retries import TransientError
+
+_CONNECT_SECONDS = 10
+# Bytes of a body that are read on to keep its connection.
+_SHORT = 1 << 16
+
+
+class Answer:
+    """A response whose body is still to be read. To be used as a context: leaving it gives the connection back."""
+
+    def __init__(self, response: HTTPResponse, host: str, give_back: Callable[[bool], None]) -> None:
+        """`give_back` is called once, with True when the connection may be used again."""
+        self._response, self._host, self._give_back = response, host, give_back
+        self.status = response.status
+        self.headers: Mapping[str, str] = CaseInsensitiveDict(response.headers.items())
+
+    def read_into(self, view: memoryview) -> int:
+        """Fills `view` from the body, and returns how many bytes came: fewer only where the body ends.
+
+        Raises TransientError when the connection breaks or is silent for too long.
+        """
+        try:
+            return self._response.readinto(view)
+        except (OSError, HTTPException) as error:
+            raise _transient(error, self._host) from None
+
+    def read(self) -> bytes:
+        """The rest of the body. Raises TransientError as `read_into` does."""
+        try:
+            return self._response.read()
+        except (OSError, HTTPException) as error:
+            raise _transient(error, self._host) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # The rest of a refusal's text is short; that of a body may be gigabytes.
+        if error is None and self._response.length is not None and self._response.length <= _SHORT:
+            with suppress(OSError, HTTPException):
+                self._response.read()
+        self._give_back(self._response.isclosed())
+
+
+class Connections:
+    """Connections of one transfer, as many as are in use at once. Safe to use from several threads."""
+
+    def __init__(self, stall_seconds: float) -> None:
+        """`stall_seconds` without a byte end a request."""
+        self._stall_seconds = stall_seconds
+        self._idle: defaultdict[tuple[str, str], list[_Connection]] = defaultdict(list)
+        self._in_use: set[_Connection] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | memoryview | None = None,
+        *,
+        stall_seconds: float | None = None,
+    ) -> Answer:
+        """The answer to one request, whatever its status; redirects are the caller's affair.
+
+        Raises TransientError, which names the host and no more of the URL, when there is none.
+        """
+        parts = urlsplit(url)
+        origin, host = (parts.scheme, parts.netloc), parts.hostname or ""
+        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        seconds = self._stall_seconds if stall_seconds is None else stall_seconds
+        while True:
+            connection = self._take(parts, origin)
+            reused = connection.is_open
+            try:
+                response = connection.exchange(method, target, headers, body, seconds)
+            except BaseException as error:
+                self._give_back(connection, origin, usable=False)
+                if not isinstance(error, OSError | HTTPException):
+                    raise
+                # A server may close an idle connection just when it is used again. After a time-out it has not.
+                if not reused or isinstance(error, TimeoutError):
+                    raise _transient(error, host) from None
+            else:
+                return Answer(response, host, partial(self._give_back, connection, origin))
+
+    def close(self) -> None:
+        """Ends what is under way in any thread with TransientError, and so all that is asked for afterwards."""
+        with self._lock:
+            self._closed = True
+            for connection in self._in_use:
+                connection.break_off()
+            for idle in self._idle.values():
+                for connection in idle:
+                    connection.close()
+            self._idle.clear()
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def _take(self, parts: SplitResult, origin: tuple[str, str]) -> "_Connection":
+        with self._lock:
+            if self._closed:
+                raise TransientError("closed")
+            connection = self._idle[origin].pop() if self._idle[origin] else _Connection(parts)
+            self._in_use.add(connection)
+            return connection
+
+    def _give_back(self, connection: "_Connection", origin: tuple[str, str], usable: bool) -> None:
+        with self._lock:
+            self._in_use.discard(connection)
+            if usable and not self._closed:
+                self._idle[origin].append(connection)
+            else:
+                connection.close()
+
+
+class _Connection:
+    """One connection to one origin, opened anew when it is not open."""
+
+    def __init__(self, parts: SplitResult) -> None:
+        self._http = _open(parts)
+        self._broken_off = False
+
+    @property
+    def is_open(self) -> bool:
+        return self._http.sock is not None
+
+    def exchange(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | memoryview | None, seconds: float
+    ) -> HTTPResponse:
+        if self._broken_off:
+            raise ConnectionAbortedError
+        if self._http.sock is None:
+            self._http.connect()
+        self._http.sock.settimeout(seconds)
+        self._http.request(method, target, body, {"Accept-Encoding": "identity", **headers})
+        return self._http.getresponse()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def break_off(self) -> None:
+        """From another thread: whoever reads or writes gets an error at once."""
+        self._broken_off = True
+        sock = self._http.sock
+        if sock is not None:
+            with suppress(OSError):  # It may be closed by now.
+                sock.shutdown(socket.SHUT_RDWR)
+
+
+def _open(parts: SplitResult) -> HTTPConnection:
+    host, port = parts.hostname or "", parts.port
+    if parts.scheme != "https":
+        return HTTPConnection(host, port, timeout=_CONNECT_SECONDS)
+    proxy = None if proxy_bypass(host) else getproxies().get("https")
+    if not proxy:
+        return HTTPSConnection(host, port, timeout=_CONNECT_SECONDS, context=_trust(_authorities()))
+    through = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    connection = HTTPSConnection(
+        through.hostname or "", through.port, timeout=_CONNECT_SECONDS, context=_trust(_authorities())
+    )
+    connection.set_tunnel(host, port, headers=_proxy_authorization(through))
+    return connection
+
+
+def _proxy_authorization(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {b64encode(login.encode()).decode()}"}
+
+
+def _authorities() -> str:
+    """File or folder of the authorities to trust: as requests and the ssl module find it, else certifi's."""
+    import certifi
+
+    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+    return next((os.environ[name] for name in names if os.environ.get(name)), None) or certifi.where()
+
+
+@cache
+def _trust(authorities: str) -> ssl.SSLContext:
+    if Path(authorities).is_dir():
+        return ssl.create_default_context(capath=authorities)
+    return ssl.create_default_context(cafile=authorities)
+
+
+def _transient(error: Exception, host: str) -> TransientError:
+    return TransientError(f"{type(error).__name__} at {host}")

@@ -1,0 +1,113 @@
+"""Where a model's files lie: asked of the Hub once for each file, as it counts these requests.
+
+The token goes to the Hub alone. Where the Hub sends us on to, the URL itself is the permission, so it is neither logged
+nor put into an error.
+"""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, quote, urljoin, urlsplit
+
+from vertex_vllm.connections import Connections
+from vertex_vllm.errors import ServiceError
+from vertex_vllm.hub.client import hub_endpoint, refusal
+from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.names import check_commit, check_model_id
+from vertex_vllm.hub.token import checked_token
+from vertex_vllm.retries import RETRYABLE_STATUS, TransientError, retry_after
+
+_MOST_REDIRECTS = 5
+# Seconds before its end at which a signed URL is no longer used.
+_MARGIN = 60
+
+
+class Locations:
+    """URLs of one model's files at one commit. Safe to use from several threads at once."""
+
+    def __init__(
+        self,
+        model_id: str,
+        commit: str,
+        token: str | None,
+        connections: Connections,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.model_id = check_model_id(model_id)
+        self.commit = check_commit(commit)
+        self._token = checked_token(token)
+        self._endpoint = hub_endpoint()
+        self._connections = connections
+        self._clock = clock
+        self._known: dict[str, tuple[str, float]] = {}
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def of(self, file: HubFile) -> str:
+        """Where the bytes are now. Raises TransientError, or what `refused` gives."""
+        with self._locks[file.path]:
+            url, ends = self._known.get(file.path, ("", 0.0))
+            if not url or self._clock() > ends:
+                url = self._follow(file)
+                self._known[file.path] = url, signed_until(url) - _MARGIN
+            return url
+
+    def forget(self, file: HubFile, url: str) -> None:
+        """`url` is no good any more: the Hub is asked for another one, unless somebody has done so already."""
+        with self._locks[file.path]:
+            if self._known.get(file.path, ("", 0.0))[0] == url:
+                del self._known[file.path]
+
+    def headers(self, url: str) -> dict[str, str]:
+        """What identifies us at the Hub, and nowhere else."""
+        return {"Authorization": f"Bearer {self._token}"} if self._token and self._is_hub(url) else {}
+
+    def refused(self, status: int, headers: Mapping[str, str], url: str, file: HubFile) -> Exception:
+        """What an answer with an error status means: TransientError, HubAccessError or ServiceError."""
+        # A signed URL that has run out is refused with 401 or 403; the Hub gives a new one.
+        if status in RETRYABLE_STATUS or (not self._is_hub(url) and status in (401, 403)):
+            return TransientError(
+                f"status {status} from {urlsplit(url).hostname}", retry_after(headers), throttled=status in (429, 503)
+            )
+        if not self._is_hub(url):
+            return ServiceError(f"status {status} from {urlsplit(url).hostname}", where=self.where(file))
+        return refusal(status, headers, token=self._token, model_id=self.model_id, revision=self.commit, path=file.path)
+
+    def where(self, file: HubFile) -> str:
+        return f"{self.model_id}@{self.commit}: {file.path}"
+
+    def _follow(self, file: HubFile) -> str:
+        url = f"{self._endpoint}/{self.model_id}/resolve/{self.commit}/{quote(file.path)}"
+        for _ in range(_MOST_REDIRECTS):
+            with self._connections.request("HEAD", url, self.headers(url)) as answer:
+                if answer.status >= 400:
+                    raise self.refused(answer.status, answer.headers, url, file)
+                if "Location" not in answer.headers:
+                    return url
+                url = urljoin(url, answer.headers["Location"])
+            if not self._is_hub(url):
+                return url
+        raise ServiceError("the Hub sends us in circles", where=self.where(file))
+
+    def _is_hub(self, url: str) -> bool:
+        return _origin(url) == _origin(self._endpoint)
+
+
+def signed_until(url: str) -> float:
+    """Unix time at which a signed URL ends, as CloudFront, Cloud Storage and S3 write it; else infinite."""
+    query = {name.lower(): values[-1] for name, values in parse_qs(urlsplit(url).query).items()}
+    if (ends := query.get("expires", "")).isdigit():
+        return float(ends)
+    for prefix in ("x-amz-", "x-goog-"):
+        try:
+            begun = datetime.strptime(query[f"{prefix}date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            return begun.timestamp() + int(query[f"{prefix}expires"])
+        except (KeyError, ValueError):
+            continue
+    return float("inf")
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)

@@ -1,0 +1,40 @@
+"""Who we are for Cloud Storage, for requests that its own client cannot send."""
+
+import os
+import threading
+from typing import Any
+
+from google.auth.exceptions import GoogleAuthError
+
+from vertex_vllm.retries import TransientError
+
+_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+
+
+class Authorization:
+    """Headers with an access token that is renewed in time. Safe to use from several threads at once."""
+
+    def __init__(self) -> None:
+        """As google-cloud-storage chooses: STORAGE_EMULATOR_HOST names a server that is asked without credentials."""
+        import google.auth
+        from google.auth.credentials import AnonymousCredentials
+
+        self._lock = threading.Lock()
+        if os.environ.get("STORAGE_EMULATOR_HOST"):
+            self.credentials: Any = AnonymousCredentials()
+        else:
+            self.credentials, _ = google.auth.default(scopes=[_SCOPE])
+
+    def headers(self, method: str, url: str) -> dict[str, str]:
+        """Raises TransientError when the token could not be renewed now, GoogleAuthError when it cannot be."""
+        from google.auth.transport.requests import Request
+
+        headers: dict[str, str] = {}
+        with self._lock:
+            try:
+                self.credentials.before_request(Request(), method, url, headers)
+            except GoogleAuthError as error:
+                if getattr(error, "retryable", False):
+                    raise TransientError(f"no access token: {type(error).__name__}") from None
+                raise
+        return headers

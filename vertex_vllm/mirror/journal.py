@@ -1,0 +1,71 @@
+"""What is known of a file that is half in the bucket: enough to go on with it in another process, on another machine.
+
+It lies in the bucket, outside the mirror's own prefix, which a serving container loads whole.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+
+# Object names: this, the mirror's prefix, the file's path.
+JOURNAL_PREFIX = ".vertex-vllm/journals"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The upload of one file. Cloud Storage's own list of parts says which have arrived; this says what they are."""
+
+    upload_id: str
+    size: int
+    """Bytes of the file."""
+    sha256: str
+    """As the Hub lists it."""
+    part_bytes: int
+    crc32c: dict[int, int] = field(default_factory=dict)
+    """Part number → CRC32C of what was sent as that part."""
+    hashed: int = 0
+    """Bytes from the start of the file that `state` has taken in, all of them sent before."""
+    state: str = ""
+    """Of the SHA-256 after `hashed` bytes, see `mirror.sha256`."""
+
+    def begun_anew(self) -> Self:
+        """The same without its hash: everything is read once more and compared with what was sent."""
+        return replace(self, hashed=0, state="")
+
+    def is_of(self, size: int, sha256: str, part_bytes: int) -> bool:
+        return (self.size, self.sha256, self.part_bytes) == (size, sha256, part_bytes)
+
+    def to_json(self) -> str:
+        return json.dumps({"format": _FORMAT, **asdict(self)}, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Raises ValueError for anything that `to_json` does not write."""
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            if fields.pop("format") != _FORMAT:
+                raise ValueError("a journal of another format")
+            crc32c = {_number(int(part)): _number(crc) for part, crc in fields.pop("crc32c").items()}
+            journal = cls(**fields, crc32c=crc32c)
+            _check_types(journal)
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError("not a journal") from error
+        return journal
+
+
+def _check_types(journal: Journal) -> None:
+    for text in (journal.upload_id, journal.sha256, journal.state):
+        if not isinstance(text, str):
+            raise ValueError("not a journal")
+    for number in (journal.size, journal.part_bytes, journal.hashed):
+        _number(number)
+    at_a_part = journal.part_bytes and journal.hashed % journal.part_bytes == 0
+    if not at_a_part or journal.hashed >= journal.size or bool(journal.hashed) != bool(journal.state):
+        raise ValueError("a journal that contradicts itself")
+
+
+def _number(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("not a journal")
+    return value

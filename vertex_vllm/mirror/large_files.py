@@ -1,0 +1,205 @@
+"""One large file into the bucket: read in ranges, hashed in order, sent in parts, visible only once verified.
+
+It can be broken off at any moment. What Cloud Storage lists of its parts is not sent again; what the journal's hash has
+taken in is not read again.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import replace
+
+from vertex_vllm.errors import MirrorError
+from vertex_vllm.hub.download import RepoReader
+from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.mirror.bucket import MirrorBucket
+from vertex_vllm.mirror.checksums import as_base64, combine_crc32c, differs, extend_crc32c
+from vertex_vllm.mirror.concurrency import AdaptiveLimit
+from vertex_vllm.mirror.journal import Journal
+from vertex_vllm.mirror.manifest import MirroredFile
+from vertex_vllm.mirror.multipart import MultipartUpload, SentPart, UploadGoneError
+from vertex_vllm.mirror.progress import FileMeter
+from vertex_vllm.mirror.sha256 import RunningHash, sha256
+from vertex_vllm.mirror.transfer import Transfer
+from vertex_vllm.mirror.window import Buffers, Part, Window, parts_of
+
+# How often a file is read from its start when what arrives is not what is listed, and begun when its upload vanishes.
+_PASSES = 3
+_UPLOADS = 3
+
+
+class LargeFiles:
+    """Copies large files of one model, one after another; they share threads, memory and connections."""
+
+    def __init__(self, reader: RepoReader, bucket: MirrorBucket, transfer: Transfer, threads: Executor) -> None:
+        """`threads` runs 2 × `transfer.connections` at once. The reader and the bucket tell `limit` of throttling."""
+        self._reader, self._bucket, self._transfer, self._threads = reader, bucket, transfer, threads
+        self._buffers = Buffers()
+        self.limit = AdaptiveLimit(transfer.connections)
+
+    def copy(self, file: HubFile, meter: FileMeter) -> MirroredFile:
+        """Makes the object of `file`, or finds that another mirror just did.
+
+        Raises MirrorError, with nothing published, when what arrives is three times not what the Hub lists;
+        HubAccessError and ServiceError as the services do, and another run then goes on where this one was.
+        """
+        for _ in range(_UPLOADS):
+            try:
+                return self._finish(file, self._begin_or_resume(file, meter))
+            except UploadGoneError:
+                self._bucket.delete_journal(file.path)
+                if (published := self._bucket.look_for(file)) is not None:
+                    meter.present(file.size)
+                    return published
+        raise MirrorError(
+            "somebody else keeps ending its upload",
+            where=f"{self._bucket.uri}/{file.path}",
+            fix="Stop the other mirror.",
+        )
+
+    def _begin_or_resume(self, file: HubFile, meter: FileMeter) -> "_Copy":
+        length = self._transfer.part_length(file.size)
+        found, generation = self._bucket.read_journal(file.path)
+        if found is None or not found.is_of(file.size, file.sha256, length):
+            upload = self._bucket.begin(file)
+            journal = Journal(upload.id, file.size, file.sha256, length)
+            if self._bucket.write_journal(file.path, journal, generation):
+                return _Copy(file, upload, journal, {}, meter)
+            # Another mirror was faster: two that send the same parts of one upload do each other no harm.
+            upload.abort()
+            found, _ = self._bucket.read_journal(file.path)
+            if found is None or not found.is_of(file.size, file.sha256, length):
+                raise UploadGoneError
+        upload = self._bucket.upload(file, found.upload_id)
+        return _Copy(file, upload, found, upload.parts(), meter)
+
+    def _finish(self, file: HubFile, copy: "_Copy") -> MirroredFile:
+        for _ in range(_PASSES):
+            mismatch = self._pass(copy)
+            if not mismatch:
+                copy.upload.complete(copy.etags)
+                return self._verified(file, copy)
+            copy.begin_anew()
+        copy.upload.abort()
+        self._bucket.delete_journal(file.path)
+        raise MirrorError(
+            f"{mismatch}, {_PASSES} times; nothing of it was published",
+            where=self._reader.where(file),
+            fix="Try again; if it stays, the repository is damaged.",
+        )
+
+    def _pass(self, copy: "_Copy") -> str:
+        """Reads what is not hashed, sends what is not there, and returns how the hash differs; empty if it does not."""
+        parts, hashing = copy.resume()
+        window = Window(parts, self._buffers, self._transfer.buffers(copy.file.size), self.limit)
+
+        def fetch(part: Part, view: memoryview) -> int:
+            return self._fetch(copy.file, part, view)
+
+        noted = time.monotonic()
+        with self._broken_off():
+            for part, view in window.run(self._threads, self._transfer.connections, fetch, copy.send):
+                hashing.update(view)
+                if part is not parts[-1] and time.monotonic() - noted >= self._transfer.journal_seconds:
+                    noted = time.monotonic()
+                    self._bucket.note_journal(copy.file.path, copy.journal_at(part.end, hashing))
+        return differs("SHA-256", hashing.hexdigest(), copy.file.sha256)
+
+    def _fetch(self, file: HubFile, part: Part, view: memoryview) -> int:
+        crc32c = 0
+
+        def take(piece: memoryview) -> None:
+            nonlocal crc32c
+            crc32c = extend_crc32c(piece, crc32c)
+            self.limit.moved(len(piece))
+
+        self._reader.read_into(view, file, part.start, take)
+        return crc32c
+
+    @contextmanager
+    def _broken_off(self) -> Iterator[None]:
+        """A failure that ends the copy ends what is under way, instead of waiting for it."""
+        try:
+            yield
+        except UploadGoneError:
+            raise
+        except BaseException:
+            self._reader.close()
+            self._bucket.break_off()
+            raise
+
+    def _verified(self, file: HubFile, copy: "_Copy") -> MirroredFile:
+        """The object that came of it, compared with what was sent."""
+        stored = self._bucket.look(file.path)
+        if stored is None or (stored.size, stored.crc32c) != (file.size, as_base64(copy.crc32c)):
+            if stored is not None:
+                self._bucket.delete(file.path, stored.generation)
+            raise MirrorError("the object in the bucket is not what was sent", where=f"{self._bucket.uri}/{file.path}")
+        self._bucket.delete_journal(file.path)
+        return MirroredFile(file.path, file.size, file.sha256, stored.crc32c, stored.generation)
+
+
+class _Copy:
+    """What is known of the parts of one upload."""
+
+    def __init__(
+        self, file: HubFile, upload: MultipartUpload, journal: Journal, listed: dict[int, SentPart], meter: FileMeter
+    ) -> None:
+        self.file, self.upload = file, upload
+        self._journal, self._meter = journal, meter
+        self._parts = parts_of(file.size, journal.part_bytes)
+        self.etags = {
+            part.number: listed[part.number].etag
+            for part in self._parts
+            if part.number in listed and listed[part.number].size == part.length
+        }
+        self._crc32c = {number: crc for number, crc in journal.crc32c.items() if number in self.etags}
+        meter.present(sum(part.length for part in self._parts if part.number in self.etags))
+
+    def resume(self) -> tuple[tuple[Part, ...], RunningHash]:
+        """The parts still to be hashed, and the hash of those before them."""
+        hashed = [part for part in self._parts if part.end <= self._journal.hashed]
+        if all(part.number in self._crc32c for part in hashed):
+            try:
+                return self._parts[len(hashed) :], sha256(self._journal.state)
+            except ValueError:
+                pass  # Noted on another kind of machine.
+        self._journal = self._journal.begun_anew()
+        return self._parts, sha256()
+
+    def begin_anew(self) -> None:
+        """What was sent is kept, to be compared with what arrives the next time."""
+        self._journal = self._journal.begun_anew()
+        self._meter.retried()
+
+    def send(self, part: Part, view: memoryview, crc32c: int) -> None:
+        """Sends a part, unless just these bytes lie there."""
+        if part.number in self.etags and self._lies_there(part.number, view, crc32c):
+            self._crc32c[part.number] = crc32c
+            return
+        again = part.number in self.etags
+        self.etags[part.number] = self.upload.put(part.number, view, crc32c)
+        self._crc32c[part.number] = crc32c
+        if not again:
+            self._meter.copied(part.length)
+
+    def _lies_there(self, number: int, view: memoryview, crc32c: int) -> bool:
+        if number in self._crc32c:
+            return self._crc32c[number] == crc32c
+        # Sent after the journal's last note: what is known is its ETag, the MD5. If that is no MD5, it is sent again.
+        return self.etags[number].strip('"') == hashlib.md5(view, usedforsecurity=False).hexdigest()
+
+    def journal_at(self, hashed: int, hashing: RunningHash) -> Journal:
+        """What to note when the hash has taken in that many bytes."""
+        state = hashing.state()
+        return replace(self._journal, crc32c=dict(self._crc32c), hashed=hashed if state else 0, state=state)
+
+    @property
+    def crc32c(self) -> int:
+        """Of the whole file, from those of its parts."""
+        combined = 0
+        for part in self._parts:
+            combined = combine_crc32c(combined, self._crc32c[part.number], part.length)
+        return combined

@@ -1,0 +1,39 @@
+"""What need not be read from the Hub: files that another commit's mirror beside this one holds already."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.mirror.bucket import CopySource, MirrorBucket
+from vertex_vllm.mirror.destination import split_destination
+from vertex_vllm.mirror.manifest import MirroredFile
+from vertex_vllm.mirror.progress import Meter
+
+_AT_ONCE = 8
+
+
+def copy_from_siblings(files: Sequence[HubFile], bucket: MirrorBucket, meter: Meter) -> dict[str, MirroredFile]:
+    """Path → object for each file whose content lies under another prefix: copied inside Cloud Storage, in seconds.
+
+    Only files with a SHA-256 on the Hub are looked for: the others are small.
+    """
+    wanted = {file.sha256: file for file in files if file.sha256}
+    if not wanted:
+        return {}
+    sources: dict[str, CopySource] = {}
+    for manifest in bucket.siblings():
+        _, prefix = split_destination(manifest.uri)
+        for file in manifest.files:
+            if file.sha256 in wanted and file.size == wanted[file.sha256].size:
+                sources.setdefault(file.sha256, CopySource(f"{prefix}/{file.path}", file.generation, file.crc32c))
+
+    def copy(file: HubFile) -> MirroredFile | None:
+        copied = bucket.copy(sources[file.sha256], file)
+        if copied is not None:
+            meter.found(file.path, file.size)
+        return copied
+
+    found = [file for file in files if file.sha256 in sources]
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        copies = threads.map(copy, found)
+        return {file.path: copied for file, copied in zip(found, copies, strict=True) if copied is not None}

@@ -1,0 +1,47 @@
+"""How a mirror moves bytes: the figures that can be chosen, and what follows from them."""
+
+import os
+from dataclasses import dataclass
+from math import ceil
+
+from vertex_vllm.mirror.multipart import MOST_PARTS
+
+# Bytes. Large enough for a request's cost to vanish; Cloud Storage wants 5 MiB at least.
+PART_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Defaults fit a pipeline's worker and a model of any size."""
+
+    processes: int = 0
+    """Processes that copy large files, one file at a time each. 0: as many as there are processors."""
+    connections: int = 8
+    """Ranges of its file that each process reads at once, at most; as many are sent at once."""
+    buffer_bytes: int = 13 * PART_BYTES
+    """Memory of each process for parts under way. On top of it comes the interpreter, some 50 MB."""
+    part_bytes: int = PART_BYTES
+    stall_seconds: float = 30.0
+    """Without a byte, after which a connection is given up for another."""
+    patience_seconds: float = 600.0
+    """Of trying one request, after which the mirror fails; another run goes on where it was."""
+    journal_seconds: float = 5.0
+    """Between notes of how far a file is."""
+    transport: str = "http"
+    """`http`: ranges of each file; `xet`: the Hub's chunk store, and ranges when it stalls or a file is not in it."""
+
+    def part_length(self, size: int) -> int:
+        """Bytes of each part but the last of a file of `size` bytes."""
+        return max(self.part_bytes, ceil(size / MOST_PARTS))
+
+    def buffers(self, size: int) -> int:
+        """Parts of such a file that are in memory at once: two at least, whatever it costs."""
+        return max(2, min(self.buffer_bytes // self.part_length(size), ceil(size / self.part_length(size))))
+
+    def worker_count(self, files: int) -> int:
+        return max(1, min(files, self.processes or _processors()))
+
+
+def _processors() -> int:
+    """Those that this process may use: a container may be given fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
