@@ -1,32 +1,35 @@
-"""How many reads at once: more while that brings more bytes a second, fewer when a service says that it is too much."""
+"""How many reads at once: as many as bring more bytes a second; fewer when a service says that it is too much."""
 
 import threading
 import time
 from collections.abc import Callable
 
-_FIRST = 4
-# Share by which more reads must be faster to be worth it.
-_GAIN = 1.05
-# Seconds for one measurement, and measurements until a limit that brought nothing is tried once more.
+_FIRST = 2
+# Twice the reads must be faster by this share to be kept; fewer are kept when they are slower by no more than that.
+_GAIN, _LOSS = 0.2, 0.02
+# Seconds of one measurement, and measurements until what brought nothing is tried once more.
 _PERIOD = 0.5
-_REST = 20
+_REST = 60
 
 
 class AdaptiveLimit:
     """A limit between 1 and `most`, moved by what is told of the transfer. Safe to use from several threads at once.
 
-    Grows by half while each step raises the rate by 5 %; a step that does not is taken back, and tried again after ten
-    seconds, as networks change. Halves when a service throttles.
+    It doubles while each step brings 20 %, then descends by quarters while none costs 2 %: reads that only wait for the
+    processor or for each other cost memory and processor time. After half a minute it tries again, as networks change.
+    It halves when a service throttles.
     """
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most, self._clock = most, clock
-        self._limit = min(_FIRST, most)
+    def __init__(self, most: int, part_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """`part_bytes`: what a read that was begun still brings after the limit has fallen."""
+        self._most, self._part_bytes, self._clock = most, part_bytes, clock
+        self._limit = self._kept = min(_FIRST, most)
+        self._kept_rate: float | None = None
+        """Bytes a second under `_kept`; None while not measured. `_limit` is another one while that is tried."""
+        self._upwards = True
+        self._rest = 1  # The first measurement is of connections that are being made.
         self._lock = threading.Lock()
-        self._bytes, self._since = 0, clock()
-        self._smaller: tuple[int, float] | None = None
-        """Limit before the last step, and bytes a second under it; None when none was measured."""
-        self._resting = 0
+        self._bytes, self._since, self._unsettled = 0, clock(), 0
         self._deaf_until = clock()
 
     @property
@@ -36,11 +39,15 @@ class AdaptiveLimit:
     def moved(self, count: int) -> None:
         """That many bytes have arrived."""
         with self._lock:
+            if self._unsettled > 0:
+                self._unsettled -= count
+                self._bytes, self._since = 0, self._clock()
+                return
             self._bytes += count
             seconds = self._clock() - self._since
             if seconds >= _PERIOD:
                 self._judge(self._bytes / seconds)
-                self._restart()
+                self._bytes, self._since = 0, self._clock()
 
     def throttled(self) -> None:
         """A service answered 429 or 503. What others are told within half a second is the same news."""
@@ -48,21 +55,40 @@ class AdaptiveLimit:
             if self._clock() < self._deaf_until:
                 return
             self._deaf_until = self._clock() + _PERIOD
-            self._limit = max(1, self._limit // 2)
-            self._smaller, self._resting = None, _REST
-            self._restart()
+            self._keep(max(1, self._limit // 2), None)
+            self._upwards, self._rest = True, _REST
 
     def _judge(self, rate: float) -> None:
-        if self._resting:
-            self._resting -= 1
-            return
-        if self._smaller is not None and rate < self._smaller[1] * _GAIN:
-            self._limit, self._smaller, self._resting = self._smaller[0], None, _REST
-        elif self._limit < self._most:
-            self._smaller = self._limit, rate
-            self._limit = min(self._most, self._limit + max(1, self._limit // 2))
+        if self._limit == self._kept:
+            self._keep(self._kept, rate)
+        elif self._kept_rate is not None and self._is_better(rate):
+            # Going down, what was lost so far counts, too.
+            self._keep(self._limit, rate if self._upwards else self._kept_rate)
         else:
-            self._smaller, self._resting = None, _REST
+            self._turn_back()
+        self._try_next()
 
-    def _restart(self) -> None:
-        self._bytes, self._since = 0, self._clock()
+    def _is_better(self, rate: float) -> bool:
+        assert self._kept_rate is not None
+        return rate >= self._kept_rate * (1 + _GAIN if self._upwards else 1 - _LOSS)
+
+    def _keep(self, limit: int, rate: float | None) -> None:
+        self._limit = self._kept = limit
+        self._kept_rate = rate
+
+    def _turn_back(self) -> None:
+        self._limit = self._kept
+        if not self._upwards:
+            self._rest = _REST
+        self._upwards = not self._upwards
+
+    def _try_next(self) -> None:
+        if self._rest:
+            self._rest -= 1
+            return
+        next_down = max(1, self._kept - max(1, self._kept // 4))
+        self._limit = min(self._most, 2 * self._kept) if self._upwards else next_down
+        if self._limit == self._kept:
+            self._turn_back()
+        elif not self._upwards:
+            self._unsettled = self._kept * self._part_bytes

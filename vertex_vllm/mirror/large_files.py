@@ -37,7 +37,7 @@ class LargeFiles:
         """`threads` runs 2 × `transfer.connections` at once. The reader and the bucket tell `limit` of throttling."""
         self._reader, self._bucket, self._transfer, self._threads = reader, bucket, transfer, threads
         self._buffers = Buffers()
-        self.limit = AdaptiveLimit(transfer.connections)
+        self.limit = AdaptiveLimit(transfer.connections, transfer.part_bytes)
 
     def copy(self, file: HubFile, meter: FileMeter) -> MirroredFile:
         """Makes the object of `file`, or finds that another mirror just did.

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 
 from vertex_vllm.mirror.concurrency import AdaptiveLimit
@@ -48,10 +49,19 @@ class Buffers:
             if len(buffer := self._free.pop()) == length:
                 return buffer
             buffer.close()
-        return mmap.mmap(-1, length)
+        return _memory(length)
 
     def give_back(self, buffer: mmap.mmap) -> None:
         self._free.append(buffer)
+
+
+def _memory(length: int) -> mmap.mmap:
+    """Memory of this process alone, in large pages where the system has them: half as many faults and misses."""
+    buffer = mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with suppress(OSError):
+            buffer.madvise(mmap.MADV_HUGEPAGE)
+    return buffer
 
 
 Fetch = Callable[[Part, memoryview], int]
@@ -124,7 +134,9 @@ class Window:
 
     @property
     def _may_begin(self) -> bool:
-        return self._in_memory < self._most_buffers and self._fetching < self._limit.value
+        # As many are sent as are read, and one is taken in: more would only lie in memory, and out of the caches.
+        limit = self._limit.value
+        return self._fetching < limit and self._in_memory < min(self._most_buffers, 2 * limit + 1)
 
     @property
     def _over(self) -> bool:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, TextIO
 
 from vertex_vllm.errors import VertexVllmError
@@ -21,32 +21,12 @@ from vertex_vllm.google_errors import google_errors
 from vertex_vllm.hub.download import RepoReader
 from vertex_vllm.hub.listing import HubFile
 from vertex_vllm.mirror.bucket import MirrorBucket
+from vertex_vllm.mirror.job import Job
 from vertex_vllm.mirror.large_files import LargeFiles
-from vertex_vllm.mirror.transfer import Transfer
 from vertex_vllm.retries import TransientError
 
 # Seconds between two events about bytes.
 _EVENT_SECONDS = 0.2
-
-
-@dataclass(frozen=True)
-class Job:
-    """What all files of a worker have in common. Holds the token: it goes through the pipe, never into an argument."""
-
-    model_id: str
-    commit: str
-    token: str | None
-    destination: str
-    project: str
-    transfer: Transfer
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> "Job":
-        fields = json.loads(text)
-        return cls(**{**fields, "transfer": Transfer(**fields["transfer"])})
 
 
 class _Events:

@@ -17,9 +17,9 @@ from typing import Any
 from vertex_vllm import errors
 from vertex_vllm.errors import MirrorError, ServiceError, VertexVllmError
 from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.mirror.job import Job
 from vertex_vllm.mirror.manifest import MirroredFile
 from vertex_vllm.mirror.progress import Meter
-from vertex_vllm.mirror.worker import Job
 
 _PACKAGES = Path(__file__).resolve().parents[2]
 # How often a file is given to another process when the one that had it was killed, for want of memory for example.
