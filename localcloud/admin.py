@@ -1,4 +1,4 @@
-"""What no Google API can say: quotas, denials, the time, and what is on the local Hub. Loopback only, by plain HTTP."""
+"""What no Google API can say: quotas, denials, faults, the time, and what is on the local Hub. Loopback only, HTTP."""
 
 import json
 import os
@@ -15,6 +15,7 @@ from starlette.routing import Route
 from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
+from localcloud.faults import Faults
 from localcloud.google.artifact_packages import put_version
 from localcloud.google.artifact_registry import repository_of
 from localcloud.google.cloud_quotas import set_quota_limit
@@ -23,7 +24,7 @@ from localcloud.hub import add_repo, add_token
 Fields = dict[str, Any]
 
 
-def create_app(cloud: Cloud) -> Starlette:
+def create_app(cloud: Cloud, faults: Faults) -> Starlette:
     async def status(request: Request) -> Response:
         return JSONResponse(
             {"pid": os.getpid(), "project": cloud.project, "region": cloud.region, "state_dir": str(cloud.state_dir)}
@@ -38,6 +39,7 @@ def create_app(cloud: Cloud) -> Starlette:
             Route("/_local/clock", _put(_CLOCK, lambda fields: _advance(cloud, fields)), methods=["PUT"]),
             Route("/_local/hub/repos", _put(_REPO, lambda fields: _put_repo(cloud, fields)), methods=["PUT"]),
             Route("/_local/hub/tokens", _put(_TOKEN, lambda fields: _put_token(cloud, fields)), methods=["PUT"]),
+            Route("/_local/faults", _faults(faults), methods=["GET", "PUT", "DELETE"]),
         ],
         exception_handlers={ApiError: _refuse},
     )
@@ -96,12 +98,23 @@ def _put(types: dict[str, type], act: Callable[[Fields], None]) -> Callable[[Req
     return answer
 
 
+def _faults(faults: Faults) -> Callable[[Request], Awaitable[Response]]:
+    """PUT adds one and says its id, GET lists them, DELETE removes all."""
+
+    async def answer(request: Request) -> Response:
+        match request.method:
+            case "PUT":
+                return JSONResponse({"id": faults.post(_json(await request.body()))})
+            case "DELETE":
+                faults.clear()
+        return JSONResponse({"faults": faults.list()})
+
+    return answer
+
+
 def _read(body: bytes, types: dict[str, type]) -> Fields:
     """Exactly the fields of `types`. Raises ApiError INVALID_ARGUMENT."""
-    try:
-        fields = json.loads(body)
-    except ValueError as error:
-        raise ApiError("INVALID_ARGUMENT", f"The body is not JSON: {error}") from None
+    fields = _json(body)
     if not isinstance(fields, dict) or set(fields) != set(types):
         raise ApiError("INVALID_ARGUMENT", f"The body must be an object with exactly the fields {', '.join(types)}.")
     for name, wanted in types.items():
@@ -109,6 +122,13 @@ def _read(body: bytes, types: dict[str, type]) -> Fields:
         if type(fields[name]) is not wanted:
             raise ApiError("INVALID_ARGUMENT", f"{name} must be of type {wanted.__name__}; got {fields[name]!r}.")
     return fields
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise ApiError("INVALID_ARGUMENT", f"The body is not JSON: {error}") from None
 
 
 def _refuse(request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 from types import ModuleType
 
+from google.longrunning.operations_pb2 import Operation
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,6 +16,8 @@ from localcloud.cloud import Cloud
 from localcloud.contract import Method, load_contract
 from localcloud.dispatch import Dispatcher
 from localcloud.errors import ApiError
+from localcloud.faults import Faults
+from localcloud.faults.http_faults import FaultyApp
 from localcloud.google import iam, identity, kfp_registry
 from localcloud.hosts import API_PACKAGES, route_of
 from localcloud.rest import RestApi
@@ -66,18 +69,26 @@ class Services:
             except Exception:  # the others must stop all the same
                 _LOG.exception("%s did not stop in order", module.__name__)
 
-    def http_app(self, *, storage: ASGIApp, hub: ASGIApp) -> ASGIApp:
-        """Everything that is asked over HTTP/1.1, by the Host header."""
+    def rpcs(self) -> dict[str, dict[str, bool]]:
+        """By service, its methods as `Service/Method`, and whether one starts a long-running operation."""
+        return {
+            name: {method.rpc: method.response_type is Operation for method in contract.values()}
+            for name, contract in self._contracts.items()
+        }
+
+    def http_app(self, *, storage: ASGIApp, hub: ASGIApp, faults: Faults) -> ASGIApp:
+        """Everything that is asked over HTTP/1.1, by the Host header. `storage` and `hub` have their faults already."""
         apps: dict[str, ASGIApp] = {
             "storage": storage,
             "hub": hub,
-            "identity": identity.create_app(self._cloud),
-            "iam": iam.create_app(self._cloud),
-            "kfp-registry": kfp_registry.create_app(self._cloud),
+            "identity": FaultyApp(identity.create_app(self._cloud), faults, "identity"),
+            "iam": FaultyApp(iam.create_app(self._cloud), faults, "iam"),
+            "kfp-registry": FaultyApp(kfp_registry.create_app(self._cloud), faults, "kfp-registry"),
         }
         for name, contract in self._contracts.items():
             rest = RestApi(contract.values(), self.dispatcher)
-            apps[name] = _api_app(self._cloud, rest, self._prediction_routes() if name == "vertex" else [])
+            app = _api_app(self._cloud, rest, self._prediction_routes() if name == "vertex" else [])
+            apps[name] = FaultyApp(app, faults, name, rest.rpc_of)
         return _by_host(apps)
 
     def _prediction_routes(self) -> list[BaseRoute]:

@@ -51,6 +51,11 @@ class Method:
     def name(self) -> str:
         return self.path.split("/")[2]
 
+    @property
+    def rpc(self) -> str:
+        """Service and method without the package, hence without the version: `EndpointService/DeployModel`."""
+        return f"{self.service.rpartition('.')[2]}/{self.name}"
+
 
 def load_contract(packages: Iterable[str]) -> dict[str, Method]:
     """Every method of every service in `packages`, by path. Importing the packages takes seconds."""

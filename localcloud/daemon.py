@@ -62,6 +62,21 @@ class Connection:
         content: dict[str, Any] = json.loads(answer)
         return content
 
+    def add_fault(self, **fields: Any) -> int:
+        """Posts a fault: `add_fault(service="storage", method="PUT", kind="error", status=503, times=2)`.
+
+        Returns its number. Raises DaemonError for what is no fault (docs/local-cloud.md).
+        """
+        return int(self.admin("PUT", "/_local/faults", fields)["id"])
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Those posted since they were last cleared, each with how many calls it `met` and `struck`."""
+        posted: list[dict[str, Any]] = self.admin("GET", "/_local/faults")["faults"]
+        return posted
+
+    def clear_faults(self) -> None:
+        self.admin("DELETE", "/_local/faults")
+
 
 def plan(state_dir: Path, *, project: str = DEFAULT_PROJECT, region: str = DEFAULT_REGION) -> dict[str, str]:
     """The environment that the daemon on `state_dir` will have, before it is started.

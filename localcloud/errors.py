@@ -24,6 +24,10 @@ _HTTP_STATUS = {
     "UNAVAILABLE": 503,
     "DATA_LOSS": 500,
 }
+CODES = frozenset(_HTTP_STATUS)
+
+# The one of several codes with this status that says nothing about what was asked; no service answers 412.
+_USUAL_CODE = {400: "INVALID_ARGUMENT", 409: "ABORTED", 412: "FAILED_PRECONDITION", 500: "INTERNAL"}
 
 
 class ApiError(Exception):
@@ -38,7 +42,7 @@ class ApiError(Exception):
 
     @property
     def http_status(self) -> int:
-        return _HTTP_STATUS[self.code]
+        return http_status(self.code)
 
     @property
     def grpc_code(self) -> grpc.StatusCode:
@@ -49,3 +53,13 @@ class ApiError(Exception):
 
     def json(self) -> bytes:
         return json.dumps(self.body()).encode()
+
+
+def http_status(code: str) -> int:
+    return _HTTP_STATUS[code]
+
+
+def code_of_status(status: int) -> str:
+    """The name of google.rpc.Code for an HTTP status; UNKNOWN where there is none."""
+    exact = {known: code for code, known in _HTTP_STATUS.items()} | _USUAL_CODE
+    return exact.get(status, "UNKNOWN")

@@ -12,6 +12,7 @@ from functools import partial
 from typing import cast
 
 from localcloud.ca import CertificateAuthority
+from localcloud.connections import reset
 from localcloud.hosts import Route, route_of
 
 _LOG = logging.getLogger(__name__)
@@ -104,7 +105,9 @@ class _Pipe(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
-        if self._other is not None:
+        if self._other is not None and isinstance(exc, ConnectionResetError):
+            self._other.reset()
+        elif self._other is not None:
             self._other.end()
         if self._on_end is not None:
             self._on_end()
@@ -124,6 +127,10 @@ class _Pipe(asyncio.Protocol):
     def end(self) -> None:
         if self._transport is not None:
             self._transport.close()
+
+    def reset(self) -> None:
+        if self._transport is not None:
+            reset(self._transport)
 
     def _acknowledge(self) -> None:
         """Clients send a request's head and body apart, the body only once the head is acknowledged (Nagle).

@@ -24,6 +24,11 @@ class RestApi:
         self._rules = RuleTable(methods)
         self._dispatcher = dispatcher
 
+    def rpc_of(self, verb: str, path: str) -> str:
+        """`Service/Method` of a request line, "" where no method has it."""
+        match = self._rules.find(verb, path)
+        return match.method.rpc if match else ""
+
     async def answer(self, request: Request) -> Response:
         """Raises ApiError: NOT_FOUND for a request line that no method has, and whatever the handler refuses with."""
         match = self._rules.find(request.method, request.url.path)

@@ -19,6 +19,9 @@ from localcloud import admin, hub, process_table, storage
 from localcloud.app import Services
 from localcloud.ca import CertificateAuthority
 from localcloud.cloud import Cloud
+from localcloud.connections import ConnectionProtocol
+from localcloud.faults import Faults
+from localcloud.faults.http_faults import FaultyApp, hub_service
 from localcloud.google import metadata
 from localcloud.grpc_server import start_grpc_server
 from localcloud.ports import choose_ports, listen
@@ -86,17 +89,20 @@ async def _run(state: StateDirectory, project: str, region: str, lifeline: bool)
 
 async def _serve(cloud: Cloud, stop: asyncio.Event) -> None:
     services = Services(cloud)
-    storage_app = storage.create_app(
-        cloud.state.storage, project_number=cloud.project_number, clock=cloud.clock, ids=cloud.ids
+    faults = Faults(services.rpcs())
+    storage_app = FaultyApp(
+        storage.create_app(cloud.state.storage, project_number=cloud.project_number, clock=cloud.clock, ids=cloud.ids),
+        faults,
+        "storage",
     )
-    hub_app = hub.create_app(cloud.state.hub, cloud.clock)
+    hub_app = FaultyApp(hub.create_app(cloud.state.hub, cloud.clock), faults, hub_service)
     grpc_server = start_grpc_server(services.contract, services.dispatcher, cloud.check_token, cloud.ports.grpc)
     http = HttpServers()
-    await http.start(services.http_app(storage=storage_app, hub=hub_app), cloud.ports.api)
+    await http.start(services.http_app(storage=storage_app, hub=hub_app, faults=faults), cloud.ports.api)
     await http.start(storage_app, cloud.ports.storage, lifespan=True)
     await http.start(hub_app, cloud.ports.hub, lifespan=True)
-    await http.start(metadata.create_app(cloud), cloud.ports.metadata)
-    await http.start(admin.create_app(cloud), cloud.ports.admin)
+    await http.start(FaultyApp(metadata.create_app(cloud), faults, "metadata"), cloud.ports.metadata)
+    await http.start(admin.create_app(cloud, faults), cloud.ports.admin)
     proxy = Proxy(CertificateAuthority(cloud.state.authority), api_port=cloud.ports.api, grpc_port=cloud.ports.grpc)
     await proxy.start(cloud.ports.proxy)
     try:
@@ -154,6 +160,7 @@ class HttpServers:
         """Serves `app` on 127.0.0.1:`port`. `lifespan`: the app is told that it starts and ends."""
         config = uvicorn.Config(
             app,
+            http=ConnectionProtocol,
             log_level="warning",
             access_log=False,
             lifespan="on" if lifespan else "off",

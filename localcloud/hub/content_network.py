@@ -48,10 +48,14 @@ class ContentNetwork:
         if not hmac.compare_digest(signature.encode(), query.get("Signature", "").encode()):
             raise HubError(403, "", "Access Denied: the signature does not match.")
         if int(expires) < self._clock().timestamp():
-            raise HubError(403, "", "Access Denied: the URL has expired.")
+            raise expired()
 
     def _sign(self, path: str, expires: str, filename: str) -> str:
         return hmac.new(self._key, "\n".join((path, expires, filename)).encode(), hashlib.sha256).hexdigest()
+
+
+def expired() -> HubError:
+    return HubError(403, "", "Access Denied: the URL has expired.")
 
 
 def _other_host(base_url: str) -> str:

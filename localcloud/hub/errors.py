@@ -1,6 +1,7 @@
 """Refusals of the Hub, with the headers by which huggingface_hub tells them apart."""
 
 import json
+from http import HTTPStatus
 
 from starlette.responses import Response
 
@@ -56,6 +57,35 @@ def entry_not_found(path: str, revision: str, commit: str) -> HubError:
 
 def not_implemented(what: str) -> HubError:
     return HubError(501, "", f"The local Hub does not implement {what}")
+
+
+_BY_STATUS = {
+    401: "Invalid username or password.",
+    403: "Forbidden: pass a token with the rights that this needs.",
+    404: "Not Found",
+    408: "Request Timeout",
+    429: "We had to rate limit you. Wait for the time that the headers give, or log in for a higher limit.",
+    500: "Internal Error - We're working hard to fix this as soon as possible!",
+    503: "Service Unavailable",
+}
+
+
+def of_status(status: int, message: str = "") -> HubError:
+    """The refusal of that status that says least about what was asked."""
+    return HubError(status, "", message or _BY_STATUS.get(status, HTTPStatus(status).phrase))
+
+
+def rate_limit_headers(path: str, seconds: int) -> dict[str, str]:
+    """What the Hub says with 429: which of its windows of 300 s is used up, and when the next one begins.
+
+    Form and "api": huggingface_hub's `parse_ratelimit_headers`; limits of a caller without a token: the Hub's docs,
+    "Rate limits".
+    """
+    window, requests = ("resolvers", 3000) if "/resolve/" in path else ("api", 500)
+    return {
+        "RateLimit": f'"{window}";r=0;t={seconds}',
+        "RateLimit-Policy": f'"fixed window";"{window}";q={requests};w=300',
+    }
 
 
 def _header_text(text: str) -> str:

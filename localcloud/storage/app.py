@@ -61,7 +61,7 @@ class StorageApp:
         try:
             response = await self._answer(request, path)
         except StorageError as error:
-            response = _refusal(error, path, request)
+            response = refusal(error, request)
         except ClientDisconnect:
             return
         await body.drain()
@@ -140,8 +140,9 @@ def _wants_media(request: Request) -> bool:
     return request.query_params.get("alt") == "media"
 
 
-def _refusal(error: StorageError, path: str, request: Request) -> Response:
-    if _bucket_of_host(request) or not path.startswith(_JSON_PREFIXES):
+def refusal(error: StorageError, request: Request) -> Response:
+    """In JSON or XML, by what was asked."""
+    if _bucket_of_host(request) or not _raw_path(request.scope).startswith(_JSON_PREFIXES):
         return error_document(error)
     if error.status == 304:
         return Response(status_code=304)

@@ -22,7 +22,8 @@ class StorageError(Exception):
         self.details = details
 
     def json(self) -> bytes:
-        error = {"message": self.message, "domain": "global", "reason": self.reason}
+        domain = "usageLimits" if self.status == 429 else "global"
+        error = {"message": self.message, "domain": domain, "reason": self.reason}
         return json.dumps({"error": {"code": self.status, "message": self.message, "errors": [error]}}).encode()
 
     def xml(self) -> bytes:
@@ -95,3 +96,24 @@ def range_not_satisfiable() -> StorageError:
 
 def upload_cancelled() -> StorageError:
     return StorageError(499, "clientClosedRequest", "Client Closed Request", "ClientClosedRequest")
+
+
+_INTERNAL = "We encountered an internal error. Please try again."
+# By status: the JSON API's reason, the XML API's code, a message.
+_BY_STATUS = {
+    401: ("authError", "AuthenticationRequired", "Invalid Credentials"),
+    403: ("forbidden", "AccessDenied", "Access denied."),
+    404: ("notFound", "NoSuchKey", "Not Found"),
+    408: ("uploadBrokenConnection", "RequestTimeout", "The request timed out."),
+    409: ("conflict", "Conflict", "The resource was changed by another request at the same time."),
+    412: ("conditionNotMet", "PreconditionFailed", "At least one of the pre-conditions you specified did not hold."),
+    429: ("rateLimitExceeded", "SlowDown", "The rate of requests exceeds the limit. Please reduce it."),
+    500: ("internalError", "InternalError", _INTERNAL),
+    503: ("backendError", "ServiceUnavailable", _INTERNAL),
+}
+
+
+def of_status(status: int, message: str = "") -> StorageError:
+    """The refusal of that status that says least about what was asked."""
+    reason, code, usual = _BY_STATUS.get(status, ("invalid", "InvalidArgument", "Invalid request."))
+    return StorageError(status, reason, message or usual, code)

@@ -1,0 +1,97 @@
+"""The error that a fault has a service answer, in that service's own form."""
+
+from collections.abc import Callable
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import MessageToDict
+from google.rpc.error_details_pb2 import RetryInfo
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from localcloud.errors import ApiError, code_of_status, http_status
+from localcloud.faults.kinds import Error
+from localcloud.google.front_end import error_page
+from localcloud.hub import content_network
+from localcloud.hub import errors as hub_errors
+from localcloud.storage import errors as storage_errors
+from localcloud.storage.app import refusal as storage_refusal
+
+_MESSAGES = {
+    "UNAUTHENTICATED": "Request had invalid authentication credentials.",
+    "PERMISSION_DENIED": "The caller does not have permission",
+    "NOT_FOUND": "Requested entity was not found.",
+    "ABORTED": "The operation was aborted.",
+    "FAILED_PRECONDITION": "Precondition check failed.",
+    "RESOURCE_EXHAUSTED": "Resource has been exhausted (e.g. check quota).",
+    "INTERNAL": "Internal error encountered.",
+    "UNAVAILABLE": "The service is currently unavailable.",
+    "DEADLINE_EXCEEDED": "Deadline expired before operation could complete.",
+}
+# Seconds until the Hub's window of 300 s ends, where the fault does not say.
+_HUB_RESET_SECONDS = 1
+
+
+def answer(fault: Error, service: str, request: Request) -> Response:
+    """What the service answers over HTTP."""
+    response = _FORMS.get(service, _google)(fault, request)
+    if fault.retry_after_seconds is not None and service != "hub":
+        response.headers["Retry-After"] = str(fault.retry_after_seconds)
+    response.headers.update(fault.answer_headers)
+    return response
+
+
+def api_error(fault: Error) -> ApiError:
+    """As the services have it that speak gRPC, too."""
+    code = fault.code or code_of_status(_status(fault))
+    return ApiError(code, fault.message or _MESSAGES.get(code, f"{code.lower()} (a fault that was asked for)."))
+
+
+def retry_info(fault: Error) -> RetryInfo | None:
+    if fault.retry_after_seconds is None:
+        return None
+    return RetryInfo(retry_delay=Duration(seconds=fault.retry_after_seconds))
+
+
+def _status(fault: Error) -> int:
+    return http_status(fault.code) if fault.code else fault.status or 500
+
+
+def _google(fault: Error, request: Request) -> Response:
+    if fault.status in (408, 502):
+        return error_page(fault.status)
+    body, info = api_error(fault).body(), retry_info(fault)
+    body["error"]["code"] = _status(fault)
+    if info is not None:
+        named = {"@type": f"type.googleapis.com/{info.DESCRIPTOR.full_name}", **MessageToDict(info)}
+        body["error"]["details"] = [named]
+    return JSONResponse(body, _status(fault))
+
+
+def _storage(fault: Error, request: Request) -> Response:
+    # "HTTP status and error codes for JSON": these two are "not formatted with a JSON document".
+    if fault.status in (502, 504):
+        return error_page(fault.status)
+    return storage_refusal(storage_errors.of_status(_status(fault), fault.message), request)
+
+
+def _hub(fault: Error, request: Request) -> Response:
+    response = hub_errors.of_status(_status(fault), fault.message).response()
+    if fault.status == 429:
+        seconds = _HUB_RESET_SECONDS if fault.retry_after_seconds is None else fault.retry_after_seconds
+        response.headers.update(hub_errors.rate_limit_headers(request.url.path, seconds))
+    elif fault.retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(fault.retry_after_seconds)
+    return response
+
+
+def _content_network(fault: Error, request: Request) -> Response:
+    if fault.status == 403 and not fault.message:
+        return content_network.expired().response()
+    return hub_errors.of_status(_status(fault), fault.message).response()
+
+
+_FORMS: dict[str, Callable[[Error, Request], Response]] = {
+    "storage": _storage,
+    "hub": _hub,
+    "content-network": _content_network,
+}
