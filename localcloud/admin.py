@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from localcloud.google.artifact_packages import put_version
 from localcloud.google.artifact_registry import repository_of
 from localcloud.google.cloud_quotas import set_quota_limit
 from localcloud.hub import add_repo, add_token
+from localcloud.storage import part_requests
 
 Fields = dict[str, Any]
 
@@ -39,6 +41,7 @@ def create_app(cloud: Cloud, faults: Faults) -> Starlette:
             Route("/_local/clock", _put(_CLOCK, lambda fields: _advance(cloud, fields)), methods=["PUT"]),
             Route("/_local/hub/repos", _put(_REPO, lambda fields: _put_repo(cloud, fields)), methods=["PUT"]),
             Route("/_local/hub/tokens", _put(_TOKEN, lambda fields: _put_token(cloud, fields)), methods=["PUT"]),
+            Route("/_local/storage/parts", _part_requests(cloud), methods=["GET"]),
             Route("/_local/faults", _faults(faults), methods=["GET", "PUT", "DELETE"]),
         ],
         exception_handlers={ApiError: _refuse},
@@ -94,6 +97,17 @@ def _put(types: dict[str, type], act: Callable[[Fields], None]) -> Callable[[Req
         fields = _read(await request.body(), types)
         await run_in_threadpool(act, fields)
         return JSONResponse({})
+
+    return answer
+
+
+def _part_requests(cloud: Cloud) -> Callable[[Request], Awaitable[Response]]:
+    """What was sent in parts for the object `?bucket=…&object=…`."""
+
+    async def answer(request: Request) -> Response:
+        names = (request.query_params.get("bucket", ""), request.query_params.get("object", ""))
+        parts = await run_in_threadpool(part_requests, cloud.state.storage, *names)
+        return JSONResponse({"parts": [asdict(part) for part in parts]})
 
     return answer
 

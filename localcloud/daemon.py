@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from localcloud import environment, process_table
 from localcloud.ports import choose_ports
@@ -73,6 +74,16 @@ class Connection:
         """Those posted since they were last cleared, each with how many calls it `met` and `struck`."""
         posted: list[dict[str, Any]] = self.admin("GET", "/_local/faults")["faults"]
         return posted
+
+    def part_requests(self, bucket: str, name: str) -> list[dict[str, Any]]:
+        """Every request with a part of a multipart upload to this object, also those that failed.
+
+        Each has `upload_id`, `number`, `size` (bytes that arrived), `stored` (whether it became the part), and the
+        times `began` and `ended`.
+        """
+        query = urlencode({"bucket": bucket, "object": name})
+        parts: list[dict[str, Any]] = self.admin("GET", f"/_local/storage/parts?{query}")["parts"]
+        return parts
 
     def clear_faults(self) -> None:
         self.admin("DELETE", "/_local/faults")

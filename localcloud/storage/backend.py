@@ -11,6 +11,7 @@ from localcloud.storage.upload_rows import remove_resumable_before
 
 # A resumable session "expires after one week" (cloud.google.com/storage/docs/resumable-uploads).
 _SESSION_LIFETIME = timedelta(days=7)
+METADATA_FILE = "metadata.sqlite3"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def open_backend(
     """Opens what `data_dir` holds, and clears away what a killed process left half written."""
     data_dir.mkdir(parents=True, exist_ok=True)
     bytes_store = BytesStore(data_dir / "bytes", ids)
-    database = Database(data_dir / "metadata.sqlite3", bytes_store.discard)
+    database = Database(data_dir / METADATA_FILE, bytes_store.discard)
     with database.transaction() as transaction:
         remove_resumable_before(transaction, format_time(clock() - _SESSION_LIFETIME))
     bytes_store.sweep(database.referenced_blobs())

@@ -37,6 +37,10 @@ CREATE TABLE IF NOT EXISTS parts (
     size INTEGER NOT NULL, crc32c INTEGER NOT NULL, md5 BLOB NOT NULL, last_modified TEXT NOT NULL,
     PRIMARY KEY (upload_id, number)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS parts_by_blob ON parts (blob);
+CREATE TABLE IF NOT EXISTS part_requests (
+    id INTEGER PRIMARY KEY, bucket TEXT NOT NULL, name TEXT NOT NULL, upload_id TEXT NOT NULL, number INTEGER NOT NULL,
+    size INTEGER NOT NULL, stored INTEGER NOT NULL, began TEXT NOT NULL, ended TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS part_requests_by_object ON part_requests (bucket, name);
 """
 
 _REFERENCES = """

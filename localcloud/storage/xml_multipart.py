@@ -14,6 +14,7 @@ from localcloud.storage.downloads import hash_header
 from localcloud.storage.errors import StorageError, invalid, not_implemented, upload_not_found
 from localcloud.storage.names import checked_object_name
 from localcloud.storage.object_rows import Content, ObjectRow, Segment
+from localcloud.storage.part_requests import recorded
 from localcloud.storage.preconditions import Preconditions
 from localcloud.storage.resources import xml_etag
 from localcloud.storage.settings import object_settings
@@ -47,10 +48,11 @@ async def upload_part(request: Request, backend: Backend, bucket: str, name: str
         raise StorageError(400, "invalid", f"A part has at most {_LARGEST_PART} bytes.", "EntityTooLarge")
     upload = await to_thread.run_sync(_find, backend, request, bucket, name)
     checksums = declared_in_headers(request.headers)
-    with new_blob(backend) as writer:
-        await write_all(request.stream(), writer)
+    with recorded(request.stream(), backend, upload, number) as body, new_blob(backend) as writer:
+        await write_all(body.chunks(), writer)
         written_content(writer, checksums)
         part = await to_thread.run_sync(_save_part, backend, upload, number, writer)
+        body.stored = True
     return Response(headers={"ETag": part.etag, "x-goog-hash": hash_header(part.crc32c, part.md5)})
 
 

@@ -1,5 +1,6 @@
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -12,8 +13,13 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def endpoint(serve, tmp_path_factory) -> Iterator[str]:
-    with serve(storage_app(tmp_path_factory.mktemp("storage"))) as url:
+def storage_data_dir(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("storage")
+
+
+@pytest.fixture(scope="session")
+def endpoint(serve, storage_data_dir) -> Iterator[str]:
+    with serve(storage_app(storage_data_dir)) as url:
         yield url
 
 

@@ -3,11 +3,15 @@
 import base64
 import hashlib
 import random
+import socket
+import time
 from xml.etree import ElementTree
 
 import google_crc32c
 import pytest
 from google.cloud.storage import transfer_manager
+
+from localcloud.storage import part_requests
 
 SMALLEST = 5 << 20
 NAMESPACE = {"": "http://s3.amazonaws.com/doc/2006-03-01/"}
@@ -239,3 +243,41 @@ def test_whole_objects_in_the_xml_api(http, endpoint, bucket):
     assert (head.headers["content-length"], head.headers["x-goog-meta-k"], head.content) == ("5", "v", b"")
     assert code(http.delete(url, headers={"x-goog-if-generation-match": "1"})) == (412, "PreconditionFailed")
     assert http.delete(url).status_code == 204
+
+
+def test_every_request_with_a_part_is_on_record(http, endpoint, bucket, storage_data_dir):
+    name = "folder/with space"
+    upload = Multipart(http, endpoint, bucket, name)
+    etags = [upload.send(number, data).headers["etag"] for number, data in ((2, b"end"), (1, bytes(SMALLEST)))]
+    assert upload.send(2, b"END", **{"x-goog-hash": "crc32c=AAAAAA=="}).status_code == 400
+    half_sent(endpoint, f"/{bucket.name}/folder/with%20space?partNumber=3&uploadId={upload.id}", bytes(100_000))
+    assert upload.complete([(1, etags[1]), (2, etags[0])]).ok
+    another = Multipart(http, endpoint, bucket, name)
+    another.send(1, b"given up")
+    another.abort()
+    recorded = until_recorded(storage_data_dir, bucket.name, name, 5)
+    *answered, broken = [(part.number, part.size, part.stored) for part in recorded if part.upload_id == upload.id]
+    assert answered == [(2, 3, True), (1, SMALLEST, True), (2, 3, False)]
+    assert (broken[0], broken[1] <= 50_000, broken[2]) == (3, True, False)
+    assert [(part.number, part.size, part.stored) for part in recorded if part.upload_id == another.id] == [
+        (1, 8, True)
+    ]
+    assert all(part.began <= part.ended for part in recorded)
+    assert part_requests(storage_data_dir, bucket.name, "another") == []
+
+
+def half_sent(endpoint, target, data):
+    """Sends half of a part, and hangs up."""
+    host, port = endpoint.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        head = f"PUT {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n"
+        connection.sendall(head.encode() + data[: len(data) // 2])
+
+
+def until_recorded(data_dir, bucket, name, count):
+    """The server notices in its own time that somebody hung up."""
+    deadline = time.monotonic() + 30
+    while len(recorded := part_requests(data_dir, bucket, name)) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return recorded
