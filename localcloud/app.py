@@ -72,7 +72,7 @@ class Services:
     def rpcs(self) -> dict[str, dict[str, bool]]:
         """By service, its methods as `Service/Method`, and whether one starts a long-running operation."""
         return {
-            name: {method.rpc: method.response_type is Operation for method in contract.values()}
+            name: {method.rpc: _starts_operation(method) for method in contract.values()}
             for name, contract in self._contracts.items()
         }
 
@@ -97,6 +97,10 @@ class Services:
         for module in self._modules:
             routes += getattr(module, "PREDICTION_ROUTES", [])
         return routes
+
+
+def _starts_operation(method: Method) -> bool:
+    return method.response_type is Operation and method.service != "google.longrunning.Operations"
 
 
 def _call(module: ModuleType, function: str, cloud: Cloud) -> None:

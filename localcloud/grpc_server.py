@@ -1,6 +1,6 @@
 """Every method of every contract over gRPC, without TLS: the proxy ends TLS before it comes here."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,12 +16,17 @@ _THREADS = 32
 
 
 def start_grpc_server(
-    contract: Mapping[str, Method], dispatcher: Dispatcher, check_token: Callable[[str], None], port: int
+    contract: Mapping[str, Method],
+    dispatcher: Dispatcher,
+    check_token: Callable[[str], None],
+    port: int,
+    interceptors: Sequence[grpc.ServerInterceptor] = (),
 ) -> grpc.Server:
     """Serves on 127.0.0.1:`port`. `check_token` gets the `authorization` of each call, and raises ApiError."""
     server = grpc.server(
         ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc"),
         handlers=[_ContractHandler(contract, dispatcher, check_token)],
+        interceptors=interceptors,
         options=[
             ("grpc.max_receive_message_length", -1),
             ("grpc.max_send_message_length", -1),

@@ -11,6 +11,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from google.rpc import code_pb2
 
 from localcloud.errors import ApiError
+from localcloud.fates import take_fate
 from localcloud.ids import Ids
 from localcloud.store import Kind, Store
 
@@ -29,6 +30,7 @@ class OperationRun:
     def __init__(self, name: str, operations: "Operations") -> None:
         self.name = name
         self.cancelled = threading.Event()
+        self.closing = threading.Event()
         self._operations = operations
         self._callbacks: list[Callable[[], None]] = []
         self._lock = threading.Lock()
@@ -70,27 +72,26 @@ class Operations:
         self._changed = threading.Condition()
         self._closing = False
 
-    def start(self, resource: str, *, metadata: Message, run: Callable[[OperationRun], Message]) -> Operation:
-        """Runs `run` in a thread of its own; what it returns is the operation's response.
+    def start(
+        self,
+        resource: str,
+        *,
+        metadata: Message,
+        run: Callable[[OperationRun], Message],
+        on_end: Callable[[], object] | None = None,
+    ) -> Operation:
+        """Runs `run` in a thread of its own, unless it has a fate; what it returns is the operation's response.
 
         The operation is named `<resource>/operations/<id>`. An ApiError raised by `run` becomes the operation's error;
-        any other exception is logged and becomes INTERNAL.
+        any other exception is logged and becomes INTERNAL. `on_end` is called before it is seen to be done.
         """
-        name = f"{resource}/operations/{self._ids.numeric()}"
-        operation = Operation(name=name)
-        operation.metadata.Pack(_stamped(metadata, self._clock(), None))
-        handle = OperationRun(name, self)
-        thread = threading.Thread(target=self._execute, args=(handle, run), name=name, daemon=True)
-        with self._changed:
-            if self._closing:
-                raise ApiError("UNAVAILABLE", "The local cloud is stopping.")
-            self._store.insert(OPERATIONS, name, operation)
-            self._running[name] = (handle, thread)
-        thread.start()
-        return operation
+        fate = take_fate()
+        return self._start(resource, metadata, fate.befall if fate else run, on_end)
 
     def finished(self, resource: str, *, metadata: Message, response: Message) -> Operation:
-        """An operation that is done in its first answer: clients then do not poll at all."""
+        """An operation that is done in its first answer, unless it has a fate: clients then do not poll at all."""
+        if fate := take_fate():
+            return self._start(resource, metadata, fate.befall)
         name = f"{resource}/operations/{self._ids.numeric()}"
         operation = Operation(name=name, done=True)
         operation.metadata.Pack(_stamped(metadata, self._clock(), None))
@@ -152,12 +153,35 @@ class Operations:
             self._closing = True
             running = list(self._running.values())
         for handle, _ in running:
+            handle.closing.set()
             threading.Thread(target=handle.cancel, name=f"cancel {handle.name}", daemon=True).start()
         with self._changed:
             self._changed.wait_for(lambda: not self._running, _CLOSE_SECONDS)
         self.abort_interrupted()
 
-    def _execute(self, handle: OperationRun, run: Callable[[OperationRun], Message]) -> None:
+    def _start(
+        self,
+        resource: str,
+        metadata: Message,
+        work: Callable[[OperationRun], Message],
+        on_end: Callable[[], object] | None = None,
+    ) -> Operation:
+        name = f"{resource}/operations/{self._ids.numeric()}"
+        operation = Operation(name=name)
+        operation.metadata.Pack(_stamped(metadata, self._clock(), None))
+        handle = OperationRun(name, self)
+        thread = threading.Thread(target=self._execute, args=(handle, work, on_end), name=name, daemon=True)
+        with self._changed:
+            if self._closing:
+                raise ApiError("UNAVAILABLE", "The local cloud is stopping.")
+            self._store.insert(OPERATIONS, name, operation)
+            self._running[name] = (handle, thread)
+        thread.start()
+        return operation
+
+    def _execute(
+        self, handle: OperationRun, run: Callable[[OperationRun], Message], on_end: Callable[[], object] | None
+    ) -> None:
         outcome: Message | ApiError
         try:
             outcome = run(handle)
@@ -168,6 +192,8 @@ class Operations:
             outcome = ApiError("INTERNAL", f"{type(error).__name__}: {error}")
         if isinstance(outcome, ApiError) and handle.cancelled.is_set():
             outcome = self._cancellation()
+        if on_end is not None:
+            on_end()
         self._end(handle.name, outcome)
         with self._changed:
             del self._running[handle.name]

@@ -21,6 +21,7 @@ from localcloud.ca import CertificateAuthority
 from localcloud.cloud import Cloud
 from localcloud.connections import ConnectionProtocol
 from localcloud.faults import Faults
+from localcloud.faults.grpc_faults import FaultInterceptor
 from localcloud.faults.http_faults import FaultyApp, hub_service
 from localcloud.google import metadata
 from localcloud.grpc_server import start_grpc_server
@@ -96,7 +97,9 @@ async def _serve(cloud: Cloud, stop: asyncio.Event) -> None:
         "storage",
     )
     hub_app = FaultyApp(hub.create_app(cloud.state.hub, cloud.clock), faults, hub_service)
-    grpc_server = start_grpc_server(services.contract, services.dispatcher, cloud.check_token, cloud.ports.grpc)
+    grpc_server = start_grpc_server(
+        services.contract, services.dispatcher, cloud.check_token, cloud.ports.grpc, [FaultInterceptor(faults)]
+    )
     http = HttpServers()
     await http.start(services.http_app(storage=storage_app, hub=hub_app, faults=faults), cloud.ports.api)
     await http.start(storage_app, cloud.ports.storage, lifespan=True)

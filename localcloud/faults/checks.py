@@ -8,7 +8,15 @@ from pydantic import ValidationError
 
 from localcloud.errors import ApiError
 from localcloud.faults.calls import rpc_matches
-from localcloud.faults.kinds import FAULT, Error, Fault, Latency, WrongContentRange
+from localcloud.faults.kinds import (
+    FAULT,
+    Error,
+    Fault,
+    Latency,
+    OperationError,
+    OperationFault,
+    WrongContentRange,
+)
 from localcloud.hosts import ROUTES
 
 Methods = Mapping[str, Mapping[str, bool]]
@@ -52,14 +60,31 @@ def _impossible(fault: Fault, methods: Methods) -> Iterator[str]:
         yield "nth: a call is struck by its number or by a probability, not by both"
     if fault.seed is not None and fault.probability is None:
         yield "probability: a seed alone decides nothing"
-    if isinstance(fault, Error) and (fault.status is None) == (fault.code is None):
-        yield "status: an error has either a status (HTTP) or a code (gRPC, and REST of the same services)"
-    if isinstance(fault, Error) and fault.code and fault.service and fault.service not in methods:
-        yield f"code: {fault.service} has no gRPC; give it a status"
+    if isinstance(fault, Error):
+        yield from _impossible_error(fault, methods)
+    if isinstance(fault, OperationFault):
+        yield from _impossible_operation(fault, methods)
     if isinstance(fault, Latency) and not fault.latency_seconds:
         yield "latency_seconds: is missing"
     if isinstance(fault, WrongContentRange) and fault.service and fault.service not in _WITH_RANGES:
         yield f"service: only {', '.join(_WITH_RANGES)} answer with a Content-Range"
+
+
+def _impossible_error(fault: Error, methods: Methods) -> Iterator[str]:
+    if [fault.status, fault.code, fault.known].count(None) != 2:
+        yield "status: an error has one of status (HTTP), code (gRPC, and REST of the same services) and known"
+    if fault.status is None and fault.service and fault.service not in methods:
+        yield f"code: {fault.service} has no gRPC; give it a status"
+
+
+def _impossible_operation(fault: OperationFault, methods: Methods) -> Iterator[str]:
+    if isinstance(fault, OperationError) and (fault.code is None) == (fault.known is None):
+        yield "code: the operation fails with either a code or a known error"
+    if not fault.rpc:
+        yield "rpc: say by its name which method starts the operation"
+    starting = [rpc for by_rpc in methods.values() for rpc, starts_operation in by_rpc.items() if starts_operation]
+    if not any(rpc_matches(fault.rpc, rpc) for rpc in starting):
+        yield f"rpc: {fault.rpc} starts no long-running operation"
 
 
 def _impossible_calls(fault: Fault, methods: Methods) -> Iterator[str]:

@@ -9,10 +9,21 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from localcloud.connections import connection_of
+from localcloud.fates import decided
 from localcloud.faults import refusals
 from localcloud.faults.answers import FaultyAnswer
 from localcloud.faults.calls import Call
-from localcloud.faults.kinds import AnswerFault, Error, Latency, LostAnswer, Reset
+from localcloud.faults.consequences import crash, fate_of
+from localcloud.faults.kinds import (
+    AnswerFault,
+    Crash,
+    Error,
+    Latency,
+    LostAnswer,
+    OperationError,
+    OperationNeverEnds,
+    Reset,
+)
 from localcloud.faults.posted import Faults, Strike
 from localcloud.hub import content_network
 
@@ -74,6 +85,16 @@ class FaultyApp:
             case LostAnswer():
                 await self._app(scope, receive, _lose)
                 await connection_of(scope).reset()
+            case Crash(when=when):
+                if when == "after":
+                    await self._app(scope, receive, _lose)
+                crash()
+            case OperationError() | OperationNeverEnds() as fault:
+                fate = fate_of(fault)
+                with decided(fate):
+                    await self._app(scope, receive, send)
+                if not fate.met:
+                    strike.give_back()
             case AnswerFault() as fault:
                 answer = FaultyAnswer(fault, scope, send)
                 await self._app(scope, receive, answer)

@@ -1,11 +1,16 @@
 """Faults as values: which calls one meets, which of them it strikes, and what it then does."""
 
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Literal
 
+import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 from localcloud.errors import CODES
 from localcloud.faults.calls import Call, Protocol, matches, pairs_match, rpc_matches
+
+_DATA = Path(__file__).with_name("known_errors.yaml")
 
 
 def _known_code(code: str) -> str:
@@ -14,7 +19,21 @@ def _known_code(code: str) -> str:
     return code
 
 
+@cache
+def known_errors() -> dict[str, dict[str, str]]:
+    """Code and message of errors as Vertex AI words them, by name."""
+    rows: dict[str, dict[str, str]] = yaml.safe_load(_DATA.read_text())["errors"]
+    return rows
+
+
+def _known_error(name: str) -> str:
+    if name not in known_errors():
+        raise ValueError(f"{name!r} is none of {', '.join(known_errors())}")
+    return name
+
+
 Code = Annotated[str, AfterValidator(_known_code)]
+KnownError = Annotated[str, AfterValidator(_known_error)]
 
 
 class BaseFault(BaseModel):
@@ -76,22 +95,35 @@ class HttpFault(BaseFault):
         return ("http",)
 
 
-class Error(BaseFault):
+class Worded(BaseFault):
+    """An error: a code and a message, or one that is known word for word."""
+
+    code: Code | None = None
+    """Name of google.rpc.Code; over REST its HTTP status."""
+    known: KnownError | None = None
+    """A row of `known_errors.yaml`."""
+    message: str = ""
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """Code and message, each "" where nothing is said of it."""
+        row = known_errors()[self.known] if self.known else {}
+        return self.code or row.get("code", ""), self.message or row.get("message", "").strip()
+
+
+class Error(Worded):
     """Refuses the call without executing it, in the words of the service."""
 
     kind: Literal["error"]
     status: int | None = Field(None, ge=400, le=599)
     """HTTP status; meets HTTP alone."""
-    code: Code | None = None
-    """Name of google.rpc.Code; over REST its HTTP status."""
-    message: str = ""
     retry_after_seconds: int | None = Field(None, ge=0)
     """`Retry-After`, on the Hub `RateLimit`, over gRPC `google.rpc.RetryInfo`."""
     answer_headers: dict[str, str] = {}
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:
-        return ("http", "grpc") if self.code else ("http",)
+        return ("http",) if self.status else ("http", "grpc")
 
 
 class Latency(BaseFault):
@@ -159,5 +191,28 @@ class SlowBody(BodyFault):
     bytes_per_second: int = Field(ge=1)
 
 
-Fault = Error | Latency | Reset | LostAnswer | Truncate | Stall | FlipByte | WrongContentRange | SlowBody
+class OperationError(Worded):
+    """The long-running operation that the call starts runs for `after_seconds`, does nothing, and fails."""
+
+    kind: Literal["operation_error"]
+    after_seconds: float = Field(0, ge=0, le=7200)
+
+
+class OperationNeverEnds(BaseFault):
+    """The long-running operation that the call starts does nothing, and runs until it is cancelled, or even then."""
+
+    kind: Literal["operation_never_ends"]
+    ignores_cancel: bool = False
+
+
+class Crash(BaseFault):
+    """Ends the whole local cloud as SIGKILL does, `when` "before" the call is executed or "after". State stays."""
+
+    kind: Literal["crash"]
+    when: Literal["before", "after"]
+
+
+OperationFault = OperationError | OperationNeverEnds
+_AnswerKinds = Truncate | Stall | FlipByte | WrongContentRange | SlowBody
+Fault = Error | Latency | Reset | LostAnswer | _AnswerKinds | OperationFault | Crash
 FAULT: TypeAdapter[Fault] = TypeAdapter(Annotated[Fault, Field(discriminator="kind")])

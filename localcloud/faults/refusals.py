@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from localcloud.errors import ApiError, code_of_status, http_status
-from localcloud.faults.kinds import Error
+from localcloud.faults.kinds import Error, OperationError
 from localcloud.google.front_end import error_page
 from localcloud.hub import content_network
 from localcloud.hub import errors as hub_errors
@@ -40,10 +40,11 @@ def answer(fault: Error, service: str, request: Request) -> Response:
     return response
 
 
-def api_error(fault: Error) -> ApiError:
+def api_error(fault: Error | OperationError) -> ApiError:
     """As the services have it that speak gRPC, too."""
-    code = fault.code or code_of_status(_status(fault))
-    return ApiError(code, fault.message or _MESSAGES.get(code, f"{code.lower()} (a fault that was asked for)."))
+    named, message = fault.words
+    code = named or code_of_status(_status(fault))
+    return ApiError(code, message or _MESSAGES.get(code, f"The request ended with {code}."))
 
 
 def retry_info(fault: Error) -> RetryInfo | None:
@@ -52,8 +53,9 @@ def retry_info(fault: Error) -> RetryInfo | None:
     return RetryInfo(retry_delay=Duration(seconds=fault.retry_after_seconds))
 
 
-def _status(fault: Error) -> int:
-    return http_status(fault.code) if fault.code else fault.status or 500
+def _status(fault: Error | OperationError) -> int:
+    code, _ = fault.words
+    return http_status(code) if code else getattr(fault, "status", None) or 500
 
 
 def _google(fault: Error, request: Request) -> Response:

@@ -87,14 +87,12 @@ def start_deployment(endpoint: EndpointName, deployed: Any, traffic_split: dict[
         check_quota(cloud, endpoint, deployed)
         cloud.store.insert(PENDING_DEPLOYMENTS, pending, deployed)
 
-    def run(operation: OperationRun) -> Message:
-        try:
-            return _deploy(endpoint, deployed, traffic_split, operation, cloud)
-        finally:
-            cloud.store.delete(PENDING_DEPLOYMENTS, pending)
-
-    metadata = _stage(DeploymentStage.STARTING_DEPLOYMENT)
-    return cloud.operations.start(str(endpoint), metadata=metadata, run=run)
+    return cloud.operations.start(
+        str(endpoint),
+        metadata=_stage(DeploymentStage.STARTING_DEPLOYMENT),
+        run=lambda operation: _deploy(endpoint, deployed, traffic_split, operation, cloud),
+        on_end=lambda: cloud.store.delete(PENDING_DEPLOYMENTS, pending),
+    )
 
 
 def undeploy(endpoint: EndpointName, deployed_model_id: str, traffic_split: dict[str, int], cloud: Cloud) -> Message:

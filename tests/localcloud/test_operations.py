@@ -10,6 +10,7 @@ from google.longrunning.operations_pb2 import Operation
 from google.rpc import code_pb2
 
 from localcloud.errors import ApiError
+from localcloud.fates import Fate, decided
 from localcloud.ids import Ids
 from localcloud.operations import OperationRun, Operations
 from localcloud.store import Store
@@ -155,3 +156,34 @@ def test_a_location_lists_the_operations_of_its_resources(operations: Operations
     operations.finished("projects/1/locations/europe-west4", metadata=METADATA, response=ENDPOINT)
     listed: list[Operation] = operations.list("projects/1/locations/us-central1")
     assert listed == [made]
+
+
+def test_a_fate_takes_the_place_of_the_work(operations: Operations) -> None:
+    worked, ended = threading.Event(), threading.Event()
+    with decided(Fate(ApiError("UNAVAILABLE", "stockout"))):
+        struck = operations.start(RESOURCE, metadata=METADATA, run=lambda run: worked.set(), on_end=ended.set)
+        spared = operations.start(RESOURCE, metadata=METADATA, run=lambda run: ENDPOINT)
+    failed = operations.wait(struck.name, WAIT_SECONDS)
+    assert (failed.error.code, failed.error.message) == (code_pb2.UNAVAILABLE, "stockout")
+    assert (worked.is_set(), ended.is_set()) == (False, True)
+    assert operations.wait(spared.name, WAIT_SECONDS).HasField("response")
+
+
+def test_a_fate_makes_what_was_finished_fail(operations: Operations) -> None:
+    with decided(Fate(ApiError("INTERNAL", "late"))):
+        begun = operations.finished(RESOURCE, metadata=METADATA, response=ENDPOINT)
+    assert not begun.done
+    assert operations.wait(begun.name, WAIT_SECONDS).error.message == "late"
+
+
+@pytest.mark.parametrize("ignores_cancel", [False, True])
+def test_what_never_ends_ends_with_a_cancel_or_with_the_cloud(operations: Operations, ignores_cancel: bool) -> None:
+    with decided(Fate(None, ignores_cancel=ignores_cancel)):
+        name = operations.start(RESOURCE, metadata=METADATA, run=lambda run: ENDPOINT).name
+    operations.cancel(name)
+    if not ignores_cancel:
+        assert operations.wait(name, WAIT_SECONDS).error.code == code_pb2.CANCELLED
+    assert operations.wait(name, 0.2).done is not ignores_cancel
+    operations.close()
+    expected = code_pb2.ABORTED if ignores_cancel else code_pb2.CANCELLED
+    assert operations.get(name).error.code == expected
