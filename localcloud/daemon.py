@@ -37,6 +37,16 @@ class DaemonError(Exception):
     """The daemon did not start, did not stop, or is another one than was asked for; the message says what to do."""
 
 
+class RefusedError(DaemonError):
+    """The daemon does not take what it was asked; `reason` says why, in its own words."""
+
+    def __init__(self, message: str, answer: str) -> None:
+        super().__init__(message)
+        self.reason = answer
+        with suppress(ValueError, KeyError, TypeError):
+            self.reason = str(json.loads(answer)["error"]["message"])
+
+
 @dataclass(frozen=True)
 class Connection:
     """A running local cloud."""
@@ -50,7 +60,10 @@ class Connection:
     """What a client's environment must be updated with."""
 
     def admin(self, verb: str, path: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Asks the daemon what no Google API can: `admin("PUT", "/_local/quotas", {…})`. Raises DaemonError."""
+        """Asks the daemon what no Google API can: `admin("PUT", "/_local/quotas", {…})`.
+
+        Raises RefusedError for what it does not take.
+        """
         connection = http.client.HTTPConnection(self.admin_url.removeprefix("http://"), timeout=_ADMIN_SECONDS)
         try:
             connection.request(verb, path, json.dumps(fields) if fields is not None else None)
@@ -59,14 +72,14 @@ class Connection:
         finally:
             connection.close()
         if response.status != http.client.OK:
-            raise DaemonError(f"{verb} {path} was refused: {answer}")
+            raise RefusedError(f"{verb} {path} was refused: {answer}", answer)
         content: dict[str, Any] = json.loads(answer)
         return content
 
     def add_fault(self, **fields: Any) -> int:
         """Posts a fault: `add_fault(service="storage", method="PUT", kind="error", status=503, times=2)`.
 
-        Returns its number. Raises DaemonError for what is no fault (docs/local-cloud.md).
+        Returns its number. Raises RefusedError for what is no fault (docs/local-cloud.md).
         """
         return int(self.admin("PUT", "/_local/faults", fields)["id"])
 

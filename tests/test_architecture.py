@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "localcloud": {"localcloud"},
 }
 # The two commands that run a cloud of their own, lazily.
-MAY_IMPORT_LOCALCLOUD = {"vertex_vllm/cli/local.py", "vertex_vllm/cli/demo.py"}
+MAY_IMPORT_LOCALCLOUD = {f"vertex_vllm/cli/{name}.py" for name in ("local", "local_fault", "local_state", "demo")}
 
 
 def modules() -> list[Path]:

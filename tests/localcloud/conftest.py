@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import uvicorn
 
+from localcloud.connections import ConnectionProtocol
+
 Serve = Callable[[Any], AbstractContextManager[str]]
 
 
@@ -23,7 +25,7 @@ def listen() -> socket.socket:
 @contextmanager
 def _serve(app: Any) -> Iterator[str]:
     with listen() as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        server = uvicorn.Server(uvicorn.Config(app, http=ConnectionProtocol, log_level="warning"))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
@@ -35,5 +37,5 @@ def _serve(app: Any) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def serve() -> Serve:
-    """Serves an ASGI application while the block runs, and gives its URL."""
+    """Serves an ASGI application while the block runs, and gives its URL. It may be a `FaultyApp`."""
     return _serve

@@ -22,7 +22,7 @@ COMMANDS = {
     "ci": "What a change of configs comes to, as a comment; and its deployment.",
     "schedule": "Pipelines run again and again, as the configs say: apply, list, pause, resume, delete.",
     "demo": "The main job on this machine, from Hub to teardown, on the local cloud.",
-    "local": "A Google Cloud project on this machine: up, down, status, env, clock, hub.",
+    "local": "A Google Cloud project on this machine: up, down, status, env, clock, hub, fault.",
 }
 
 

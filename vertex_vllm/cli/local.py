@@ -1,25 +1,14 @@
-"""`vertex-vllm local up|down|status|env|clock|hub`"""
+"""`vertex-vllm local up|down|status|env|clock|hub|fault`"""
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from vertex_vllm.cli.failures import told
+from vertex_vllm.cli.local_fault import fault
+from vertex_vllm.cli.local_state import running, state_option
 from vertex_vllm.errors import InputError
-
-if TYPE_CHECKING:
-    from localcloud.daemon import Connection
-
-_state_option = click.option(
-    "--state",
-    "state_dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(".local-cloud"),
-    show_default=True,
-    help="Folder that holds the cloud's state; it survives down and up.",
-)
 
 
 @click.group()
@@ -31,7 +20,7 @@ def local() -> None:
 
 
 @local.command()
-@_state_option
+@state_option
 @click.option("--project", default="local-project", show_default=True, help="Project that default credentials name.")
 @click.option("--region", default="us-central1", show_default=True, help="Region of the metadata server.")
 def up(state_dir: Path, project: str, region: str) -> None:
@@ -45,7 +34,7 @@ def up(state_dir: Path, project: str, region: str) -> None:
 
 
 @local.command()
-@_state_option
+@state_option
 def down(state_dir: Path) -> None:
     """Stop the local cloud and every process it started. Its state stays."""
     from localcloud import daemon
@@ -56,7 +45,7 @@ def down(state_dir: Path) -> None:
 
 
 @local.command()
-@_state_option
+@state_option
 def status(state_dir: Path) -> None:
     """Say whether the local cloud is up, where, and what it holds. Exit code 1: down."""
     from localcloud import daemon
@@ -71,7 +60,7 @@ def status(state_dir: Path) -> None:
 
 
 @local.command()
-@_state_option
+@state_option
 def env(state_dir: Path) -> None:
     """Print the exports that bring any Google client to the local cloud."""
     for name, value in sorted(running(state_dir).environment.items()):
@@ -79,7 +68,7 @@ def env(state_dir: Path) -> None:
 
 
 @local.command()
-@_state_option
+@state_option
 @click.option("--advance-seconds", type=click.IntRange(min=0), required=True, help="How far to move it.")
 def clock(state_dir: Path, advance_seconds: int) -> None:
     """Move the local cloud's clock forward; what its schedules have to run by then is started.
@@ -94,7 +83,7 @@ def clock(state_dir: Path, advance_seconds: int) -> None:
 
 
 @local.command()
-@_state_option
+@state_option
 @click.argument("model_id")
 @click.option(
     "--from",
@@ -127,11 +116,4 @@ def demo_model(model_id: str) -> Path:
         return ensure(click.echo)[model_id]
 
 
-def running(state_dir: Path) -> "Connection":
-    """The local cloud on that folder. Raises InputError when it is down."""
-    from localcloud import daemon
-
-    connection = daemon.status(state_dir.resolve())
-    if connection is None:
-        raise InputError("the local cloud is down", where=str(state_dir), fix="Start it: vertex-vllm local up")
-    return connection
+local.add_command(fault)
