@@ -29,6 +29,14 @@ def cloud() -> Iterator[Connection]:
 
 
 @pytest.fixture
+def faulty(cloud: Connection) -> Iterator[Connection]:
+    """The same local cloud, for a test that posts faults: they go when it does."""
+    cloud.clear_faults()
+    yield cloud
+    cloud.clear_faults()
+
+
+@pytest.fixture
 def project(cloud: Connection) -> str:
     """A project nobody has used."""
     return f"test-{uuid.uuid4().hex[:12]}"

@@ -32,7 +32,9 @@ RpcOf = Callable[[str, str], str]
 
 
 def hub_service(scope: Scope) -> str:
-    """The Hub's application is its content network, too."""
+    """The Hub's application is its content network, too; what counts that network's requests belongs to no service."""
+    if scope["path"] == content_network.STATUS:
+        return ""
     return "content-network" if scope["path"].startswith(content_network.PREFIX) else "hub"
 
 
@@ -40,8 +42,9 @@ class FaultyApp:
     """An application that faults strike. It must be served with `ConnectionProtocol`."""
 
     def __init__(self, app: ASGIApp, faults: Faults, service: str | ServiceOf, rpc_of: RpcOf | None = None) -> None:
-        """`service`: its name, or what finds it by the request. `rpc_of`: `Service/Method` of an HTTP method and path,
-        "" for none."""
+        """`service`: its name, or what finds it by the request; "": no fault may strike there. `rpc_of`: finds
+        `Service/Method` by an HTTP method and a path; "": it has no such name.
+        """
         self._app = app
         self._faults = faults
         self._service = service
@@ -56,9 +59,12 @@ class FaultyApp:
         await self._struck(strike, scope, receive, send)
 
     def _take(self, scope: Scope) -> Strike | None:
+        service = self._service_of(scope)
+        if not service:
+            return None
         return self._faults.take(
             Call(
-                service=self._service_of(scope),
+                service=service,
                 protocol="http",
                 host=Request(scope).headers.get("host", "").partition(":")[0].lower(),
                 rpc=self._rpc_of(scope["method"], scope["path"]) if self._rpc_of else "",

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from localcloud.hub import account, models, resolve, trees
 from localcloud.hub.access import identify
-from localcloud.hub.content_network import PREFIX, ContentNetwork
+from localcloud.hub.content_network import PREFIX, STATUS, ContentNetwork
 from localcloud.hub.errors import HubError, not_implemented, repo_not_found
 from localcloud.hub.hashes import FileHashes
 from localcloud.hub.visits import Handler, Hub, Visit, base_url
@@ -33,7 +33,7 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET HEAD", f"/{_REPO}/resolve/{{revision}}/{{path*}}", resolve.resolve),
 )
 _CONTENT_ROUTES: tuple[tuple[str, str, Handler], ...] = (
-    ("GET", f"{PREFIX}status", resolve.content_status),
+    ("GET", STATUS, resolve.content_status),
     ("GET HEAD", f"{PREFIX}{_REPO}/{{sha256}}", resolve.content),
 )
 # Repos that are not here: the other kinds, and models without an owner.

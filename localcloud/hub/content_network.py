@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from localcloud.hub.errors import HubError
 
 PREFIX = "/_cdn/"
+STATUS = f"{PREFIX}status"
 PUBLIC_HOST = "cdn-lfs.hf.co"
 LIFETIME = timedelta(hours=1)
 

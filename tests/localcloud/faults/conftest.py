@@ -8,14 +8,6 @@ from google.cloud import storage
 from localcloud.daemon import Connection
 
 
-@pytest.fixture
-def faulty(cloud: Connection) -> Iterator[Connection]:
-    """The local cloud, whose faults go when the test does."""
-    cloud.clear_faults()
-    yield cloud
-    cloud.clear_faults()
-
-
 @pytest.fixture(scope="module")
 def bucket(cloud: Connection) -> storage.Bucket:
     return storage.Client().create_bucket(f"faults-{uuid.uuid4().hex[:12]}", location="us-central1")

@@ -75,3 +75,25 @@ def test_the_hub_and_its_content_network_are_two_services(
     part = http.get(signed_url, headers={"Range": "bytes=50-250"}).content
     assert part == WEIGHTS[50:150] + b"\x01" + WEIGHTS[151:251]
     assert http.get(f"{faulty.environment['HF_ENDPOINT']}/api/whoami-v2").status_code == 503
+
+
+def test_a_signed_url_ends_by_the_local_clouds_clock(
+    faulty: Connection, signed_url: str, http: requests.Session
+) -> None:
+    faulty.admin("PUT", "/_local/clock", {"advance_seconds": 3500})
+    assert http.get(signed_url).status_code == 200
+    faulty.admin("PUT", "/_local/clock", {"advance_seconds": 101})
+    assert http.get(signed_url).status_code == 403
+
+
+def test_the_content_networks_count_is_out_of_reach(
+    faulty: Connection, signed_url: str, http: requests.Session
+) -> None:
+    counted = f"{faulty.environment['HF_ENDPOINT']}/_cdn/status"
+    before = http.get(counted).json()
+    faulty.add_fault(kind="error", status=500, times=None)
+    assert http.get(signed_url).status_code == 500
+    assert http.get(counted).json() == before
+    faulty.clear_faults()
+    http.get(signed_url, headers={"Authorization": "Bearer hf_given_away"})
+    assert http.get(counted).json() == {key: count + 1 for key, count in before.items()}
