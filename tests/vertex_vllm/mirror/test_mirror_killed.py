@@ -1,0 +1,111 @@
+"""A mirror killed at random moments, again and again: the next one goes on, and sends nothing twice."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from tests.vertex_vllm.mirror.conftest import SHARDS, SMALL_STEPS, SharedModel
+from vertex_vllm.mirror import Transfer, mirror_weights
+
+ROOT = Path(__file__).resolve().parents[3]
+# Ten mirrors are killed five times each before they may end.
+MIRRORS, KILLS = 10, 5
+# Seconds after its start at which one is killed: from its first request to when most of it is there.
+EARLIEST, LATEST = 0.3, 1.6
+
+PROGRAM = f"""
+import json, sys
+from vertex_vllm.mirror import Transfer, mirror_weights
+model_id, commit, place, project = sys.argv[1:]
+mirror_weights(model_id, commit, None, place, project, transfer=Transfer(**{asdict(SMALL_STEPS)!r}))
+"""
+
+
+def start(model: SharedModel, place: str, project: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", PROGRAM, model.id, model.commit, place, project]
+    return subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+
+
+def workers_of(pid: int) -> list[int]:
+    """Processes that a process has started."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    deadline = time.monotonic() + 20
+    while any(_runs(pid) for pid in pids):
+        assert time.monotonic() < deadline, "a worker outlived the mirror that started it"
+        time.sleep(0.01)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("seed", range(MIRRORS))
+def test_a_mirror_killed_at_any_moment_is_gone_on_with(shared_model: SharedModel, project: str, seed: int) -> None:
+    moments = random.Random(seed)
+    place = shared_model.place()
+    for _ in range(KILLS):
+        process = start(shared_model, place, project)
+        time.sleep(moments.uniform(EARLIEST, LATEST))
+        workers = workers_of(process.pid)
+        process.kill()
+        process.wait()
+        wait_until_gone(workers)
+    mirror_weights(shared_model.id, shared_model.commit, None, place, project, transfer=SMALL_STEPS)
+    shared_model.assert_published(place)
+    assert shared_model.stored_twice(place) == []
+    under_way = SMALL_STEPS.connections * SMALL_STEPS.part_bytes
+    for path, size in SHARDS.items():
+        received = sum(sent["size"] for sent in shared_model.sent_parts(place, path))
+        assert size <= received <= size + KILLS * under_way
+
+
+def test_a_worker_that_is_killed_is_replaced(shared_model: SharedModel, project: str) -> None:
+    """As the kernel does when memory runs out."""
+    place = shared_model.place()
+    shared_model.cloud.add_fault(service="content-network", kind="slow_body", bytes_per_second=8_000_000, times=None)
+    process = start(shared_model, place, project)
+    try:
+        while not (workers := workers_of(process.pid)):
+            time.sleep(0.01)
+        time.sleep(0.8)
+        os.kill(workers[0], signal.SIGKILL)
+        assert process.wait(timeout=60) == 0
+    finally:
+        shared_model.cloud.clear_faults()
+        process.kill()
+        process.wait()
+    shared_model.assert_published(place)
+    assert shared_model.stored_twice(place) == []
+
+
+def test_another_machine_goes_on_where_one_was(shared_model: SharedModel, project: str) -> None:
+    """What is known lies in the bucket: hash, checksums and parts of the file in work."""
+    place = shared_model.place()
+    one_at_a_time = Transfer(**{**asdict(SMALL_STEPS), "processes": 1, "connections": 1})
+    shared_model.cloud.add_fault(service="storage", method="PUT", query={"partNumber": "4"}, kind="error", status=403)
+    with pytest.raises(Exception, match="403"):
+        mirror_weights(shared_model.id, shared_model.commit, None, place, project, transfer=one_at_a_time)
+    journal, *others = shared_model.client.list_blobs(shared_model.bucket, prefix=".vertex-vllm/journals/")
+    assert others == []
+    noted = json.loads(journal.download_as_bytes())
+    assert noted["hashed"] in (SMALL_STEPS.part_bytes * 2, SMALL_STEPS.part_bytes * 3)
+    mirror_weights(shared_model.id, shared_model.commit, None, place, project, transfer=one_at_a_time)
+    shared_model.assert_published(place)
+    assert shared_model.stored_twice(place) == []
