@@ -1,4 +1,4 @@
-"""Source and sink as two processes: `python -m benchmarks.mirroring.world source|sink …` prints its address, then serves."""
+"""Source and sink as two processes, `python -m benchmarks.mirroring.world source|sink …`: print an address, serve."""
 
 import argparse
 import json
@@ -52,7 +52,7 @@ class World:
 
 @contextmanager
 def world(files: int, size: int, network: Network) -> Iterator[World]:
-    """Starts both servers for a model of `files` files of `size` bytes; they end with the context, or with this process."""
+    """Both servers for a model of `files` files of `size` bytes; they end with the context, or with this process."""
     arguments = [str(files), str(size), str(network.delay_seconds), str(network.bytes_per_second)]
     arguments += [str(network.certificate or "")]
     with _server("source", arguments) as source, _server("sink", arguments) as sink:
