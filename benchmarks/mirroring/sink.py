@@ -20,6 +20,8 @@ from vertex_vllm.mirror.checksums import combine_crc32c
 BUCKET = "benchmark-bucket"
 # Objects that are kept, for they are read again: manifests and journals.
 _KEPT_BYTES = 1 << 20
+# Of the XML API's answers: Cloud Storage speaks it as S3 does.
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 @dataclass
@@ -92,7 +94,7 @@ class Sink:
             "size": str(size),
             "generation": str(next(self._ids)),
             "metageneration": "1",
-            "crc32c": base64.b64encode(checksum.to_bytes(4, "big")).decode(),
+            "crc32c": _base64(checksum),
             "metadata": dict(metadata),
             "storageClass": "STANDARD",
         }
@@ -188,11 +190,15 @@ class Sink:
             self.faults.append(f"{upload.name}: part {number} is not what its sender says")
             return Answer(400, {}, b"<Error><Code>BadDigest</Code></Error>")
         upload.parts[number] = count, checksum
-        return Answer(200, {"ETag": f'"{checksum:032x}"'})
+        return Answer(200, {"ETag": f'"{checksum:032x}"', "x-goog-hash": f"crc32c={_base64(checksum)}"})
+
+
+def _base64(checksum: int) -> str:
+    return base64.b64encode(checksum.to_bytes(4, "big")).decode()
 
 
 def _document(root: str, fields: Mapping[str, str]) -> Answer:
-    element = ElementTree.Element(root)
+    element = ElementTree.Element(root, xmlns=_NAMESPACE)
     for name, text in fields.items():
         ElementTree.SubElement(element, name).text = text
     return Answer(200, {"Content-Type": "application/xml"}, ElementTree.tostring(element))

@@ -1,0 +1,100 @@
+"""A program's time, processor time, memory and disk, its children's included."""
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_SAMPLE_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Measured:
+    seconds: float
+    cpu_seconds: float
+    """User and system, of the program and all children that it waited for."""
+    peak_rss_bytes: int
+    """Resident memory, summed over the processes at each moment; what they share counts in each."""
+    disk_bytes: int
+    """Most that lay in the folder given to it."""
+    output: str
+    """The end of what it printed, if it failed."""
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.output)
+
+
+def measure(commands: Sequence[Sequence[str]], environment: Mapping[str, str], folder: Path) -> Measured:
+    """Runs the programs side by side, in `folder`, to their end."""
+    begun = time.monotonic()
+    log = folder.with_suffix(".log")
+    with log.open("wb") as out:
+        processes = [
+            subprocess.Popen(command, env=dict(environment), cwd=folder, stdout=out, stderr=out) for command in commands
+        ]
+        sampler = _Sampler([process.pid for process in processes], folder)
+        sampler.start()
+        cpu, failed = 0.0, False
+        for process in processes:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            failed |= process.returncode != 0
+            cpu += usage.ru_utime + usage.ru_stime
+    seconds = time.monotonic() - begun
+    sampler.stop()
+    output = (log.read_text(errors="replace")[-2000:] or "no output") if failed else ""
+    log.unlink()
+    return Measured(seconds, cpu, sampler.peak_rss, sampler.peak_disk, output)
+
+
+class _Sampler(threading.Thread):
+    """Looks every 50 ms; its own processor time is the benchmark's, not the program's."""
+
+    def __init__(self, pids: Sequence[int], folder: Path) -> None:
+        super().__init__(daemon=True)
+        self._pids, self._folder = pids, folder
+        self._ended = threading.Event()
+        self.peak_rss = self.peak_disk = 0
+
+    def run(self) -> None:
+        while not self._ended.wait(_SAMPLE_SECONDS):
+            self.peak_rss = max(self.peak_rss, sum(map(_rss, _with_descendants(self._pids))))
+            self.peak_disk = max(self.peak_disk, _size(self._folder))
+
+    def stop(self) -> None:
+        self._ended.set()
+        self.join()
+
+
+def _with_descendants(pids: Sequence[int]) -> list[int]:
+    found, left = [], list(pids)
+    while left:
+        pid = left.pop()
+        found.append(pid)
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            try:
+                left += map(int, children.read_text().split())
+            except OSError:
+                continue
+    return found
+
+
+def _rss(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.lstat().st_blocks * 512
+        except OSError:
+            continue
+    return total
