@@ -6,6 +6,22 @@ from typing import Any, Self
 
 from vertex_vllm.planning.transformer import Transformer
 
+# Bytes of a number, of the types that vLLM converts to the one that it computes in when it loads them.
+FLOAT_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+COMPUTED_BYTES = {"float32": 4}
+
+
+@dataclass(frozen=True)
+class TensorGroup:
+    """Tensors of one part of the model that are stored in one type."""
+
+    group: str
+    """embedding, head, attention, feed forward, experts, vision, norms, other."""
+    dtype: str
+    """Safetensors' name, for example `BF16`."""
+    parameters: int
+    bytes: int
+
 
 @dataclass(frozen=True)
 class ModelFacts:
@@ -42,6 +58,33 @@ class ModelFacts:
     """Where the facts come from, for example `Hub` or a file of the catalogue."""
     transformer: Transformer | None = None
     """What memory depends on besides; None: nobody has read it, and whether the model fits is uncertain."""
+    groups: tuple[TensorGroup, ...] = ()
+    """The stored tensors by part and type; empty: nobody has read their names."""
+    license: str = ""
+    """As the repo's card names it, for example `apache-2.0`; empty: not known."""
+    rope_scaling: str = ""
+    """Kind and factor by which positions are stretched, for example `llama3 × 8`; empty: none."""
+
+    def loaded_bytes(self, dtype: str) -> int:
+        """Bytes of the tensors once vLLM has loaded them to compute in `dtype`, which may be `auto`; 0: not known.
+
+        Plain weights are converted while they load. Of quantised models the 16-bit ones are, scales of 32 bits stay. A
+        head that is stored beside the embedding it is tied to is not loaded.
+        """
+        computed = self.dtype if dtype == "auto" else dtype
+        size = COMPUTED_BYTES.get(computed, 2)
+        if not self.groups:
+            stored = COMPUTED_BYTES.get(self.dtype, 2)
+            return self.weight_bytes if self.quantization else self.weight_bytes * size // stored
+        tied = self.transformer is not None and self.transformer.tied_embeddings
+        return sum(
+            _loaded(group, size, bool(self.quantization))
+            for group in self.groups
+            if not (tied and group.group == "head" and self._stores("embedding"))
+        )
+
+    def _stores(self, part: str) -> bool:
+        return any(group.group == part for group in self.groups)
 
     @property
     def shape(self) -> Transformer | None:
@@ -69,4 +112,12 @@ class ModelFacts:
         if fields.get("transformer"):
             inner = fields["transformer"]
             fields["transformer"] = Transformer(**{**inner, "missing": tuple(inner["missing"])})
+        fields["groups"] = tuple(TensorGroup(**group) for group in fields.get("groups", ()))
         return cls(**fields)
+
+
+def _loaded(group: TensorGroup, size: int, quantized: bool) -> int:
+    stored = FLOAT_BYTES.get(group.dtype)
+    if stored is None or (quantized and stored > 2):
+        return group.bytes
+    return group.bytes * size // stored

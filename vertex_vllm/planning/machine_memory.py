@@ -27,10 +27,7 @@ def estimate_on(
     if model is None:
         return None
     total = int(accelerator.visible_gib * GIB)
-    tokens = settings.max_num_batched_tokens or default_batched_tokens(total, accelerator.accelerator)
-    if facts.architecture == MLLAMA and not settings.max_num_batched_tokens:
-        # Encoder-decoder models have no chunked prefill: a step holds a whole prompt.
-        tokens = max(tokens, settings.max_model_len)
+    tokens = settings.max_num_batched_tokens or _default_tokens(total, accelerator, facts, settings, image)
     online = settings.quantization if not facts.quantization else ""
     start = Start(
         total_bytes=total,
@@ -47,9 +44,26 @@ def estimate_on(
         enforce_eager=settings.enforce_eager,
         versions=image.versions,
         # Weights that are quantised while they load are no longer as large as stored.
-        weight_bytes=0 if online else facts.weight_bytes,
+        weight_bytes=0 if online else facts.loaded_bytes(settings.dtype),
+        block_tokens=settings.block_tokens,
+        compute_capability=accelerator.capability,
+        loras=settings.loras,
+        lora_rank=settings.lora_rank,
+        speculation=settings.speculation,
+        unmodelled=settings.unmodelled,
     )
     return estimate_memory(model, start)
+
+
+def _default_tokens(
+    total: int, accelerator: Accelerator, facts: ModelFacts, settings: Settings, image: ImageChoice
+) -> int:
+    """Tokens a step where nobody says (`_set_default_max_num_seqs_and_batched_tokens_args`)."""
+    tokens = default_batched_tokens(total, accelerator.accelerator, image.versions)
+    if facts.architecture == MLLAMA:
+        # Encoder-decoder models have no chunked prefill: a step holds a whole prompt.
+        tokens = max(tokens, settings.max_model_len)
+    return max(1, min(tokens, settings.max_num_seqs * settings.max_model_len))
 
 
 def describe(estimate: MemoryEstimate) -> str:

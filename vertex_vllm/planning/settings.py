@@ -10,6 +10,8 @@ from vertex_vllm.catalog.rows import Flag, Preset
 from vertex_vllm.config.deployment import Serving
 from vertex_vllm.errors import PlanError
 from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.memory.start import BLOCK_TOKENS
+from vertex_vllm.planning.memory.unmodelled import speculation_method, unmodelled_arguments
 
 # Google's tutorial: --max-model-len=4096; --max-num-seqs=256 for text and 12 for images, where 256 ran out of memory.
 DEFAULT_MODEL_LENGTH = 4096
@@ -18,6 +20,8 @@ DEFAULT_SEQUENCES_VISION = 12
 WHERE = "serving.extra_args"
 # As in the config: above 0.9963 an empty H200 refused to start vLLM.
 MOST_MEMORY = 0.99
+# `LoRAConfig`, max_loras and max_lora_rank.
+DEFAULT_LORAS, DEFAULT_LORA_RANK = 1, 16
 
 Number = TypeVar("Number", int, float)
 
@@ -54,6 +58,14 @@ class Settings:
     enforce_eager: bool = False
     quantization: str = ""
     """Asked for at load, where the stored weights have none."""
+    block_tokens: int = BLOCK_TOKENS
+    loras: int = 0
+    """Adapters on the GPU at once; 0: LoRA is off."""
+    lora_rank: int = DEFAULT_LORA_RANK
+    speculation: str = ""
+    """Method of speculative decoding."""
+    unmodelled: tuple[str, ...] = ()
+    """Arguments that the memory model does not know, each as a reason for doubt."""
 
 
 def parse_arguments(items: Iterable[str], catalog: Catalog) -> tuple[Argument, ...]:
@@ -102,6 +114,11 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
         kv_cache_dtype=given.get("--kv-cache-dtype", "auto"),
         enforce_eager="--enforce-eager" in given or bool(preset and "--enforce-eager" in preset.args),
         quantization=given.get("--quantization", ""),
+        block_tokens=_number(given, "--block-size", BLOCK_TOKENS, int),
+        loras=_number(given, "--max-loras", DEFAULT_LORAS, int) if "--enable-lora" in given else 0,
+        lora_rank=_number(given, "--max-lora-rank", DEFAULT_LORA_RANK, int),
+        speculation=speculation_method(given),
+        unmodelled=unmodelled_arguments(given),
     )
     if settings.gpu_memory_utilization > MOST_MEMORY:
         raise PlanError(

@@ -141,8 +141,8 @@ def test_bytes_of_a_token_in_a_layer(config: dict[str, Any], tensor_parallel: in
 def test_layers_with_a_window_share_blocks_with_the_others() -> None:
     layout = cache_layout(published("Gemma2ForCausalLM"), START)
     assert (layout.full_groups, layout.window_groups) == (1, 1)
-    # 32768 tokens: 2048 blocks in full; a window of 4096 and a step of 8192: 768 and one that begins in the middle.
-    assert layout.blocks_of_request(32768, START) == 2048 + 769
+    # 32768 tokens: 2048 blocks in full; a window of 4096 and two steps of 8192: 1280 and one that begins in the middle.
+    assert layout.blocks_of_request(32768, START) == 2048 + 1281
     old = replace(START, versions=VersionRange("0.8.5", "0.9.2"))
     assert cache_layout(published("Gemma2ForCausalLM"), old).blocks_of_request(32768, old) == 2048
 

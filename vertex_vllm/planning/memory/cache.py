@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from vertex_vllm.planning.memory.start import Start
 from vertex_vllm.planning.transformer import Transformer
 
-# Tokens of one block (vLLM `CacheConfig.DEFAULT_BLOCK_SIZE`); latent attention's kernels take 64 on some cards, which
-# changes rounding alone.
-BLOCK_TOKENS = 16
+# A window keeps the blocks of all steps that are under way (`VllmConfig.max_in_flight_tokens`): one more than there are
+# pipeline stages, since 0.26.0, whose scheduler runs ahead; before, one step.
+IN_FLIGHT_SINCE = "0.26.0"
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class CacheLayout:
     """How layers share blocks (vLLM `_get_kv_cache_groups_uniform_page_size`)."""
 
     block_bytes: float
-    """One block id: `BLOCK_TOKENS` tokens in each layer of a group."""
+    """One block id: `block_tokens` tokens in each layer of a group."""
     full_groups: int
     window_groups: int
     window: int
@@ -24,12 +24,13 @@ class CacheLayout:
 
     def blocks_of_request(self, tokens: int, start: Start) -> int:
         """Blocks that one request of `tokens` takes at most (`max_memory_usage_bytes` over the groups)."""
-        blocks = self.full_groups * _blocks(tokens)
+        blocks = self.full_groups * _blocks(tokens, start)
         if self.window_groups:
-            # A window moves on by a whole step of prefill before its oldest tokens are dropped, and begins anywhere.
-            live = min(self.window - 1 + start.max_num_batched_tokens, tokens)
-            blocks += self.window_groups * (_blocks(live) + 1)
-        return blocks + (_blocks(self.image_tokens) * self.full_groups if self.image_tokens else 0)
+            # A window moves on by whole steps of prefill before its oldest tokens are dropped, and begins anywhere.
+            steps = 1 if start.surely_before(IN_FLIGHT_SINCE) else start.pipeline_stages + 1
+            live = min(self.window - 1 + steps * start.max_num_batched_tokens, tokens)
+            blocks += self.window_groups * (_blocks(live, start) + 1)
+        return blocks + (_blocks(self.image_tokens, start) * self.full_groups if self.image_tokens else 0)
 
     def tokens_in(self, blocks: int, start: Start) -> int:
         """What vLLM logs as `GPU KV cache size` (`get_kv_cache_capacity`)."""
@@ -49,7 +50,7 @@ def cache_layout(model: Transformer, start: Start) -> CacheLayout:
         groups = (-(-full // group), -(-sliding // group))
     else:
         group, groups = layers, (1, 0)
-    page = BLOCK_TOKENS * group * token_bytes_of_layer(model, start)
+    page = start.block_tokens * group * token_bytes_of_layer(model, start)
     image_tokens = model.image_tokens if model.cross_attention_layers else 0
     return CacheLayout(page, groups[0], groups[1], model.sliding_window, image_tokens)
 
@@ -62,5 +63,5 @@ def token_bytes_of_layer(model: Transformer, start: Start) -> int:
     return 2 * heads * model.head_size * start.cache_element_bytes
 
 
-def _blocks(tokens: int) -> int:
-    return -(-tokens // BLOCK_TOKENS)
+def _blocks(tokens: int, start: Start) -> int:
+    return -(-tokens // start.block_tokens)

@@ -7,6 +7,7 @@ from typing import Literal
 from vertex_vllm.planning.memory.activation import activation_term
 from vertex_vllm.planning.memory.cache import CacheLayout, cache_layout
 from vertex_vllm.planning.memory.interval import GIB, Interval, Term
+from vertex_vllm.planning.memory.lora import lora_term
 from vertex_vllm.planning.memory.overhead import (
     CUDA_CONTEXT,
     MLLAMA,
@@ -15,10 +16,12 @@ from vertex_vllm.planning.memory.overhead import (
     image_term,
     non_torch_term,
 )
-from vertex_vllm.planning.memory.start import Start
+from vertex_vllm.planning.memory.start import CACHE_BYTES, Start
 from vertex_vllm.planning.memory.weights import LINEAR_BYTES, weights_term
 from vertex_vllm.planning.transformer import Transformer, family_of
 
+# 8-bit floating point in hardware; below it vLLM's attention kernels take an 8-bit cache in some versions only.
+FP8_CAPABILITY = (8, 9)
 Verdict = Literal["fits", "does not fit", "uncertain"]
 
 
@@ -57,7 +60,9 @@ def estimate_memory(model: Transformer, start: Start) -> MemoryEstimate:
     unknown = _unknown(model, start)
     activation = activation_term(model, start, known=not unknown)
     images = image_term(model, start)
-    terms = [weights_term(model, start), activation, *([images] if images else []), non_torch_term(start)]
+    lora = lora_term(model, start)
+    terms = [weights_term(model, start), *([lora] if lora else []), activation, *([images] if images else [])]
+    terms.append(non_torch_term(start))
     terms.append(graph_estimate_term(model, start))
     requested = math.ceil(start.total_bytes * start.gpu_memory_utilization)
     cache = Interval.exact(requested)
@@ -86,7 +91,7 @@ def _judge(
         return "does not fit", tuple(refusals)
     if unknown:
         return "uncertain", unknown
-    doubts = []
+    doubts = [*start.unmodelled]
     if cache.low < needed:
         doubts.append(
             f"{needed / GIB:.2f} GiB of cache are needed, between {cache.low / GIB:.2f} and {_high(cache)} left"
@@ -141,6 +146,13 @@ def _unknown(model: Transformer, start: Start) -> tuple[str, ...]:
         found.append("the size of the vision tower is not known")
     if model.architecture == MLLAMA and start.surely_since("0.11.0"):
         found.append(f"{MLLAMA} falls back to a generic class in this vLLM")
+    if start.kv_cache_dtype not in ("auto", *CACHE_BYTES):
+        found.append(f"how much a cache of {start.kv_cache_dtype} takes is not known")
+    if start.cache_element_bytes == 1 and (0,) < start.compute_capability < FP8_CAPABILITY:
+        told = ".".join(map(str, start.compute_capability))
+        found.append(f"whether a card of compute capability {told} keeps an 8-bit cache depends on the kernel")
+    if start.loras and (model.experts or model.latent_size):
+        found.append("what LoRA takes in a model with experts or latent attention is not known")
     return tuple(found)
 
 

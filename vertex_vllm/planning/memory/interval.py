@@ -41,9 +41,13 @@ def largest(*amounts: Interval) -> Interval:
     return Interval(max(a.low for a in amounts), max(a.likely for a in amounts), max(a.high for a in amounts))
 
 
-def either(likely: Interval, other: Interval) -> Interval:
-    """One of two, which is not certain; the first is the likelier."""
-    return Interval(min(likely.low, other.low), likely.likely, max(likely.high, other.high))
+def either(likely: Interval, *others: Interval) -> Interval:
+    """One of them, which is not certain; the first is the likeliest."""
+    return Interval(
+        min(amount.low for amount in (likely, *others)),
+        likely.likely,
+        max(amount.high for amount in (likely, *others)),
+    )
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 import math
 
-from vertex_vllm.planning.memory.activation import likely_runner
 from vertex_vllm.planning.memory.interval import GIB, Interval, Term, either
+from vertex_vllm.planning.memory.runner import Setup, setups
 from vertex_vllm.planning.memory.start import Start
 from vertex_vllm.planning.transformer import Transformer
 
@@ -24,14 +24,17 @@ GRAPHS_V1, GRAPHS_WORST = 0.85, 1.2
 # V2 samples in 32 bits after the cache is allocated, outside of its profile: with these bytes a logit, and slack of the
 # allocator, a start at utilization 0.98 (256 sequences) and the largest overrun (1024) come out, 1.7 and 3.2 GiB.
 V2_SAMPLER_BYTES, SLACK = 12, 0.25 * GIB
-# `profile_cudagraph_memory` deducts from the cache since this version, on the V1 runner alone in 0.26.
-GRAPHS_DEDUCTED_SINCE = "0.21.0"
+# `profile_cudagraph_memory` deducts from the cache since these versions; on V2 it answered 0 before.
+GRAPHS_DEDUCTED_SINCE = {"V1": "0.21.0", "V2": "0.30.0"}
+# `EncoderRunner.profile_encoder_cache` came to V2 with this version; before, V2 profiled text alone.
+V2_PROFILES_IMAGES_SINCE = "0.27.0"
 # Llama 3.2 Vision: 36.63 GiB at 128 images, 18.7 times the 1.954 GiB of one copy of its image tokens
 # (vllm-project/vllm#12126; the copy's size matches the tutorial's out-of-memory log at 256 images: 3.91 GiB).
 MLLAMA_COPIES = 18.7
 # A vision transformer's own peak: hidden, residual, norm, queries, keys, values, and four widths twice. Not measured.
 ENCODER_COPIES = 14
 MLLAMA = "MllamaForConditionalGeneration"
+MLLAMA_SOURCE = "vllm-project/vllm#12126"
 
 
 def non_torch_term(start: Start) -> Term:
@@ -51,10 +54,15 @@ def graphs(model: Transformer, start: Start) -> Interval:
 
 def beyond_requested(model: Transformer, start: Start) -> float:
     """Bytes on the card outside of what vLLM counts, at worst: context, graphs that it does not deduct, buffers."""
+    return CUDA_CONTEXT.high + SLACK + max(_uncounted(setup, model, start) for setup in _setups(model, start))
+
+
+def _uncounted(setup: Setup, model: Transformer, start: Start) -> float:
     captured = graphs(model, start).likely * GRAPHS_WORST
-    second = captured + V2_SAMPLER_BYTES * start.max_num_seqs * model.vocabulary
-    first = captured * GRAPHS_V1 * (1 - GRAPH_ESTIMATE if start.surely_since(GRAPHS_DEDUCTED_SINCE) else 1)
-    return CUDA_CONTEXT.high + SLACK + (first if start.surely_before("0.26.0") else max(first, second))
+    if setup.runner == "V1":
+        return captured * GRAPHS_V1 * (1 - GRAPH_ESTIMATE if _deducts(setup) else 1)
+    images = 0.0 if not model.vision or _profiles_images(setup) else _images(model, start).likely
+    return captured + V2_SAMPLER_BYTES * start.max_num_seqs * model.vocabulary + images
 
 
 def graph_estimate_term(model: Transformer, start: Start) -> Term:
@@ -62,32 +70,55 @@ def graph_estimate_term(model: Transformer, start: Start) -> Term:
     taken = graphs(model, start)
     estimate = Interval(GRAPH_ESTIMATE * taken.low, GRAPH_ESTIMATE * taken.likely, taken.high)
     nothing = Interval.exact(0)
-    if start.enforce_eager or start.surely_before(GRAPHS_DEDUCTED_SINCE):
-        return Term("CUDA graphs", nothing, "not deducted")
-    deducted = start.surely_since(GRAPHS_DEDUCTED_SINCE) and likely_runner(model, start) == "V1"
-    if deducted and start.versions and start.surely_before("0.27.0"):
-        return Term("CUDA graphs", estimate, "deducted on the V1 model runner; measured on an H200")
-    if likely_runner(model, start) == "V2" and start.surely_since("0.26.0") and start.surely_before("0.27.0"):
-        return Term("CUDA graphs", nothing, "not deducted on the V2 model runner")
-    return Term("CUDA graphs", either(estimate, nothing), "deducted by some of these vLLM versions")
+    deducting = {_deducts(setup): setup.runner for setup in _setups(model, start)}
+    if start.enforce_eager or True not in deducting:
+        return Term("CUDA graphs", nothing, "not deducted" if start.enforce_eager else "not deducted by this vLLM")
+    if False in deducting:
+        return Term("CUDA graphs", either(estimate, nothing), "deducted by some of these vLLM versions")
+    return Term("CUDA graphs", estimate, f"deducted on the {deducting[True]} model runner; measured on an H200")
+
+
+def _setups(model: Transformer, start: Start) -> tuple[Setup, ...]:
+    return setups(model, start, *GRAPHS_DEDUCTED_SINCE.values(), V2_PROFILES_IMAGES_SINCE)
+
+
+def _deducts(setup: Setup) -> bool:
+    return setup.since(GRAPHS_DEDUCTED_SINCE[setup.runner])
+
+
+def _profiles_images(setup: Setup) -> bool:
+    return setup.runner == "V1" or setup.since(V2_PROFILES_IMAGES_SINCE)
 
 
 def image_term(model: Transformer, start: Start) -> Term | None:
     """Images in the profiling run; None for a model that takes none."""
     if not model.vision:
         return None
-    copy = model.image_tokens * model.image_width * start.element_bytes
+    profiling = {_profiles_images(setup) for setup in _setups(model, start)}
     if model.architecture == MLLAMA:
-        # vLLM up to 0.10.2, the last to have it, profiles an image for each sequence. On several GPUs hidden states are
-        # whole on each and only the inner parts are split.
+        # vLLM up to 0.10.2, the last to have it, profiles an image for each sequence.
+        return Term("images", _images(model, start), f"{start.max_num_seqs} profiled, one a sequence; {MLLAMA_SOURCE}")
+    if True not in profiling:
+        return Term("images", Interval.exact(0), "none profiled on the V2 model runner before 0.27")
+    _, budget, images = _encoder_batch(model, start)
+    told = f"{images} images profiled (encoder budget of {budget} tokens); not measured"
+    amount = _images(model, start)
+    return Term("images", either(amount, Interval.exact(0)) if False in profiling else amount, told)
+
+
+def _images(model: Transformer, start: Start) -> Interval:
+    """Peak of the vision tower over the images of one step."""
+    copy, budget, images = _encoder_batch(model, start)
+    if model.architecture == MLLAMA:
+        # On several GPUs hidden states are whole on each and only the inner parts are split.
         least = 0.9 if start.tensor_parallel == 1 else 0.4
-        amount = Interval.about(MLLAMA_COPIES * copy * start.max_num_seqs, least, 1.1)
-        return Term("images", amount, f"{start.max_num_seqs} profiled, one a sequence; vllm-project/vllm#12126")
+        return Interval.about(MLLAMA_COPIES * copy * start.max_num_seqs, least, 1.1)
+    output = budget * model.hidden_size * start.element_bytes
+    return Interval.about(ENCODER_COPIES * copy * images + output, 0.2, 3)
+
+
+def _encoder_batch(model: Transformer, start: Start) -> tuple[int, int, int]:
+    """Bytes of one image's hidden states, tokens of the encoder's budget, images in it (`MultiModalBudget`)."""
     budget = max(start.max_num_batched_tokens, model.image_tokens)
     images = max(1, min(budget // max(1, model.image_tokens), start.max_num_seqs))
-    output = budget * model.hidden_size * start.element_bytes
-    return Term(
-        "images",
-        Interval.about(ENCODER_COPIES * copy * images + output, 0.2, 3),
-        f"{images} images profiled (encoder budget of {budget} tokens); not measured",
-    )
+    return model.image_tokens * model.image_width * start.element_bytes, budget, images

@@ -10,11 +10,13 @@ from vertex_vllm.planning.transformer import Transformer, family_of
 VOCABULARY_PADDING = 64
 # Bytes of one weight of a linear layer. 4-bit methods: groups of 128 share a 16-bit scale and a 4-bit zero point;
 # mxfp4: groups of 32 share an 8-bit scale. Embedding, head and norms stay in the model's type (`get_quant_method`).
+FOUR_BITS = 0.5 + 2.5 / 128
 LINEAR_BYTES = {
-    "fp8": 1.0,
-    "fbgemm_fp8": 1.0,
-    "awq": 0.5 + 2.5 / 128,
-    "gptq": 0.5 + 2.5 / 128,
+    **dict.fromkeys(("fp8", "fbgemm_fp8", "fp8_per_tensor", "fp8_per_channel", "ptpc_fp8"), 1.0),
+    "fp8_per_block": 1 + 4 / 128**2,
+    "int8_per_channel_weight_only": 1.0,
+    "mxfp8": 1 + 1 / 32,
+    **dict.fromkeys(("awq", "awq_marlin", "auto_awq", "gptq", "gptq_marlin", "auto_gptq"), FOUR_BITS),
     "mxfp4": 0.5 + 1 / 32,
 }
 # Measured on an H200 (vLLM 0.26.0): what `weights` held beyond tensors and rotary table was 0.0 to 0.1 % for bfloat16,
@@ -44,14 +46,23 @@ def weights_term(model: Transformer, start: Start) -> Term:
         whole = parameters(model, 1)
         here = parameters(model, start.tensor_parallel)
         replicated = (here.linear - whole.linear / start.tensor_parallel) * linear_bytes(start) / start.pipeline_stages
-        tensors = start.weight_bytes / shards + max(0.0, replicated)
+        tensors = start.weight_bytes / shards + max(0.0, replicated) + _absorbed(model, start)
         return Term("weights", Interval.about(tensors, *ALLOCATOR) + extra, "bytes of the stored tensors, rotary table")
     known = start.quantization in ("", *LINEAR_BYTES) and family_of(model.architecture) is not None
     here = parameters(model, start.tensor_parallel)
     stages = start.pipeline_stages
     tensors = here.linear * linear_bytes(start) / stages + here.tables * start.element_bytes
+    tensors += _absorbed(model, start)
     spread = ALLOCATOR if known else (0.25, 2.0)
     return Term("weights", Interval.about(tensors, *spread) + extra, "the architecture's tensors, rotary table")
+
+
+def _absorbed(model: Transformer, start: Start) -> float:
+    """Latent attention keeps its expansion in 16 bits beside quantised weights (`process_weights_after_loading`)."""
+    if not model.latent_size or not start.quantization:
+        return 0
+    expansion = model.latent_size * model.attention_heads * (model.nope_head_size + model.value_head_size)
+    return start.element_bytes * model.layers * expansion / start.tensor_parallel / start.pipeline_stages
 
 
 def linear_bytes(start: Start) -> float:

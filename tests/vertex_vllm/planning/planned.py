@@ -1,0 +1,35 @@
+"""The models that tests of planning plan, and how they do it."""
+
+from dataclasses import replace
+from typing import Any
+
+from vertex_vllm.catalog import load_catalog
+from vertex_vllm.config import Deployment
+from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
+from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.plan import ServingPlan
+from vertex_vllm.planning.planner import plan_serving
+
+SERVE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve"
+START = ("python", "-m", "vllm.entrypoints.api_server", "--host=0.0.0.0", "--port=8080")
+
+
+def recorded(model_id: str) -> ModelFacts:
+    facts = load_catalog().facts(model_id)
+    assert isinstance(facts, ModelFacts)
+    return facts
+
+
+LLAMA_8B = recorded("meta-llama/Llama-3.1-8B")
+LLAMA_VISION = recorded("meta-llama/Llama-3.2-11B-Vision-Instruct")
+LLAMA_405B = recorded("meta-llama/Llama-3.1-405B-FP8")
+# A model that has no preset, so that the size rule decides.
+OTHER = replace(LLAMA_8B, model_id="someone/something", source="Hub", commit="c" * 40)
+
+
+def deployment(facts: ModelFacts, **parameters: Any) -> Deployment:
+    return deployment_from_parameters(deployment="test", model_id=facts.model_id, **parameters)
+
+
+def plan(facts: ModelFacts, **parameters: Any) -> ServingPlan:
+    return plan_serving(facts, deployment(facts, **parameters), load_catalog())

@@ -1,0 +1,75 @@
+"""Settings that change what a GPU holds: each is in the memory model, or makes the verdict uncertain and says why."""
+
+from typing import Any
+
+import pytest
+
+from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, deployment, plan
+from vertex_vllm.catalog import load_catalog
+from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.planner import explain_memory_of
+
+A100 = {"machine_type": "a2-highgpu-1g"}
+
+
+def terms(facts: ModelFacts, **parameters: Any) -> dict[str, str]:
+    """Name of a term → its amount in GiB, as people read it."""
+    lines = explain_memory_of(facts, deployment(facts, **parameters), load_catalog()).splitlines()
+    return {line[:16].strip(" −="): line[16:45].strip() for line in lines if line[:1] in "−=ro"}
+
+
+@pytest.mark.parametrize(
+    ("argument", "reason"),
+    [
+        ("--cpu-offload-gb=4", "--cpu-offload-gb changes how much of the weights stays off the GPU, which "),
+        ("--compilation-config={}", "--compilation-config changes which graphs are captured, which is not"),
+        ("--num-gpu-blocks-override=100", "--num-gpu-blocks-override changes what the cache takes, which "),
+        (
+            '--speculative-config={"method": "eagle3", "model": "someone/draft"}',
+            "what the draft of speculative decoding takes is not modelled",
+        ),
+        ("--speculative-config=[]", "what the draft of speculative decoding takes is not modelled"),
+        ('--speculative-config={"method": "ngram", "num_speculative_tokens": 3}', ""),
+        ("--enable-prefix-caching", ""),
+        ("--block-size=32", ""),
+        ("--enable-lora", ""),
+        ("--kv-cache-dtype=nvfp4", "how much a cache of nvfp4 takes is not known"),
+        # An A100 computes in no 8-bit floating point.
+        (
+            "--kv-cache-dtype=fp8",
+            "whether a card of compute capability 8.0 keeps an 8-bit cache depends on the kernel",
+        ),
+    ],
+)
+def test_what_the_model_does_not_know_is_uncertain_and_says_so(argument: str, reason: str) -> None:
+    memory = plan(OTHER, **A100, extra_args=[argument]).reasons["memory"]
+    assert memory.startswith("uncertain: " if reason else "fits: ")
+    assert reason in memory
+
+
+def test_weights_are_counted_in_the_type_that_they_are_computed_in() -> None:
+    assert terms(LLAMA_8B, **A100)["weights"] == "14.99 (14.96 to 15.08)"
+    assert terms(LLAMA_8B, machine_type="a2-highgpu-2g", dtype="float32")["weights"] == "15.02 (14.96 to 15.11)"
+
+
+def test_an_8_bit_cache_holds_twice_the_tokens() -> None:
+    l4 = {"machine_type": "g2-standard-12"}
+    plain, small = (
+        plan(LLAMA_8B, **l4, **extra).reasons["memory"] for extra in ({}, {"extra_args": ["--kv-cache-dtype=fp8"]})
+    )
+    assert "29520 tokens" in plain
+    assert "58528 tokens" in small
+
+
+def test_room_for_adapters_grows_with_their_rank_and_number() -> None:
+    # For each rank 81,920 numbers in each of 32 layers and 264,704 for the tables, in 16 bits.
+    small = terms(LLAMA_8B, **A100, extra_args=["--enable-lora"])
+    large = terms(LLAMA_8B, **A100, extra_args=["--enable-lora", "--max-loras=4", "--max-lora-rank=64"])
+    assert "LoRA" not in terms(LLAMA_8B, **A100)
+    assert (small["LoRA"], large["LoRA"]) == ("0.09 (0.04 to 0.17)", "1.38 (0.69 to 2.75)")
+
+
+def test_a_step_is_no_longer_than_all_sequences_together() -> None:
+    few = terms(LLAMA_8B, machine_type="a3-highgpu-1g", max_num_seqs=1, max_model_len=512)
+    many = terms(LLAMA_8B, machine_type="a3-highgpu-1g", max_num_seqs=1024, max_model_len=512)
+    assert few["activation"] != many["activation"]

@@ -1,0 +1,108 @@
+"""Plans compared whole."""
+
+from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_VISION, SERVE, START, plan
+from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
+
+
+def test_llama_3_1_8b_is_served_as_in_the_tutorial() -> None:
+    assert plan(LLAMA_8B) == ServingPlan(
+        deployment="test",
+        model_id="meta-llama/Llama-3.1-8B",
+        commit="",
+        region="us-central1",
+        machine_type="g2-standard-12",
+        accelerator_type="NVIDIA_L4",
+        accelerator_count=1,
+        spot=False,
+        min_replica_count=1,
+        max_replica_count=1,
+        image=f"{SERVE}:20251205_0916_RC01",
+        vllm_version="0.11.0 to 0.13.0",
+        args=(
+            *START,
+            "--tensor-parallel-size=1",
+            "--max-model-len=4096",
+            "--gpu-memory-utilization=0.9",
+            "--dtype=auto",
+            "--max-num-seqs=256",
+            "--disable-log-stats",
+        ),
+        port=8080,
+        predict_route="/generate",
+        health_route="/ping",
+        shared_memory_mb=16384,
+        deployment_timeout_seconds=7200,
+        dedicated_endpoint=True,
+        request_timeout_seconds=1800,
+        max_model_len=4096,
+        vision=False,
+        chat=False,
+        quota=QuotaNeed("CustomModelServingL4GPUsPerProjectPerRegion", "us-central1", accelerators=1, minimum=1),
+        reasons={
+            "machine_type": "what Google's tutorial serves this model on",
+            "memory": "fits: weights 15.0, activation 1.0, non-torch 0.2, CUDA graphs 0.0; 3.6 of 19.8 GiB for the "
+            "cache, 29520 tokens; up to max_model_len 23520, or max_num_seqs 1352",
+            "image": "newest image that Google names whose vLLM has LlamaForCausalLM; its version is inferred, not "
+            "published",
+            "args": "as Model Garden starts vLLM",
+            "max_model_len": "what Google's tutorial serves with; the model takes 131072",
+            "chat": "the repo has no chat template: it completes text, but does not chat; the model's Instruct "
+            "version, or a --chat-template in serving.extra_args, would",
+            "quota": "1 × NVIDIA_L4 a replica; replicas: 1",
+            "model_id": "facts from the catalogue",
+        },
+    )
+
+
+def test_llama_3_2_vision_gets_an_image_that_still_has_it_and_few_sequences() -> None:
+    assert plan(LLAMA_VISION, spot=True, max_replica_count=3, region="europe-west4") == ServingPlan(
+        deployment="test",
+        model_id="meta-llama/Llama-3.2-11B-Vision-Instruct",
+        commit="",
+        region="europe-west4",
+        machine_type="a2-highgpu-1g",
+        accelerator_type="NVIDIA_TESLA_A100",
+        accelerator_count=1,
+        spot=True,
+        min_replica_count=1,
+        max_replica_count=3,
+        image=f"{SERVE}:20250710_0916_RC01",
+        vllm_version="0.9.2",
+        args=(
+            *START,
+            "--tensor-parallel-size=1",
+            "--max-model-len=4096",
+            "--gpu-memory-utilization=0.9",
+            "--dtype=auto",
+            "--max-num-seqs=12",
+            "--disable-log-stats",
+            "--enforce-eager",
+            "--swap-space=16",
+        ),
+        port=8080,
+        predict_route="/generate",
+        health_route="/ping",
+        shared_memory_mb=16384,
+        deployment_timeout_seconds=7200,
+        dedicated_endpoint=True,
+        request_timeout_seconds=1800,
+        max_model_len=4096,
+        vision=True,
+        chat=True,
+        quota=QuotaNeed("CustomModelServingPreemptibleA100GPUsPerProjectPerRegion", "europe-west4", 3, 1),
+        reasons={
+            "machine_type": "what Google's tutorial serves this model on",
+            "memory": "fits: weights 19.9, activation 0.5, images 3.4, non-torch 0.2, CUDA graphs 0.0; 11.4 of 35.4 "
+            "GiB for the cache, 29189 tokens; up to max_model_len 63456, or max_num_seqs 40",
+            "image": "newest image that Google names whose vLLM has MllamaForConditionalGeneration, which had it "
+            "until 0.10.2",
+            "args": "as Model Garden starts vLLM; --enforce-eager --swap-space=16 for this model; --max-num-seqs=12: "
+            "256 images at once ran out of memory in Google's tutorial",
+            "max_model_len": "what Google's tutorial serves with; the model takes 131072",
+            "chat": "the repo has a chat template",
+            "quota": "1 × NVIDIA_TESLA_A100 a replica; replicas: 1 to 3",
+            "model_id": "facts from the catalogue, unverified: layers, hidden_size, attention_heads, key_value_heads, "
+            "head_size, context_length, parameters, weight_bytes, vocabulary, intermediate_size, "
+            "cross_attention_layers, image_tokens, image_width",
+        },
+    )
