@@ -24,6 +24,8 @@ class Revision:
 
     commit: str
     gated: bool
+    license: str = ""
+    """As the repo's card names it, for example `llama3.1`; empty where it names none."""
 
 
 def check_access(model_id: str, revision: str, token: str | None) -> Access:
@@ -49,7 +51,14 @@ def look_up(model_id: str, revision: str, token: str | None) -> Revision:
         model_id=model_id,
         revision=wanted,
     )
-    return Revision(check_commit(info.sha or ""), bool(info.gated))
+    return Revision(check_commit(info.sha or ""), bool(info.gated), _license(info.tags))
+
+
+def _license(tags: object) -> str:
+    """The Hub makes a tag `license:…` of what a card says."""
+    named = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+    found = next((tag.removeprefix("license:") for tag in named if tag.startswith("license:")), "")
+    return found if found.isprintable() else ""
 
 
 def _user(token: str) -> str:

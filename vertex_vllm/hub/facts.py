@@ -1,11 +1,13 @@
 """What a plan needs to know of a model, read from its repository without downloading a weight."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.access import look_up
 from vertex_vllm.hub.download import RepoReader
-from vertex_vllm.hub.listing import HubFile, list_files
+from vertex_vllm.hub.files import AnyFile, FileReader
+from vertex_vllm.hub.listing import list_files
 from vertex_vllm.hub.model_config import config_dtype, facts_from_config, has_chat_template
 from vertex_vllm.hub.safetensors import Weights, read_weights
 from vertex_vllm.hub.untrusted import parse_json
@@ -22,21 +24,45 @@ def read_facts(model_id: str, commit: str, token: str | None) -> ModelFacts:
     Raises PlanError naming the file and field that cannot be used, HubAccessError and ServiceError as `check_access`.
     """
     listing = list_files(model_id, commit, token)
-    gated = look_up(model_id, commit, token).gated
+    found = look_up(model_id, commit, token)
     with RepoReader(model_id, commit, token) as reader:
-        config = _read_json(reader, listing, "config.json")
-        if config is None:
-            raise PlanError(
-                "the repository has none", where="config.json", fix="Choose one that transformers can load."
-            )
-        weights = _weights(reader, weight_files(listing, read_index(reader, listing)), config)
-        chat_template = _has_chat_template(reader, listing)
-    return facts_from_config(
-        config, model_id=model_id, commit=commit, weights=weights, chat_template=chat_template, gated=gated
+        return facts_from_files(
+            reader,
+            listing,
+            model_id=model_id,
+            commit=commit,
+            gated=found.gated,
+            license_name=found.license,
+            source="Hub",
+        )
+
+
+def facts_from_files(
+    reader: FileReader[AnyFile],
+    listing: Sequence[AnyFile],
+    *,
+    model_id: str,
+    commit: str,
+    gated: bool,
+    license_name: str,
+    source: str,
+) -> ModelFacts:
+    """Facts from a model's files, wherever they lie. Raises PlanError naming the file and field."""
+    config = _read_json(reader, listing, "config.json")
+    if config is None:
+        raise PlanError("the repository has none", where="config.json", fix="Choose one that transformers can load.")
+    facts = facts_from_config(
+        config,
+        model_id=model_id,
+        commit=commit,
+        weights=_weights(reader, weight_files(listing, read_index(reader, listing)), config),
+        chat_template=_has_chat_template(reader, listing),
+        gated=gated,
     )
+    return replace(facts, license=license_name, source=source)
 
 
-def _weights(reader: RepoReader, files: Sequence[HubFile], config: Mapping[str, object]) -> Weights:
+def _weights(reader: FileReader[AnyFile], files: Sequence[AnyFile], config: Mapping[str, object]) -> Weights:
     if files[0].path.endswith(".safetensors"):
         return read_weights(reader, files)
     # Pickled weights have no header to read: their files' sizes are off by less than a thousandth.
@@ -44,14 +70,14 @@ def _weights(reader: RepoReader, files: Sequence[HubFile], config: Mapping[str, 
     return Weights(stored_bytes // (4 if config_dtype(config) in ("", "float32") else 2), stored_bytes, "")
 
 
-def _has_chat_template(reader: RepoReader, listing: Sequence[HubFile]) -> bool:
+def _has_chat_template(reader: FileReader[AnyFile], listing: Sequence[AnyFile]) -> bool:
     if any(file.path == "chat_template.jinja" for file in listing):
         return True
     named = (_read_json(reader, listing, name) for name in ("chat_template.json", "tokenizer_config.json"))
     return any(has_chat_template(parsed) for parsed in named if parsed is not None)
 
 
-def _read_json(reader: RepoReader, listing: Sequence[HubFile], path: str) -> dict[str, object] | None:
+def _read_json(reader: FileReader[AnyFile], listing: Sequence[AnyFile], path: str) -> dict[str, object] | None:
     file = next((file for file in listing if file.path == path), None)
     if file is None:
         return None

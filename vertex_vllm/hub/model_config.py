@@ -7,6 +7,7 @@ from importlib.resources import files
 import yaml
 
 from vertex_vllm.errors import PlanError
+from vertex_vllm.hub.rope import rope_of
 from vertex_vllm.hub.safetensors import Weights
 from vertex_vllm.hub.untrusted import is_count
 from vertex_vllm.planning.facts import ModelFacts
@@ -47,6 +48,7 @@ def facts_from_config(
     text = _text_part(config)
     heads = _count(text, _HEADS)
     hidden_size = _count(text, _HIDDEN_SIZE)
+    rope = rope_of(text)
     return ModelFacts(
         model_id=model_id,
         commit=commit,
@@ -60,13 +62,15 @@ def facts_from_config(
         attention_heads=heads,
         key_value_heads=_count(text, _KEY_VALUE_HEADS, heads),
         head_size=_count(text, ("head_dim",), hidden_size // heads),
-        context_length=_count(text, _CONTEXT),
+        context_length=rope.context_length(_count(text, _CONTEXT), str(text.get("model_type", ""))),
         vision=any(config.get(part) for part in _VISION_PARTS),
         chat_template=chat_template,
         custom_code=bool(config.get("auto_map")),
         gated=gated,
         source="Hub",
         transformer=transformer_from_config({**config, "text_config": text}),
+        groups=weights.groups,
+        rope_scaling=str(rope),
     )
 
 

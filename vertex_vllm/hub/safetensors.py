@@ -7,12 +7,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.download import RepoReader
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.files import AnyFile, FileReader, SizedFile
+from vertex_vllm.hub.tensor_groups import group_of
 from vertex_vllm.hub.untrusted import is_count, parse_json
+from vertex_vllm.planning.facts import TensorGroup
 
 # safetensors refuses longer headers itself: MAX_HEADER_SIZE in its tensor.rs.
 LONGEST_HEADER = 100_000_000
@@ -29,9 +30,11 @@ class Weights:
     bytes: int
     dtype: str
     """The safetensors name of the type of most parameters, for example `BF16`; empty where it is not known."""
+    groups: tuple[TensorGroup, ...] = ()
+    """By part of the model and type; empty where the tensors' names are not known."""
 
 
-def header_length(prefix: bytes, file: HubFile) -> int:
+def header_length(prefix: bytes, file: SizedFile) -> int:
     """Length of the JSON header that the first eight bytes announce. Raises PlanError."""
     length = int.from_bytes(prefix[:8], "little") if len(prefix) >= 8 else 0
     if not 0 < length <= min(LONGEST_HEADER, file.size - 8):
@@ -39,7 +42,7 @@ def header_length(prefix: bytes, file: HubFile) -> int:
     return length
 
 
-def tensors(header: bytes, file: HubFile) -> dict[str, Weights]:
+def tensors(header: bytes, file: SizedFile) -> dict[str, Weights]:
     """Tensor name → its count of numbers, bytes and type. Raises PlanError naming file and tensor."""
     entries = parse_json(header, file.path)
     entries.pop("__metadata__", None)
@@ -58,13 +61,26 @@ def total(found: Iterable[Weights]) -> Weights:
     return Weights(parameters, bytes_, by_dtype.most_common(1)[0][0] if by_dtype else "")
 
 
-def read_weights(reader: RepoReader, files: Iterable[HubFile]) -> Weights:
+def grouped(found: Iterable[tuple[str, Weights]]) -> tuple[TensorGroup, ...]:
+    """Tensors, by name, summed by part of the model and type."""
+    parameters: Counter[tuple[str, str]] = Counter()
+    bytes_: Counter[tuple[str, str]] = Counter()
+    for name, tensor in found:
+        key = (group_of(name), tensor.dtype)
+        parameters[key] += tensor.parameters
+        bytes_[key] += tensor.bytes
+    return tuple(TensorGroup(*key, parameters[key], bytes_[key]) for key in sorted(bytes_))
+
+
+def read_weights(reader: FileReader[AnyFile], files: Iterable[AnyFile]) -> Weights:
     """What safetensors files hold, from their headers alone. Raises PlanError for one that is malformed."""
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
-        return total(pool.map(lambda file: total(tensors(_read_header(reader, file), file).values()), files))
+        headers = pool.map(lambda file: tensors(_read_header(reader, file), file), files)
+        named = [tensor for header in headers for tensor in header.items()]
+    return replace(total(tensor for _, tensor in named), groups=grouped(named))
 
 
-def _read_header(reader: RepoReader, file: HubFile) -> bytes:
+def _read_header(reader: FileReader[AnyFile], file: AnyFile) -> bytes:
     begin = reader.read(file, 0, min(_FIRST_READ, file.size))
     end = 8 + header_length(begin, file)
     if end > len(begin):

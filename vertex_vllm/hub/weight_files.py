@@ -4,8 +4,7 @@ from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.download import RepoReader
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.files import AnyFile, FileReader
 from vertex_vllm.hub.untrusted import parse_json
 
 SAFETENSORS_INDEX = "model.safetensors.index.json"
@@ -18,7 +17,7 @@ _TRAINING = ("training_args.bin", "optimizer.bin", "*optimizer.pt", "*scheduler.
 _LONGEST_INDEX = 64 << 20
 
 
-def weight_files(listing: Sequence[HubFile], indexed: Collection[str]) -> tuple[HubFile, ...]:
+def weight_files(listing: Sequence[AnyFile], indexed: Collection[str]) -> tuple[AnyFile, ...]:
     """The files with the weights, ordered by path: safetensors where there are any, those of the index if there is one.
 
     `indexed` holds the file names of the repository's index, see `read_index`; it is empty without one.
@@ -39,7 +38,7 @@ def weight_files(listing: Sequence[HubFile], indexed: Collection[str]) -> tuple[
     )
 
 
-def weight_index(listing: Sequence[HubFile]) -> HubFile | None:
+def weight_index(listing: Sequence[AnyFile]) -> AnyFile | None:
     """The index that says which of several files hold the weights, if there is one."""
     by_path = {file.path: file for file in listing}
     if any("/" not in path and path.endswith(".safetensors") for path in by_path):
@@ -58,7 +57,7 @@ def parse_index(data: bytes, file: str) -> frozenset[str]:
     return names
 
 
-def read_index(reader: RepoReader, listing: Sequence[HubFile]) -> frozenset[str]:
+def read_index(reader: FileReader[AnyFile], listing: Sequence[AnyFile]) -> frozenset[str]:
     """File names in the repository's index, read from the Hub; empty where there is no index."""
     index = weight_index(listing)
     if index is None:
@@ -68,7 +67,7 @@ def read_index(reader: RepoReader, listing: Sequence[HubFile]) -> frozenset[str]
     return parse_index(reader.read(index), index.path)
 
 
-def _indexed(listing: Sequence[HubFile], indexed: Collection[str]) -> tuple[HubFile, ...]:
+def _indexed(listing: Sequence[AnyFile], indexed: Collection[str]) -> tuple[AnyFile, ...]:
     found = tuple(file for file in listing if file.path in indexed)
     if missing := sorted(set(indexed) - {file.path for file in found}):
         raise PlanError(f"names {missing[0]!r}, which the repository does not have", where="weight_map of the index")

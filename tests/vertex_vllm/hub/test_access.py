@@ -22,7 +22,7 @@ from vertex_vllm.errors import (
 from vertex_vllm.hub.access import Access, check_access
 from vertex_vllm.hub.facts import read_facts
 from vertex_vllm.hub.listing import list_files
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.facts import ModelFacts, TensorGroup
 from vertex_vllm.planning.transformer import Transformer
 
 CONFIG = b'{"architectures": ["LlamaForCausalLM"]}'
@@ -172,6 +172,7 @@ def test_facts_of_a_sharded_model(local: Any, llama: dict[str, bytes]) -> None:
             tied_embeddings=False,
             missing=("config.json: vocab_size", "config.json: intermediate_size"),
         ),
+        groups=(TensorGroup("other", "BF16", 20_001_011, 40_002_022),),
     )
 
 

@@ -188,6 +188,8 @@ PUBLISHED = [
     # Field names of its own, and no dtype: the weights tell.
     (GPT2_XL, "GPT2LMHeadModel", "bfloat16", "", 48, 1600, 25, 25, 64, 1024, False),
 ]
+# How the positions of those that stretch them are told.
+ROPE = {"LlamaForCausalLM": "llama3 × 8", "Gemma3ForConditionalGeneration": "linear × 8"}
 
 
 def facts(config: dict[str, Any], weights: Weights = WEIGHTS) -> ModelFacts:
@@ -219,6 +221,7 @@ def test_shapes_of_published_models(row: tuple[Any, ...]) -> None:
         gated=False,
         source="Hub",
         transformer=facts(config).transformer,
+        rope_scaling=ROPE.get(architecture, "") if "rope_scaling" in config.get("text_config", config) else "",
     )
     shape = facts(config).shape
     assert shape
