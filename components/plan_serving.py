@@ -27,10 +27,12 @@ def plan_serving(
     extra_args: list,
     min_replica_count: int,
     max_replica_count: int,
+    fallbacks: list,
     spot: bool,
     dedicated_endpoint: bool,
     request_timeout_seconds: int,
     deployment_timeout_seconds: int,
+    concurrency: int,
     plan: dsl.Output[dsl.Artifact],
 ) -> NamedTuple("Outputs", [("vision", bool), ("chat", bool)]):
     """Read the model's config.json and safetensors headers, and decide how it is served.
@@ -54,10 +56,12 @@ def plan_serving(
         extra_args: Further vLLM arguments, for example --enable-lora; they win over the planner's.
         min_replica_count: Replicas that always run.
         max_replica_count: Replicas at most; quota must cover them.
+        fallbacks: REGION/MACHINE_TYPE to take, in this order, when the machine is out of stock.
         spot: Cheaper machines that Google may take back at any time.
         dedicated_endpoint: Endpoint with a DNS name of its own: longer requests, larger payloads, streaming.
         request_timeout_seconds: Longest time for one request on a dedicated endpoint.
         deployment_timeout_seconds: Longest time until the container must be healthy.
+        concurrency: Questions under way at once: as many full requests the cache is to have room for.
         plan: The serving plan, JSON.
 
     Returns:
@@ -93,10 +97,12 @@ def plan_serving(
             extra_args=extra_args,
             min_replica_count=min_replica_count,
             max_replica_count=max_replica_count,
+            fallbacks=fallbacks,
             spot=spot,
             dedicated_endpoint=dedicated_endpoint,
             request_timeout_seconds=request_timeout_seconds,
             deployment_timeout_seconds=deployment_timeout_seconds,
+            concurrency=concurrency,
         )
         decided = plan_serving(read_facts(model_id, commit, hub_token(hf_token_secret)), asked, load_catalog())
         print(render_plan(decided))

@@ -37,6 +37,7 @@ def deploy(
     extra_args: list = [],
     min_replica_count: int = 1,
     max_replica_count: int = 1,
+    fallbacks: list = [],
     spot: bool = False,
     dedicated_endpoint: bool = True,
     request_timeout_seconds: int = 1800,
@@ -70,6 +71,7 @@ def deploy(
         extra_args: Further vLLM arguments, for example --enable-lora; they win over the planner's.
         min_replica_count: Replicas that always run.
         max_replica_count: Replicas at most; quota must cover them.
+        fallbacks: REGION/MACHINE_TYPE to take, in this order, when the machine is out of stock.
         spot: Cheaper machines that Google may take back at any time.
         dedicated_endpoint: Endpoint with a DNS name of its own: longer requests, larger payloads, streaming.
         request_timeout_seconds: Longest time for one request on a dedicated endpoint.
@@ -107,10 +109,12 @@ def deploy(
             extra_args=extra_args,
             min_replica_count=min_replica_count,
             max_replica_count=max_replica_count,
+            fallbacks=fallbacks,
             spot=spot,
             dedicated_endpoint=dedicated_endpoint,
             request_timeout_seconds=request_timeout_seconds,
             deployment_timeout_seconds=deployment_timeout_seconds,
+            concurrency=concurrency,
         ).set_caching_options(False)
         quota = check_quota(project=project, plan=planned.outputs["plan"]).set_caching_options(False)
         # Nothing is created before everything that can be refused for free has been asked.

@@ -28,17 +28,18 @@ def plan(config: Path, as_json: bool, hub: bool, explain: bool, project: str | N
     """
     from vertex_vllm.catalog import Missing, load_catalog
     from vertex_vllm.config import load_deployment
-    from vertex_vllm.planning.planner import explain_memory_of, plan_serving
+    from vertex_vllm.planning.memory.explain import explain_memory
+    from vertex_vllm.planning.planner import plan_serving
     from vertex_vllm.planning.render import render_plan
 
     deployment = load_deployment(config)
     catalog = load_catalog()
     recorded = catalog.facts(deployment.model.id)
     facts = hub_facts(deployment, project) if hub or isinstance(recorded, Missing) else recorded
-    if explain:
-        click.echo(explain_memory_of(facts, deployment, catalog), nl=False)
-        return
     decided = plan_serving(facts, deployment, catalog)
+    if explain:
+        click.echo(explain_memory(decided.memory) if decided.memory else decided.reasons["memory"], nl=False)
+        return
     click.echo(decided.to_json() if as_json else render_plan(decided), nl=False)
 
 

@@ -19,7 +19,11 @@ class Fault:
 
 def check_against_catalog(deployment: Deployment, catalog: Catalog) -> tuple[Fault, ...]:
     """All faults: an unknown machine, a region without it, accelerators not its own, a model in the wrong case."""
-    return (*_model_faults(deployment, catalog), *_machine_faults(deployment, catalog))
+    return (
+        *_model_faults(deployment, catalog),
+        *_machine_faults(deployment, catalog),
+        *_fallback_faults(deployment.serving, catalog),
+    )
 
 
 def _model_faults(deployment: Deployment, catalog: Catalog) -> Iterator[Fault]:
@@ -57,6 +61,18 @@ def _machine_faults(deployment: Deployment, catalog: Catalog) -> Iterator[Fault]
             ("serving", "accelerator_count"),
             f"{machine.machine} has {machine.count}, not {serving.accelerator_count}. Leave this line out",
         )
+
+
+def _fallback_faults(serving: Serving, catalog: Catalog) -> Iterator[Fault]:
+    for number, named in enumerate(serving.fallbacks):
+        region, _, name = named.partition("/")
+        machine = catalog.find_machine(name)
+        if isinstance(machine, Missing):
+            known = machine.hint or f"Known: {', '.join(catalog.machines)}"
+            yield Fault(("serving", "fallbacks", number), f"unknown machine {name}. {known}")
+        elif region not in machine.regions:
+            where = ", ".join(machine.regions)
+            yield Fault(("serving", "fallbacks", number), f"no {name} in {region}. It is in: {where}")
 
 
 def _region_faults(region: str, serving: Serving, catalog: Catalog) -> Iterator[Fault]:

@@ -137,6 +137,11 @@ class Serving(Section):
     max_replica_count: int = Field(
         default=1, ge=1, le=1000, validate_default=True, description="Replicas at most; quota must cover them."
     )
+    fallbacks: list[Annotated[str, Field(max_length=127, pattern=shapes.PLACE)]] = Field(
+        default_factory=list,
+        max_length=8,
+        description="REGION/MACHINE_TYPE to take, in this order, when the machine is out of stock.",
+    )
     spot: bool = Field(default=False, description="Cheaper machines that Google may take back at any time.")
     dedicated_endpoint: bool = Field(
         default=True, description="Endpoint with a DNS name of its own: longer requests, larger payloads, streaming."

@@ -35,6 +35,7 @@ _PATHS: dict[str, tuple[str, ...]] = {
     "extra_args": ("serving", "extra_args"),
     "min_replica_count": ("serving", "min_replica_count"),
     "max_replica_count": ("serving", "max_replica_count"),
+    "fallbacks": ("serving", "fallbacks"),
     "spot": ("serving", "spot"),
     "dedicated_endpoint": ("serving", "dedicated_endpoint"),
     "request_timeout_seconds": ("serving", "request_timeout_seconds"),

@@ -31,6 +31,9 @@ HF_TOKEN_SECRET = _form(
 )
 PROJECT = _form(r"^([a-z][a-z0-9.:-]{4,61}[a-z0-9])?$", "a project id, for example my-project-123")
 REGION = _form(r"^[a-z]+-[a-z]+[0-9]+$", "a Google Cloud region, for example us-central1")
+PLACE = _form(
+    r"^[a-z]+-[a-z]+[0-9]+/[a-z0-9]+(-[a-z0-9]+)*$", "REGION/MACHINE_TYPE, for example us-east4/g2-standard-12"
+)
 BUCKET = _form(
     r"^([a-z0-9][a-z0-9_.-]{1,61}[a-z0-9])?$",
     "a bucket's name without gs://: 3 to 63 lower-case letters, digits, hyphens, dots and underscores",

@@ -5,6 +5,13 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from vertex_vllm.planning.memory.account import MemoryAccount
+from vertex_vllm.planning.memory.estimate import Verdict
+from vertex_vllm.planning.offers import Offer
+
+# What only explains the decision, or compares it with others: it changes nothing that is served.
+_TOLD = ("reasons", "verdict", "usd_per_hour", "requests", "concurrency", "memory", "alternatives", "fallbacks")
+
 
 @dataclass(frozen=True)
 class QuotaNeed:
@@ -52,12 +59,27 @@ class ServingPlan:
     quota: QuotaNeed
     reasons: dict[str, str]
     """Field of this plan → why it has its value, for people."""
+    verdict: Verdict = "uncertain"
+    """Whether the model fits the machine."""
+    usd_per_hour: float | None = None
+    """Of one replica: Compute Engine's list price in this region; None: no dated source."""
+    requests: int | None = None
+    """Requests of `max_model_len` that the cache holds at once, at worst; None: not known."""
+    concurrency: int = 0
+    """As many as were asked for."""
+    memory: MemoryAccount | None = None
+    """None: the model's shape is not known."""
+    alternatives: tuple[Offer, ...] = ()
+    """The other machines of the region, the best first, each with why it was not taken."""
+    fallbacks: tuple["ServingPlan", ...] = ()
+    """What to serve with when the machine is out of stock, in this order; each a plan of its own, without fallbacks."""
 
     @property
     def config_hash(self) -> str:
         """Ten hexadecimal digits that change whenever what would be served changes; reasons do not count."""
         decided: dict[str, Any] = asdict(self)
-        del decided["reasons"]
+        for name in _TOLD:
+            del decided[name]
         return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:10]
 
     def to_json(self) -> str:
@@ -65,7 +87,18 @@ class ServingPlan:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        fields = json.loads(text)
-        fields["args"] = tuple(fields["args"])
-        fields["quota"] = QuotaNeed(**fields["quota"])
-        return cls(**fields)
+        return cls._from_fields(json.loads(text))
+
+    @classmethod
+    def _from_fields(cls, fields: dict[str, Any]) -> Self:
+        memory = fields.get("memory")
+        return cls(
+            **{
+                **fields,
+                "args": tuple(fields["args"]),
+                "quota": QuotaNeed(**fields["quota"]),
+                "memory": MemoryAccount.from_fields(memory) if memory else None,
+                "alternatives": tuple(Offer(**offer) for offer in fields.get("alternatives", ())),
+                "fallbacks": tuple(map(cls._from_fields, fields.get("fallbacks", ()))),
+            }
+        )

@@ -1,15 +1,19 @@
 """From facts, deployment and catalogue to a `ServingPlan`. Opens nothing, asks nobody."""
 
+from dataclasses import replace
+
 from vertex_vllm.catalog import Catalog
 from vertex_vllm.config.catalogue_check import check_against_catalog
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.errors import PlanError
 from vertex_vllm.planning.arguments import PORT, build_arguments
 from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.headroom import Quotas
 from vertex_vllm.planning.images import choose_image
-from vertex_vllm.planning.machines import MachineChoice, Requirements, choose_machine
-from vertex_vllm.planning.memory.explain import explain_memory
+from vertex_vllm.planning.machines import MachineChoice, choose_machine
+from vertex_vllm.planning.memory.account import MemoryAccount
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
+from vertex_vllm.planning.requirements import Requirements
 from vertex_vllm.planning.settings import Argument, Settings, parse_arguments, settle
 from vertex_vllm.planning.size_rule import SHARED_MEMORY_MB
 
@@ -18,15 +22,29 @@ PREDICT_ROUTE = "/generate"
 HEALTH_ROUTE = "/ping"
 
 
-def plan_serving(facts: ModelFacts, deployment: Deployment, catalog: Catalog) -> ServingPlan:
-    """Decide everything that serving needs, with the reason for each choice.
+def plan_serving(
+    facts: ModelFacts, deployment: Deployment, catalog: Catalog, quotas: Quotas | None = None
+) -> ServingPlan:
+    """Decide everything that serving needs, with the reason for each choice, and the same for each fallback.
+
+    `quotas` is what somebody has read of the project's quotas; without, they play no part.
 
     Raises:
         PlanError: the model cannot be served as asked; the message says what is in the way, `fix` what would change it.
     """
+    plan = _plan_one(facts, deployment, catalog, quotas or {})
+    fallbacks = tuple(
+        _plan_fallback(number, named, facts, deployment, catalog)
+        for number, named in enumerate(deployment.serving.fallbacks)
+    )
+    _check_distinct(plan, fallbacks)
+    return replace(plan, fallbacks=fallbacks)
+
+
+def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quotas: Quotas) -> ServingPlan:
     serving = deployment.serving
     preset = catalog.preset(facts.model_id)
-    required, extra = _require(facts, deployment, catalog)
+    required, extra = _require(facts, deployment, catalog, quotas)
     settings, image = required.settings, required.image
     choice = choose_machine(required, preset)
     arguments = build_arguments(settings, choice.tensor_parallel, facts, image, preset, extra, catalog)
@@ -67,27 +85,52 @@ def plan_serving(facts: ModelFacts, deployment: Deployment, catalog: Catalog) ->
             "quota": f"{choice.machine.count} × {choice.accelerator.accelerator} a replica; {_replicas(deployment)}",
             "model_id": f"facts from {facts.source}",
         },
+        verdict=choice.offer.verdict,
+        usd_per_hour=choice.offer.usd_per_hour,
+        requests=choice.offer.requests,
+        concurrency=required.concurrency,
+        memory=MemoryAccount.of(choice.memory) if choice.memory else None,
+        alternatives=choice.alternatives,
     )
 
 
-def explain_memory_of(facts: ModelFacts, deployment: Deployment, catalog: Catalog) -> str:
-    """The memory of the machine that `plan_serving` chooses, unfolded into its terms; ends with a newline.
+def _plan_fallback(number: int, named: str, facts: ModelFacts, deployment: Deployment, catalog: Catalog) -> ServingPlan:
+    """The plan for one (region, machine) in the place of the first. Raises PlanError that names the entry."""
+    region, _, machine = named.partition("/")
+    place = deployment.google_cloud.model_copy(update={"region": region})
+    other = {"machine_type": machine, "accelerator_type": "", "accelerator_count": 0, "fallbacks": []}
+    serving = deployment.serving.model_copy(update=other)
+    elsewhere = deployment.model_copy(update={"google_cloud": place, "serving": serving})
+    try:
+        return replace(_plan_one(facts, elsewhere, catalog, {}), alternatives=())
+    except PlanError as error:
+        raise PlanError(error.message, where=f"serving.fallbacks.{number}: {named}", fix=error.fix) from error
 
-    Raises PlanError as `plan_serving`.
-    """
-    required, _ = _require(facts, deployment, catalog)
-    choice = choose_machine(required, catalog.preset(facts.model_id))
-    return explain_memory(choice.memory) if choice.memory else f"{choice.memory_reason}\n"
+
+def _check_distinct(plan: ServingPlan, fallbacks: tuple[ServingPlan, ...]) -> None:
+    """Trying the same again is no fallback."""
+    seen = {(plan.region, plan.machine_type)}
+    for number, fallback in enumerate(fallbacks):
+        place = (fallback.region, fallback.machine_type)
+        if place in seen:
+            raise PlanError(
+                f"{fallback.machine_type} in {fallback.region} is tried before",
+                where=f"serving.fallbacks.{number}",
+                fix="Leave it out",
+            )
+        seen.add(place)
 
 
-def _require(facts: ModelFacts, deployment: Deployment, catalog: Catalog) -> tuple[Requirements, tuple[Argument, ...]]:
+def _require(
+    facts: ModelFacts, deployment: Deployment, catalog: Catalog, quotas: Quotas
+) -> tuple[Requirements, tuple[Argument, ...]]:
     """What the choice of a machine rests on, and the deployment's own arguments."""
     _check_deployment(deployment, catalog)
     extra = parse_arguments(deployment.serving.extra_args, catalog)
     settings = settle(facts, deployment.serving, catalog.preset(facts.model_id), extra)
     _check_consent(facts, settings)
     image = choose_image(facts, deployment.serving.image, catalog)
-    return Requirements(facts, settings, image, deployment, catalog), extra
+    return Requirements(facts, settings, image, deployment, catalog, quotas), extra
 
 
 def _check_deployment(deployment: Deployment, catalog: Catalog) -> None:

@@ -2,10 +2,13 @@
 
 import textwrap
 
+from vertex_vllm.catalog.prices import BASIS
+from vertex_vllm.planning.offers import Offer
 from vertex_vllm.planning.plan import ServingPlan
 
 _WIDTH = 110
 _LABEL = 18
+_MOST_SHOWN = 4
 
 
 def render_plan(plan: ServingPlan) -> str:
@@ -21,6 +24,7 @@ def render_plan(plan: ServingPlan) -> str:
             plan.reasons.get("machine_type", ""),
         ),
         *([("Memory", plan.reasons["memory"], "")] if "memory" in plan.reasons else []),
+        ("Price", _price(plan), ""),
         ("Image", f"{plan.image}, vLLM {plan.vllm_version}", plan.reasons.get("image", "")),
         ("Arguments", " ".join(plan.args), plan.reasons.get("args", "")),
         ("Context", f"{plan.max_model_len} tokens", plan.reasons.get("max_model_len", "")),
@@ -39,7 +43,47 @@ def render_plan(plan: ServingPlan) -> str:
             plan.reasons.get("quota", ""),
         ),
     ]
+    rows += [("Fallbacks" if not number else "", *_fallback(plan)) for number, plan in enumerate(plan.fallbacks)]
+    rows += _alternatives(plan)
     return "".join(_row(*row) for row in rows)
+
+
+def _price(plan: ServingPlan) -> str:
+    if plan.usd_per_hour is None:
+        return "unknown: the catalogue has no dated price for this machine in this region"
+    least, most = plan.usd_per_hour * plan.min_replica_count, plan.usd_per_hour * plan.max_replica_count
+    told = f"{least:.2f}" if least == most else f"{least:.2f} to {most:.2f}"
+    return f"{told} USD/h ({BASIS})"
+
+
+def _fallback(plan: ServingPlan) -> tuple[str, str]:
+    accelerators = f"{plan.accelerator_count} × {plan.accelerator_type}"
+    return f"{plan.machine_type}, {accelerators}, in {plan.region}, {_hourly(plan.usd_per_hour)}", plan.reasons[
+        "memory"
+    ]
+
+
+def _alternatives(plan: ServingPlan) -> list[tuple[str, str, str]]:
+    """Those that are worth a look: the next that fit, and the tutorial's. All of them are in the JSON."""
+    fitting = [offer for offer in plan.alternatives if offer.verdict == "fits"][:_MOST_SHOWN]
+    shown = fitting + [offer for offer in plan.alternatives if offer.tutorial and offer not in fitting]
+    rows = [("Alternatives" if not number else "", *_offer(offer)) for number, offer in enumerate(shown)]
+    more = len(plan.alternatives) - len(shown)
+    return [*rows, ("", f"and {more} more, which --json lists", "")] if rows and more else rows
+
+
+def _offer(offer: Offer) -> tuple[str, str]:
+    room = "" if offer.requests is None else f", room for {offer.requests} full requests"
+    tutorial = ", as in Google's tutorial" if offer.tutorial else ""
+    value = (
+        f"{offer.machine_type}, {offer.accelerator_count} × {offer.accelerator_type}, {_hourly(offer.usd_per_hour)}: "
+        f"{offer.verdict}{room}{tutorial}"
+    )
+    return value, offer.why_not
+
+
+def _hourly(price: float | None) -> str:
+    return "price unknown" if price is None else f"{price:.2f} USD/h"
 
 
 def _row(label: str, value: str, reason: str) -> str:

@@ -91,7 +91,9 @@ def test_a_mistake_in_the_arguments_says_what_to_do(arguments: tuple[str, ...], 
 def test_plan_as_json_is_the_plan() -> None:
     answer = run("plan", "configs/llama-3.2-11b-vision-instruct.yaml", "--json")
     plan = json.loads(answer.stdout)
-    assert (plan["machine_type"], plan["accelerator_type"]) == ("a2-highgpu-1g", "NVIDIA_TESLA_A100")
+    assert (plan["machine_type"], plan["accelerator_type"]) == ("g2-standard-24", "NVIDIA_L4")
+    assert plan["alternatives"][0]["machine_type"] == "a2-highgpu-1g"
+    assert [line["name"] for line in plan["memory"]["deducted"]][:2] == ["weights", "activation"]
     assert plan["image"].endswith(":20250710_0916_RC01")
 
 

@@ -49,6 +49,7 @@ DEPLOY_VALUES = {
     "extra_args": ["--enable-lora"],
     "min_replica_count": 1,
     "max_replica_count": 2,
+    "fallbacks": [],
     "spot": True,
     "dedicated_endpoint": True,
     "request_timeout_seconds": 1800,

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vertex_vllm.catalog.versions import VersionRange
+from vertex_vllm.planning.memory.account import MemoryAccount
 from vertex_vllm.planning.memory.cache import cache_layout, token_bytes_of_layer
 from vertex_vllm.planning.memory.estimate import estimate_memory
 from vertex_vllm.planning.memory.explain import explain_memory
@@ -203,7 +204,7 @@ def test_limits_fit_and_one_more_does_not() -> None:
 
 
 def test_every_term_is_unfolded_with_its_source() -> None:
-    text = explain_memory(estimate_memory(model(LLAMA_8B), ON_L4))
+    text = explain_memory(MemoryAccount.of(estimate_memory(model(LLAMA_8B), ON_L4)))
     names = [line.split("  ")[0] for line in text.splitlines()[:7]]
     assert names == [
         "requested",

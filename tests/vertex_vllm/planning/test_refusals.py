@@ -29,8 +29,8 @@ from vertex_vllm.planning.planner import plan_serving
             {"machine_type": "g2-standard-12"},
             "serving.machine_type: g2-standard-12 cannot serve meta-llama/Llama-3.2-11B-Vision-Instruct: at best 3.6 "
             "GiB too little before any cache (weights 19.9, activation 0.5, images 3.4, non-torch 0.2 "
-            "GiB). Take a2-highgpu-1g, as Google's tutorial "
-            "does, or leave this out",
+            "GiB). Take g2-standard-24, the cheapest that fits, "
+            "or leave this out",
         ),
         (
             LLAMA_VISION,
@@ -49,8 +49,8 @@ from vertex_vllm.planning.planner import plan_serving
             LLAMA_VISION,
             {"machine_type": "g4-standard-48"},
             "serving.machine_type: g4-standard-48 cannot serve meta-llama/Llama-3.2-11B-Vision-Instruct: "
-            "NVIDIA_RTX_PRO_6000 needs vLLM 0.10.1 or later, the image has vLLM 0.9.2. Take a2-highgpu-1g, as Google's "
-            "tutorial does, or leave this out",
+            "NVIDIA_RTX_PRO_6000 needs vLLM 0.10.1 or later, the image has vLLM 0.9.2. Take g2-standard-24, the "
+            "cheapest that fits, or leave this out",
         ),
         (
             recorded("meta-llama/Llama-3.2-1B"),
@@ -62,19 +62,20 @@ from vertex_vllm.planning.planner import plan_serving
             replace(LLAMA_8B, quantization="fbgemm_fp8"),
             {"machine_type": "n1-standard-8", "dtype": "float16"},
             "serving.machine_type: n1-standard-8 cannot serve meta-llama/Llama-3.1-8B: NVIDIA_TESLA_T4 has compute "
-            "capability 7.5, fbgemm_fp8 needs 8.0. Take g2-standard-12, as Google's tutorial does, or leave this out",
+            "capability 7.5, fbgemm_fp8 needs 8.0. Take g2-standard-12, the cheapest that fits, as Google's "
+            "tutorial does, or leave this out",
         ),
         (
             replace(OTHER, attention_heads=9, key_value_heads=3),
             {"machine_type": "g2-standard-24"},
             "serving.machine_type: g2-standard-24 cannot serve someone/something: 9 attention heads cannot be split "
-            "over 2 accelerators. Take g2-standard-12, the cheapest that fits",
+            "over 2 accelerators. Take g2-standard-12, the cheapest that fits, or leave this out",
         ),
         (
             OTHER,
             {"machine_type": "g2-standard-24", "extra_args": ["--tensor-parallel-size=4"]},
             "serving.machine_type: g2-standard-24 cannot serve someone/something: it has 2 accelerators, and the "
-            "arguments ask for 4. Take g2-standard-48, the cheapest that fits",
+            "arguments ask for 4. Take g2-standard-48, the cheapest that fits, or leave this out",
         ),
         (
             replace(OTHER, weight_bytes=2_000_000_000_000),
@@ -88,15 +89,15 @@ from vertex_vllm.planning.planner import plan_serving
             LLAMA_405B,
             {"region": "me-west1"},
             "serving: no machine in me-west1 fits meta-llama/Llama-3.1-405B-FP8; the largest, a2-highgpu-8g: at best "
-            "22.8 GiB too little before any cache (weights 57.7, activation 0.6, non-torch 0.8 GiB). "
-            "This would change it: a2-ultragpu-8g "
-            "in asia-southeast1, a3-highgpu-8g in asia-east1, a smaller or quantised model",
+            "22.8 GiB too little before any cache (weights 57.7, activation 0.6, non-torch 0.8 GiB); the tutorial's "
+            "a3-highgpu-8g is not possible here. This would change it: a2-ultragpu-8g in asia-southeast1, "
+            "a3-highgpu-8g in asia-east1, a smaller or quantised model",
         ),
         (
             OTHER,
             {"accelerator_type": "NVIDIA_L4", "accelerator_count": 1, "max_model_len": 100_000},
             "serving: no machine in us-central1 fits someone/something; the largest, g2-standard-4: one request of "
-            "100000 tokens needs 12.21 GiB of cache, 4.11 are left at best. This would change it: g2-standard-24 "
+            "100000 tokens needs 12.21 GiB of cache, 4.11 are left at best. This would change it: g2-standard-48 "
             "(no accelerator_type, no accelerator_count), serving.max_model_len: 12500, a smaller or quantised model",
         ),
         (

@@ -4,18 +4,17 @@ from typing import Any
 
 import pytest
 
-from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, deployment, plan
-from vertex_vllm.catalog import load_catalog
+from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, plan
 from vertex_vllm.planning.facts import ModelFacts
-from vertex_vllm.planning.planner import explain_memory_of
 
 A100 = {"machine_type": "a2-highgpu-1g"}
 
 
 def terms(facts: ModelFacts, **parameters: Any) -> dict[str, str]:
     """Name of a term → its amount in GiB, as people read it."""
-    lines = explain_memory_of(facts, deployment(facts, **parameters), load_catalog()).splitlines()
-    return {line[:16].strip(" −="): line[16:45].strip() for line in lines if line[:1] in "−=ro"}
+    account = plan(facts, **parameters).memory
+    assert account is not None
+    return {line.name: str(line.amount) for line in account.deducted}
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from vertex_vllm.cli import vertex_vllm
 from vertex_vllm.config import load_deployment
 from vertex_vllm.errors import PlanError
 from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.memory.explain import explain_memory
 from vertex_vllm.planning.plan import ServingPlan
-from vertex_vllm.planning.planner import explain_memory_of, plan_serving
+from vertex_vllm.planning.planner import plan_serving
 
 CONFIG = """\
 name: failing
@@ -48,11 +49,15 @@ def test_256_images_at_once_run_out_of_memory(config: Path) -> None:
     assert str(caught.value) == (
         f"serving.machine_type: a2-highgpu-1g cannot serve {VISION}: at best 50.7 GiB too little before any cache "
         "(weights 19.9, activation 0.6, images 73.1, non-torch 0.2 GiB). serving.max_num_seqs: 40 would fit; or take "
-        "a3-ultragpu-8g, the cheapest that fits"
+        "a3-ultragpu-8g, which fits; what it costs is not known"
     )
     assert plan(config, VISION, "{machine_type: a2-highgpu-1g, max_num_seqs: 40}").reasons["memory"].startswith("fits")
-    # What the tutorial proposes.
-    assert plan(config, VISION, "{max_num_seqs: 12}").machine_type == "a2-highgpu-1g"
+    # What the tutorial proposes, on its machine; and without naming one, what costs less.
+    tutorials = plan(config, VISION, "{machine_type: a2-highgpu-1g, max_num_seqs: 12}")
+    assert tutorials.reasons["memory"].startswith("fits")
+    cheaper = plan(config, VISION, "{max_num_seqs: 12}")
+    assert (cheaper.machine_type, cheaper.usd_per_hour) == ("g2-standard-24", 2.0008)
+    assert next(offer for offer in cheaper.alternatives if offer.tutorial).machine_type == "a2-highgpu-1g"
 
 
 def test_without_a_machine_it_says_why_not_the_tutorials(config: Path) -> None:
@@ -67,8 +72,8 @@ def test_a_context_longer_than_the_cache_is_refused_with_the_longest_that_fits(c
         plan(config, TEXT, "{machine_type: g2-standard-12, max_model_len: 65536}")
     assert str(caught.value) == (
         f"serving.machine_type: g2-standard-12 cannot serve {TEXT}: one request of 65536 tokens needs 8.00 GiB of "
-        "cache, 4.11 are left at best. serving.max_model_len: 23296 would fit; or take g2-standard-24, the cheapest "
-        "that fits"
+        "cache, 4.11 are left at best. serving.max_model_len: 23296 would fit; or take g2-standard-48, the cheapest "
+        "that fits, or leave this out"
     )
     longest = plan(config, TEXT, "{machine_type: g2-standard-12, max_model_len: 23296}")
     assert longest.reasons["memory"].startswith("fits")
@@ -87,11 +92,9 @@ def test_the_11b_vision_model_does_not_fit_the_l4_of_the_tutorials_text(config: 
 
 
 def test_every_number_of_a_verdict_is_unfolded(config: Path) -> None:
-    plan(config, VISION, "{}")
-    catalog = load_catalog()
-    facts = catalog.facts(VISION)
-    assert isinstance(facts, ModelFacts)
-    lines = explain_memory_of(facts, load_deployment(config), catalog).splitlines()
+    account = plan(config, VISION, "{}").memory
+    assert account is not None
+    lines = explain_memory(account).splitlines()
     assert [line[:16].rstrip() for line in lines[:8]] == [
         "requested",
         "− weights",

@@ -1,11 +1,20 @@
 """Plans compared whole."""
 
+from dataclasses import replace
+from typing import Any
+
 from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_VISION, SERVE, START, plan
+from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 
 
+def decided(facts: ModelFacts, **parameters: Any) -> ServingPlan:
+    """Without what has tests of its own."""
+    return replace(plan(facts, **parameters), alternatives=(), memory=None)
+
+
 def test_llama_3_1_8b_is_served_as_in_the_tutorial() -> None:
-    assert plan(LLAMA_8B) == ServingPlan(
+    assert decided(LLAMA_8B) == ServingPlan(
         deployment="test",
         model_id="meta-llama/Llama-3.1-8B",
         commit="",
@@ -39,7 +48,8 @@ def test_llama_3_1_8b_is_served_as_in_the_tutorial() -> None:
         chat=False,
         quota=QuotaNeed("CustomModelServingL4GPUsPerProjectPerRegion", "us-central1", accelerators=1, minimum=1),
         reasons={
-            "machine_type": "what Google's tutorial serves this model on",
+            "machine_type": "what Google's tutorial serves this model on, and the cheapest in us-central1 that fits "
+            "with room for 4 full requests at once (1.00 USD/h, Compute Engine's list price in us-central1)",
             "memory": "fits: weights 15.0, activation 1.0, non-torch 0.2, CUDA graphs 0.0; 3.6 of 19.8 GiB for the "
             "cache, 29520 tokens; up to max_model_len 23520, or max_num_seqs 1352",
             "image": "newest image that Google names whose vLLM has LlamaForCausalLM; its version is inferred, not "
@@ -51,18 +61,22 @@ def test_llama_3_1_8b_is_served_as_in_the_tutorial() -> None:
             "quota": "1 × NVIDIA_L4 a replica; replicas: 1",
             "model_id": "facts from the catalogue",
         },
+        verdict="fits",
+        usd_per_hour=1.0004,
+        requests=5,
+        concurrency=4,
     )
 
 
 def test_llama_3_2_vision_gets_an_image_that_still_has_it_and_few_sequences() -> None:
-    assert plan(LLAMA_VISION, spot=True, max_replica_count=3, region="europe-west4") == ServingPlan(
+    assert decided(LLAMA_VISION, spot=True, max_replica_count=3, region="europe-west4") == ServingPlan(
         deployment="test",
         model_id="meta-llama/Llama-3.2-11B-Vision-Instruct",
         commit="",
         region="europe-west4",
-        machine_type="a2-highgpu-1g",
-        accelerator_type="NVIDIA_TESLA_A100",
-        accelerator_count=1,
+        machine_type="g2-standard-24",
+        accelerator_type="NVIDIA_L4",
+        accelerator_count=2,
         spot=True,
         min_replica_count=1,
         max_replica_count=3,
@@ -70,7 +84,7 @@ def test_llama_3_2_vision_gets_an_image_that_still_has_it_and_few_sequences() ->
         vllm_version="0.9.2",
         args=(
             *START,
-            "--tensor-parallel-size=1",
+            "--tensor-parallel-size=2",
             "--max-model-len=4096",
             "--gpu-memory-utilization=0.9",
             "--dtype=auto",
@@ -89,20 +103,26 @@ def test_llama_3_2_vision_gets_an_image_that_still_has_it_and_few_sequences() ->
         max_model_len=4096,
         vision=True,
         chat=True,
-        quota=QuotaNeed("CustomModelServingPreemptibleA100GPUsPerProjectPerRegion", "europe-west4", 3, 1),
+        quota=QuotaNeed("CustomModelServingPreemptibleL4GPUsPerProjectPerRegion", "europe-west4", 6, 2),
         reasons={
-            "machine_type": "what Google's tutorial serves this model on",
-            "memory": "fits: weights 19.9, activation 0.5, images 3.4, non-torch 0.2, CUDA graphs 0.0; 11.4 of 35.4 "
-            "GiB for the cache, 29189 tokens; up to max_model_len 63456, or max_num_seqs 40",
+            "machine_type": "the cheapest in europe-west4 that fits with room for 4 full requests at once (1.12 USD/h, "
+            "Compute Engine's spot price in us-central1); Google's tutorial serves it on a2-highgpu-1g, at 1.93 USD/h",
+            "memory": "fits: weights 10.0, activation 0.3, images 3.4, non-torch 0.8, CUDA graphs 0.0; 5.3 of 19.8 GiB "
+            "for the cache, 27287 tokens; up to max_model_len 46880, or max_num_seqs 22",
             "image": "newest image that Google names whose vLLM has MllamaForConditionalGeneration, which had it "
             "until 0.10.2",
             "args": "as Model Garden starts vLLM; --enforce-eager --swap-space=16 for this model; --max-num-seqs=12: "
             "256 images at once ran out of memory in Google's tutorial",
             "max_model_len": "what Google's tutorial serves with; the model takes 131072",
             "chat": "the repo has a chat template",
-            "quota": "1 × NVIDIA_TESLA_A100 a replica; replicas: 1 to 3",
+            "quota": "2 × NVIDIA_L4 a replica; replicas: 1 to 3",
             "model_id": "facts from the catalogue, unverified: layers, hidden_size, attention_heads, key_value_heads, "
             "head_size, context_length, parameters, weight_bytes, vocabulary, intermediate_size, "
             "cross_attention_layers, image_tokens, image_width",
         },
+        verdict="fits",
+        # No price of europe-west4 has a dated source.
+        usd_per_hour=None,
+        requests=5,
+        concurrency=4,
     )

@@ -51,6 +51,11 @@ class MemoryEstimate:
         return max(0, int(self.cache.likely // self.layout.block_bytes)) if self.layout.block_bytes else 0
 
     @property
+    def requests_at_worst(self) -> int:
+        """Requests of `max_model_len` tokens that the cache surely holds at once."""
+        return int(max(0.0, self.cache.low) // self.needed) if self.needed else 0
+
+    @property
     def cache_tokens(self) -> int:
         return self.layout.tokens_in(self.blocks, self.start)
 

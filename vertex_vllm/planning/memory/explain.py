@@ -1,24 +1,21 @@
-"""An estimate unfolded into its terms, for people."""
+"""A memory account unfolded into its lines, for people."""
 
-from vertex_vllm.planning.memory.estimate import MemoryEstimate
-from vertex_vllm.planning.memory.interval import GIB
-from vertex_vllm.planning.memory.remedies import largest_sequences, longest_context
+from vertex_vllm.planning.memory.account import Line, MemoryAccount
 
 
-def explain_memory(estimate: MemoryEstimate) -> str:
+def explain_memory(account: MemoryAccount) -> str:
     """One line a term, GiB on one GPU with both ends where they differ, its source behind it; ends with a newline."""
-    start = estimate.start
-    total = f"{start.total_bytes / GIB:.2f} × {start.gpu_memory_utilization:g}, vLLM's share of one GPU"
-    lines = [_line("requested", f"{estimate.requested / GIB:.2f}", total)]
-    lines += [_line(f"− {term.name}", str(term.amount), term.source) for term in estimate.terms]
-    lines.append(_line("= KV cache", str(estimate.cache), f"{estimate.blocks} blocks, {estimate.cache_tokens} tokens"))
-    lines.append(_line("one request", f"{estimate.needed / GIB:.2f}", f"max_model_len {start.max_model_len}"))
-    lines.append(f"{estimate.verdict}{': ' if estimate.reasons else ''}{'; '.join(estimate.reasons)}")
-    if estimate.verdict == "fits":
-        context, sequences = longest_context(estimate.model, start), largest_sequences(estimate.model, start)
-        lines.append(f"up to max_model_len {context} with these sequences, max_num_seqs {sequences} with this length")
+    lines = [_line("", account.requested)]
+    lines += [_line("− ", line) for line in account.deducted]
+    lines += [_line("= ", account.cache), _line("", account.one_request)]
+    lines.append(f"{account.verdict}{': ' if account.reasons else ''}{'; '.join(account.reasons)}")
+    if account.verdict == "fits":
+        lines.append(
+            f"up to max_model_len {account.longest_context} with these sequences, max_num_seqs "
+            f"{account.most_sequences} with this length"
+        )
     return "\n".join(lines) + "\n"
 
 
-def _line(name: str, amount: str, source: str) -> str:
-    return f"{name:<16} {amount:>28}  {source}"
+def _line(sign: str, line: Line) -> str:
+    return f"{sign + line.name:<16} {line.amount!s:>28}  {line.source}"

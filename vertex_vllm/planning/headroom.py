@@ -1,0 +1,30 @@
+"""What a project may still rent, as far as somebody has asked: the planner itself asks nobody."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+UNLIMITED = -1
+
+
+@dataclass(frozen=True)
+class Headroom:
+    """Accelerators of one quota in one region."""
+
+    limit: int
+    """-1: unlimited."""
+    used: int | None
+    """By endpoints at their largest; None: nobody could read it."""
+
+    @property
+    def left(self) -> int | None:
+        """None: as many as one likes."""
+        return None if self.limit == UNLIMITED else max(0, self.limit - (self.used or 0))
+
+    def __str__(self) -> str:
+        if self.limit == UNLIMITED:
+            return "unlimited"
+        return f"{self.limit} less {self.used} in use" if self.used is not None else f"{self.limit}, use not known"
+
+
+Quotas = Mapping[tuple[str, str], Headroom]
+"""By Cloud Quotas id and region; what is not there has not been read."""

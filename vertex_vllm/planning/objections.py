@@ -1,0 +1,105 @@
+"""What speaks against a machine: accelerator, image, split, memory of the accelerators and of the host, quota."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vertex_vllm.catalog.rows import Machine
+from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.machine_memory import would_fit
+from vertex_vllm.planning.requirements import Requirements
+from vertex_vllm.planning.size_rule import effective_dtype, host_shortage, memory_budget, memory_need
+
+# CUDA compute capability that bfloat16 needs: vLLM refuses to start below it (platforms/cuda.py, "Bfloat16 is only …").
+BFLOAT16_CAPABILITY = (8, 0)
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why a machine should not serve the model."""
+
+    text: str
+    certain: bool
+    """vLLM would not start. Otherwise the size rule's margins advise against it."""
+    fix: str = ""
+    memory: bool = False
+    """Found by the memory model, which can say what would fit."""
+    split: bool = False
+    """The machine has too few accelerators for the arguments: its memory cannot be asked about."""
+
+
+def objections(machine: Machine, required: Requirements) -> Iterator[Objection]:
+    """Everything that speaks against a machine."""
+    yield from _accelerator_objections(machine, required)
+    split = required.tensor_parallel(machine)
+    if split == 0 or split * required.settings.other_parallelism > machine.count:
+        asked = max(1, split) * required.settings.other_parallelism
+        yield Objection(
+            f"it has {machine.count} accelerators, and the arguments ask for {asked}", certain=True, split=True
+        )
+        return
+    yield from _split_objections(split, required.facts)
+    yield from _memory_objections(machine, split, required)
+    shortage = host_shortage(required.facts, machine)
+    if shortage:
+        yield Objection(shortage, certain=False)
+
+
+def quota_shortage(machine: Machine, required: Requirements) -> str:
+    """Why the project may not rent as many of its accelerators as the least replicas need; nothing where it may."""
+    headroom, need = required.headroom(machine), machine.count * required.deployment.serving.min_replica_count
+    if headroom is None or headroom.left is None or headroom.left >= need:
+        return ""
+    return f"quota: {headroom} {machine.accelerator} in {required.region}, where {need} are needed"
+
+
+def _accelerator_objections(machine: Machine, required: Requirements) -> Iterator[Objection]:
+    accelerator, facts, image = required.accelerator(machine), required.facts, required.image
+    if effective_dtype(facts, required.settings) == "bfloat16" and accelerator.capability < BFLOAT16_CAPABILITY:
+        fix = "Set serving.dtype: float16, or choose another machine"
+        yield Objection(f"{accelerator.accelerator} cannot compute in bfloat16", certain=True, fix=fix)
+    quantization = required.catalog.quantizations.get(facts.quantization)
+    if quantization is not None and accelerator.capability < quantization.capability:
+        text = (
+            f"{accelerator.accelerator} has compute capability {accelerator.compute_capability}, "
+            f"{quantization.quantization} needs {quantization.min_capability}"
+        )
+        yield Objection(text, certain=True)
+    since = accelerator.vllm_since
+    if since and image.versions is not None and not image.versions.all_since(since):
+        yield Objection(
+            f"{accelerator.accelerator} needs vLLM {since} or later, the image has {image.vllm}", certain=True
+        )
+
+
+def _split_objections(split: int, facts: ModelFacts) -> Iterator[Objection]:
+    heads, shared = facts.attention_heads, facts.key_value_heads
+    if heads and heads % split:
+        yield Objection(f"{heads} attention heads cannot be split over {split} accelerators", certain=True)
+    elif shared and shared % split and split % shared:
+        yield Objection(f"{shared} key-value heads cannot be split over {split} accelerators", certain=True)
+
+
+def _memory_objections(machine: Machine, split: int, required: Requirements) -> Iterator[Objection]:
+    estimate = required.memory(machine)
+    if estimate is not None and estimate.conclusive:
+        # What nobody has modelled is told, and keeps no machine from being taken.
+        if estimate.verdict != "fits" and set(estimate.reasons) - set(estimate.start.unmodelled):
+            certain = estimate.verdict == "does not fit"
+            yield Objection("; ".join(estimate.reasons), certain=certain, memory=True)
+        return
+    need = memory_need(required.facts, required.settings, split)
+    budget = memory_budget(required.accelerator(machine), required.settings)
+    if need.certain > budget:
+        text = f"{need.certain:.1f} GiB of weights and cache on each accelerator, where vLLM may use {budget:.1f}"
+        yield Objection(text, certain=True)
+    elif need.total > budget:
+        yield Objection(
+            f"about {need.total:.1f} GiB of each accelerator are needed ({need}), vLLM may use {budget:.1f}",
+            certain=False,
+        )
+
+
+def fixes(objection: Objection, machine: Machine, required: Requirements) -> str:
+    """What in the config would make it fit on this very machine, or nothing."""
+    estimate = required.memory(machine) if objection.memory else None
+    return would_fit(estimate) if estimate else ""

@@ -1,0 +1,140 @@
+"""Every machine of the region as an offer: what it costs, whether it serves the model, why it is not the first choice.
+
+The order: machines that serve before those that may not; among those that serve, the ones whose cache has room for the
+requests asked for and whose quota has headroom; then by price, a machine without a known price after all others, by its
+accelerators and their memory. A price orders by what Compute Engine charges in us-central1; it is never a guess of what
+another region charges.
+"""
+
+from dataclasses import dataclass
+
+from vertex_vllm.catalog.prices import Replicas, hourly_price
+from vertex_vllm.catalog.rows import Machine, Preset
+from vertex_vllm.planning.memory.estimate import Verdict
+from vertex_vllm.planning.objections import Objection, objections, quota_shortage
+from vertex_vllm.planning.requirements import Requirements
+
+# Ranks, the best first.
+ROOMY, CROWDED, WITHOUT_QUOTA, DOUBTFUL, IMPOSSIBLE = range(5)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One machine in the deployment's region."""
+
+    machine_type: str
+    accelerator_type: str
+    accelerator_count: int
+    usd_per_hour: float | None
+    """Of one replica, in this region, spot where that is asked for; None: no dated source."""
+    verdict: Verdict
+    requests: int | None
+    """Requests of `max_model_len` that the cache holds at once, at worst; None: not known."""
+    why_not: str
+    """Empty for the machine that is taken."""
+    tutorial: bool = False
+    """Google's tutorial serves the model on it."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A machine with its offer and its place in the order."""
+
+    machine: Machine
+    offer: Offer
+    rank: int
+    objections: tuple[Objection, ...]
+
+    @property
+    def serves(self) -> bool:
+        """Nothing known speaks against it but crowding and quota."""
+        return self.rank < DOUBTFUL
+
+
+def ranked_offers(required: Requirements, preset: Preset | None) -> tuple[Ranked, ...]:
+    """All machines that the deployment leaves to choose from, the best first."""
+    found = [_ranked(machine, required, preset) for machine in required.candidates()]
+    return tuple(sorted(found, key=lambda ranked: _order(ranked, required)))
+
+
+def alternatives(offers: tuple[Ranked, ...], taken: Machine, required: Requirements, named: bool) -> tuple[Offer, ...]:
+    """The offers besides the one that is taken, each with why it is not."""
+    chosen = next((ranked for ranked in offers if ranked.machine == taken), None)
+    return tuple(
+        Offer(**{**vars(ranked.offer), "why_not": _why_not(ranked, chosen, required, named)})
+        for ranked in offers
+        if ranked.machine != taken
+    )
+
+
+def _ranked(machine: Machine, required: Requirements, preset: Preset | None) -> Ranked:
+    tutorial = preset is not None and preset.machine == machine.machine
+    against = tuple(objections(machine, required))
+    estimate = None if _unsplittable(against) else required.memory(machine)
+    certain = any(objection.certain for objection in against)
+    verdict: Verdict = "does not fit" if certain else "uncertain" if against or estimate is None else estimate.verdict
+    requests = estimate.requests_at_worst if estimate is not None and estimate.conclusive and not certain else None
+    offer = Offer(
+        machine_type=machine.machine,
+        accelerator_type=machine.accelerator,
+        accelerator_count=machine.count,
+        usd_per_hour=_price(machine, required),
+        verdict=verdict,
+        requests=requests,
+        why_not="",
+        tutorial=tutorial,
+    )
+    return Ranked(machine, offer, _rank(offer, against, machine, required), against)
+
+
+def _unsplittable(against: tuple[Objection, ...]) -> bool:
+    return any(objection.split for objection in against)
+
+
+def _rank(offer: Offer, against: tuple[Objection, ...], machine: Machine, required: Requirements) -> int:
+    if offer.verdict == "does not fit":
+        return IMPOSSIBLE
+    # The tutorial tried its machines: only what is certain speaks against them.
+    if against and not offer.tutorial:
+        return DOUBTFUL
+    if quota_shortage(machine, required):
+        return WITHOUT_QUOTA
+    return CROWDED if offer.requests is not None and offer.requests < required.concurrency else ROOMY
+
+
+def _order(ranked: Ranked, required: Requirements) -> tuple[int, bool, float, int, float]:
+    machine = ranked.machine
+    price = machine.price(required.spot)
+    accelerator = required.accelerator(machine)
+    return (ranked.rank, price is None, price or 0.0, machine.count, machine.count * accelerator.visible_gib)
+
+
+def _price(machine: Machine, required: Requirements) -> float | None:
+    one = Replicas(machine.machine, machine.accelerator, machine.count, required.region, required.spot, 1, 1)
+    price = hourly_price(one, required.catalog)
+    return price.least if price else None
+
+
+def _why_not(ranked: Ranked, chosen: Ranked | None, required: Requirements, named: bool) -> str:
+    if ranked.objections and not ranked.serves:
+        return ranked.objections[0].text
+    reasons = []
+    if shortage := quota_shortage(ranked.machine, required):
+        reasons.append(shortage)
+    if ranked.rank == CROWDED and ranked.offer.requests is not None:
+        held = ranked.offer.requests
+        reasons.append(f"its cache has room for {held} of {required.concurrency} full requests at once")
+    if named:
+        reasons.append("another one is named in the deployment")
+    elif chosen is not None and not reasons:
+        reasons.append(_dearer(ranked.machine, chosen.machine, required))
+    return "; ".join(reasons)
+
+
+def _dearer(machine: Machine, chosen: Machine, required: Requirements) -> str:
+    price, least = machine.price(required.spot), chosen.price(required.spot)
+    if price is None:
+        return "what it costs is not known"
+    if least is not None and price > least:
+        return "costs more"
+    return "has more accelerators, or more memory, than are needed"

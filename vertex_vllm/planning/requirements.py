@@ -1,0 +1,68 @@
+"""All that the choice of a machine depends on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from vertex_vllm.catalog import Catalog
+from vertex_vllm.catalog.rows import Accelerator, Machine
+from vertex_vllm.config.deployment import Deployment
+from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.headroom import Headroom, Quotas
+from vertex_vllm.planning.images import ImageChoice
+from vertex_vllm.planning.machine_memory import estimate_on
+from vertex_vllm.planning.memory.estimate import MemoryEstimate
+from vertex_vllm.planning.settings import Settings
+
+
+@dataclass(frozen=True)
+class Requirements:
+    facts: ModelFacts
+    settings: Settings
+    image: ImageChoice
+    deployment: Deployment
+    catalog: Catalog
+    quotas: Quotas = field(default_factory=dict)
+
+    @property
+    def region(self) -> str:
+        return self.deployment.google_cloud.region
+
+    @property
+    def spot(self) -> bool:
+        return self.deployment.serving.spot
+
+    @property
+    def concurrency(self) -> int:
+        """Requests of `max_model_len` tokens that the cache has room for at once: as many as the evaluation asks."""
+        return min(self.deployment.evaluation.concurrency, self.settings.max_num_seqs)
+
+    def accelerator(self, machine: Machine) -> Accelerator:
+        return self.catalog.accelerators[machine.accelerator]
+
+    def memory(self, machine: Machine) -> MemoryEstimate | None:
+        """On one accelerator; None where the model's shape is not known."""
+        split = self.tensor_parallel(machine)
+        return estimate_on(machine, self.accelerator(machine), split, self.facts, self.settings, self.image)
+
+    def tensor_parallel(self, machine: Machine) -> int:
+        """Accelerators that share each layer; 0: the machine has too few for the other kinds of parallelism."""
+        return self.settings.tensor_parallel_size or machine.count // self.settings.other_parallelism
+
+    def headroom(self, machine: Machine) -> Headroom | None:
+        """None: nobody has asked."""
+        return self.quotas.get((self.accelerator(machine).quota_id(self.spot), self.region))
+
+    def candidates(self) -> Iterator[Machine]:
+        """Machines of the region that the deployment leaves to choose from."""
+        serving = self.deployment.serving
+        for machine in self.catalog.machines_in(self.region):
+            of_type = serving.accelerator_type in ("", machine.accelerator)
+            if of_type and serving.accelerator_count in (0, machine.count):
+                yield machine
+
+    def without_machine(self) -> Self:
+        """The same with the deployment leaving the machine to the planner."""
+        free = {"machine_type": "", "accelerator_type": "", "accelerator_count": 0}
+        serving = self.deployment.serving.model_copy(update=free)
+        return replace(self, deployment=self.deployment.model_copy(update={"serving": serving}))
