@@ -7,7 +7,7 @@ from components.image import IMAGE
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def check_quota(project: str, plan: dsl.Input[dsl.Artifact]) -> int:
-    """Compare the serving quota of the accelerator in the region with accelerators × replicas.
+    """Compare the serving quota of the accelerator in the region with accelerators × replicas; or a fallback's.
 
     Args:
         project: Project id.
@@ -19,9 +19,9 @@ def check_quota(project: str, plan: dsl.Input[dsl.Artifact]) -> int:
     from pathlib import Path
 
     from vertex_vllm.planning.plan import ServingPlan
-    from vertex_vllm.quota import check_quota
+    from vertex_vllm.quota import check_quotas
     from vertex_vllm.steps import step
 
     with step():
         serving_plan = ServingPlan.from_json(Path(plan.path).read_text())
-        return check_quota(project, serving_plan.quota, serving_plan.spot).limit
+        return check_quotas(project, serving_plan).limit

@@ -11,20 +11,28 @@ def deploy_model(
     project: str,
     run_id: str,
     serving_service_account: str,
+    model_uri: str,
     plan: dsl.Input[dsl.Artifact],
     model: dsl.Input[VertexModel],
     endpoint: dsl.Output[VertexEndpoint],
+    served: dsl.Output[VertexModel],
+    attempts: dsl.Output[dsl.Artifact],
     gcp_resources: dsl.OutputPath(str),
 ) -> str:
-    """Create or find the config's Endpoint, deploy the Model there, and wait; cancelled or late, it undoes its work.
+    """Create or find the config's Endpoint, deploy the Model there, and wait; out of stock, go on to the next fallback.
+
+    Cancelled or late, it undoes its work.
 
     Args:
         project: Project id.
         run_id: Name of the pipeline job, for the labels.
         serving_service_account: Runs the container; empty: the Compute Engine default service account.
+        model_uri: gs:// prefix of the weights.
         plan: The serving plan.
         model: The Model version.
         endpoint: The Endpoint that serves it.
+        served: The Model version that it serves: another one where a fallback was taken.
+        attempts: Where there were no machines, JSON.
         gcp_resources: The deploy operation, as the console expects it.
 
     Returns:
@@ -34,22 +42,28 @@ def deploy_model(
 
     from vertex_vllm.lifecycle.ownership import Owner
     from vertex_vllm.planning.plan import ServingPlan
-    from vertex_vllm.serving.deploy import deploy_model
+    from vertex_vllm.serving.fallbacks import attempts_json, deploy_with_fallbacks
     from vertex_vllm.serving.gcp_resources import record_operation
     from vertex_vllm.steps import step
 
     with step():
         serving_plan = ServingPlan.from_json(Path(plan.path).read_text())
         Path(gcp_resources).write_text("")
-        name = deploy_model(
+        Path(attempts.path).write_text(attempts_json(()))
+        deployed = deploy_with_fallbacks(
             project,
             serving_plan,
             model.metadata["resourceName"],
+            model_uri,
             Owner(serving_plan.deployment, run_id, serving_plan.config_hash),
             serving_service_account,
             deadline_seconds=serving_plan.deployment_timeout_seconds,
-            on_operation=record_operation(Path(gcp_resources), serving_plan.region),
+            on_operation=record_operation(Path(gcp_resources)),
+            on_attempt=lambda so_far: Path(attempts.path).write_text(attempts_json(so_far)),
         )
-        endpoint.uri = f"https://{serving_plan.region}-aiplatform.googleapis.com/v1/{name}"
-        endpoint.metadata["resourceName"] = name
-        return name
+        address = f"https://{deployed.plan.region}-aiplatform.googleapis.com/v1"
+        endpoint.uri, served.uri = f"{address}/{deployed.endpoint}", f"{address}/{deployed.model}"
+        endpoint.metadata["resourceName"] = deployed.endpoint
+        served.metadata["resourceName"] = deployed.model
+        attempts.metadata["refused"] = len(deployed.attempts)
+        return deployed.endpoint

@@ -76,6 +76,7 @@ def plan_serving(
     from vertex_vllm.hub.facts import read_facts
     from vertex_vllm.planning.planner import plan_serving
     from vertex_vllm.planning.render import render_plan
+    from vertex_vllm.quota import read_quotas
     from vertex_vllm.steps import step
 
     with step():
@@ -104,7 +105,10 @@ def plan_serving(
             deployment_timeout_seconds=deployment_timeout_seconds,
             concurrency=concurrency,
         )
-        decided = plan_serving(read_facts(model_id, commit, hub_token(hf_token_secret)), asked, load_catalog())
+        facts, catalog = read_facts(model_id, commit, hub_token(hf_token_secret)), load_catalog()
+        # A named machine is taken whatever the quota says: the step after this one checks it.
+        quotas = {} if machine_type else read_quotas(project, region, catalog.quota_ids(region, spot))
+        decided = plan_serving(facts, asked, catalog, quotas)
         print(render_plan(decided))
         Path(plan.path).write_text(decided.to_json())
         plan.metadata.update(machine_type=decided.machine_type, image=decided.image, config_hash=decided.config_hash)

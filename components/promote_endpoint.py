@@ -10,6 +10,7 @@ from components.image import IMAGE
 def promote_endpoint(
     project: str,
     region: str,
+    fallbacks: list,
     deployment: str,
     run_id: str,
     model: dsl.Input[VertexModel],
@@ -19,12 +20,14 @@ def promote_endpoint(
 
     Args:
         project: Project id.
-        region: Region of the Endpoint.
+        region: Region of the deployment.
+        fallbacks: REGION/MACHINE_TYPE that it may have been deployed to instead.
         deployment: Name of the deployment.
         run_id: Name of the pipeline job.
         model: The Model version.
         endpoint: The Endpoint.
     """
+    from vertex_vllm.config.names import regions_of
     from vertex_vllm.lifecycle.ownership import Owner
     from vertex_vllm.lifecycle.promotion import promote_endpoint
     from vertex_vllm.steps import step
@@ -36,4 +39,5 @@ def promote_endpoint(
             endpoint.metadata["resourceName"],
             model.metadata["resourceName"],
             Owner(deployment, run_id),
+            also_in=regions_of(fallbacks),
         )

@@ -84,7 +84,12 @@ def deploy(
     """
     run_id = dsl.PIPELINE_JOB_NAME_PLACEHOLDER
     cleanup = teardown_run(
-        project=project, region=region, deployment=deployment, run_id=run_id, keep_endpoint=keep_endpoint
+        project=project,
+        region=region,
+        fallbacks=fallbacks,
+        deployment=deployment,
+        run_id=run_id,
+        keep_endpoint=keep_endpoint,
     ).set_caching_options(False)
     with dsl.ExitHandler(cleanup, name="run"):
         access = validate_hf_token(
@@ -144,6 +149,7 @@ def deploy(
             project=project,
             run_id=run_id,
             serving_service_account=serving_service_account,
+            model_uri=mirrored.outputs["Output"],
             plan=planned.outputs["plan"],
             model=uploaded.outputs["model"],
         ).set_caching_options(False)
@@ -166,8 +172,9 @@ def deploy(
         promote_endpoint(
             project=project,
             region=region,
+            fallbacks=fallbacks,
             deployment=deployment,
             run_id=run_id,
-            model=uploaded.outputs["model"],
+            model=deployed.outputs["served"],
             endpoint=deployed.outputs["endpoint"],
         ).after(evaluated).set_caching_options(False)

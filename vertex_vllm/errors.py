@@ -15,6 +15,7 @@
     ├── QuotaShortageError          the project may not rent that many accelerators
     ├── MirrorError                 the weights could not be copied, or are not what the Hub says they are
     ├── DeploymentError             upload, deploy or undeploy failed, was cancelled, or ran out of time
+    │   └── StockoutError           there are no such machines to be had, with all places that were tried
     ├── InferenceError              the endpoint refused, or answered with something malformed
     ├── GateError                   the evaluation ran, and its figures miss a threshold
     ├── TeardownError               something this project made is still there
@@ -24,7 +25,10 @@ A message says what was wrong; `where` names the file and field, or the resource
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from vertex_vllm.serving.stockouts import Attempt
 
 
 class VertexVllmError(Exception):
@@ -101,6 +105,12 @@ class MirrorError(VertexVllmError):
 
 class DeploymentError(VertexVllmError):
     pass
+
+
+class StockoutError(DeploymentError):
+    def __init__(self, message: str, *, where: str = "", fix: str = "", attempts: "tuple[Attempt, ...]") -> None:
+        super().__init__(message, where=where, fix=fix)
+        self.attempts = attempts
 
 
 class InferenceError(VertexVllmError):

@@ -1,23 +1,29 @@
 """Cloud Quotas: may the project hold as many accelerators as the plan needs?
 
-Limits only: what else in the project holds accelerators of this kind now is not counted, and a limit is no capacity.
+A limit is no capacity. What is in use is what endpoints may grow to; what else of Vertex AI holds accelerators of this
+kind is not counted.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vertex_vllm.errors import QuotaShortageError, ServiceError
 from vertex_vllm.google_errors import google_errors
+from vertex_vllm.planning.headroom import Headroom, Quotas
 from vertex_vllm.planning.plan import QuotaNeed
 
 if TYPE_CHECKING:
     from google.cloud.cloudquotas_v1 import DimensionsInfo
 
+    from vertex_vllm.planning.plan import ServingPlan
+
 # Cloud Quotas REST reference, QuotaDetails.value: -1 says unlimited.
 UNLIMITED = -1
 _SERVICE = "aiplatform.googleapis.com"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,10 +78,17 @@ def check_quota(project: str, need: QuotaNeed, spot: bool) -> QuotaVerdict:
     Logs the verdict's warning. Raises QuotaShortageError naming quota, region, have and need; ServiceError when Cloud
     Quotas cannot be asked.
     """
+    verdict = judge(project, need, _read_limit(project, need.quota_id, need.region), spot)
+    if verdict.warning:
+        log.warning(verdict.warning)
+    return verdict
+
+
+def _read_limit(project: str, quota_id: str, region: str) -> int:
     from google.api_core.exceptions import NotFound, PermissionDenied
     from google.cloud.cloudquotas_v1 import CloudQuotasClient
 
-    name = f"projects/{project}/locations/global/services/{_SERVICE}/quotaInfos/{need.quota_id}"
+    name = f"projects/{project}/locations/global/services/{_SERVICE}/quotaInfos/{quota_id}"
     with google_errors("Cloud Quotas", name):
         try:
             info = CloudQuotasClient().get_quota_info(name=name)
@@ -88,10 +101,42 @@ def check_quota(project: str, need: QuotaNeed, spot: bool) -> QuotaVerdict:
                 raise
             fix = f"Grant the pipeline's service account roles/cloudquotas.viewer on project {project}."
             raise ServiceError("the quota may not be read by us", where=name, fix=fix) from error
-    verdict = judge(project, need, limit_in_region(info.dimensions_infos, need.region), spot)
-    if verdict.warning:
-        logging.getLogger(__name__).warning(verdict.warning)
-    return verdict
+    return limit_in_region(info.dimensions_infos, region)
+
+
+def check_quotas(project: str, plan: "ServingPlan") -> QuotaVerdict:
+    """Verdict on the plan, or on the first of its fallbacks that the quota lets start. Raises as `check_quota`."""
+    try:
+        return check_quota(project, plan.quota, plan.spot)
+    except QuotaShortageError as shortage:
+        for fallback in plan.fallbacks:
+            try:
+                verdict = check_quota(project, fallback.quota, fallback.spot)
+            except QuotaShortageError:
+                continue
+            log.warning("%s; a fallback may start: %s in %s", shortage, fallback.machine_type, fallback.region)
+            return verdict
+        raise
+
+
+def read_quotas(project: str, region: str, quota_ids: Iterable[str]) -> Quotas:
+    """What the project may still rent: limits, less what endpoints hold. What cannot be read is left out and logged."""
+    from vertex_vllm.serving.use import accelerators_in_use
+
+    try:
+        in_use: Mapping[str, int] | None = accelerators_in_use(project, region)
+    except ServiceError as error:
+        log.warning("What is in use in %s could not be read: %s", region, error)
+        in_use = None
+    found: dict[tuple[str, str], Headroom] = {}
+    for quota_id in quota_ids:
+        try:
+            limit = _read_limit(project, quota_id, region)
+        except ServiceError as error:
+            log.warning("Quota %s could not be read: %s", quota_id, error)
+            continue
+        found[quota_id, region] = Headroom(limit, None if in_use is None else in_use.get(quota_id, 0))
+    return found
 
 
 def _is_of_region(row: "DimensionsInfo", region: str) -> bool:

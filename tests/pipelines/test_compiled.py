@@ -80,6 +80,7 @@ def test_the_exit_handler_of_deploy_takes_only_parameters_of_the_pipeline() -> N
     given = {name: next(iter(value)) for name, value in task["inputs"]["parameters"].items()}
     assert given == {
         "project": "componentInputParameter",
+        "fallbacks": "componentInputParameter",
         "region": "componentInputParameter",
         "deployment": "componentInputParameter",
         "keep_endpoint": "componentInputParameter",

@@ -1,6 +1,7 @@
 """Names that follow from a deployment and its project."""
 
 import hashlib
+from collections.abc import Iterable
 
 # Artifact Registry repositories: of images (format Docker), and of compiled pipelines (format KFP).
 IMAGES_REPOSITORY = "vertex-vllm"
@@ -22,6 +23,11 @@ def default_bucket(project: str, region: str) -> str:
 def runs_bucket(project: str, region: str) -> str:
     """Bucket of the artifacts that pipeline runs put out. Not the one with the weights, which the first run makes."""
     return f"{default_bucket(project, region)}-runs"
+
+
+def regions_of(fallbacks: Iterable[str]) -> tuple[str, ...]:
+    """Regions of `REGION/MACHINE_TYPE` entries, each once, in their order."""
+    return tuple(dict.fromkeys(entry.partition("/")[0] for entry in fallbacks))
 
 
 def secret_version_name(secret: str, project: str) -> str:

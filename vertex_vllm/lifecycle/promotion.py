@@ -1,5 +1,7 @@
 """Promotion: one endpoint of a deployment is live, the others have had their time."""
 
+from collections.abc import Sequence
+
 from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import DeploymentError
@@ -12,32 +14,38 @@ DEFAULT = "default"
 """The version that Vertex AI answers with for a Model's name without one; each Model has exactly one."""
 
 
-def promote_endpoint(project: str, region: str, endpoint_name: str, model_name: str, owner: Owner) -> tuple[str, ...]:
+def promote_endpoint(
+    project: str, region: str, endpoint_name: str, model_name: str, owner: Owner, also_in: Sequence[str] = ()
+) -> tuple[str, ...]:
     """Marks an endpoint of the owner's deployment live, its other endpoints superseded, the model version live.
 
-    Answers with the names of the superseded ones. Made twice it comes to the same. Nothing is undeployed: who still
-    calls a superseded endpoint goes on being answered until teardown. Raises DeploymentError where the endpoint is not
-    the deployment's, and for what Vertex AI refuses.
+    Its other endpoints are those in `region` and, where it has fallbacks, `also_in` others; the promoted one may be in
+    any of them. Answers with the names of the superseded ones. Made twice it comes to the same. Nothing is undeployed:
+    who still calls a superseded endpoint goes on being answered until teardown. Raises DeploymentError where the
+    endpoint is not the deployment's, and for what Vertex AI refuses.
     """
     promoted = ResourceName.parse(endpoint_name, "endpoints")
     model = ResourceName.parse(model_name, "models")
     with service_errors(f"Promoting {promoted.id}"):
-        endpoints = endpoint_client(region)
+        endpoints = endpoint_client(promoted.region)
         live = endpoints.get_endpoint(name=endpoint_name, retry=RETRY, timeout=CALL_SECONDS)
         if not belongs(live.labels, owner.deployment):
             raise DeploymentError(f"The endpoint is none of deployment {owner.deployment}'s", where=endpoint_name)
+        regions = dict.fromkeys((promoted.region, region, *also_in))
         others = [
             endpoint
-            for endpoint in find_endpoints(endpoints, project, region, owner.deployment)
+            for place in regions
+            for endpoint in find_endpoints(endpoint_client(place), project, place, owner.deployment)
             if not ResourceName.parse(endpoint.name, "endpoints").names_same(promoted)
         ]
         # First the new, then the old: at no moment is there none.
         _set_stage(endpoints, live, LIVE)
-        model_client(region).merge_version_aliases(
+        model_client(model.region).merge_version_aliases(
             name=str(model), version_aliases=[LIVE, DEFAULT], retry=RETRY, timeout=CALL_SECONDS
         )
         for endpoint in others:
-            _set_stage(endpoints, endpoint, SUPERSEDED)
+            place = ResourceName.parse(endpoint.name, "endpoints").region
+            _set_stage(endpoint_client(place), endpoint, SUPERSEDED)
         return tuple(endpoint.name for endpoint in others)
 
 

@@ -2,9 +2,10 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Self
 
 from google.api_core.exceptions import GoogleAPIError
 
@@ -29,6 +30,10 @@ class TeardownReport:
     kept: tuple[str, ...]
     remaining: tuple[str, ...]
 
+    def joined(self, other: Self) -> Self:
+        pairs = ((getattr(self, name), getattr(other, name)) for name in ("removed", "kept", "remaining"))
+        return type(self)(*(tuple(sorted(mine + others)) for mine, others in pairs))
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"
 
@@ -40,14 +45,19 @@ def teardown(
     run_id: str = "",
     delete_prefix: str = "",
     deadline_seconds: float = DEADLINE_SECONDS,
+    also_in: Sequence[str] = (),
 ) -> TeardownReport:
     """Removes what carries the labels of a deployment (or of one run of it): endpoints, then model versions and Models.
 
     With a `run_id`, what other runs made stays, live or not. A model version that an endpoint outside of this teardown
-    serves always stays. `delete_prefix` (`gs://bucket/path`) deletes the objects under it. Goes on past what cannot be
-    removed. Raises TeardownError listing what is still there in the end, InputError for a malformed prefix.
+    serves always stays. `also_in` names other regions that fallbacks may have taken it to. `delete_prefix`
+    (`gs://bucket/path`) deletes the objects under it. Goes on past what cannot be removed. Raises TeardownError listing
+    what is still there in the end, InputError for a malformed prefix.
     """
     report = remove(Scope(project, region, deployment, run_id), delete_prefix, deadline_seconds)
+    for other in dict.fromkeys(also_in):
+        if other != region:
+            report = report.joined(remove(Scope(project, other, deployment, run_id), "", deadline_seconds))
     if report.remaining:
         raise TeardownError(
             f"Still there: {'; '.join(report.remaining)}",

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 
-from vertex_vllm.errors import DeploymentError
+from vertex_vllm.errors import DeploymentError, StockoutError
 from vertex_vllm.lifecycle.ownership import Owner
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, TRANSIENT, endpoint_client, service_errors
+from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, TRANSIENT, endpoint_client, service_errors, status_name
 from vertex_vllm.serving.endpoints import deployed_versions, ensure_endpoint, get_endpoint, unfinished_deploys
 from vertex_vllm.serving.interruption import Interruption, interruption
 from vertex_vllm.serving.operations import (
@@ -22,6 +22,7 @@ from vertex_vllm.serving.operations import (
     wait_for_operation,
 )
 from vertex_vllm.serving.requests import deploy_request, endpoint_request
+from vertex_vllm.serving.stockouts import Attempt, stockout_in
 from vertex_vllm.serving.undeploy import undeploy
 
 _ROUNDS = 4
@@ -44,6 +45,8 @@ class _Target:
 
     client: vertex.EndpointServiceClient
     endpoint: str
+    machine_type: str
+    accelerator_type: str
     model: ResourceName
     deadline: Deadline
     asked: Interruption
@@ -67,7 +70,8 @@ def deploy_model(
     Finds what an earlier attempt made: the endpoint, the deployed model, or the deploy that is still going on, which is
     then waited for. `on_operation` gets the name of the operation waited for, as soon as there is one.
     On SIGTERM, SIGINT or when `deadline_seconds` have passed, the operation is cancelled and whatever came up is
-    undeployed. Raises DeploymentError then, and when Vertex AI refuses or fails; `service_account` may be empty.
+    undeployed. Raises DeploymentError then, and when Vertex AI refuses or fails, StockoutError where it has no such
+    machines; `service_account` may be empty.
     """
     model = ResourceName.parse(model_name, "models")
     deadline = Deadline(deadline_seconds)
@@ -78,7 +82,7 @@ def deploy_model(
             endpoint = ensure_endpoint(client, request, deadline, asked)
         except OperationUnfinishedError as error:
             raise DeploymentError(f"{_why(asked, deadline)} before anything was deployed") from error
-        target = _Target(client, endpoint.name, model, deadline, asked)
+        target = _Target(client, endpoint.name, plan.machine_type, plan.accelerator_type, model, deadline, asked)
         deploy = deploy_request(plan, endpoint.name, model, service_account)
         _bring_up(target, endpoint, request.endpoint, deploy, on_operation)
         return str(endpoint.name)
@@ -102,7 +106,7 @@ def _bring_up(
         elif (started := _start(target, endpoint, wanted, request, patient=rounds_left > 0)) and (
             refusal := _finish(target, started, on_operation)
         ):
-            raise _failed(target, f"{refusal} ({_undo(target)})")
+            raise _failed(target, refusal, _undo(target))
     if not target.served():
         raise DeploymentError(
             f"{target.model.id} is not deployed, though {_ROUNDS} deploys were begun or waited for",
@@ -124,8 +128,9 @@ def _start(
     _take_over(target.client, endpoint, wanted)
     try:
         started = target.client.deploy_model(request, timeout=CALL_SECONDS)
-    except exceptions.TooManyRequests:
-        raise  # No machine or no quota: the same at the next try, and a person has to read why.
+    except exceptions.TooManyRequests as error:
+        # No machine or no quota: the same at the next try here.
+        raise _failed(target, f"{status_name(error)}: {error.message}", "nothing came up") from error
     except (exceptions.AlreadyExists, *TRANSIENT) as error:
         if not patient:
             raise
@@ -194,10 +199,14 @@ def _why(asked: Interruption, deadline: Deadline) -> str:
     return f"Not deployed within {deadline.seconds:.0f} s"
 
 
-def _failed(target: _Target, refusal: str) -> DeploymentError:
+def _failed(target: _Target, refusal: str, left: str) -> DeploymentError:
     endpoint = ResourceName.parse(target.endpoint, "endpoints")
+    said = f"Vertex AI could not deploy {target.model.id}@{target.model.version}: {refusal} ({left})"
+    if stockout := stockout_in(refusal):
+        attempt = Attempt(endpoint.region, target.machine_type, target.accelerator_type, stockout)
+        return StockoutError(said, where=target.endpoint, attempts=(attempt,))
     return DeploymentError(
-        f"Vertex AI could not deploy {target.model.id}@{target.model.version}: {refusal}",
+        said,
         where=target.endpoint,
         fix=(
             "The cause is in the container's log: gcloud logging read "

@@ -12,6 +12,7 @@ from vertex_vllm.serving.interruption import Interruption
 from vertex_vllm.serving.operations import Deadline, OperationUnfinishedError, failure, wait_for_operation
 
 _LOOK_AGAIN_SECONDS = 2.0
+_DELETE_SECONDS = 120.0
 
 
 def get_endpoint(client: vertex.EndpointServiceClient, name: str) -> vertex.Endpoint | None:
@@ -82,6 +83,17 @@ def _ours(endpoint: vertex.Endpoint, request: vertex.CreateEndpointRequest) -> v
         where=endpoint.name,
         fix="Give the deployment another name, or delete that endpoint.",
     )
+
+
+def delete_if_empty(client: vertex.EndpointServiceClient, name: str) -> None:
+    """Deletes an Endpoint on which nothing is deployed or being deployed; any other stays as it is."""
+    endpoint = get_endpoint(client, name)
+    if endpoint is None or endpoint.deployed_models or unfinished_deploys(client, name):
+        return
+    started = client.delete_endpoint(name=name, timeout=CALL_SECONDS)
+    operation = wait_for_operation(client, started.operation.name, Deadline(_DELETE_SECONDS), "Deleting the endpoint")
+    if refusal := failure(operation):
+        raise DeploymentError(f"Vertex AI could not delete it: {refusal}", where=name)
 
 
 def deployed_versions(endpoint: vertex.Endpoint, model: ResourceName) -> list[vertex.DeployedModel]:

@@ -8,10 +8,11 @@ RESOURCE_TYPE = "VertexLro"
 """Known to the console; google-cloud-pipeline-components 2.22.0 writes the same for its own deploy step."""
 
 
-def record_operation(path: Path, region: str) -> Callable[[str], None]:
-    """A function that writes an operation's name to `path` in that form."""
+def record_operation(path: Path) -> Callable[[str], None]:
+    """A function that writes the name of an operation, `projects/P/locations/REGION/…`, to `path` in that form."""
 
     def record(operation_name: str) -> None:
+        region = operation_name.split("/")[3]
         uri = f"https://{region}-aiplatform.googleapis.com/v1/{operation_name}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"resources": [{"resourceType": RESOURCE_TYPE, "resourceUri": uri}]}))

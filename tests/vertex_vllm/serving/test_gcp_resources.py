@@ -13,7 +13,7 @@ OPERATION = "projects/123/locations/us-central1/endpoints/vllm-demo/operations/4
 
 def test_the_operation_is_written_as_googles_own_components_write_it(tmp_path: Path) -> None:
     path = tmp_path / "gcp_resources" / "output"
-    record_operation(path, "us-central1")(OPERATION)
+    record_operation(path)(OPERATION)
     read = json_format.Parse(path.read_text(), GcpResources())
     assert read == GcpResources(
         resources=[

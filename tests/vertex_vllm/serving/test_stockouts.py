@@ -1,0 +1,60 @@
+"""What is a stockout, and what it rules out; any other refusal is none."""
+
+import pytest
+
+from tests.vertex_vllm.served_models import serving_plan
+from vertex_vllm.serving.stockouts import Attempt, Stockout, is_blocked, stockout_in, stockout_of
+
+QUOTA = "The following quota metrics exceed quota limits: aiplatform.googleapis.com/custom_model_serving_nvidia_l4_gpus"
+REGION = "Resources are insufficient in region: us-central1. Please try a different region or accelerator."
+ZONE = "The zone 'projects/p/zones/us-central1-a' does not have enough resources available to fulfill the request."
+
+
+@pytest.mark.parametrize(
+    ("refusal", "domain", "blocks"),
+    [
+        (f"RESOURCE_EXHAUSTED: {QUOTA}", "quota", "region"),
+        (f"INTERNAL: {REGION}", "capacity", "region"),
+        (f"UNAVAILABLE: {ZONE}", "capacity", "zone"),
+        ("FAILED_PRECONDITION: ZONE_RESOURCE_POOL_EXHAUSTED", "capacity", "zone"),
+        ("RESOURCE_EXHAUSTED: Quota 'GPUS_ALL_REGIONS' exceeded.  Limit: 0.0 globally.", "quota", "everywhere"),
+        ("RESOURCE_EXHAUSTED: something nobody has seen", "capacity", "region"),
+    ],
+)
+def test_a_refusal_for_want_of_machines_has_one_form(refusal: str, domain: str, blocks: str) -> None:
+    code, _, message = refusal.partition(": ")
+    assert stockout_in(refusal) == Stockout(code, domain, message, blocks)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "FAILED_PRECONDITION: Model server exited unexpectedly. Please use recommended machine spec.",
+        "PERMISSION_DENIED: Permission 'aiplatform.endpoints.deploy' denied",
+        "INVALID_ARGUMENT: Accelerator NVIDIA_TESLA_K80 is not supported for machine type n1-standard-4",
+        "RESOURCE_EXHAUSTED: Quota exceeded for quota metric 'Resource management requests' and limit 'per minute'",
+        "",
+    ],
+)
+def test_any_other_refusal_is_none(refusal: str) -> None:
+    assert stockout_in(refusal) is None
+
+
+@pytest.mark.parametrize(
+    ("blocks", "region", "accelerator", "blocked"),
+    [
+        ("region", "us-central1", "NVIDIA_L4", True),
+        ("region", "us-central1", "NVIDIA_TESLA_A100", False),
+        ("region", "us-east4", "NVIDIA_L4", False),
+        ("zone", "us-central1", "NVIDIA_L4", False),
+        ("everywhere", "us-east4", "NVIDIA_L4", True),
+        ("everywhere", "us-east4", "NVIDIA_TESLA_A100", False),
+    ],
+)
+def test_a_stockout_rules_out_the_same_accelerators_as_far_as_it_reaches(
+    blocks: str, region: str, accelerator: str, blocked: bool
+) -> None:
+    stockout = stockout_of("RESOURCE_EXHAUSTED", {"region": REGION, "zone": ZONE}.get(blocks, "exceeded globally"))
+    assert stockout is not None
+    refused = Attempt("us-central1", "g2-standard-12", "NVIDIA_L4", stockout)
+    assert is_blocked(serving_plan(region=region, accelerator_type=accelerator), [refused]) == blocked

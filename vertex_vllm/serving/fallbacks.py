@@ -1,0 +1,115 @@
+"""Deploying where there are machines: the plan's own place first, then its fallbacks in their order.
+
+A fallback is a plan of its own. In another region it needs a Model and an Endpoint there, since both are regional; the
+weights stay where they are, and the container reads them across regions.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+
+from vertex_vllm.errors import DeploymentError, StockoutError
+from vertex_vllm.lifecycle.ownership import Owner, endpoint_resource_id
+from vertex_vllm.planning.plan import ServingPlan
+from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.serving.clients import endpoint_client, service_errors
+from vertex_vllm.serving.deploy import deploy_model, ignore
+from vertex_vllm.serving.endpoints import delete_if_empty, get_endpoint
+from vertex_vllm.serving.operations import Deadline
+from vertex_vllm.serving.stockouts import Attempt, is_blocked
+from vertex_vllm.serving.upload import upload_model
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Deployed:
+    plan: ServingPlan
+    """That one of the plan and its fallbacks which is served."""
+    endpoint: str
+    """Resource name."""
+    model: str
+    """Resource name with the version."""
+    attempts: tuple[Attempt, ...]
+    """Where there were no machines, in order."""
+
+
+def deploy_with_fallbacks(
+    project: str,
+    plan: ServingPlan,
+    model_name: str,
+    model_uri: str,
+    owner: Owner,
+    service_account: str,
+    deadline_seconds: int,
+    on_operation: Callable[[str], None] = ignore,
+    on_attempt: Callable[[tuple[Attempt, ...]], object] = lambda attempts: None,
+) -> Deployed:
+    """Deploys `model_name` as planned, or where that is out of stock a version for the next fallback, from `model_uri`.
+
+    What serves already, from an earlier run, is found before anything is tried. `on_attempt` gets the refusals so far
+    after each. The deadline is for all together. Raises StockoutError with the history where every place is refused,
+    and whatever `deploy_model` and `upload_model` raise for another cause: that is no reason to rent elsewhere.
+    """
+    deadline = Deadline(deadline_seconds)
+    attempts: tuple[Attempt, ...] = ()
+    for place in _serving_first(project, (plan, *plan.fallbacks)):
+        if is_blocked(place, attempts):
+            log.info("%s in %s is ruled out by an earlier refusal", place.machine_type, place.region)
+            continue
+        whose = replace(owner, config_hash=place.config_hash)
+        model = model_name if place is plan else upload_model(project, place, model_uri, whose)
+        try:
+            endpoint = deploy_model(
+                project, place, model, whose, service_account, max(1, int(deadline.left)), on_operation
+            )
+        except StockoutError as error:
+            attempts += error.attempts
+            on_attempt(attempts)
+            log.warning("Out of stock: %s", error.attempts[-1])
+            _leave(project, place)
+            continue
+        return Deployed(place, endpoint, model, attempts)
+    raise _exhausted(plan, attempts)
+
+
+def attempts_json(attempts: tuple[Attempt, ...]) -> str:
+    return json.dumps([asdict(attempt) for attempt in attempts], indent=2) + "\n"
+
+
+def _serving_first(project: str, places: tuple[ServingPlan, ...]) -> list[ServingPlan]:
+    """The places in order, but one that an earlier run deployed to before all others."""
+    return sorted(places, key=lambda place: not _serves(project, place)) if len(places) > 1 else list(places)
+
+
+def _serves(project: str, place: ServingPlan) -> bool:
+    name = _endpoint_name(project, place)
+    with service_errors(f"Looking for endpoint {name.id}"):
+        endpoint = get_endpoint(endpoint_client(place.region), str(name))
+    return endpoint is not None and bool(endpoint.deployed_models)
+
+
+def _leave(project: str, place: ServingPlan) -> None:
+    """An endpoint that was made for machines which could not be had is in nobody's way, and nobody's to find."""
+    name = _endpoint_name(project, place)
+    try:
+        with service_errors(f"Removing endpoint {name.id}"):
+            delete_if_empty(endpoint_client(place.region), str(name))
+    except DeploymentError as error:
+        log.warning("The empty endpoint stays until teardown: %s", error)
+
+
+def _endpoint_name(project: str, place: ServingPlan) -> ResourceName:
+    return ResourceName(project, place.region, "endpoints", endpoint_resource_id(place.deployment, place.config_hash))
+
+
+def _exhausted(plan: ServingPlan, attempts: tuple[Attempt, ...]) -> StockoutError:
+    tried = "; ".join(map(str, attempts))
+    more = "add other places to serving.fallbacks" if plan.fallbacks else "name other places in serving.fallbacks"
+    return StockoutError(
+        f"no machine could be had: {tried}",
+        where=plan.deployment,
+        fix=f"Try again later, or {more} (vertex-vllm plan lists the alternatives).",
+        attempts=attempts,
+    )

@@ -1,0 +1,85 @@
+"""Refusals that say that a machine cannot be had: told apart from all others, and what each of them rules out."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+import yaml
+
+from vertex_vllm.planning.plan import ServingPlan
+
+Blocks = Literal["zone", "region", "everywhere"]
+
+
+@dataclass(frozen=True)
+class Stockout:
+    """A refusal in one form, whichever service worded it."""
+
+    code: str
+    """Status, for example RESOURCE_EXHAUSTED."""
+    domain: str
+    """quota: the project may not; capacity: there are none."""
+    message: str
+    blocks: Blocks
+
+    def __str__(self) -> str:
+        return f"{self.domain}, {self.code}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One place where a deployment was refused for want of machines."""
+
+    region: str
+    machine_type: str
+    accelerator_type: str
+    stockout: Stockout
+
+    def __str__(self) -> str:
+        return f"{self.machine_type} in {self.region}: {self.stockout}"
+
+
+def stockout_of(code: str, message: str) -> Stockout | None:
+    """None for a refusal that says nothing of the kind."""
+    found = next((row for row in _rows() if row.code in ("", code) and row.says.search(message)), None)
+    if found is None or found.blocks == "nothing":
+        return None
+    return Stockout(code, found.domain, message, found.blocks)
+
+
+def stockout_in(refusal: str) -> Stockout | None:
+    """Of `CODE: message`, as `operations.failure` words it."""
+    code, _, message = refusal.partition(": ")
+    return stockout_of(code, message)
+
+
+def is_blocked(plan: ServingPlan, attempts: Iterable[Attempt]) -> bool:
+    """Whether an earlier refusal rules this place out too."""
+    return any(
+        attempt.accelerator_type == plan.accelerator_type
+        and (
+            attempt.stockout.blocks == "everywhere"
+            or (attempt.stockout.blocks == "region" and attempt.region == plan.region)
+        )
+        for attempt in attempts
+    )
+
+
+@dataclass(frozen=True)
+class _Row:
+    says: re.Pattern[str]
+    code: str
+    domain: str
+    blocks: Blocks | Literal["nothing"]
+
+
+@cache
+def _rows() -> tuple[_Row, ...]:
+    text = files("vertex_vllm.serving").joinpath("stockouts.yaml").read_text(encoding="utf-8")
+    return tuple(
+        _Row(re.compile(row["says"], re.DOTALL), row.get("code", ""), row["domain"], row["blocks"])
+        for row in yaml.safe_load(text)["stockouts"]
+    )
