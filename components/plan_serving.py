@@ -34,6 +34,7 @@ def plan_serving(
     deployment_timeout_seconds: int,
     concurrency: int,
     plan: dsl.Output[dsl.Artifact],
+    page: dsl.Output[dsl.HTML],
 ) -> NamedTuple("Outputs", [("vision", bool), ("chat", bool)]):
     """Read the model's config.json and safetensors headers, and decide how it is served.
 
@@ -63,6 +64,7 @@ def plan_serving(
         deployment_timeout_seconds: Longest time until the container must be healthy.
         concurrency: Questions under way at once: as many full requests the cache is to have room for.
         plan: The serving plan, JSON.
+        page: The same for people, each number unfolded into its terms.
 
     Returns:
         Whether the model takes images, and whether it has a chat template.
@@ -74,6 +76,7 @@ def plan_serving(
     from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
     from vertex_vllm.hub import hub_token
     from vertex_vllm.hub.facts import read_facts
+    from vertex_vllm.planning.page import plan_page
     from vertex_vllm.planning.planner import plan_serving
     from vertex_vllm.planning.render import render_plan
     from vertex_vllm.quota import read_quotas
@@ -111,5 +114,11 @@ def plan_serving(
         decided = plan_serving(facts, asked, catalog, quotas)
         print(render_plan(decided))
         Path(plan.path).write_text(decided.to_json())
-        plan.metadata.update(machine_type=decided.machine_type, image=decided.image, config_hash=decided.config_hash)
+        Path(page.path).write_text(plan_page(decided))
+        plan.metadata.update(
+            machine_type=decided.machine_type,
+            image=decided.image,
+            config_hash=decided.config_hash,
+            verdict=decided.verdict,
+        )
         return NamedTuple("Outputs", [("vision", bool), ("chat", bool)])(decided.vision, decided.chat)

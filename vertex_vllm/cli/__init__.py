@@ -14,6 +14,8 @@ COMMANDS = {
     "validate": "Check configs: fields, types, machines and regions.",
     "plan": "Show how a config would be served, and why, without creating anything.",
     "mirror": "Copy a model from the Hugging Face Hub to Cloud Storage, by itself; clean up after mirrors.",
+    "facts": "What planning needs to know of a model, from the Hub or a bucket, without a download.",
+    "catalog": "What planning rests on: machines, images, models, flags: list, show.",
     "submit": "Run a pipeline on Vertex AI Pipelines with a config's parameters.",
     "bootstrap": "Make a project ready: APIs, buckets, accounts, secret, repositories; or check or remove them.",
     "publish": "Compile the pipelines for a pushed image, and put the specs in the registry of templates.",

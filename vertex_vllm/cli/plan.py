@@ -6,19 +6,43 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from vertex_vllm.catalog import Catalog
     from vertex_vllm.config import Deployment
+    from vertex_vllm.planning.difference import Change, Serving
     from vertex_vllm.planning.facts import ModelFacts
+    from vertex_vllm.planning.headroom import Quotas
+    from vertex_vllm.planning.plan import ServingPlan
 
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan, or the difference, as JSON.")
 @click.option(
     "--hub", is_flag=True, help="Read the repo's own files, also for a model that the catalogue has recorded."
 )
+@click.option("--facts", type=click.Path(path_type=Path), help="Read the model's facts from a file of `facts`.")
+@click.option("--quota", is_flag=True, help="Read the project's quotas, and choose where they leave room.")
 @click.option("--explain", is_flag=True, help="Unfold the memory of one accelerator into its terms.")
-@click.option("--project", help="Project of the token's secret; default: the config's, then GOOGLE_CLOUD_PROJECT.")
-def plan(config: Path, as_json: bool, hub: bool, explain: bool, project: str | None) -> None:
+@click.option(
+    "--html", "html_file", type=click.Path(path_type=Path), help="Write the plan as a page, each number unfolded."
+)
+@click.option(
+    "--against",
+    type=click.Choice(["deployed"]),
+    help="Show what would change on the endpoint that serves the deployment now.",
+)
+@click.option("--project", help="Project; default: the config's, then GOOGLE_CLOUD_PROJECT.")
+def plan(
+    config: Path,
+    as_json: bool,
+    hub: bool,
+    facts: Path | None,
+    quota: bool,
+    explain: bool,
+    html_file: Path | None,
+    against: str | None,
+    project: str | None,
+) -> None:
     """Show how a config would be served, and why, without creating anything.
 
     A model in the catalogue is planned from the facts recorded there, offline; any other from its files on the Hub, as
@@ -26,21 +50,38 @@ def plan(config: Path, as_json: bool, hub: bool, explain: bool, project: str | N
 
     Example: vertex-vllm plan configs/llama-3.1-8b-instruct.yaml
     """
-    from vertex_vllm.catalog import Missing, load_catalog
+    from vertex_vllm.catalog import load_catalog
     from vertex_vllm.config import load_deployment
     from vertex_vllm.planning.memory.explain import explain_memory
+    from vertex_vllm.planning.page import plan_page
     from vertex_vllm.planning.planner import plan_serving
     from vertex_vllm.planning.render import render_plan
 
     deployment = load_deployment(config)
     catalog = load_catalog()
+    known = model_facts(deployment, catalog, hub, facts, project)
+    decided = plan_serving(known, deployment, catalog, quotas_of(deployment, catalog, project) if quota else None)
+    if html_file:
+        html_file.write_text(plan_page(decided), encoding="utf-8")
+    if against:
+        show_difference(decided, deployment, catalog, project, as_json)
+    elif explain:
+        click.echo(explain_memory(decided.memory) if decided.memory else f"{decided.reasons['memory']}\n", nl=False)
+    else:
+        click.echo(decided.to_json() if as_json else render_plan(decided), nl=False)
+
+
+def model_facts(
+    deployment: "Deployment", catalog: "Catalog", hub: bool, file: Path | None, project: str | None
+) -> "ModelFacts":
+    """From the file if one is given, else the catalogue's, else the Hub's."""
+    from vertex_vllm.catalog import Missing
+    from vertex_vllm.cli.facts import read_file
+
+    if file is not None:
+        return read_file(file, deployment.model.id)
     recorded = catalog.facts(deployment.model.id)
-    facts = hub_facts(deployment, project) if hub or isinstance(recorded, Missing) else recorded
-    decided = plan_serving(facts, deployment, catalog)
-    if explain:
-        click.echo(explain_memory(decided.memory) if decided.memory else decided.reasons["memory"], nl=False)
-        return
-    click.echo(decided.to_json() if as_json else render_plan(decided), nl=False)
+    return hub_facts(deployment, project) if hub or isinstance(recorded, Missing) else recorded
 
 
 def hub_facts(deployment: "Deployment", project: str | None) -> "ModelFacts":
@@ -55,3 +96,44 @@ def hub_facts(deployment: "Deployment", project: str | None) -> "ModelFacts":
     token = hub_token(secret_version_name(secret, project_of(deployment, project)) if secret else "")
     commit = check_access(deployment.model.id, deployment.model.revision, token).commit
     return read_facts(deployment.model.id, commit, token)
+
+
+def quotas_of(deployment: "Deployment", catalog: "Catalog", project: str | None) -> "Quotas":
+    """What the project may still rent in the deployment's region."""
+    from vertex_vllm.cli.submit import project_of
+    from vertex_vllm.quota import read_quotas
+
+    region = deployment.google_cloud.region
+    return read_quotas(project_of(deployment, project), region, catalog.quota_ids(region, deployment.serving.spot))
+
+
+def show_difference(
+    decided: "ServingPlan", deployment: "Deployment", catalog: "Catalog", project: str | None, as_json: bool
+) -> None:
+    """What the plan would change on what is served now."""
+    from vertex_vllm.cli.json_output import print_json
+    from vertex_vllm.cli.submit import project_of
+    from vertex_vllm.config.names import regions_of
+    from vertex_vllm.lifecycle.serving_now import serving_now
+    from vertex_vllm.planning.difference import changes
+
+    regions = (deployment.google_cloud.region, *regions_of(deployment.serving.fallbacks))
+    serving = serving_now(project_of(deployment, project), regions, deployment.name)
+    found = changes(serving, decided, catalog) if serving else ()
+    if as_json:
+        print_json({"serving": serving, "config_hash": decided.config_hash, "changes": found})
+    else:
+        click.echo(_difference_text(decided, serving, found), nl=False)
+
+
+def _difference_text(decided: "ServingPlan", serving: "Serving | None", found: "tuple[Change, ...]") -> str:
+    from vertex_vllm.cli.table import text_table
+
+    if serving is None:
+        return f"{decided.deployment} serves nothing now: all of config {decided.config_hash} would be new\n"
+    stage = serving.stage or "not promoted"
+    head = f"{serving.endpoint} ({stage}, config {serving.config_hash or 'unknown'})\n"
+    if not found:
+        return f"{head}nothing would change\n"
+    rows = [(change.what, change.now or "-", change.planned or "-") for change in found]
+    return f"{head}\n{text_table(('what', 'now', 'planned'), rows)}"

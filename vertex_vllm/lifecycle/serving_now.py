@@ -1,0 +1,49 @@
+"""What a deployment serves now, read from its labels, its Endpoint and its Model version."""
+
+from collections.abc import Sequence
+
+from google.cloud import aiplatform_v1beta1 as vertex
+
+from vertex_vllm.errors import ServiceError
+from vertex_vllm.lifecycle.finding import LIVE, STAGE_LABEL, find_endpoints
+from vertex_vllm.lifecycle.inventory import served_on
+from vertex_vllm.planning.difference import Serving
+from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, endpoint_client, model_client, service_errors
+
+
+def serving_now(project: str, regions: Sequence[str], deployment: str) -> Serving | None:
+    """What the deployment's live endpoint serves; where none is promoted, the newest; None where nothing is served.
+
+    Raises ServiceError for what Vertex AI refuses.
+    """
+    with service_errors(f"Looking for what {deployment} serves", ServiceError):
+        found = [
+            endpoint
+            for region in dict.fromkeys(regions)
+            for endpoint in find_endpoints(endpoint_client(region), project, region, deployment)
+            if endpoint.deployed_models
+        ]
+        if not found:
+            return None
+        return _serving(max(found, key=lambda each: (each.labels.get(STAGE_LABEL) == LIVE, each.create_time)))
+
+
+def _serving(endpoint: vertex.Endpoint) -> Serving:
+    newest = max(endpoint.deployed_models, key=lambda deployed: deployed.create_time)
+    model = ResourceName.parse(newest.model, "models")
+    version = model.with_version(model.version or newest.model_version_id)
+    read = model_client(version.region).get_model(name=str(version), retry=RETRY, timeout=CALL_SECONDS)
+    row = next(row for row in served_on(endpoint) if row.since == newest.create_time)
+    assert row.replicas is not None
+    container = read.container_spec
+    environment = {variable.name: variable.value for variable in container.env}
+    return Serving(
+        endpoint=endpoint.name,
+        stage=row.stage,
+        config_hash=endpoint.labels.get("vertex-vllm-config", ""),
+        model_id=environment.get("MODEL_ID", ""),
+        image=container.image_uri,
+        args=tuple(container.args),
+        replicas=row.replicas,
+    )
