@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from vertex_vllm.catalog.rows import (
     Accelerator,
     Architecture,
+    Family,
     Flag,
     Image,
     Machine,
@@ -15,6 +16,7 @@ from vertex_vllm.catalog.rows import (
     Quantization,
     Shape,
     SourcedRow,
+    Tpu,
 )
 from vertex_vllm.catalog.versions import Presence, VersionRange
 from vertex_vllm.planning.facts import ModelFacts
@@ -69,6 +71,8 @@ class Catalog:
     presets: Mapping[str, Preset]
     shapes: Mapping[str, Shape]
     models: Mapping[str, Model]
+    tpus: Mapping[str, Tpu]
+    families: Mapping[str, Family]
     checked_flags: tuple[str, ...]
     """vLLM releases whose options were read."""
     checked_architectures: tuple[str, ...]
@@ -127,6 +131,9 @@ class Catalog:
             **recorded,
         )
 
+    def family(self, architecture: str) -> Family | None:
+        return next((row for row in self.families.values() if architecture in row.architectures), None)
+
     def flag_presence(self, flag: Flag, versions: VersionRange | None) -> Presence:
         return flag.span.presence_in(versions, self.checked_flags) if flag.span else "unknown"
 
@@ -153,6 +160,8 @@ class Catalog:
             self.presets,
             self.shapes,
             self.models,
+            self.tpus,
+            self.families,
         ):
             yield from table.values()
 

@@ -11,6 +11,7 @@ from vertex_vllm.catalog.catalog import Catalog
 from vertex_vllm.catalog.rows import (
     Accelerator,
     Architecture,
+    Family,
     Flag,
     Image,
     Machine,
@@ -20,6 +21,7 @@ from vertex_vllm.catalog.rows import (
     Shape,
     Source,
     SourcedRow,
+    Tpu,
 )
 
 RowType = TypeVar("RowType", bound=SourcedRow)
@@ -28,13 +30,14 @@ RowType = TypeVar("RowType", bound=SourcedRow)
 @cache
 def load_catalog() -> Catalog:
     """The catalogue that ships with the package. Raises ValueError where a file of it is malformed."""
-    machines, images, flags, architectures, quantizations, models = (
-        _read(name) for name in ("machines", "images", "flags", "architectures", "quantizations", "models")
+    machines, images, flags, architectures, quantizations, models, families = (
+        _read(name) for name in ("machines", "images", "flags", "architectures", "quantizations", "models", "families")
     )
     for machine in machines["machines"]:
         machine["regions"] = machines["regions"][machine["regions"]]
     for image in images["images"]:
-        image["uri"] = f"{images['repositories'][image.pop('repository')]}:{image.pop('tag')}"
+        repository, tag = images["repositories"][image.pop("repository")], image.pop("tag")
+        image["uri"] = f"{repository}:{tag}" if tag else repository
     catalog = Catalog(
         accelerators=_table(machines, "accelerators", Accelerator, "accelerator"),
         machines=_table(machines, "machines", Machine, "machine"),
@@ -45,6 +48,8 @@ def load_catalog() -> Catalog:
         presets=_table(models, "presets", Preset, "preset"),
         shapes=_table(models, "shapes", Shape, "shape"),
         models=_table(models, "models", Model, "model"),
+        tpus=_table(machines, "tpus", Tpu, "tpu"),
+        families=_table(families, "families", Family, "family"),
         checked_flags=tuple(flags["checked"]),
         checked_architectures=tuple(architectures["checked"]),
     )

@@ -167,6 +167,41 @@ class Shape(SourcedRow):
     """Fields that nobody has compared with the repo's own files."""
 
 
+class Tpu(SourcedRow):
+    """A machine with TPUs. Listed for people: nothing here is planned on it, and no `AcceleratorType` names it."""
+
+    tpu: str
+    """Machine type."""
+    generation: str
+    chips: int
+    memory_gb: int
+    """Of one chip, as Google names it."""
+    quota: str = ""
+    """Middle of the Cloud Quotas id; empty: not known."""
+    quota_metric: str = ""
+    regions: Words = ()
+    """Empty: not known."""
+    usd_per_hour: float | None = None
+
+
+class Family(SourcedRow):
+    """What requests and deployments of a family of models have to know besides its size."""
+
+    family: str
+    architectures: Words
+    chat_template: str
+    """Which of its repos have one."""
+    tool_parser: str = ""
+    """For --tool-call-parser; empty: it calls no tools that vLLM parses."""
+    fork_tool_parser: str = ""
+    """The same in Google's fork of vLLM."""
+    image_placeholder: str = ""
+    """Stands for an image in the prompt of a request with `multi_modal_data`; empty: takes no images."""
+    lora: bool
+    """vLLM's class takes adapters."""
+    limits: str = ""
+
+
 class Model(SourcedRow):
     model: str
     shape: str

@@ -41,6 +41,7 @@ def build_arguments(
     """All but `--model`. Raises PlanError for an extra argument that the image's vLLM lacks, or that is not yours."""
     remarks = ["as Model Garden starts vLLM"]
     _check_extra(extra, image, catalog, remarks)
+    _check_lora(extra, facts, catalog)
     optional, left_out = _optional(facts, image, preset, catalog)
     if optional:
         remarks.append(f"{' '.join(optional)} for this model")
@@ -104,6 +105,16 @@ def _check_extra(extra: Iterable[Argument], image: ImageChoice, catalog: Catalog
             )
         if presence == "unknown":
             remarks.append(f"whether {image.vllm} has {argument.flag} is not known")
+
+
+def _check_lora(extra: Iterable[Argument], facts: ModelFacts, catalog: Catalog) -> None:
+    family = catalog.family(facts.architecture)
+    if family is not None and not family.lora and any(argument.flag == "--enable-lora" for argument in extra):
+        raise PlanError(
+            f"vLLM takes no LoRA adapters for {facts.architecture} ({family.family})",
+            where=WHERE,
+            fix="Leave --enable-lora out, or merge the adapter into the weights",
+        )
 
 
 def _positive(flag: str) -> str:

@@ -1,0 +1,116 @@
+"""`plan --against deployed` on the local cloud, and facts as files."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
+from vertex_vllm.catalog import load_catalog
+from vertex_vllm.cli import vertex_vllm
+from vertex_vllm.config import load_deployment
+from vertex_vllm.errors import InputError
+from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.lifecycle.promotion import promote_endpoint
+from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.planner import plan_serving
+
+CONFIG = """\
+name: {name}
+model:
+  id: meta-llama/Llama-3.1-8B-Instruct
+hf_token_secret: hf-token
+serving: {serving}
+"""
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(vertex_vllm, ["plan", *map(str, arguments)])
+
+
+@pytest.fixture
+def config(tmp_path: Path, make_plan: MakePlan) -> Path:
+    path = tmp_path / "served.yaml"
+    path.write_text(CONFIG.format(name=make_plan().deployment, serving="{}"), encoding="utf-8")
+    return path
+
+
+def deployed(config: Path, in_vertex: Vertex, make_plan: MakePlan) -> str:
+    """Deploys the config's plan, with an image that the local cloud has; the endpoint's name."""
+    deployment, catalog = load_deployment(config), load_catalog()
+    facts = catalog.facts(deployment.model.id)
+    assert isinstance(facts, ModelFacts)
+    planned = plan_serving(facts, deployment, catalog)
+    stand_in = make_plan()
+    plan = replace(planned, image=stand_in.image, args=stand_in.args, predict_route=stand_in.predict_route)
+    name = in_vertex.deploy(plan)
+    (version,) = in_vertex.versions()
+    promote_endpoint(in_vertex.project, REGION, name, version.name, Owner(deployment.name, "run-1"))
+    return name
+
+
+def test_what_would_change_on_the_endpoint_that_serves(config: Path, in_vertex: Vertex, make_plan: MakePlan) -> None:
+    nothing = run(config, "--against", "deployed", "--project", in_vertex.project)
+    assert nothing.output.endswith("would be new\n")
+    assert "serves nothing now" in nothing.output
+    name = deployed(config, in_vertex, make_plan)
+    config.write_text(
+        CONFIG.format(name=load_deployment(config).name, serving="{machine_type: g2-standard-24}"), encoding="utf-8"
+    )
+    told = run(config, "--against", "deployed", "--project", in_vertex.project)
+    assert told.exit_code == 0
+    assert told.output.startswith(f"{name} (live, config ")
+    machine = next(line for line in told.output.splitlines() if line.startswith("machine"))
+    assert machine.split("   ")[-2:] == ["g2-standard-12, 1 × NVIDIA_L4", "g2-standard-24, 2 × NVIDIA_L4"]
+    parsed = json.loads(run(config, "--against", "deployed", "--json", "--project", in_vertex.project).output)
+    assert parsed["serving"]["endpoint"] == name
+    found = {change["what"]: (change["now"], change["planned"]) for change in parsed["changes"]}
+    assert found["USD/h"] == ("1.00", "2.00")
+    assert set(found) == {"config", "machine", "image", "arguments", "USD/h"}
+
+
+def test_facts_are_written_once_and_planned_from_offline(
+    tmp_path: Path, config: Path, local: Any, llama: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sized = {**json.loads(llama["config.json"]), "vocab_size": 49152, "intermediate_size": 1536}
+    model_id = local.repo({**llama, "config.json": json.dumps(sized).encode()})
+    written = tmp_path / "facts.json"
+    answer = CliRunner().invoke(vertex_vllm, ["facts", model_id, "--output", str(written)])
+    assert answer.exit_code == 0
+    config.write_text(f"name: other\nmodel:\n  id: {model_id}\n", encoding="utf-8")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    offline = run(config, "--facts", written, "--json")
+    assert json.loads(offline.output)["model_id"] == model_id
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{", "no file of facts"), ("[]", "no file of facts"), ('{"model_id": "a/b"}', "no file of facts")],
+)
+def test_a_file_that_holds_no_facts_says_how_to_make_one(
+    tmp_path: Path, config: Path, content: str, message: str
+) -> None:
+    written = tmp_path / "facts.json"
+    written.write_text(content, encoding="utf-8")
+    answer = run(config, "--facts", written)
+    assert isinstance(answer.exception, InputError)
+    assert message in str(answer.exception)
+    assert "vertex-vllm facts MODEL --output FILE" in str(answer.exception)
+
+
+def test_facts_of_another_model_are_refused(tmp_path: Path, config: Path) -> None:
+    facts = load_catalog().facts("meta-llama/Llama-3.1-70B")
+    assert isinstance(facts, ModelFacts)
+    written = tmp_path / "facts.json"
+    written.write_text(facts.to_json(), encoding="utf-8")
+    answer = run(config, "--facts", written)
+    assert "holds facts of meta-llama/Llama-3.1-70B, the config is for meta-llama/Llama-3.1-8B" in str(answer.exception)
+
+
+def test_a_plan_is_written_as_a_page(tmp_path: Path, config: Path) -> None:
+    page = tmp_path / "plan.html"
+    assert run(config, "--html", page).exit_code == 0
+    assert page.read_text(encoding="utf-8").count("<details") > 5
