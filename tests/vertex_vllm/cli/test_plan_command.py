@@ -64,7 +64,10 @@ def test_what_would_change_on_the_endpoint_that_serves(config: Path, in_vertex: 
     assert told.exit_code == 0
     assert told.output.startswith(f"{name} (live, config ")
     machine = next(line for line in told.output.splitlines() if line.startswith("machine"))
-    assert machine.split("   ")[-2:] == ["g2-standard-12, 1 × NVIDIA_L4", "g2-standard-24, 2 × NVIDIA_L4"]
+    assert [cell.strip() for cell in machine.split("   ") if cell.strip()][1:] == [
+        "g2-standard-12, 1 × NVIDIA_L4",
+        "g2-standard-24, 2 × NVIDIA_L4",
+    ]
     parsed = json.loads(run(config, "--against", "deployed", "--json", "--project", in_vertex.project).output)
     assert parsed["serving"]["endpoint"] == name
     found = {change["what"]: (change["now"], change["planned"]) for change in parsed["changes"]}
