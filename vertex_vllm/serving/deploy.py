@@ -22,7 +22,7 @@ from vertex_vllm.serving.operations import (
     wait_for_operation,
 )
 from vertex_vllm.serving.requests import deploy_request, endpoint_request
-from vertex_vllm.serving.stockouts import Attempt, stockout_in
+from vertex_vllm.serving.stockouts import Attempt, stockout_in, stockout_of
 from vertex_vllm.serving.undeploy import undeploy
 
 _ROUNDS = 4
@@ -132,6 +132,8 @@ def _start(
         # No machine or no quota: the same at the next try here.
         raise _failed(target, f"{status_name(error)}: {error.message}", "nothing came up") from error
     except (exceptions.AlreadyExists, *TRANSIENT) as error:
+        if isinstance(error, exceptions.GoogleAPICallError) and stockout_of(status_name(error), error.message):
+            raise _failed(target, f"{status_name(error)}: {error.message}", "nothing came up") from error
         if not patient:
             raise
         log.warning("Looking whether the deploy request went through: %s", error)

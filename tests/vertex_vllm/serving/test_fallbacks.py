@@ -155,3 +155,17 @@ def test_what_may_not_be_read_is_not_known_and_no_failure(
 ) -> None:
     local.deny("cloudquotas.quotas.get", f"projects/{in_vertex.project}")
     assert read_quotas(in_vertex.project, REGION, [L4]) == {}
+
+
+@pytest.mark.parametrize(
+    "fault", [{"kind": "error"}, {"kind": "operation_error", "after_seconds": 0}], ids=["at once", "in the operation"]
+)
+def test_a_stockout_goes_on_to_the_next_whenever_it_is_told(
+    faulty: Any, in_vertex: Vertex, on_l4: ServingPlan, fault: dict[str, Any]
+) -> None:
+    faulty.add_fault(rpc="DeployModel", known="stockout", **fault)
+    deployed = deploy(in_vertex, replace(on_l4, fallbacks=(on_a100(on_l4),)))
+    (attempt,) = deployed.attempts
+    assert (attempt.stockout.domain, attempt.stockout.blocks) == ("capacity", "zone")
+    assert deployed.plan.machine_type == "a2-highgpu-1g"
+    assert [endpoint.name for endpoint in in_vertex.endpoints()] == [deployed.endpoint]

@@ -7,6 +7,7 @@ from vertex_vllm.serving.stockouts import Attempt, Stockout, is_blocked, stockou
 
 QUOTA = "The following quota metrics exceed quota limits: aiplatform.googleapis.com/custom_model_serving_nvidia_l4_gpus"
 REGION = "Resources are insufficient in region: us-central1. Please try a different region or accelerator."
+MACHINE = "Machine type temporarily unavailable, please deploy with a different machine type or retry."
 ZONE = "The zone 'projects/p/zones/us-central1-a' does not have enough resources available to fulfill the request."
 
 
@@ -16,6 +17,7 @@ ZONE = "The zone 'projects/p/zones/us-central1-a' does not have enough resources
         (f"RESOURCE_EXHAUSTED: {QUOTA}", "quota", "region"),
         (f"INTERNAL: {REGION}", "capacity", "region"),
         (f"UNAVAILABLE: {ZONE}", "capacity", "zone"),
+        (f"UNAVAILABLE: {MACHINE}", "capacity", "zone"),
         ("FAILED_PRECONDITION: ZONE_RESOURCE_POOL_EXHAUSTED", "capacity", "zone"),
         ("RESOURCE_EXHAUSTED: Quota 'GPUS_ALL_REGIONS' exceeded.  Limit: 0.0 globally.", "quota", "everywhere"),
         ("RESOURCE_EXHAUSTED: something nobody has seen", "capacity", "region"),
