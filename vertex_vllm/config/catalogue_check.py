@@ -45,8 +45,7 @@ def _machine_faults(deployment: Deployment, catalog: Catalog) -> Iterator[Fault]
         return
     machine = catalog.find_machine(serving.machine_type)
     if isinstance(machine, Missing):
-        known = machine.hint or f"Known: {', '.join(catalog.machines)}"
-        yield Fault(("serving", "machine_type"), f"unknown machine {machine.name}. {known}")
+        yield Fault(("serving", "machine_type"), _unknown_machine(machine, catalog))
         return
     if region not in machine.regions:
         where = ", ".join(machine.regions)
@@ -63,13 +62,18 @@ def _machine_faults(deployment: Deployment, catalog: Catalog) -> Iterator[Fault]
         )
 
 
+def _unknown_machine(machine: Missing, catalog: Catalog) -> str:
+    if machine.name in catalog.tpus:
+        return f"{machine.name} has TPUs, which nothing here plans or deploys to. Choose a machine with GPUs"
+    return f"unknown machine {machine.name}. {machine.hint or 'Known: ' + ', '.join(catalog.machines)}"
+
+
 def _fallback_faults(serving: Serving, catalog: Catalog) -> Iterator[Fault]:
     for number, named in enumerate(serving.fallbacks):
         region, _, name = named.partition("/")
         machine = catalog.find_machine(name)
         if isinstance(machine, Missing):
-            known = machine.hint or f"Known: {', '.join(catalog.machines)}"
-            yield Fault(("serving", "fallbacks", number), f"unknown machine {name}. {known}")
+            yield Fault(("serving", "fallbacks", number), _unknown_machine(machine, catalog))
         elif region not in machine.regions:
             where = ", ".join(machine.regions)
             yield Fault(("serving", "fallbacks", number), f"no {name} in {region}. It is in: {where}")

@@ -79,6 +79,6 @@ def _dotted(path: tuple[str | int, ...]) -> str:
         if isinstance(part, int):
             name += f"[{part}]"
         else:
-            shown = part if part.strip() else repr(part)  # a key of blanks alone would not be seen
+            shown = part if part and part == part.strip() else repr(part)  # blanks at its ends would not be seen
             name += f".{shown}" if name else shown
     return name or "(whole file)"

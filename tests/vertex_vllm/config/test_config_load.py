@@ -154,6 +154,18 @@ since: 2024-01-01
             "unknown machine g2-standart-12. Did you mean g2-st",
         ),
         (
+            "model: {id: a/b}\nserving: {machine_type: ct6e-standard-1t}\n",
+            "3: serving.machine_type: ct6e-standard-1t has TPUs, which nothing here plans or deploys to. Choose a ",
+        ),
+        (
+            "model: {id: a/b}\nserving:\n  fallbacks:\n  - us-east4/g2-standard-12\n  - us-west2/g2-standard-12\n",
+            "6: serving.fallbacks[1]: no g2-standard-12 in us-west2. It is in: asia-east1, ",
+        ),
+        (
+            "model: {id: a/b}\nserving:\n  fallbacks: [g2-standard-12]\n",
+            "4: serving.fallbacks[0]: must be REGION/MACHINE_TYPE, for example us-east4/g2-standard-12",
+        ),
+        (
             "model: {id: a/b}\nserving: {machine_type: a3-highgpu-8g}\ngoogle_cloud:\n  region: us-south1\n",
             "5: google_cloud.region: no a3-highgpu-8g in us-south1. It is in: asia-east1, ",
         ),

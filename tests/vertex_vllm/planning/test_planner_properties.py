@@ -73,6 +73,15 @@ SERVING = st.fixed_dictionaries(
         "trust_remote_code": st.booleans(),
         "extra_args": st.lists(ARGUMENTS, max_size=4),
         "spot": st.booleans(),
+        "concurrency": st.integers(1, 256),
+        "fallbacks": st.lists(
+            st.builds(
+                lambda region, machine: f"{region}/{machine}",
+                st.sampled_from(REGIONS),
+                st.sampled_from(sorted(CATALOG.machines)),
+            ),
+            max_size=2,
+        ),
     },
 )
 

@@ -148,6 +148,12 @@ from vertex_vllm.planning.planner import plan_serving
             "--swap-space; it was seen in vLLM 0.6.2 to 0.17.1. Leave it out, or name another image in serving.image",
         ),
         (
+            LLAMA_VISION,
+            {"extra_args": ["--enable-lora"]},
+            "serving.extra_args: vLLM takes no LoRA adapters for MllamaForConditionalGeneration (Llama 3.2 Vision). "
+            "Leave --enable-lora out, or merge the adapter into the weights",
+        ),
+        (
             LLAMA_8B,
             {"extra_args": ["--model=gs://mine"]},
             "serving.extra_args: --model may not be given: the mirrored weights decide it. Leave it out",
