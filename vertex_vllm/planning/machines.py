@@ -42,14 +42,17 @@ def choose_machine(required: Requirements, preset: Preset | None) -> MachineChoi
     offers = ranked_offers(required, preset)
     if not offers or not offers[0].serves:
         raise _nothing_fits(required, offers, preset)
-    if offers[0].machine.price(required.spot) is None:
+    # A crowded machine whose cost is known before a roomy one whose cost is not.
+    best = next((ranked for ranked in offers if ranked.serves and ranked.machine.price(required.spot)), None)
+    if best is None:
         raise PlanError(
             f"of the machines in {required.region} only {offers[0].machine.machine} and the like fit "
             f"{required.facts.model_id}, and what they cost is not known{_not_tutorials(offers, required, preset)}",
             where="serving",
             fix=f"Name one in {WHERE} to take it whatever it costs, or choose another region",
         )
-    return _chosen(offers[0], offers, required, _why(offers[0], required) + _not_tutorials(offers, required, preset))
+    tutorials = "" if best.offer.tutorial else _not_tutorials(offers, required, preset)
+    return _chosen(best, offers, required, _why(best, required) + tutorials)
 
 
 def _why(best: Ranked, required: Requirements) -> str:
@@ -68,7 +71,7 @@ def _why(best: Ranked, required: Requirements) -> str:
 
 def _not_tutorials(offers: tuple[Ranked, ...], required: Requirements, preset: Preset | None) -> str:
     """Why not the tutorial's machine, and with what it would be; nothing where the tutorial names none."""
-    if preset is None or offers[0].offer.tutorial:
+    if preset is None:
         return ""
     found = next((ranked for ranked in offers if ranked.offer.tutorial), None)
     if found is None:

@@ -58,9 +58,8 @@ def _price(plan: ServingPlan) -> str:
 
 def _fallback(plan: ServingPlan) -> tuple[str, str]:
     accelerators = f"{plan.accelerator_count} × {plan.accelerator_type}"
-    return f"{plan.machine_type}, {accelerators}, in {plan.region}, {_hourly(plan.usd_per_hour)}", plan.reasons[
-        "memory"
-    ]
+    told = f"{plan.machine_type}, {accelerators}, in {plan.region}, {_hourly(plan.usd_per_hour)}"
+    return told, plan.reasons["memory"]
 
 
 def _alternatives(plan: ServingPlan) -> list[tuple[str, str, str]]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_VISION, deployment, plan
+from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_405B, LLAMA_VISION, deployment, plan
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.errors import PlanError
 from vertex_vllm.planning.headroom import Headroom
@@ -163,3 +163,10 @@ def test_a_fallback_that_cannot_serve_is_refused_before_anything_is_created(fall
     with pytest.raises(PlanError) as caught:
         plan(LLAMA_8B, fallbacks=fallbacks)
     assert str(caught.value) == message
+
+
+def test_a_crowded_machine_whose_cost_is_known_is_taken_before_a_roomy_one_whose_cost_is_not() -> None:
+    decided = plan(LLAMA_405B, concurrency=100)
+    assert (decided.machine_type, decided.usd_per_hour) == ("g4-standard-384", 35.9994)
+    roomy = next(offer for offer in decided.alternatives if offer.machine_type == "a3-ultragpu-8g")
+    assert (roomy.requests, roomy.why_not) == (131, "what it costs is not known")
