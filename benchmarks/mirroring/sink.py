@@ -111,7 +111,20 @@ class Sink:
         glob = query.get("matchGlob", "*")
         return as_json({"items": [self._objects[name] for name in names if fnmatch.fnmatchcase(name, glob)]})
 
+    def _compose(self, name: str, request: Request) -> Answer:
+        """gcloud uploads large files in pieces of their own, and joins these."""
+        document = json.loads(request.body())
+        size = checksum = 0
+        for piece in document["sourceObjects"]:
+            found = self._objects[piece["name"]]
+            length = int(found["size"])
+            of_piece = int.from_bytes(base64.b64decode(found["crc32c"]), "big")
+            size, checksum = size + length, combine_crc32c(checksum, of_piece, length)
+        return as_json(self._make(name, size, checksum, document.get("destination", {}).get("metadata") or {}))
+
     def _json_object(self, name: str, request: Request) -> Answer:
+        if name.endswith("/compose"):
+            return self._compose(name.removesuffix("/compose"), request)
         if name not in self._objects:
             return as_json({"error": {"code": 404, "message": "Not Found"}}, 404)
         if request.method == "DELETE":
@@ -148,8 +161,8 @@ class Sink:
         body = request.body()
         self.received += len(body)
         _, about, content, _ = body.split(b"--" + boundary[1].encode(), 3)
-        document = json.loads(about.partition(b"\r\n\r\n")[2])
-        data = content.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n")
+        document = json.loads(_after_headers(about))
+        data = _after_headers(content)
         name = str(document["name"])
         matches = request.query.get("ifGenerationMatch")
         if matches is not None and str(self._objects.get(name, {}).get("generation", "0")) != matches:
@@ -191,6 +204,13 @@ class Sink:
             return Answer(400, {}, b"<Error><Code>BadDigest</Code></Error>")
         upload.parts[number] = count, checksum
         return Answer(200, {"ETag": f'"{checksum:032x}"', "x-goog-hash": f"crc32c={_base64(checksum)}"})
+
+
+def _after_headers(part: bytes) -> bytes:
+    """Body of a part of a multipart message; clients end lines in one way or the other."""
+    headers = re.match(rb".*?(\r?\n)\1", part, re.DOTALL)
+    assert headers is not None
+    return re.sub(rb"\r?\n\Z", b"", part[headers.end() :])
 
 
 def _base64(checksum: int) -> str:
