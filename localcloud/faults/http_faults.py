@@ -1,6 +1,7 @@
 """Where faults strike HTTP: around each application, whatever port or host it is reached by."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -26,6 +27,8 @@ from localcloud.faults.kinds import (
 )
 from localcloud.faults.posted import Faults, Strike
 from localcloud.hub import content_network
+
+_LOG = logging.getLogger(__name__)
 
 ServiceOf = Callable[[Scope], str]
 RpcOf = Callable[[str, str], str]
@@ -89,11 +92,11 @@ class FaultyApp:
             case Reset():
                 await connection_of(scope).reset()
             case LostAnswer():
-                await self._app(scope, receive, _lose)
+                await self._execute(scope, receive)
                 await connection_of(scope).reset()
             case Crash(when=when):
                 if when == "after":
-                    await self._app(scope, receive, _lose)
+                    await self._execute(scope, receive)
                 crash()
             case OperationError() | OperationNeverEnds() as fault:
                 fate = fate_of(fault)
@@ -106,6 +109,13 @@ class FaultyApp:
                 await self._app(scope, receive, answer)
                 if not answer.touched:
                     strike.give_back()
+
+    async def _execute(self, scope: Scope, receive: Receive) -> None:
+        """Nobody hears of the answer, nor of a failure."""
+        try:
+            await self._app(scope, receive, _lose)
+        except Exception:
+            _LOG.exception("%s %s failed", scope["method"], scope["path"])
 
 
 async def _drain(receive: Receive) -> None:

@@ -34,7 +34,7 @@ _HUB_RESET_SECONDS = 1
 def answer(fault: Error, service: str, request: Request) -> Response:
     """What the service answers over HTTP."""
     response = _FORMS.get(service, _google)(fault, request)
-    if fault.retry_after_seconds is not None and service != "hub":
+    if fault.retry_after_seconds is not None and "RateLimit" not in response.headers:
         response.headers["Retry-After"] = str(fault.retry_after_seconds)
     response.headers.update(fault.answer_headers)
     return response
@@ -71,23 +71,21 @@ def _google(fault: Error, request: Request) -> Response:
 
 def _storage(fault: Error, request: Request) -> Response:
     # "HTTP status and error codes for JSON": these two are "not formatted with a JSON document".
-    if fault.status in (502, 504):
-        return error_page(fault.status)
+    if _status(fault) in (502, 504):
+        return error_page(_status(fault))
     return storage_refusal(storage_errors.of_status(_status(fault), fault.message), request)
 
 
 def _hub(fault: Error, request: Request) -> Response:
     response = hub_errors.of_status(_status(fault), fault.message).response()
-    if fault.status == 429:
+    if _status(fault) == 429:
         seconds = _HUB_RESET_SECONDS if fault.retry_after_seconds is None else fault.retry_after_seconds
         response.headers.update(hub_errors.rate_limit_headers(request.url.path, seconds))
-    elif fault.retry_after_seconds is not None:
-        response.headers["Retry-After"] = str(fault.retry_after_seconds)
     return response
 
 
 def _content_network(fault: Error, request: Request) -> Response:
-    if fault.status == 403 and not fault.message:
+    if _status(fault) == 403 and not fault.message:
         return content_network.expired().response()
     return hub_errors.of_status(_status(fault), fault.message).response()
 

@@ -1,7 +1,6 @@
 """Refusals of the Hub, with the headers by which huggingface_hub tells them apart."""
 
 import json
-from http import HTTPStatus
 
 from starlette.responses import Response
 
@@ -72,7 +71,7 @@ _BY_STATUS = {
 
 def of_status(status: int, message: str = "") -> HubError:
     """The refusal of that status that says least about what was asked."""
-    return HubError(status, "", message or _BY_STATUS.get(status, HTTPStatus(status).phrase))
+    return HubError(status, "", message or _BY_STATUS.get(status, f"Error {status}"))
 
 
 def rate_limit_headers(path: str, seconds: int) -> dict[str, str]:

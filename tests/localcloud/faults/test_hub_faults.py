@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -41,6 +42,24 @@ def test_the_hubs_client_sees_which_limit_is_reached_and_until_when(
     assert (limit.resource_type, limit.remaining, limit.reset_in_seconds) == ("resolvers", 0, 55)
     assert (limit.limit, limit.window_seconds) == (3000, 300)
     assert "retry-after" not in refused.headers
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "limit"),
+    [
+        ({"code": "RESOURCE_EXHAUSTED"}, 429, '"api";r=0;t=1'),
+        ({"code": "UNAVAILABLE", "retry_after_seconds": 3}, 503, None),
+        ({"status": 499}, 499, None),
+    ],
+)
+def test_a_fault_for_every_service_is_the_hubs_error_there(
+    faulty: Connection, http: requests.Session, fields: dict[str, Any], status: int, limit: str | None
+) -> None:
+    faulty.add_fault(kind="error", **fields)
+    refused = http.get(f"{faulty.environment['HF_ENDPOINT']}/api/whoami-v2")
+    assert (refused.status_code, refused.headers.get("ratelimit")) == (status, limit)
+    assert refused.headers["x-error-message"] == refused.json()["error"]
+    assert refused.headers.get("retry-after") == ("3" if "retry_after_seconds" in fields else None)
 
 
 def test_the_hub_refuses_in_its_own_words(faulty: Connection, repo: str) -> None:
