@@ -10,6 +10,9 @@ from components.image import IMAGE
 def deploy_model(
     project: str,
     run_id: str,
+    run_started: str,
+    owner: str,
+    ttl: str,
     serving_service_account: str,
     model_uri: str,
     plan: dsl.Input[dsl.Artifact],
@@ -26,6 +29,9 @@ def deploy_model(
     Args:
         project: Project id.
         run_id: Name of the pipeline job, for the labels.
+        run_started: When the pipeline job was created, ISO 8601: its time to live begins then.
+        owner: Team or person who answers for it, for the labels.
+        ttl: Time to live of what the run makes; empty: for ever.
         serving_service_account: Runs the container; empty: the Compute Engine default service account.
         model_uri: gs:// prefix of the weights.
         plan: The serving plan.
@@ -40,6 +46,7 @@ def deploy_model(
     """
     from pathlib import Path
 
+    from vertex_vllm.lifecycle.expiry import expiry
     from vertex_vllm.lifecycle.ownership import Owner
     from vertex_vllm.planning.plan import ServingPlan
     from vertex_vllm.serving.fallbacks import attempts_json, deploy_with_fallbacks
@@ -55,7 +62,7 @@ def deploy_model(
             serving_plan,
             model.metadata["resourceName"],
             model_uri,
-            Owner(serving_plan.deployment, run_id, serving_plan.config_hash),
+            Owner(serving_plan.deployment, run_id, serving_plan.config_hash, owner, expiry(ttl, run_started)),
             serving_service_account,
             deadline_seconds=serving_plan.deployment_timeout_seconds,
             on_operation=record_operation(Path(gcp_resources)),

@@ -33,6 +33,8 @@ def plan_serving(
     request_timeout_seconds: int,
     deployment_timeout_seconds: int,
     concurrency: int,
+    owner: str,
+    ttl: str,
     plan: dsl.Output[dsl.Artifact],
     page: dsl.Output[dsl.HTML],
 ) -> NamedTuple("Outputs", [("vision", bool), ("chat", bool)]):
@@ -63,6 +65,8 @@ def plan_serving(
         request_timeout_seconds: Longest time for one request on a dedicated endpoint.
         deployment_timeout_seconds: Longest time until the container must be healthy.
         concurrency: Questions under way at once: as many full requests the cache is to have room for.
+        owner: Team or person who answers for it, on everything it makes as a label.
+        ttl: Time that what a run makes may live, for example 8h or 7d; then a sweep removes it. Default: for ever.
         plan: The serving plan, JSON.
         page: The same for people, each number unfolded into its terms.
 
@@ -107,6 +111,8 @@ def plan_serving(
             request_timeout_seconds=request_timeout_seconds,
             deployment_timeout_seconds=deployment_timeout_seconds,
             concurrency=concurrency,
+            owner=owner,
+            ttl=ttl,
         )
         facts, catalog = read_facts(model_id, commit, hub_token(hf_token_secret)), load_catalog()
         # A named machine is taken whatever the quota says: the step after this one checks it.

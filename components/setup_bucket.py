@@ -7,7 +7,7 @@ from components.image import IMAGE
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def setup_bucket(
-    project: str, region: str, bucket: str, deployment: str, run_id: str, serving_service_account: str
+    project: str, region: str, bucket: str, deployment: str, run_id: str, serving_service_account: str, owner: str
 ) -> str:
     """Create the bucket, or verify that the existing one is in the region and in this project.
 
@@ -18,6 +18,7 @@ def setup_bucket(
         deployment: Name of the deployment, for the bucket's labels.
         run_id: Name of the pipeline job, for the bucket's labels.
         serving_service_account: Gets read access to this bucket; empty: the Compute Engine default service account.
+        owner: Team or person who answers for it, for the bucket's labels.
 
     Returns:
         The bucket's name.
@@ -29,5 +30,6 @@ def setup_bucket(
 
     with step():
         name = bucket or default_bucket(project, region)
-        storage.setup_bucket(project, region, name, Owner(deployment, run_id), serving_service_account)
+        made_by = Owner(deployment, run_id, responsible=owner)
+        storage.setup_bucket(project, region, name, made_by, serving_service_account)
         return name

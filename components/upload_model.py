@@ -10,6 +10,9 @@ from components.image import IMAGE
 def upload_model(
     project: str,
     run_id: str,
+    run_started: str,
+    owner: str,
+    ttl: str,
     model_uri: str,
     plan: dsl.Input[dsl.Artifact],
     model: dsl.Output[VertexModel],
@@ -19,12 +22,16 @@ def upload_model(
     Args:
         project: Project id.
         run_id: Name of the pipeline job, for the labels.
+        run_started: When the pipeline job was created, ISO 8601: its time to live begins then.
+        owner: Team or person who answers for it, for the labels.
+        ttl: Time to live of what the run makes; empty: for ever.
         model_uri: gs:// prefix of the weights.
         plan: The serving plan.
         model: The Model version.
     """
     from pathlib import Path
 
+    from vertex_vllm.lifecycle.expiry import expiry
     from vertex_vllm.lifecycle.ownership import Owner
     from vertex_vllm.planning.plan import ServingPlan
     from vertex_vllm.serving.upload import upload_model
@@ -32,7 +39,7 @@ def upload_model(
 
     with step():
         serving_plan = ServingPlan.from_json(Path(plan.path).read_text())
-        owner = Owner(serving_plan.deployment, run_id, serving_plan.config_hash)
-        name = upload_model(project, serving_plan, model_uri, owner)
+        made_by = Owner(serving_plan.deployment, run_id, serving_plan.config_hash, owner, expiry(ttl, run_started))
+        name = upload_model(project, serving_plan, model_uri, made_by)
         model.uri = f"https://{serving_plan.region}-aiplatform.googleapis.com/v1/{name}"
         model.metadata["resourceName"] = name

@@ -15,7 +15,7 @@ from kfp import compiler
 
 from components.image import IMAGE
 
-PIPELINES = ("deploy", "evaluate", "mirror", "teardown")
+PIPELINES = ("deploy", "evaluate", "mirror", "sweep", "teardown")
 COMPILED = Path(__file__).resolve().parent.parent / "compiled"
 
 

@@ -47,6 +47,8 @@ def deploy(
     max_p95_time_to_first_token_seconds: float = 0.0,
     min_tokens_per_second: float = 0.0,
     keep_endpoint: bool = True,
+    owner: str = "",
+    ttl: str = "",
 ) -> None:
     """Take an open model from Hugging Face to a tested vLLM endpoint on Vertex AI.
 
@@ -81,8 +83,11 @@ def deploy(
         max_p95_time_to_first_token_seconds: Longest 95th percentile of the time to the first token, in seconds. 0: any.
         min_tokens_per_second: Least median of output tokens per second of one answer. 0: any.
         keep_endpoint: The endpoint stays when the run succeeds; false: it is torn down after the evaluation.
+        owner: Team or person who answers for it, on everything it makes as a label.
+        ttl: Time that what a run makes may live, for example 8h or 7d; then a sweep removes it. Default: for ever.
     """
     run_id = dsl.PIPELINE_JOB_NAME_PLACEHOLDER
+    run_started = dsl.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER
     cleanup = teardown_run(
         project=project,
         region=region,
@@ -120,6 +125,8 @@ def deploy(
             request_timeout_seconds=request_timeout_seconds,
             deployment_timeout_seconds=deployment_timeout_seconds,
             concurrency=concurrency,
+            owner=owner,
+            ttl=ttl,
         ).set_caching_options(False)
         quota = check_quota(project=project, plan=planned.outputs["plan"]).set_caching_options(False)
         # Nothing is created before everything that can be refused for free has been asked.
@@ -131,6 +138,7 @@ def deploy(
                 deployment=deployment,
                 run_id=run_id,
                 serving_service_account=serving_service_account,
+                owner=owner,
             )
             .after(quota)
             .set_caching_options(False)
@@ -143,11 +151,20 @@ def deploy(
             bucket=bucket_ready.output,
         ).set_caching_options(False)
         uploaded = upload_model(
-            project=project, run_id=run_id, model_uri=mirrored.outputs["Output"], plan=planned.outputs["plan"]
+            project=project,
+            run_id=run_id,
+            run_started=run_started,
+            owner=owner,
+            ttl=ttl,
+            model_uri=mirrored.outputs["Output"],
+            plan=planned.outputs["plan"],
         ).set_caching_options(False)
         deployed = deploy_model(
             project=project,
             run_id=run_id,
+            run_started=run_started,
+            owner=owner,
+            ttl=ttl,
             serving_service_account=serving_service_account,
             model_uri=mirrored.outputs["Output"],
             plan=planned.outputs["plan"],

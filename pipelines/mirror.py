@@ -17,6 +17,7 @@ def mirror(
     revision: str = "main",
     hf_token_secret: str = "",
     serving_service_account: str = "",
+    owner: str = "",
 ) -> None:
     """Copy an open model from Hugging Face to Cloud Storage, verified.
 
@@ -29,6 +30,7 @@ def mirror(
         revision: Branch, tag or commit of the repo.
         hf_token_secret: Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous.
         serving_service_account: Service account of the container. Default: Compute Engine's default account.
+        owner: Team or person who answers for it, on everything it makes as a label.
     """
     bucket_ready = setup_bucket(
         project=project,
@@ -37,6 +39,7 @@ def mirror(
         deployment=deployment,
         run_id=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
         serving_service_account=serving_service_account,
+        owner=owner,
     ).set_caching_options(False)
     access = validate_hf_token(
         model_id=model_id, revision=revision, hf_token_secret=hf_token_secret

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from vertex_vllm.errors import VertexVllmError
 
@@ -18,3 +19,8 @@ def step() -> Iterator[None]:
     except VertexVllmError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         raise SystemExit(error.exit_code) from None
+
+
+def write_artifact(path: str, text: str) -> None:
+    """What a step puts out, as a file."""
+    Path(path).write_text(text, encoding="utf-8")

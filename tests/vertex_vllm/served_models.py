@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -93,14 +94,15 @@ class Vertex:
     def operations(self, endpoint_name: str) -> list[Any]:
         return list(self.endpoint_client.list_operations({"name": endpoint_name}).operations)
 
-    def upload(self, plan: ServingPlan, run: str = "run-1") -> str:
-        return upload_model(self.project, plan, WEIGHTS, Owner(plan.deployment, run))
+    def upload(self, plan: ServingPlan, run: str = "run-1", expires: datetime | None = None) -> str:
+        return upload_model(self.project, plan, WEIGHTS, Owner(plan.deployment, run, expires=expires))
 
-    def deploy(self, plan: ServingPlan, run: str = "run-1", **options: Any) -> str:
+    def deploy(self, plan: ServingPlan, run: str = "run-1", expires: datetime | None = None, **options: Any) -> str:
         """Uploads and deploys; the endpoint's name."""
-        model = self.upload(plan, run)
+        model = self.upload(plan, run, expires)
         options = {"deadline_seconds": 60, **options}
-        return deploy_model(self.project, plan, model, Owner(plan.deployment, run), "", **options)
+        owner = Owner(plan.deployment, run, expires=expires)
+        return deploy_model(self.project, plan, model, owner, "", **options)
 
     def clear(self) -> None:
         """Undeploys everything, so that no process of the test's goes on."""

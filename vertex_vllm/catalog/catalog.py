@@ -140,6 +140,11 @@ class Catalog:
     def architecture_presence(self, architecture: Architecture, versions: VersionRange | None) -> Presence:
         return architecture.span.presence_in(versions, self.checked_architectures)
 
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Where some machine can be had, in alphabetical order."""
+        return tuple(sorted({region for machine in self.machines.values() for region in machine.regions}))
+
     def machines_in(self, region: str) -> tuple[Machine, ...]:
         return tuple(machine for machine in self.machines.values() if region in machine.regions)
 

@@ -16,6 +16,23 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return project(region(command))
 
 
+def regions_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --region, which may be repeated; `named_regions` reads it."""
+    text = "Region to look in; may be repeated. Default: all that the catalogue knows."
+    return click.option("--region", "regions", multiple=True, help=text)(command)
+
+
+def named_regions(given: tuple[str, ...]) -> tuple[str, ...]:
+    """Raises InputError for one that the catalogue does not know: finding nothing there would look well."""
+    from vertex_vllm.catalog import load_catalog
+
+    known = load_catalog().regions
+    for region in given:
+        if region not in known:
+            raise InputError(f"unknown region {region}", where="--region", fix=f"Known: {', '.join(known)}")
+    return given or known
+
+
 def named_project(given: str | None) -> str:
     """Raises InputError where nobody named one."""
     project = given or os.environ.get("GOOGLE_CLOUD_PROJECT", "")

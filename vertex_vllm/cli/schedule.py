@@ -45,7 +45,7 @@ def apply(configs: tuple[Path, ...], project: str | None, dry_run: bool) -> None
     from vertex_vllm.runs.schedules import difference
 
     places: dict[tuple[str, str], list[Deployment]] = {}
-    for deployment in _deployments(configs):
+    for deployment in loaded_deployments(configs):
         place = (project_of(deployment, project), deployment.google_cloud.region)
         places.setdefault(place, []).append(deployment)
     changes: list[Change] = []
@@ -144,7 +144,7 @@ def wanted_schedule(deployment: "Deployment", schedule: "Schedule", project: str
     )
 
 
-def _deployments(configs: Iterable[Path]) -> list["Deployment"]:
+def loaded_deployments(configs: Iterable[Path]) -> list["Deployment"]:
     """All of them, or the faults of all of them: nothing is applied by half.
 
     Raises ConfigError, and InputError for two configs of one deployment.

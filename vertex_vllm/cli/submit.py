@@ -122,6 +122,8 @@ def submission(
         job_id=job_id(pipeline, deployment.name),
         parameters=parameter_values(pipeline, deployment, project) | dict(replaced or {}),
         pipeline_root=f"gs://{runs_bucket(project, region)}",
-        labels=run_labels(pipeline, deployment.name, config_hash=deployment.content_hash, commit=commit),
+        labels=run_labels(
+            pipeline, deployment.name, config_hash=deployment.content_hash, commit=commit, owner=deployment.owner
+        ),
         service_account=deployment.google_cloud.pipeline_service_account,
     )

@@ -83,9 +83,8 @@ def _region_faults(region: str, serving: Serving, catalog: Catalog) -> Iterator[
     """Without a machine named, some machine of the region must still be possible."""
     in_region = catalog.machines_in(region)
     if not in_region:
-        regions = sorted({name for machine in catalog.machines.values() for name in machine.regions})
         yield Fault(
-            ("google_cloud", "region"), f"no machine with accelerators in {region}. Known: {', '.join(regions)}"
+            ("google_cloud", "region"), f"no machine with accelerators in {region}. Known: {', '.join(catalog.regions)}"
         )
         return
     wanted = serving.accelerator_type

@@ -11,6 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from vertex_vllm.config import shapes
 from vertex_vllm.config.cron import cron_fault, is_time_zone
+from vertex_vllm.errors import InputError
+from vertex_vllm.lifecycle import expiry
 
 
 class Section(BaseModel):
@@ -52,6 +54,14 @@ def _is_moment(text: str) -> str:
             "moment", 'must be a time with its offset, in quotes, for example "2030-01-31T08:00:00Z"'
         )
     return text
+
+
+def _is_lifetime(ttl: str) -> str:
+    try:
+        expiry.lifetime(ttl)
+    except InputError:
+        raise PydanticCustomError("ttl", "must be {meaning}", {"meaning": expiry.MEANING}) from None
+    return ttl
 
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -236,6 +246,17 @@ class Deployment(Section):
     keep_endpoint: bool = Field(
         default=True,
         description="The endpoint stays when the run succeeds; false: it is torn down after the evaluation.",
+    )
+    owner: str = Field(
+        default="",
+        pattern=shapes.OWNER,
+        description="Team or person who answers for it, on everything it makes as a label.",
+    )
+    ttl: Annotated[str, AfterValidator(_is_lifetime)] = Field(
+        default="",
+        max_length=16,
+        description="Time that what a run makes may live, for example 8h or 7d; then a sweep removes it. "
+        "Default: for ever.",
     )
     deploy_on_change: bool = Field(
         default=False,

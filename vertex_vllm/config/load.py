@@ -79,6 +79,7 @@ def _dotted(path: tuple[str | int, ...]) -> str:
         if isinstance(part, int):
             name += f"[{part}]"
         else:
-            shown = part if part and part == part.strip() else repr(part)  # blanks at its ends would not be seen
+            # Blanks at a key's ends would not be seen, and a line break in one would begin another line.
+            shown = part if part and part == part.strip() and part.isprintable() else repr(part)
             name += f".{shown}" if name else shown
     return name or "(whole file)"

@@ -45,6 +45,8 @@ _PATHS: dict[str, tuple[str, ...]] = {
     "max_p95_time_to_first_token_seconds": ("evaluation", "thresholds", "max_p95_time_to_first_token_seconds"),
     "min_tokens_per_second": ("evaluation", "thresholds", "min_tokens_per_second"),
     "keep_endpoint": ("keep_endpoint",),
+    "owner": ("owner",),
+    "ttl": ("ttl",),
 }
 # In a config the project may come from the command line; a pipeline has nobody left to ask.
 _REQUIRED = {"project"}
@@ -75,6 +77,16 @@ _RUN_ID = Parameter("run_id", str, "", "Pipeline job whose endpoint and model go
 _DELETE_PREFIX = Parameter(
     "delete_prefix", str, "", "gs:// prefix that is deleted too, weights for example; empty: none."
 )
+_SWEEP = (
+    Parameter("regions", list, [], "Regions to sweep; empty: all that the catalogue knows."),
+    Parameter(
+        "deployments",
+        list,
+        [],
+        "Names that have a config; what belongs to none of them is removed too. Empty: none is.",
+    ),
+    Parameter("dry_run", bool, True, "Only tell what would be removed."),
+)
 
 # Pipeline → its parameters in order: flat names of deployment fields, and those that no deployment has.
 _PIPELINES: dict[str, tuple[str | Parameter, ...]] = {
@@ -82,9 +94,11 @@ _PIPELINES: dict[str, tuple[str | Parameter, ...]] = {
     "mirror": (
         *("project", "deployment", "model_id", "region", "bucket", "revision", "hf_token_secret"),
         "serving_service_account",
+        "owner",
     ),
     "evaluate": ("project", "deployment", _ENDPOINT, _CHAT, *_EVALUATION),
     "teardown": ("project", "deployment", "region", _RUN_ID, _DELETE_PREFIX),
+    "sweep": ("project", *_SWEEP),
 }
 
 

@@ -42,6 +42,11 @@ SERVICE_ACCOUNT = _form(
     r"^([a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com)?$",
     "a service account's address, for example serving@my-project.iam.gserviceaccount.com",
 )
+# A label's value (Google Cloud, "Requirements for labels").
+OWNER = _form(
+    r"^([a-z0-9][a-z0-9_-]{0,62})?$",
+    "1 to 63 lower-case letters, digits, hyphens and underscores: it stands in labels",
+)
 IMAGE = _form(
     r"^([a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?)?$",
     "a container image with its registry and tag",

@@ -42,15 +42,11 @@ def every_endpoint(client: vertex.EndpointServiceClient, project: str, region: s
     )
 
 
-def find_models(
-    client: vertex.ModelServiceClient, project: str, region: str, deployment: str
-) -> tuple[ResourceName, ...]:
-    """The Models (without version) of a deployment; which run made a version is told by the version's own labels."""
+def every_model(client: vertex.ModelServiceClient, project: str, region: str) -> tuple[vertex.Model, ...]:
+    """The Models of all deployments; which run made a version is told by the version's own labels."""
     request = vertex.ListModelsRequest(parent=f"projects/{project}/locations/{region}", filter=_OURS)
     listed = client.list_models(request, retry=RETRY, timeout=CALL_SECONDS)
-    return tuple(
-        ResourceName.parse(model.name, "models").unversioned for model in listed if belongs(model.labels, deployment)
-    )
+    return tuple(model for model in listed if belongs(model.labels, model.labels.get("vertex-vllm-deployment", "")))
 
 
 def model_versions(client: vertex.ModelServiceClient, model: ResourceName) -> tuple[vertex.Model, ...]:

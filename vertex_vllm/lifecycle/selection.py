@@ -1,14 +1,38 @@
-"""What a teardown takes away and what it leaves alone, and why."""
+"""What goes and what stays, of all that carries this project's labels, and why."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from google.cloud import aiplatform_v1beta1 as vertex
 
-from vertex_vllm.lifecycle.finding import belongs, find_endpoints, find_models, model_versions
+from vertex_vllm.lifecycle.finding import LIVE, STAGE_LABEL, belongs, every_endpoint, every_model, model_versions
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.clients import endpoint_client, model_client
 from vertex_vllm.serving.endpoints import get_endpoint
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether something goes, and why it does or does not."""
+
+    goes: bool
+    reason: str = ""
+
+
+class Rule(Protocol):
+    """Decides from labels alone."""
+
+    @property
+    def project(self) -> str: ...
+    @property
+    def region(self) -> str: ...
+
+    def concerns(self, labels: Mapping[str, str]) -> bool:
+        """Whether something with these labels is looked at at all."""
+
+    def verdict(self, labels: Mapping[str, str], *, promoted: bool) -> Verdict:
+        """`promoted`: an endpoint that is or was live; a model version that is."""
 
 
 @dataclass(frozen=True)
@@ -20,58 +44,71 @@ class Scope:
     deployment: str
     run_id: str = ""
 
-    def reason_to_stay(self, labels: Mapping[str, str]) -> str:
-        """Empty where something with these labels goes."""
+    def concerns(self, labels: Mapping[str, str]) -> bool:
+        return belongs(labels, self.deployment)
+
+    def verdict(self, labels: Mapping[str, str], *, promoted: bool) -> Verdict:
         if not belongs(labels, self.deployment):
-            return "not labelled as this deployment's"
+            return Verdict(False, "not labelled as this deployment's")
         if not belongs(labels, self.deployment, self.run_id):
-            return f"made by run {labels.get('vertex-vllm-run', 'unknown')}"
-        return ""
+            return Verdict(False, f"made by run {labels.get('vertex-vllm-run', 'unknown')}")
+        return Verdict(True)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Resource name → why it stays; an empty reason means that it goes."""
+    """Everything that a rule concerns."""
 
-    endpoints: dict[str, str]
-    versions: dict[ResourceName, str]
+    endpoints: dict[str, Verdict]
+    versions: dict[ResourceName, Verdict]
 
     @property
     def doomed_endpoints(self) -> list[str]:
-        return [name for name, reason in self.endpoints.items() if not reason]
+        return [name for name, verdict in self.endpoints.items() if verdict.goes]
 
     @property
     def doomed_versions(self) -> dict[ResourceName, set[str]]:
         """Model → ids of its versions that go."""
         doomed: dict[ResourceName, set[str]] = {}
-        for name, reason in self.versions.items():
-            if not reason:
+        for name, verdict in self.versions.items():
+            if verdict.goes:
                 doomed.setdefault(name.unversioned, set()).add(name.version)
         return doomed
 
     @property
-    def doomed(self) -> set[str]:
-        versions = {str(name) for name, reason in self.versions.items() if not reason}
-        return versions.union(self.doomed_endpoints)
+    def doomed(self) -> dict[str, str]:
+        """Name → why it goes."""
+        return {name: verdict.reason for name, verdict in self._all.items() if verdict.goes}
 
     @property
     def kept(self) -> dict[str, str]:
-        everything = {**self.endpoints, **{str(name): reason for name, reason in self.versions.items()}}
-        return {name: reason for name, reason in everything.items() if reason}
+        """Name → why it stays."""
+        return {name: verdict.reason for name, verdict in self._all.items() if not verdict.goes}
+
+    @property
+    def _all(self) -> dict[str, Verdict]:
+        return {**self.endpoints, **{str(name): verdict for name, verdict in self.versions.items()}}
 
 
-def select(scope: Scope) -> Selection:
-    """Looks at every endpoint and model version of the deployment. A version that serves on, elsewhere, stays."""
-    endpoint_service, model_service = endpoint_client(scope.region), model_client(scope.region)
-    found = find_endpoints(endpoint_service, scope.project, scope.region, scope.deployment)
-    endpoints = {str(endpoint.name): scope.reason_to_stay(endpoint.labels) for endpoint in found}
-    doomed = [name for name, reason in endpoints.items() if not reason]
-    versions = {
-        model.with_version(version.version_id): scope.reason_to_stay(version.labels)
-        or _use_elsewhere(endpoint_service, version, doomed)
-        for model in find_models(model_service, scope.project, scope.region, scope.deployment)
-        for version in model_versions(model_service, model)
+def select(rule: Rule) -> Selection:
+    """Looks at every endpoint and model version that the rule concerns. A version that serves on, elsewhere, stays."""
+    endpoint_service, model_service = endpoint_client(rule.region), model_client(rule.region)
+    endpoints = {
+        str(endpoint.name): rule.verdict(endpoint.labels, promoted=STAGE_LABEL in endpoint.labels)
+        for endpoint in every_endpoint(endpoint_service, rule.project, rule.region)
+        if rule.concerns(endpoint.labels)
     }
+    doomed = [name for name, verdict in endpoints.items() if verdict.goes]
+    versions: dict[ResourceName, Verdict] = {}
+    for model in every_model(model_service, rule.project, rule.region):
+        if not rule.concerns(model.labels):
+            continue
+        name = ResourceName.parse(model.name, "models").unversioned
+        for version in model_versions(model_service, name):
+            verdict = rule.verdict(version.labels, promoted=LIVE in version.version_aliases)
+            if verdict.goes and (use := _use_elsewhere(endpoint_service, version, doomed)):
+                verdict = Verdict(False, use)
+            versions[name.with_version(version.version_id)] = verdict
     return Selection(endpoints, versions)
 
 

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Self
 
@@ -12,7 +12,7 @@ from google.api_core.exceptions import GoogleAPIError
 from vertex_vllm.errors import TeardownError, VertexVllmError
 from vertex_vllm.lifecycle.prefix import delete_objects, split_prefix
 from vertex_vllm.lifecycle.removal import remove_endpoint, remove_versions
-from vertex_vllm.lifecycle.selection import Scope, select
+from vertex_vllm.lifecycle.selection import Rule, Scope, select
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.clients import endpoint_client, model_client, service_errors
 from vertex_vllm.serving.operations import Deadline
@@ -58,37 +58,50 @@ def teardown(
     for other in dict.fromkeys(also_in):
         if other != region:
             report = report.joined(remove(Scope(project, other, deployment, run_id), "", deadline_seconds))
+    require_gone(report)
+    return report
+
+
+def require_gone(report: TeardownReport) -> None:
+    """Raises TeardownError listing what is still there."""
     if report.remaining:
         raise TeardownError(
             f"Still there: {'; '.join(report.remaining)}",
             fix="Run teardown again: it goes on where this one stopped.",
         )
-    return report
 
 
 def remove(scope: Scope, delete_prefix: str = "", deadline_seconds: float = DEADLINE_SECONDS) -> TeardownReport:
     """As `teardown`, but tells of what remains instead of raising it."""
     if delete_prefix:
         split_prefix(delete_prefix)
-    failures: dict[str, str] = {}
     with service_errors(f"Tearing down {scope.deployment}", TeardownError):
-        before = select(scope)
-        _remove_endpoints(scope, before.doomed_endpoints, Deadline(deadline_seconds / 2), failures)
-        _remove_models(scope, before.doomed_versions, Deadline(deadline_seconds / 2), failures)
-        after = select(scope)  # The last act is to look.
-    removed, remaining = before.doomed - after.doomed, set(after.doomed)
-    if delete_prefix:
-        _attempt(delete_prefix, partial(delete_objects, scope.project, delete_prefix), failures)
-        (remaining if delete_prefix in failures else removed).add(delete_prefix)
+        report = remove_selected(scope, deadline_seconds)
+    if not delete_prefix:
+        return report
+    failures: dict[str, str] = {}
+    _attempt(delete_prefix, partial(delete_objects, scope.project, delete_prefix), failures)
+    if failures:
+        return replace(report, remaining=tuple(sorted([*report.remaining, _with_reason(delete_prefix, failures)])))
+    return replace(report, removed=tuple(sorted([*report.removed, delete_prefix])))
+
+
+def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS) -> TeardownReport:
+    """Removes what the rule says goes, and looks again. Raises only where it cannot look."""
+    failures: dict[str, str] = {}
+    before = select(rule)
+    _remove_endpoints(rule, before.doomed_endpoints, Deadline(deadline_seconds / 2), failures)
+    _remove_models(rule, before.doomed_versions, Deadline(deadline_seconds / 2), failures)
+    after = select(rule)  # The last act is to look.
     return TeardownReport(
-        removed=tuple(sorted(removed)),
+        removed=tuple(sorted(before.doomed.keys() - after.doomed.keys())),
         kept=tuple(sorted(f"{name}: {reason}" for name, reason in after.kept.items())),
-        remaining=tuple(sorted(_with_reason(name, failures) for name in remaining)),
+        remaining=tuple(sorted(_with_reason(name, failures) for name in after.doomed)),
     )
 
 
-def _remove_endpoints(scope: Scope, doomed: list[str], deadline: Deadline, failures: dict[str, str]) -> None:
-    client = endpoint_client(scope.region)
+def _remove_endpoints(rule: Rule, doomed: list[str], deadline: Deadline, failures: dict[str, str]) -> None:
+    client = endpoint_client(rule.region)
     for done, name in enumerate(doomed):
         # A share each: one that hangs must not use up the others' time.
         share = Deadline(deadline.left / (len(doomed) - done))
@@ -96,9 +109,9 @@ def _remove_endpoints(scope: Scope, doomed: list[str], deadline: Deadline, failu
 
 
 def _remove_models(
-    scope: Scope, doomed: dict[ResourceName, set[str]], deadline: Deadline, failures: dict[str, str]
+    rule: Rule, doomed: dict[ResourceName, set[str]], deadline: Deadline, failures: dict[str, str]
 ) -> None:
-    client = model_client(scope.region)
+    client = model_client(rule.region)
     for done, (model, version_ids) in enumerate(doomed.items()):
         share = Deadline(deadline.left / (len(doomed) - done))
         _attempt(str(model), partial(remove_versions, client, model, version_ids, share), failures)

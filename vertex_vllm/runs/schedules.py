@@ -14,6 +14,8 @@ from typing import Any, Literal
 from vertex_vllm.lifecycle.ownership import MANAGED_BY, label_value
 from vertex_vllm.runs.submission import Submission
 
+PROJECT = "_project"
+"""In the place of a deployment, for what is scheduled for all of a project; no deployment can be named so."""
 NAME_LABEL = "vertex-vllm-schedule"
 HASH_LABEL = "vertex-vllm-schedule-hash"
 # One run at a time, the next one waiting for it: two runs of a deployment would build up and tear down each other's.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.lifecycle.ownership import MANAGED_BY, label_value
+from vertex_vllm.lifecycle.ownership import MANAGED_BY, OWNER_LABEL, label_value
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform import PipelineJob
@@ -38,14 +38,16 @@ def job_id(pipeline: str, deployment: str, at: datetime | None = None) -> str:
     return f"{pipeline}-{label_value(deployment).replace('_', '-')}-{moment:%Y%m%d%H%M%S}"
 
 
-def run_labels(pipeline: str, deployment: str, *, config_hash: str = "", commit: str = "") -> dict[str, str]:
-    """What a run is found by: its deployment and pipeline, the hash of its config, the commit that CI submits."""
+def run_labels(
+    pipeline: str, deployment: str, *, config_hash: str = "", commit: str = "", owner: str = ""
+) -> dict[str, str]:
+    """What a run is found by: deployment, pipeline, config's hash, commit that CI submits, who answers for it."""
     labels = {
         "managed-by": MANAGED_BY,
         "vertex-vllm-deployment": label_value(deployment),
         "vertex-vllm-pipeline": label_value(pipeline),
     }
-    optional = {"vertex-vllm-config-hash": config_hash, "vertex-vllm-commit": commit}
+    optional = {"vertex-vllm-config-hash": config_hash, "vertex-vllm-commit": commit, OWNER_LABEL: owner}
     return labels | {key: label_value(value) for key, value in optional.items() if value}
 
 

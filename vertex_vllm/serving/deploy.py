@@ -8,7 +8,7 @@ from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import DeploymentError, StockoutError
-from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.lifecycle.ownership import Owner, extended
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, TRANSIENT, endpoint_client, service_errors, status_name
@@ -85,6 +85,7 @@ def deploy_model(
         target = _Target(client, endpoint.name, plan.machine_type, plan.accelerator_type, model, deadline, asked)
         deploy = deploy_request(plan, endpoint.name, model, service_account)
         _bring_up(target, endpoint, request.endpoint, deploy, on_operation)
+        _extend(client, endpoint.name, request.endpoint)
         return str(endpoint.name)
 
 
@@ -146,9 +147,20 @@ def _start(
 
 def _take_over(client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, wanted: vertex.Endpoint) -> None:
     """An endpoint that an earlier run left empty belongs, with what is now put on it, to this run."""
-    if dict(endpoint.labels) != dict(wanted.labels):
+    _relabel(client, endpoint, dict(wanted.labels))
+
+
+def _extend(client: vertex.EndpointServiceClient, name: str, wanted: vertex.Endpoint) -> None:
+    """What another run brought up lives at least as long as this run was asked for."""
+    endpoint = get_endpoint(client, name)
+    if endpoint is not None:
+        _relabel(client, endpoint, extended(endpoint.labels, wanted.labels))
+
+
+def _relabel(client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, labels: dict[str, str]) -> None:
+    if dict(endpoint.labels) != labels:
         relabelled = vertex.Endpoint(endpoint)
-        relabelled.labels, relabelled.etag = wanted.labels, ""
+        relabelled.labels, relabelled.etag = labels, ""
         client.update_endpoint(endpoint=relabelled, update_mask="labels", retry=RETRY, timeout=CALL_SECONDS)
 
 

@@ -6,7 +6,7 @@ from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import DeploymentError
-from vertex_vllm.lifecycle.ownership import MANAGED_BY, Owner, model_resource_id
+from vertex_vllm.lifecycle.ownership import MANAGED_BY, Owner, extended, model_resource_id
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, TRANSIENT, model_client, service_errors
@@ -49,6 +49,7 @@ def upload_model(
             for version in versions:
                 if _serves_the_same(version, request.model):
                     log.info("Version %s of %s serves this already", version.version_id, name)
+                    _adopt(client, name.with_version(version.version_id), version, request.model)
                     return str(name.with_version(version.version_id))
             if uploaded := _upload(client, request, deadline, asked, patient=rounds_left > 0):
                 return str(name.with_version(uploaded))
@@ -79,6 +80,14 @@ def _serves_the_same(version: vertex.Model, wanted: vertex.Model) -> bool:
         and there.image_uri == asked.image_uri
         and list(there.args) == list(asked.args)
     )
+
+
+def _adopt(client: vertex.ModelServiceClient, name: ResourceName, version: vertex.Model, wanted: vertex.Model) -> None:
+    """A version that nothing serves belongs to this run now; one that serves lives as long as it asks."""
+    labels = extended(version.labels, wanted.labels) if version.deployed_models else dict(wanted.labels)
+    if dict(version.labels) != labels:
+        relabelled = vertex.Model(name=str(name), labels=labels)
+        client.update_model(model=relabelled, update_mask="labels", retry=RETRY, timeout=CALL_SECONDS)
 
 
 def _upload(

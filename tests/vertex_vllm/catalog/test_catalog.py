@@ -3,6 +3,7 @@
 import datetime
 
 import pytest
+from google.cloud.aiplatform.constants.base import SUPPORTED_REGIONS
 
 from vertex_vllm.catalog import Catalog, Missing, load_catalog
 from vertex_vllm.catalog.rows import SourcedRow
@@ -198,3 +199,8 @@ def test_which_images_have_llama_vision_and_swap_space(
     architecture = catalog.architectures["MllamaForConditionalGeneration"]
     assert catalog.architecture_presence(architecture, versions) == mllama
     assert catalog.flag_presence(catalog.flags["--swap-space"], versions) == swap_space
+
+
+def test_every_region_is_one_of_vertex_ai(catalog: Catalog) -> None:
+    """Elsewhere there is no service that could be asked: looking through all regions would wait for it, and fail."""
+    assert set(catalog.regions) <= set(SUPPORTED_REGIONS)

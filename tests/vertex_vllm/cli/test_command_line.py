@@ -103,6 +103,9 @@ def test_plan_as_json_is_the_plan() -> None:
         ("submit", "configs/llama-3.1-8b.yaml", "--project", "some-project"),
         ("runs", "list", "--project", "some-project"),
         ("endpoints", "list", "--project", "some-project"),
+        ("inventory", "--project", "some-project"),
+        ("teardown", "some-deployment", "--project", "some-project"),
+        ("sweep", "--project", "some-project"),
         ("schedule", "list", "--project", "some-project"),
         ("bootstrap", "--check", "--project", "some-project", "--region", "us-central1"),
         (

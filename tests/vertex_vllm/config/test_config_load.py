@@ -120,7 +120,7 @@ since: 2024-01-01
         "configs/x.yaml:16: evaluation.thresholds.min_tokens_per_second: must be a number",
         "configs/x.yaml:17: keep_endpoint: is empty. Give it a value, or leave the line out",
         "configs/x.yaml:18: since: unknown field. Known here: name, model, hf_token_secret, google_cloud, serving, "
-        "evaluation, keep_endpoint, deploy_on_change, schedules",
+        "evaluation, keep_endpoint, owner, ttl, deploy_on_change, schedules",
     ]
 
 
@@ -312,3 +312,12 @@ def test_any_text_is_a_deployment_or_faults_that_name_file_and_line(
         match = re.match(rf"{re.escape(str(path))}:(\d+): \S", fault)
         assert match, fault
         assert 1 <= int(match[1]) <= lines
+
+
+def test_a_key_with_a_line_break_does_not_begin_another_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text('name: x\nmodel: {id: a/b}\n"\\r0": null\n')
+    with pytest.raises(ConfigError) as raised:
+        load_deployment(path)
+    (fault,) = raised.value.faults
+    assert fault.startswith(f"{path}:3: '\\r0': unknown field")

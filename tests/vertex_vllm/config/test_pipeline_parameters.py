@@ -27,6 +27,8 @@ DEPLOYMENT = Deployment(
     serving=Serving(machine_type="g2-standard-12", extra_args=["--enable-lora"], max_replica_count=2, spot=True),
     evaluation=Evaluation(concurrency=2, thresholds=Thresholds(min_exact_match=0.5)),
     keep_endpoint=False,
+    owner="search-team",
+    ttl="7d",
 )
 DEPLOY_VALUES = {
     "project": "my-project",
@@ -59,6 +61,8 @@ DEPLOY_VALUES = {
     "max_p95_time_to_first_token_seconds": 0.0,
     "min_tokens_per_second": 0.0,
     "keep_endpoint": False,
+    "owner": "search-team",
+    "ttl": "7d",
 }
 
 
@@ -69,7 +73,10 @@ def test_deploy_is_given_every_field_and_what_belongs_to_the_project_spelt_out()
 @pytest.mark.parametrize(
     ("pipeline", "names"),
     [
-        ("mirror", "project deployment model_id region bucket revision hf_token_secret serving_service_account"),
+        (
+            "mirror",
+            "project deployment model_id region bucket revision hf_token_secret serving_service_account owner",
+        ),
         (
             "evaluate",
             "project deployment concurrency min_exact_match max_p95_time_to_first_token_seconds min_tokens_per_second",
@@ -129,7 +136,7 @@ def test_a_parameter_has_the_type_default_and_description_of_its_field(pipeline:
     assert next(known for known in parameters_of(pipeline) if known.name == parameter.name) == parameter
 
 
-@pytest.mark.parametrize("pipeline", ["deploy", "mirror", "evaluate", "teardown"])
+@pytest.mark.parametrize("pipeline", ["deploy", "mirror", "evaluate", "teardown", "sweep"])
 def test_parameters_are_what_a_pipeline_takes(pipeline: str) -> None:
     parameters = parameters_of(pipeline)
     required = [parameter.default is None for parameter in parameters]

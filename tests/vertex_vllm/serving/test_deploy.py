@@ -5,6 +5,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from queue import Queue
 
 import pytest
@@ -19,6 +20,7 @@ from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.deploy import deploy_model
 
 CANCELLED = 1
+SOON, LATER = datetime(2030, 1, 1, tzinfo=UTC), datetime(2030, 1, 2, tzinfo=UTC)
 
 
 def test_a_model_is_deployed_once_however_often_it_is_asked_for(in_vertex: Vertex, make_plan: MakePlan) -> None:
@@ -62,6 +64,23 @@ def test_two_runs_at_the_same_moment_deploy_once(in_vertex: Vertex, make_plan: M
         assert len({run.result(timeout=60) for run in runs}) == 1
     (endpoint,) = in_vertex.endpoints()
     assert len(endpoint.deployed_models) == 1
+
+
+def test_what_a_second_run_finds_lives_as_long_as_that_run_asks(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan = make_plan()
+    name = in_vertex.deploy(plan, expires=SOON)
+    for expires, then in ((LATER, LATER), (SOON, LATER), (None, None)):
+        assert in_vertex.deploy(plan, run="run-2", expires=expires) == name
+        (version,) = in_vertex.versions()
+        made_by = Owner(plan.deployment, "run-1", plan.config_hash, expires=then).labels
+        assert [dict(in_vertex.endpoint(name).labels), dict(version.labels)] == [made_by, made_by]
+
+
+def test_a_version_that_nothing_serves_belongs_to_the_run_that_finds_it(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan = make_plan()
+    assert in_vertex.upload(plan, run="run-1") == in_vertex.upload(plan, run="run-2")
+    (version,) = in_vertex.versions()
+    assert version.labels["vertex-vllm-run"] == "run-2"
 
 
 def test_an_endpoint_left_empty_is_taken_over(in_vertex: Vertex, make_plan: MakePlan) -> None:

@@ -1,6 +1,7 @@
 """The whole of what is asked of Vertex AI, as values."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from google.cloud import aiplatform_v1beta1 as vertex
@@ -39,12 +40,14 @@ PLAN = ServingPlan(
     quota=QuotaNeed("CustomModelServingL4GPUsPerProjectPerRegion", "us-central1", 1, 1),
     reasons={},
 )
-OWNER = Owner("llama-8b", "deploy-20261122")
+OWNER = Owner("llama-8b", "deploy-20261122", responsible="search-team", expires=datetime(2026, 11, 25, 12, tzinfo=UTC))
 LABELS = {
     "managed-by": "vertex-vllm",
     "vertex-vllm-deployment": "llama-8b",
     "vertex-vllm-run": "deploy-20261122",
     "vertex-vllm-config": PLAN.config_hash,
+    "vertex-vllm-owner": "search-team",
+    "vertex-vllm-expires": "1795608000",
 }
 DESCRIPTION = (
     "meta-llama/Llama-3.1-8B-Instruct at commit 0e9e39f249a16976918f6564b8830bc894c89659, served by vLLM 0.9.2"

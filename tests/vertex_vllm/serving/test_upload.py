@@ -16,7 +16,7 @@ def test_a_model_is_uploaded_once_however_often_it_is_asked_for(in_vertex: Verte
     name = in_vertex.upload(plan)
     assert name == f"projects/{in_vertex.project}/locations/{REGION}/models/vllm-{plan.deployment}@1"
     assert in_vertex.upload(plan, run="run-2") == name
-    assert [version.labels["vertex-vllm-run"] for version in in_vertex.versions()] == ["run-1"]
+    assert [version.labels["vertex-vllm-run"] for version in in_vertex.versions()] == ["run-2"]
 
 
 def test_another_config_is_another_version_of_the_same_model(in_vertex: Vertex, make_plan: MakePlan) -> None:

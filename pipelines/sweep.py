@@ -1,0 +1,29 @@
+"""Pipeline: what nobody needs any more is removed, in a whole project."""
+
+from kfp import dsl
+
+from components.sweep import sweep as sweep_step
+
+
+@dsl.pipeline(name="sweep")
+def sweep(
+    project: str,
+    regions: list = [],
+    deployments: list = [],
+    dry_run: bool = True,
+) -> None:
+    """Remove what expired and what a run left that ended without its exit handler.
+
+    Args:
+        project: Project id.
+        regions: Regions to sweep; empty: all that the catalogue knows.
+        deployments: Names that have a config; what belongs to none of them is removed too. Empty: none is.
+        dry_run: Only tell what would be removed.
+    """
+    sweep_step(
+        project=project,
+        run_started=dsl.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER,
+        regions=regions,
+        deployments=deployments,
+        dry_run=dry_run,
+    ).set_caching_options(False)

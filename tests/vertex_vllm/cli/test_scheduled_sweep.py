@@ -1,0 +1,41 @@
+"""An hourly sweep of a project fires, and takes away what has expired by then.
+
+Parity: local cloud only; nothing of it has been checked on Google Cloud yet.
+"""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from localcloud.daemon import Connection
+from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
+from vertex_vllm.cli import main
+from vertex_vllm.runs.listing import list_runs
+from vertex_vllm.runs.scheduling import delete, list_schedules
+
+PATIENCE_SECONDS = 120
+
+
+def test_an_hourly_sweep_takes_away_what_has_expired(
+    cloud: Connection,
+    in_vertex: Vertex,
+    make_plan: MakePlan,
+) -> None:
+    clock = cloud.state_dir / "clock"
+    now = datetime.now(UTC) + timedelta(seconds=int(clock.read_text()) if clock.exists() else 0)
+    in_vertex.deploy(make_plan(), expires=now + timedelta(minutes=30))
+    stays = in_vertex.deploy(make_plan(), expires=now + timedelta(days=30))
+    project = in_vertex.project
+    main(["sweep", "--project", project, "--region", REGION, "--schedule", f"{(now.minute + 45) % 60} * * * *"])
+    try:
+        cloud.admin("PUT", "/_local/clock", {"advance_seconds": 3600})
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while [run.state for run in list_runs(project, REGION)] != ["SUCCEEDED"]:
+            assert time.monotonic() < deadline
+            assert "FAILED" not in {run.state for run in list_runs(project, REGION)}
+            time.sleep(1)
+        (run,) = list_runs(project, REGION)
+        assert (run.deployment, run.pipeline) == ("_project", "sweep")
+        assert [endpoint.name for endpoint in in_vertex.endpoints()] == [stays]
+    finally:
+        for schedule in list_schedules(project, REGION):
+            delete(schedule.resource_name)

@@ -1,0 +1,152 @@
+"""The sweep on the local cloud: what is due goes, and nothing else."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.vertex_vllm.cli.test_endpoints_command import submit_run
+from tests.vertex_vllm.conftest import LocalCloud
+from tests.vertex_vllm.lifecycle.test_teardown import deploying, names, unlabelled_endpoint, unlabelled_model
+from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Vertex
+from vertex_vllm.catalog.prices import HourlyPrice
+from vertex_vllm.errors import TeardownError
+from vertex_vllm.lifecycle.ownership import KEEP_LABEL, Owner
+from vertex_vllm.lifecycle.promotion import promote_endpoint
+from vertex_vllm.lifecycle.sweep import Finding, SweepReport, require_clean, sweep
+from vertex_vllm.runs.watching import cancel, watch
+
+NOW = datetime.now(UTC)
+PAST, FUTURE = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
+EXPIRED = f"expired at {PAST:%Y-%m-%d %H:%M} UTC"
+L4 = {"machine_type": "g2-standard-12", "accelerator_type": "NVIDIA_L4", "accelerator_count": 1}
+
+
+def keep(in_vertex: Vertex, name: str) -> None:
+    endpoint = in_vertex.endpoint(name)
+    endpoint.labels[KEEP_LABEL] = "true"
+    in_vertex.endpoint_client.update_endpoint(endpoint=endpoint, update_mask="labels")
+
+
+def ended_run(in_vertex: Vertex, run_id: str, folder: Path) -> None:
+    """A run that was cancelled and had no exit handler."""
+    submit_run(in_vertex.project, run_id, folder)
+    name = f"{in_vertex.parent}/pipelineJobs/{run_id}"
+    cancel(name)
+    assert watch(name, lambda run: None).state == "CANCELLED"
+
+
+def test_what_expired_goes_and_what_it_saves_is_told(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan = make_plan(**L4)
+    expired = in_vertex.deploy(plan, expires=PAST)
+    in_vertex.deploy(make_plan(), expires=FUTURE)
+    in_vertex.deploy(make_plan())
+    unlabelled_endpoint(in_vertex, {"team": "search", "vertex-vllm-expires": "1"})
+    unlabelled_model(in_vertex, {"managed-by": "vertex-vllm", "vertex-vllm-expires": "1"})
+    (version,) = [each.name for each in in_vertex.versions() if plan.deployment in each.name]
+    findings = (
+        Finding(expired, EXPIRED, HourlyPrice(1.0004, 1.0004)),
+        Finding(version, EXPIRED, HourlyPrice(0.0, 0.0)),
+    )
+    before = names(in_vertex)
+
+    planned = sweep(in_vertex.project, [REGION])
+    assert planned == SweepReport(True, findings, ())
+    assert str(planned).splitlines()[-1] == "Would save 1.00 USD/h"
+    assert names(in_vertex) == before
+
+    swept = sweep(in_vertex.project, [REGION], dry_run=False)
+    assert swept == SweepReport(False, findings, ())
+    assert str(swept).splitlines()[-1] == "Saves 1.00 USD/h"
+    assert set(names(in_vertex)) == set(before) - {expired, version}
+    assert sweep(in_vertex.project, [REGION], dry_run=False) == SweepReport(False, (), ())
+
+
+def test_a_keep_label_protects_an_endpoint_and_what_it_serves(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    name = in_vertex.deploy(make_plan(), expires=PAST)
+    keep(in_vertex, name)
+    before = names(in_vertex)
+    assert sweep(in_vertex.project, [REGION], dry_run=False).findings == ()
+    assert names(in_vertex) == before
+
+
+def test_what_a_cancelled_run_left_goes_unless_it_was_promoted(
+    in_vertex: Vertex, make_plan: MakePlan, tmp_path: Path, cloud: Any
+) -> None:
+    left, live = make_plan(), make_plan()
+    in_vertex.deploy(left, "run-1")
+    kept = in_vertex.deploy(live, "run-1")
+    (version,) = [each.name for each in in_vertex.versions() if live.deployment in each.name]
+    promote_endpoint(in_vertex.project, REGION, kept, version, Owner(live.deployment, "run-1"))
+    assert sweep(in_vertex.project, [REGION], dry_run=False).findings == ()  # nobody knows of such a run
+    ended_run(in_vertex, "run-1", tmp_path)
+    reasons = {each.reason for each in sweep(in_vertex.project, [REGION], dry_run=False).findings}
+    assert reasons == {"left by run run-1, which is CANCELLED"}
+    assert names(in_vertex) == tuple(sorted([kept, version]))
+
+
+def test_a_deploy_that_a_killed_run_left_going_on_is_ended(
+    in_vertex: Vertex, make_plan: MakePlan, tmp_path: Path
+) -> None:
+    plan = make_plan(args=(NEVER_READY,))
+    deploying(in_vertex, plan)
+    ended_run(in_vertex, "run-1", tmp_path)
+    require_clean(sweep(in_vertex.project, [REGION], dry_run=False))
+    assert names(in_vertex) == ()
+
+
+def test_an_orphan_goes_when_the_configs_are_named(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    orphan, wanted = make_plan(), make_plan()
+    name = in_vertex.deploy(orphan)
+    stays = in_vertex.deploy(wanted)
+    report = sweep(in_vertex.project, [REGION], [wanted.deployment, "another"], dry_run=False)
+    assert {each.reason for each in report.findings} == {f"no config is named {orphan.deployment}"}
+    assert name in {each.name for each in report.findings}
+    assert [endpoint.name for endpoint in in_vertex.endpoints()] == [stays]
+
+
+def test_what_cannot_be_removed_is_told_and_the_rest_goes(
+    in_vertex: Vertex, make_plan: MakePlan, local: LocalCloud
+) -> None:
+    plan = make_plan()
+    endpoints = [in_vertex.deploy(plan, expires=PAST)]
+    endpoints.append(in_vertex.deploy(replace(plan, max_model_len=2048), expires=PAST))
+    stuck, other = sorted(endpoints)
+    local.deny("aiplatform.endpoints.undeploy", stuck)
+    report = sweep(in_vertex.project, [REGION], dry_run=False, deadline_seconds=4)
+    local.put("denials", permission="aiplatform.endpoints.undeploy", resource=stuck, denied=False)
+    still_there = {each.name: each.still_there for each in report.findings if each.still_there}
+    assert "aiplatform.endpoints.undeploy" in still_there[stuck]
+    assert other not in still_there
+    with pytest.raises(TeardownError, match=stuck):
+        require_clean(report)
+    require_clean(sweep(in_vertex.project, [REGION], dry_run=False))
+    assert names(in_vertex) == ()
+
+
+def test_a_region_that_cannot_be_asked_is_named_and_the_others_are_swept(
+    in_vertex: Vertex, make_plan: MakePlan, local: LocalCloud
+) -> None:
+    in_vertex.deploy(make_plan(), expires=PAST)
+    parent = f"projects/{in_vertex.project}/locations/europe-west4"
+    local.deny("aiplatform.endpoints.list", parent)
+    report = sweep(in_vertex.project, ["europe-west4", REGION], dry_run=False)
+    (failure,) = report.failures
+    assert failure.startswith("europe-west4: ")
+    assert "aiplatform.endpoints.list" in failure
+    assert names(in_vertex) == ()
+    with pytest.raises(TeardownError, match="europe-west4"):
+        require_clean(report)
+
+
+def test_a_price_that_nobody_knows_is_not_in_the_sum() -> None:
+    unknown = Finding("b", "expired", None)
+    report = SweepReport(False, (Finding("a", "expired", HourlyPrice(1, 2)), unknown, replace(unknown, name="c")), ())
+    assert str(report).splitlines() == [
+        "removed: a (expired; 1.00 to 2.00 USD/h)",
+        "removed: b (expired; price unknown)",
+        "removed: c (expired; price unknown)",
+        "Saves 1.00 to 2.00 USD/h, and 2 of unknown price",
+    ]

@@ -1,0 +1,36 @@
+"""`vertex-vllm teardown DEPLOYMENT`"""
+
+import click
+
+from vertex_vllm.cli.json_output import print_json
+from vertex_vllm.cli.place import named_project, place_options
+
+
+@click.command()
+@click.argument("deployment")
+@place_options
+@click.option("--run", "run_id", default="", help="Only what this run made.")
+@click.option("--delete-prefix", default="", help="gs:// prefix that is deleted too, weights for example.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def teardown(deployment: str, project: str | None, region: str, run_id: str, delete_prefix: str, as_json: bool) -> None:
+    """Remove the endpoints and models of DEPLOYMENT, live or not, found by their labels; the config is not needed.
+
+    What the teardown pipeline does, from here. Exit code 1 when something is still there in the end. May be repeated,
+    and broken off: what has begun to be removed goes on.
+
+    Example: vertex-vllm teardown llama-3-1-8b-instruct --project my-project
+    """
+    from vertex_vllm.lifecycle.selection import Scope
+    from vertex_vllm.lifecycle.teardown import remove, require_gone
+
+    report = remove(Scope(named_project(project), region, deployment, run_id), delete_prefix)
+    if as_json:
+        print_json(report)
+    else:
+        for name in report.removed:
+            click.echo(f"removed: {name}")
+        for name in report.kept:
+            click.echo(f"kept: {name}", err=True)
+        if not report.removed and not report.remaining:
+            click.echo(f"nothing of {deployment} in {region}", err=True)
+    require_gone(report)

@@ -1,0 +1,40 @@
+"""How long what a run makes may live: `ttl` in a config, and the moment that it comes to in one run."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from vertex_vllm.errors import InputError
+
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+# A deploy itself may take two hours: what lives less long is gone before anybody has asked it anything.
+SHORTEST, LONGEST = timedelta(minutes=30), timedelta(days=365)
+MEANING = "a time to live from 30m to 365d: a whole number of m, h or d, for example 8h or 7d"
+
+
+def lifetime(ttl: str) -> timedelta | None:
+    """`90m`, `8h`, `7d` as a timedelta; None for "" (for ever). Raises InputError for all else."""
+    if not ttl:
+        return None
+    match = re.fullmatch(r"([1-9][0-9]{0,5})([mhd])", ttl)
+    span = int(match[1]) * _UNITS[match[2]] if match else timedelta(0)
+    if not SHORTEST <= span <= LONGEST:
+        raise InputError(f"{ttl!r} is not {MEANING}", where="ttl", fix="Leave it empty for what is to stay.")
+    return span
+
+
+def expiry(ttl: str, run_started: str) -> datetime | None:
+    """The moment from which a sweep may remove what the run made; None where it is to stay.
+
+    `run_started` is the pipeline job's creation time in ISO 8601: every step of a run comes to the same moment, and a
+    step that is tried again too. Raises InputError for a malformed `ttl` or time.
+    """
+    span = lifetime(ttl)
+    if span is None:
+        return None
+    try:
+        started = datetime.fromisoformat(run_started)
+    except ValueError:
+        raise InputError(
+            f"{run_started!r} is no time in ISO 8601", where="run_started", fix="Leave it to the pipeline."
+        ) from None
+    return (started if started.tzinfo else started.replace(tzinfo=UTC)).astimezone(UTC) + span

@@ -1,0 +1,168 @@
+"""The sweep: what has expired, what no config stands for any more, and what a run left that ended without its handler.
+
+It goes by labels alone and touches nothing that lacks them. Each sort of thing is a `Part`; what mirrors leave in
+buckets becomes one more when `vertex_vllm.mirror.gc` brings it.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from vertex_vllm.catalog import load_catalog
+from vertex_vllm.catalog.prices import HourlyPrice, hourly_price
+from vertex_vllm.errors import TeardownError, VertexVllmError
+from vertex_vllm.lifecycle.due import Due, look_at_runs
+from vertex_vllm.lifecycle.inventory import inventory
+from vertex_vllm.lifecycle.selection import select
+from vertex_vllm.lifecycle.teardown import DEADLINE_SECONDS, remove_selected
+from vertex_vllm.runs import scheduling
+from vertex_vllm.runs.schedules import PROJECT
+from vertex_vllm.serving.clients import service_errors
+from vertex_vllm.serving.operations import Deadline
+
+
+@dataclass(frozen=True)
+class Order:
+    """What one part sweeps."""
+
+    project: str
+    region: str
+    now: datetime
+    deployments: frozenset[str]
+    """Those that have a config; empty: nothing is an orphan."""
+    dry_run: bool
+    deadline: Deadline
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is due."""
+
+    name: str
+    reason: str
+    usd_per_hour: HourlyPrice | None
+    """What it costs; None: unknown."""
+    still_there: str = ""
+    """Why it could not be removed; empty in a dry run, and where it is gone."""
+
+
+Part = Callable[[Order], Iterator[Finding]]
+
+FREE = HourlyPrice(0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    dry_run: bool
+    findings: tuple[Finding, ...]
+    failures: tuple[str, ...]
+    """What could not be looked at, a region perhaps, with the reason after a colon."""
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """What is not as it should be after a sweep."""
+        return (*(f"{each.name}: {each.still_there}" for each in self.findings if each.still_there), *self.failures)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    def __str__(self) -> str:
+        """One line a finding, then what is saved by the hour; ends without a newline."""
+        done = "would remove" if self.dry_run else "removed"
+        lines = [
+            f"{'STILL THERE' if each.still_there else done}: {each.name} ({each.reason}; {_dollars(each.usd_per_hour)})"
+            for each in self.findings
+        ]
+        return "\n".join([*lines, self._saved()])
+
+    def _saved(self) -> str:
+        gone = [each.usd_per_hour for each in self.findings if not each.still_there]
+        known = [price for price in gone if price is not None]
+        sum_of_known = HourlyPrice(sum(price.least for price in known), sum(price.most for price in known))
+        unknown = f", and {len(gone) - len(known)} of unknown price" if len(known) < len(gone) else ""
+        return f"{'Would save' if self.dry_run else 'Saves'} {sum_of_known} USD/h{unknown}"
+
+
+def sweep(
+    project: str,
+    regions: Sequence[str],
+    deployments: Sequence[str] = (),
+    *,
+    dry_run: bool = True,
+    now: datetime | None = None,
+    deadline_seconds: float = DEADLINE_SECONDS,
+    parts: Sequence[Part] | None = None,
+) -> SweepReport:
+    """Looks through the regions and, unless `dry_run`, removes what is due; goes on past what fails.
+
+    `deployments` are the names that have a config: with any given, what belongs to none of them is due too. `now`
+    decides what has expired. Raises nothing that one region or one resource causes: the report tells.
+    """
+    deadline = Deadline(deadline_seconds)
+    findings: list[Finding] = []
+    failures: list[str] = []
+    for done, region in enumerate(regions):
+        share = Deadline(deadline.left / (len(regions) - done))
+        order = Order(project, region, now or datetime.now(UTC), frozenset(deployments), dry_run, share)
+        for part in parts or PARTS:
+            try:
+                findings += part(order)
+            except VertexVllmError as error:
+                failures.append(f"{region}: {error}")
+    return SweepReport(dry_run, tuple(findings), tuple(failures))
+
+
+def require_clean(report: SweepReport) -> None:
+    """Raises TeardownError naming what a sweep had to leave."""
+    if report.left:
+        raise TeardownError(f"Still there: {'; '.join(report.left)}", fix="Sweep again: it goes on from here.")
+
+
+def sweep_vertex(order: Order) -> Iterator[Finding]:
+    """Endpoints with what is deployed on them, then model versions."""
+    with service_errors(f"Sweeping {order.region}", TeardownError):
+        prices = _prices(order.project, order.region)
+        runs = look_at_runs(order.project, order.region)
+        rule = Due(order.project, order.region, order.now, order.deployments, runs)
+        due = select(rule).doomed
+        still_there: dict[str, str] = {}
+        if due and not order.dry_run:
+            remaining = remove_selected(rule, order.deadline.left).remaining
+            still_there = dict(line.split(": ", 1) for line in remaining)
+    for name, reason in due.items():
+        yield Finding(name, reason, prices.get(name, FREE), still_there.get(name, ""))
+
+
+def sweep_schedules(order: Order) -> Iterator[Finding]:
+    """Schedules of deployments without a config: they would bring back what the other parts remove."""
+    if not order.deployments:
+        return
+    for schedule in scheduling.list_schedules(order.project, order.region):
+        if schedule.deployment in order.deployments or schedule.deployment == PROJECT:
+            continue
+        if not order.dry_run:
+            scheduling.delete(schedule.resource_name)
+        yield Finding(schedule.resource_name, f"no config is named {schedule.deployment}", FREE)
+
+
+PARTS: tuple[Part, ...] = (sweep_schedules, sweep_vertex)
+"""Schedules first: one that fires between the two would begin a run."""
+
+
+def _prices(project: str, region: str) -> dict[str, HourlyPrice | None]:
+    """Endpoint → what all that is deployed on it costs; None where any of it is unknown."""
+    catalog = load_catalog()
+    prices: dict[str, HourlyPrice | None] = {}
+    for row in inventory(project, region):
+        price = hourly_price(row.replicas, catalog) if row.replicas else FREE
+        so_far = prices.get(row.endpoint, FREE)
+        known = price is not None and so_far is not None
+        prices[row.endpoint] = (
+            HourlyPrice(so_far.least + price.least, so_far.most + price.most) if known and so_far and price else None
+        )
+    return prices
+
+
+def _dollars(price: HourlyPrice | None) -> str:
+    return "price unknown" if price is None else f"{price} USD/h"
