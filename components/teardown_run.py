@@ -10,30 +10,30 @@ def teardown_run(
     project: str,
     region: str,
     fallbacks: list,
+    bucket: str,
     deployment: str,
     run_id: str,
     keep_endpoint: bool,
     status: dsl.PipelineTaskFinalStatus,
 ) -> None:
-    """Tear down what this run made, unless it succeeded and its endpoint is to stay.
+    """Tear down what this run made, unless it succeeded and its endpoint is to stay; then let the next run begin.
 
     Args:
         project: Project id.
         region: Region of the resources.
         fallbacks: REGION/MACHINE_TYPE that may have been taken instead.
+        bucket: Bucket that holds the deployment's lock; empty: <project>-vertex-vllm-<region>.
         deployment: Name of the deployment.
         run_id: Name of the pipeline job.
         keep_endpoint: The endpoint stays when the run succeeds.
         status: How the run ended.
     """
-    import logging
-
+    from vertex_vllm.config import default_bucket
     from vertex_vllm.config.names import regions_of
-    from vertex_vllm.lifecycle.teardown import teardown
+    from vertex_vllm.lifecycle.run_end import end_run
     from vertex_vllm.steps import step
 
     with step():
-        if keep_endpoint and status.state == "SUCCEEDED":
-            logging.info("The run succeeded: its endpoint stays")
-            return
-        teardown(project, region, deployment, run_id, also_in=regions_of(fallbacks))
+        stays = keep_endpoint and status.state == "SUCCEEDED"
+        held_in = bucket or default_bucket(project, region)
+        end_run(project, region, held_in, deployment, run_id, stays=stays, also_in=regions_of(fallbacks))

@@ -5,6 +5,7 @@ from kfp import dsl
 from components.check_quota import check_quota
 from components.deploy_model import deploy_model
 from components.evaluate_endpoint import evaluate_endpoint
+from components.lock_deployment import lock_deployment
 from components.mirror_weights import mirror_weights
 from components.plan_serving import plan_serving
 from components.promote_endpoint import promote_endpoint
@@ -92,6 +93,7 @@ def deploy(
         project=project,
         region=region,
         fallbacks=fallbacks,
+        bucket=bucket,
         deployment=deployment,
         run_id=run_id,
         keep_endpoint=keep_endpoint,
@@ -143,6 +145,13 @@ def deploy(
             .after(quota)
             .set_caching_options(False)
         )
+        # Two runs may well mirror at once, but not upload and deploy.
+        locked = lock_deployment(
+            project=project,
+            bucket=bucket_ready.output,
+            deployment=deployment,
+            run=dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER,
+        ).set_caching_options(False)
         mirrored = mirror_weights(
             project=project,
             model_id=model_id,
@@ -150,15 +159,19 @@ def deploy(
             hf_token_secret=hf_token_secret,
             bucket=bucket_ready.output,
         ).set_caching_options(False)
-        uploaded = upload_model(
-            project=project,
-            run_id=run_id,
-            run_started=run_started,
-            owner=owner,
-            ttl=ttl,
-            model_uri=mirrored.outputs["Output"],
-            plan=planned.outputs["plan"],
-        ).set_caching_options(False)
+        uploaded = (
+            upload_model(
+                project=project,
+                run_id=run_id,
+                run_started=run_started,
+                owner=owner,
+                ttl=ttl,
+                model_uri=mirrored.outputs["Output"],
+                plan=planned.outputs["plan"],
+            )
+            .after(locked)
+            .set_caching_options(False)
+        )
         deployed = deploy_model(
             project=project,
             run_id=run_id,

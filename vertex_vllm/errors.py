@@ -18,6 +18,7 @@
     │   └── StockoutError           there are no such machines to be had, with all places that were tried
     ├── InferenceError              the endpoint refused, or answered with something malformed
     ├── GateError                   the evaluation ran, and its figures miss a threshold
+    ├── LockedError                 another run is working on the same deployment
     ├── TeardownError               something this project made is still there
     └── ServiceError                a Google API failed for good, with the service's own words
 
@@ -118,6 +119,10 @@ class InferenceError(VertexVllmError):
 
 
 class GateError(VertexVllmError):
+    pass
+
+
+class LockedError(VertexVllmError):
     pass
 
 

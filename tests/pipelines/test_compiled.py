@@ -82,6 +82,7 @@ def test_the_exit_handler_of_deploy_takes_only_parameters_of_the_pipeline() -> N
         "project": "componentInputParameter",
         "fallbacks": "componentInputParameter",
         "region": "componentInputParameter",
+        "bucket": "componentInputParameter",
         "deployment": "componentInputParameter",
         "keep_endpoint": "componentInputParameter",
         "run_id": "runtimeValue",

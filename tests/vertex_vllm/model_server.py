@@ -4,6 +4,7 @@ It answers from a table, and misbehaves when a prompt asks it to. Its flags come
 
     --healthy-after=SECONDS   before the health route answers
     --exit=CODE               ends instead of serving
+    --stop-after=SECONDS      between being told to stop and doing so
     --model=URI               where the weights would be; ignored
 """
 
@@ -11,6 +12,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -141,11 +143,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--healthy-after", type=float, default=0.0)
     parser.add_argument("--exit", type=int)
+    parser.add_argument("--stop-after", type=float, default=0.0)
     options, _ = parser.parse_known_args()
     if options.exit is not None:
         print("ValueError: the weights are nowhere to be found", file=sys.stderr)
         sys.exit(options.exit)
     ModelServer.healthy_after = options.healthy_after
+    if options.stop_after:
+        signal.signal(signal.SIGTERM, lambda *_: (time.sleep(options.stop_after), os._exit(0)))
     # Whoever started it holds the other end of stdin: its end is this one's.
     threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
     ThreadingHTTPServer(("127.0.0.1", int(os.environ["AIP_HTTP_PORT"])), ModelServer).serve_forever()

@@ -39,18 +39,23 @@ def delete_objects(project: str, prefix: str) -> int:
         blobs = list(client.list_blobs(bucket_name, prefix=f"{path}/"))
         # A manifest vouches for the files beside it: it goes before them.
         blobs.sort(key=lambda blob: not blob.name.endswith("manifest.json"))
-        for blob in blobs:
-            _delete_blob(blob)
-        return len(blobs)
-    except exceptions.GoogleAPICallError as refused:
-        raise ServiceError(f"Cloud Storage answered {refused.code}: {refused.message}", where=prefix) from refused
-    except auth_exceptions.GoogleAuthError as refused:
-        raise ServiceError(f"No usable Google credentials: {refused}", where=prefix) from refused
+        refused = [refusal for blob in blobs if (refusal := _delete_blob(blob))]
+    except exceptions.GoogleAPICallError as error:
+        raise ServiceError(f"Cloud Storage answered {error.code}: {error.message}", where=prefix) from error
+    except auth_exceptions.GoogleAuthError as error:
+        raise ServiceError(f"No usable Google credentials: {error}", where=prefix) from error
+    if refused:
+        raise ServiceError(f"{len(refused)} of {len(blobs)} objects are still there, {refused[0]}", where=prefix)
+    return len(blobs)
 
 
-def _delete_blob(blob: storage.Blob) -> None:
+def _delete_blob(blob: storage.Blob) -> str:
+    """Empty, or why it could not be deleted: one that stays does not keep the others."""
     try:
         # With the generation a repeated request cannot delete what was written since.
         blob.delete(if_generation_match=blob.generation)
     except exceptions.NotFound:
-        return
+        return ""
+    except exceptions.GoogleAPICallError as error:
+        return f"{blob.name}: Cloud Storage answered {error.code}: {error.message}"
+    return ""

@@ -56,3 +56,17 @@ def test_a_bucket_without_our_label_is_left_alone_and_that_is_said(bucket: stora
 def test_a_bucket_that_is_gone_is_success(client: storage.Client, project: str) -> None:
     prefix = f"gs://gone-{uuid.uuid4().hex[:12]}/models/a"
     assert teardown(project, REGION, "some-deployment", delete_prefix=prefix).removed == (prefix,)
+
+
+def test_an_object_that_cannot_go_does_not_keep_the_others(bucket: storage.Bucket, project: str) -> None:
+    fill(bucket, "models/a/1", "models/a/2", "models/a/3")
+    held = bucket.get_blob("models/a/2")
+    held.temporary_hold = True
+    held.patch()
+    with pytest.raises(TeardownError, match=r"1 of 3 objects are still there, models/a/2: .*under active hold"):
+        teardown(project, REGION, "some-deployment", delete_prefix=f"gs://{bucket.name}/models/a")
+    assert names(bucket) == ["models/a/2"]
+    held.temporary_hold = False
+    held.patch()
+    teardown(project, REGION, "some-deployment", delete_prefix=f"gs://{bucket.name}/models/a")
+    assert names(bucket) == []

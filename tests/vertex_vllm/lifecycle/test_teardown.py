@@ -85,6 +85,13 @@ def deploying(in_vertex: Vertex, plan: ServingPlan) -> None:
     )
 
 
+def undeploying(in_vertex: Vertex, plan: ServingPlan) -> None:
+    """An undeploy that somebody else began, and that takes a while."""
+    name = in_vertex.deploy(replace(plan, args=("--stop-after=2",)))
+    (deployed,) = in_vertex.endpoint(name).deployed_models
+    in_vertex.endpoint_client.undeploy_model(endpoint=name, deployed_model_id=deployed.id)
+
+
 STATES = [
     nothing,
     model,
@@ -95,6 +102,7 @@ STATES = [
     failed_deploy,
     two_models_on_one_endpoint,
     deploying,
+    undeploying,
 ]
 
 

@@ -1,0 +1,159 @@
+"""One run of a deployment at a time: an object in the deployment's bucket says which.
+
+Steps are processes of their own, so nobody is there to renew a lock. A pipeline job holds it instead: whoever finds it
+asks Vertex AI whether that job still runs, and takes the lock from one that has ended. The exit handler gives it back.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from vertex_vllm.errors import LockedError
+from vertex_vllm.google_errors import google_errors
+from vertex_vllm.serving.operations import Deadline
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Blob
+
+HOLD = timedelta(hours=24)
+"""For a holder of which nobody can tell whether it runs. Longer than any deploy: the largest mirrors take hours."""
+PATIENCE_SECONDS = 300.0
+"""A run that fails or was cancelled still has its exit handler to run."""
+_LOOK_AGAIN_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who has a deployment to itself."""
+
+    run: str
+    """projects/P/locations/REGION/pipelineJobs/ID."""
+    since: str
+    """ISO 8601."""
+    until: str
+    """ISO 8601; from then on the lock is nobody's."""
+
+    @property
+    def run_id(self) -> str:
+        return self.run.rpartition("/")[2]
+
+
+def lock_name(deployment: str) -> str:
+    """The object that is the lock."""
+    return f"locks/{deployment}.json"
+
+
+def acquire(
+    project: str,
+    bucket: str,
+    deployment: str,
+    run: str,
+    patience_seconds: float = PATIENCE_SECONDS,
+    pause: Callable[[float], object] = time.sleep,
+) -> None:
+    """Gives the deployment to `run`, a pipeline job's resource name; to the one that has it already, again.
+
+    Waits for another holder until `patience_seconds` have passed, then raises LockedError that names it. Teardown,
+    sweep and evaluation take no lock. Raises ServiceError where Cloud Storage fails.
+    """
+    patience = Deadline(patience_seconds)
+    with google_errors("Cloud Storage", f"gs://{bucket}/{lock_name(deployment)}"):
+        while True:
+            holder, generation = _read(project, bucket, deployment)
+            if holder is None or holder.run_id == run.rpartition("/")[2] or _is_over(holder):
+                if holder is not None and holder.run != run:
+                    log.warning("Taking the lock of %s from %s, which is over", deployment, holder.run)
+                if _write(project, bucket, deployment, run, generation):
+                    return
+            elif not patience.left:
+                raise _locked(deployment, holder)
+            else:
+                log.info("%s has the lock of %s: waiting", holder.run, deployment)
+                pause(min(_LOOK_AGAIN_SECONDS, patience.left))
+
+
+def release(project: str, bucket: str, deployment: str, run_id: str) -> bool:
+    """Gives the lock back, if that run has it. Raises ServiceError where Cloud Storage fails."""
+    from google.api_core.exceptions import NotFound, PreconditionFailed
+
+    with google_errors("Cloud Storage", f"gs://{bucket}/{lock_name(deployment)}"):
+        holder, generation = _read(project, bucket, deployment)
+        if holder is None or holder.run_id != run_id:
+            return False
+        try:
+            _blob(project, bucket, deployment).delete(if_generation_match=generation)
+        except (NotFound, PreconditionFailed):
+            return False
+        return True
+
+
+def _read(project: str, bucket: str, deployment: str) -> tuple[Holder | None, int]:
+    """Holder and generation of the lock; no holder where nobody of ours has written it, generation 0 where none is."""
+    from google.api_core.exceptions import NotFound, PreconditionFailed
+
+    blob = _blob(project, bucket, deployment)
+    try:
+        blob.reload()
+        generation = int(blob.generation or 0)
+        text = blob.download_as_bytes(if_generation_match=generation)
+    except (NotFound, PreconditionFailed):  # Gone, or another by now, which writing will find out.
+        return None, 0
+    try:
+        return Holder(**json.loads(text)), generation
+    except (ValueError, TypeError):
+        return None, generation
+
+
+def _write(project: str, bucket: str, deployment: str, run: str, generation: int) -> bool:
+    """False where somebody else has written it since: then look again, also for an own write whose answer was lost."""
+    from google.api_core.exceptions import PreconditionFailed
+
+    now = datetime.now(UTC).replace(microsecond=0)
+    holder = Holder(run, now.isoformat(), (now + HOLD).isoformat())
+    try:
+        _blob(project, bucket, deployment).upload_from_string(
+            json.dumps(asdict(holder)), content_type="application/json", if_generation_match=generation
+        )
+    except PreconditionFailed:
+        return False
+    return True
+
+
+def _is_over(holder: Holder) -> bool:
+    from google.api_core.exceptions import GoogleAPICallError, NotFound
+
+    from vertex_vllm.runs.watching import ENDED, pipeline_client, state_of
+
+    try:
+        if datetime.fromisoformat(holder.until) <= datetime.now(UTC):
+            return True
+        job = pipeline_client(holder.run.split("/")[3]).get_pipeline_job(name=holder.run)
+    except NotFound:
+        return True  # One that runs cannot be deleted.
+    except (ValueError, TypeError, IndexError):
+        return True  # Nobody of ours has written that.
+    except GoogleAPICallError as error:
+        log.warning("Cannot tell whether %s still runs: %s", holder.run, error)
+        return False
+    return state_of(job) in ENDED
+
+
+def _blob(project: str, bucket: str, deployment: str) -> "Blob":
+    from google.cloud.storage import Client
+
+    return Client(project=project).bucket(bucket).blob(lock_name(deployment))
+
+
+def _locked(deployment: str, holder: Holder) -> LockedError:
+    _, project, _, region, _, run_id = holder.run.split("/")
+    cancel = f"vertex-vllm runs cancel {run_id} --project {project} --region {region} --wait"
+    return LockedError(
+        f"run {run_id} has been working on deployment {deployment} since {holder.since}",
+        fix=f"Try again when it has ended, or end it: {cancel}",
+    )
