@@ -1,7 +1,10 @@
 """Fixtures that deploy to the local cloud, with `model_server.py` in the place of a vLLM image."""
 
+import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from vertex_vllm.lifecycle.ownership import Owner
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 from vertex_vllm.serving.clients import endpoint_client, model_client
 from vertex_vllm.serving.deploy import deploy_model
+from vertex_vllm.serving.interruption import Interruption, interruption
 from vertex_vllm.serving.upload import upload_model
 
 REGION = "us-central1"
@@ -70,6 +74,15 @@ def teach(cloud: Any) -> None:
     rows = yaml.safe_load(images.read_text())["images"] if images.exists() else []
     if _ROW not in rows:
         images.write_text(yaml.safe_dump({"images": [_ROW, *rows]}))
+
+
+@contextmanager
+def told_to_stop() -> Iterator[Interruption]:
+    """As `interruption`, with SIGTERM come at once."""
+    with interruption() as asked:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert asked.wait(30)
+        yield asked
 
 
 class Vertex:

@@ -18,7 +18,6 @@ from vertex_vllm.serving.operations import (
     OperationUnfinishedError,
     cancel_operation,
     failure,
-    sleep,
     wait_for_operation,
 )
 from vertex_vllm.serving.undeploy import undeploy
@@ -121,4 +120,4 @@ def _wait_before_retry(name: str, refusal: str, deadline: Deadline) -> None:
     log.info("%s cannot be deleted yet: %s", name, refusal)
     if not deadline.left:
         raise DeploymentError(f"Not deleted after {deadline.seconds:.0f} s: {refusal}", where=name)
-    sleep(min(_TRY_AGAIN_SECONDS, deadline.left))
+    deadline.pause(min(_TRY_AGAIN_SECONDS, deadline.left))

@@ -103,7 +103,7 @@ def sweep(
     findings: list[Finding] = []
     failures: list[str] = []
     for done, region in enumerate(regions):
-        share = Deadline(deadline.left / (len(regions) - done))
+        share = deadline.share(len(regions) - done)
         order = Order(project, region, now or datetime.now(UTC), frozenset(deployments), dry_run, share)
         for part in parts or PARTS:
             try:

@@ -15,6 +15,7 @@ from vertex_vllm.lifecycle.removal import remove_endpoint, remove_versions
 from vertex_vllm.lifecycle.selection import Rule, Scope, select
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.clients import endpoint_client, model_client, service_errors
+from vertex_vllm.serving.interruption import interruption
 from vertex_vllm.serving.operations import Deadline
 
 DEADLINE_SECONDS = 1800
@@ -87,12 +88,17 @@ def remove(scope: Scope, delete_prefix: str = "", deadline_seconds: float = DEAD
 
 
 def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS) -> TeardownReport:
-    """Removes what the rule says goes, and looks again. Raises only where it cannot look."""
+    """Removes what the rule says goes, and looks again. Raises only where it cannot look.
+
+    Told to stop by SIGTERM or SIGINT it waits for nothing more: every removal is still begun, which Vertex AI then goes
+    on with by itself, and what is there at that moment is told.
+    """
     failures: dict[str, str] = {}
-    before = select(rule)
-    _remove_endpoints(rule, before.doomed_endpoints, Deadline(deadline_seconds / 2), failures)
-    _remove_models(rule, before.doomed_versions, Deadline(deadline_seconds / 2), failures)
-    after = select(rule)  # The last act is to look.
+    with interruption() as asked:
+        before = select(rule)
+        _remove_endpoints(rule, before.doomed_endpoints, Deadline(deadline_seconds / 2, asked), failures)
+        _remove_models(rule, before.doomed_versions, Deadline(deadline_seconds / 2, asked), failures)
+        after = select(rule)  # The last act is to look.
     return TeardownReport(
         removed=tuple(sorted(before.doomed.keys() - after.doomed.keys())),
         kept=tuple(sorted(f"{name}: {reason}" for name, reason in after.kept.items())),
@@ -104,7 +110,7 @@ def _remove_endpoints(rule: Rule, doomed: list[str], deadline: Deadline, failure
     client = endpoint_client(rule.region)
     for done, name in enumerate(doomed):
         # A share each: one that hangs must not use up the others' time.
-        share = Deadline(deadline.left / (len(doomed) - done))
+        share = deadline.share(len(doomed) - done)
         _attempt(name, partial(remove_endpoint, client, name, share), failures)
 
 
@@ -113,7 +119,7 @@ def _remove_models(
 ) -> None:
     client = model_client(rule.region)
     for done, (model, version_ids) in enumerate(doomed.items()):
-        share = Deadline(deadline.left / (len(doomed) - done))
+        share = deadline.share(len(doomed) - done)
         _attempt(str(model), partial(remove_versions, client, model, version_ids, share), failures)
 
 

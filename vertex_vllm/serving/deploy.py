@@ -174,9 +174,12 @@ def _finish(target: _Target, operation_name: str, on_operation: Callable[[str], 
         raise _broken_off(target, operation_name, _why(target.asked, target.deadline)) from None
     except Exception as error:  # Whatever it is: nobody would be left to watch what the operation brings up.
         raise _broken_off(target, operation_name, f"Lost hold of the deploy: {error}") from error
-    if not (refusal := failure(operation)):
-        log.info("%s: done after %.0f s", doing, target.deadline.elapsed)
-    return refusal
+    if refusal := failure(operation):
+        return refusal
+    if target.asked.signal_name:  # It came just as the operation ended: no later step will use what came up.
+        raise DeploymentError(f"{_why(target.asked, target.deadline)}: {_undo(target)}", where=target.endpoint)
+    log.info("%s: done after %.0f s", doing, target.deadline.elapsed)
+    return ""
 
 
 def _broken_off(target: _Target, operation_name: str, why: str) -> DeploymentError:

@@ -13,6 +13,7 @@ from google.api_core import exceptions
 from google.longrunning import operations_pb2
 
 from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, TRANSIENT
+from vertex_vllm.serving.interruption import Interruption
 
 _FIRST_POLL_SECONDS = 0.2
 _SLOWEST_POLL_SECONDS = 15.0
@@ -23,10 +24,11 @@ log = logging.getLogger(__name__)
 
 
 class Deadline:
-    """So many seconds from now on."""
+    """So many seconds from now on; with `asked`, none as soon as the process has been told to stop."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, asked: Interruption | None = None) -> None:
         self.seconds = seconds
+        self._asked = asked
         self._start = time.monotonic()
 
     @property
@@ -35,7 +37,19 @@ class Deadline:
 
     @property
     def left(self) -> float:
-        return max(self.seconds - self.elapsed, 0.0)
+        return 0.0 if self._asked and self._asked.signal_name else max(self.seconds - self.elapsed, 0.0)
+
+    def share(self, parts: int) -> "Deadline":
+        """One of so many equal parts of what is left."""
+        return Deadline(self.left / parts, self._asked)
+
+    def pause(self, seconds: float) -> bool:
+        """Sleeps, and no longer than until a signal comes; False, as the deadline itself then says that it has."""
+        if self._asked:
+            self._asked.wait(seconds)
+        else:
+            time.sleep(seconds)
+        return False
 
 
 class OperationsClient(Protocol):
@@ -52,29 +66,25 @@ class OperationUnfinishedError(Exception):
     """The wait ended before the operation did: out of time, or told to stop."""
 
 
-def sleep(seconds: float) -> bool:
-    time.sleep(seconds)
-    return False
-
-
 def wait_for_operation(
     client: OperationsClient,
     name: str,
     deadline: Deadline,
     doing: str,
-    pause: Callable[[float], bool] = sleep,
+    pause: Callable[[float], bool] | None = None,
 ) -> operations_pb2.Operation:
     """The operation once it is done, whether well or badly.
 
     Polls quickly at first, then every 15 s; a poll that fails in passing is made again. `pause` sleeps, and answers
-    True to stop waiting. Raises OperationUnfinishedError then, and when the deadline passes.
+    True to stop waiting; by default it is the deadline's. Raises OperationUnfinishedError then, and when the
+    deadline passes.
     """
     interval, report_at = _FIRST_POLL_SECONDS, deadline.elapsed + _REPORT_SECONDS
     while True:
         operation = _poll(client, name)
         if operation is not None and operation.done:
             return operation
-        if not deadline.left or pause(min(interval, deadline.left)):
+        if not deadline.left or (pause or deadline.pause)(min(interval, deadline.left)):
             raise OperationUnfinishedError(name)
         interval = min(interval * _POLL_GROWTH, _SLOWEST_POLL_SECONDS)
         if deadline.elapsed >= report_at:

@@ -9,7 +9,7 @@ from google.cloud import aiplatform_v1beta1 as vertex
 from vertex_vllm.errors import DeploymentError
 from vertex_vllm.serving.clients import CALL_SECONDS, TRANSIENT
 from vertex_vllm.serving.endpoints import get_endpoint
-from vertex_vllm.serving.operations import Deadline, OperationUnfinishedError, failure, sleep, wait_for_operation
+from vertex_vllm.serving.operations import Deadline, OperationUnfinishedError, failure, wait_for_operation
 
 _TRY_AGAIN_SECONDS = 2.0
 
@@ -25,19 +25,23 @@ def undeploy(
     DeploymentError naming those that are still there.
     """
     removed: list[str] = []
+    begun: set[str] = set()
     while True:
         endpoint = get_endpoint(client, endpoint_name)
         there = _least_traffic_first(endpoint, deployed_ids) if endpoint else []
         if endpoint is None or not there:
             return removed
-        if not deadline.left:
+        # Past the deadline, too, each is begun once: Vertex AI then goes on with it by itself.
+        following = next((deployed_id for deployed_id in there if deadline.left or deployed_id not in begun), "")
+        if not following:
             raise DeploymentError(
                 f"Still deployed after {deadline.seconds:.0f} s: {', '.join(there)}", where=endpoint_name
             )
-        if _undeploy_one(client, endpoint, there[0], deadline):
-            removed.append(there[0])
+        begun.add(following)
+        if _undeploy_one(client, endpoint, following, deadline):
+            removed.append(following)
         else:
-            sleep(min(_TRY_AGAIN_SECONDS, deadline.left))
+            deadline.pause(min(_TRY_AGAIN_SECONDS, deadline.left))
 
 
 def _least_traffic_first(endpoint: vertex.Endpoint, deployed_ids: Sequence[str]) -> list[str]:

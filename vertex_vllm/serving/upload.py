@@ -4,9 +4,11 @@ import logging
 
 from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
+from google.longrunning import operations_pb2
 
 from vertex_vllm.errors import DeploymentError
 from vertex_vllm.lifecycle.ownership import MANAGED_BY, Owner, extended, model_resource_id
+from vertex_vllm.lifecycle.removal import remove_versions
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, TRANSIENT, model_client, service_errors
@@ -23,6 +25,8 @@ from vertex_vllm.serving.requests import upload_request
 _ROUNDS = 4
 """Looks for the version before giving up: one after each lost answer or lost race."""
 _LOOK_AGAIN_SECONDS = 2.0
+_CANCEL_SECONDS = 30.0
+"""For a cancelled upload to end, and for the removal of what came of it."""
 DEADLINE_SECONDS = 1800
 """An upload registers the container and copies no weights: it takes about a minute."""
 
@@ -51,6 +55,8 @@ def upload_model(
                     log.info("Version %s of %s serves this already", version.version_id, name)
                     _adopt(client, name.with_version(version.version_id), version, request.model)
                     return str(name.with_version(version.version_id))
+            if asked.wait(0):
+                raise DeploymentError(f"Stopped by {asked.signal_name} before anything was uploaded")
             if uploaded := _upload(client, request, deadline, asked, patient=rounds_left > 0):
                 return str(name.with_version(uploaded))
             asked.wait(_LOOK_AGAIN_SECONDS)
@@ -110,13 +116,39 @@ def _upload(
     try:
         operation = wait_for_operation(client, operation_name, deadline, "Uploading the model", asked.wait)
     except OperationUnfinishedError:
-        cancel_operation(client, operation_name)
         why = f"Stopped by {asked.signal_name}" if asked.signal_name else f"Not done within {deadline.seconds:.0f} s"
-        raise DeploymentError(f"{why}: upload operation {operation_name} was cancelled") from None
+        raise DeploymentError(f"{why}: {withdraw(client, operation_name)}") from None
+    if asked.signal_name:  # It came just as the operation ended: no later step will use the version.
+        raise DeploymentError(f"Stopped by {asked.signal_name}: {withdraw(client, operation_name)}")
     refusal = failure(operation)
     if refusal.startswith("ALREADY_EXISTS"):
         return ""
     if refusal:
         raise DeploymentError(f"Vertex AI could not upload the model: {refusal}")
+    return _uploaded(operation).version
+
+
+def withdraw(client: vertex.ModelServiceClient, operation_name: str) -> str:
+    """Ends an upload, removes the version that came of it all the same, and says how that went."""
+    cancel_operation(client, operation_name)
+    deadline = Deadline(_CANCEL_SECONDS)
+    try:
+        operation = wait_for_operation(client, operation_name, deadline, "Cancelling the upload")
+    except OperationUnfinishedError:
+        return (
+            f"{operation_name} was told to cancel and has not ended {_CANCEL_SECONDS:.0f} s later; a sweep looks again"
+        )
+    if failure(operation):
+        return "the upload was cancelled"
+    uploaded = _uploaded(operation)
+    try:
+        remove_versions(client, uploaded.unversioned, {uploaded.version}, deadline)
+    except DeploymentError as error:
+        return f"the version that was uploaded is still there ({error}); teardown removes it"
+    return "the version that was uploaded is removed"
+
+
+def _uploaded(operation: operations_pb2.Operation) -> ResourceName:
+    """The version that a finished upload made."""
     uploaded = vertex.UploadModelResponse.deserialize(operation.response.value)
-    return str(uploaded.model_version_id)
+    return ResourceName.parse(uploaded.model, "models").with_version(uploaded.model_version_id)

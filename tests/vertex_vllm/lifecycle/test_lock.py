@@ -130,8 +130,9 @@ def test_a_holder_of_which_nobody_can_tell_has_its_time(in_project: Project, loc
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"run": "x"}', b"\xff", b'{"run": "x", "since": 1, "until": 2}'])
 def test_what_nobody_of_ours_wrote_locks_nothing(in_project: Project, content: bytes) -> None:
     in_project.bucket.blob(lock_name(DEPLOYMENT)).upload_from_string(content)
-    in_project.acquire(in_project.start("run-1"))
-    assert in_project.holder.endswith("/run-1")
+    run = f"projects/{in_project.name}/locations/{REGION}/pipelineJobs/run-1"
+    in_project.acquire(run)
+    assert in_project.holder == run
 
 
 def test_the_end_of_a_run_gives_the_lock_back_whatever_it_ends_with(in_project: Project) -> None:
@@ -148,4 +149,6 @@ def test_a_run_that_never_got_a_bucket_ends_well(cloud: Any, project: str) -> No
 
 def test_a_bucket_that_is_not_there_is_said(in_project: Project) -> None:
     with pytest.raises(ServiceError, match="no-such-bucket"):
-        acquire(in_project.name, f"{in_project.name}-no-such-bucket", DEPLOYMENT, in_project.start("run-1"))
+        acquire(
+            in_project.name, f"{in_project.name}-no-such-bucket", DEPLOYMENT, "projects/p/locations/r/pipelineJobs/1"
+        )

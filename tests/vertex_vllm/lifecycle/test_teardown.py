@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from queue import Queue
 
 import pytest
 
 from tests.vertex_vllm.conftest import LocalCloud
-from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Vertex
+from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Vertex, told_to_stop
 from vertex_vllm.errors import DeploymentError, InputError, TeardownError
 from vertex_vllm.lifecycle.ownership import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
@@ -227,6 +228,24 @@ def test_what_cannot_be_removed_is_named_and_the_rest_goes(
     assert other not in raised.value.message
     assert [endpoint.name for endpoint in in_vertex.endpoints()] == [stuck]
     assert len(in_vertex.versions()) == 1
+    teardown(in_vertex.project, REGION, plan.deployment)
+    assert names(in_vertex) == ()
+
+
+def test_a_teardown_told_to_stop_still_begins_to_undeploy_everything(
+    in_vertex: Vertex, make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(args=("--stop-after=1",))
+    two_endpoints(in_vertex, plan)
+    with monkeypatch.context() as patched:
+        patched.setattr("vertex_vllm.lifecycle.teardown.interruption", told_to_stop)
+        # Whether all of it is gone at that moment is for the service to say.
+        with suppress(TeardownError):
+            teardown(in_vertex.project, REGION, plan.deployment)
+    for endpoint in in_vertex.endpoints():
+        for operation in in_vertex.operations(endpoint.name):
+            in_vertex.endpoint_client.wait_operation({"name": operation.name, "timeout": {"seconds": 30}})
+    assert not any(endpoint.deployed_models for endpoint in in_vertex.endpoints())
     teardown(in_vertex.project, REGION, plan.deployment)
     assert names(in_vertex) == ()
 

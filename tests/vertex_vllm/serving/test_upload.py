@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from tests.vertex_vllm.conftest import LocalCloud
-from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
+from tests.vertex_vllm.served_models import REGION, WEIGHTS, MakePlan, Vertex, told_to_stop
 from vertex_vllm.errors import DeploymentError
 from vertex_vllm.lifecycle.ownership import Owner
-from vertex_vllm.serving.upload import upload_model
+from vertex_vllm.serving.requests import upload_request
+from vertex_vllm.serving.upload import upload_model, withdraw
 
 
 def test_a_model_is_uploaded_once_however_often_it_is_asked_for(in_vertex: Vertex, make_plan: MakePlan) -> None:
@@ -66,3 +67,25 @@ def test_a_refusal_comes_in_the_services_words(in_vertex: Vertex, make_plan: Mak
     local.deny("aiplatform.models.upload", in_vertex.parent)
     with pytest.raises(DeploymentError, match=r"PERMISSION_DENIED: .*aiplatform\.models\.upload"):
         in_vertex.upload(make_plan())
+
+
+def test_a_process_told_to_stop_uploads_nothing_more(
+    in_vertex: Vertex, make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vertex_vllm.serving.upload.interruption", told_to_stop)
+    with pytest.raises(DeploymentError, match="Stopped by SIGTERM before anything was uploaded"):
+        in_vertex.upload(make_plan())
+    assert in_vertex.versions() == []
+
+
+def test_an_upload_that_ended_before_it_could_be_cancelled_is_undone(in_vertex: Vertex, make_plan: MakePlan) -> None:
+    plan = make_plan()
+    first = in_vertex.upload(plan)
+    other = replace(plan, max_model_len=512)
+    request = upload_request(
+        in_vertex.project, other, WEIGHTS, Owner(plan.deployment, "run-1"), parent_model=first.partition("@")[0]
+    )
+    second = in_vertex.model_client.upload_model(request)
+    second.result(timeout=30)
+    assert withdraw(in_vertex.model_client, second.operation.name) == "the version that was uploaded is removed"
+    assert [version.version_id for version in in_vertex.versions()] == ["1"]
