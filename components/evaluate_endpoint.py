@@ -33,18 +33,16 @@ def evaluate_endpoint(
         evaluation: The figures and every answer, JSON.
         report: The same for people, with plots.
     """
-    from pathlib import Path
-
     from vertex_vllm.evaluation.evaluate import Thresholds, evaluate_endpoint, metrics_of
     from vertex_vllm.evaluation.gates import require
     from vertex_vllm.evaluation.report import render
-    from vertex_vllm.steps import step
+    from vertex_vllm.steps import step, write_artifact
 
     with step():
         thresholds = Thresholds(min_exact_match, max_p95_time_to_first_token_seconds, min_tokens_per_second)
         result = evaluate_endpoint(endpoint.metadata["resourceName"], chat, thresholds, deployment, concurrency)
         for name, value in metrics_of(result).items():
             metrics.log_metric(name, value)
-        Path(evaluation.path).write_text(result.to_json())
-        Path(report.path).write_text(render(result))
+        write_artifact(evaluation.path, result.to_json())
+        write_artifact(report.path, render(result))
         require(result)

@@ -27,11 +27,9 @@ def mirror_weights(
     Returns:
         The gs:// prefix that holds the files.
     """
-    from pathlib import Path
-
     from vertex_vllm.hub import hub_token
     from vertex_vllm.mirror import ProgressLog, destination, mirror_weights
-    from vertex_vllm.steps import step
+    from vertex_vllm.steps import step, write_artifact
 
     with step():
         log = ProgressLog()
@@ -43,6 +41,6 @@ def mirror_weights(
             project,
             on_progress=log,
         )
-        Path(manifest.path).write_text(mirrored.to_json())
+        write_artifact(manifest.path, mirrored.to_json())
         manifest.metadata.update(uri=mirrored.uri, **log.figures)
         return mirrored.uri

@@ -73,7 +73,6 @@ def plan_serving(
     Returns:
         Whether the model takes images, and whether it has a chat template.
     """
-    from pathlib import Path
     from typing import NamedTuple
 
     from vertex_vllm.catalog import load_catalog
@@ -84,7 +83,7 @@ def plan_serving(
     from vertex_vllm.planning.planner import plan_serving
     from vertex_vllm.planning.render import render_plan
     from vertex_vllm.quota import read_quotas
-    from vertex_vllm.steps import step
+    from vertex_vllm.steps import step, write_artifact
 
     with step():
         asked = deployment_from_parameters(
@@ -119,8 +118,8 @@ def plan_serving(
         quotas = {} if machine_type else read_quotas(project, region, catalog.quota_ids(region, spot))
         decided = plan_serving(facts, asked, catalog, quotas)
         print(render_plan(decided))
-        Path(plan.path).write_text(decided.to_json())
-        Path(page.path).write_text(plan_page(decided))
+        write_artifact(plan.path, decided.to_json())
+        write_artifact(page.path, plan_page(decided))
         plan.metadata.update(
             machine_type=decided.machine_type,
             image=decided.image,

@@ -15,11 +15,9 @@ def smoke_test_image(endpoint: dsl.Input[VertexEndpoint], chat: bool, answers: d
         chat: The model has a chat template.
         answers: Requests and answers, JSON.
     """
-    from pathlib import Path
-
     from vertex_vllm.inference.smoke import answers_json, smoke_test_image
-    from vertex_vllm.steps import step
+    from vertex_vllm.steps import step, write_artifact
 
     with step():
         answered = smoke_test_image(endpoint.metadata["resourceName"], chat)
-        Path(answers.path).write_text(answers_json(answered))
+        write_artifact(answers.path, answers_json(answered))

@@ -34,3 +34,21 @@ def grant_on_bucket(bucket: "Bucket", role: str, member: str) -> bool:
 
     changed: bool = Retry(if_exception_type(Conflict, PreconditionFailed), timeout=_PATIENCE)(grant)()
     return changed
+
+
+def own_member() -> str:
+    """Whom Google Cloud takes this process for, as a grant names it; words in capitals where that cannot be told."""
+    import google.auth
+    from google.auth.exceptions import GoogleAuthError
+    from google.auth.transport.requests import Request
+
+    try:
+        credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+        email = getattr(credentials, "service_account_email", "")
+        if email == "default":  # On a Google machine, the metadata server tells it with the first token.
+            credentials.refresh(Request())
+            email = credentials.service_account_email
+    except GoogleAuthError:
+        email = ""
+    # A person's credentials do not tell their address.
+    return f"serviceAccount:{email}" if email else "user:YOUR_ADDRESS"

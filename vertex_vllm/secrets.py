@@ -1,9 +1,12 @@
 """Secret Manager: one secret's value, by its resource name."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from vertex_vllm.errors import SecretAccessError, ServiceError
 from vertex_vllm.google_errors import google_errors, words
+from vertex_vllm.iam import own_member
 
 # Secret Manager, "Create a secret": ids of at most 255 letters, digits, hyphens and underscores; a version is a number,
 # `latest`, or an alias of at most 63 characters.
@@ -29,13 +32,39 @@ def read_secret(resource_name: str) -> str:
     return _text(_payload(resource_name, name), resource_name)
 
 
-def _payload(resource_name: str, name: re.Match[str]) -> bytes:
-    from google.api_core.exceptions import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+def pinned(resource_name: str) -> str:
+    """`…/versions/latest`, or an alias, with the number that it stands for now; a number, and "", stay.
+
+    So a run reads one version from its first step to its last, and its parameters tell which. Reads no value. Raises
+    SecretAccessError and ServiceError as `read_secret`.
+    """
+    name = _VERSION_NAME.fullmatch(resource_name)
+    if name is None or name["version"].isdecimal():
+        return resource_name
     from google.cloud.secretmanager_v1 import SecretManagerServiceClient
+
+    with _refusals(resource_name, name, "secretmanager.viewer"):
+        found = SecretManagerServiceClient().get_secret_version(name=resource_name)
+    number = found.name.rpartition("/")[2]
+    return f"projects/{name['project']}/secrets/{name['secret']}/versions/{number}"
+
+
+def _payload(resource_name: str, name: re.Match[str]) -> bytes:
+    from google.cloud.secretmanager_v1 import SecretManagerServiceClient
+
+    with _refusals(resource_name, name, "secretmanager.secretAccessor"):
+        response = SecretManagerServiceClient().access_secret_version(name=resource_name)
+    return _verified(response.payload.data, response.payload.data_crc32c, resource_name)
+
+
+@contextmanager
+def _refusals(resource_name: str, name: re.Match[str], role: str) -> Iterator[None]:
+    """What Secret Manager refuses, in words that tell what to do; `role` is the one that allows it."""
+    from google.api_core.exceptions import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 
     with google_errors("Secret Manager", resource_name):
         try:
-            response = SecretManagerServiceClient().access_secret_version(name=resource_name)
+            yield
         except NotFound as error:
             fix = (
                 f'Create it: printf %s "$HF_TOKEN" | gcloud secrets create {name["secret"]} --data-file=- '
@@ -45,18 +74,16 @@ def _payload(resource_name: str, name: re.Match[str]) -> bytes:
         except PermissionDenied as error:
             if error.reason == "SERVICE_DISABLED":
                 raise
-            raise SecretAccessError("may not be read by us", where=resource_name, fix=_grant(name)) from error
+            raise SecretAccessError("may not be read by us", where=resource_name, fix=_grant(name, role)) from error
         except (FailedPrecondition, InvalidArgument) as error:
             fix = "Enable that version, or name one that is enabled."
             raise SecretAccessError(words(error), where=resource_name, fix=fix) from error
-    return _verified(response.payload.data, response.payload.data_crc32c, resource_name)
 
 
-def _grant(name: re.Match[str]) -> str:
+def _grant(name: re.Match[str], role: str) -> str:
     return (
-        "Grant the pipeline's service account roles/secretmanager.secretAccessor on the secret: gcloud secrets "
-        f"add-iam-policy-binding {name['secret']} --project={name['project']} "
-        "--member=serviceAccount:SERVICE_ACCOUNT --role=roles/secretmanager.secretAccessor"
+        f"Grant it: gcloud secrets add-iam-policy-binding {name['secret']} --project={name['project']} "
+        f"--member={own_member()} --role=roles/{role}"
     )
 
 

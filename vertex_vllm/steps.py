@@ -3,32 +3,38 @@
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 from vertex_vllm.errors import VertexVllmError
+from vertex_vllm.redaction import redact, redacting
 
 
 @contextmanager
 def step() -> Iterator[None]:
-    """An error of ours ends the step with one line, the last of its log, and its exit code; others pass through.
+    """An error of ours ends the step with one line, the last of its log, and its exit code; others with their traceback.
 
     KFP would print a traceback of its own executor in front of the message, and that is what a console shows first.
-    SIGTERM, by which Vertex AI cancels, ends it too, by way of everything that cleans up after itself.
+    SIGTERM, by which Vertex AI cancels, ends it too, by way of everything that cleans up after itself. Secrets are
+    redacted from all that it prints and logs.
     """
-    with _told_to_stop():
+    with redacting(), _told_to_stop():
         try:
             yield
         except VertexVllmError as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
             raise SystemExit(error.exit_code) from None
+        except Exception:
+            traceback.print_exc()  # Here, as the interpreter would print it when nothing redacts any more.
+            raise SystemExit(1) from None
 
 
 def write_artifact(path: str, text: str) -> None:
-    """What a step puts out, as a file."""
-    Path(path).write_text(text, encoding="utf-8")
+    """What a step puts out, as a file, without what looks like a secret: a model may say anything."""
+    Path(path).write_text(redact(text), encoding="utf-8")
 
 
 @contextmanager

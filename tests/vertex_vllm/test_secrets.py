@@ -1,6 +1,7 @@
 """Secrets, read by the real client."""
 
 import logging
+import re
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from google.cloud.secretmanager_v1 import SecretManagerServiceClient
 
 from vertex_vllm.errors import SecretAccessError, TokenInvalidError, TokenMissingError
 from vertex_vllm.hub import hub_token
-from vertex_vllm.secrets import read_secret
+from vertex_vllm.secrets import pinned, read_secret
 
 CANARY = "hf_canaryCanaryCanary"
 
@@ -85,6 +86,35 @@ def test_no_permission_names_the_grant(local: Any, client: SecretManagerServiceC
         read_secret(name)
     assert f"add-iam-policy-binding hf-token --project={project}" in str(raised.value)
     assert "--role=roles/secretmanager.secretAccessor" in str(raised.value)
+
+
+def test_the_grant_names_whom_google_takes_us_for(
+    local: Any, client: SecretManagerServiceClient, project: str, cloud: Any
+) -> None:
+    name = store(client, project, b"value")
+    local.deny("secretmanager.versions.get", f"projects/{project}")
+    with pytest.raises(SecretAccessError) as raised:
+        pinned(name)
+    assert re.search(r"--member=serviceAccount:\S+@\S+ --role=roles/secretmanager.viewer$", raised.value.fix)
+
+
+@pytest.mark.parametrize("version", ["latest", "2"])
+def test_a_version_is_pinned_to_its_number_without_a_look_at_its_value(
+    local: Any, client: SecretManagerServiceClient, project: str, version: str
+) -> None:
+    name = store(client, project, b"first")
+    client.add_secret_version(parent=name.partition("/versions/")[0], payload={"data": b"second"})
+    local.deny("secretmanager.versions.access", f"projects/{project}")
+    assert pinned(name.replace("latest", version)) == name.replace("latest", "2")
+
+
+def test_no_secret_and_no_name_stay_as_they_are() -> None:
+    assert [pinned(""), pinned("not a name")] == ["", "not a name"]
+
+
+def test_a_secret_that_is_not_there_cannot_be_pinned(cloud: Any, project: str) -> None:
+    with pytest.raises(SecretAccessError, match="gcloud secrets create nothing"):
+        pinned(f"projects/{project}/secrets/nothing/versions/latest")
 
 
 def test_a_disabled_version(client: SecretManagerServiceClient, project: str) -> None:

@@ -95,7 +95,10 @@ def _grants(settings: Settings) -> tuple[Step, ...]:
         places.repository_policy(project, region, name) for name in (IMAGES_REPOSITORY, TEMPLATES_REPOSITORY)
     )
     everything = places.project_policy(project)
-    secret = ((places.secret_policy(project, SECRET), "secretmanager.secretAccessor"),) if settings.hub_token else ()
+    token = (places.secret_policy(project, SECRET),) if settings.hub_token else ()
+    secret = tuple((place, "secretmanager.secretAccessor") for place in token)
+    # `submit` pins the secret's version; it reads no value.
+    secret_version = tuple((place, "secretmanager.viewer") for place in token)
     pipeline: tuple[tuple[PolicyPlace, str], ...] = (
         # Vertex AI, Cloud Quotas and the list of buckets have nothing narrower than the project.
         (everything, "aiplatform.user"),
@@ -114,6 +117,7 @@ def _grants(settings: Settings) -> tuple[Step, ...]:
         (runs, "storage.objectUser"),
         # aiplatform's `submit` looks at the bucket itself.
         (runs, "storage.legacyBucketReader"),
+        *secret_version,
         (images, "artifactregistry.reader"),
         (templates, "artifactregistry.writer"),
         (places.account_policy(project, settings.account(PIPELINE)), "iam.serviceAccountUser"),

@@ -3,11 +3,13 @@
 import importlib
 import os
 import sys
+import traceback
 
 import click
 
 from vertex_vllm import __version__
 from vertex_vllm.errors import VertexVllmError
+from vertex_vllm.redaction import redacting
 
 # Command → the line that `--help` shows. The module of that name holds a click command of that name.
 COMMANDS = {
@@ -56,7 +58,19 @@ def vertex_vllm() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """An error of ours is one line on stderr and an exit code; VERTEX_VLLM_DEBUG=1 adds its traceback."""
+    """An error of ours is one line on stderr and an exit code; VERTEX_VLLM_DEBUG=1 adds its traceback.
+
+    No secret is shown in either.
+    """
+    with redacting():
+        try:
+            _main(arguments)
+        except Exception:
+            traceback.print_exc()
+            sys.exit(1)
+
+
+def _main(arguments: list[str] | None) -> None:
     try:
         vertex_vllm.main(arguments, prog_name="vertex-vllm", standalone_mode=False)
     except VertexVllmError as error:

@@ -113,6 +113,7 @@ def _secret_value(session: "Session", steps: tuple["Step", ...]) -> str:
     from vertex_vllm.bootstrap.making import is_missing
     from vertex_vllm.bootstrap.resources import SecretValue
     from vertex_vllm.errors import InputError
+    from vertex_vllm.redaction import remember
 
     if not any(isinstance(step, SecretValue) and is_missing(session, step) for step in steps):
         return ""
@@ -124,7 +125,9 @@ def _secret_value(session: "Session", steps: tuple["Step", ...]) -> str:
             where="secret hf-token",
             fix="Pipe it in, or say --no-hf-token when all models are public.",
         )
-    return str(value).strip()
+    token = str(value).strip()
+    remember(token)
+    return token
 
 
 def _remove(session: "Session", steps: tuple["Step", ...], *, delete_data: bool, asked: bool) -> None:

@@ -30,6 +30,15 @@ def _is_no_token(secret: str) -> str:
     return secret
 
 
+def _holds_no_token(argument: str) -> str:
+    if re.search(shapes.HF_TOKEN_WITHIN, argument):
+        raise PydanticCustomError(
+            "holds_token",
+            "holds what looks like a token, and whoever sees the Model reads its arguments. Serving needs none",
+        )
+    return argument
+
+
 def _is_cron(cron: str) -> str:
     if fault := cron_fault(cron):
         raise PydanticCustomError("cron", "{fault}", {"fault": fault})
@@ -138,7 +147,9 @@ class Serving(Section):
     trust_remote_code: bool = Field(
         default=False, description="Run Python code from the model's repo. Needed by models that bring their own code."
     )
-    extra_args: list[Annotated[str, Field(max_length=4096, pattern=shapes.ARGUMENT)]] = Field(
+    extra_args: list[
+        Annotated[str, Field(max_length=4096, pattern=shapes.ARGUMENT), AfterValidator(_holds_no_token)]
+    ] = Field(
         default_factory=list,
         max_length=64,
         description="Further vLLM arguments, for example --enable-lora; they win over the planner's.",

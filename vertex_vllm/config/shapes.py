@@ -54,3 +54,4 @@ IMAGE = _form(
 ARGUMENT = _form(r"^\S(.*\S)?$", "an argument without blanks at its ends")
 # What a Hugging Face token itself looks like; never a secret's id that anybody chose.
 HF_TOKEN = r"^hf_[A-Za-z0-9]{20,}$"
+HF_TOKEN_WITHIN = r"(?<![A-Za-z0-9])hf_[A-Za-z0-9]{20,}"

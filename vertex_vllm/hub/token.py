@@ -3,6 +3,7 @@
 import re
 
 from vertex_vllm.errors import TokenInvalidError, TokenMissingError
+from vertex_vllm.redaction import remember
 from vertex_vllm.secrets import read_secret
 
 
@@ -15,6 +16,7 @@ def hub_token(hf_token_secret: str) -> str | None:
     if not hf_token_secret:
         return None
     token = read_secret(hf_token_secret).strip()
+    remember(token)
     if not token:
         raise TokenMissingError(
             "the secret holds nothing but white space",

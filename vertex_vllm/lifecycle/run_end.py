@@ -22,8 +22,8 @@ def end_run(
 ) -> None:
     """Tears down what the run made unless it `stays`, and gives back its lock in any case.
 
-    `also_in` names other regions that fallbacks may have taken it to. Raises TeardownError as `teardown` does. A lock that cannot be given back is no failure: the next run takes it from
-    a run that has ended.
+    `also_in` names other regions that fallbacks may have taken it to. Raises TeardownError as `teardown` does. A lock
+    that cannot be given back is no failure: the next run takes it from a run that has ended.
     """
     try:
         if stays:

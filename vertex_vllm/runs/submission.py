@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,17 +52,22 @@ def run_labels(
 
 
 def submit(submission: Submission) -> str:
-    """Create the pipeline job and return its resource name.
+    """Create the pipeline job and return its resource name. The Hub token's secret is pinned to a version first.
 
     Raises:
         ServiceError: there are no credentials, or the service refused it, with its words.
+        SecretAccessError: there is no such secret, or we may not look at it.
     """
     from vertex_vllm.google_errors import google_errors
+    from vertex_vllm.secrets import pinned
 
     where = f"projects/{submission.project}/locations/{submission.region}"
+    parameters = {
+        name: pinned(value) if name == "hf_token_secret" else value for name, value in submission.parameters.items()
+    }
     with google_errors("Vertex AI Pipelines", where):
         try:
-            job = pipeline_job(submission)
+            job = pipeline_job(replace(submission, parameters=parameters))
             job.submit(service_account=submission.service_account or None)
         except ValueError as error:
             raise ServiceError(f"the pipeline job was refused: {error}", where=where) from error

@@ -105,7 +105,8 @@ def test_what_was_made_is_there_for_google_s_own_clients(session: Session, setti
     name = f"projects/{project}/secrets/hf-token"
     assert secrets.access_secret_version(name=f"{name}/versions/latest").payload.data.decode() == TOKEN
     assert [binding.role for binding in secrets.get_iam_policy(request={"resource": name}).bindings] == [
-        "roles/secretmanager.secretAccessor"
+        "roles/secretmanager.secretAccessor",
+        "roles/secretmanager.viewer",
     ]
     repositories = artifactregistry_v1.ArtifactRegistryClient().list_repositories(
         parent=f"projects/{project}/locations/{REGION}"

@@ -40,9 +40,10 @@ def test_every_role_is_on_the_narrowest_resource_that_has_it() -> None:
     }
 
 
-def test_the_token_is_for_the_pipeline_alone() -> None:
+def test_the_token_is_for_the_pipeline_alone_and_ci_sees_its_version() -> None:
     assert {grant for grant in grants(FULL) if grant[2] == "secret hf-token"} == {
-        ("vertex-vllm-pipeline", "roles/secretmanager.secretAccessor", "secret hf-token")
+        ("vertex-vllm-pipeline", "roles/secretmanager.secretAccessor", "secret hf-token"),
+        ("vertex-vllm-ci", "roles/secretmanager.viewer", "secret hf-token"),
     }
     assert not any(isinstance(step, SecretValue) for step in wanted(PLAIN))
 
