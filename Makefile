@@ -2,10 +2,11 @@
 
 PYTHON ?= python3
 VENV   := .venv
+PIP_AUDIT := pip-audit==2.9.0
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format compile check-compiled schema local-up local-down local-env constraints clean clean-cache
+.PHONY: help demo test test-fast check audit format compile check-compiled schema local-up local-down local-env constraints clean clean-cache
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +26,14 @@ check: $(VENV)/.ready  ## Lint, format, types, import rules, generated files cur
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/pytest -q tests/test_architecture.py tests/pipelines/test_compiled.py tests/vertex_vllm/config/test_shipped_configs.py
+
+# In an environment of its own: what it needs is no business of the project's. It asks a database on the internet.
+audit: $(VENV)/.ready  ## Known vulnerabilities of the pinned packages (needs the internet), and their licences
+	@$(BIN)/pytest -q tests/test_licences.py
+	@$(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet $(PIP_AUDIT)
+	@.venv-audit/bin/pip-audit --disable-pip --no-deps --requirement constraints/project.txt
+	@sed 's/+cpu$$//' constraints/serving.txt > .venv-audit/serving.txt
+	@.venv-audit/bin/pip-audit --disable-pip --no-deps --requirement .venv-audit/serving.txt
 
 format: $(VENV)/.ready  ## Rewrite the sources as ruff wants them
 	@$(BIN)/ruff check --fix .
@@ -57,7 +66,7 @@ $(VENV)/.ready: pyproject.toml constraints/project.txt
 	@touch $@
 
 clean:  ## Remove what the targets above wrote into this folder
-	rm -rf $(VENV) .venv-vllm build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache reports
+	rm -rf $(VENV) .venv-audit .venv-vllm build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache reports
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-cache:  ## Remove the demo models kept under ~/.cache/vertex-vllm

@@ -10,6 +10,7 @@ from components.image import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def plan_serving(
     commit: str,
+    revision: str,
     project: str,
     deployment: str,
     model_id: str,
@@ -42,6 +43,7 @@ def plan_serving(
 
     Args:
         commit: Commit of the repo, 40 hexadecimal digits.
+        revision: What the commit was asked for as: a commit too where the repo's own code is run.
         project: Project id.
         deployment: Name of the deployment, on everything it makes.
         model_id: Hugging Face repo, owner/name.
@@ -55,7 +57,7 @@ def plan_serving(
         max_num_seqs: Sequences that vLLM works on at once. 0: the planner's choice.
         gpu_memory_utilization: Share of each accelerator's memory that vLLM may take, 0 to 0.99.
         dtype: Number format that the weights are computed in. auto: the model's own.
-        trust_remote_code: Run Python code from the model's repo. Needed by models that bring their own code.
+        trust_remote_code: Run the repo's own Python code, which some models need; revision must then be a commit.
         extra_args: Further vLLM arguments, for example --enable-lora; they win over the planner's.
         min_replica_count: Replicas that always run.
         max_replica_count: Replicas at most; quota must cover them.
@@ -90,6 +92,7 @@ def plan_serving(
             project=project,
             deployment=deployment,
             model_id=model_id,
+            revision=revision,
             region=region,
             hf_token_secret=hf_token_secret,
             machine_type=machine_type,

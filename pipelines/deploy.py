@@ -70,7 +70,7 @@ def deploy(
         max_num_seqs: Sequences that vLLM works on at once. 0: the planner's choice.
         gpu_memory_utilization: Share of each accelerator's memory that vLLM may take, 0 to 0.99.
         dtype: Number format that the weights are computed in. auto: the model's own.
-        trust_remote_code: Run Python code from the model's repo. Needed by models that bring their own code.
+        trust_remote_code: Run the repo's own Python code, which some models need; revision must then be a commit.
         extra_args: Further vLLM arguments, for example --enable-lora; they win over the planner's.
         min_replica_count: Replicas that always run.
         max_replica_count: Replicas at most; quota must cover them.
@@ -104,6 +104,7 @@ def deploy(
         ).set_caching_options(False)
         planned = plan_serving(
             commit=access.output,
+            revision=revision,
             project=project,
             deployment=deployment,
             model_id=model_id,

@@ -26,7 +26,7 @@ _SHAPES = tuple(
         r"()ya29\.[A-Za-z0-9_-]{8,}",
         r"(?<![A-Za-z0-9])()eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
         r"(?s)()-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
-        r"(?i)(authorization['\"]?\s*[:=,]\s*(?:b(?=['\"]))?['\"]?(?:(?:bearer|basic)\s+)?)(?!\[redacted\]|bearer\b|basic\b)[^\s'\",;)}\]]+",
+        r"(?i)(authorization['\"]?\s*[:=,]\s*(?:b(?=['\"]))?['\"]?(?:(?:bearer|basic)\s+)?)(?!b?['\"]?\[redacted\]|bearer\b|basic\b)[^\s'\",;)}\]]+",
         r"(?i)(\bbearer\s+)[A-Za-z0-9._~+/-]{16,}=*",
         # Queries of signed URLs: Cloud Storage (V4, V2), and what the Hub redirects to (CloudFront, S3).
         r"(?i)([?&](?:x-goog-signature|x-goog-credential|x-amz-signature|x-amz-credential|x-amz-security-token|signature"

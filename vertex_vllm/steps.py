@@ -15,7 +15,7 @@ from vertex_vllm.redaction import redact, redacting
 
 @contextmanager
 def step() -> Iterator[None]:
-    """An error of ours ends the step with one line, the last of its log, and its exit code; others with their traceback.
+    """An error of ours ends the step with one line, the last of its log, and its exit code; others with a traceback.
 
     KFP would print a traceback of its own executor in front of the message, and that is what a console shows first.
     SIGTERM, by which Vertex AI cancels, ends it too, by way of everything that cleans up after itself. Secrets are

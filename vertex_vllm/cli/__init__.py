@@ -8,6 +8,7 @@ import traceback
 import click
 
 from vertex_vllm import __version__
+from vertex_vllm.cli.terminal import plain
 from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.redaction import redacting
 
@@ -77,7 +78,7 @@ def _main(arguments: list[str] | None) -> None:
         if os.environ.get("VERTEX_VLLM_DEBUG"):
             raise
         for line in str(error).splitlines():
-            click.echo(f"error: {line}", err=True)
+            click.echo(f"error: {plain(line)}", err=True)
         sys.exit(error.exit_code)
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vertex_vllm.cli.failures import told
+from vertex_vllm.cli.terminal import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -154,7 +155,7 @@ def show_outcome(deployment: "Deployment", run: "Run", reports: Path, console: "
     for step_name in ("smoke-test-text", "smoke-test-image"):
         for answer in read_json(run, step_name, "answers") or ():
             console.print(f"\n[bold]{answer['prompt']}[/] [dim]({answer['method']}, {answer['seconds']:.1f} s)[/]")
-            console.print(printable(answer["text"].strip()), markup=False)
+            console.print(plain(answer["text"].strip()), markup=False)
     metrics = run.output("evaluate-endpoint", "metrics")
     if metrics:
         console.print("\n[bold]Evaluation[/]")
@@ -166,11 +167,6 @@ def show_outcome(deployment: "Deployment", run: "Run", reports: Path, console: "
         path = reports / f"{deployment.name}.html"
         path.write_bytes(read_object(report.uri))
         console.print(f"\nReport: {path.resolve()}\n", soft_wrap=True)
-
-
-def printable(text: str) -> str:
-    """A model's text without what could steer a terminal."""
-    return "".join(character for character in text if character.isprintable() or character == "\n")
 
 
 def read_object(uri: str) -> bytes:

@@ -145,7 +145,8 @@ class Serving(Section):
         default="auto", description="Number format that the weights are computed in. auto: the model's own."
     )
     trust_remote_code: bool = Field(
-        default=False, description="Run Python code from the model's repo. Needed by models that bring their own code."
+        default=False,
+        description="Run the repo's own Python code, which some models need; revision must then be a commit.",
     )
     extra_args: list[
         Annotated[str, Field(max_length=4096, pattern=shapes.ARGUMENT), AfterValidator(_holds_no_token)]

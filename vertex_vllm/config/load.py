@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config.catalogue_check import Fault, check_against_catalog
+from vertex_vllm.config.consent_check import check_consent
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.config.schedule_check import check_schedules
 from vertex_vllm.config.validation import UNKNOWN_FIELD, validate
@@ -35,7 +36,11 @@ def parse_deployment(text: str, name: str) -> Deployment:
     deployment, faults = validate(document.values)
     faults = _with_unreadable(faults, document)
     if deployment is not None and not faults:
-        faults = [*check_against_catalog(deployment, load_catalog()), *check_schedules(deployment)]
+        faults = [
+            *check_against_catalog(deployment, load_catalog()),
+            *check_consent(deployment),
+            *check_schedules(deployment),
+        ]
     lines = _located(name, document, faults)
     if deployment is None or lines:
         raise ConfigError(lines)

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config.catalogue_check import check_against_catalog
+from vertex_vllm.config.consent_check import check_consent
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.config.names import default_bucket, secret_version_name
 from vertex_vllm.config.validation import validate
@@ -137,7 +138,7 @@ def deployment_from_parameters(**values: Any) -> Deployment:
         raise InputError("unknown parameter", where=unknown[0], fix=f"Known: {', '.join(_PATHS)}")
     deployment, faults = validate(_nested(values))
     if deployment is not None:
-        faults = list(check_against_catalog(deployment, load_catalog()))
+        faults = [*check_against_catalog(deployment, load_catalog()), *check_consent(deployment)]
     if deployment is None or faults:
         lines = [f"{_flat_name(fault.path)}: {fault.message}" for fault in faults]
         where, _, message = "; ".join(lines).partition(": ")

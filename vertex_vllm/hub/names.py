@@ -1,6 +1,7 @@
 """Names that go into URLs and object names: checked before they do."""
 
 import re
+import unicodedata
 
 from vertex_vllm.errors import InputError, RevisionNotFoundError
 
@@ -33,11 +34,15 @@ def check_commit(commit: str) -> str:
 
 
 def is_safe_path(path: str) -> bool:
-    """True when `path` can stand in a URL and in an object's name and means the same file in both."""
-    parts = path.split("/")
+    """True when `path` can stand in a URL and in an object's name and means the same file in both.
+
+    Characters that some programs take for a dot or a slash (`．`, `／`, `․`) count as those.
+    """
+    parts = [part for spelling in (path, unicodedata.normalize("NFKC", path)) for part in spelling.split("/")]
     return (
         0 < len(path.encode(errors="replace")) <= _LONGEST_PATH
         and path.isprintable()
-        and "\\" not in path
+        and len(parts) == 2 * (path.count("/") + 1)
+        and not any("\\" in part for part in parts)
         and not any(part in ("", ".", "..") for part in parts)
     )

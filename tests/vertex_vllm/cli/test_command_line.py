@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from vertex_vllm.cli import COMMANDS
+from vertex_vllm.cli.table import text_table
 
 ROOT = Path(__file__).resolve().parents[3]
 GOOD = (ROOT / "configs" / "llama-3.1-8b-instruct.yaml").read_text()
@@ -128,3 +129,10 @@ def test_without_credentials_a_command_says_how_to_get_them(arguments: tuple[str
     assert answer.returncode == 1
     assert "Traceback" not in answer.stderr
     assert "gcloud auth application-default login" in answer.stderr.splitlines()[-1]
+
+
+def test_what_others_wrote_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    answer = run("validate", tmp_path / "\x1b[2J\x1b]0;owned\x07.yaml")
+    assert answer.returncode == 2
+    assert answer.stderr == f"error: {tmp_path}/[2J]0;owned.yaml:1: no such file\n"
+    assert text_table(("name",), [("a\x1b[31m\u202eb\n",)]) == "name\na[31mb\n"

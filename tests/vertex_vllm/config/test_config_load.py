@@ -295,7 +295,7 @@ def deployment_or_faults(path: Path) -> Deployment | tuple[str, ...]:
         return error.faults
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=2000, deadline=None)
 @given(text=st.one_of(mutated(), st.text(max_size=60), st.text("{}[]:-*&!%@`|>\n\t 'x\"", max_size=60)))
 def test_any_text_is_a_deployment_or_faults_that_name_file_and_line(
     text: str, tmp_path_factory: pytest.TempPathFactory
@@ -321,3 +321,47 @@ def test_a_key_with_a_line_break_does_not_begin_another_line(tmp_path: Path) -> 
         load_deployment(path)
     (fault,) = raised.value.faults
     assert fault.startswith(f"{path}:3: '\\r0': unknown field")
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+CODE = "name: x\nmodel: {{id: a/b, revision: {revision}}}\nserving: {{{consent}}}\n"
+
+
+@pytest.mark.parametrize(
+    "consent",
+    ["trust_remote_code: true", "extra_args: [--trust-remote-code]", "extra_args: [--trust_remote_code=true]"],
+)
+@pytest.mark.parametrize("revision", ["main", "v1.0", COMMIT[:12]])
+def test_code_from_a_repo_is_consented_to_for_a_commit_alone(tmp_path: Path, consent: str, revision: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(CODE.format(revision=revision, consent=consent))
+    with pytest.raises(ConfigError, match=rf"{path}:2: model.revision: must be a commit"):
+        load_deployment(path)
+    path.write_text(CODE.format(revision=COMMIT, consent=consent))
+    assert load_deployment(path).model.revision == COMMIT
+
+
+def test_a_token_among_the_arguments_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    path, token = tmp_path / "x.yaml", f"hf_{'aB3' * 11}"
+    path.write_text(f"name: x\nmodel: {{id: a/b}}\nserving: {{extra_args: [--hf-token={token}]}}\n")
+    with pytest.raises(ConfigError, match=r"serving.extra_args\[0\]: holds what looks like a token") as raised:
+        load_deployment(path)
+    assert token not in str(raised.value)
+
+
+@pytest.mark.parametrize("ttl", ["8", "1w", "10m", "400d", "forever"])
+def test_a_time_to_live_that_cannot_be_is_told_with_its_field(tmp_path: Path, ttl: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(f'name: x\nmodel: {{id: a/b}}\nttl: "{ttl}"\n')
+    with pytest.raises(ConfigError, match=rf"{path}:3: ttl: must be a time to live from 30m to 365d"):
+        load_deployment(path)
+
+
+@pytest.mark.parametrize("tag", ["!!python/object/apply:os.system [touch marker]", "!!python/name:os.system", "!x y"])
+def test_yaml_makes_no_objects(tmp_path: Path, tag: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "x.yaml"
+    path.write_text(f"name: {tag}\nmodel: {{id: a/b}}\n")
+    with pytest.raises(ConfigError, match=rf"{path}:1: "):
+        load_deployment(path)
+    assert not (tmp_path / "marker").exists()

@@ -1,14 +1,19 @@
 """The Hub, asked by the real client: who may read what, which files there are, and what they say."""
 
+import json
 import logging
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from vertex_vllm.catalog import load_catalog
+from vertex_vllm.config import Deployment
 from vertex_vllm.errors import (
     InputError,
     LicenseNotAcceptedError,
@@ -23,6 +28,7 @@ from vertex_vllm.hub.access import Access, check_access
 from vertex_vllm.hub.facts import read_facts
 from vertex_vllm.hub.listing import list_files
 from vertex_vllm.planning.facts import ModelFacts, TensorGroup
+from vertex_vllm.planning.planner import plan_serving
 from vertex_vllm.planning.transformer import Transformer
 
 CONFIG = b'{"architectures": ["LlamaForCausalLM"]}'
@@ -215,3 +221,31 @@ def test_a_hub_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ServiceError, match=r"http://127\.0\.0\.1:9 does not answer"):
         check_access("org/model", "main", None)
+
+
+HOSTILE = "{{ cycler.__init__.__globals__.os.system('touch marker') }}{% include 'x' %}"
+HOSTILE_CODE = b"open('marker', 'w').close()\n"
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_no_code_of_a_repo_runs_when_it_is_planned(
+    local: Any, llama: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool
+) -> None:
+    """Neither its Python files nor its chat template, whether or not serving it would be allowed to run them."""
+    monkeypatch.chdir(tmp_path)
+    config = {**json.loads(llama["config.json"]), "auto_map": {"AutoConfig": "configuration_x.Config"}}
+    files = {
+        **llama,
+        "config.json": json.dumps(config).encode(),
+        "configuration_x.py": HOSTILE_CODE,
+        "chat_template.jinja": HOSTILE.encode(),
+        "tokenizer_config.json": json.dumps({"chat_template": HOSTILE, "auto_map": {"AutoTokenizer": "x.T"}}).encode(),
+        "README.md": b"---\nlicense: !!python/object/apply:os.system ['touch marker']\n---\n",
+    }
+    model_id = local.repo(files)
+    facts = read_facts(model_id, check_access(model_id, "main", None).commit, None)
+    assert facts.custom_code
+    values = {"name": "x", "model": {"id": model_id}, "serving": {"trust_remote_code": trusted}}
+    with nullcontext() if trusted else pytest.raises(PlanError, match="brings Python code of its own"):
+        plan_serving(facts, Deployment.model_validate(values), load_catalog())
+    assert not list(tmp_path.rglob("marker"))

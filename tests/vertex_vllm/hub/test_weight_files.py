@@ -66,6 +66,15 @@ def test_any_bytes_give_names_or_our_error(data: bytes) -> None:
         "a\nb",
         "a\x00b",
         "x" * 701,
+        # What some programs take for dots and slashes, and what turns the reading direction or is not seen.
+        "．．/config.json",
+        "․․/config.json",
+        "a／..／config.json",
+        "..／config.json",
+        "a＼b",
+        "a\u202egnp.exe",
+        "a\u200b/b",
+        "a\ud800",
     ],
 )
 def test_a_file_with_an_unsafe_path_cannot_be_listed(path: str) -> None:
@@ -99,3 +108,7 @@ def test_what_is_no_model_id(model_id: str) -> None:
 def test_a_branch_is_no_commit(commit: str) -> None:
     with pytest.raises(RevisionNotFoundError):
         check_commit(commit)
+
+
+def test_a_file_named_in_another_script_is_a_file_like_any_other() -> None:
+    assert HubFile("模型/größe-ﬁne.json", 1, "", "b" * 40).path == "模型/größe-ﬁne.json"
