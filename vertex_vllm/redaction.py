@@ -67,7 +67,7 @@ def redacting() -> Iterator[None]:
     def redacted_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
         return _redact_record(factory(*args, **kwargs))
 
-    sys.stdout, sys.stderr = _Redacting(output), _Redacting(errors)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = _Redacting(output), _Redacting(errors)
     logging.setLogRecordFactory(redacted_record)
     _depth += 1
     try:
