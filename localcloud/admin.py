@@ -19,6 +19,7 @@ from localcloud.errors import ApiError
 from localcloud.faults import Faults
 from localcloud.google.artifact_packages import put_version
 from localcloud.google.artifact_registry import repository_of
+from localcloud.google.cloud_build import hold
 from localcloud.google.cloud_quotas import set_quota_limit
 from localcloud.hub import add_repo, add_token
 from localcloud.storage import part_requests
@@ -38,6 +39,7 @@ def create_app(cloud: Cloud, faults: Faults) -> Starlette:
             Route("/_local/quotas", _put(_QUOTA, lambda fields: _set_quota(cloud, fields)), methods=["PUT"]),
             Route("/_local/denials", _put(_DENIAL, lambda fields: _set_denial(cloud, fields)), methods=["PUT"]),
             Route("/_local/images", _put(_IMAGE, lambda fields: _put_image(cloud, fields)), methods=["PUT"]),
+            Route("/_local/builds", _put(_BUILDS, lambda fields: hold(cloud, fields["held"])), methods=["PUT"]),
             Route("/_local/clock", _put(_CLOCK, lambda fields: _advance(cloud, fields)), methods=["PUT"]),
             Route("/_local/hub/repos", _put(_REPO, lambda fields: _put_repo(cloud, fields)), methods=["PUT"]),
             Route("/_local/hub/tokens", _put(_TOKEN, lambda fields: _put_token(cloud, fields)), methods=["PUT"]),
@@ -51,6 +53,7 @@ def create_app(cloud: Cloud, faults: Faults) -> Starlette:
 _QUOTA: dict[str, type] = {"project": str, "quota_id": str, "region": str, "limit": int}
 _DENIAL: dict[str, type] = {"permission": str, "resource": str, "denied": bool}
 _IMAGE: dict[str, type] = {"repository": str, "image": str, "tag": str, "digest": str}
+_BUILDS: dict[str, type] = {"held": bool}
 _CLOCK: dict[str, type] = {"advance_seconds": int}
 _REPO: dict[str, type] = {"id": str, "path": str, "gated": bool}
 _TOKEN: dict[str, type] = {"sha256": str, "user": str, "granted": list}

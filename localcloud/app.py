@@ -32,6 +32,7 @@ SERVICE_MODULES = (
     "localcloud.google.service_usage",
     "localcloud.google.artifact_registry",
     "localcloud.google.artifact_packages",
+    "localcloud.google.cloud_build",
     "localcloud.vertex.models",
     "localcloud.vertex.endpoints",
     "localcloud.vertex.prediction",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import grpc
-from google.longrunning.operations_pb2 import Operation
+from google.longrunning.operations_pb2 import CancelOperationRequest, GetOperationRequest, Operation
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
@@ -57,6 +57,28 @@ class Method:
         return f"{self.service.rpartition('.')[2]}/{self.name}"
 
 
+# A package that makes operations and does not mix in how they are polled (Cloud Build's) has these rules in its
+# service's configuration, googleapis `google/devtools/cloudbuild/v1/cloudbuild_v1.yaml`.
+_OPERATIONS = (
+    Method(
+        path="/google.longrunning.Operations/GetOperation",
+        request_type=GetOperationRequest,
+        response_type=Operation,
+        streams_request=False,
+        streams_response=False,
+        rules=(HttpRule("GET", "/v1/{name=projects/*/locations/*/operations/*}"),),
+    ),
+    Method(
+        path="/google.longrunning.Operations/CancelOperation",
+        request_type=CancelOperationRequest,
+        response_type=Empty,
+        streams_request=False,
+        streams_response=False,
+        rules=(HttpRule("POST", "/v1/{name=projects/*/locations/*/operations/*}:cancel", "*"),),
+    ),
+)
+
+
 def load_contract(packages: Iterable[str]) -> dict[str, Method]:
     """Every method of every service in `packages`, by path. Importing the packages takes seconds."""
     methods: dict[str, Method] = {}
@@ -68,6 +90,9 @@ def load_contract(packages: Iterable[str]) -> dict[str, Method]:
                 # Operations, Locations and IAMPolicy are mixed into every service, with rules of its own.
                 rules = dict.fromkeys(known.rules + method.rules)
                 methods[method.path] = replace(known, rules=tuple(rules))
+    if any(method.response_type is Operation for method in methods.values()):
+        for method in _OPERATIONS:
+            methods.setdefault(method.path, method)
     return methods
 
 

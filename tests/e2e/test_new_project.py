@@ -1,4 +1,4 @@
-"""An empty project, made ready by one command, runs what was published to it.
+"""An empty project, made ready by one command, lists the pipelines and runs them.
 
 Parity: local cloud only; nothing of it has been checked on Google Cloud yet.
 """
@@ -8,32 +8,43 @@ import sys
 import uuid
 from pathlib import Path
 
-from google.cloud import aiplatform
+from google.cloud import aiplatform, storage
+from kfp.registry import RegistryClient
 
 from localcloud.daemon import Connection
-from vertex_vllm.config import runs_bucket
+from pipelines.compile import PIPELINES
+from tests.e2e.test_scheduled_runs import put_model
+from vertex_vllm.config import default_bucket, runs_bucket
 from vertex_vllm.runs.watching import watch
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "us-central1"
-IMAGE = f"us-central1-docker.pkg.dev/some-project/vertex-vllm/python-steps@sha256:{'5e' * 32}"
 
 
-def vertex_vllm(*arguments: str, stdin: str = "") -> str:
+def vertex_vllm(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "vertex_vllm", *arguments]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, input=stdin, cwd=ROOT)
     assert answer.returncode == 0, answer.stderr
-    return answer.stdout
+    return answer
 
 
-def test_bootstrap_then_publish_then_run(cloud: Connection, project: str) -> None:
+def test_after_bootstrap_the_console_lists_the_templates_and_they_run(cloud: Connection, project: str) -> None:
     place = ("--project", project, "--region", REGION)
-    vertex_vllm("bootstrap", *place, stdin="hf_some_token")
-    published = vertex_vllm("publish", *place, "--image", IMAGE, "--commit", "4f" * 20)
-    addresses = {pipeline: address for pipeline, address, _ in map(str.split, published.splitlines())}
+    first = vertex_vllm("bootstrap", *place, stdin="hf_some_token")
+    assert [line for line in first.stdout.splitlines() if "template" in line.split()] == [
+        f"made  template {pipeline}" for pipeline in PIPELINES
+    ]
+    second = vertex_vllm("bootstrap", *place)
+    assert (second.stdout, second.stderr.splitlines()[0]) == ("", "no change")
+    assert vertex_vllm("bootstrap", *place, "--check").stdout == ""
+
+    host = f"https://{REGION}-kfp.pkg.dev/{project}/vertex-vllm-templates"
+    registry = RegistryClient(host=host)
+    assert {package["name"].rpartition("/")[2] for package in registry.list_packages()} == set(PIPELINES)
+    (version,) = (found["name"].rpartition("/")[2] for found in registry.list_versions("teardown"))
     job = aiplatform.PipelineJob(
         display_name="first run",
-        template_path=addresses["teardown"],
+        template_path=f"{host}/teardown/{version}",
         job_id=f"teardown-{uuid.uuid4().hex[:8]}",
         pipeline_root=f"gs://{runs_bucket(project, REGION)}",
         parameter_values={"project": project, "deployment": "nothing-there"},
@@ -42,13 +53,37 @@ def test_bootstrap_then_publish_then_run(cloud: Connection, project: str) -> Non
     )
     job.submit(service_account=f"vertex-vllm-pipeline@{project}.iam.gserviceaccount.com")
     assert watch(job.resource_name, lambda run: None).state == "SUCCEEDED"
-    left = vertex_vllm("bootstrap", *place, "--remove", "--yes").splitlines()
+
+    left = vertex_vllm("bootstrap", *place, "--remove", "--yes").stdout.splitlines()
     assert {line.partition("  ")[2] for line in left if "holds data" in line} == {
         f"bucket gs://{runs_bucket(project, REGION)}",
+        f"repository {REGION}/vertex-vllm",
         f"repository {REGION}/vertex-vllm-templates",
     }
-    removed = vertex_vllm("bootstrap", *place, "--remove", "--yes", "--delete-data").splitlines()
+    removed = vertex_vllm("bootstrap", *place, "--remove", "--yes", "--delete-data").stdout.splitlines()
     assert [line for line in removed if not line.startswith("left: others may need it")] == [
         f"removed  repository {REGION}/vertex-vllm-templates",
+        f"removed  repository {REGION}/vertex-vllm",
         f"removed  bucket gs://{runs_bucket(project, REGION)}",
     ]
+
+
+def test_after_bootstrap_a_config_is_submitted_and_waited_for(cloud: Connection, project: str, tmp_path: Path) -> None:
+    vertex_vllm("bootstrap", "--project", project, "--region", REGION, "--no-hf-token", "--no-image")
+    put_model(cloud, tmp_path / "model", f"{project}/model")
+    config = tmp_path / "small.yaml"
+    config.write_text(f"name: small\nmodel:\n  id: {project}/model\n")
+    answer = vertex_vllm("submit", str(config), "--pipeline", "mirror", "--project", project, "--wait")
+    assert answer.stdout.startswith(f"projects/{cloud_number(project)}/locations/{REGION}/pipelineJobs/mirror-small-")
+    names = {
+        blob.name.rpartition("/")[2]
+        for blob in storage.Client(project=project).list_blobs(default_bucket(project, REGION))
+    }
+    assert "model.safetensors" in names
+
+
+def cloud_number(project: str) -> str:
+    from vertex_vllm.bootstrap.making import project_number
+    from vertex_vllm.bootstrap.session import authorized_session
+
+    return project_number(authorized_session(), project)

@@ -15,12 +15,14 @@ APIS = (
     "aiplatform",
     "secretmanager",
     "artifactregistry",
+    "cloudbuild",
     "cloudquotas",
 )
 # What a workflow needs to log in with GitHub's token.
 FEDERATION_APIS = ("sts", "iamcredentials")
 SECRET = "hf-token"
 PIPELINE, SERVING, CI = "vertex-vllm-pipeline", "vertex-vllm-serving", "vertex-vllm-ci"
+BUILD = "vertex-vllm-build"
 POOL = PROVIDER = "vertex-vllm-github"
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
@@ -82,6 +84,7 @@ def _things(settings: Settings) -> tuple[Step, ...]:
         places.service_account(project, PIPELINE, "Runs the steps of the pipelines"),
         places.service_account(project, SERVING, "Serves: reads the weights"),
         places.service_account(project, CI, "Publishes and submits pipelines"),
+        places.service_account(project, BUILD, "Builds the image of the steps"),
         places.repository(project, region, IMAGES_REPOSITORY, "DOCKER"),
         places.repository(project, region, TEMPLATES_REPOSITORY, "KFP"),
         *((places.secret(project, SECRET), places.secret_value(project, SECRET)) if settings.hub_token else ()),
@@ -123,9 +126,14 @@ def _grants(settings: Settings) -> tuple[Step, ...]:
         (places.account_policy(project, settings.account(PIPELINE)), "iam.serviceAccountUser"),
     )
     serving = ((weights, "storage.objectViewer"),)
+    build = (
+        (everything, "logging.logWriter"),
+        (runs, "storage.objectViewer"),
+        (images, "artifactregistry.writer"),
+    )
     return tuple(
         Grant(f"serviceAccount:{settings.account(account)}", f"roles/{role}", place)
-        for account, grants in ((PIPELINE, pipeline), (SERVING, serving), (CI, ci))
+        for account, grants in ((PIPELINE, pipeline), (SERVING, serving), (CI, ci), (BUILD, build))
         for place, role in grants
     )
 

@@ -2,7 +2,9 @@
 
 import json
 import sys
+from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +13,10 @@ if TYPE_CHECKING:
     from vertex_vllm.bootstrap.resources import Step
     from vertex_vllm.bootstrap.session import Session
     from vertex_vllm.bootstrap.wanted import Settings
+    from vertex_vllm.publishing.release import Release
+    from vertex_vllm.publishing.sources import Sources
+
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 @click.command()
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
     help="Its workflows may act as the CI account, nobody else.",
 )
 @click.option("--no-hf-token", is_flag=True, help="For public models alone: no secret.")
+@click.option("--no-image", is_flag=True, help="Neither build the image of the steps nor publish the specs.")
 @click.option("--dry-run", is_flag=True, help="Print every request as JSON, and change nothing.")
 @click.option("--check", is_flag=True, help="Say what is missing; exit code 1 when anything is.")
 @click.option("--remove", "removing", is_flag=True, help="Remove what bootstrap made.")
@@ -33,13 +40,16 @@ def bootstrap(
     region: str,
     github_repository: str,
     no_hf_token: bool,
+    no_image: bool,
     dry_run: bool,
     check: bool,
     removing: bool,
     delete_data: bool,
     yes: bool,
 ) -> None:
-    """Make a project ready: APIs, buckets, accounts with the least roles, secret, repositories. Again: no change.
+    """Make a project ready: APIs, buckets, accounts with the least roles, secret, repositories, image, templates.
+
+    Again: no change.
 
     Example: vertex-vllm bootstrap --project my-project --region us-central1 < hf-token.txt
 
@@ -49,6 +59,7 @@ def bootstrap(
     from vertex_vllm.bootstrap.session import authorized_session
     from vertex_vllm.bootstrap.wanted import Settings, removable, wanted
     from vertex_vllm.errors import InputError
+    from vertex_vllm.publishing.sources import read_sources
 
     if dry_run + check + removing > 1:
         raise InputError("only one of --dry-run, --check and --remove at a time", where="bootstrap")
@@ -56,14 +67,43 @@ def bootstrap(
         raise InputError("--delete-data and --yes go with --remove", where="bootstrap")
     session = authorized_session()
     settings = Settings(project, project_number(session, project), region, github_repository, not no_hf_token)
+    steps = wanted(settings)
+    # Before anything is asked or made: without sources there is nothing to build from.
+    sources = None if no_image or removing else read_sources(_ROOT)
+    release = _release(settings, sources) if sources else None
     if dry_run:
-        click.echo(json.dumps([_printed(step) for step in wanted(settings)], indent=2))
+        click.echo(json.dumps([*map(_printed, steps), *_printed_release(release)], indent=2))
     elif check:
-        _check(session, wanted(settings))
+        _check(session, steps, release)
     elif removing:
         _remove(session, removable(settings), delete_data=delete_data, asked=yes)
     else:
-        _make(session, wanted(settings), settings)
+        made = _make(session, steps)
+        if release and sources:
+            made += _make_release(release, sources)
+        _told(settings, made)
+
+
+def _release(settings: "Settings", sources: "Sources") -> "Release":
+    """The checked-out commit names the specs; where it is not what lies here, the hash of the sources does."""
+    from pipelines.compile import PIPELINES, compile_pipeline
+    from vertex_vllm.bootstrap.wanted import BUILD
+    from vertex_vllm.cli.publish import checked_out
+    from vertex_vllm.config import runs_bucket
+    from vertex_vllm.config.names import TEMPLATES_REPOSITORY
+    from vertex_vllm.errors import InputError
+    from vertex_vllm.publishing.building import ImageBuild
+    from vertex_vllm.publishing.release import Release
+    from vertex_vllm.publishing.templates import Destination
+
+    commit = ""
+    with suppress(InputError):
+        commit = checked_out()
+    project, region = settings.project, settings.region
+    bucket = runs_bucket(project, region)
+    build = ImageBuild(project, region, bucket, sources.digest, settings.account(BUILD), commit)
+    destination = Destination(project, region, TEMPLATES_REPOSITORY, bucket, commit or build.tag)
+    return Release(build, destination, PIPELINES, compile_pipeline)
 
 
 def _printed(step: "Step") -> dict[str, object]:
@@ -75,20 +115,49 @@ def _printed(step: "Step") -> dict[str, object]:
     return {step.kind: step.name, "look": asdict(step.look), "create": asdict(step.create)}
 
 
-def _check(session: "Session", steps: tuple["Step", ...]) -> None:
-    from vertex_vllm.bootstrap.making import is_missing
+def _printed_release(release: "Release | None") -> list[dict[str, object]]:
+    from google.cloud.devtools.cloudbuild_v1.types import CreateBuildRequest
 
-    missing = [step for step in steps if is_missing(session, step)]
-    for step in missing:
-        click.echo(f"missing  {step.kind} {step.name}")
-    click.echo(f"{len(missing)} of {len(steps)} missing", err=True)
-    if missing:
+    from vertex_vllm.publishing.building import create_build_request
+
+    if release is None:
+        return []
+    build, destination = release.build, release.destination
+    request = CreateBuildRequest.to_dict(
+        create_build_request(build), use_integers_for_enums=False, always_print_fields_with_no_presence=False
+    )
+    image = {"image": build.tagged, "upload": f"gs://{build.bucket}/{build.object_name}", "create_build": request}
+    # A spec names the image by the digest that it has once it is built.
+    templates = [
+        {
+            "template": name,
+            "upload": f"gs://{destination.bucket}/{destination.object_name(name)}",
+            "to": destination.host,
+        }
+        for name in release.pipelines
+    ]
+    return [image, *templates]
+
+
+def _check(session: "Session", steps: tuple["Step", ...], release: "Release | None") -> None:
+    from vertex_vllm.bootstrap.making import is_missing
+    from vertex_vllm.publishing import release as releasing
+
+    lines = [f"{step.kind} {step.name}" for step in steps if is_missing(session, step)]
+    count = len(steps)
+    if release:
+        lines += releasing.missing(release)
+        count += 1 + len(release.pipelines)
+    for line in lines:
+        click.echo(f"missing  {line}")
+    click.echo(f"{len(lines)} of {count} missing", err=True)
+    if lines:
         sys.exit(1)
 
 
-def _make(session: "Session", steps: tuple["Step", ...], settings: "Settings") -> None:
+def _make(session: "Session", steps: tuple["Step", ...]) -> int:
+    """How many were made."""
     from vertex_vllm.bootstrap.making import make
-    from vertex_vllm.bootstrap.wanted import CI
 
     value = _secret_value(session, steps)
     made = 0
@@ -97,15 +166,26 @@ def _make(session: "Session", steps: tuple["Step", ...], settings: "Settings") -
         made += changed
         if changed:
             click.echo(f"made  {step.kind} {step.name}")
-    click.echo(f"{made} made, {len(steps) - made} were there" if made else "no change", err=True)
+    return made
+
+
+def _make_release(release: "Release", sources: "Sources") -> int:
+    from vertex_vllm.publishing import release as releasing
+
+    made = 0
+    for line in releasing.make(release, sources.archive, lambda text: click.echo(text, err=True)):
+        click.echo(f"made  {line}")
+        made += 1
+    return made
+
+
+def _told(settings: "Settings", made: int) -> None:
+    from vertex_vllm.bootstrap.wanted import CI
+
+    click.echo(f"{made} made" if made else "no change", err=True)
     if settings.github_repository:
         click.echo(f"GCP_WORKLOAD_IDENTITY_PROVIDER={settings.identity_provider}", err=True)
         click.echo(f"GCP_SERVICE_ACCOUNT={settings.account(CI)}", err=True)
-    click.echo(
-        f"Next: build and push the image (docs/google-cloud.md), then vertex-vllm publish --project {settings.project} "
-        f"--region {settings.region} --image …",
-        err=True,
-    )
 
 
 def _secret_value(session: "Session", steps: tuple["Step", ...]) -> str:

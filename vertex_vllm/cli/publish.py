@@ -7,7 +7,7 @@ import click
 
 _ROOT = Path(__file__).resolve().parents[2]
 # What a spec is made of, itself or through the image.
-_SOURCES = ("pipelines", "components", "vertex_vllm")
+_SOURCES = ("pipelines", "components", "vertex_vllm", "constraints", "pyproject.toml", "Dockerfile")
 
 
 @click.command()
@@ -42,7 +42,7 @@ def publish(
         region=region,
         repository=repository or TEMPLATES_REPOSITORY,
         bucket=runs_bucket(project, region),
-        commit=commit or _checked_out(),
+        commit=commit or checked_out(),
         tags=tags,
     )
     image = pinned(image)
@@ -51,7 +51,7 @@ def publish(
         click.echo(f"{template.pipeline}\t{template.address}\t{template.uri}")
 
 
-def _checked_out() -> str:
+def checked_out() -> str:
     """Raises InputError where no commit can stand for the sources."""
     from vertex_vllm.errors import InputError
 

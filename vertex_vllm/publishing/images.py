@@ -3,7 +3,7 @@
 import re
 
 from vertex_vllm.errors import InputError
-from vertex_vllm.google_errors import google_errors
+from vertex_vllm.google_errors import enable_api, google_errors
 
 _DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 # Artifact Registry, "Repository and image names": LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE:TAG.
@@ -23,6 +23,33 @@ def pinned(image: str) -> str:
         return image
     digest = _version_of(tag_name(image), image).rpartition("/")[2]
     return f"{image.partition(':')[0]}@{digest}"
+
+
+def find_digest(image: str) -> str | None:
+    """`sha256:…` that the tag of an image in Artifact Registry points at; None where there is no such tag.
+
+    Raises ServiceError, and InputError as `tag_name`.
+    """
+    return find_version(tag_name(image))
+
+
+def find_version(tag: str) -> str | None:
+    """Id of the version that a tag (its resource name) is on; None where there is no such tag, or no API enabled.
+
+    Raises ServiceError.
+    """
+    from google.api_core.exceptions import Forbidden, NotFound
+    from google.cloud.artifactregistry_v1 import ArtifactRegistryClient
+
+    with google_errors("Artifact Registry", tag):
+        try:
+            return str(ArtifactRegistryClient().get_tag(name=tag).version).rpartition("/")[2]
+        except NotFound:
+            return None
+        except Forbidden as error:
+            if enable_api(error):
+                return None
+            raise
 
 
 def tag_name(image: str) -> str:

@@ -1,5 +1,6 @@
 """Compiled pipelines, put where a console, a schedule or CI submits them from."""
 
+import hashlib
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vertex_vllm.errors import InputError, ServiceError
 from vertex_vllm.google_errors import google_errors
+from vertex_vllm.publishing.images import find_version
 
 if TYPE_CHECKING:
     from requests import Response
@@ -63,6 +65,25 @@ def publish(specs: Mapping[str, str], destination: Destination) -> tuple[Templat
         )
         for pipeline, spec in specs.items()
     )
+
+
+def unpublished(specs: Mapping[str, str], destination: Destination) -> tuple[str, ...]:
+    """The pipelines for which `publish` would change something. Raises ServiceError."""
+    return tuple(pipeline for pipeline, spec in specs.items() if not _is_published(pipeline, spec, destination))
+
+
+def _is_published(pipeline: str, spec: str, destination: Destination) -> bool:
+    """Whether every tag is on this spec's version, which is named by the spec's SHA-256, and its copy exists."""
+    from google.cloud.storage import Client
+
+    repository = f"projects/{destination.project}/locations/{destination.region}/repositories/{destination.repository}"
+    version = f"sha256:{hashlib.sha256(spec.encode()).hexdigest()}"
+    for tag in (destination.commit, *destination.tags):
+        if find_version(f"{repository}/packages/{pipeline}/tags/{tag}") != version:
+            return False
+    with google_errors("Cloud Storage", f"gs://{destination.bucket}"):
+        bucket = Client(project=destination.project).bucket(destination.bucket)
+        return bool(bucket.blob(destination.object_name(pipeline)).exists())
 
 
 def _store(spec: str, destination: Destination, pipeline: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from google.cloud import artifactregistry_v1, secretmanager, service_usage_v1, storage
 
 from localcloud.daemon import Connection
+from pipelines.compile import PIPELINES
 from vertex_vllm.bootstrap.making import is_missing, make, project_number
 from vertex_vllm.bootstrap.removal import remove
 from vertex_vllm.bootstrap.resources import Grant, Resource, Step
@@ -19,6 +20,7 @@ from vertex_vllm.bootstrap.session import Session, authorized_session, look
 from vertex_vllm.bootstrap.wanted import Settings, removable, wanted
 from vertex_vllm.config import default_bucket, runs_bucket
 from vertex_vllm.errors import InputError
+from vertex_vllm.publishing.sources import read_sources
 
 ROOT = Path(__file__).resolve().parents[3]
 REGION = "us-central1"
@@ -26,7 +28,13 @@ TOKEN = "hf_" + "t" * 34
 
 
 def bootstrap(project: str, *options: str, stdin: str = TOKEN) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "vertex_vllm", "bootstrap", "--project", project, "--region", REGION, *options]
+    """Without the image, which has tests of its own."""
+    return bootstrap_all(project, "--no-image", *options, stdin=stdin)
+
+
+def bootstrap_all(project: str, *options: str, stdin: str = TOKEN) -> subprocess.CompletedProcess[str]:
+    place = ("--project", project, "--region", REGION)
+    command = [sys.executable, "-m", "vertex_vllm", "bootstrap", *place, *options]
     return subprocess.run(command, capture_output=True, text=True, check=False, input=stdin, cwd=ROOT)
 
 
@@ -206,14 +214,15 @@ def test_the_command_makes_checks_and_removes(cloud: Connection, project: str) -
     assert declined.returncode == 130
     assert bootstrap(project, "--check").returncode == 0
     assert bootstrap(project, "--remove", "--yes").returncode == 0
-    assert len(bootstrap(project, "--check").stdout.splitlines()) == len(before.stdout.splitlines()) - 7
+    assert len(bootstrap(project, "--check").stdout.splitlines()) == len(before.stdout.splitlines()) - 8
 
 
 @pytest.mark.parametrize("lines", [1, 9, 17, 30])
 def test_killed_the_next_run_finishes(cloud: Connection, project: str, tmp_path: Path, lines: int) -> None:
     token = tmp_path / "token"
     token.write_text(TOKEN)
-    command = [sys.executable, "-m", "vertex_vllm", "bootstrap", "--project", project, "--region", REGION]
+    place = ("--project", project, "--region", REGION)
+    command = [sys.executable, "-m", "vertex_vllm", "bootstrap", *place, "--no-image"]
     with token.open() as stdin, subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None
         for _ in range(lines):
@@ -246,6 +255,19 @@ def test_a_dry_run_prints_the_requests_and_sends_none(cloud: Connection, session
     )
     assert TOKEN not in answer.stdout
     assert all(is_missing(session, step) for step in wanted(settings))
+
+
+def test_a_dry_run_prints_the_build_and_the_templates_too(cloud: Connection, project: str) -> None:
+    printed = json.loads(bootstrap_all(project, "--dry-run", "--no-hf-token").stdout)
+    image = next(entry for entry in printed if "image" in entry)
+    digest = read_sources(ROOT).digest
+    assert image["upload"] == f"gs://{runs_bucket(project, REGION)}/sources/{digest}.tar.gz"
+    assert image["create_build"]["parent"] == f"projects/{project}/locations/{REGION}"
+    assert image["create_build"]["build"]["images"] == [image["image"]]
+    assert [entry["template"] for entry in printed if "template" in entry] == list(PIPELINES)
+    missing = bootstrap_all(project, "--check", "--no-hf-token")
+    assert missing.returncode == 1
+    assert {f"missing  image {image['image']}", "missing  template deploy"} <= set(missing.stdout.splitlines())
 
 
 def test_without_a_token_nothing_is_begun(cloud: Connection, session: Session, project: str) -> None:

@@ -37,6 +37,9 @@ def test_every_role_is_on_the_narrowest_resource_that_has_it() -> None:
         ("vertex-vllm-ci", "roles/artifactregistry.reader", "repository us-central1/vertex-vllm"),
         ("vertex-vllm-ci", "roles/artifactregistry.writer", "repository us-central1/vertex-vllm-templates"),
         ("vertex-vllm-ci", "roles/iam.serviceAccountUser", account("vertex-vllm-pipeline")),
+        ("vertex-vllm-build", "roles/logging.logWriter", "project team-project"),
+        ("vertex-vllm-build", "roles/storage.objectViewer", runs),
+        ("vertex-vllm-build", "roles/artifactregistry.writer", "repository us-central1/vertex-vllm"),
     }
 
 

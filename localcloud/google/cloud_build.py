@@ -1,0 +1,263 @@
+"""Cloud Build: builds that are checked and tell of an image, without a Docker engine to run them.
+
+A build's source has to be there and to hold the Dockerfile that its step names; its images then stand in Artifact
+Registry with a digest made from the source. No step is run, and no layer exists anywhere.
+"""
+
+import gzip
+import hashlib
+import io
+import re
+import tarfile
+import threading
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from google.cloud.devtools.cloudbuild_v1.types import (
+    Build,
+    BuildOperationMetadata,
+    BuildOptions,
+    BuiltImage,
+    ListBuildsResponse,
+)
+from google.protobuf.message import Message
+from google.protobuf.wrappers_pb2 import BoolValue
+
+from localcloud import permissions
+from localcloud.cloud import Cloud
+from localcloud.errors import ApiError
+from localcloud.google.artifact_packages import put_version
+from localcloud.google.artifact_registry import repository_of
+from localcloud.google.policies import SERVICE_ACCOUNTS
+from localcloud.listing import page
+from localcloud.operations import OperationRun
+from localcloud.services import Service
+from localcloud.store import Kind
+
+BUILDS = Kind("build", Build.pb())
+_HELD = Kind("builds held", BoolValue)
+
+_PARENT = re.compile(r"projects/[^/]+/locations/[a-z0-9-]+")
+_IMAGE = re.compile(
+    r"(?P<region>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[^/]+)/(?P<repository>[^/]+)/(?P<image>[^:@]+)"
+)
+_TAG = re.compile(r"[\w][\w.-]{0,127}")
+_DEFAULT_TIMEOUT_SECONDS = 3600
+_STORAGE_SECONDS = 30
+_POLL_SECONDS = 0.05
+_STATUS = Build.Status
+_ENDED = (_STATUS.SUCCESS, _STATUS.FAILURE, _STATUS.INTERNAL_ERROR, _STATUS.TIMEOUT, _STATUS.CANCELLED)
+_LOGGED_APART = (BuildOptions.LoggingMode.CLOUD_LOGGING_ONLY, BuildOptions.LoggingMode.NONE)
+
+service = Service("google.devtools.cloudbuild.v1.CloudBuild")
+
+
+class _BuildFailedError(Exception):
+    """A step of the build failed; the message is what its log would end with."""
+
+
+def on_start(cloud: Cloud) -> None:
+    """What an earlier daemon left unfinished."""
+    for build in cloud.store.list(BUILDS):
+        if build.status not in _ENDED:
+            _end(cloud, build.name, _STATUS.INTERNAL_ERROR, "The local cloud was stopped while this was running.")
+
+
+def hold(cloud: Cloud, held: bool) -> None:
+    """While `held`, builds stay WORKING; they can be cancelled."""
+    cloud.store.put(_HELD, "all", BoolValue(value=held))
+
+
+@service.method("CreateBuild")
+def create_build(request: Any, cloud: Cloud) -> Message:
+    parent = _parent(request, cloud)
+    permissions.check(cloud, "cloudbuild.builds.create", parent)
+    _check(request.build, cloud)
+    build = Build.pb()()
+    build.CopyFrom(request.build)
+    build.id = str(uuid.UUID(cloud.ids.hex()))
+    build.name = f"{parent}/builds/{build.id}"
+    build.project_id = cloud.project_id(parent.split("/")[1])
+    build.status = _STATUS.QUEUED
+    build.log_url = (
+        f"https://console.cloud.google.com/cloud-build/builds;region={parent.rpartition('/')[2]}/{build.id}"
+        f"?project={parent.split('/')[1]}"
+    )
+    build.create_time.CopyFrom(cloud.timestamp())
+    if not build.HasField("timeout"):
+        build.timeout.seconds = _DEFAULT_TIMEOUT_SECONDS
+    cloud.store.insert(BUILDS, build.name, build)
+    return cloud.operations.start(
+        parent, metadata=BuildOperationMetadata.pb()(build=build), run=lambda handle: _run(cloud, build.name, handle)
+    )
+
+
+@service.method("GetBuild")
+def get_build(request: Any, cloud: Cloud) -> Message:
+    return cloud.store.require(BUILDS, _name(request, cloud))
+
+
+@service.method("ListBuilds")
+def list_builds(request: Any, cloud: Cloud) -> Message:
+    """The newest first."""
+    builds = sorted(
+        cloud.store.list(BUILDS, _parent(request, cloud)), key=lambda build: -build.create_time.ToNanoseconds()
+    )
+    chosen, token = page(builds, request, {"build_id": lambda build: str(build.id)})
+    return ListBuildsResponse.pb()(builds=chosen, next_page_token=token)
+
+
+@service.method("CancelBuild")
+def cancel_build(request: Any, cloud: Cloud) -> Message:
+    name = _name(request, cloud)
+    permissions.check(cloud, "cloudbuild.builds.update", name)
+    with cloud.store.update(BUILDS, name) as build:
+        if build.status in _ENDED:
+            raise ApiError("FAILED_PRECONDITION", f"build {build.id} has ended: {_STATUS(build.status).name}.")
+        build.status = _STATUS.CANCELLED
+        build.finish_time.CopyFrom(cloud.timestamp())
+    return build
+
+
+def _check(build: Any, cloud: Cloud) -> None:
+    """Raises ApiError INVALID_ARGUMENT in the words of the service."""
+    if not build.steps:
+        raise _refusal("invalid build: no build steps specified.")
+    for tag in build.tags:
+        if not _TAG.fullmatch(tag):
+            raise _refusal(f"invalid build: invalid build tag {tag!r}.")
+    if build.service_account:
+        email = build.service_account.rpartition("/")[2]
+        if cloud.store.get(SERVICE_ACCOUNTS, email) is None:
+            raise ApiError("NOT_FOUND", f"Unknown service account {email}.")
+        options = build.options
+        if not build.logs_bucket and options.logging not in _LOGGED_APART and not options.default_logs_bucket_behavior:
+            raise _refusal(
+                "if 'build.service_account' is specified, the build must either (a) specify 'build.logs_bucket', (b) "
+                "use the REGIONAL_USER_OWNED_BUCKET build.options.default_logs_bucket_behavior option, or (c) use "
+                "either CLOUD_LOGGING_ONLY / NONE logging options."
+            )
+    source = build.source.storage_source
+    if source.bucket and _read_object(cloud, source, metadata=True) is None:
+        raise _refusal(f"could not resolve source: Error 404: No such object: {source.bucket}/{source.object_}.")
+
+
+def _run(cloud: Cloud, name: str, handle: OperationRun) -> Message:
+    with cloud.store.update(BUILDS, name) as build:
+        if build.status == _STATUS.QUEUED:
+            build.status = _STATUS.WORKING
+            build.start_time.CopyFrom(cloud.timestamp())
+    handle.update(BuildOperationMetadata.pb()(build=build))
+    waiting = threading.Event()
+    while _is_held(cloud) and cloud.store.require(BUILDS, name).status == _STATUS.WORKING:
+        handle.raise_if_cancelled()
+        waiting.wait(_POLL_SECONDS)
+    try:
+        images = list(_built_images(cloud, build))
+    except _BuildFailedError as error:
+        _end(cloud, name, _STATUS.FAILURE, str(error))
+    else:
+        _end(cloud, name, _STATUS.SUCCESS, "", images)
+    build = cloud.store.require(BUILDS, name)
+    handle.update(BuildOperationMetadata.pb()(build=build))
+    if build.status != _STATUS.SUCCESS:
+        code = "CANCELLED" if build.status == _STATUS.CANCELLED else "UNKNOWN"
+        raise ApiError(code, f"Build {build.id} ended: {_STATUS(build.status).name}. {build.status_detail}")
+    return build
+
+
+def _built_images(cloud: Cloud, build: Any) -> Iterator[Any]:
+    """Every image of the build, by its digest; they are not in Artifact Registry yet."""
+    source = _read_object(cloud, build.source.storage_source)
+    files = _files_of(source or b"")
+    for step in build.steps:
+        dockerfile = _dockerfile(list(step.args))
+        if dockerfile not in files:
+            raise _BuildFailedError(f"failed to read dockerfile: open {dockerfile}: no such file or directory")
+    for tagged in build.images:
+        match = _IMAGE.match(tagged)
+        if match is None:
+            raise _BuildFailedError(f"{tagged} is not in Artifact Registry")
+        repository = f"projects/{match['project']}/locations/{match['region']}/repositories/{match['repository']}"
+        try:
+            repository_of(cloud, repository)
+        except ApiError as error:
+            raise _BuildFailedError(f"failed to push {tagged}: {error.message}") from error
+        digest = hashlib.sha256(gzip.decompress(source or b"") + match["image"].encode()).hexdigest()
+        yield BuiltImage.pb()(name=tagged, digest=f"sha256:{digest}")
+
+
+def _end(cloud: Cloud, name: str, status: Build.Status, detail: str, images: list[Any] | None = None) -> None:
+    """Ends it, unless it was cancelled meanwhile; its images are pushed when nothing failed."""
+    with cloud.store.update(BUILDS, name) as build:
+        if build.status in _ENDED:
+            return
+        for image in images or ():
+            match = _IMAGE.match(image.name)
+            assert match is not None
+            repository = f"projects/{match['project']}/locations/{match['region']}/repositories/{match['repository']}"
+            package = f"{repository_of(cloud, repository).name}/packages/{match['image'].replace('/', '%2F')}"
+            put_version(cloud, package, image.digest, [image.name.partition(":")[2] or "latest"])
+        build.results.images.extend(images or ())
+        build.status = status
+        build.status_detail = detail
+        if detail:
+            build.failure_info.detail = detail
+        build.finish_time.CopyFrom(cloud.timestamp())
+
+
+def _dockerfile(args: list[str]) -> str:
+    for index, argument in enumerate(args):
+        if argument in ("-f", "--file") and index + 1 < len(args):
+            return args[index + 1]
+        if argument.startswith("--file="):
+            return argument.partition("=")[2]
+    return "Dockerfile"
+
+
+def _files_of(source: bytes) -> set[str]:
+    try:
+        with tarfile.open(fileobj=io.BytesIO(source), mode="r:gz") as archive:
+            return {member.name.removeprefix("./") for member in archive.getmembers()}
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise _BuildFailedError(f"the source is no gzipped tar archive: {error}") from error
+
+
+def _read_object(cloud: Cloud, source: Any, *, metadata: bool = False) -> bytes | None:
+    """Its bytes, or its metadata as JSON; None where there is no such object."""
+    url = (
+        f"http://127.0.0.1:{cloud.ports.storage}/storage/v1/b/{quote(source.bucket)}/o/{quote(source.object_, safe='')}"
+    )
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(url if metadata else f"{url}?alt=media", timeout=_STORAGE_SECONDS) as answer:
+            return bytes(answer.read())
+    except urllib.error.HTTPError as error:
+        if error.code == 404:
+            return None
+        raise ApiError("UNAVAILABLE", f"Cloud Storage answered {error.code} for {source.object_}.") from error
+
+
+def _is_held(cloud: Cloud) -> bool:
+    held = cloud.store.get(_HELD, "all")
+    return bool(held and held.value)
+
+
+def _parent(request: Any, cloud: Cloud) -> str:
+    """Without a location it is `global`, as the service has it."""
+    parent = request.parent or f"projects/{request.project_id}/locations/global"
+    if not _PARENT.fullmatch(parent):
+        raise _refusal(f"invalid parent {parent!r}: it has to be projects/PROJECT/locations/LOCATION.")
+    return cloud.canonical(parent)
+
+
+def _name(request: Any, cloud: Cloud) -> str:
+    return cloud.canonical(request.name or f"projects/{request.project_id}/locations/global/builds/{request.id}")
+
+
+def _refusal(message: str) -> ApiError:
+    return ApiError("INVALID_ARGUMENT", message)

@@ -1,0 +1,176 @@
+"""The image, built by the local cloud's Cloud Build: asked for once, found afterwards, and finished when broken off."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from google.cloud import artifactregistry_v1, storage
+from google.cloud.devtools import cloudbuild_v1
+from google.cloud.devtools.cloudbuild_v1.types import CreateBuildRequest
+
+from localcloud.daemon import Connection
+from vertex_vllm.bootstrap.making import make, project_number
+from vertex_vllm.bootstrap.session import authorized_session
+from vertex_vllm.bootstrap.wanted import BUILD, Settings, wanted
+from vertex_vllm.config import runs_bucket
+from vertex_vllm.config.names import TEMPLATES_REPOSITORY
+from vertex_vllm.errors import ServiceError
+from vertex_vllm.publishing import release as releasing
+from vertex_vllm.publishing.building import ImageBuild, build_image, create_build_request, find_image
+from vertex_vllm.publishing.release import Release
+from vertex_vllm.publishing.sources import Sources, read_sources
+from vertex_vllm.publishing.templates import Destination
+
+ROOT = Path(__file__).resolve().parents[3]
+REGION = "us-central1"
+COMMIT = "4f" * 20
+PIPELINES = ("first", "second")
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
+    root = tmp_path_factory.mktemp("sources")
+    (root / "Dockerfile").write_text("FROM python:3.11-slim\n")
+    return read_sources(root)
+
+
+@pytest.fixture
+def build(cloud: Connection, project: str, sources: Sources) -> ImageBuild:
+    """In a project that bootstrap has prepared."""
+    session = authorized_session()
+    settings = Settings(project, project_number(session, project), REGION, hub_token=False)
+    for step in wanted(settings):
+        make(session, step)
+    return ImageBuild(project, REGION, runs_bucket(project, REGION), sources.digest, settings.account(BUILD), COMMIT)
+
+
+@pytest.fixture
+def release(build: ImageBuild) -> Release:
+    destination = Destination(build.project, REGION, TEMPLATES_REPOSITORY, build.bucket, COMMIT)
+
+    def spec(name: str, image: str) -> str:
+        return yaml.safe_dump({"pipelineInfo": {"name": name}, "image": image})
+
+    return Release(build, destination, PIPELINES, spec)
+
+
+@pytest.fixture
+def held(cloud: Connection) -> Iterator[None]:
+    """Builds do not end while this lasts, or until a test says so."""
+    cloud.admin("PUT", "/_local/builds", {"held": True})
+    yield
+    cloud.admin("PUT", "/_local/builds", {"held": False})
+
+
+def builds(project: str) -> list[cloudbuild_v1.Build]:
+    parent = f"projects/{project}/locations/{REGION}"
+    return list(cloudbuild_v1.CloudBuildClient().list_builds(request={"parent": parent}))
+
+
+def test_the_request_is_this() -> None:
+    build = ImageBuild("team", "us-central1", "team-runs", "5e" * 32, "build@team.iam.gserviceaccount.com", COMMIT)
+    tagged = f"us-central1-docker.pkg.dev/team/vertex-vllm/python-steps:sources-{'5e' * 32}"
+    labels = ["--label", "managed-by=vertex-vllm", "--label", f"org.opencontainers.image.revision={COMMIT}"]
+    assert create_build_request(build) == CreateBuildRequest(
+        {
+            "parent": "projects/team/locations/us-central1",
+            "project_id": "team",
+            "build": {
+                "source": {"storage_source": {"bucket": "team-runs", "object_": f"sources/{'5e' * 32}.tar.gz"}},
+                "steps": [
+                    {"name": "gcr.io/cloud-builders/docker", "args": ["build", "--tag", tagged, *labels, "."]},
+                ],
+                "images": [tagged],
+                "tags": ["vertex-vllm", f"sources-{'5e' * 32}", f"commit-{COMMIT}"],
+                "service_account": "projects/team/serviceAccounts/build@team.iam.gserviceaccount.com",
+                "timeout": {"seconds": 1800},
+                "options": {"logging": "CLOUD_LOGGING_ONLY"},
+            },
+        }
+    )
+    uncommitted = create_build_request(replace(build, commit="")).build
+    assert uncommitted.steps[0].args == ["build", "--tag", tagged, *labels[:2], "."]
+    assert uncommitted.tags == ["vertex-vllm", f"sources-{'5e' * 32}"]
+
+
+def test_a_release_is_made_once(release: Release, sources: Sources) -> None:
+    everything = (f"image {release.build.tagged}", "template first", "template second")
+    assert releasing.missing(release) == everything
+    told: list[str] = []
+    made = tuple(releasing.make(release, sources.archive, told.append))
+    image = find_image(release.build)
+    assert made == (f"image {image}", *everything[1:])
+    assert told[0].startswith(f"building {release.build.tagged}, log: https://console.cloud.google.com/cloud-build/")
+    assert told[-1].endswith(": SUCCESS")
+    assert releasing.missing(release) == ()
+    assert tuple(releasing.make(release, sources.archive, told.append)) == ()
+    assert len(builds(release.build.project)) == 1
+    client = storage.Client(project=release.build.project)
+    spec = client.bucket(release.build.bucket).blob(f"specs/{COMMIT}/first.yaml").download_as_text()
+    assert yaml.safe_load(spec)["image"] == image
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_broken_off_between_two_things_the_next_call_makes_the_rest(
+    release: Release, sources: Sources, after: int
+) -> None:
+    making = releasing.make(release, sources.archive, lambda text: None)
+    made = [next(making) for _ in range(after)]
+    making.close()
+    made += releasing.make(release, sources.archive, lambda text: None)
+    assert [line.split()[0] for line in made] == ["image", "template", "template"]
+    assert releasing.missing(release) == ()
+    assert len(builds(release.build.project)) == 1
+
+
+def test_killed_while_it_is_built_the_next_call_waits_for_that_build(
+    cloud: Connection, build: ImageBuild, sources: Sources, tmp_path: Path, held: None
+) -> None:
+    (tmp_path / "archive").write_bytes(sources.archive)
+    code = f"""
+from pathlib import Path
+from vertex_vllm.publishing.building import ImageBuild, build_image
+build_image({build!r}, Path({str(tmp_path / "archive")!r}).read_bytes(), lambda text: print(text, flush=True))
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert any("WORKING" in line for line in process.stdout)
+        process.kill()
+    assert find_image(build) is None
+
+    def let_go(text: str) -> None:
+        cloud.admin("PUT", "/_local/builds", {"held": False})
+
+    image = build_image(build, sources.archive, let_go)
+    assert image == find_image(build)
+    assert len(builds(build.project)) == 1
+
+
+def test_an_archive_that_was_uploaded_before_a_kill_is_taken(build: ImageBuild, sources: Sources) -> None:
+    bucket = storage.Client(project=build.project).bucket(build.bucket)
+    bucket.blob(build.object_name).upload_from_string(sources.archive)
+    assert build_image(build, sources.archive).startswith(f"{build.image}@sha256:")
+
+
+def test_a_build_that_fails_is_told_with_its_cause_and_its_log(build: ImageBuild, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").touch()
+    whole = read_sources(tmp_path)
+    empty = replace(whole, archive=b"no archive")
+    with pytest.raises(ServiceError, match=r"ended as FAILURE: .*no gzipped tar archive.* Log: https://console"):
+        build_image(replace(build, digest=whole.digest), empty.archive)
+
+
+def test_what_cloud_build_refuses_is_told(build: ImageBuild, sources: Sources) -> None:
+    with pytest.raises(ServiceError, match="no-such-bucket"):
+        build_image(replace(build, bucket="no-such-bucket"), sources.archive)
+
+
+def test_the_image_can_be_listed_in_artifact_registry(build: ImageBuild, sources: Sources) -> None:
+    digest = build_image(build, sources.archive).partition("@")[2]
+    package = f"projects/{build.project}/locations/{REGION}/repositories/vertex-vllm/packages/python-steps"
+    versions = artifactregistry_v1.ArtifactRegistryClient().list_versions(parent=package)
+    assert [version.name.rpartition("/")[2] for version in versions] == [digest]

@@ -1,0 +1,97 @@
+"""What the image is built from: the files that Docker would be sent, as one archive that depends on nothing else."""
+
+import gzip
+import hashlib
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from vertex_vllm.errors import InputError
+
+if TYPE_CHECKING:
+    from pathspec import RegexPattern
+
+_DOCKERFILE = "Dockerfile"
+_IGNORE = ".dockerignore"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The same files give the same bytes, on every machine and from every checkout."""
+
+    archive: bytes
+    """Gzipped tar."""
+    digest: str
+    """SHA-256 of the tar inside, in hexadecimal: compressors differ between versions."""
+
+
+def read_sources(root: Path) -> Sources:
+    """The files under `root` that its `.dockerignore` lets through, and the Dockerfile.
+
+    Raises InputError where there is no Dockerfile, as in an installed wheel.
+    """
+    if not (root / _DOCKERFILE).is_file():
+        raise InputError(
+            "there are no sources to build the image from: vertex-vllm was installed without them",
+            where=str(root),
+            fix="Run this from a checkout, or say --no-image, build the image elsewhere and publish for it.",
+        )
+    tar = _tar(root, source_files(root))
+    return Sources(gzip.compress(tar, mtime=0), hashlib.sha256(tar).hexdigest())
+
+
+def source_files(root: Path) -> tuple[str, ...]:
+    """Paths of those files, relative to `root`, sorted."""
+    ignore = root / _IGNORE
+    patterns = _patterns(ignore.read_text() if ignore.exists() else "")
+    # As Docker does: these two are sent whatever the patterns say.
+    always = {name for name in (_DOCKERFILE, _IGNORE) if (root / name).exists()}
+    return tuple(sorted(always | set(_walk(root, patterns))))
+
+
+def _patterns(text: str) -> "list[RegexPattern]":
+    """`.dockerignore` reads as git's file does, except that every pattern starts at the root."""
+    from pathspec import PathSpec
+
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    anchored = [f"{'!' * line.startswith('!')}/{line.lstrip('!/')}" for line in lines]
+    return list(PathSpec.from_lines("gitignore", anchored).patterns)
+
+
+def _walk(root: Path, patterns: "list[RegexPattern]") -> Iterator[str]:
+    for folder, folders, files in os.walk(root):
+        here = PurePosixPath(Path(folder).relative_to(root).as_posix())
+        folders[:] = [name for name in folders if _is_entered(str(here / name), patterns)]
+        yield from (str(here / name) for name in files if not _is_ignored(str(here / name), patterns))
+
+
+def _is_ignored(path: str, patterns: "list[RegexPattern]") -> bool:
+    """The last pattern that is about the path, or about a folder that it lies in, decides."""
+    places = [path, *(f"{parent}/" for parent in PurePosixPath(path).parents if parent.name)]
+    about = [pattern for pattern in patterns if any(pattern.match_file(place) for place in places)]
+    return bool(about and about[-1].include)
+
+
+def _is_entered(folder: str, patterns: "list[RegexPattern]") -> bool:
+    """A folder that is ignored is entered only where a pattern lets in something below it."""
+    let_in = [str(pattern.pattern).lstrip("!/") for pattern in patterns if pattern.include is False]
+    return not _is_ignored(folder, patterns) or any(
+        text.startswith((f"{folder}/", "*")) or text == folder for text in let_in
+    )
+
+
+def _tar(root: Path, names: tuple[str, ...]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name in names:
+            content = (root / name).read_bytes()
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            # Of the mode, what git keeps; owner and time stay zero.
+            entry.mode = 0o755 if os.access(root / name, os.X_OK) else 0o644
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
