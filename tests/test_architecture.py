@@ -14,8 +14,10 @@ MAY_IMPORT = {
     "vertex_vllm/cli": {"vertex_vllm", "pipelines"},
     "localcloud": {"localcloud"},
 }
-# The two commands that run a cloud of their own, lazily.
-MAY_IMPORT_LOCALCLOUD = {f"vertex_vllm/cli/{name}.py" for name in ("local", "local_fault", "local_state", "demo")}
+# The two commands that run a cloud of their own, and what they share, lazily.
+MAY_IMPORT_LOCALCLOUD = {
+    f"vertex_vllm/cli/{name}.py" for name in ("local", "local_fault", "local_models", "local_state", "demo")
+}
 
 
 def modules() -> list[Path]:

@@ -1,9 +1,7 @@
 """`vertex-vllm demo`: the main job, on this machine, through the shipped spec."""
 
-import hashlib
 import json
 import os
-import secrets
 import shutil
 import signal
 import sys
@@ -78,11 +76,10 @@ def local_cloud(console: "Console", reports: Path) -> Iterator["Connection"]:
     What its containers and pipelines logged stays in `reports` when the demo fails.
     """
     from localcloud import daemon
-    from localcloud.runtime import RuntimeInstallError, ensure_runtime
+    from vertex_vllm.cli.local_models import serving_runtime
 
     console.rule("[bold]Setting up")
-    with told(RuntimeInstallError):
-        ensure_runtime(console.print)
+    serving_runtime(console.print)
     state_dir = Path(tempfile.mkdtemp(prefix="vertex-vllm-demo-"))
     ended_well = False
     try:
@@ -102,24 +99,13 @@ def local_cloud(console: "Console", reports: Path) -> Iterator["Connection"]:
 
 def fill_hub(cloud: "Connection", deployments: Iterable["Deployment"], console: "Console") -> None:
     """Put the demo's models on the local Hub, gated where the config has a token, and a new token in a secret."""
-    from google.cloud import secretmanager
+    from vertex_vllm.cli.local_models import demo_models, put_model, put_token
 
-    from localcloud.demo_models.build import DemoModelError, ensure
-
-    token = f"hf_{secrets.token_hex(17)}"
-    with told(DemoModelError):
-        models = ensure(console.print)
     gated = [deployment.model.id for deployment in deployments if deployment.hf_token_secret]
-    for model_id, path in models.items():
-        cloud.admin("PUT", "/_local/hub/repos", {"id": model_id, "path": str(path), "gated": model_id in gated})
+    for model_id, folder in demo_models(console.print).items():
+        put_model(cloud, model_id, folder, gated=model_id in gated)
         console.print(f"On the Hub: {model_id}{' (gated)' if model_id in gated else ''}")
-    digest = hashlib.sha256(token.encode()).hexdigest()
-    cloud.admin("PUT", "/_local/hub/tokens", {"sha256": digest, "user": "demo", "granted": gated})
-    client = secretmanager.SecretManagerServiceClient()
-    secret = client.create_secret(
-        parent=f"projects/{PROJECT}", secret_id=SECRET, secret={"replication": {"automatic": {}}}
-    )
-    client.add_secret_version(parent=secret.name, payload={"data": token.encode()})
+    put_token(cloud, f"projects/{PROJECT}/secrets/{SECRET}", gated)
     console.print(f"In Secret Manager: the Hub token, as {SECRET}")
 
 

@@ -97,23 +97,17 @@ def hub(state_dir: Path, model_id: str, folder: Path | None, gated: bool) -> Non
 
     Example: vertex-vllm local hub HuggingFaceTB/SmolLM2-135M-Instruct
     """
-    path = folder or demo_model(model_id)
-    running(state_dir).admin("PUT", "/_local/hub/repos", {"id": model_id, "path": str(path.resolve()), "gated": gated})
-    click.echo(f"On the local Hub: {model_id}")
+    from vertex_vllm.cli.local_models import demo_model, put_model
 
-
-def demo_model(model_id: str) -> Path:
-    """Folder of one of the demo's models. Raises InputError for any other."""
-    from localcloud.demo_models.build import IMAGE_MODEL, TEXT_MODEL, DemoModelError, ensure
-    from localcloud.runtime import RuntimeInstallError, ensure_runtime
-
-    if model_id not in (TEXT_MODEL, IMAGE_MODEL):
+    path = folder or demo_model(model_id, click.echo)
+    if path is None:
         raise InputError(
-            f"{model_id} is none of the demo's models", where="--from", fix=f"They are: {TEXT_MODEL}, {IMAGE_MODEL}"
+            f"{model_id} is none of the demo's models",
+            where="--from",
+            fix="Name the folder that holds its files, as `huggingface-cli download --local-dir` writes them",
         )
-    with told(RuntimeInstallError, DemoModelError):
-        ensure_runtime(click.echo)
-        return ensure(click.echo)[model_id]
+    put_model(running(state_dir), model_id, path, gated=gated)
+    click.echo(f"On the local Hub: {model_id}")
 
 
 local.add_command(fault)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vertex_vllm.cli.local_state import started, state_option
+
 if TYPE_CHECKING:
     from vertex_vllm.config import Deployment
     from vertex_vllm.runs.submission import Submission
@@ -24,14 +26,29 @@ PIPELINES = ("deploy", "evaluate", "mirror", "teardown")
     "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Parameter of the pipeline; may be repeated."
 )
 @click.option("--project", help="Project id; default: the config's, then GOOGLE_CLOUD_PROJECT.")
+@click.option(
+    "--local", "on_local_cloud", is_flag=True, help="Run it on this machine: starts the local cloud where it is down."
+)
+@state_option
 @click.option("--wait", is_flag=True, help="Follow the steps; exit code 0 when the run succeeds, 1 when not.")
-def submit(config: Path, pipeline: str, assignments: tuple[str, ...], project: str | None, wait: bool) -> None:
+def submit(
+    config: Path,
+    pipeline: str,
+    assignments: tuple[str, ...],
+    project: str | None,
+    on_local_cloud: bool,
+    state_dir: Path,
+    wait: bool,
+) -> None:
     """Run a pipeline on Vertex AI Pipelines with a config's parameters.
 
     Example: vertex-vllm submit configs/llama-3.1-8b-instruct.yaml --project my-project --wait
+
+    With --local the project is one of the local cloud's, and one of the demo's models is put on its Hub.
     """
     from rich.console import Console
 
+    from vertex_vllm.cli.local_models import provide
     from vertex_vllm.cli.run_view import RunView
     from vertex_vllm.config import load_deployment
     from vertex_vllm.runs.submission import console_address
@@ -40,9 +57,14 @@ def submit(config: Path, pipeline: str, assignments: tuple[str, ...], project: s
 
     deployment = load_deployment(config)
     replaced = assigned(pipeline, assignments)
-    resource_name = send(submission(deployment, pipeline, project_of(deployment, project), replaced))
+    cloud = started(state_dir) if on_local_cloud else None
+    sent = submission(deployment, pipeline, project_of(deployment, project), replaced)
+    if cloud:
+        provide(cloud, pipeline, sent.parameters, lambda text: click.echo(text, err=True))
+    resource_name = send(sent)
     click.echo(resource_name)
-    click.echo(console_address(resource_name), err=True)
+    followed = f'eval "$(vertex-vllm local env --state {state_dir})" && vertex-vllm runs show {resource_name}'
+    click.echo(followed if cloud else console_address(resource_name), err=True)
     if not wait:
         return
     view = RunView(Console(stderr=True, highlight=False))
