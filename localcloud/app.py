@@ -36,6 +36,7 @@ SERVICE_MODULES = (
     "localcloud.vertex.models",
     "localcloud.vertex.endpoints",
     "localcloud.vertex.prediction",
+    "localcloud.vertex.jobs",
     "localcloud.pipelines.service",
     "localcloud.pipelines.schedules",
 )

@@ -16,7 +16,7 @@ def variables(state: StateDirectory, ports: Ports, *, project: str, region: str)
         **_trust(str(state.bundle)),
         **_identity(f"127.0.0.1:{ports.metadata}", str(state.gcloud)),
         **_project(project, region),
-        **_gcloud(state, project, region),
+        **_gcloud(state, ports, project, region),
     }
 
 
@@ -35,6 +35,7 @@ def _routes(ports: Ports) -> dict[str, str]:
         "HF_ENDPOINT": f"http://127.0.0.1:{ports.hub}",
         "HF_HUB_OFFLINE": "0",
         "HF_HUB_DISABLE_XET": "1",
+        "KF_PIPELINES_ENDPOINT": f"http://127.0.0.1:{ports.admin}/kfp",  # kfp.Client reads it
     }
 
 
@@ -75,7 +76,8 @@ def _project(project: str, region: str) -> dict[str, str]:
     }
 
 
-def _gcloud(state: StateDirectory, project: str, region: str) -> dict[str, str]:
+def _gcloud(state: StateDirectory, ports: Ports, project: str, region: str) -> dict[str, str]:
+    """Properties of the gcloud command line; it takes the proxy from the variables above."""
     return {
         "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": str(state.bundle),
         "CLOUDSDK_CORE_PROJECT": project,
@@ -83,4 +85,10 @@ def _gcloud(state: StateDirectory, project: str, region: str) -> dict[str, str]:
         "CLOUDSDK_COMPUTE_REGION": region,
         "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(state.access_token),
         "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+        # What it would tell or ask Google of its own accord.
+        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
+        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
+        "CLOUDSDK_SURVEY_DISABLE_PROMPTS": "1",
+        # Its name for GCE_METADATA_HOST.
+        "GCE_METADATA_ROOT": f"127.0.0.1:{ports.metadata}",
     }

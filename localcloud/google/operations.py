@@ -18,7 +18,7 @@ service = Service("google.longrunning.Operations")
 
 @service.method("GetOperation")
 def get_operation(request: Any, cloud: Cloud) -> Message:
-    return cloud.operations.get(cloud.canonical(request.name))
+    return cloud.operations.get(_name(request, cloud))
 
 
 @service.method("ListOperations")
@@ -29,17 +29,28 @@ def list_operations(request: Any, cloud: Cloud) -> Message:
 
 @service.method("DeleteOperation")
 def delete_operation(request: Any, cloud: Cloud) -> Message:
-    cloud.operations.delete(cloud.canonical(request.name))
+    cloud.operations.delete(_name(request, cloud))
     return Empty()
 
 
 @service.method("CancelOperation")
 def cancel_operation(request: Any, cloud: Cloud) -> Message:
-    cloud.operations.cancel(cloud.canonical(request.name))
+    cloud.operations.cancel(_name(request, cloud))
     return Empty()
 
 
 @service.method("WaitOperation")
 def wait_operation(request: Any, cloud: Cloud) -> Message:
     asked = request.timeout.ToTimedelta().total_seconds() if request.HasField("timeout") else _LONGEST_WAIT_SECONDS
-    return cloud.operations.wait(cloud.canonical(request.name), min(asked, _LONGEST_WAIT_SECONDS))
+    return cloud.operations.wait(_name(request, cloud), min(asked, _LONGEST_WAIT_SECONDS))
+
+
+def _name(request: Any, cloud: Cloud) -> str:
+    """An operation of a resource may be asked for as one of its location, as gcloud does; ids are unique there."""
+    name: str = cloud.canonical(request.name)
+    location, _, operation_id = name.partition("/operations/")
+    if location.count("/") == 3:
+        for operation in cloud.operations.list(location):
+            if operation.name.rpartition("/")[2] == operation_id:
+                return str(operation.name)
+    return name

@@ -102,6 +102,13 @@ def storage_layout(call: Call, backend: Backend) -> Reply:
     return Reply({"kind": "storage#storageLayout", "bucket": bucket.name, **layout})
 
 
+def managed_folders(call: Call, backend: Backend) -> Reply:
+    """There are none: nobody can make one here."""
+    with backend.database.transaction() as transaction:
+        existing_bucket(transaction, call.names["bucket"])
+    return Reply({"kind": "storage#managedFolders"})
+
+
 def service_account(call: Call, backend: Backend) -> Reply:
     number = backend.project_number(call.names["project"])
     address = f"service-{number}@gs-project-accounts.iam.gserviceaccount.com"

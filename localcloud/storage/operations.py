@@ -19,6 +19,7 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("PUT", "/b/{bucket}", buckets.update_bucket),
     ("DELETE", "/b/{bucket}", buckets.delete_bucket),
     ("GET", "/b/{bucket}/storageLayout", buckets.storage_layout),
+    ("GET", "/b/{bucket}/managedFolders", buckets.managed_folders),
     ("GET", "/projects/{project}/serviceAccount", buckets.service_account),
     ("GET", "/b/{bucket}/iam", policies.get_policy),
     ("PUT", "/b/{bucket}/iam", policies.set_policy),

@@ -1,6 +1,7 @@
 """Uploads in one request: media and multipart (cloud.google.com/storage/docs/json_api/v1/objects/insert)."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from email.message import Message
 from typing import Any
@@ -34,13 +35,15 @@ async def multipart_upload(request: Request, backend: Backend, bucket: str) -> O
     boundary = _boundary(request)
     reader = DelimitedReader(aiter(request.stream()))
     await reader.before(b"--" + boundary, _LONGEST_METADATA)
-    await reader.before(b"\r\n\r\n", _LONGEST_METADATA)
-    resource = parse_resource(await reader.before(b"\r\n--" + boundary, _LONGEST_METADATA))
-    headers = _part_headers(await reader.before(b"\r\n\r\n", _LONGEST_METADATA))
+    # gcloud ends lines with \n alone, against RFC 2046, and the service takes it.
+    line_end, _ = await _part_headers(reader)
+    part_end = line_end + b"--" + boundary
+    resource = parse_resource(await reader.before(part_end, _LONGEST_METADATA))
+    _, headers = await _part_headers(reader)
     settings = {"contentType": headers.get("content-type"), **query_settings(request), **resource}
     checksums = declared_in_resource(resource).or_else(declared_in_headers(request.headers))
     name = upload_name(request, resource)
-    body = reader.stream_before(b"\r\n--" + boundary)
+    body = reader.stream_before(part_end)
     return await store(body, request, backend, (bucket, name), settings, checksums)
 
 
@@ -113,9 +116,15 @@ def _boundary(request: Request) -> bytes:
     boundary = header.get_boundary()
     if header.get_content_maintype() != "multipart" or not boundary:
         raise invalid("A multipart upload needs Content-Type: multipart/related; boundary=...")
-    return boundary.encode()
+    # gcloud puts single quotes around it, which are part of a boundary by RFC 2045, and writes it without them.
+    return (boundary[1:-1] if re.fullmatch("'.+'", boundary) else boundary).encode()
 
 
-def _part_headers(text: bytes) -> dict[str, str]:
-    lines = [line.partition(":") for line in text.decode("latin-1").split("\r\n")]
-    return {name.strip().lower(): value.strip() for name, _, value in lines if value}
+async def _part_headers(reader: DelimitedReader) -> tuple[bytes, dict[str, str]]:
+    """How lines end, and the headers of the part whose boundary was read last."""
+    rest = await reader.before(b"\n", _LONGEST_METADATA)
+    headers = {}
+    while line := (await reader.before(b"\n", _LONGEST_METADATA)).rstrip(b"\r"):
+        name, _, value = line.decode("latin-1").partition(":")
+        headers[name.strip().lower()] = value.strip()
+    return b"\r\n" if rest.endswith(b"\r") else b"\n", headers

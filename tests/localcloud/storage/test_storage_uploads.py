@@ -51,6 +51,18 @@ def test_an_empty_object(bucket):
     assert (found.size, found.crc32c, found.download_as_bytes()) == (0, "AAAAAA==", b"")
 
 
+def test_a_multipart_body_as_gcloud_writes_it(endpoint, http, bucket):
+    """Lines end with a line feed alone, and the boundary stands between single quotes, which are none of it."""
+    data = b"one\n\ntwo\r\n"
+    body = b"--==1==\nContent-Type: application/json\n\n" + b'{"name": "object"}' + b"\n--==1==\n"
+    body += b"Content-Type: text/x-own\nContent-Transfer-Encoding: binary\n\n" + data + b"\n--==1==--"
+    headers = {"content-type": "multipart/related; boundary='==1=='"}
+    answer = http.post(upload_url(endpoint, bucket), params={"uploadType": "multipart"}, data=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    found = bucket.get_blob("object")
+    assert (found.download_as_bytes(), found.content_type) == (data, "text/x-own")
+
+
 @settings(max_examples=40, deadline=None)
 @given(parts=st.lists(st.sampled_from([b"\r\n", b"--", b"--limit", b"\r\n--limi", b"\r", b"-", b"x" * 70_000])))
 def test_bytes_that_look_like_boundaries(endpoint, http, shared_bucket, parts):

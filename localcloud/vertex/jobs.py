@@ -1,0 +1,38 @@
+"""Custom jobs: there are none here, since nothing trains; asked for, they are not found rather than unknown."""
+
+from typing import Any, NoReturn
+
+from google.cloud.aiplatform_v1beta1.types import ListCustomJobsResponse
+from google.protobuf.message import Message
+
+from localcloud.cloud import Cloud
+from localcloud.errors import ApiError
+from localcloud.services import Service
+from localcloud.vertex.names import read_location
+
+service = Service("google.cloud.aiplatform.v1beta1.JobService")
+
+
+@service.method("ListCustomJobs")
+def list_custom_jobs(request: Any, cloud: Cloud) -> Message:
+    read_location(request.parent, cloud)
+    return ListCustomJobsResponse.pb()()
+
+
+@service.method("GetCustomJob")
+def get_custom_job(request: Any, cloud: Cloud) -> NoReturn:
+    _not_found(request, cloud)
+
+
+@service.method("CancelCustomJob")
+def cancel_custom_job(request: Any, cloud: Cloud) -> NoReturn:
+    _not_found(request, cloud)
+
+
+@service.method("DeleteCustomJob")
+def delete_custom_job(request: Any, cloud: Cloud) -> NoReturn:
+    _not_found(request, cloud)
+
+
+def _not_found(request: Any, cloud: Cloud) -> NoReturn:
+    raise ApiError("NOT_FOUND", f"The CustomJob {cloud.canonical(request.name)} does not exist.")
