@@ -34,6 +34,7 @@ def teardown_run(
     from vertex_vllm.steps import step
 
     with step():
-        stays = keep_endpoint and status.state == "SUCCEEDED"
+        # Vertex AI says SUCCEEDED; so does Kubeflow Pipelines now, which said COMPLETE at first.
+        stays = keep_endpoint and status.state in ("SUCCEEDED", "COMPLETE")
         held_in = bucket or default_bucket(project, region)
         end_run(project, region, held_in, deployment, run_id, stays=stays, also_in=regions_of(fallbacks))

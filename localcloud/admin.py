@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from localcloud import permissions
 from localcloud.cloud import Cloud
@@ -22,6 +22,7 @@ from localcloud.google.artifact_registry import repository_of
 from localcloud.google.cloud_build import hold
 from localcloud.google.cloud_quotas import set_quota_limit
 from localcloud.hub import add_repo, add_token
+from localcloud.pipelines import kfp_api
 from localcloud.storage import part_requests
 
 Fields = dict[str, Any]
@@ -45,6 +46,8 @@ def create_app(cloud: Cloud, faults: Faults) -> Starlette:
             Route("/_local/hub/tokens", _put(_TOKEN, lambda fields: _put_token(cloud, fields)), methods=["PUT"]),
             Route("/_local/storage/parts", _part_requests(cloud), methods=["GET"]),
             Route("/_local/faults", _faults(faults), methods=["GET", "PUT", "DELETE"]),
+            # Not Google's, and in every cluster at another address.
+            Mount("/kfp", kfp_api.create_app(cloud)),
         ],
         exception_handlers={ApiError: _refuse},
     )

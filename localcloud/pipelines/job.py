@@ -9,6 +9,9 @@ from localcloud.pipelines.spec import TaskKind
 
 TaskPath = tuple[str, ...]
 
+# In a job's name where Vertex AI has a region: the runs of the local Kubeflow Pipelines.
+KFP_LOCATION = "kfp"
+
 
 class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -24,6 +27,8 @@ class Job(_Value):
     project: str
     create_time: str
     """RFC 3339."""
+    kfp_run_name: str = ""
+    """Display name of the run when Kubeflow Pipelines was asked for it; "" when Vertex AI was."""
     schedule_time: str = ""
     """When a schedule meant it to start, RFC 3339; "" when none made it."""
     spec: dict[str, Any]

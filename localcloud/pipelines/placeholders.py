@@ -15,7 +15,16 @@ Resolver = Callable[[dict[str, Any], str], str]
 
 
 def job_names(job: Job) -> dict[str, str]:
-    """What the placeholders of the job stand for, as on Vertex AI."""
+    """What the placeholders of the job stand for, as on Vertex AI, or as in Kubeflow, which knows three of them.
+
+    kubeflow/pipelines, `backend/src/v2/driver/resolve.go`; its `run name` is that of the Argo workflow.
+    """
+    if job.kfp_run_name:
+        return {
+            "pipeline_job_name": job.kfp_run_name,
+            "pipeline_job_resource_name": job.job_id,
+            "pipeline_job_uuid": job.job_id.partition("-")[2],
+        }
     return {
         "pipeline_job_name": job.job_id,
         "pipeline_job_resource_name": job.name,
@@ -36,14 +45,19 @@ def task_names(job: Job, path: TaskPath) -> dict[str, str]:
     }
 
 
-def substitute(value: Any, names: Mapping[str, str]) -> Any:
-    """`value`, which is JSON, with the placeholders of `names` replaced in every string; all others stay."""
+def substitute(value: Any, names: Mapping[str, str], *, whole: bool = False) -> Any:
+    """`value`, which is JSON, with the placeholders of `names` replaced in every string; all others stay.
+
+    `whole`: as in Kubeflow, a placeholder is replaced only where it is all of the string.
+    """
     if isinstance(value, str):
+        if whole and not _PLACEHOLDER.fullmatch(value):
+            return value
         return _PLACEHOLDER.sub(lambda match: names.get(match.group(1), match.group()), value)
     if isinstance(value, list):
-        return [substitute(item, names) for item in value]
+        return [substitute(item, names, whole=whole) for item in value]
     if isinstance(value, dict):
-        return {key: substitute(item, names) for key, item in value.items()}
+        return {key: substitute(item, names, whole=whole) for key, item in value.items()}
     return value
 
 

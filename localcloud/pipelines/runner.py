@@ -56,16 +56,16 @@ class KfpTasks:
         from localcloud.pipelines import kfp_local, placeholders
         from localcloud.pipelines.dag import TaskFailedError
 
-        names = placeholders.task_names(self._job, task.path)
+        names, whole = placeholders.task_names(self._job, task.path), bool(self._job.kfp_run_name)
         executors = self._job.spec["deploymentSpec"]["executors"]
         process = _TaskRun(task, self._directory, Path(self._job.log_directory), self._processes, self._events)
         outputs = kfp_local.run_task(
             task.name,
             task.spec,
             task.component,
-            placeholders.substitute(executors[task.component["executorLabel"]], names),
+            placeholders.substitute(executors[task.component["executorLabel"]], names, whole=whole),
             directory=process.outputs,
-            arguments=placeholders.substitute(dict(arguments), names),
+            arguments=placeholders.substitute(dict(arguments), names, whole=whole),
             run_process=process.run,
         )
         if outputs is None:
@@ -115,16 +115,16 @@ def run_job(job: Job, events: Events, processes: TaskProcesses) -> None:
     from localcloud.pipelines.dag import Dag
     from localcloud.pipelines.placeholders import job_names, substitute
 
-    names = job_names(job)
+    names, whole = job_names(job), bool(job.kfp_run_name)
     dag = Dag(
-        substitute(job.spec, names),
+        substitute(job.spec, names, whole=whole),
         KfpTasks(job, RunDirectory(Path(job.run_directory)), processes, events),
         events.send,
         job_name=job.name,
         fail_fast=job.fail_fast,
         is_cancelled=lambda: processes.cancelled,
     )
-    dag.run(substitute(job.parameters, names))
+    dag.run(substitute(job.parameters, names, whole=whole))
 
 
 def _watch_cancel_file(path: Path, processes: TaskProcesses) -> None:

@@ -15,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from localcloud.errors import ApiError
 from localcloud.pipelines import task_details
-from localcloud.pipelines.job import Event, Job, TaskEnded, parse_event
+from localcloud.pipelines.job import KFP_LOCATION, Event, Job, TaskEnded, parse_event
 from localcloud.pipelines.run_directory import RunDirectory
 from localcloud.pipelines.task_details import FINAL_STATES, JOB
 from localcloud.pipelines.worker import worker_environment
@@ -161,6 +161,7 @@ def _job(cloud: "Cloud", message: Any, schedule_time: str) -> Job:
         uid=task_details.uid_of(message),
         project=cloud.project_id(str(message.name).split("/")[1]),
         create_time=create_time.ToJsonString(),
+        kfp_run_name=message.display_name if f"/{KFP_LOCATION}/" in message.name else "",
         schedule_time=schedule_time,
         spec=json_format.MessageToDict(message.pipeline_spec),
         parameters=values.get("parameterValues", {}),

@@ -89,14 +89,14 @@ def list_pipeline_jobs(request: Any, cloud: Cloud) -> Message:
 
 @service.method("CancelPipelineJob")
 def cancel_pipeline_job(request: Any, cloud: Cloud) -> Message:
-    _cancel([cloud.canonical(request.name)], cloud)
+    cancel_jobs([cloud.canonical(request.name)], cloud)
     return Empty()
 
 
 @service.method("BatchCancelPipelineJobs")
 def batch_cancel_pipeline_jobs(request: Any, cloud: Cloud) -> Operation:
     names = _batch(request, cloud)
-    jobs = _cancel(names, cloud)
+    jobs = cancel_jobs(names, cloud)
     return cloud.operations.finished(
         cloud.canonical(request.parent),
         metadata=BatchCancelPipelineJobsOperationMetadata.pb()(),
@@ -106,7 +106,7 @@ def batch_cancel_pipeline_jobs(request: Any, cloud: Cloud) -> Operation:
 
 @service.method("DeletePipelineJob")
 def delete_pipeline_job(request: Any, cloud: Cloud) -> Operation:
-    job = _delete(cloud.canonical(request.name), cloud)
+    job = delete_job(cloud.canonical(request.name), cloud)
     return cloud.operations.finished(job.name, metadata=DeleteOperationMetadata.pb()(), response=Empty())
 
 
@@ -114,7 +114,7 @@ def delete_pipeline_job(request: Any, cloud: Cloud) -> Operation:
 def batch_delete_pipeline_jobs(request: Any, cloud: Cloud) -> Operation:
     names = _batch(request, cloud)
     with cloud.store.transaction():
-        jobs = [_delete(name, cloud) for name in names]
+        jobs = [delete_job(name, cloud) for name in names]
     return cloud.operations.finished(
         cloud.canonical(request.parent),
         metadata=DeleteOperationMetadata.pb()(),
@@ -126,7 +126,7 @@ def _runs(cloud: Cloud) -> PipelineRuns:
     return _RUNS.setdefault(cloud, PipelineRuns(cloud))
 
 
-def _cancel(names: Sequence[str], cloud: Cloud) -> list[Any]:
+def cancel_jobs(names: Sequence[str], cloud: Cloud) -> list[Any]:
     """All of them, or none."""
     with cloud.store.transaction():
         jobs = [_show_cancelling(name, cloud) for name in names]
@@ -143,7 +143,7 @@ def _show_cancelling(name: str, cloud: Cloud) -> Any:
     return job
 
 
-def _delete(name: str, cloud: Cloud) -> Any:
+def delete_job(name: str, cloud: Cloud) -> Any:
     with cloud.store.transaction():
         job = cloud.store.require(PIPELINE_JOBS, name)
         if job.state not in FINAL_STATES:

@@ -21,7 +21,8 @@ def worker_environment(
     return {
         **{name: daemon[name] for name in _PASSED_ON if name in daemon},
         **cloud,
-        **_project(job),
+        # A pod of Kubeflow's is told nothing of the kind.
+        **({} if job.kfp_run_name else _project(job)),
         "PATH": ":".join(search_path),
         "HOME": str(directory.home),
         "TMPDIR": str(directory.temporary),

@@ -3,8 +3,9 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from vertex_vllm.cli.local_state import started, state_option
 if TYPE_CHECKING:
     from vertex_vllm.config import Deployment
     from vertex_vllm.runs.submission import Submission
+    from vertex_vllm.runs.watching import Run
 
 PIPELINES = ("deploy", "evaluate", "mirror", "teardown")
 
@@ -30,6 +32,15 @@ PIPELINES = ("deploy", "evaluate", "mirror", "teardown")
     "--local", "on_local_cloud", is_flag=True, help="Run it on this machine: starts the local cloud where it is down."
 )
 @state_option
+@click.option(
+    "--engine",
+    type=click.Choice(("vertex", "kfp")),
+    default="vertex",
+    show_default=True,
+    help="Vertex AI Pipelines, or an open-source Kubeflow Pipelines.",
+)
+@click.option("--host", envvar="KF_PIPELINES_ENDPOINT", help="With --engine kfp: its address.")
+@click.option("--namespace", default="", help="With --engine kfp, of a multi-user Kubeflow: the profile's namespace.")
 @click.option("--wait", is_flag=True, help="Follow the steps; exit code 0 when the run succeeds, 1 when not.")
 def submit(
     config: Path,
@@ -38,9 +49,12 @@ def submit(
     project: str | None,
     on_local_cloud: bool,
     state_dir: Path,
+    engine: str,
+    host: str | None,
+    namespace: str,
     wait: bool,
 ) -> None:
-    """Run a pipeline on Vertex AI Pipelines with a config's parameters.
+    """Run a pipeline with a config's parameters, on Vertex AI Pipelines or on Kubeflow Pipelines.
 
     Example: vertex-vllm submit configs/llama-3.1-8b-instruct.yaml --project my-project --wait
 
@@ -51,9 +65,6 @@ def submit(
     from vertex_vllm.cli.local_models import provide
     from vertex_vllm.cli.run_view import RunView
     from vertex_vllm.config import load_deployment
-    from vertex_vllm.runs.submission import console_address
-    from vertex_vllm.runs.submission import submit as send
-    from vertex_vllm.runs.watching import watch
 
     deployment = load_deployment(config)
     replaced = assigned(pipeline, assignments)
@@ -61,18 +72,49 @@ def submit(
     sent = submission(deployment, pipeline, project_of(deployment, project), replaced)
     if cloud:
         provide(cloud, pipeline, sent.parameters, lambda text: click.echo(text, err=True))
-    resource_name = send(sent)
-    click.echo(resource_name)
-    followed = f'eval "$(vertex-vllm local env --state {state_dir})" && vertex-vllm runs show {resource_name}'
-    click.echo(followed if cloud else console_address(resource_name), err=True)
+    if engine == "kfp":
+        # Under --local, the variable was not there yet when the options were read.
+        found = os.environ["KF_PIPELINES_ENDPOINT"] if cloud else host
+        name, address, follow = _on_kubeflow(sent, found, namespace)
+    else:
+        name, address, follow = _on_vertex(sent)
+    if cloud and engine == "vertex":
+        address = f'eval "$(vertex-vllm local env --state {state_dir})" && vertex-vllm runs show {name}'
+    click.echo(name)
+    click.echo(address, err=True)
     if not wait:
         return
     view = RunView(Console(stderr=True, highlight=False))
     with view.shown():
-        run = watch(resource_name, view.update)
+        run = follow(view.update)
     if run.state != "SUCCEEDED":
         click.echo(f"error: {run.state}: {run.error}", err=True)
         sys.exit(1)
+
+
+Follow = Callable[[Callable[["Run"], None]], "Run"]
+
+
+def _on_vertex(sent: "Submission") -> tuple[str, str, Follow]:
+    """Starts it; its name, its page, and how to wait for its end."""
+    from vertex_vllm.runs.submission import console_address
+    from vertex_vllm.runs.submission import submit as send
+    from vertex_vllm.runs.watching import watch
+
+    name = send(sent)
+    return name, console_address(name), partial(watch, name)
+
+
+def _on_kubeflow(sent: "Submission", host: str | None, namespace: str) -> tuple[str, str, Follow]:
+    from vertex_vllm.errors import InputError
+    from vertex_vllm.runs import kfp_engine
+
+    if not host:
+        raise InputError(
+            "no Kubeflow Pipelines is named", where="--host", fix="Name its address, there or in KF_PIPELINES_ENDPOINT"
+        )
+    run_id = kfp_engine.submit(sent, host, namespace)
+    return run_id, kfp_engine.run_address(host, run_id), partial(kfp_engine.watch, run_id, sent.spec, host)
 
 
 def project_of(deployment: "Deployment", given: str | None) -> str:

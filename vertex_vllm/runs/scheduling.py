@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.google_errors import google_errors
 from vertex_vllm.runs.schedules import MAX_ACTIVE_RUNS, Change, ExistingSchedule, WantedSchedule, read_schedule
-from vertex_vllm.runs.submission import pipeline_job
+from vertex_vllm.runs.submission import ensure_artifact_bucket, pipeline_job
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform_v1 import ScheduleServiceClient
@@ -30,18 +30,11 @@ def create(wanted: WantedSchedule) -> str:
 
     Raises ServiceError.
     """
-    from google.cloud.aiplatform.utils import gcs_utils
-
     submission = replace(wanted.submission, job_id="", labels=wanted.labels)
     where = f"projects/{submission.project}/locations/{submission.region}"
+    # `create_schedule` does not, and the first run would be refused.
+    ensure_artifact_bucket(submission)
     with google_errors(_SERVICE, where):
-        # `PipelineJob.submit` does this itself, `create_schedule` does not, and the first run would be refused.
-        gcs_utils.create_gcs_bucket_for_pipeline_artifacts_if_it_does_not_exist(
-            output_artifacts_gcs_dir=submission.pipeline_root,
-            service_account=submission.service_account or None,
-            project=submission.project,
-            location=submission.region,
-        )
         try:
             schedule = pipeline_job(submission).create_schedule(
                 cron=wanted.cron,

@@ -74,6 +74,24 @@ def submit(submission: Submission) -> str:
     return str(job.resource_name)
 
 
+def ensure_artifact_bucket(submission: Submission) -> None:
+    """Makes the bucket for the runs' artifacts where there is none, as `PipelineJob.submit` does by itself.
+
+    Raises ServiceError.
+    """
+    from google.cloud.aiplatform.utils import gcs_utils
+
+    from vertex_vllm.google_errors import google_errors
+
+    with google_errors("Cloud Storage", submission.pipeline_root):
+        gcs_utils.create_gcs_bucket_for_pipeline_artifacts_if_it_does_not_exist(
+            output_artifacts_gcs_dir=submission.pipeline_root,
+            service_account=submission.service_account or None,
+            project=submission.project,
+            location=submission.region,
+        )
+
+
 def pipeline_job(submission: Submission) -> "PipelineJob":
     """The SDK's job, not submitted. Raises ValueError where the spec and the parameters do not fit."""
     from google.cloud import aiplatform

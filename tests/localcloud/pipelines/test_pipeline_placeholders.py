@@ -3,7 +3,7 @@ import json
 from kfp.local import placeholder_utils
 
 from localcloud.pipelines.job import Job, task_id
-from localcloud.pipelines.placeholders import substitute, task_names, tolerant
+from localcloud.pipelines.placeholders import job_names, substitute, task_names, tolerant
 
 JOB = Job(
     name="projects/12/locations/us-central1/pipelineJobs/run-1",
@@ -39,6 +39,20 @@ def test_the_names_of_the_job_and_of_the_task_are_the_real_ones() -> None:
 def test_only_known_names_are_substituted_at_any_depth() -> None:
     value = {"a": ["{{$.x}}-{{$.y}}", 1, None, {"b": "{{$.x}}{{$.x}} {{$}}"}]}
     assert substitute(value, {"x": "X"}) == {"a": ["X-{{$.y}}", 1, None, {"b": "XX {{$}}"}]}
+
+
+def test_in_kubeflow_a_placeholder_is_all_of_a_text_and_stands_for_a_run_s_name() -> None:
+    run = JOB.model_copy(
+        update={"name": "projects/12/locations/kfp/pipelineJobs/run-ab-cd", "kfp_run_name": "The first: run"}
+    )
+    names = {
+        "pipeline_job_name": "The first: run",
+        "pipeline_job_resource_name": "run-ab-cd",
+        "pipeline_job_uuid": "ab-cd",
+    }
+    assert job_names(run) == names
+    value = ["{{$.pipeline_job_name}}", "a {{$.pipeline_job_name}}", "{{$.pipeline_root}}"]
+    assert substitute(value, names, whole=True) == ["The first: run", *value[1:]]
 
 
 def test_an_unknown_placeholder_stays_where_kfp_local_would_fail() -> None:
