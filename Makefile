@@ -6,7 +6,7 @@ PIP_AUDIT := pip-audit==2.9.0
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check audit format compile check-compiled schema local-up local-down local-env constraints clean clean-cache
+.PHONY: help demo test test-cloud test-fast check audit format compile check-compiled schema local-up local-down local-env constraints clean clean-cache
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,10 @@ demo: $(VENV)/.ready  ## The main job on this machine: Hub → mirror → real v
 test: $(VENV)/.ready  ## All tests, also those that start real vLLM
 	@$(BIN)/python -m localcloud.runtime
 	@$(BIN)/pytest
+
+test-cloud: $(VENV)/.ready  ## The end-to-end tests on a real project: PROJECT=… BUDGET_USD=… [REGION=…]; see docs/google-cloud.md
+	@VERTEX_VLLM_TEST_PROJECT=$(PROJECT) VERTEX_VLLM_TEST_REGION=$(REGION) VERTEX_VLLM_TEST_BUDGET_USD=$(BUDGET_USD) \
+	  sh -c 'test -n "$$VERTEX_VLLM_TEST_PROJECT" || { echo "Name the project: make test-cloud PROJECT=… BUDGET_USD=…" >&2; exit 2; }; exec $(BIN)/pytest -s tests/e2e'
 
 test-fast: $(VENV)/.ready  ## The tests that start no vLLM
 	@$(BIN)/pytest -m "not vllm"

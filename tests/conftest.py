@@ -1,4 +1,4 @@
-"""One local cloud for the whole test run, started when a test first asks for it."""
+"""One local cloud for the whole test run, started when a test first asks for it; or a real project (real_cloud.py)."""
 
 import os
 import tempfile
@@ -10,18 +10,21 @@ import pytest
 
 from localcloud import daemon
 from localcloud.daemon import Connection
+from tests.real_cloud import REAL
 
 _TEMPORARY = tempfile.TemporaryDirectory(prefix="localcloud-tests-")
 _STATE_DIR = Path(_TEMPORARY.name) / "state"
 
 # Some clients read their environment when they are imported, which test modules do before any fixture runs.
-_ENVIRONMENT = daemon.plan(_STATE_DIR)
+_ENVIRONMENT = {"GOOGLE_CLOUD_PROJECT": REAL.id} if REAL else daemon.plan(_STATE_DIR)
 os.environ.update(_ENVIRONMENT)
 
 
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[Connection]:
     """A local cloud that this process's clients reach: REST and gRPC, by the environment alone."""
+    if REAL:
+        pytest.skip("on a real project there is no local cloud")
     connection = daemon.up(_STATE_DIR, lifeline=True)
     assert connection.environment == _ENVIRONMENT, "somebody took a planned port; run the tests again"
     yield connection

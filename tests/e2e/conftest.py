@@ -1,27 +1,82 @@
 """What the end-to-end tests share: the demo's models on the Hub, a secret with a token, and runs of the shipped specs.
 
-Parity: everything here has run on the local cloud only; nothing of it has been checked on Google Cloud yet.
+Every test is marked with what is known of its parity: `parity("checked on the cloud")`, `parity("not yet")` or
+`parity("local cloud only")`. `make test-cloud` runs the first two on a real project; `machine_hours` bounds what a test
+rents there.
 """
 
 import hashlib
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from google.api_core.exceptions import GoogleAPIError
 
 from localcloud.daemon import Connection
 from localcloud.demo_models import build
 from localcloud.runtime import ensure_runtime
+from tests.real_cloud import (
+    ACCELERATOR_COUNT,
+    ACCELERATOR_TYPE,
+    MACHINE_TYPE,
+    PARITY,
+    REAL,
+    RefusedError,
+    check_budget,
+)
 from vertex_vllm.cli.submit import submission
 from vertex_vllm.config import Deployment, load_deployment
+from vertex_vllm.lifecycle.teardown import teardown
 from vertex_vllm.runs.submission import Submission, submit
-from vertex_vllm.runs.watching import Run, watch
+from vertex_vllm.runs.watching import Run, cancel, watch
 
 ROOT = Path(__file__).resolve().parents[2]
-REGION = "us-central1"
+REGION = REAL.region if REAL else "us-central1"
+
+# What stands as long as tests ask it, on a real project.
+_SERVED_HOURS = 1.5
+_DEADLINE: list[float] = []
+
+
+@pytest.hookimpl(trylast=True)  # after -k and -m have taken theirs away
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Which tests run where, and whether what they may rent is within the budget: before any of them starts."""
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in ours:
+        marker = item.get_closest_marker("parity")
+        if marker is None or marker.args not in [(state,) for state in PARITY]:
+            raise pytest.UsageError(f"{item.nodeid}: mark it as parity(…), one of: {', '.join(PARITY)}")
+    if REAL is None:
+        return
+    kept = [item for item in ours if _parity(item).args != ("local cloud only",)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+    hours = sum(_parity(item).kwargs.get("machine_hours", 0.0) for item in kept)
+    hours += _SERVED_HOURS * any("served_text" in getattr(item, "fixturenames", ()) for item in kept)
+    try:
+        told = check_budget(REAL, hours)
+    except RefusedError as error:
+        raise pytest.UsageError(str(error)) from None
+    print(f"On {REAL.id} in {REAL.region}, {told}")
+    # The runs of tests that rent nothing take their time, too; nothing stays rented beyond this.
+    _DEADLINE.append(time.monotonic() + 3600 * hours)
+
+
+def _parity(item: pytest.Item) -> pytest.Mark:
+    marker = item.get_closest_marker("parity")
+    assert marker is not None
+    return marker
+
+
+def _within_the_hours(run: Run) -> None:
+    renting = any(step.name == "deploy-model" and step.state in ("RUNNING", "SUCCEEDED") for step in run.steps)
+    if renting and _DEADLINE and time.monotonic() > _DEADLINE[0]:
+        pytest.fail("the hours that the budget was computed for are over")
 
 
 @dataclass
@@ -33,21 +88,57 @@ class DemoProject:
     gated: str
     runs: list[str] = field(default_factory=list)
 
+    deployments: set[str] = field(default_factory=set)
+
     def deployment(self, name: str) -> Deployment:
-        return load_deployment(ROOT / "configs" / f"{name}.yaml")
+        configured = load_deployment(ROOT / "configs" / f"{name}.yaml")
+        return _of_the_tests(configured) if REAL else configured
 
     def submission(self, pipeline: str, deployment: Deployment, **parameters: Any) -> Submission:
         return submission(deployment, pipeline, self.id, parameters)
 
     def run(self, pipeline: str, deployment: Deployment, **parameters: Any) -> Run:
         """Submits compiled/<pipeline>.yaml with the config's parameters, some replaced, and waits for its end."""
+        self.deployments.add(deployment.name)
         name = submit(self.submission(pipeline, deployment, **parameters))
         self.runs.append(name)
-        return watch(name, lambda run: None)
+        try:
+            return watch(name, _within_the_hours)
+        except BaseException:  # Ctrl-C, too: nothing goes on that nobody watches
+            with suppress(GoogleAPIError):  # it may have ended meanwhile
+                cancel(name)
+            raise
+
+
+def _of_the_tests(deployment: Deployment) -> Deployment:
+    """Under a name that nobody's own deployment has, on the machine whose price is known."""
+    machine = {
+        "machine_type": MACHINE_TYPE,
+        "accelerator_type": ACCELERATOR_TYPE,
+        "accelerator_count": ACCELERATOR_COUNT,
+    }
+    return deployment.model_copy(
+        update={
+            "name": f"vertex-vllm-tests-{deployment.name}"[:40],
+            "serving": deployment.serving.model_copy(update=machine),
+            "google_cloud": deployment.google_cloud.model_copy(update={"region": REGION}),
+        }
+    )
 
 
 @pytest.fixture(scope="session")
-def demo_project(cloud: Connection) -> DemoProject:
+def demo_project(request: pytest.FixtureRequest) -> Iterator[DemoProject]:
+    """Whatever its tests deployed is torn down in the end, on a real project without waiting for a pipeline."""
+    project = DemoProject(REAL.id, "", "") if REAL else _local_project(request.getfixturevalue("cloud"))
+    try:
+        yield project
+    finally:
+        if REAL:
+            for deployment in sorted(project.deployments):
+                teardown(REAL.id, REAL.region, deployment)
+
+
+def _local_project(cloud: Connection) -> DemoProject:
     from google.cloud import secretmanager
 
     ensure_runtime()
@@ -95,8 +186,10 @@ def _serve(project: DemoProject, name: str) -> Served:
 def served_text(demo_project: DemoProject) -> Iterator[Served]:
     """The text model, served by real vLLM."""
     served = _serve(demo_project, "smollm2-135m-instruct")
-    yield served
-    demo_project.run("teardown", served.deployment)
+    try:
+        yield served
+    finally:
+        demo_project.run("teardown", served.deployment)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,4 @@
-"""CI on a real git history: a commit that edits one of five configs starts one run, and its end is CI's.
-
-Parity: has run on the local cloud only; nothing of it has been checked on Google Cloud yet.
-"""
+"""CI on a real git history: a commit that edits one of five configs starts one run, and its end is CI's."""
 
 import json
 import shutil
@@ -17,6 +14,8 @@ from localcloud.daemon import Connection
 from tests.vertex_vllm.cli.documented_commands import commands_in, vertex_vllm
 from vertex_vllm.config import load_deployment
 from vertex_vllm.runs.listing import list_runs
+
+pytestmark = pytest.mark.parity("local cloud only")
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "us-central1"

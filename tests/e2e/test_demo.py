@@ -11,7 +11,7 @@ import pytest
 
 from localcloud.process_table import started_with
 
-pytestmark = pytest.mark.vllm
+pytestmark = [pytest.mark.vllm, pytest.mark.parity("local cloud only")]
 
 ROOT = Path(__file__).resolve().parents[2]
 

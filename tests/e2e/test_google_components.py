@@ -1,11 +1,9 @@
-"""A pipeline of google-cloud-pipeline-components' own operators, submitted as anyone would: nothing in it is ours.
-
-Parity: local cloud only; nothing of it has been checked on Google Cloud yet.
-"""
+"""A pipeline of google-cloud-pipeline-components' own operators, submitted as anyone would: nothing in it is ours."""
 
 import uuid
 from pathlib import Path
 
+import pytest
 import yaml
 from google.cloud import aiplatform, storage
 from google_cloud_pipeline_components.types import artifact_types
@@ -21,6 +19,8 @@ from kfp import compiler, dsl
 from localcloud.daemon import Connection
 from tests.localcloud.vertex.echo_deployments import ECHO_IMAGE, ECHO_ROW
 from vertex_vllm.runs.watching import watch
+
+pytestmark = pytest.mark.parity("local cloud only")
 
 REGION = "us-central1"
 

@@ -1,7 +1,4 @@
-"""`submit --engine kfp`: the shipped specs through the real `kfp.Client`.
-
-Parity: local cloud only; nothing of it has been checked on a Kubeflow Pipelines of a cluster yet.
-"""
+"""`submit --engine kfp`: the shipped specs through the real `kfp.Client`."""
 
 import os
 from pathlib import Path
@@ -13,6 +10,8 @@ from localcloud.daemon import Connection
 from tests.e2e.test_scheduled_runs import put_model
 from tests.vertex_vllm.cli.documented_commands import commands_in, vertex_vllm
 from vertex_vllm.runs.listing import list_runs
+
+pytestmark = pytest.mark.parity("local cloud only")
 
 REGION = "us-central1"
 

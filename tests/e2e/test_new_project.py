@@ -1,13 +1,11 @@
-"""An empty project, made ready by one command, lists the pipelines and runs them.
-
-Parity: local cloud only; nothing of it has been checked on Google Cloud yet.
-"""
+"""An empty project, made ready by one command, lists the pipelines and runs them."""
 
 import subprocess
 import sys
 import uuid
 from pathlib import Path
 
+import pytest
 from google.cloud import aiplatform, storage
 from kfp.registry import RegistryClient
 
@@ -16,6 +14,8 @@ from pipelines.compile import PIPELINES
 from tests.e2e.test_scheduled_runs import put_model
 from vertex_vllm.config import default_bucket, runs_bucket
 from vertex_vllm.runs.watching import watch
+
+pytestmark = pytest.mark.parity("local cloud only")
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "us-central1"

@@ -1,13 +1,11 @@
-"""A schedule that a config asks for runs the shipped spec, twice, as time goes by.
-
-Parity: local cloud only; nothing of it has been checked on Google Cloud yet.
-"""
+"""A schedule that a config asks for runs the shipped spec, twice, as time goes by."""
 
 import json
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from google.cloud import storage
 
 from localcloud.daemon import Connection
@@ -15,6 +13,8 @@ from vertex_vllm.cli import main
 from vertex_vllm.config import default_bucket
 from vertex_vllm.runs.listing import list_runs
 from vertex_vllm.runs.scheduling import list_schedules
+
+pytestmark = pytest.mark.parity("local cloud only")
 
 REGION = "us-central1"
 PATIENCE_SECONDS = 300

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.vllm
+pytestmark = [pytest.mark.vllm, pytest.mark.parity("local cloud only")]
 
 REPO_ID = "vertex-vllm/SmolLM2-135M-Idefics3-demo"
 # What a person's shell has, and nothing of what the tests themselves were given.

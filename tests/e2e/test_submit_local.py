@@ -1,7 +1,4 @@
-"""`submit --local`: a config tried on this machine in one command.
-
-Parity: local cloud only, by its nature.
-"""
+"""`submit --local`: a config tried on this machine in one command."""
 
 import os
 import re
@@ -15,6 +12,8 @@ import pytest
 from localcloud import daemon
 from tests.e2e.test_scheduled_runs import put_model
 from tests.vertex_vllm.cli.documented_commands import vertex_vllm
+
+pytestmark = pytest.mark.parity("local cloud only")
 
 ROOT = Path(__file__).resolve().parents[2]
 

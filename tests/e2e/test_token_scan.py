@@ -9,7 +9,7 @@ from google.cloud import secretmanager
 from localcloud.daemon import Connection
 from tests.e2e.conftest import DemoProject, Served
 
-pytestmark = pytest.mark.vllm
+pytestmark = [pytest.mark.vllm, pytest.mark.parity("local cloud only")]
 
 CHUNK = 1 << 22
 

@@ -1,0 +1,66 @@
+"""What keeps `make test-cloud` honest and cheap; the real project is played by the local cloud."""
+
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from localcloud.daemon import Connection
+from tests.real_cloud import RealProject, RefusedError, ceiling_usd, check_budget, chosen
+from vertex_vllm.catalog import load_catalog
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run_pytest(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
+        cwd=ROOT,
+    )
+
+
+def test_every_end_to_end_test_says_what_is_known_of_its_parity() -> None:
+    unmarked = run_pytest("tests/e2e", "--collect-only", "-m", "not parity")
+    assert unmarked.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, unmarked.stdout
+
+
+def test_the_local_cloud_is_what_tests_run_on_unless_a_project_is_named() -> None:
+    assert chosen({}) is None
+    named = {"VERTEX_VLLM_TEST_PROJECT": "team", "VERTEX_VLLM_TEST_REGION": "", "VERTEX_VLLM_TEST_BUDGET_USD": "5"}
+    assert chosen(named) == RealProject("team", "us-central1", 5.0)
+    assert chosen({**named, "VERTEX_VLLM_TEST_BUDGET_USD": "much"}) == RealProject("team", "us-central1", None)
+
+
+def test_the_ceiling_is_the_catalogue_s_price_for_the_hours() -> None:
+    price = load_catalog().machines["g2-standard-8"].price(False)
+    assert price is not None
+    assert ceiling_usd(2.5, "us-central1") == pytest.approx(2.5 * price)
+    with pytest.raises(RefusedError, match="No price of g2-standard-8 in europe-west4"):
+        ceiling_usd(1, "europe-west4")
+
+
+@pytest.mark.parametrize("budget", [None, 0.5, -1.0, float("nan")])
+def test_without_a_budget_that_is_enough_nothing_starts(budget: float | None) -> None:
+    with pytest.raises(RefusedError, match=r"may cost|budget is"):
+        check_budget(RealProject("team", "us-central1", budget), 1.0)
+
+
+def test_the_tests_are_refused_before_one_of_them_starts() -> None:
+    answer = run_pytest("tests/e2e", VERTEX_VLLM_TEST_PROJECT="team", VERTEX_VLLM_TEST_BUDGET_USD="0.01")
+    assert answer.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "the budget is 0.01 USD" in answer.stderr + answer.stdout
+
+
+def test_a_body_runs_on_a_project_that_is_named(cloud: Connection) -> None:
+    named = {"VERTEX_VLLM_TEST_PROJECT": f"real-{uuid.uuid4().hex[:8]}", "VERTEX_VLLM_TEST_BUDGET_USD": "20"}
+    answer = run_pytest("tests/e2e/test_failures.py", "-k", "before_anything_is_made and secret", "-s", **named)
+    assert answer.returncode == 0, answer.stdout
+    assert "1 passed" in answer.stdout
+    assert f"On {named['VERTEX_VLLM_TEST_PROJECT']} in us-central1, at most 0.00 USD" in answer.stdout
