@@ -12,6 +12,7 @@ from kfp.registry import RegistryClient
 from localcloud.daemon import Connection
 from pipelines.compile import PIPELINES
 from tests.e2e.test_scheduled_runs import put_model
+from tests.vertex_vllm.cli.documented_commands import commands_in
 from vertex_vllm.config import default_bucket, runs_bucket
 from vertex_vllm.runs.watching import watch
 
@@ -80,6 +81,15 @@ def test_after_bootstrap_a_config_is_submitted_and_waited_for(cloud: Connection,
         for blob in storage.Client(project=project).list_blobs(default_bucket(project, REGION))
     }
     assert "model.safetensors" in names
+
+
+def test_the_page_s_teardowns_work(cloud: Connection, project: str) -> None:
+    config = str(ROOT / "configs" / "smollm2-135m-instruct.yaml")
+    values = {"configs/NAME.yaml": config, "PROJECT": project, "run_id=RUN": "run_id=deploy-smollm2-1"}
+    commands = commands_in("google-cloud.md", **values)
+    assert [words[words.index("--pipeline") + 1] for words in commands] == ["teardown", "teardown"]
+    for words in commands:
+        vertex_vllm(*words[1:])
 
 
 def cloud_number(project: str) -> str:

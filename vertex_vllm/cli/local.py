@@ -97,6 +97,7 @@ def hub(state_dir: Path, model_id: str, folder: Path | None, gated: bool) -> Non
 
     Example: vertex-vllm local hub HuggingFaceTB/SmolLM2-135M-Instruct
     """
+    from localcloud.demo_models.build import IMAGE_MODEL, TEXT_MODEL
     from vertex_vllm.cli.local_models import demo_model, put_model
 
     path = folder or demo_model(model_id, click.echo)
@@ -104,7 +105,7 @@ def hub(state_dir: Path, model_id: str, folder: Path | None, gated: bool) -> Non
         raise InputError(
             f"{model_id} is none of the demo's models",
             where="--from",
-            fix="Name the folder that holds its files, as `huggingface-cli download --local-dir` writes them",
+            fix=f"They are: {TEXT_MODEL}, {IMAGE_MODEL}. For another one, name the folder that holds its files",
         )
     put_model(running(state_dir), model_id, path, gated=gated)
     click.echo(f"On the local Hub: {model_id}")

@@ -7,7 +7,10 @@ import click
 
 _ROOT = Path(__file__).resolve().parents[2]
 # What a spec is made of, itself or through the image.
-_SOURCES = ("pipelines", "components", "vertex_vllm", "constraints", "pyproject.toml", "Dockerfile")
+_SOURCES = (
+    *("pipelines", "components", "vertex_vllm", "constraints"),
+    *("pyproject.toml", "Dockerfile", ".dockerignore", "README.md", "LICENSE"),
+)
 
 
 @click.command()

@@ -33,9 +33,10 @@ def submit(submission: Submission, host: str, namespace: str = "") -> str:
 
     Raises ServiceError, and InputError when nothing answers at `host`.
     """
-    ensure_artifact_bucket(submission)
     with _told(host), contextlib.redirect_stdout(sys.stderr):
-        run = _client(host, namespace).create_run_from_pipeline_package(
+        client = _client(host, namespace)
+        ensure_artifact_bucket(submission)
+        run = client.create_run_from_pipeline_package(
             str(submission.spec),
             arguments=dict(submission.parameters),
             run_name=submission.job_id,

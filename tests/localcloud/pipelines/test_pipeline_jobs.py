@@ -147,6 +147,24 @@ def test_a_failed_job_names_the_task_and_its_cause(job_of: Any, tmp_path: Path) 
         job.wait()
 
 
+@pytest.mark.parametrize(("policy", "other"), [("fast", "NOT_TRIGGERED"), ("slow", "SUCCEEDED")])
+def test_the_failure_policy_decides_what_else_is_started(job_of: Any, tmp_path: Path, policy: str, other: str) -> None:
+    job = job_of(samples.fails_first, {"path": str(tmp_path / "status.json")}, failure_policy=policy)
+    job.submit()
+    assert end_of(job).state.name == "PIPELINE_STATE_FAILED"
+    assert states_of(job)["exit-handler-1.report-environment"] == other
+    assert states_of(job)["clean-up"] == "SUCCEEDED"
+
+
+def test_a_task_s_attempts_are_told(job_of: Any, tmp_path: Path) -> None:
+    job = job_of(samples.retried, {"path": str(tmp_path / "attempts"), "attempts": 2})
+    job.submit()
+    assert end_of(job).state.name == "PIPELINE_STATE_SUCCEEDED"
+    told = tasks_of(job)["fail-until"].pipeline_task_status
+    assert [status.error.message.partition(":")[0] for status in told] == ["", "", "ConnectionError", ""]
+    assert told[-1].state.name == "SUCCEEDED"
+
+
 def test_a_cancelled_job_ends_its_task_and_still_cleans_up(job_of: Any, tmp_path: Path) -> None:
     waiting, status = tmp_path / "waiting", tmp_path / "status.json"
     job = job_of(samples.waiting, {"path": str(waiting), "status_path": str(status)})
