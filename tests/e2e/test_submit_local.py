@@ -57,7 +57,9 @@ def test_a_gated_model_of_the_demo_s_is_put_on_the_hub_with_a_token_that_opens_i
 
 @pytest.mark.vllm
 def test_the_page_s_commands_work(folder: Path) -> None:
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "local-cloud.md").read_text(), re.DOTALL)
+    # Its later sections have tests of their own.
+    page = (ROOT / "docs" / "local-cloud.md").read_text().partition("\n## ")[0]
+    blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
     answer = shell("\n".join(blocks), folder)
     assert answer.returncode == 0, answer.stderr
     assert daemon.status(folder / ".local-cloud") is None
