@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -100,6 +101,41 @@ def copy_command(
         log = ProgressLog(lambda line: click.echo(line, err=True))
         manifest = mirror_weights(model, commit, token, place, named, log, selection=selection, transfer=transfer)
     _tell(manifest, as_json)
+
+
+@mirror.command("gc")
+@click.argument("bucket", metavar="gs://BUCKET")
+@click.option(
+    "--older-than-days", "days", type=click.IntRange(0), default=7, show_default=True, help="Nothing written later."
+)
+@click.option("--delete", is_flag=True, help="Delete it; without this, it is only told.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--project", help="Project of the bucket and of the Models; default: GOOGLE_CLOUD_PROJECT.")
+def gc_command(bucket: str, days: int, delete: bool, as_json: bool, project: str | None) -> None:
+    """Find mirrors that no Model of the project serves from, and uploads that nobody went on with.
+
+    A dry run unless --delete is given. Looks at the Models of every region; those of other projects it cannot see.
+
+    Example: vertex-vllm mirror gc gs://my-bucket
+    """
+    from vertex_vllm.catalog import load_catalog
+    from vertex_vllm.mirror.garbage import find_garbage, remove_garbage
+    from vertex_vllm.storage import check_bucket_name
+
+    name = check_bucket_name(bucket.removeprefix("gs://").rstrip("/"))
+    named = named_project(project)
+    garbage = find_garbage(named, name, load_catalog().regions, timedelta(days=days))
+    if delete:
+        remove_garbage(named, name, garbage)
+    if as_json:
+        print_json(garbage)
+        return
+    for one in garbage:
+        size = f"{one.objects} objects, {_size(one.bytes).strip()}" if one.objects else "an upload under way"
+        click.echo(
+            f"{'deleted' if delete else 'unused'}   {one.uri}   {size}, {one.reason}, since {one.since:%Y-%m-%d}"
+        )
+    click.echo(f"{len(garbage)} found{'' if delete or not garbage else ': --delete removes them'}", err=True)
 
 
 def _token(hf_token_secret: str, project: str) -> str | None:

@@ -1,7 +1,7 @@
 """The sweep: what has expired, what no config stands for any more, and what a run left that ended without its handler.
 
-It goes by labels alone and touches nothing that lacks them. Each sort of thing is a `Part`; what mirrors leave in
-buckets becomes one more when `vertex_vllm.mirror.gc` brings it.
+It goes by labels alone and touches nothing that lacks them. Each sort of thing is a `Part`. What mirrors leave in
+buckets is found by `vertex_vllm.mirror.garbage`, which looks at every region's Models first.
 """
 
 import json

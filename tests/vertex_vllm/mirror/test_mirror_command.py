@@ -1,0 +1,146 @@
+"""`vertex-vllm mirror` as a person or a script runs it, and what it cleans up."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.vertex_vllm.mirror.conftest import MANIFEST, SHARDS, SMALL_STEPS, SharedModel
+from vertex_vllm.cli import main
+from vertex_vllm.errors import VertexVllmError
+from vertex_vllm.mirror import Manifest, mirror_weights
+
+
+def run(*arguments: str) -> int:
+    try:
+        main(["mirror", *arguments])
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    return 0
+
+
+def test_a_dry_run_says_what_would_be_copied_and_changes_nothing(
+    shared_model: SharedModel, project: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to = ("--to", f"gs://{shared_model.bucket}", "--project", project)
+    assert run(shared_model.id, *to, "--dry-run", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["destination"] == f"gs://{shared_model.bucket}/models/{shared_model.id}/{shared_model.commit}"
+    assert told["present"] == []
+    assert {file["path"] for file in told["missing"]} == set(shared_model.files)
+    assert list(shared_model.client.list_blobs(shared_model.bucket)) == []
+
+
+def test_a_model_is_copied_and_found_again(
+    shared_model: SharedModel, project: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = f"{shared_model.place()}/x"
+    arguments = (shared_model.id, "--to", place, "--project", project, "--connections", "2")
+    assert run(*arguments, "--json") == 0
+    out, err = capsys.readouterr()
+    shared_model.assert_published(place)
+    assert Manifest.from_json(out).uri == place
+    last = json.loads(err.splitlines()[-1])
+    assert (last["files_done"], last["bytes_copied"]) == (6, sum(map(len, shared_model.files.values())))
+    assert run(*arguments) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [place]
+    assert json.loads(err.splitlines()[0])["bytes_copied"] == 0
+    assert run(*arguments, "--dry-run") == 0
+    assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == {"present"}
+
+
+def test_patterns_choose_files_and_a_mirror_of_others_is_made_anew(shared_model: SharedModel, project: str) -> None:
+    place = shared_model.place()
+    arguments = (shared_model.id, "--to", place, "--project", project)
+    assert run(*arguments, "--include", "*.json", "--exclude", "tokenizer*") == 0
+    assert set(shared_model.objects(place)) == {"config.json", "model.safetensors.index.json", MANIFEST}
+    assert run(*arguments) == 0
+    shared_model.assert_published(place)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("no-slash", "--to", "gs://some-bucket"), "is not a model id"),
+        (("org/model", "--to", "s3://some-bucket/x"), "not a place in Cloud Storage"),
+        (("org/model", "--to", "gs://UPPER"), "is not a bucket name"),
+        (("org/model",), "Missing option '--to'"),
+        (("gc", "gs://UPPER"), "is not a bucket name"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    cloud: Any, arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*arguments, "--project", "some-project") == 2
+    err = capsys.readouterr().err
+    assert words in err
+    assert "Traceback" not in err
+
+
+def test_a_new_commit_takes_what_another_one_has(
+    faulty: Any, shared_model: SharedModel, project: str, local: Any, shards: dict[str, bytes]
+) -> None:
+    """The content network is cut off: what arrives can only have come from the bucket itself."""
+    mirror_weights(shared_model.id, shared_model.commit, None, f"{shared_model.place()}", project, transfer=SMALL_STEPS)
+    faulty.add_fault(service="content-network", kind="error", status=404, times=None)
+    place = shared_model.place()
+    seen = []
+    mirror_weights(shared_model.id, shared_model.commit, None, place, project, seen.append, transfer=SMALL_STEPS)
+    shared_model.assert_published(place)
+    assert seen[-1].bytes_present == sum(SHARDS.values())
+
+
+def abandoned(faulty: Any, model: SharedModel, project: str) -> str:
+    place = model.place()
+    faulty.add_fault(service="storage", method="PUT", query={"partNumber": "5"}, kind="error", status=403, times=None)
+    with pytest.raises(VertexVllmError, match="403"):
+        mirror_weights(
+            model.id, model.commit, None, place, project, transfer=replace(SMALL_STEPS, patience_seconds=2.0)
+        )
+    faulty.clear_faults()
+    return place
+
+
+def test_what_nobody_needs_is_told_and_deleted_on_demand(
+    faulty: Any, shared_model: SharedModel, project: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left = abandoned(faulty, shared_model, project)
+    used, unused = shared_model.place(), shared_model.place()
+    for place in (used, unused):
+        mirror_weights(shared_model.id, shared_model.commit, None, place, project, transfer=SMALL_STEPS)
+    other = shared_model.client.bucket(shared_model.bucket).blob("models/somebody/else")
+    other.upload_from_string("mine")
+    upload_model_serving_from(project, used)
+    asked = ("gc", f"gs://{shared_model.bucket}", "--project", project, "--older-than-days", "0")
+
+    assert run(*asked, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {one["uri"] for one in found if one["objects"]} == {unused}
+    uploads = {one["uri"] for one in found if not one["objects"]}
+    assert uploads
+    assert {uri.rpartition("/")[0] for uri in uploads} == {left}
+    assert run(*asked[:-2]) == 0, "by default nothing of the last week is touched"
+    assert capsys.readouterr().out == ""
+
+    assert run(*asked, "--delete") == 0
+    shared_model.assert_published(used)
+    assert shared_model.objects(unused) == {}
+    assert other.exists()
+    assert list(shared_model.client.list_blobs(shared_model.bucket, prefix=".vertex-vllm/")) == []
+    assert run(*asked) == 0
+    assert capsys.readouterr().err.endswith("0 found\n")
+
+
+def upload_model_serving_from(project: str, place: str) -> None:
+    from google.cloud import aiplatform_v1beta1 as vertex
+
+    from vertex_vllm.serving.clients import model_client
+
+    container = vertex.ModelContainerSpec(
+        image_uri="us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve:20251205_0916_RC01",
+        args=["python", "-m", "vllm.entrypoints.openai.api_server", f"--model={place}"],
+    )
+    model = vertex.Model(display_name="by hand", container_spec=container)
+    model_client("europe-west4").upload_model(parent=f"projects/{project}/locations/europe-west4", model=model).result()
