@@ -2,22 +2,27 @@
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from vertex_vllm.connections import Answer, Connections
 from vertex_vllm.errors import HubAccessError, ServiceError
 from vertex_vllm.hub.listing import HubFile
-from vertex_vllm.hub.locations import Locations
+from vertex_vllm.hub.locations import Locations, XetAddress
 from vertex_vllm.retries import TransientError, with_retries
 
 # Seconds without a byte, and seconds of trying before one read is given up.
 STALL_SECONDS = 60.0
 _PATIENCE = 600.0
 # Bytes. Long enough for the cost of a call to vanish, short enough to be still in the processor's cache when looked at.
-_PIECE = 1 << 20
+PIECE_BYTES = 1 << 20
 _MOST_REDIRECTS = 3
 
+Answered = TypeVar("Answered")
 OnPiece = Callable[[memoryview], None]
+
+
+def ignore_piece(piece: memoryview) -> None:
+    """For those who only want the whole."""
 
 
 class RepoReader:
@@ -51,6 +56,10 @@ class RepoReader:
         """How messages name a file."""
         return self._locations.where(file)
 
+    def xet_address(self, file: HubFile) -> XetAddress | None:
+        """Where the Hub's chunk store has the file, if it has. Raises as `read_into` does."""
+        return self._tried(lambda: self._locations.xet_address(file), file)
+
     def read(self, file: HubFile, start: int = 0, length: int | None = None) -> bytes:
         """`length` bytes from `start` on; by default the whole file. Raises as `read_into`."""
         wanted = file.size - start if length is None else length
@@ -60,7 +69,7 @@ class RepoReader:
         self.read_into(memoryview(data), file, start)
         return bytes(data)
 
-    def read_into(self, view: memoryview, file: HubFile, start: int, on_piece: OnPiece = lambda piece: None) -> None:
+    def read_into(self, view: memoryview, file: HubFile, start: int, on_piece: OnPiece = ignore_piece) -> None:
         """Fills `view` with the file's bytes from `start` on; `on_piece` is shown each piece once, in order.
 
         Raises HubAccessError when the Hub refuses the file, ServiceError when it could not be read for ten minutes or
@@ -69,20 +78,7 @@ class RepoReader:
         if start < 0 or start + len(view) > file.size:
             raise ValueError(f"{file.path} has no bytes {start} to {start + len(view)}")
         read = _Read(view, file, start, on_piece)
-
-        def attempt() -> None:
-            if self._connections.closed:
-                raise ServiceError("not read: others have failed", where=self.where(file))
-            try:
-                self._go_on(read)
-            except TransientError as error:
-                self._on_retry(error)
-                raise
-
-        try:
-            with_retries(attempt, seconds=self._patience)
-        except TransientError as error:
-            raise ServiceError(f"cannot be read from the Hub: {error}", where=self.where(file)) from None
+        self._tried(lambda: self._go_on(read), file)
 
     def close(self) -> None:
         """Ends the reads that are still trying, with ServiceError."""
@@ -95,6 +91,21 @@ class RepoReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _tried(self, ask: Callable[[], Answered], file: HubFile) -> Answered:
+        def attempt() -> Answered:
+            if self._connections.closed:
+                raise ServiceError("not read: others have failed", where=self.where(file))
+            try:
+                return ask()
+            except TransientError as error:
+                self._on_retry(error)
+                raise
+
+        try:
+            return with_retries(attempt, seconds=self._patience)
+        except TransientError as error:
+            raise ServiceError(f"cannot be read from the Hub: {error}", where=self.where(file)) from None
 
     def _go_on(self, read: "_Read") -> None:
         """Reads what is still missing; what a broken connection has brought stays."""
@@ -135,7 +146,7 @@ class _Read:
     def take(self, answer: Answer) -> None:
         self._check(answer)
         while not self.is_complete:
-            piece = self._view[self._have : self._have + _PIECE]
+            piece = self._view[self._have : self._have + PIECE_BYTES]
             piece = piece[: answer.read_into(piece)]
             if not piece:
                 raise TransientError("the body ends too early")

@@ -4,10 +4,12 @@ The token goes to the Hub alone. Where the Hub sends us on to, the URL itself is
 nor put into an error.
 """
 
+import re
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
@@ -22,6 +24,18 @@ from vertex_vllm.retries import RETRYABLE_STATUS, TransientError, retry_after
 _MOST_REDIRECTS = 5
 # Seconds before its end at which a signed URL is no longer used.
 _MARGIN = 60
+
+
+@dataclass(frozen=True)
+class XetAddress:
+    """A file in the Hub's chunk store."""
+
+    hash: str
+    """64 hexadecimal digits."""
+    token_url: str
+    """Where the Hub gives out tokens for the store."""
+    headers: dict[str, str] = field(repr=False)
+    """What identifies us there. Holds the Hub's token."""
 
 
 class Locations:
@@ -42,6 +56,7 @@ class Locations:
         self._connections = connections
         self._clock = clock
         self._known: dict[str, tuple[str, float]] = {}
+        self._xet_hashes: dict[str, str] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def of(self, file: HubFile) -> str:
@@ -52,6 +67,14 @@ class Locations:
                 url = self._follow(file)
                 self._known[file.path] = url, signed_until(url) - _MARGIN
             return url
+
+    def xet_address(self, file: HubFile) -> XetAddress | None:
+        """Where the chunk store has the file; None when it has not. Raises as `of` does."""
+        self.of(file)
+        if not (digest := self._xet_hashes.get(file.path, "")):
+            return None
+        token_url = f"{self._endpoint}/api/models/{self.model_id}/xet-read-token/{self.commit}"
+        return XetAddress(digest, token_url, self.headers(token_url))
 
     def forget(self, file: HubFile, url: str) -> None:
         """`url` is no good any more: the Hub is asked for another one, unless somebody has done so already."""
@@ -83,6 +106,8 @@ class Locations:
             with self._connections.request("HEAD", url, self.headers(url)) as answer:
                 if answer.status >= 400:
                     raise self.refused(answer.status, answer.headers, url, file)
+                if re.fullmatch(r"[0-9a-f]{64}", digest := answer.headers.get("X-Xet-Hash", "")):
+                    self._xet_hashes[file.path] = digest
                 if "Location" not in answer.headers:
                     return url
                 url = urljoin(url, answer.headers["Location"])

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from vertex_vllm.errors import MirrorError
-from vertex_vllm.hub.download import RepoReader
 from vertex_vllm.hub.listing import HubFile
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.checksums import as_base64, combine_crc32c, differs, extend_crc32c
@@ -24,6 +23,7 @@ from vertex_vllm.mirror.progress import FileMeter
 from vertex_vllm.mirror.sha256 import RunningHash, sha256
 from vertex_vllm.mirror.transfer import Transfer
 from vertex_vllm.mirror.window import Buffers, Part, Window, parts_of
+from vertex_vllm.mirror.xet import FileReader
 
 # How often a file is read from its start when what arrives is not what is listed, and begun when its upload vanishes.
 _PASSES = 3
@@ -33,7 +33,7 @@ _UPLOADS = 3
 class LargeFiles:
     """Copies large files of one model, one after another; they share threads, memory and connections."""
 
-    def __init__(self, reader: RepoReader, bucket: MirrorBucket, transfer: Transfer, threads: Executor) -> None:
+    def __init__(self, reader: FileReader, bucket: MirrorBucket, transfer: Transfer, threads: Executor) -> None:
         """`threads` runs 2 × `transfer.connections` at once. The reader and the bucket tell `limit` of throttling."""
         self._reader, self._bucket, self._transfer, self._threads = reader, bucket, transfer, threads
         self._buffers = Buffers()

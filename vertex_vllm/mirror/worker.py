@@ -23,6 +23,7 @@ from vertex_vllm.hub.listing import HubFile
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.job import Job
 from vertex_vllm.mirror.large_files import LargeFiles
+from vertex_vllm.mirror.xet import XetReader
 from vertex_vllm.retries import TransientError
 
 # Seconds between two events about bytes.
@@ -115,7 +116,8 @@ def _large_files(job: Job, events: _Events) -> Iterator[LargeFiles]:
             patience_seconds=transfer.patience_seconds,
             on_retry=on_retry,
         )
-        large_files = LargeFiles(reader, bucket, transfer, threads)
+        source = XetReader(reader, transfer.stall_seconds) if transfer.transport == "xet" else reader
+        large_files = LargeFiles(source, bucket, transfer, threads)
         yield large_files
 
 
