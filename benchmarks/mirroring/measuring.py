@@ -18,6 +18,8 @@ class Measured:
     """User and system, of the program and all children that it waited for."""
     peak_rss_bytes: int
     """Resident memory, summed over the processes at each moment; what they share counts in each."""
+    largest_rss_bytes: int
+    """Most that a single process held, by the kernel's own account."""
     disk_bytes: int
     """Most that lay in the folder given to it."""
     output: str
@@ -38,17 +40,18 @@ def measure(commands: Sequence[Sequence[str]], environment: Mapping[str, str], f
         ]
         sampler = _Sampler([process.pid for process in processes], folder)
         sampler.start()
-        cpu, failed = 0.0, False
+        cpu, largest, failed = 0.0, 0, False
         for process in processes:
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             failed |= process.returncode != 0
             cpu += usage.ru_utime + usage.ru_stime
+            largest = max(largest, usage.ru_maxrss * 1024)
     seconds = time.monotonic() - begun
     sampler.stop()
     output = (log.read_text(errors="replace")[-2000:] or "no output") if failed else ""
     log.unlink()
-    return Measured(seconds, cpu, sampler.peak_rss, sampler.peak_disk, output)
+    return Measured(seconds, cpu, sampler.peak_rss, largest, sampler.peak_disk, output)
 
 
 class _Sampler(threading.Thread):
