@@ -1,6 +1,5 @@
 """`vertex-vllm mirror MODEL --to gs://…` and `vertex-vllm mirror gc`"""
 
-import os
 import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -141,11 +140,11 @@ def gc_command(bucket: str, days: int, delete: bool, as_json: bool, project: str
 def _token(hf_token_secret: str, project: str) -> str | None:
     from vertex_vllm.config import secret_version_name
     from vertex_vllm.hub import hub_token
-    from vertex_vllm.hub.token import checked_token
+    from vertex_vllm.hub.token import own_token
 
     if hf_token_secret:
         return hub_token(secret_version_name(hf_token_secret, project))
-    return checked_token(os.environ.get("HF_TOKEN", "").strip() or None)
+    return own_token()
 
 
 def _parse_target(target: str) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """The Hub's token: where it is read, and what may not be sent as one."""
 
+import os
 import re
 
 from vertex_vllm.errors import TokenInvalidError, TokenMissingError
@@ -10,7 +11,7 @@ from vertex_vllm.secrets import read_secret
 def hub_token(hf_token_secret: str) -> str | None:
     """The token in the secret version `projects/P/secrets/S/versions/V`, without white space; None for "" (anonymous).
 
-    The one place where a token is read. Raises TokenMissingError when there is only white space in the secret,
+    The one place where a pipeline reads a token. Raises TokenMissingError when there is only white space in the secret,
     TokenInvalidError when it cannot be a token, SecretAccessError and ServiceError as `read_secret` does.
     """
     if not hf_token_secret:
@@ -24,6 +25,11 @@ def hub_token(hf_token_secret: str) -> str | None:
             fix="Add a version that holds the token: gcloud secrets versions add.",
         )
     return checked_token(token)
+
+
+def own_token() -> str | None:
+    """The token that somebody at a terminal has in HF_TOKEN; None where it is empty. Raises TokenInvalidError."""
+    return checked_token(os.environ.get("HF_TOKEN", "").strip() or None)
 
 
 def checked_token(token: str | None) -> str | None:

@@ -4,7 +4,7 @@ import pytest
 
 from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.listing import HubFile
-from vertex_vllm.mirror.selection import select_files
+from vertex_vllm.mirror.selection import Selection, select_files
 
 INDEX = "model.safetensors.index.json"
 TOKENIZER = ["special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"]
@@ -23,6 +23,25 @@ REPOSITORIES = {
         ["config.json", "generation_config.json", INDEX, *shards(4), *TOKENIZER],
         [*PAPERS, *ORIGINAL],
     ),
+    "Llama-3.1-70B-Instruct": (
+        shards(30),
+        ["config.json", "generation_config.json", INDEX, *shards(30), *TOKENIZER],
+        [*PAPERS, *(f"original/consolidated.{part:02}.pth" for part in range(8)), *ORIGINAL[1:]],
+    ),
+    "Llama-3.1-405B-Instruct, the originals in two ways": (
+        shards(191),
+        ["config.json", "generation_config.json", INDEX, *shards(191), *TOKENIZER],
+        [
+            *PAPERS,
+            *(f"original/mp{ways}/consolidated.{part:02}.pth" for ways in (8, 16) for part in range(ways)),
+            *(f"original/mp{ways}/{name}" for ways in (8, 16) for name in ("params.json", "tokenizer.model")),
+        ],
+    ),
+    "Llama-3.2-3B-Instruct": (
+        shards(2),
+        ["config.json", "generation_config.json", INDEX, *shards(2), *TOKENIZER],
+        [*PAPERS, *ORIGINAL],
+    ),
     "Llama-3.2-1B, one file without an index": (
         [],
         ["config.json", "generation_config.json", "model.safetensors", *TOKENIZER],
@@ -32,6 +51,33 @@ REPOSITORIES = {
         shards(5),
         ["chat_template.json", "config.json", INDEX, *shards(5), "preprocessor_config.json", *TOKENIZER],
         [*PAPERS, *ORIGINAL],
+    ),
+    "Llama-3.2-90B-Vision-Instruct": (
+        shards(37),
+        [
+            "chat_template.json",
+            "config.json",
+            "generation_config.json",
+            INDEX,
+            *shards(37),
+            "preprocessor_config.json",
+            *TOKENIZER,
+        ],
+        [*PAPERS, *(f"original/consolidated.{part:02}.pth" for part in range(8)), *ORIGINAL[1:]],
+    ),
+    "Qwen2.5-7B-Instruct": (
+        shards(4),
+        [
+            "config.json",
+            "generation_config.json",
+            "merges.txt",
+            INDEX,
+            *shards(4),
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "vocab.json",
+        ],
+        [".gitattributes", "LICENSE", "README.md"],
     ),
     "Mistral-7B-Instruct-v0.3, weights twice": (
         shards(3),
@@ -94,6 +140,28 @@ def listing(paths: list[str]) -> list[HubFile]:
 def test_the_right_files_only(name: str) -> None:
     indexed, wanted, unwanted = REPOSITORIES[name]
     assert [file.path for file in select_files(listing(wanted + unwanted), indexed)] == sorted(wanted)
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "wanted"),
+    [
+        (("*.json",), (), ["config.json", INDEX, "original/params.json", "tokenizer.json"]),
+        (("original/*",), (), ["original/params.json"]),
+        ((), ("tokenizer*", "*-00002-*"), ["config.json", shards(2)[0], INDEX]),
+        (("*",), ("*.safetensors", "original/*"), ["README.md", "config.json", INDEX, "tokenizer.json"]),
+    ],
+)
+def test_patterns_override_what_is_chosen(
+    include: tuple[str, ...], exclude: tuple[str, ...], wanted: list[str]
+) -> None:
+    files = listing(["README.md", "config.json", INDEX, "original/params.json", *shards(2), "tokenizer.json"])
+    chosen = select_files(files, shards(2), Selection(include, exclude))
+    assert [file.path for file in chosen] == sorted(wanted)
+
+
+def test_patterns_that_match_nothing_are_refused() -> None:
+    with pytest.raises(PlanError, match="no file of the repository is selected"):
+        select_files(listing(["config.json", "model.safetensors"]), [], Selection(("*.gguf",)))
 
 
 @pytest.mark.parametrize(
