@@ -1,17 +1,38 @@
-"""The exit handler's decision, apart from any pipeline."""
+"""The exit handler's decision, apart from any pipeline: what a run made stays or goes by how the run ended."""
 
 import pytest
+from google.cloud import storage
 from kfp import dsl
 
 from components.teardown_run import teardown_run
+from localcloud.daemon import Connection
+from vertex_vllm.config import default_bucket
+from vertex_vllm.serving.clients import endpoint_client
+
+REGION = "us-central1"
 
 
-@pytest.mark.parametrize("state", ["SUCCEEDED", "COMPLETE"])
-def test_an_endpoint_that_is_to_stay_stays_whatever_the_engine_calls_success(
-    monkeypatch: pytest.MonkeyPatch, state: str
+@pytest.mark.parametrize(
+    ("state", "left"),
+    # What Kubeflow Pipelines has called success at first, too.
+    [("SUCCEEDED", 1), ("COMPLETE", 1), ("FAILED", 0), ("CANCELLED", 0)],
+)
+def test_an_endpoint_that_is_to_stay_stays_when_the_run_has_succeeded(
+    cloud: Connection, project: str, state: str, left: int
 ) -> None:
-    # Whoever asked Google anything would fail: there is nobody at this address.
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("GCE_METADATA_HOST", "127.0.0.1:9")
-    status = dsl.PipelineTaskFinalStatus(state, "projects/p/locations/r/pipelineJobs/j", "exit-handler-1", 0, "")
-    teardown_run.python_func("project", "us-central1", [], "deployment", "run", True, status)
+    storage.Client(project=project).create_bucket(default_bucket(project, REGION), location=REGION)
+    client, parent = endpoint_client(REGION), f"projects/{project}/locations/{REGION}"
+    labels = {"managed-by": "vertex-vllm", "vertex-vllm-deployment": "small", "vertex-vllm-run": "run-1"}
+    client.create_endpoint(parent=parent, endpoint={"display_name": "small", "labels": labels}).result()
+    status = dsl.PipelineTaskFinalStatus(state, f"{parent}/pipelineJobs/run-1", "exit-handler-1", 0, "")
+    teardown_run.python_func(
+        project=project,
+        region=REGION,
+        fallbacks=[],
+        bucket="",
+        deployment="small",
+        run_id="run-1",
+        keep_endpoint=True,
+        status=status,
+    )
+    assert len(list(client.list_endpoints(parent=parent))) == left
