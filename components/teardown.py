@@ -6,18 +6,20 @@ from components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
-def teardown(project: str, region: str, deployment: str, run_id: str, delete_prefix: str) -> None:
+def teardown(project: str, region: str, fallbacks: list, deployment: str, run_id: str, delete_prefix: str) -> None:
     """Find endpoints and models by their labels and delete them; what is already gone counts as deleted.
 
     Args:
         project: Project id.
         region: Region of the resources.
+        fallbacks: REGION/MACHINE_TYPE that may have been taken instead.
         deployment: Name of the deployment.
         run_id: Name of the pipeline job whose resources go; empty: all of the deployment's.
         delete_prefix: gs:// prefix that is deleted too; empty: none.
     """
+    from vertex_vllm.config.names import regions_of
     from vertex_vllm.lifecycle.teardown import teardown
     from vertex_vllm.steps import step
 
     with step():
-        teardown(project, region, deployment, run_id, delete_prefix)
+        teardown(project, region, deployment, run_id, delete_prefix, also_in=regions_of(fallbacks))

@@ -10,6 +10,7 @@ def teardown(
     project: str,
     deployment: str,
     region: str = "us-central1",
+    fallbacks: list = [],
     run_id: str = "",
     delete_prefix: str = "",
 ) -> None:
@@ -19,9 +20,15 @@ def teardown(
         project: Project id.
         deployment: Name of the deployment, on everything it makes.
         region: Region of endpoint, model and bucket.
+        fallbacks: REGION/MACHINE_TYPE to take, in this order, when the machine is out of stock.
         run_id: Pipeline job whose endpoint and model go; empty: all of the deployment's.
         delete_prefix: gs:// prefix that is deleted too, weights for example; empty: none.
     """
     teardown_step(
-        project=project, region=region, deployment=deployment, run_id=run_id, delete_prefix=delete_prefix
+        project=project,
+        region=region,
+        fallbacks=fallbacks,
+        deployment=deployment,
+        run_id=run_id,
+        delete_prefix=delete_prefix,
     ).set_caching_options(False)

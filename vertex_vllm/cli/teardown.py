@@ -3,16 +3,19 @@
 import click
 
 from vertex_vllm.cli.json_output import print_json
-from vertex_vllm.cli.place import named_project, place_options
+from vertex_vllm.cli.place import named_project, named_regions, regions_option
 
 
 @click.command()
 @click.argument("deployment")
-@place_options
+@click.option("--project", help="Project id; default: GOOGLE_CLOUD_PROJECT.")
+@regions_option
 @click.option("--run", "run_id", default="", help="Only what this run made.")
 @click.option("--delete-prefix", default="", help="gs:// prefix that is deleted too, weights for example.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def teardown(deployment: str, project: str | None, region: str, run_id: str, delete_prefix: str, as_json: bool) -> None:
+def teardown(
+    deployment: str, project: str | None, regions: tuple[str, ...], run_id: str, delete_prefix: str, as_json: bool
+) -> None:
     """Remove the endpoints and models of DEPLOYMENT, live or not, found by their labels; the config is not needed.
 
     What the teardown pipeline does, from here. Exit code 1 when something is still there in the end. May be repeated,
@@ -20,10 +23,10 @@ def teardown(deployment: str, project: str | None, region: str, run_id: str, del
 
     Example: vertex-vllm teardown llama-3-1-8b-instruct --project my-project
     """
-    from vertex_vllm.lifecycle.selection import Scope
-    from vertex_vllm.lifecycle.teardown import remove, require_gone
+    from vertex_vllm.lifecycle.teardown import remove_everywhere, require_gone
 
-    report = remove(Scope(named_project(project), region, deployment, run_id), delete_prefix)
+    places = named_regions(regions)
+    report = remove_everywhere(named_project(project), places, deployment, run_id, delete_prefix)
     if as_json:
         print_json(report)
     else:
@@ -32,5 +35,5 @@ def teardown(deployment: str, project: str | None, region: str, run_id: str, del
         for name in report.kept:
             click.echo(f"kept: {name}", err=True)
         if not report.removed and not report.remaining:
-            click.echo(f"nothing of {deployment} in {region}", err=True)
+            click.echo(f"nothing of {deployment} in {', '.join(regions) or 'any region'}", err=True)
     require_gone(report)

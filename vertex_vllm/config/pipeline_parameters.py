@@ -98,7 +98,7 @@ _PIPELINES: dict[str, tuple[str | Parameter, ...]] = {
         "owner",
     ),
     "evaluate": ("project", "deployment", _ENDPOINT, _CHAT, *_EVALUATION),
-    "teardown": ("project", "deployment", "region", _RUN_ID, _DELETE_PREFIX),
+    "teardown": ("project", "deployment", "region", "fallbacks", _RUN_ID, _DELETE_PREFIX),
     "sweep": ("project", *_SWEEP),
 }
 

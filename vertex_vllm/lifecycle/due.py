@@ -1,6 +1,6 @@
 """What a sweep removes: one rule, from labels and the states of runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,7 @@ ENDED_BADLY = frozenset({"FAILED", "CANCELLED"})
 
 @dataclass(frozen=True)
 class Runs:
-    """The pipeline jobs of a region."""
+    """The pipeline jobs of a project."""
 
     states: Mapping[str, str]
     """Run, as resources are labelled with it → its state."""
@@ -55,6 +55,16 @@ class Due:
                 return Verdict(False, f"another run of {marks.deployment} is going on")
             return Verdict(True, f"left by run {marks.run}, which is {state}")
         return Verdict(False, f"of run {marks.run}, which is {state}")
+
+
+def joined(parts: Iterable[Runs]) -> Runs:
+    """Those of several regions: a run out of stock in its own makes what it makes in another."""
+    states: dict[str, str] = {}
+    busy: frozenset[str] = frozenset()
+    for part in parts:
+        states |= part.states
+        busy |= part.busy
+    return Runs(states, busy)
 
 
 def look_at_runs(project: str, region: str) -> Runs:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from vertex_vllm.catalog.prices import Replicas
@@ -57,50 +57,52 @@ def holdings(project: str, regions: Sequence[str]) -> Holdings:
     buckets = _buckets(project, regions)
     with ThreadPoolExecutor(_REGIONS_AT_ONCE) as pool:
         answers = list(pool.map(lambda region: _in_region(project, region), regions))
-    found = [holding for answer in answers if isinstance(answer, list) for holding in answer]
-    failed = zip(regions, answers, strict=True)
-    unreachable = {region: answer for region, answer in failed if isinstance(answer, str)}
+    answered = [answer for answer in answers if not isinstance(answer, str)]
+    unreachable = {region: answer for region, answer in zip(regions, answers, strict=True) if isinstance(answer, str)}
+    # A run that was out of stock in its own region made what it made in another.
+    makers = {label_value(run.id): run.service_account for _, runs in answered for run in runs}
+    found = [replace(each, made_by=makers.get(each.marks.run, "")) for holdings, _ in answered for each in holdings]
     kinds = ("endpoint", "run", "bucket", "schedule", "model")
     ordered = sorted([*found, *buckets], key=lambda each: (kinds.index(each.kind), each.marks.deployment, each.name))
     return Holdings(tuple(ordered), unreachable)
 
 
-def _in_region(project: str, region: str) -> list[Holding] | str:
+def _in_region(project: str, region: str) -> tuple[list[Holding], tuple[RunSummary, ...]] | str:
+    """What is there and all runs, ended ones too; or why nobody knows."""
     try:
         with service_errors(f"Listing what is in {region}", ServiceError):
             runs = list_runs(project, region)
-            made_by = {label_value(run.id): run.service_account for run in runs}
-            return [
-                *_endpoints(project, region, made_by),
+            held = [
+                *_endpoints(project, region),
                 *(_run(run, region) for run in runs if run.state not in ENDED),
-                *_models(project, region, made_by),
+                *_models(project, region),
                 *(_schedule(schedule, region) for schedule in list_schedules(project, region)),
             ]
+            return held, runs
     except VertexVllmError as error:
         return str(error)
 
 
-def _endpoints(project: str, region: str, made_by: dict[str, str]) -> Iterator[Holding]:
+def _endpoints(project: str, region: str) -> Iterator[Holding]:
     for endpoint in every_endpoint(endpoint_client(region), project, region):
         marks = Marks.of(endpoint.labels)
         for row in served_on(endpoint):
-            maker = made_by.get(marks.run, "")
-            yield Holding("endpoint", row.endpoint, region, marks, row.stage, row.since, row.replicas, maker)
+            yield Holding("endpoint", row.endpoint, region, marks, row.stage, row.since, row.replicas)
 
 
-def _models(project: str, region: str, made_by: dict[str, str]) -> Iterator[Holding]:
+def _models(project: str, region: str) -> Iterator[Holding]:
     client = model_client(region)
     for model in every_model(client, project, region):
         name = ResourceName.parse(model.name, "models").unversioned
         for version in model_versions(client, name):
             marks = Marks.of(version.labels)
             full_name, since = str(name.with_version(version.version_id)), version.version_create_time
-            yield Holding("model", full_name, region, marks, "", since, made_by=made_by.get(marks.run, ""))
+            yield Holding("model", full_name, region, marks, "", since)
 
 
 def _run(run: RunSummary, region: str) -> Holding:
-    marks = Marks(run.deployment, run.id, run.config_hash, "", None, keep=False)
-    return Holding("run", run.name, region, marks, run.state, run.created, made_by=run.service_account)
+    marks = Marks(run.deployment, label_value(run.id), run.config_hash, "", None, keep=False)
+    return Holding("run", run.name, region, marks, run.state, run.created)
 
 
 def _schedule(schedule: ExistingSchedule, region: str) -> Holding:

@@ -1,21 +1,23 @@
 """The sweep: what has expired, what no config stands for any more, and what a run left that ended without its handler.
 
-It goes by labels alone and touches nothing that lacks them. Each sort of thing is a `Part`. What mirrors leave in
-buckets is found by `vertex_vllm.mirror.garbage`, which looks at every region's Models first.
+It goes by labels alone and touches nothing that lacks them. Each sort of thing is a `Part`.
 """
 
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.catalog.prices import HourlyPrice, hourly_price
 from vertex_vllm.errors import TeardownError, VertexVllmError
-from vertex_vllm.lifecycle.due import Due, look_at_runs
+from vertex_vllm.google_errors import google_errors
+from vertex_vllm.lifecycle.due import Due, Runs, joined, look_at_runs
 from vertex_vllm.lifecycle.inventory import inventory
+from vertex_vllm.lifecycle.ownership import KEEP_LABEL, MANAGED_BY
 from vertex_vllm.lifecycle.selection import select
 from vertex_vllm.lifecycle.teardown import DEADLINE_SECONDS, remove_selected
+from vertex_vllm.mirror.garbage import find_garbage, remove_garbage
 from vertex_vllm.runs import scheduling
 from vertex_vllm.runs.schedules import PROJECT
 from vertex_vllm.serving.clients import service_errors
@@ -33,6 +35,8 @@ class Order:
     """Those that have a config; empty: nothing is an orphan."""
     dry_run: bool
     deadline: Deadline
+    runs: Runs
+    """Of all the regions that are swept."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Finding:
 Part = Callable[[Order], Iterator[Finding]]
 
 FREE = HourlyPrice(0.0, 0.0)
+UNUSED = timedelta(days=30)
+"""So long may weights wait for their next deployment: mirrored again they cost time, and kept they cost by the byte."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +107,10 @@ def sweep(
     """
     deadline = Deadline(deadline_seconds)
     findings: list[Finding] = []
-    failures: list[str] = []
+    runs, failures = _runs(project, regions)
     for done, region in enumerate(regions):
         share = deadline.share(len(regions) - done)
-        order = Order(project, region, now or datetime.now(UTC), frozenset(deployments), dry_run, share)
+        order = Order(project, region, now or datetime.now(UTC), frozenset(deployments), dry_run, share, runs)
         for part in parts or PARTS:
             try:
                 findings += part(order)
@@ -123,8 +129,7 @@ def sweep_vertex(order: Order) -> Iterator[Finding]:
     """Endpoints with what is deployed on them, then model versions."""
     with service_errors(f"Sweeping {order.region}", TeardownError):
         prices = _prices(order.project, order.region)
-        runs = look_at_runs(order.project, order.region)
-        rule = Due(order.project, order.region, order.now, order.deployments, runs)
+        rule = Due(order.project, order.region, order.now, order.deployments, order.runs)
         due = select(rule).doomed
         still_there: dict[str, str] = {}
         if due and not order.dry_run:
@@ -146,8 +151,38 @@ def sweep_schedules(order: Order) -> Iterator[Finding]:
         yield Finding(schedule.resource_name, f"no config is named {schedule.deployment}", FREE)
 
 
-PARTS: tuple[Part, ...] = (sweep_schedules, sweep_vertex)
-"""Schedules first: one that fires between the two would begin a run."""
+def sweep_buckets(order: Order) -> Iterator[Finding]:
+    """Mirrors that no Model of any region has been served from for long, and uploads that nobody went on with."""
+    from google.cloud.storage import Client
+
+    with google_errors("Cloud Storage", f"project {order.project}"):
+        buckets = [
+            bucket.name
+            for bucket in Client(project=order.project).list_buckets(project=order.project)
+            if bucket.labels.get("managed-by") == MANAGED_BY and KEEP_LABEL not in bucket.labels
+            if str(bucket.location).lower() == order.region
+        ]
+    for name in buckets:
+        garbage = find_garbage(order.project, name, load_catalog().regions, UNUSED)
+        if not order.dry_run:
+            remove_garbage(order.project, name, garbage)
+        for each in garbage:
+            yield Finding(each.uri, f"{each.reason}, since {each.since:%Y-%m-%d}", None)
+
+
+PARTS: tuple[Part, ...] = (sweep_schedules, sweep_vertex, sweep_buckets)
+"""Schedules first: one that fires between two others would begin a run. Weights after the Models that name them."""
+
+
+def _runs(project: str, regions: Sequence[str]) -> tuple[Runs, list[str]]:
+    """The runs of all regions, and the regions whose runs nobody knows: nothing there is taken for dead."""
+    known, failures = [], []
+    for region in regions:
+        try:
+            known.append(look_at_runs(project, region))
+        except VertexVllmError as error:
+            failures.append(f"{region}: {error}")
+    return joined(known), failures
 
 
 def _prices(project: str, region: str) -> dict[str, HourlyPrice | None]:

@@ -55,11 +55,35 @@ def teardown(
     (`gs://bucket/path`) deletes the objects under it. Goes on past what cannot be removed. Raises TeardownError listing
     what is still there in the end, InputError for a malformed prefix.
     """
-    report = remove(Scope(project, region, deployment, run_id), delete_prefix, deadline_seconds)
-    for other in dict.fromkeys(also_in):
-        if other != region:
-            report = report.joined(remove(Scope(project, other, deployment, run_id), "", deadline_seconds))
+    report = remove_everywhere(project, (region, *also_in), deployment, run_id, delete_prefix, deadline_seconds)
     require_gone(report)
+    return report
+
+
+def remove_everywhere(
+    project: str,
+    regions: Sequence[str],
+    deployment: str,
+    run_id: str = "",
+    delete_prefix: str = "",
+    deadline_seconds: float = DEADLINE_SECONDS,
+) -> TeardownReport:
+    """As `teardown`, in each of the regions, but tells of what remains instead of raising it.
+
+    A region that cannot be asked is told among what remains, and does not keep the others. `deadline_seconds` are for
+    all of them.
+    """
+    if delete_prefix:
+        split_prefix(delete_prefix)
+    deadline, places = Deadline(deadline_seconds), tuple(dict.fromkeys(regions))
+    report = TeardownReport((), (), ())
+    for done, region in enumerate(places):
+        prefix = "" if done else delete_prefix
+        share = deadline.left / (len(places) - done)
+        try:
+            report = report.joined(remove(Scope(project, region, deployment, run_id), prefix, share))
+        except TeardownError as error:
+            report = report.joined(TeardownReport((), (), (f"{region}: {error}",)))
     return report
 
 

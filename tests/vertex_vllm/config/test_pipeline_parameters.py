@@ -81,7 +81,7 @@ def test_deploy_is_given_every_field_and_what_belongs_to_the_project_spelt_out()
             "evaluate",
             "project deployment concurrency min_exact_match max_p95_time_to_first_token_seconds min_tokens_per_second",
         ),
-        ("teardown", "project deployment region"),
+        ("teardown", "project deployment region fallbacks"),
     ],
 )
 def test_the_other_pipelines_are_given_the_same_values_where_they_ask(pipeline: str, names: str) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from vertex_vllm.lifecycle.due import Due, Runs
+from vertex_vllm.lifecycle.due import Due, Runs, joined
 from vertex_vllm.lifecycle.ownership import EXPIRES_LABEL, KEEP_LABEL, Owner
 from vertex_vllm.lifecycle.selection import Verdict
 
@@ -72,3 +72,8 @@ def test_what_was_promoted_outlives_its_run_but_not_its_time() -> None:
 def test_what_a_dead_run_left_stays_while_another_run_may_count_on_it() -> None:
     assert verdict(made("bad"), busy=frozenset({"llama"})) == Verdict(False, "another run of llama is going on")
     assert verdict(made("bad"), busy=frozenset({"qwen"})).goes
+
+
+def test_runs_of_several_regions_are_known_together() -> None:
+    parts = [Runs({"a": "FAILED"}, frozenset({"llama"})), Runs({"b": "RUNNING"}, frozenset({"qwen"}))]
+    assert joined(parts) == Runs({"a": "FAILED", "b": "RUNNING"}, frozenset({"llama", "qwen"}))

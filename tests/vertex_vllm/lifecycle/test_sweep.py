@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.cloud import storage
 
 from tests.vertex_vllm.cli.test_endpoints_command import submit_run
 from tests.vertex_vllm.conftest import LocalCloud
@@ -13,10 +14,13 @@ from tests.vertex_vllm.lifecycle.test_teardown import deploying, names, unlabell
 from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Vertex
 from vertex_vllm.catalog.prices import HourlyPrice
 from vertex_vllm.errors import TeardownError
+from vertex_vllm.hub.access import check_access
 from vertex_vllm.lifecycle.ownership import KEEP_LABEL, Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
 from vertex_vllm.lifecycle.sweep import Finding, SweepReport, require_clean, sweep
+from vertex_vllm.mirror import destination, mirror_weights
 from vertex_vllm.runs.watching import cancel, watch
+from vertex_vllm.serving.clients import endpoint_client
 
 NOW = datetime.now(UTC)
 PAST, FUTURE = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
@@ -95,6 +99,43 @@ def test_a_deploy_that_a_killed_run_left_going_on_is_ended(
     ended_run(in_vertex, "run-1", tmp_path)
     require_clean(sweep(in_vertex.project, [REGION], dry_run=False))
     assert names(in_vertex) == ()
+
+
+def test_what_a_dead_run_made_in_another_region_goes_where_both_are_swept(
+    in_vertex: Vertex, make_plan: MakePlan, tmp_path: Path
+) -> None:
+    """As when its own region was out of stock."""
+    plan = make_plan(region="europe-west4")
+    name = in_vertex.deploy(plan, "run-1")
+    ended_run(in_vertex, "run-1", tmp_path)
+    assert sweep(in_vertex.project, ["europe-west4"], dry_run=False).findings == ()
+    swept = sweep(in_vertex.project, [REGION, "europe-west4"], dry_run=False)
+    assert swept.left == ()
+    assert name in {each.name for each in swept.findings}
+    assert list(endpoint_client("europe-west4").list_endpoints(parent=name.rpartition("/endpoints")[0])) == []
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_weights_that_no_model_serves_from_go_from_a_bucket_of_ours(
+    in_vertex: Vertex, local: LocalCloud, llama: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    project = in_vertex.project
+    client = storage.Client(project=project)
+    model_id = local.repo(llama)
+    commit = check_access(model_id, "main", None).commit
+    for name, labels in (("ours", {"managed-by": "vertex-vllm", **({KEEP_LABEL: ""} if kept else {})}), ("theirs", {})):
+        bucket = client.bucket(f"{project}-{name}")
+        bucket.labels = labels
+        client.create_bucket(bucket, location=REGION)
+        mirror_weights(model_id, commit, None, destination(bucket.name, model_id, commit), project)
+    assert sweep(project, [REGION], dry_run=False).findings == ()  # it is new
+    monkeypatch.setattr("vertex_vllm.lifecycle.sweep.UNUSED", timedelta(0))
+    findings = sweep(project, [REGION], dry_run=False).findings
+    unused = destination(f"{project}-ours", model_id, commit)
+    assert [each.name for each in findings] == ([] if kept else [unused])
+    left = {name: len(list(client.list_blobs(f"{project}-{name}"))) for name in ("ours", "theirs")}
+    assert left["theirs"] > 0
+    assert (left["ours"] > 0) == kept
 
 
 def test_an_orphan_goes_when_the_configs_are_named(in_vertex: Vertex, make_plan: MakePlan) -> None:

@@ -232,6 +232,18 @@ def test_what_cannot_be_removed_is_named_and_the_rest_goes(
     assert names(in_vertex) == ()
 
 
+def test_a_region_that_cannot_be_asked_is_told_and_does_not_keep_the_others(
+    in_vertex: Vertex, make_plan: MakePlan, local: LocalCloud
+) -> None:
+    plan = make_plan()
+    in_vertex.deploy(plan)
+    parent = f"projects/{in_vertex.project}/locations/europe-west4"
+    local.deny("aiplatform.endpoints.list", parent)
+    with pytest.raises(TeardownError, match=r"Still there: europe-west4: .*aiplatform.endpoints.list"):
+        teardown(in_vertex.project, "europe-west4", plan.deployment, also_in=[REGION])
+    assert names(in_vertex) == ()
+
+
 def test_a_teardown_told_to_stop_still_begins_to_undeploy_everything(
     in_vertex: Vertex, make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
