@@ -105,18 +105,31 @@ def sweep(
     `deployments` are the names that have a config: with any given, what belongs to none of them is due too. `now`
     decides what has expired. Raises nothing that one region or one resource causes: the report tells.
     """
-    deadline = Deadline(deadline_seconds)
-    findings: list[Finding] = []
     runs, failures = _runs(project, regions)
-    for done, region in enumerate(regions):
-        share = deadline.share(len(regions) - done)
-        order = Order(project, region, now or datetime.now(UTC), frozenset(deployments), dry_run, share, runs)
-        for part in parts or PARTS:
-            try:
-                findings += part(order)
-            except VertexVllmError as error:
-                failures.append(f"{region}: {error}")
-    return SweepReport(dry_run, tuple(findings), tuple(failures))
+    moment, named = now or datetime.now(UTC), frozenset(deployments)
+
+    def order(region: str, deadline: Deadline, *, dry_run: bool) -> Order:
+        return Order(project, region, moment, named, dry_run, deadline, runs)
+
+    deadline = Deadline(deadline_seconds)
+    # Looked at first: regions where nothing is due must take no share of the time from those where something is.
+    due = {region: _carry_out(order(region, deadline, dry_run=True), parts or PARTS, failures) for region in regions}
+    if not dry_run:
+        waiting = [region for region in regions if due[region]]
+        for done, region in enumerate(waiting):
+            share = deadline.share(len(waiting) - done)
+            due[region] = _carry_out(order(region, share, dry_run=False), parts or PARTS, failures)
+    return SweepReport(dry_run, tuple(each for found in due.values() for each in found), tuple(dict.fromkeys(failures)))
+
+
+def _carry_out(order: Order, parts: Sequence[Part], failures: list[str]) -> list[Finding]:
+    findings: list[Finding] = []
+    for part in parts:
+        try:
+            findings += part(order)
+        except VertexVllmError as error:
+            failures.append(f"{order.region}: {error}")
+    return findings
 
 
 def require_clean(report: SweepReport) -> None:

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Self
 
@@ -70,21 +70,38 @@ def remove_everywhere(
 ) -> TeardownReport:
     """As `teardown`, in each of the regions, but tells of what remains instead of raising it.
 
-    A region that cannot be asked is told among what remains, and does not keep the others. `deadline_seconds` are for
-    all of them.
+    A region that cannot be asked is told among what remains, and does not keep the others.
     """
     if delete_prefix:
         split_prefix(delete_prefix)
-    deadline, places = Deadline(deadline_seconds), tuple(dict.fromkeys(regions))
+    deadline = Deadline(deadline_seconds)
+    scopes = [Scope(project, region, deployment, run_id) for region in dict.fromkeys(regions)]
     report = TeardownReport((), (), ())
-    for done, region in enumerate(places):
-        prefix = "" if done else delete_prefix
-        share = deadline.left / (len(places) - done)
+    # Looked for first: regions without anything must take no share of the time from those that have something.
+    waiting = [scope for scope in scopes if not _is_clear(scope)]
+    for done, scope in enumerate(waiting):
         try:
-            report = report.joined(remove(Scope(project, region, deployment, run_id), prefix, share))
-        except TeardownError as error:
-            report = report.joined(TeardownReport((), (), (f"{region}: {error}",)))
-    return report
+            with service_errors(f"Tearing down {deployment} in {scope.region}", TeardownError):
+                report = report.joined(remove_selected(scope, deadline.left / (len(waiting) - done)))
+        except VertexVllmError as error:
+            report = report.joined(TeardownReport((), (), (f"{scope.region}: {error}",)))
+    return report.joined(_without_prefix(project, delete_prefix)) if delete_prefix else report
+
+
+def _is_clear(scope: Scope) -> bool:
+    """Whether nothing of it, going or staying, is there; False too where nobody can tell."""
+    try:
+        with service_errors(f"Looking in {scope.region}"):
+            found = select(scope)
+    except VertexVllmError:
+        return False
+    return not found.doomed and not found.kept
+
+
+def _without_prefix(project: str, prefix: str) -> TeardownReport:
+    failures: dict[str, str] = {}
+    _attempt(prefix, partial(delete_objects, project, prefix), failures)
+    return TeardownReport((), (), (_with_reason(prefix, failures),)) if failures else TeardownReport((prefix,), (), ())
 
 
 def require_gone(report: TeardownReport) -> None:
@@ -94,21 +111,6 @@ def require_gone(report: TeardownReport) -> None:
             f"Still there: {'; '.join(report.remaining)}",
             fix="Run teardown again: it goes on where this one stopped.",
         )
-
-
-def remove(scope: Scope, delete_prefix: str = "", deadline_seconds: float = DEADLINE_SECONDS) -> TeardownReport:
-    """As `teardown`, but tells of what remains instead of raising it."""
-    if delete_prefix:
-        split_prefix(delete_prefix)
-    with service_errors(f"Tearing down {scope.deployment}", TeardownError):
-        report = remove_selected(scope, deadline_seconds)
-    if not delete_prefix:
-        return report
-    failures: dict[str, str] = {}
-    _attempt(delete_prefix, partial(delete_objects, scope.project, delete_prefix), failures)
-    if failures:
-        return replace(report, remaining=tuple(sorted([*report.remaining, _with_reason(delete_prefix, failures)])))
-    return replace(report, removed=tuple(sorted([*report.removed, delete_prefix])))
 
 
 def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS) -> TeardownReport:

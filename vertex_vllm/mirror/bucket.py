@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from google.api_core.exceptions import NotFound
 from google.auth.exceptions import GoogleAuthError
 
 from vertex_vllm.connections import Connections
@@ -104,7 +105,7 @@ class MirrorBucket:
 
     def copy(self, source: "CopySource", file: HubFile) -> MirroredFile | None:
         """Copies an object of another prefix inside Cloud Storage; None when it is no longer what it was."""
-        from google.api_core.exceptions import NotFound, PreconditionFailed
+        from google.api_core.exceptions import PreconditionFailed
 
         origin = self._bucket.blob(source.name)
         target = self._bucket.blob(self._name(file.path))
@@ -160,10 +161,14 @@ class MirrorBucket:
 
     def delete_journal(self, path: str) -> None:
         """Does nothing where there is none."""
-        from google.api_core.exceptions import NotFound
-
         with suppress(NotFound):
             self._bucket.blob(self._journal_name(path)).delete(retry=self._retry)
+
+    def delete_journals(self) -> None:
+        """Deletes the journals of all files under the prefix."""
+        for blob in self._client.list_blobs(self._bucket, prefix=f"{JOURNAL_PREFIX}/{self._prefix}/"):
+            with suppress(NotFound):
+                blob.delete(retry=self._retry)
 
     def delete(self, path: str, generation: int) -> None:
         """Deletes an object, provided that it is still that one."""

@@ -45,7 +45,8 @@ def find_garbage(project: str, bucket: str, regions: Sequence[str], older_than: 
     from google.cloud.storage import Client
 
     check_bucket_name(bucket)
-    before = datetime.now(UTC) - older_than
+    # Nothing to wait for: the clock of the service need not be ours.
+    before = datetime.now(UTC) - older_than if older_than else datetime.max.replace(tzinfo=UTC)
     used = {uri for region in regions for uri in _served_from(project, region)}
     with google_errors("Cloud Storage", f"gs://{bucket}"):
         opened = Client(project=project).bucket(bucket)

@@ -55,7 +55,10 @@ def mirror_weights(
                 meter.found(file.path, file.size)
             return published
         files = _copy_missing(job, selection, bucket, objects, published, on_progress)
-        return publish(Manifest(model_id, commit, bucket.uri, files, selection), bucket, generation)
+        mirrored = publish(Manifest(model_id, commit, bucket.uri, files, selection), bucket, generation)
+        # A mirror that was killed between an object and the end of its journal has left that one.
+        bucket.delete_journals()
+        return mirrored
 
 
 @dataclass(frozen=True)
