@@ -188,14 +188,15 @@ PARTS: tuple[Part, ...] = (sweep_schedules, sweep_vertex, sweep_buckets)
 
 
 def _runs(project: str, regions: Sequence[str]) -> tuple[Runs, list[str]]:
-    """The runs of all regions, and the regions whose runs nobody knows: nothing there is taken for dead."""
+    """The runs of all regions, and why those of some are not known: then no run is taken for dead, in any of them."""
     known, failures = [], []
     for region in regions:
         try:
             known.append(look_at_runs(project, region))
         except VertexVllmError as error:
             failures.append(f"{region}: {error}")
-    return joined(known), failures
+    # One that goes on where nobody can look may count on what a dead one left elsewhere.
+    return Runs({}) if failures else joined(known), failures
 
 
 def _prices(project: str, region: str) -> dict[str, HourlyPrice | None]:

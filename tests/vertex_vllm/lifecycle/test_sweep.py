@@ -115,6 +115,18 @@ def test_what_a_dead_run_made_in_another_region_goes_where_both_are_swept(
     assert list(endpoint_client("europe-west4").list_endpoints(parent=name.rpartition("/endpoints")[0])) == []
 
 
+def test_no_run_is_taken_for_dead_while_those_of_a_region_are_not_known(
+    in_vertex: Vertex, make_plan: MakePlan, tmp_path: Path, faulty: Any
+) -> None:
+    in_vertex.deploy(make_plan(), "run-1")
+    ended_run(in_vertex, "run-1", tmp_path)
+    before = names(in_vertex)
+    faulty.add_fault(rpc="ListPipelineJobs", kind="error", code="PERMISSION_DENIED", times=1)
+    report = sweep(in_vertex.project, ["europe-west4", REGION], dry_run=False)
+    assert (report.findings, names(in_vertex)) == ((), before)
+    assert report.left[0].startswith("europe-west4: ")
+
+
 @pytest.mark.parametrize("kept", [False, True])
 def test_weights_that_no_model_serves_from_go_from_a_bucket_of_ours(
     in_vertex: Vertex, local: LocalCloud, llama: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, kept: bool
