@@ -51,6 +51,7 @@ def test_the_steps_of_a_spec_are_its_tasks_that_run_something() -> None:
     names = step_names(yaml.safe_load((ROOT / "compiled" / "deploy.yaml").read_text()))
     assert names == {
         *("setup-bucket", "validate-hf-token", "plan-serving", "check-quota", "mirror-weights", "upload-model"),
+        "lock-deployment",
         *(
             "deploy-model",
             "smoke-test-text",
