@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 from vertex_vllm.bootstrap.resources import Grant
-from vertex_vllm.bootstrap.wanted import CI, PIPELINE, SECRET, SERVING, Settings, wanted
+from vertex_vllm.bootstrap.wanted import BUILD, CI, PIPELINE, SECRET, SERVING, Settings, wanted
 from vertex_vllm.config.names import IMAGES_REPOSITORY, TEMPLATES_REPOSITORY, default_bucket, runs_bucket
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "security.md").read_text()
 SETTINGS = Settings("team-project", "123", "us-central1", "team/repo")
-ACCOUNTS = {PIPELINE: "pipeline", SERVING: "serving", CI: "CI"}
+ACCOUNTS = {PIPELINE: "pipeline", SERVING: "serving", CI: "CI", BUILD: "build"}
 PLACES = {
     "project team-project": "project",
     f"gs://{default_bucket('team-project', 'us-central1')}": "weights bucket",

@@ -31,7 +31,13 @@ from vertex_vllm.planning.facts import ModelFacts
         ),
         (
             replace(LLAMA_8B, custom_code=True),
-            {"trust_remote_code": True, "max_model_len": 2048, "max_num_seqs": 8, "dtype": "float16"},
+            {
+                "trust_remote_code": True,
+                "max_model_len": 2048,
+                "max_num_seqs": 8,
+                "dtype": "float16",
+                "revision": "a" * 40,
+            },
             (
                 "--tensor-parallel-size=1",
                 "--max-model-len=2048",
