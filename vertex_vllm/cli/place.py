@@ -33,6 +33,16 @@ def named_regions(given: tuple[str, ...]) -> tuple[str, ...]:
     return given or known
 
 
+def require_credentials(project: str) -> None:
+    """Raises ServiceError where there are none: or each of many regions would say so."""
+    import google.auth
+
+    from vertex_vllm.google_errors import google_errors
+
+    with google_errors("Google Cloud", f"project {project}"):
+        google.auth.default()
+
+
 def named_project(given: str | None) -> str:
     """Raises InputError where nobody named one."""
     project = given or os.environ.get("GOOGLE_CLOUD_PROJECT", "")

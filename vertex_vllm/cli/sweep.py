@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vertex_vllm.cli.json_output import print_json
-from vertex_vllm.cli.place import named_project, named_regions, regions_option
+from vertex_vllm.cli.place import named_project, named_regions, regions_option, require_credentials
 from vertex_vllm.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,16 +50,12 @@ def sweep(
         _schedule(cron, named_project(project), regions, service_account, orphans=orphans)
         return
 
-    import google.auth
-
     from vertex_vllm.cli.schedule import loaded_deployments
-    from vertex_vllm.google_errors import google_errors
     from vertex_vllm.lifecycle.sweep import require_clean
     from vertex_vllm.lifecycle.sweep import sweep as sweep_now
 
     named = named_project(project)
-    with google_errors("Google Cloud", f"project {named}"):
-        google.auth.default()  # or each region would say the same
+    require_credentials(named)
     names = [deployment.name for deployment in loaded_deployments(configs)]
     report = sweep_now(named, named_regions(regions), names, dry_run=not delete)
     if as_json:

@@ -3,7 +3,7 @@
 import click
 
 from vertex_vllm.cli.json_output import print_json
-from vertex_vllm.cli.place import named_project, named_regions, regions_option
+from vertex_vllm.cli.place import named_project, named_regions, regions_option, require_credentials
 
 
 @click.command()
@@ -25,8 +25,9 @@ def teardown(
     """
     from vertex_vllm.lifecycle.teardown import remove_everywhere, require_gone
 
-    places = named_regions(regions)
-    report = remove_everywhere(named_project(project), places, deployment, run_id, delete_prefix)
+    places, named = named_regions(regions), named_project(project)
+    require_credentials(named)
+    report = remove_everywhere(named, places, deployment, run_id, delete_prefix)
     if as_json:
         print_json(report)
     else:

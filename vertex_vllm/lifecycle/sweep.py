@@ -5,6 +5,7 @@ It goes by labels alone and touches nothing that lacks them. Each sort of thing 
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -54,6 +55,7 @@ class Finding:
 Part = Callable[[Order], Iterator[Finding]]
 
 FREE = HourlyPrice(0.0, 0.0)
+_REGIONS_AT_ONCE = 8
 UNUSED = timedelta(days=30)
 """So long may weights wait for their next deployment: mirrored again they cost time, and kept they cost by the byte."""
 
@@ -105,13 +107,13 @@ def sweep(
     `deployments` are the names that have a config: with any given, what belongs to none of them is due too. `now`
     decides what has expired. Raises nothing that one region or one resource causes: the report tells.
     """
+    deadline = Deadline(deadline_seconds)
     runs, failures = _runs(project, regions)
     moment, named = now or datetime.now(UTC), frozenset(deployments)
 
     def order(region: str, deadline: Deadline, *, dry_run: bool) -> Order:
         return Order(project, region, moment, named, dry_run, deadline, runs)
 
-    deadline = Deadline(deadline_seconds)
     # Looked at first: regions where nothing is due must take no share of the time from those where something is.
     due = {region: _carry_out(order(region, deadline, dry_run=True), parts or PARTS, failures) for region in regions}
     if not dry_run:
@@ -124,6 +126,9 @@ def sweep(
 
 def _carry_out(order: Order, parts: Sequence[Part], failures: list[str]) -> list[Finding]:
     findings: list[Finding] = []
+    if not order.deadline.left:
+        failures.append(f"{order.region}: not looked at, the time was over")
+        return findings
     for part in parts:
         try:
             findings += part(order)
@@ -189,12 +194,17 @@ PARTS: tuple[Part, ...] = (sweep_schedules, sweep_vertex, sweep_buckets)
 
 def _runs(project: str, regions: Sequence[str]) -> tuple[Runs, list[str]]:
     """The runs of all regions, and why those of some are not known: then no run is taken for dead, in any of them."""
-    known, failures = [], []
-    for region in regions:
+
+    def look(region: str) -> Runs | str:
         try:
-            known.append(look_at_runs(project, region))
+            return look_at_runs(project, region)
         except VertexVllmError as error:
-            failures.append(f"{region}: {error}")
+            return f"{region}: {error}"
+
+    with ThreadPoolExecutor(_REGIONS_AT_ONCE) as pool:
+        looks = list(pool.map(look, regions))
+    failures = [look for look in looks if isinstance(look, str)]
+    known = [look for look in looks if isinstance(look, Runs)]
     # One that goes on where nobody can look may count on what a dead one left elsewhere.
     return Runs({}) if failures else joined(known), failures
 

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Self
@@ -19,6 +20,7 @@ from vertex_vllm.serving.interruption import interruption
 from vertex_vllm.serving.operations import Deadline
 
 DEADLINE_SECONDS = 1800
+_REGIONS_AT_ONCE = 8
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +78,11 @@ def remove_everywhere(
         split_prefix(delete_prefix)
     deadline = Deadline(deadline_seconds)
     scopes = [Scope(project, region, deployment, run_id) for region in dict.fromkeys(regions)]
-    report = TeardownReport((), (), ())
     # Looked for first: regions without anything must take no share of the time from those that have something.
-    waiting = [scope for scope in scopes if not _is_clear(scope)]
+    with ThreadPoolExecutor(_REGIONS_AT_ONCE) as pool:
+        looks = list(pool.map(_look, scopes))
+    waiting = [scope for scope, look in zip(scopes, looks, strict=True) if look is None]
+    report = TeardownReport((), (), tuple(look for look in looks if look))
     for done, scope in enumerate(waiting):
         try:
             with service_errors(f"Tearing down {deployment} in {scope.region}", TeardownError):
@@ -88,14 +92,14 @@ def remove_everywhere(
     return report.joined(_without_prefix(project, delete_prefix)) if delete_prefix else report
 
 
-def _is_clear(scope: Scope) -> bool:
-    """Whether nothing of it, going or staying, is there; False too where nobody can tell."""
+def _look(scope: Scope) -> str | None:
+    """None where something of it, going or staying, is there; empty where nothing is; else why nobody can tell."""
     try:
         with service_errors(f"Looking in {scope.region}"):
             found = select(scope)
-    except VertexVllmError:
-        return False
-    return not found.doomed and not found.kept
+    except VertexVllmError as error:
+        return f"{scope.region}: {error}"
+    return None if found.doomed or found.kept else ""
 
 
 def _without_prefix(project: str, prefix: str) -> TeardownReport:
