@@ -10,6 +10,7 @@ import queue
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.job import Job
 from vertex_vllm.mirror.large_files import LargeFiles
 from vertex_vllm.mirror.xet import XetReader
+from vertex_vllm.redaction import redacting, remember
 from vertex_vllm.retries import TransientError
 
 # Seconds between two events about bytes.
@@ -75,6 +77,16 @@ def main() -> None:
     events = _Events(_private_output())
     lines = _lines_until_the_end(sys.stdin)
     job = Job.from_json(lines.get())
+    remember(job.token)
+    with redacting():
+        try:
+            _copy_what_is_asked_for(job, lines, events)
+        except Exception:
+            traceback.print_exc()
+            os._exit(1)
+
+
+def _copy_what_is_asked_for(job: Job, lines: "queue.SimpleQueue[str]", events: _Events) -> None:
     try:
         with _large_files(job, events) as large_files:
             while True:
