@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.vertex_vllm.cli.documented_commands import commands_in, vertex_vllm
 from tests.vertex_vllm.mirror.conftest import MANIFEST, SHARDS, SMALL_STEPS, SharedModel
 from vertex_vllm.cli import main
 from vertex_vllm.errors import VertexVllmError
@@ -58,6 +59,17 @@ def test_patterns_choose_files_and_a_mirror_of_others_is_made_anew(shared_model:
     assert set(shared_model.objects(place)) == {"config.json", "model.safetensors.index.json", MANIFEST}
     assert run(*arguments) == 0
     shared_model.assert_published(place)
+
+
+def test_the_page_s_commands_work(shared_model: SharedModel, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", project)
+    values = {"HuggingFaceTB/SmolLM2-135M-Instruct": shared_model.id, "gs://BUCKET": f"gs://{shared_model.bucket}"}
+    commands = commands_in("mirror.md", **values)
+    assert [words[1] for words in commands] == ["mirror"] * 3
+    for words in commands:
+        done = vertex_vllm(*words[1:])
+        assert done.returncode == 0, done.stderr
+    shared_model.assert_published(f"gs://{shared_model.bucket}/models/{shared_model.id}/{shared_model.commit}")
 
 
 @pytest.mark.parametrize(
