@@ -32,6 +32,10 @@ def wait_until_none(mark: str) -> list[str]:
     return left
 
 
+def heed_sigint() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("breaking", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_a_demo_broken_off_while_it_deploys_leaves_nothing(tmp_path: Path, breaking: signal.Signals) -> None:
     """The temporary folder marks every process and file of this demo; a shell's Ctrl-C is SIGINT."""
@@ -53,6 +57,8 @@ def test_a_demo_broken_off_while_it_deploys_leaves_nothing(tmp_path: Path, break
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # A background job of a shell ignores SIGINT, and hands that on: somebody's own terminal does not.
+        preexec_fn=heed_sigint,
     )
     assert demo.stdout is not None
     said = []
