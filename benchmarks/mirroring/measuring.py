@@ -1,6 +1,7 @@
 """A program's time, processor time, memory and disk, its children's included."""
 
 import os
+import re
 import subprocess
 import threading
 import time
@@ -19,7 +20,10 @@ class Measured:
     peak_rss_bytes: int
     """Resident memory, summed over the processes at each moment; what they share counts in each."""
     largest_rss_bytes: int
-    """Most that a single process held, by the kernel's own account."""
+    """Most that a single process held, by the kernel's own account of its memory since it began its program.
+
+    Not `ru_maxrss`: that counts what the process was a copy of before, this one, for example.
+    """
     disk_bytes: int
     """Most that lay in the folder given to it."""
     output: str
@@ -40,18 +44,17 @@ def measure(commands: Sequence[Sequence[str]], environment: Mapping[str, str], f
         ]
         sampler = _Sampler([process.pid for process in processes], folder)
         sampler.start()
-        cpu, largest, failed = 0.0, 0, False
+        cpu, failed = 0.0, False
         for process in processes:
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             failed |= process.returncode != 0
             cpu += usage.ru_utime + usage.ru_stime
-            largest = max(largest, usage.ru_maxrss * 1024)
     seconds = time.monotonic() - begun
     sampler.stop()
     output = (log.read_text(errors="replace")[-2000:] or "no output") if failed else ""
     log.unlink()
-    return Measured(seconds, cpu, sampler.peak_rss, largest, sampler.peak_disk, output)
+    return Measured(seconds, cpu, sampler.peak_rss, sampler.largest_rss, sampler.peak_disk, output)
 
 
 class _Sampler(threading.Thread):
@@ -61,11 +64,13 @@ class _Sampler(threading.Thread):
         super().__init__(daemon=True)
         self._pids, self._folder = pids, folder
         self._ended = threading.Event()
-        self.peak_rss = self.peak_disk = 0
+        self.peak_rss = self.largest_rss = self.peak_disk = 0
 
     def run(self) -> None:
         while not self._ended.wait(_SAMPLE_SECONDS):
-            self.peak_rss = max(self.peak_rss, sum(map(_rss, _with_descendants(self._pids))))
+            processes = _with_descendants(self._pids)
+            self.peak_rss = max(self.peak_rss, sum(map(_rss, processes)))
+            self.largest_rss = max(self.largest_rss, *map(_highest_rss, processes))
             self.peak_disk = max(self.peak_disk, _size(self._folder))
 
     def stop(self) -> None:
@@ -91,6 +96,14 @@ def _rss(pid: int) -> int:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, IndexError):
         return 0
+
+
+def _highest_rss(pid: int) -> int:
+    try:
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) * 1024 if found else 0
 
 
 def _size(folder: Path) -> int:

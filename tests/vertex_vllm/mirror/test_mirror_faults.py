@@ -20,6 +20,9 @@ PARTS = {"query": {"partNumber": "*"}, "method": "PUT"}
 CONTENT = {"service": "content-network", "method": "GET"}
 STORAGE = {"service": "storage"}
 
+# A kept connection that breaks is opened again without a word: the server may have closed it long before.
+UNCOUNTED = ("reset", "lost_answer", "slow_body")
+
 SURVIVED: dict[str, list[dict[str, Any]]] = {
     "the source resets": [{**CONTENT, "kind": "reset", "times": 3}],
     "the source is silent in the middle of a body": [
@@ -70,7 +73,7 @@ def test_a_fault_alone_is_got_over(faulty: Any, shared_model: SharedModel, proje
     seen = run(shared_model, place, project)
     assert all(fault["struck"] for fault in faulty.faults()), "no fault that strikes nothing proves anything"
     shared_model.assert_published(place)
-    if name not in ("a part is slow", "the Hub throttles", "a small file's answer is lost"):
+    if all(fault["kind"] not in UNCOUNTED and fault["service"] != "hub" for fault in SURVIVED[name]):
         assert seen[-1].retries > 0
 
 

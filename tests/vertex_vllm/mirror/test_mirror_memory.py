@@ -26,5 +26,5 @@ def test_twenty_gigabytes_take_no_more_memory_than_is_stated(tmp_path: Path) -> 
     assert report["faults"] == []
     assert report["whole_files"] == FILES
     assert FILES * SIZE <= int(str(report["received"])) < FILES * SIZE + 1_000_000
-    assert measured.largest_rss_bytes < BOUND
+    assert 100_000_000 < measured.largest_rss_bytes < BOUND
     assert measured.disk_bytes < 100_000
