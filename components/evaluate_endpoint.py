@@ -21,6 +21,8 @@ def evaluate_endpoint(
 ) -> None:
     """Ask the question set that ships with the project; fail, with the report written, when a threshold is missed.
 
+    The throughput is written down beside the weights in Cloud Storage, for later plans.
+
     Args:
         deployment: Name of the deployment, for the report's title.
         chat: The model has a chat template.
@@ -35,6 +37,7 @@ def evaluate_endpoint(
     """
     from vertex_vllm.evaluation.evaluate import Thresholds, evaluate_endpoint, metrics_of
     from vertex_vllm.evaluation.gates import require
+    from vertex_vllm.evaluation.measurements import record_throughput
     from vertex_vllm.evaluation.report import render
     from vertex_vllm.steps import step, write_artifact
 
@@ -45,4 +48,5 @@ def evaluate_endpoint(
             metrics.log_metric(name, value)
         write_artifact(evaluation.path, result.to_json())
         write_artifact(report.path, render(result))
+        record_throughput(result)
         require(result)

@@ -15,6 +15,7 @@ def plan_serving(
     deployment: str,
     model_id: str,
     region: str,
+    bucket: str,
     hf_token_secret: str,
     machine_type: str,
     accelerator_type: str,
@@ -48,6 +49,7 @@ def plan_serving(
         deployment: Name of the deployment, on everything it makes.
         model_id: Hugging Face repo, owner/name.
         region: Region of endpoint, model and bucket.
+        bucket: Bucket of the weights, with what earlier evaluations measured; empty: <project>-vertex-vllm-<region>.
         hf_token_secret: Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous.
         machine_type: Vertex AI machine type. Default: the planner's choice.
         accelerator_type: Accelerator, as in Vertex AI's AcceleratorType. Default: the machine's.
@@ -78,12 +80,15 @@ def plan_serving(
     from typing import NamedTuple
 
     from vertex_vllm.catalog import load_catalog
+    from vertex_vllm.config import default_bucket
     from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
+    from vertex_vllm.evaluation.measurements import read_throughputs
     from vertex_vllm.hub import hub_token
     from vertex_vllm.hub.facts import read_facts
     from vertex_vllm.planning.page import plan_page
     from vertex_vllm.planning.planner import plan_serving
     from vertex_vllm.planning.render import render_plan
+    from vertex_vllm.planning.throughput import with_throughput
     from vertex_vllm.quota import read_quotas
     from vertex_vllm.steps import step, write_artifact
 
@@ -94,6 +99,7 @@ def plan_serving(
             model_id=model_id,
             revision=revision,
             region=region,
+            bucket=bucket,
             hf_token_secret=hf_token_secret,
             machine_type=machine_type,
             accelerator_type=accelerator_type,
@@ -119,7 +125,8 @@ def plan_serving(
         facts, catalog = read_facts(model_id, commit, hub_token(hf_token_secret)), load_catalog()
         # A named machine is taken whatever the quota says: the step after this one checks it.
         quotas = {} if machine_type else read_quotas(project, region, catalog.quota_ids(region, spot))
-        decided = plan_serving(facts, asked, catalog, quotas)
+        measured = read_throughputs(project, bucket or default_bucket(project, region), model_id)
+        decided = with_throughput(plan_serving(facts, asked, catalog, quotas), measured)
         print(render_plan(decided))
         write_artifact(plan.path, decided.to_json())
         write_artifact(page.path, plan_page(decided))

@@ -109,6 +109,7 @@ def deploy(
             deployment=deployment,
             model_id=model_id,
             region=region,
+            bucket=bucket,
             hf_token_secret=hf_token_secret,
             machine_type=machine_type,
             accelerator_type=accelerator_type,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vertex_vllm.planning.difference import Change, Serving
     from vertex_vllm.planning.facts import ModelFacts
     from vertex_vllm.planning.headroom import Quotas
+    from vertex_vllm.planning.measurement import Measurement
     from vertex_vllm.planning.plan import ServingPlan
 
 
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 )
 @click.option("--facts", type=click.Path(path_type=Path), help="Read the model's facts from a file of `facts`.")
 @click.option("--quota", is_flag=True, help="Read the project's quotas, and choose where they leave room.")
+@click.option("--measured", is_flag=True, help="Read what evaluations of the model measured, from the config's bucket.")
+@click.option(
+    "--throughput",
+    "throughput_files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Read measured throughputs from a file; may be given more than once.",
+)
 @click.option("--explain", is_flag=True, help="Unfold the memory of one accelerator into its terms.")
 @click.option(
     "--html", "html_file", type=click.Path(path_type=Path), help="Write the plan as a page, each number unfolded."
@@ -38,6 +47,8 @@ def plan(
     hub: bool,
     facts: Path | None,
     quota: bool,
+    measured: bool,
+    throughput_files: tuple[Path, ...],
     explain: bool,
     html_file: Path | None,
     against: str | None,
@@ -56,11 +67,14 @@ def plan(
     from vertex_vllm.planning.page import plan_page
     from vertex_vllm.planning.planner import plan_serving
     from vertex_vllm.planning.render import render_plan
+    from vertex_vllm.planning.throughput import with_throughput
 
     deployment = load_deployment(config)
     catalog = load_catalog()
     known = model_facts(deployment, catalog, hub, facts, project)
     decided = plan_serving(known, deployment, catalog, quotas_of(deployment, catalog, project) if quota else None)
+    found = [measurement for file in throughput_files for measurement in throughputs_in(file)]
+    decided = with_throughput(decided, [*found, *(throughputs_of(deployment, project) if measured else ())])
     if html_file:
         html_file.write_text(plan_page(decided), encoding="utf-8")
     if against:
@@ -105,6 +119,28 @@ def quotas_of(deployment: "Deployment", catalog: "Catalog", project: str | None)
 
     region = deployment.google_cloud.region
     return read_quotas(project_of(deployment, project), region, catalog.quota_ids(region, deployment.serving.spot))
+
+
+def throughputs_in(path: Path) -> "tuple[Measurement, ...]":
+    """Measurements as an evaluation writes them, one or a list. Raises InputError for a file that holds none."""
+    from vertex_vllm.errors import InputError
+    from vertex_vllm.planning.measurement import parse_measurements
+
+    try:
+        return parse_measurements(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        fix = "Take what an evaluation wrote to gs://BUCKET/measurements/MODEL, or write it as docs/planning.md shows"
+        raise InputError(f"no measured throughput: {error}", where=str(path), fix=fix) from error
+
+
+def throughputs_of(deployment: "Deployment", project: str | None) -> "tuple[Measurement, ...]":
+    """What evaluations of the model left in the deployment's bucket."""
+    from vertex_vllm.cli.submit import project_of
+    from vertex_vllm.config import default_bucket
+    from vertex_vllm.evaluation.measurements import read_throughputs
+
+    place, named = deployment.google_cloud, project_of(deployment, project)
+    return read_throughputs(named, place.bucket or default_bucket(named, place.region), deployment.model.id)
 
 
 def show_difference(

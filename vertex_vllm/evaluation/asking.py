@@ -23,6 +23,8 @@ class Reply:
     first_token_seconds: float | None = None
     last_token_seconds: float | None = None
     output_tokens: int | None = None
+    input_tokens: int | None = None
+    """As the server counts them, its chat template's among them."""
     error: str = ""
     """Why there is no answer; empty where there is one."""
 
@@ -58,12 +60,14 @@ def _stream(client: EndpointClient, messages: Sequence[Message], max_tokens: int
         raise InferenceError("The stream held no chunk")
     with_text = [chunk.seconds for chunk in chunks if chunk.text]
     counts = [chunk.completion_tokens for chunk in chunks if chunk.completion_tokens is not None]
+    read = [chunk.prompt_tokens for chunk in chunks if chunk.prompt_tokens is not None]
     return Reply(
         text="".join(chunk.text for chunk in chunks),
         seconds=chunks[-1].seconds,
         first_token_seconds=with_text[0] if with_text else None,
         last_token_seconds=with_text[-1] if with_text else None,
         output_tokens=counts[-1] if counts else None,
+        input_tokens=read[-1] if read else None,
     )
 
 

@@ -108,6 +108,8 @@ def metrics_of(evaluation: Evaluation) -> dict[str, float]:
     figures |= _percentiles("tokens_per_second", "", speeds)
     if load.output_tokens_per_second is not None:
         figures["load_output_tokens_per_second"] = load.output_tokens_per_second
+    if load.input_tokens_per_second is not None:
+        figures["load_input_tokens_per_second"] = load.input_tokens_per_second
     return figures
 
 

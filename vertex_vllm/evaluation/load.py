@@ -24,8 +24,16 @@ class Load:
     @property
     def output_tokens_per_second(self) -> float | None:
         """Of all requests together: the throughput. None where tokens were not counted."""
-        counts = [reply.output_tokens for reply in self.replies if reply.output_tokens is not None]
-        return sum(counts) / self.seconds if counts and self.seconds > 0 else None
+        return self._per_second([reply.output_tokens for reply in self.replies])
+
+    @property
+    def input_tokens_per_second(self) -> float | None:
+        """Of all requests together. None where tokens were not counted."""
+        return self._per_second([reply.input_tokens for reply in self.replies])
+
+    def _per_second(self, tokens: Sequence[int | None]) -> float | None:
+        counted = [count for count in tokens if count is not None]
+        return sum(counted) / self.seconds if counted and self.seconds > 0 else None
 
 
 def warm_up(client: EndpointClient, chat: bool) -> None:

@@ -1,18 +1,16 @@
 """The evaluation for people: one HTML file that needs nothing but itself."""
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from vertex_vllm.evaluation.evaluate import Evaluation, metrics_of
 from vertex_vllm.evaluation.gates import gates_of
 from vertex_vllm.evaluation.plots import plots
+from vertex_vllm.pages import page_environment
 
 
 def render(evaluation: Evaluation) -> str:
     """HTML without scripts or outside references. What a model said is untrusted: the template escapes all of it."""
-    environment = Environment(
-        loader=PackageLoader("vertex_vllm.evaluation"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    environment = page_environment("vertex_vllm.evaluation")
     environment.filters["figure"] = _figure
     environment.filters["share"] = lambda value: f"{value:.0%}"
     return environment.get_template("report.html").render(

@@ -48,11 +48,12 @@ def served_on(endpoint: vertex.Endpoint) -> Iterator[Served]:
     if not endpoint.deployed_models:
         yield Served(endpoint.name, *marks, replicas=None, since=endpoint.create_time)
     for deployed in endpoint.deployed_models:
-        replicas = _replicas(deployed, ResourceName.parse(endpoint.name, "endpoints").region)
+        replicas = replicas_of(deployed, ResourceName.parse(endpoint.name, "endpoints").region)
         yield Served(endpoint.name, *marks, replicas=replicas, since=deployed.create_time or endpoint.create_time)
 
 
-def _replicas(deployed: vertex.DeployedModel, region: str) -> Replicas:
+def replicas_of(deployed: vertex.DeployedModel, region: str) -> Replicas:
+    """The machines of one deployed model."""
     resources = deployed.dedicated_resources
     machine = resources.machine_spec
     least = resources.min_replica_count

@@ -6,7 +6,7 @@ from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.lifecycle.finding import LIVE, STAGE_LABEL, find_endpoints
-from vertex_vllm.lifecycle.inventory import served_on
+from vertex_vllm.lifecycle.inventory import replicas_of
 from vertex_vllm.planning.difference import Serving
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, endpoint_client, model_client, service_errors
@@ -31,19 +31,22 @@ def serving_now(project: str, regions: Sequence[str], deployment: str) -> Servin
 
 def _serving(endpoint: vertex.Endpoint) -> Serving:
     newest = max(endpoint.deployed_models, key=lambda deployed: deployed.create_time)
-    model = ResourceName.parse(newest.model, "models")
-    version = model.with_version(model.version or newest.model_version_id)
+    return serving_of(endpoint, newest)
+
+
+def serving_of(endpoint: vertex.Endpoint, deployed: vertex.DeployedModel) -> Serving:
+    """What one of an Endpoint's deployed models serves; its Model version is asked for."""
+    model = ResourceName.parse(deployed.model, "models")
+    version = model.with_version(model.version or deployed.model_version_id)
     read = model_client(version.region).get_model(name=str(version), retry=RETRY, timeout=CALL_SECONDS)
-    row = next(row for row in served_on(endpoint) if row.since == newest.create_time)
-    assert row.replicas is not None
     container = read.container_spec
     environment = {variable.name: variable.value for variable in container.env}
     return Serving(
         endpoint=endpoint.name,
-        stage=row.stage,
+        stage=endpoint.labels.get(STAGE_LABEL, ""),
         config_hash=endpoint.labels.get("vertex-vllm-config", ""),
         model_id=environment.get("MODEL_ID", ""),
         image=container.image_uri,
         args=tuple(container.args),
-        replicas=row.replicas,
+        replicas=replicas_of(deployed, ResourceName.parse(endpoint.name, "endpoints").region),
     )

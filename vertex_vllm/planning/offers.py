@@ -7,9 +7,11 @@ another region charges.
 """
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 from vertex_vllm.catalog.prices import Replicas, hourly_price
 from vertex_vllm.catalog.rows import Machine, Preset
+from vertex_vllm.planning.measurement import Throughput
 from vertex_vllm.planning.memory.estimate import Verdict
 from vertex_vllm.planning.objections import Objection, objections, quota_shortage
 from vertex_vllm.planning.requirements import Requirements
@@ -34,6 +36,13 @@ class Offer:
     """Empty for the machine that is taken."""
     tutorial: bool = False
     """Google's tutorial serves the model on it."""
+    throughput: Throughput | None = None
+    """What an evaluation measured on it; None: nobody has."""
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> Self:
+        throughput = fields.get("throughput")
+        return cls(**{**fields, "throughput": Throughput.from_fields(throughput) if throughput else None})
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,13 @@
 """A plan as one HTML page: the decision, and every number unfolded into its terms. Everything in it is escaped."""
 
 from vertex_vllm.catalog.prices import BASIS
+from vertex_vllm.pages import page_environment
 from vertex_vllm.planning.plan import ServingPlan
 
 
 def plan_page(plan: ServingPlan) -> str:
     """A page that needs nothing besides itself."""
-    # Templates are needed by whoever makes a page, and by no other plan.
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("vertex_vllm.planning"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
+    environment = page_environment("vertex_vllm.planning")
     environment.filters["dollars"] = _dollars
     return environment.get_template("plan.html").render(plan=plan, basis=BASIS)
 

@@ -5,12 +5,16 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from vertex_vllm.planning.measurement import Throughput
 from vertex_vllm.planning.memory.account import MemoryAccount
 from vertex_vllm.planning.memory.estimate import Verdict
 from vertex_vllm.planning.offers import Offer
 
 # What only explains the decision, or compares it with others: it changes nothing that is served.
-_TOLD = ("reasons", "verdict", "usd_per_hour", "requests", "concurrency", "memory", "alternatives", "fallbacks")
+_TOLD = (
+    *("reasons", "verdict", "usd_per_hour", "throughput", "requests", "concurrency", "memory"),
+    *("alternatives", "fallbacks"),
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class ServingPlan:
     """Whether the model fits the machine."""
     usd_per_hour: float | None = None
     """Of one replica: Compute Engine's list price in this region; None: no dated source."""
+    throughput: Throughput | None = None
+    """What an evaluation measured on this machine; None: nobody has."""
     requests: int | None = None
     """Requests of `max_model_len` that the cache holds at once, at worst; None: not known."""
     concurrency: int = 0
@@ -91,14 +97,15 @@ class ServingPlan:
 
     @classmethod
     def _from_fields(cls, fields: dict[str, Any]) -> Self:
-        memory = fields.get("memory")
+        memory, throughput = fields.get("memory"), fields.get("throughput")
         return cls(
             **{
                 **fields,
                 "args": tuple(fields["args"]),
                 "quota": QuotaNeed(**fields["quota"]),
+                "throughput": Throughput.from_fields(throughput) if throughput else None,
                 "memory": MemoryAccount.from_fields(memory) if memory else None,
-                "alternatives": tuple(Offer(**offer) for offer in fields.get("alternatives", ())),
+                "alternatives": tuple(map(Offer.from_fields, fields.get("alternatives", ()))),
                 "fallbacks": tuple(map(cls._from_fields, fields.get("fallbacks", ()))),
             }
         )

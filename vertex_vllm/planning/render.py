@@ -3,6 +3,7 @@
 import textwrap
 
 from vertex_vllm.catalog.prices import BASIS
+from vertex_vllm.planning.measurement import Throughput
 from vertex_vllm.planning.offers import Offer
 from vertex_vllm.planning.plan import ServingPlan
 
@@ -25,6 +26,7 @@ def render_plan(plan: ServingPlan) -> str:
         ),
         *([("Memory", plan.reasons["memory"], "")] if "memory" in plan.reasons else []),
         ("Price", _price(plan), ""),
+        ("Tokens", *_tokens(plan.throughput)),
         ("Image", f"{plan.image}, vLLM {plan.vllm_version}", plan.reasons.get("image", "")),
         ("Arguments", " ".join(plan.args), plan.reasons.get("args", "")),
         ("Context", f"{plan.max_model_len} tokens", plan.reasons.get("max_model_len", "")),
@@ -56,29 +58,43 @@ def _price(plan: ServingPlan) -> str:
     return f"{told} USD/h ({BASIS})"
 
 
+def _tokens(throughput: Throughput | None) -> tuple[str, str]:
+    """What a million costs, and how that was measured."""
+    return ("not measured", "") if throughput is None else (throughput.price, throughput.conditions)
+
+
 def _fallback(plan: ServingPlan) -> tuple[str, str]:
     accelerators = f"{plan.accelerator_count} × {plan.accelerator_type}"
-    told = f"{plan.machine_type}, {accelerators}, in {plan.region}, {_hourly(plan.usd_per_hour)}"
+    told = f"{plan.machine_type}, {accelerators}, in {plan.region}, {_hourly(plan.usd_per_hour)}{_million(plan)}"
     return told, plan.reasons["memory"]
 
 
 def _alternatives(plan: ServingPlan) -> list[tuple[str, str, str]]:
-    """Those that are worth a look: the next that fit, and the tutorial's. All of them are in the JSON."""
+    """Worth a look: the next that fit, the tutorial's, and what was measured. All of them are in the JSON."""
     fitting = [offer for offer in plan.alternatives if offer.verdict == "fits"][:_MOST_SHOWN]
-    shown = fitting + [offer for offer in plan.alternatives if offer.tutorial and offer not in fitting]
-    rows = [("Alternatives" if not number else "", *_offer(offer)) for number, offer in enumerate(shown)]
+    known = [offer for offer in plan.alternatives if offer.tutorial or offer.throughput is not None]
+    shown = fitting + [offer for offer in known if offer not in fitting]
+    compared = any(machine.throughput is not None for machine in (plan, *shown))
+    rows = [("Alternatives" if not number else "", *_offer(offer, compared)) for number, offer in enumerate(shown)]
     more = len(plan.alternatives) - len(shown)
     return [*rows, ("", f"and {more} more, which --json lists", "")] if rows and more else rows
 
 
-def _offer(offer: Offer) -> tuple[str, str]:
+def _offer(offer: Offer, compared: bool) -> tuple[str, str]:
+    """`compared`: there is a price of tokens beside it, so that of a machine without one it is said."""
     room = "" if offer.requests is None else f", room for {offer.requests} full requests"
     tutorial = ", as in Google's tutorial" if offer.tutorial else ""
+    tokens = _million(offer) or (", tokens not measured" if compared else "")
     value = (
-        f"{offer.machine_type}, {offer.accelerator_count} × {offer.accelerator_type}, {_hourly(offer.usd_per_hour)}: "
-        f"{offer.verdict}{room}{tutorial}"
+        f"{offer.machine_type}, {offer.accelerator_count} × {offer.accelerator_type}, {_hourly(offer.usd_per_hour)}"
+        f"{tokens}: {offer.verdict}{room}{tutorial}"
     )
     return value, offer.why_not
+
+
+def _million(machine: Offer | ServingPlan) -> str:
+    """To go behind the price an hour; nothing for a machine that nobody has measured."""
+    return "" if machine.throughput is None else f", {machine.throughput.price} ({machine.throughput.conditions})"
 
 
 def _hourly(price: float | None) -> str:

@@ -7,10 +7,12 @@ from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config import Deployment
 from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
 from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.measurement import Measurement
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.planning.planner import plan_serving
 
 SERVE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve"
+SOURCE = "projects/p/locations/us-central1/endpoints/1"
 START = ("python", "-m", "vllm.entrypoints.api_server", "--host=0.0.0.0", "--port=8080")
 
 
@@ -33,3 +35,23 @@ def deployment(facts: ModelFacts, **parameters: Any) -> Deployment:
 
 def plan(facts: ModelFacts, **parameters: Any) -> ServingPlan:
     return plan_serving(facts, deployment(facts, **parameters), load_catalog())
+
+
+def measured(decided: ServingPlan, **changes: Any) -> Measurement:
+    """What an evaluation of this very plan would have recorded."""
+    fields: dict[str, Any] = {
+        "model_id": decided.model_id,
+        "commit": decided.commit or "a" * 40,
+        "machine_type": decided.machine_type,
+        "accelerator_type": decided.accelerator_type,
+        "accelerator_count": decided.accelerator_count,
+        "replicas": 1,
+        "image": decided.image,
+        "args": decided.args,
+        "concurrency": decided.concurrency,
+        "output_tokens_per_second": 100.0,
+        "input_tokens_per_second": 25.0,
+        "measured_at": "2026-11-20T10:00:00+00:00",
+        "source": SOURCE,
+    }
+    return Measurement(**{**fields, **changes})

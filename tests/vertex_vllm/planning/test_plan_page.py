@@ -4,8 +4,9 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
-from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_VISION, OTHER, plan
+from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_VISION, OTHER, measured, plan
 from vertex_vllm.planning.page import plan_page
+from vertex_vllm.planning.throughput import with_throughput
 
 
 class Reader(HTMLParser):
@@ -66,3 +67,14 @@ def test_what_is_not_known_is_said_to_be_unknown() -> None:
     page = plan_page(plan(replace(LLAMA_8B, transformer=None), region="europe-west4"))
     assert "the model&#39;s shape is not known" in page
     assert re.search(r"<b>unknown</b><span class=\"label\">USD an hour", page)
+
+
+def test_a_measured_machine_has_its_price_of_tokens_unfolded_and_the_others_say_that_they_have_none() -> None:
+    decided = plan(OTHER, fallbacks=["us-central1/a2-highgpu-1g"])
+    told = with_throughput(decided, [measured(decided)])
+    assert told.throughput is not None
+    assert told.throughput.usd_per_million_tokens is not None
+    reader = read(plan_page(told))
+    assert f"{told.throughput.usd_per_million_tokens:.2f}" in reader.unfolded
+    assert told.throughput.conditions in reader.unfolded
+    assert reader.text.count("not measured") == len(told.alternatives) + len(told.fallbacks)

@@ -1,0 +1,128 @@
+"""How many tokens a second a deployment was seen to make, and what a token then costs. Nothing here is estimated."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Self
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+_SECONDS_PER_HOUR = 3600
+_FORMAT = 1
+
+Count = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The throughput of one deployment under the evaluation's load, and all that it depends on."""
+
+    model_id: Text
+    commit: str
+    """Of the weights, 40 hexadecimal digits; empty where their place tells none."""
+    machine_type: Text
+    accelerator_type: str
+    """Empty: none."""
+    accelerator_count: Annotated[int, Field(ge=0)]
+    """Of one replica."""
+    replicas: Count
+    """That ran."""
+    image: Text
+    args: tuple[str, ...]
+    """The container's, but for `--model`."""
+    concurrency: Count
+    """Requests under way at once."""
+    output_tokens_per_second: Rate
+    """Of all requests and replicas together."""
+    input_tokens_per_second: Rate | None
+    """Read beside that; None: not counted."""
+    measured_at: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}(T|$)")]
+    """UTC, ISO 8601."""
+    source: Text
+    """Resource name of the endpoint that was measured, or who measured what where it was recorded by hand."""
+
+    def to_json(self) -> str:
+        return json.dumps({"format": _FORMAT, **asdict(self)}, indent=2, sort_keys=True) + "\n"
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """A measurement as a plan tells it of one of its machines."""
+
+    output_tokens_per_second: float
+    input_tokens_per_second: float | None
+    concurrency: int
+    replicas: int
+    measured_at: str
+    source: str
+    usd_per_million_tokens: float | None
+    """Of output, at the plan's price for that many replicas; None: the machine's price is not known."""
+    remarks: tuple[str, ...]
+    """What was otherwise than it is planned."""
+
+    @classmethod
+    def of(cls, measurement: Measurement, usd_per_hour: float | None, remarks: tuple[str, ...] = ()) -> Self:
+        """`usd_per_hour`: of one replica."""
+        speed, replicas = measurement.output_tokens_per_second, measurement.replicas
+        return cls(
+            output_tokens_per_second=speed,
+            input_tokens_per_second=measurement.input_tokens_per_second,
+            concurrency=measurement.concurrency,
+            replicas=replicas,
+            measured_at=measurement.measured_at,
+            source=measurement.source,
+            usd_per_million_tokens=None if usd_per_hour is None else token_price(usd_per_hour * replicas, speed),
+            remarks=remarks,
+        )
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> Self:
+        return cls(**{**fields, "remarks": tuple(fields["remarks"])})
+
+    @property
+    def price(self) -> str:
+        """`4.63 USD per million output tokens`, or what can be said."""
+        if self.usd_per_million_tokens is None:
+            return "USD per million output tokens unknown, as the machine's price is"
+        return f"{self.usd_per_million_tokens:.2f} USD per million output tokens"
+
+    @property
+    def conditions(self) -> str:
+        """What was measured, when, and where."""
+        replicas = f"{self.replicas} replica{'s' if self.replicas != 1 else ''}"
+        read = "" if self.input_tokens_per_second is None else f", beside {self.input_tokens_per_second:.1f} of input"
+        told = (
+            f"{self.output_tokens_per_second:.1f} output tokens/s{read}, {self.concurrency} requests at once, "
+            f"{replicas}; measured {self.measured_at[:10]} on {self.source}"
+        )
+        return "; ".join((told, *self.remarks))
+
+
+def token_price(usd_per_hour: float, tokens_per_second: float) -> float:
+    """US dollars for a million tokens, of machines that cost `usd_per_hour` together and make so many a second.
+
+    Raises ValueError for no tokens: what nobody has made has no price.
+    """
+    if not tokens_per_second > 0:
+        raise ValueError(f"{tokens_per_second} tokens a second")
+    return usd_per_hour / (tokens_per_second * _SECONDS_PER_HOUR) * 1e6
+
+
+def parse_measurements(text: str) -> tuple[Measurement, ...]:
+    """One measurement as `to_json` writes it, or a list of them. Raises ValueError that says what is wrong."""
+    try:
+        parsed = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    return tuple(map(_parsed, parsed if isinstance(parsed, list) else [parsed]))
+
+
+def _parsed(fields: Any) -> Measurement:
+    if not isinstance(fields, dict) or fields.get("format") != _FORMAT:
+        raise ValueError(f"no measurement of format {_FORMAT}")
+    try:
+        return TypeAdapter(Measurement).validate_python(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error

@@ -1,0 +1,75 @@
+"""What evaluations have measured, laid over a plan: which of its machines made how many tokens, and at what price."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from vertex_vllm.planning.measurement import Measurement, Throughput
+from vertex_vllm.planning.offers import Offer
+from vertex_vllm.planning.plan import ServingPlan
+
+# What the machine decides by itself, and the mirror.
+_OF_THE_PLACE = ("--tensor-parallel-size=", "--model=")
+
+
+def with_throughput(plan: ServingPlan, measurements: Sequence[Measurement]) -> ServingPlan:
+    """The same plan, with the throughput of each machine that somebody has measured it on.
+
+    Measured on: this model (at this commit, where the plan knows one), this very machine, and as many replicas as the
+    plan may run, with the plan's image. Of several the one at the plan's concurrency, then the one with the plan's
+    arguments, then the newest. What was otherwise is said beside the figure.
+    """
+    of_model = [each for each in measurements if _of_plan(each, plan)]
+    return replace(
+        plan,
+        throughput=_measured(plan, plan, of_model),
+        alternatives=tuple(replace(offer, throughput=_measured(offer, plan, of_model)) for offer in plan.alternatives),
+        fallbacks=tuple(with_throughput(fallback, measurements) for fallback in plan.fallbacks),
+    )
+
+
+def _of_plan(measurement: Measurement, plan: ServingPlan) -> bool:
+    return (
+        measurement.model_id == plan.model_id
+        and plan.commit in ("", measurement.commit)
+        and measurement.image == plan.image
+        and plan.min_replica_count <= measurement.replicas <= plan.max_replica_count
+    )
+
+
+def _measured(
+    machine: Offer | ServingPlan, plan: ServingPlan, measurements: Sequence[Measurement]
+) -> Throughput | None:
+    """None: nobody has measured it on this machine."""
+    place = (machine.machine_type, machine.accelerator_type, machine.accelerator_count)
+    here = [
+        each for each in measurements if (each.machine_type, each.accelerator_type, each.accelerator_count) == place
+    ]
+    if not here:
+        return None
+    best = max(
+        here,
+        key=lambda each: (each.concurrency == plan.concurrency, not _differences(each, plan), each.measured_at),
+    )
+    return Throughput.of(best, machine.usd_per_hour, _remarks(best, plan))
+
+
+def _remarks(measurement: Measurement, plan: ServingPlan) -> tuple[str, ...]:
+    remarks = []
+    if measurement.concurrency != plan.concurrency:
+        remarks.append(f"the plan asks for {plan.concurrency} requests at once")
+    if not plan.commit and measurement.commit:
+        remarks.append(f"commit {measurement.commit[:12]}")
+    return (*remarks, *_differences(measurement, plan))
+
+
+def _differences(measurement: Measurement, plan: ServingPlan) -> tuple[str, ...]:
+    then, now = _own(measurement.args), _own(plan.args)
+    without = [text for text in now if text not in then]
+    instead = [text for text in then if text not in now]
+    found = [f"with {' '.join(instead)}"] if instead else []
+    found += [f"without {' '.join(without)}"] if without else []
+    return tuple(found)
+
+
+def _own(args: Sequence[str]) -> list[str]:
+    return [text for text in args if not text.startswith(_OF_THE_PLACE)]
