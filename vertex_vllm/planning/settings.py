@@ -9,6 +9,7 @@ from vertex_vllm.catalog import Catalog
 from vertex_vllm.catalog.rows import Flag, Preset
 from vertex_vllm.config.deployment import Serving
 from vertex_vllm.errors import PlanError
+from vertex_vllm.planning.argument_values import check_values, value_doubts
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.memory.start import BLOCK_TOKENS
 from vertex_vllm.planning.memory.unmodelled import speculation_method, unmodelled_arguments
@@ -94,7 +95,7 @@ def parse_arguments(items: Iterable[str], catalog: Catalog) -> tuple[Argument, .
 def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: Iterable[Argument]) -> Settings:
     """The settings: extra arguments before fields, fields before the preset, the preset before the defaults.
 
-    Raises PlanError for a number that is none, and a context longer than the model's.
+    Raises PlanError for a number that is none, a value that vLLM refuses, and a context longer than the model's.
     """
     given = {argument.flag: argument.value for argument in extra}
     preset_sequences = preset.max_num_seqs if preset else None
@@ -118,8 +119,9 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
         loras=_number(given, "--max-loras", DEFAULT_LORAS, int) if "--enable-lora" in given else 0,
         lora_rank=_number(given, "--max-lora-rank", DEFAULT_LORA_RANK, int),
         speculation=speculation_method(given),
-        unmodelled=unmodelled_arguments(given),
+        unmodelled=(*unmodelled_arguments(given), *value_doubts(facts, given)),
     )
+    check_values(facts, settings.quantization, settings.lora_rank, settings.block_tokens)
     if settings.gpu_memory_utilization > MOST_MEMORY:
         raise PlanError(
             f"--gpu-memory-utilization must be at most {MOST_MEMORY}, not {settings.gpu_memory_utilization:g}",

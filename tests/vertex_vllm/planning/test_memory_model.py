@@ -148,6 +148,42 @@ def test_layers_with_a_window_share_blocks_with_the_others() -> None:
     assert cache_layout(published("Gemma2ForCausalLM"), old).blocks_of_request(32768, old) == 2048
 
 
+# Layers in full, with a window, its tokens; key-value heads, their size; context, tokens a step → groups, bytes of one
+# request: what `get_kv_cache_groups` and `_max_memory_usage_bytes_from_groups` of vLLM 0.32.0 answered on 2026-11-26.
+GROUPED = [
+    ((32, 0, 0), (8, 128), (4096, 2048), (1, 536870912)),
+    ((13, 13, 4096), (8, 256), (8192, 8192), (2, 1746534400)),
+    ((4, 22, 512), (1, 256), (32768, 8192), (7, 549847040)),
+    ((5, 29, 1024), (4, 256), (131072, 8192), (7, 4825415680)),
+    ((10, 52, 1024), (16, 128), (32768, 8192), (7, 11248599040)),
+    ((0, 32, 4096), (8, 128), (32768, 8192), (1, 2686451712)),
+    ((12, 12, 128), (8, 64), (131072, 8192), (2, 3627417600)),
+    ((16, 48, 4096), (8, 128), (8192, 2048), (4, 2150629376)),
+    ((1, 3, 512), (8, 128), (4096, 512), (4, 35848192)),
+    ((9, 15, 4096), (8, 128), (32768, 8192), (3, 2719088640)),
+]
+
+
+@pytest.mark.parametrize(("layers", "heads", "sizes", "expected"), GROUPED)
+def test_the_cache_is_grouped_as_vllm_groups_it(
+    layers: tuple[int, int, int], heads: tuple[int, int], sizes: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    (full, windowed, window), (key_values, head_size), (length, step) = layers, heads, sizes
+    model = replace(
+        published("Qwen3ForCausalLM"),
+        layers=full + windowed,
+        sliding_layers=windowed,
+        sliding_window=window,
+        key_value_heads=key_values,
+        head_size=head_size,
+    )
+    recent = VersionRange("0.32.0", "0.32.0")
+    start = replace(START, versions=recent, max_model_len=length, max_num_batched_tokens=step)
+    layout = cache_layout(model, start)
+    found = layout.block_bytes * layout.blocks_of_request(length, start)
+    assert (layout.full_groups + layout.window_groups, found) == expected
+
+
 def test_the_step_is_as_large_as_the_card() -> None:
     cards = [
         (L4, "NVIDIA_L4"),

@@ -120,6 +120,12 @@ def _refusals(model: Transformer, start: Start, requested: int) -> list[str]:
         found.append(f"max_model_len {start.max_model_len} is more than the model's {model.context_length}")
     if model.attention_heads % start.tensor_parallel:
         found.append(f"{model.attention_heads} attention heads cannot be split over {start.tensor_parallel} GPUs")
+    if start.max_num_batched_tokens < start.max_num_seqs:
+        # vLLM `SchedulerConfig.verify_max_model_len`.
+        found.append(
+            f"a step of {start.max_num_batched_tokens} tokens (max_num_batched_tokens) is less than "
+            f"max_num_seqs {start.max_num_seqs}"
+        )
     if requested > start.total_bytes - CUDA_CONTEXT.low:
         found.append(
             f"an empty card has less free memory than gpu_memory_utilization {start.gpu_memory_utilization:g} asks for"

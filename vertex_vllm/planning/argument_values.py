@@ -1,0 +1,61 @@
+"""Values of arguments that vLLM refuses to start with, whatever the machine."""
+
+from collections.abc import Mapping
+
+from vertex_vllm.errors import PlanError
+from vertex_vllm.planning.facts import FLOAT_BYTES, ModelFacts
+
+WHERE = "serving.extra_args"
+# `MaxLoRARanks` (config/lora.py of vLLM 0.32.0); adapters of a smaller rank are taken too.
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+# The attention kernels of CUDA take multiples of it alone ("Block size must be a multiple of 16").
+BLOCK_STEP = 16
+# Methods whose weights are made beforehand; for a repo without, vLLM 0.32.0 says "Cannot find the config file".
+STORED = ("awq", "gptq", "compressed-tensors", "fbgemm_fp8")
+# Of these one cannot stand for another: "Quantization method specified in the model config … does not match".
+EXCLUSIVE = (*STORED, "fp8", "bitsandbytes")
+
+
+def check_values(facts: ModelFacts, quantization: str, lora_rank: int, block_tokens: int) -> None:
+    """Raises PlanError for what no vLLM takes; a value that some versions take is let through."""
+    if lora_rank not in LORA_RANKS:
+        larger = next((rank for rank in LORA_RANKS if rank > lora_rank), LORA_RANKS[-1])
+        raise _refusal("--max-lora-rank", lora_rank, f"vLLM takes {', '.join(map(str, LORA_RANKS))}", f"{larger}")
+    if block_tokens % BLOCK_STEP:
+        rounded = max(BLOCK_STEP, block_tokens // BLOCK_STEP * BLOCK_STEP)
+        raise _refusal("--block-size", block_tokens, f"GPUs take multiples of {BLOCK_STEP}", f"{rounded}")
+    asked, stored = _method(quantization), _method(facts.quantization)
+    if asked in STORED and not stored and _all_floats(facts):
+        raise PlanError(
+            f"--quantization={quantization} is for weights that are stored so, and those of {facts.model_id} are not",
+            where=WHERE,
+            fix="Leave it out, choose a repo with such weights, or --quantization=fp8, which is made while they load",
+        )
+    if asked != stored and asked in EXCLUSIVE and stored in EXCLUSIVE:
+        raise PlanError(
+            f"--quantization={quantization}, but the weights of {facts.model_id} are {facts.quantization}",
+            where=WHERE,
+            fix="Leave it out: vLLM reads the method from the repo",
+        )
+
+
+def value_doubts(facts: ModelFacts, given: Mapping[str, str]) -> tuple[str, ...]:
+    """What nobody has read of a value: reasons for doubt."""
+    asked = given.get("--quantization", "")
+    if _method(asked) in STORED and not facts.quantization:
+        return (f"whether the repo holds {asked} weights is not known",)
+    return ()
+
+
+def _method(quantization: str) -> str:
+    """Without what says by which kernel it is computed: `auto_gptq`, `gptq_marlin` and `gptq` are one."""
+    return quantization.removeprefix("auto_").removesuffix("_marlin")
+
+
+def _all_floats(facts: ModelFacts) -> bool:
+    """The tensors' types have been read, and none of them is packed."""
+    return bool(facts.groups) and all(group.dtype in FLOAT_BYTES for group in facts.groups)
+
+
+def _refusal(flag: str, value: int, takes: str, instead: str) -> PlanError:
+    return PlanError(f"{flag} may not be {value}: {takes}", where=WHERE, fix=f"Write {flag}={instead}")
