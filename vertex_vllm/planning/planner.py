@@ -128,6 +128,9 @@ def _require(
     _check_deployment(deployment, catalog)
     extra = parse_arguments(deployment.serving.extra_args, catalog)
     settings = settle(facts, deployment.serving, catalog.preset(facts.model_id), extra)
+    if facts.quantization not in ("", *catalog.quantizations):
+        doubt = f"how vLLM loads {facts.quantization} weights is not known"
+        settings = replace(settings, unmodelled=(*settings.unmodelled, doubt))
     _check_consent(facts, settings)
     image = choose_image(facts, deployment.serving.image, catalog)
     return Requirements(facts, settings, image, deployment, catalog, quotas), extra

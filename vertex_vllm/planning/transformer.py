@@ -17,6 +17,8 @@ _REQUIRED = {
     "attention_heads": ("num_attention_heads", "n_head", "n_heads"),
     "context_length": ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"),
 }
+# Kinds of attention in `layer_types` whose cache is modelled; others keep a state, chunks or a part of the context.
+_MODELLED_LAYERS = {"full_attention", "sliding_attention"}
 _EXPERTS = ("num_experts", "n_routed_experts", "num_local_experts")
 
 
@@ -106,6 +108,7 @@ def transformer_from_config(config: Mapping[str, Any]) -> Transformer:
     expert_width = _count(defaulted, ("moe_intermediate_size",)) or (intermediate if experts else 0)
     if not intermediate and not expert_width:
         missing.append("config.json: intermediate_size")
+    missing += _unmodelled_layers(text)
     latent = _count(defaulted, ("kv_lora_rank",))
     layers = found["layers"]
     sliding, window = _sliding(defaulted, layers, family)
@@ -138,6 +141,16 @@ def transformer_from_config(config: Mapping[str, Any]) -> Transformer:
 def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
     parts = (config.get(part) for part in _TEXT_PARTS)
     return next((part for part in parts if isinstance(part, dict)), config)
+
+
+def _unmodelled_layers(text: Mapping[str, Any]) -> list[str]:
+    """What the cache of layers depends on besides, each as something that is not known."""
+    kinds = text.get("layer_types")
+    others = {str(kind) for kind in kinds} - _MODELLED_LAYERS if isinstance(kinds, list) else set()
+    found = [f"the cache of {kind} layers" for kind in sorted(others)]
+    if _count(text, ("attention_chunk_size",)):
+        found.append("the cache of layers that attend in chunks")
+    return found
 
 
 def _sliding(text: Mapping[str, Any], layers: int, family: Family | None) -> tuple[int, int]:

@@ -1,11 +1,13 @@
 """Settings that change what a GPU holds: each is in the memory model, or makes the verdict uncertain and says why."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, plan
 from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.transformer import transformer_from_config
 
 A100 = {"machine_type": "a2-highgpu-1g"}
 
@@ -72,3 +74,35 @@ def test_a_step_is_no_longer_than_all_sequences_together() -> None:
     few = terms(LLAMA_8B, machine_type="a3-highgpu-1g", max_num_seqs=1, max_model_len=512)
     many = terms(LLAMA_8B, machine_type="a3-highgpu-1g", max_num_seqs=1024, max_model_len=512)
     assert few["activation"] != many["activation"]
+
+
+def test_weights_of_a_method_that_nobody_has_looked_at_are_uncertain_and_keep_no_machine_from_being_taken() -> None:
+    decided = plan(replace(OTHER, quantization="squeezed"))
+    assert decided.verdict == "uncertain"
+    assert "how vLLM loads squeezed weights is not known" in decided.reasons["memory"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"layer_types": ["linear_attention", "full_attention"]}, "the cache of linear_attention layers is not known"),
+        ({"layer_types": ["chunked_attention"]}, "the cache of chunked_attention layers is not known"),
+        ({"attention_chunk_size": 8192}, "the cache of layers that attend in chunks is not known"),
+    ],
+)
+def test_layers_whose_cache_is_not_modelled_are_uncertain_in_a_known_architecture(
+    fields: dict[str, object], reason: str
+) -> None:
+    config = {
+        **{
+            "architectures": ["LlamaForCausalLM"],
+            "vocab_size": 128256,
+            "hidden_size": 4096,
+            "intermediate_size": 14336,
+        },
+        **{"num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8},
+        **{"max_position_embeddings": 131072, **fields},
+    }
+    decided = plan(replace(OTHER, transformer=transformer_from_config(config)), machine_type="g2-standard-12")
+    assert decided.verdict == "uncertain"
+    assert reason in decided.reasons["memory"]
