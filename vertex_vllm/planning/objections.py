@@ -38,6 +38,7 @@ def objections(machine: Machine, required: Requirements) -> Iterator[Objection]:
         )
         return
     yield from _split_objections(split, required.facts)
+    yield from _group_objections(split, required.facts)
     yield from _memory_objections(machine, split, required)
     shortage = host_shortage(required.facts, machine)
     if shortage:
@@ -77,6 +78,24 @@ def _split_objections(split: int, facts: ModelFacts) -> Iterator[Objection]:
         yield Objection(f"{heads} attention heads cannot be split over {split} accelerators", certain=True)
     elif shared and shared % split and split % shared:
         yield Objection(f"{shared} key-value heads cannot be split over {split} accelerators", certain=True)
+
+
+def _group_objections(split: int, facts: ModelFacts) -> Iterator[Objection]:
+    """Widths of feed-forward parts whose share on one accelerator breaks through weights with a common scale."""
+    shape = facts.transformer
+    if shape is None or not shape.weight_group or split == 1:
+        return
+    for width in (shape.intermediate_size, shape.expert_intermediate_size):
+        # A dense width that stands in the config of a model of experts alone is used by no layer.
+        used = width and (width == shape.expert_intermediate_size or not shape.experts or shape.dense_layers)
+        if used and width % (split * shape.weight_group):
+            # vLLM `validate_fp8_block_shape` raises; of 4-bit methods another kernel may take it.
+            yield Objection(
+                f"{width} wide {facts.quantization} layers in groups of {shape.weight_group} cannot be split over "
+                f"{split} accelerators",
+                certain=facts.quantization == "fp8",
+            )
+            return
 
 
 def _memory_objections(machine: Machine, split: int, required: Requirements) -> Iterator[Objection]:

@@ -7,13 +7,13 @@ from vertex_vllm.planning.measurement import Throughput
 from vertex_vllm.planning.offers import Offer
 from vertex_vllm.planning.plan import ServingPlan
 
-_WIDTH = 110
+_WIDTH = 100
 _LABEL = 18
 _MOST_SHOWN = 4
 
 
 def render_plan(plan: ServingPlan) -> str:
-    """One row a choice, the reason under it, lines of at most 110 characters; ends with a newline."""
+    """One row a choice, the reason under it, lines of at most 100 characters where they can be; ends with a newline."""
     replicas = f"{plan.min_replica_count} to {plan.max_replica_count} replicas, " if plan.max_replica_count > 1 else ""
     accelerators = f"{plan.accelerator_count} × {plan.accelerator_type}"
     rows = [

@@ -59,6 +59,8 @@ class Transformer:
     image_width: int = 0
     """Hidden size of the vision tower."""
     vision: bool = False
+    weight_group: int = 0
+    """Quantised weights that share a scale, in a row: they are split at its multiples alone; 0: none, or not known."""
     missing: tuple[str, ...] = field(default=())
     """Fields that config.json should have and has not, or whose meaning for this architecture is not known."""
 
@@ -134,6 +136,7 @@ def transformer_from_config(config: Mapping[str, Any]) -> Transformer:
         sliding_layers=sliding,
         cross_attention_layers=_cross_attention_layers(defaulted),
         **_vision(config),
+        weight_group=_weight_group(config),
         missing=tuple(missing),
     )
 
@@ -141,6 +144,16 @@ def transformer_from_config(config: Mapping[str, Any]) -> Transformer:
 def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
     parts = (config.get(part) for part in _TEXT_PARTS)
     return next((part for part in parts if isinstance(part, dict)), config)
+
+
+def _weight_group(config: Mapping[str, Any]) -> int:
+    quantization = config.get("quantization_config")
+    if not isinstance(quantization, dict):
+        return 0
+    block = quantization.get("weight_block_size")
+    if isinstance(block, list) and block:
+        return _count({"size": block[0]}, ("size",))
+    return _count(quantization, ("group_size",))
 
 
 def _unmodelled_layers(text: Mapping[str, Any]) -> list[str]:

@@ -43,18 +43,19 @@ def test_a_plan_for_people_gives_each_choice_and_its_reason() -> None:
 Deployment        llama, config {PLAN.config_hash}
 Model             meta-llama/Llama-3.2-11B-Vision
 Machine           a2-highgpu-1g, 1 × NVIDIA_TESLA_A100, 1 to 2 replicas, spot, in us-central1
-                  (what Google's tutorial serves this model on; about 26.6 of 35.4 GiB of each accelerator:
-                   weights 20.3, cache 0.6, vLLM 2.3, images 3.4)
+                  (what Google's tutorial serves this model on; about 26.6 of 35.4 GiB of each
+                   accelerator: weights 20.3, cache 0.6, vLLM 2.3, images 3.4)
 Price             unknown: the catalogue has no dated price for this machine in this region
 Tokens            not measured
 Image             registry.example.com/vllm:1, vLLM 0.9.2
-Arguments         python -m vllm.entrypoints.api_server --host=0.0.0.0 --port=8080 --max-model-len=4096
+Arguments         python -m vllm.entrypoints.api_server --host=0.0.0.0 --port=8080
+                  --max-model-len=4096
 Context           4096 tokens
 Chat completions  no
                   (the repo has no chat template)
 Images            yes
 Endpoint          dedicated, requests of up to 1800 s, ready within 7200 s
-Quota             CustomModelServingPreemptibleA100GPUsPerProjectPerRegion in us-central1: 1 to start, 2 at
-                  most
+Quota             CustomModelServingPreemptibleA100GPUsPerProjectPerRegion in us-central1: 1 to
+                  start, 2 at most
 """
     )
