@@ -113,6 +113,16 @@ def test_facts_of_another_model_are_refused(tmp_path: Path, config: Path) -> Non
     assert "holds facts of meta-llama/Llama-3.1-70B, the config is for meta-llama/Llama-3.1-8B" in str(answer.exception)
 
 
+@pytest.mark.parametrize("content", ["{", "[3]", '{"format": 1, "model_id": "a/b"}'])
+def test_a_file_that_holds_no_throughput_says_where_to_find_one(tmp_path: Path, config: Path, content: str) -> None:
+    written = tmp_path / "throughput.json"
+    written.write_text(content, encoding="utf-8")
+    answer = run(config, "--throughput", written)
+    assert isinstance(answer.exception, InputError)
+    assert str(answer.exception).startswith(f"{written}: no measured throughput: ")
+    assert "gs://BUCKET/measurements/MODEL" in str(answer.exception)
+
+
 def test_a_plan_is_written_as_a_page(tmp_path: Path, config: Path) -> None:
     page = tmp_path / "plan.html"
     assert run(config, "--html", page).exit_code == 0
