@@ -74,7 +74,7 @@ def _alternatives(plan: ServingPlan) -> list[tuple[str, str, str]]:
     fitting = [offer for offer in plan.alternatives if offer.verdict == "fits"][:_MOST_SHOWN]
     known = [offer for offer in plan.alternatives if offer.tutorial or offer.throughput is not None]
     shown = fitting + [offer for offer in known if offer not in fitting]
-    compared = any(machine.throughput is not None for machine in (plan, *shown))
+    compared = plan.throughput is not None or any(offer.throughput is not None for offer in shown)
     rows = [("Alternatives" if not number else "", *_offer(offer, compared)) for number, offer in enumerate(shown)]
     more = len(plan.alternatives) - len(shown)
     return [*rows, ("", f"and {more} more, which --json lists", "")] if rows and more else rows
