@@ -24,7 +24,7 @@ REGION = "us-central1"
 IMAGE = "tests.example/model-server:1"
 WEIGHTS = "gs://weights/models/org/name/0123abcd"
 NEVER_READY = "--healthy-after=600"
-_ROW = {"image": IMAGE, "command": ["{python}", str(Path(__file__).with_name("model_server.py"))]}
+_COMMAND = ["{python}", str(Path(__file__).with_name("model_server.py"))]
 
 MakePlan = Callable[..., ServingPlan]
 
@@ -68,12 +68,13 @@ def make_plan(cloud: Any) -> MakePlan:
     return serving_plan
 
 
-def teach(cloud: Any) -> None:
-    """Tells the local cloud what to run for the image of these plans, beside what it was told by others."""
+def teach(cloud: Any, image: str = IMAGE, *flags: str) -> None:
+    """Tells the local cloud to run the model server, with these flags, for an image, beside what others told it."""
     images = cloud.state_dir / "images.yaml"
     rows = yaml.safe_load(images.read_text())["images"] if images.exists() else []
-    if _ROW not in rows:
-        images.write_text(yaml.safe_dump({"images": [_ROW, *rows]}))
+    row = {"image": image, "command": [*_COMMAND, *flags]}
+    if row not in rows:
+        images.write_text(yaml.safe_dump({"images": [row, *rows]}))
 
 
 @contextmanager

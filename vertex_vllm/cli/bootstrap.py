@@ -58,6 +58,7 @@ def bootstrap(
     from vertex_vllm.bootstrap.making import project_number
     from vertex_vllm.bootstrap.session import authorized_session
     from vertex_vllm.bootstrap.wanted import Settings, removable, wanted
+    from vertex_vllm.cli.place import check_place
     from vertex_vllm.errors import InputError
     from vertex_vllm.publishing.sources import read_sources
 
@@ -65,6 +66,7 @@ def bootstrap(
         raise InputError("only one of --dry-run, --check and --remove at a time", where="bootstrap")
     if (delete_data or yes) and not removing:
         raise InputError("--delete-data and --yes go with --remove", where="bootstrap")
+    check_place(project, region)
     session = authorized_session()
     settings = Settings(project, project_number(session, project), region, github_repository, not no_hf_token)
     steps = wanted(settings)

@@ -12,14 +12,30 @@ from vertex_vllm.errors import InputError
 if TYPE_CHECKING:
     from localcloud.daemon import Connection
 
+DEFAULT_STATE = Path(".local-cloud")
+
 state_option = click.option(
     "--state",
     "state_dir",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path(".local-cloud"),
+    default=DEFAULT_STATE,
     show_default=True,
     help="Folder that holds the cloud's state; it survives down and up.",
 )
+
+
+def writable(state_dir: Path) -> Path:
+    """The folder, whole, and there. Raises InputError where it can be neither made nor written to."""
+    folder = state_dir.resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise InputError(
+            f"cannot be made: {error.strerror}", where=str(state_dir), fix="Name another --state"
+        ) from None
+    if not os.access(folder, os.W_OK):
+        raise InputError("cannot be written to", where=str(state_dir), fix="Name another --state")
+    return folder
 
 
 def running(state_dir: Path) -> "Connection":
@@ -37,6 +53,6 @@ def started(state_dir: Path) -> "Connection":
     from localcloud import daemon
 
     with told(daemon.DaemonError):
-        connection = daemon.status(state_dir.resolve()) or daemon.up(state_dir.resolve())
+        connection = daemon.status(state_dir.resolve()) or daemon.up(writable(state_dir))
     os.environ.update(connection.environment)
     return connection

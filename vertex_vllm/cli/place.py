@@ -1,6 +1,7 @@
 """The project and region that a command looks at, where no config names them."""
 
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,18 @@ def named_regions(given: tuple[str, ...]) -> tuple[str, ...]:
         if region not in known:
             raise InputError(f"unknown region {region}", where="--region", fix=f"Known: {', '.join(known)}")
     return given or known
+
+
+def check_place(project: str, region: str) -> None:
+    """For a command that makes things: half of them would be there before a service refused the rest.
+
+    Raises InputError for what no project is called, and for a region that the catalogue does not know.
+    """
+    from vertex_vllm.config.shapes import MEANING, PROJECT
+
+    if not project or not re.fullmatch(PROJECT, project):
+        raise InputError(f"`{project}` is no project. It must be {MEANING[PROJECT]}", where="--project")
+    named_regions((region,))
 
 
 def require_credentials(project: str) -> None:

@@ -34,12 +34,14 @@ def publish(
     Prints for each pipeline its address in the registry of templates, by digest, and its copy in Cloud Storage.
     """
     from pipelines.compile import PIPELINES, compile_pipeline
+    from vertex_vllm.cli.place import check_place
     from vertex_vllm.config import runs_bucket
     from vertex_vllm.config.names import TEMPLATES_REPOSITORY
     from vertex_vllm.publishing.images import pinned
     from vertex_vllm.publishing.templates import Destination
     from vertex_vllm.publishing.templates import publish as upload
 
+    check_place(project, region)
     destination = Destination(
         project=project,
         region=region,

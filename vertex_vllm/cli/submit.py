@@ -58,6 +58,9 @@ def submit(
 
     Example: vertex-vllm submit configs/llama-3.1-8b-instruct.yaml --project my-project --wait
 
+    What deploys shows its plan first, and is not sent where nothing can serve the model as asked. Of a model that the
+    catalogue has not recorded, the run itself makes the plan.
+
     With --local the project is one of the local cloud's, and one of the demo's models is put on its Hub.
     """
     from rich.console import Console
@@ -69,7 +72,9 @@ def submit(
     deployment = load_deployment(config)
     replaced = assigned(pipeline, assignments)
     cloud = started(state_dir) if on_local_cloud else None
-    sent = submission(deployment, pipeline, project_of(deployment, project), replaced)
+    sent = submission(deployment, pipeline, project_of(deployment, project), replaced, commit=_commit())
+    if pipeline == "deploy":
+        click.echo(_plan(sent.parameters), err=True)
     if cloud:
         provide(cloud, pipeline, sent.parameters, lambda text: click.echo(text, err=True))
     if engine == "kfp":
@@ -90,6 +95,34 @@ def submit(
     if run.state != "SUCCEEDED":
         click.echo(f"error: {run.state}: {run.error}", err=True)
         sys.exit(1)
+
+
+def _plan(parameters: Mapping[str, Any]) -> str:
+    """The plan of these parameters, as far as it can be known offline.
+
+    Raises:
+        InputError: a value that cannot be; PlanError: nothing can serve the model as asked.
+    """
+    from vertex_vllm.catalog import Missing, load_catalog
+    from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
+    from vertex_vllm.planning.planner import plan_serving
+    from vertex_vllm.planning.render import render_plan
+
+    asked, catalog = deployment_from_parameters(**parameters), load_catalog()
+    facts = catalog.facts(asked.model.id)
+    if isinstance(facts, Missing):
+        return f"{asked.model.id} is not in the catalogue: the run plans it, from the repo's own files"
+    return render_plan(plan_serving(facts, asked, catalog))
+
+
+def _commit() -> str:
+    """The checked-out commit; empty where the sources are not what it holds."""
+    from vertex_vllm.cli.publish import checked_out
+    from vertex_vllm.errors import InputError
+
+    with suppress(InputError):
+        return checked_out()
+    return ""
 
 
 Follow = Callable[[Callable[["Run"], None]], "Run"]

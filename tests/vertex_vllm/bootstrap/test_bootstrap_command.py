@@ -300,3 +300,8 @@ def test_the_commands_of_the_page_work(cloud: Connection, project: str, tmp_path
         )
         assert answer.returncode == 0, answer.stderr
     assert bootstrap(project, "--check").returncode == 1
+
+
+def test_the_page_names_every_template() -> None:
+    (row,) = re.findall(r"^\| templates \| (.+?) \|", (ROOT / "docs" / "bootstrap.md").read_text(), re.MULTILINE)
+    assert row == ", ".join(f"`{pipeline}`" for pipeline in PIPELINES)

@@ -79,8 +79,18 @@ def test_a_mistake_in_a_config_is_one_line_with_file_and_field(
         (("submit", "configs/llama-3.1-8b.yaml", "--set", "machine=x", "--project", "some-project"), "machine_type"),
         (("submit", "configs/llama-3.1-8b.yaml", "--set", "spot=maybe", "--project", "some-project"), "--set spot"),
         (("local", "env", "--state", "no-such-state"), "vertex-vllm local up"),
+        (("local", "up", "--state", "README.md/below"), "README.md/below: cannot be made"),
+        (("bootstrap", "--project", "Some Project", "--region", "us-central1"), "--project: `Some Project`"),
+        (("bootstrap", "--project", "some-project", "--region", "mars-west1"), "--region: unknown region mars-west1"),
+        (
+            ("publish", "--project", "some-project", "--region", "mars-west1", "--image", "x"),
+            "--region: unknown region",
+        ),
     ],
-    ids=["no file", "unknown parameter", "wrong type", "cloud is down"],
+    ids=[
+        *("no file", "unknown parameter", "wrong type", "cloud is down", "state is below a file"),
+        *("project of bootstrap", "region of bootstrap", "region of publish"),
+    ],
 )
 def test_a_mistake_in_the_arguments_says_what_to_do(arguments: tuple[str, ...], words: str) -> None:
     answer = run(*arguments)

@@ -1,0 +1,77 @@
+"""`vertex-vllm submit`: what it shows and refuses before it sends, and what it marks the run with."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from google.api_core.exceptions import GoogleAPIError
+
+from localcloud.daemon import Connection
+from tests.vertex_vllm.cli.documented_commands import vertex_vllm
+from vertex_vllm.config import load_deployment
+from vertex_vllm.runs.listing import list_runs
+from vertex_vllm.runs.watching import cancel, pipeline_client, watch
+
+ROOT = Path(__file__).resolve().parents[3]
+CONFIG = ROOT / "configs" / "llama-3.1-8b-instruct.yaml"
+REGION = load_deployment(CONFIG).google_cloud.region
+
+
+@pytest.fixture
+def submitted(cloud: Connection, project: str) -> Iterator[subprocess.CompletedProcess[str]]:
+    answer = vertex_vllm(
+        "submit", str(CONFIG), "--project", project, "--set", "max_model_len=4096", "--set", "hf_token_secret="
+    )
+    assert answer.returncode == 0, answer.stderr
+    name = answer.stdout.strip()
+    yield answer
+    with suppress(GoogleAPIError):  # it may have ended: its model is not on the local Hub
+        cancel(name)
+    watch(name, lambda run: None)
+
+
+def test_the_plan_of_what_is_sent_is_shown_before_it_is_sent(submitted: subprocess.CompletedProcess[str]) -> None:
+    plan, _, rest = submitted.stderr.partition("https://")
+    assert "g2-standard-" in plan
+    assert "--max-model-len=4096" in plan
+    assert "USD/h" in plan
+    assert submitted.stdout.strip().rpartition("/")[2] in rest
+
+
+def test_a_run_has_deployment_config_and_commit_as_labels(submitted: subprocess.CompletedProcess[str]) -> None:
+    labels = dict(pipeline_client(REGION).get_pipeline_job(name=submitted.stdout.strip()).labels)
+    deployment = load_deployment(CONFIG)
+    assert labels["vertex-vllm-deployment"] == deployment.name
+    assert labels["vertex-vllm-config-hash"] == deployment.content_hash
+    git = ["git", "-C", str(ROOT)]
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    # Without one where sources have changes that no commit holds.
+    assert labels.get("vertex-vllm-commit", head) == head
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("machine_type=g2-standard-9", "machine_type: "),
+        ("max_model_len=1000000", "max_model_len"),
+        ('extra_args=["--no-such-flag"]', "--no-such-flag"),
+    ],
+    ids=["no such machine", "no room", "flag"],
+)
+def test_what_cannot_be_served_is_not_sent(cloud: Connection, project: str, assignment: str, words: str) -> None:
+    answer = vertex_vllm("submit", str(CONFIG), "--project", project, "--set", assignment)
+    assert answer.returncode == 2
+    (line,) = answer.stderr.splitlines()
+    assert words in line
+    assert list_runs(project, REGION) == ()
+
+
+def test_a_model_that_nobody_recorded_is_planned_by_the_run(cloud: Connection, project: str, tmp_path: Path) -> None:
+    config = tmp_path / "small.yaml"
+    config.write_text(f"name: small\nmodel:\n  id: {project}/model\n")
+    answer = vertex_vllm("submit", str(config), "--project", project)
+    assert answer.returncode == 0, answer.stderr
+    assert f"{project}/model is not in the catalogue" in answer.stderr
+    watch(answer.stdout.strip(), lambda run: None)
