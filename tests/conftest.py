@@ -18,6 +18,10 @@ _STATE_DIR = Path(_TEMPORARY.name) / "state"
 # Some clients read their environment when they are imported, which test modules do before any fixture runs.
 _ENVIRONMENT = {"GOOGLE_CLOUD_PROJECT": REAL.id} if REAL else daemon.plan(_STATE_DIR)
 os.environ.update(_ENVIRONMENT)
+# What the local cloud, and whatever a test starts, writes there is gone in the end, and can be looked through.
+TEMPORARY = Path(_TEMPORARY.name) / "tmp"
+TEMPORARY.mkdir()
+os.environ["TMPDIR"] = str(TEMPORARY)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,23 @@
+"""The front door: its commands do what it shows."""
+
+import re
+from pathlib import Path
+
+from tests.vertex_vllm.cli.documented_commands import commands_in, vertex_vllm
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_the_commands_that_need_no_project_work_and_print_what_is_shown() -> None:
+    commands = {words[1]: words[1:] for words in commands_in("../README.md")}
+    # What it submits has a test of its own: test_submit_command.py.
+    assert set(commands) == {"validate", "plan", "submit"}
+    command, pattern = commands["validate"]
+    validated = vertex_vllm(command, *map(str, sorted(ROOT.glob(pattern))))
+    assert (validated.returncode, validated.stderr) == (0, "")
+    planned = vertex_vllm(*commands["plan"])
+    assert planned.returncode == 0, planned.stderr
+    shown = re.search(r"```\n(Machine .*?)\n…", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert shown is not None
+    assert shown[1] in planned.stdout
+    assert commands["submit"][1] == commands["plan"][1]
