@@ -13,5 +13,6 @@ COPY pipelines pipelines
 RUN python -m pip install --no-cache-dir --constraint constraints/project.txt .
 
 RUN useradd --create-home --uid 1000 steps
-USER steps
+# By number: Kubernetes' runAsNonRoot cannot tell who a name is.
+USER 1000
 WORKDIR /home/steps

@@ -66,6 +66,20 @@ def test_the_workflow_starts_for_what_the_decision_looks_at() -> None:
     assert started["push"] == {"branches": ["main"], "paths": CONCERNED}
 
 
+def test_known_vulnerabilities_and_licences_of_every_list_are_looked_for_when_it_changes_and_every_week() -> None:
+    audit: dict[Any, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / "audit.yaml").read_text())
+    assert [step["run"] for step in steps(audit) if "run" in step] == ["make audit"]
+    assert {paths for event in ("pull_request", "push") for paths in audit[True][event]["paths"]} == {
+        "constraints/**",
+        "pyproject.toml",
+    }
+    assert [rule["cron"].split()[2:] for rule in audit[True]["schedule"]] == [["*", "*", "1"]]
+    recipe = subprocess.run(["make", "-n", "audit"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for listed in (ROOT / "constraints").glob("*.txt"):
+        assert re.search(rf"pip-audit .*--requirement \S*{listed.name}$", recipe, re.MULTILINE), listed.name
+    assert "tests/test_licences.py" in recipe
+
+
 def test_every_call_is_a_command_with_its_options_and_documented() -> None:
     page = (ROOT / "docs" / "ci.md").read_text()
     calls = [line.strip() for script in scripts() for line in script.splitlines() if "vertex-vllm" in line]
