@@ -116,7 +116,6 @@ def _grants(settings: Settings) -> tuple[Step, ...]:
     )
     ci = (
         (everything, "aiplatform.user"),
-        (everything, "cloudquotas.viewer"),
         (runs, "storage.objectUser"),
         # aiplatform's `submit` looks at the bucket itself.
         (runs, "storage.legacyBucketReader"),

@@ -31,7 +31,6 @@ def test_every_role_is_on_the_narrowest_resource_that_has_it() -> None:
         ("vertex-vllm-pipeline", "roles/iam.serviceAccountUser", account("vertex-vllm-serving")),
         ("vertex-vllm-serving", "roles/storage.objectViewer", weights),
         ("vertex-vllm-ci", "roles/aiplatform.user", "project team-project"),
-        ("vertex-vllm-ci", "roles/cloudquotas.viewer", "project team-project"),
         ("vertex-vllm-ci", "roles/storage.objectUser", runs),
         ("vertex-vllm-ci", "roles/storage.legacyBucketReader", runs),
         ("vertex-vllm-ci", "roles/artifactregistry.reader", "repository us-central1/vertex-vllm"),
