@@ -19,9 +19,9 @@ _STATE_DIR = Path(_TEMPORARY.name) / "state"
 _ENVIRONMENT = {"GOOGLE_CLOUD_PROJECT": REAL.id} if REAL else daemon.plan(_STATE_DIR)
 os.environ.update(_ENVIRONMENT)
 # What the local cloud, and whatever a test starts, writes there is gone in the end, and can be looked through.
-TEMPORARY = Path(_TEMPORARY.name) / "tmp"
-TEMPORARY.mkdir()
-os.environ["TMPDIR"] = str(TEMPORARY)
+_TEMPORARY_FILES = Path(_TEMPORARY.name) / "tmp"
+_TEMPORARY_FILES.mkdir()
+os.environ["TMPDIR"] = str(_TEMPORARY_FILES)
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +33,12 @@ def cloud() -> Iterator[Connection]:
     assert connection.environment == _ENVIRONMENT, "somebody took a planned port; run the tests again"
     yield connection
     daemon.down(_STATE_DIR)
+
+
+@pytest.fixture(scope="session")
+def temporary_files() -> Path:
+    """The temporary folder of all that tests start."""
+    return _TEMPORARY_FILES
 
 
 @pytest.fixture

@@ -1,18 +1,20 @@
 """Where the Hub token is after runs that needed it, those that failed too: in the secret, and nowhere else."""
 
+from pathlib import Path
+
 import pytest
 from google.cloud import secretmanager
 
 from localcloud.daemon import Connection
+from localcloud.hosts import ROUTES
 from tests.canary import Commands, files_holding
-from tests.conftest import TEMPORARY
 from tests.e2e.conftest import DemoProject, Served
 
 pytestmark = [pytest.mark.vllm, pytest.mark.parity("local cloud only")]
 
 
 def test_the_token_is_nowhere_but_in_the_secret_store(
-    cloud: Connection, demo_project: DemoProject, served_image: Served, commands: Commands
+    cloud: Connection, demo_project: DemoProject, served_image: Served, commands: Commands, temporary_files: Path
 ) -> None:
     """The last of these tests (conftest.py): all runs before it used the same cloud, most of them the same token.
 
@@ -24,8 +26,23 @@ def test_the_token_is_nowhere_but_in_the_secret_store(
     found = set(files_holding(demo_project.token, cloud.state_dir))
     assert found
     assert {name for name in found if not name.startswith("secrets.db")} == set()
-    assert files_holding(demo_project.token, TEMPORARY) == []
+    assert files_holding(demo_project.token, temporary_files) == []
     assert commands.holding(demo_project.token) == []
+
+
+def test_no_service_but_the_hub_is_sent_the_token(faulty: Connection, demo_project: DemoProject) -> None:
+    """Faults count the requests with it: a client that follows the Hub to its content network may take it along."""
+    others = {route.app for route in ROUTES} - {"hub", "secret-manager"} | {"content-network", "metadata"}
+    for service in ("hub", *sorted(others)):
+        where = {"service": service, "headers": {"authorization": f"*{demo_project.token}*"}}
+        faulty.add_fault(kind="latency", latency_seconds=0.001, times=None, **where)
+    # Into a bucket of its own, so that every byte is asked for.
+    bucket = f"{demo_project.id}-scanned"
+    run = demo_project.run("mirror", demo_project.deployment("smollm2-135m-idefics3"), bucket=bucket)
+    assert run.state == "SUCCEEDED", run.error
+    hub, *rest = faulty.faults()
+    assert hub["met"] > 0
+    assert [fault["service"] for fault in rest if fault["met"]] == []
 
 
 def test_the_command_lines_of_steps_and_containers_have_been_seen(served_image: Served, commands: Commands) -> None:
