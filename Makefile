@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 VENV   := .venv
+# Two processes, each with a local cloud of its own. A file's tests stay together, and start in the order of the tree: the longest first.
+PYTEST  := $(VENV)/bin/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 PIP_AUDIT := pip-audit==2.9.0
 BIN    := $(VENV)/bin
 
@@ -16,14 +18,14 @@ demo: $(VENV)/.ready  ## The main job on this machine: Hub → mirror → real v
 
 test: $(VENV)/.ready  ## All tests, also those that start real vLLM
 	@$(BIN)/python -m localcloud.runtime
-	@$(BIN)/pytest
+	@$(PYTEST)
 
 test-cloud: $(VENV)/.ready  ## The end-to-end tests on a real project: PROJECT=… BUDGET_USD=… [REGION=…]; see docs/google-cloud.md
 	@VERTEX_VLLM_TEST_PROJECT=$(PROJECT) VERTEX_VLLM_TEST_REGION=$(REGION) VERTEX_VLLM_TEST_BUDGET_USD=$(BUDGET_USD) \
 	  sh -c 'test -n "$$VERTEX_VLLM_TEST_PROJECT" || { echo "Name the project: make test-cloud PROJECT=… BUDGET_USD=…" >&2; exit 2; }; exec $(BIN)/pytest -s tests/e2e'
 
 test-fast: $(VENV)/.ready  ## The tests that start no vLLM
-	@$(BIN)/pytest -m "not vllm"
+	@$(PYTEST) -m "not vllm"
 
 check: $(VENV)/.ready  ## Lint, format, types, import rules, generated files current
 	@$(BIN)/ruff check .

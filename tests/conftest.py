@@ -1,4 +1,4 @@
-"""One local cloud for the whole test run, started when a test first asks for it; or a real project (real_cloud.py)."""
+"""A local cloud for each process that runs tests, started when one first asks; or a real project (real_cloud.py)."""
 
 import os
 import tempfile
@@ -22,6 +22,14 @@ os.environ.update(_ENVIRONMENT)
 _TEMPORARY_FILES = Path(_TEMPORARY.name) / "tmp"
 _TEMPORARY_FILES.mkdir()
 os.environ["TMPDIR"] = str(_TEMPORARY_FILES)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Which tests one process runs, where there are several: a file's, and all that share the demo project."""
+    for item in items:
+        shared = "demo project" if "demo_project" in getattr(item, "fixturenames", ()) else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(shared))
 
 
 @pytest.fixture(scope="session")
