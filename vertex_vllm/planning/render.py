@@ -77,7 +77,7 @@ def _alternatives(plan: ServingPlan) -> list[tuple[str, str, str]]:
     compared = plan.throughput is not None or any(offer.throughput is not None for offer in shown)
     rows = [("Alternatives" if not number else "", *_offer(offer, compared)) for number, offer in enumerate(shown)]
     more = len(plan.alternatives) - len(shown)
-    return [*rows, ("", f"and {more} more, which --json lists", "")] if rows and more else rows
+    return [*rows, ("", f"and {more} more in its JSON", "")] if rows and more else rows
 
 
 def _offer(offer: Offer, compared: bool) -> tuple[str, str]:
