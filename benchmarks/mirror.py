@@ -224,7 +224,7 @@ def _ratios(rows: Sequence[Row]) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--files", type=int, default=2)
+    parser.add_argument("--files", type=int, default=4)
     parser.add_argument("--megabytes", type=int, default=3072, help="of each file (1 MB = 1 MiB here)")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--networks", nargs="+", choices=["plain", "tls", "slow"], default=["plain", "tls", "slow"])

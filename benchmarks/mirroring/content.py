@@ -10,8 +10,6 @@ from crc32c import crc32c
 
 # No multiple of any part's length: a part in the wrong place has the wrong bytes.
 _BLOCK_BYTES = (37 << 20) + 4099
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-MODEL = "benchmark/model"
 
 
 @cache

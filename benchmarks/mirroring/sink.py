@@ -14,10 +14,10 @@ from xml.etree import ElementTree
 from crc32c import crc32c
 
 from benchmarks.mirroring.content import File
+from benchmarks.mirroring.names import BUCKET
 from benchmarks.mirroring.server import Answer, Request, as_json
 from vertex_vllm.mirror.checksums import combine_crc32c
 
-BUCKET = "benchmark-bucket"
 # Objects that are kept, for they are read again: manifests and journals.
 _KEPT_BYTES = 1 << 20
 # Of the XML API's answers: Cloud Storage speaks it as S3 does.

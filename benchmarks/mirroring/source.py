@@ -4,7 +4,8 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from benchmarks.mirroring.content import COMMIT, MODEL, File, pieces
+from benchmarks.mirroring.content import File, pieces
+from benchmarks.mirroring.names import COMMIT, MODEL
 from benchmarks.mirroring.server import Answer, Handler, Request, as_json
 
 _CONFIG = b'{"architectures": ["LlamaForCausalLM"], "model_type": "llama"}'

@@ -6,8 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.mirroring.content import COMMIT, MODEL
-from benchmarks.mirroring.sink import BUCKET
+from benchmarks.mirroring.names import BUCKET, COMMIT, MODEL
 
 _LARGE = 8 << 20
 
