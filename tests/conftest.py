@@ -22,13 +22,15 @@ os.environ.update(_ENVIRONMENT)
 _TEMPORARY_FILES = Path(_TEMPORARY.name) / "tmp"
 _TEMPORARY_FILES.mkdir()
 os.environ["TMPDIR"] = str(_TEMPORARY_FILES)
+# vLLM's threads wait for each other without sleep: more of them than processors are free slow it down many times.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Which tests one process runs, where there are several: a file's, and all that share the demo project."""
+    """Which tests one process runs, where there are several: a file's, and all that start a vLLM, one at a time."""
     for item in items:
-        shared = "demo project" if "demo_project" in getattr(item, "fixturenames", ()) else str(item.path)
+        shared = "vLLM" if item.get_closest_marker("vllm") else str(item.path)
         item.add_marker(pytest.mark.xdist_group(shared))
 
 

@@ -18,6 +18,7 @@ from localcloud.vertex.names import EndpointName
 _INHERITED = (
     *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH"),
     *("VERTEX_VLLM_RUNTIME", "VERTEX_VLLM_CACHE", "XDG_CACHE_HOME"),
+    "OMP_NUM_THREADS",
 )
 
 
