@@ -24,8 +24,8 @@ CHUNK = 1 << 20
 _GZIP = b"\x1f\x8b"
 # A file that went while we looked, or that only begins as gzip's do.
 _GONE_OR_BROKEN = (FileNotFoundError, EOFError, gzip.BadGzipFile, zlib.error)
-# Seconds. A Python process takes ten times that to start and end.
-_LOOK_EVERY = 0.02
+# Seconds. A Python process takes longer to start and end; a look takes some milliseconds of a processor.
+_LOOK_EVERY = 0.1
 
 
 def new_canary() -> str:
