@@ -33,11 +33,14 @@ class Cloud:
         project: str,
         region: str,
         ports: Ports,
+        warm_modules: Sequence[str] = (),
     ) -> None:
+        """`warm_modules`: what pipelines' steps are forked with, imported already; none: each is started anew."""
         self.state = StateDirectory(state_dir)
         self.project = project
         self.region = region
         self.ports = ports
+        self.warm_modules = tuple(warm_modules)
         self.clock = Clock(self.state.clock)
         self.store = Store(self.state.store)
         # Apart from everything else: the one place where a secret's payload may lie on disk.

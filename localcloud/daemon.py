@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,16 +118,21 @@ def plan(state_dir: Path, *, project: str = DEFAULT_PROJECT, region: str = DEFAU
 
 
 def up(
-    state_dir: Path, *, project: str = DEFAULT_PROJECT, region: str = DEFAULT_REGION, lifeline: bool = False
+    state_dir: Path,
+    *,
+    project: str = DEFAULT_PROJECT,
+    region: str = DEFAULT_REGION,
+    lifeline: bool = False,
+    warm_modules: Sequence[str] = (),
 ) -> Connection:
     """Starts the daemon, or finds it running; returns when every port answers.
 
-    `lifeline`: a daemon that is started now ends by itself when this process does, however that ends. Raises
-    DaemonError when the daemon ends instead of starting, or runs for another project or region.
+    `lifeline`: a daemon that is started now ends by itself when this process does, however that ends. `warm_modules`:
+    with any, one that is started now forks pipelines' steps from a process that has imported these. Raises DaemonError when the daemon ends instead of starting, or runs for another project or region.
     """
     running = status(state_dir)
     if running is None:
-        running = _start_and_wait(StateDirectory(state_dir), project, region, lifeline)
+        running = _start_and_wait(StateDirectory(state_dir), project, region, lifeline, warm_modules)
     if (running.project, running.region) != (project, region):
         raise DaemonError(
             f"a local cloud is running on {running.state_dir} for project {running.project} in {running.region}. "
@@ -161,8 +167,10 @@ def down(state_dir: Path) -> bool:
     return running is not None
 
 
-def _start_and_wait(state: StateDirectory, project: str, region: str, lifeline: bool) -> Connection:
-    daemon = _start(state, project, region, lifeline)
+def _start_and_wait(
+    state: StateDirectory, project: str, region: str, lifeline: bool, warm_modules: Sequence[str]
+) -> Connection:
+    daemon = _start(state, project, region, lifeline, warm_modules)
     try:
         return _wait_until_ready(state, daemon)
     except BaseException:  # Ctrl-C, too: nobody else knows of it yet
@@ -172,10 +180,13 @@ def _start_and_wait(state: StateDirectory, project: str, region: str, lifeline: 
         raise
 
 
-def _start(state: StateDirectory, project: str, region: str, lifeline: bool) -> "subprocess.Popen[bytes]":
+def _start(
+    state: StateDirectory, project: str, region: str, lifeline: bool, warm_modules: Sequence[str]
+) -> "subprocess.Popen[bytes]":
     state.create()
     command = [sys.executable, "-P", "-m", "localcloud.daemon", "--state-dir", str(state.root)]
     command += ["--project", project, "--region", region]
+    command += [f"--warm-module={name}" for name in warm_modules]
     # However this process found the package, the daemon and its children must find it, too.
     package_root = str(Path(__file__).resolve().parents[1])
     path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
@@ -253,6 +264,7 @@ def main() -> int:
     parser.add_argument("--project", default=DEFAULT_PROJECT)
     parser.add_argument("--region", default=DEFAULT_REGION)
     parser.add_argument("--lifeline", action="store_true", help="end when stdin does")
+    parser.add_argument("--warm-module", action="append", default=[], help="fork pipelines' steps with it imported")
     arguments = parser.parse_args()
     from localcloud import server
 
@@ -262,6 +274,7 @@ def main() -> int:
             project=arguments.project,
             region=arguments.region,
             lifeline=arguments.lifeline,
+            warm_modules=arguments.warm_module,
         )
     except server.AlreadyRunningError as error:
         print(error, file=sys.stderr)

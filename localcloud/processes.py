@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from localcloud import process_table
+from localcloud.warm.process import ForkedProcess, fork
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,7 +29,9 @@ _KILL_SECONDS = 5.0
 class Child:
     """A process started by `Processes.spawn`, and everything in its process group."""
 
-    def __init__(self, process: subprocess.Popen[bytes], record: Path, on_exit: Callable[[int], None] | None) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes] | ForkedProcess, record: Path, on_exit: Callable[[int], None] | None
+    ) -> None:
         self.pid = process.pid
         self._process = process
         self._record = record
@@ -62,21 +65,22 @@ class Child:
                 if self._process.returncode is None:
                     os.killpg(self.pid, signal.SIGKILL)
             self._ended.wait()
+        assert self._process.returncode is not None
         return self._process.returncode
 
     def _reap(self) -> None:
-        _wait_without_reaping(self.pid)
+        _wait_without_reaping(self._process)
         with self._lock:
             # The leader is a zombie still, so its number cannot have been given to a stranger.
             _kill_group(self.pid)
-            self._process.wait()
+            returncode = self._process.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._record.unlink(missing_ok=True)
         self._ended.set()
         if self._on_exit is not None:
             try:
-                self._on_exit(self._process.returncode)
+                self._on_exit(returncode)
             except Exception:
                 _LOG.exception("the exit callback of process %d failed", self.pid)
 
@@ -98,9 +102,11 @@ class Processes:
         log: Path,
         environment: Mapping[str, str],
         on_exit: Callable[[int], None] | None = None,
+        fork_server: Path | None = None,
     ) -> Child:
         """Starts `argv` with exactly `environment`; stdout and stderr are appended to `log`.
 
+        `fork_server`: the socket of one that forks it, where `argv` is `INTERPRETER -P -m MODULE …`.
         `on_exit` is called with the return code, in a thread, when nothing of the child's group runs any more.
         Raises RuntimeError once the daemon is stopping, OSError when the program cannot be started.
         """
@@ -108,14 +114,7 @@ class Processes:
         with self._lock, log.open("ab") as output:
             if self._closed:
                 raise RuntimeError("the local cloud is stopping: no process is started any more")
-            process = subprocess.Popen(
-                list(argv),
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=dict(environment),
-                start_new_session=True,
-            )
+            process = _start(argv, output.fileno(), environment, fork_server)
             record = self._directory / f"{process.pid}.json"
             record.write_text(json.dumps({"pid": process.pid, "start_time": process_table.start_time(process.pid)}))
             child = Child(process, record, on_exit)
@@ -165,11 +164,38 @@ def _read_record(record: Path) -> tuple[int, str | None]:
     return int(fields["pid"]), fields["start_time"]
 
 
-def _wait_without_reaping(pid: int) -> None:
-    if hasattr(os, "waitid"):
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+def _start(
+    argv: Sequence[str], output: int, environment: Mapping[str, str], fork_server: Path | None
+) -> subprocess.Popen[bytes] | ForkedProcess:
+    if fork_server is not None:
+        module, *arguments = argv[3:]
+        return fork(
+            fork_server,
+            module,
+            arguments,
+            environment=environment,
+            directory=Path.cwd(),
+            output=output,
+            lifeline=True,
+        )
+    return subprocess.Popen(
+        list(argv),
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env=dict(environment),
+        start_new_session=True,
+    )
+
+
+def _wait_without_reaping(process: subprocess.Popen[bytes] | ForkedProcess) -> None:
+    if isinstance(process, ForkedProcess):
+        process.wait_for_end()
         return
-    while process_table.start_time(pid) is not None:
+    if hasattr(os, "waitid"):
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        return
+    while process_table.start_time(process.pid) is not None:
         time.sleep(0.1)
 
 

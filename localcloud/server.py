@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import uvicorn
@@ -43,8 +43,13 @@ class AlreadyRunningError(Exception):
     """Another daemon holds this state directory."""
 
 
-def serve(state_dir: Path, *, project: str, region: str, lifeline: bool = False) -> None:
-    """Runs the local cloud in the foreground. `lifeline`: EOF on stdin ends it, too. Raises AlreadyRunningError."""
+def serve(
+    state_dir: Path, *, project: str, region: str, lifeline: bool = False, warm_modules: Sequence[str] = ()
+) -> None:
+    """Runs the local cloud in the foreground. `lifeline`: EOF on stdin ends it, too. Raises AlreadyRunningError.
+
+    `warm_modules`: as of `daemon.up`.
+    """
     state = StateDirectory(state_dir)
     state.create()
     with _only_one(state):
@@ -52,7 +57,7 @@ def serve(state_dir: Path, *, project: str, region: str, lifeline: bool = False)
             level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
         )
         end_orphans(state.children)
-        asyncio.run(_run(state, project, region, lifeline))
+        asyncio.run(_run(state, project, region, lifeline, warm_modules))
 
 
 @contextlib.contextmanager
@@ -72,7 +77,9 @@ def _only_one(state: StateDirectory) -> Iterator[None]:
                 file.unlink(missing_ok=True)
 
 
-async def _run(state: StateDirectory, project: str, region: str, lifeline: bool) -> None:
+async def _run(
+    state: StateDirectory, project: str, region: str, lifeline: bool, warm_modules: Sequence[str]
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -80,7 +87,8 @@ async def _run(state: StateDirectory, project: str, region: str, lifeline: bool)
     if lifeline:
         watch_lifeline(lambda: loop.call_soon_threadsafe(stop.set))
     to_thread.current_default_thread_limiter().total_tokens = _THREADS
-    cloud = Cloud(state.root, project=project, region=region, ports=choose_ports(state.last_ports))
+    ports = choose_ports(state.last_ports)
+    cloud = Cloud(state.root, project=project, region=region, ports=ports, warm_modules=warm_modules)
     try:
         cloud.operations.abort_interrupted()
         await _serve(cloud, stop)

@@ -41,6 +41,8 @@ class Job(_Value):
     log_directory: str
     grace_seconds: float
     """Between SIGTERM and SIGKILL when a task is cancelled."""
+    fork_server: str = ""
+    """Socket of the one that forks its tasks; "": each is started anew."""
 
     @property
     def job_id(self) -> str:

@@ -18,6 +18,7 @@ from localcloud.pipelines import task_details
 from localcloud.pipelines.job import KFP_LOCATION, Event, Job, TaskEnded, parse_event
 from localcloud.pipelines.run_directory import RunDirectory
 from localcloud.pipelines.task_details import FINAL_STATES, JOB
+from localcloud.pipelines.warm import WarmPrograms
 from localcloud.pipelines.worker import worker_environment
 from localcloud.processes import Child, end_orphans
 from localcloud.store import Kind
@@ -43,10 +44,16 @@ class PipelineRuns:
         self._lock = threading.Lock()
         self._running: dict[str, tuple[Child, threading.Thread]] = {}
         self._stopping = False
+        self._warm: WarmPrograms | None = None
+
+    def warm_up(self) -> None:
+        """Where the cloud was told to: from now on, runners and steps are forked from processes that are warm."""
+        if self._cloud.warm_modules:
+            self._warm = WarmPrograms.start(self._cloud, self._cloud.warm_modules)
 
     def start(self, message: Any, schedule_time: str = "") -> None:
         """Starts the runner of a job that is stored already. Raises ApiError UNAVAILABLE while the daemon stops."""
-        job = _job(self._cloud, message, schedule_time)
+        job = _job(self._cloud, message, schedule_time, str(self._warm.steps) if self._warm else "")
         directory = RunDirectory(Path(job.run_directory))
         directory.create()
         directory.job.write_text(job.model_dump_json())
@@ -61,7 +68,9 @@ class PipelineRuns:
         log = Path(job.log_directory).with_suffix(".log")
         with self._lock:
             try:
-                child = self._cloud.processes.spawn(argv, log=log, environment=environment)
+                child = self._cloud.processes.spawn(
+                    argv, log=log, environment=environment, fork_server=self._warm.runners if self._warm else None
+                )
             except RuntimeError as error:
                 shutil.rmtree(directory.root)
                 raise ApiError("UNAVAILABLE", str(error)) from error
@@ -152,7 +161,7 @@ def log_directory(cloud: "Cloud", message: Any) -> Path:
     return cloud.state.logs / "pipelines" / str(message.name).rpartition("/")[2]
 
 
-def _job(cloud: "Cloud", message: Any, schedule_time: str) -> Job:
+def _job(cloud: "Cloud", message: Any, schedule_time: str, fork_server: str) -> Job:
     runtime = message.runtime_config
     values = json_format.MessageToDict(runtime)
     create_time: Timestamp = message.create_time
@@ -170,6 +179,7 @@ def _job(cloud: "Cloud", message: Any, schedule_time: str) -> Job:
         run_directory=str(_run_directory(cloud, message)),
         log_directory=str(log_directory(cloud, message)),
         grace_seconds=_GRACE_SECONDS,
+        fork_server=fork_server,
     )
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud import process_table
+from localcloud.warm.component import MODULE, component_arguments
+from localcloud.warm.process import ForkedProcess, fork
 
 # After these seconds whatever is left of a stopped run is killed: the daemon gives its children 15 s to end.
 _STOP_GRACE_SECONDS = 5.0
@@ -37,9 +39,11 @@ class ProcessResult:
 class TaskProcesses:
     """Starts the processes of one run. `records` names those that run, for `processes.end_orphans`."""
 
-    def __init__(self, records: Path, grace_seconds: float) -> None:
+    def __init__(self, records: Path, grace_seconds: float, fork_server: Path | None = None) -> None:
+        """`fork_server`: the socket of one that forks Python components, rather than that each is started anew."""
         self._records = records
         self._grace_seconds = grace_seconds
+        self._fork_server = fork_server
         self._lock = threading.Lock()
         self._running: dict[int, bool] = {}  # process group → is it uncancellable?
         self._cancelled = threading.Event()
@@ -69,7 +73,7 @@ class TaskProcesses:
             self._record(process.pid).unlink(missing_ok=True)
         if self.cancelled and not uncancellable:
             raise TaskCancelledError
-        return ProcessResult(process.returncode, _cause(log, start) if process.returncode else "")
+        return ProcessResult(process.returncode or 0, _cause(log, start) if process.returncode else "")
 
     def cancel(self) -> None:
         """SIGTERM to what runs now, SIGKILL to what still does after the grace; starts nothing cancellable any more."""
@@ -97,25 +101,35 @@ class TaskProcesses:
 
     def _start(
         self, command: Sequence[str], environment: Mapping[str, str], directory: Path, output: int, uncancellable: bool
-    ) -> subprocess.Popen[bytes]:
+    ) -> subprocess.Popen[bytes] | ForkedProcess:
         with self._lock:
             if self._stopped or (self.cancelled and not uncancellable):
                 raise TaskCancelledError
-            process = subprocess.Popen(
-                list(command),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=dict(environment),
-                cwd=directory,
-                start_new_session=True,
-            )
+            process = self._begin(command, environment, directory, output)
             self._running[process.pid] = uncancellable
             started = process_table.start_time(process.pid)
             self._record(process.pid).write_text(json.dumps({"pid": process.pid, "start_time": started}))
         return process
 
-    def _wait(self, process: subprocess.Popen[bytes], uncancellable: bool) -> None:
+    def _begin(
+        self, command: Sequence[str], environment: Mapping[str, str], directory: Path, output: int
+    ) -> subprocess.Popen[bytes] | ForkedProcess:
+        component = component_arguments(command) if self._fork_server else None
+        if self._fork_server and component:
+            return fork(
+                self._fork_server, MODULE, component, environment=environment, directory=directory, output=output
+            )
+        return subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            cwd=directory,
+            start_new_session=True,
+        )
+
+    def _wait(self, process: subprocess.Popen[bytes] | ForkedProcess, uncancellable: bool) -> None:
         process.wait()
         # The shell around a component ends at SIGTERM; the component itself may still be putting things in order.
         while self.cancelled and not uncancellable and process_table.group_members(process.pid):

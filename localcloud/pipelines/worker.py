@@ -19,17 +19,20 @@ def worker_environment(
     directory = RunDirectory(Path(job.run_directory))
     search_path = [str(directory.programs), str(Path(interpreter).parent), daemon.get("PATH", _DEFAULT_PATH)]
     return {
-        **{name: daemon[name] for name in _PASSED_ON if name in daemon},
-        **cloud,
+        **common_environment(cloud, daemon),
         # A pod of Kubeflow's is told nothing of the kind.
         **({} if job.kfp_run_name else _project(job)),
         "PATH": ":".join(search_path),
         "HOME": str(directory.home),
         "TMPDIR": str(directory.temporary),
-        "PYTHONUNBUFFERED": "1",
         # google-cloud-pipeline-components labels what it creates with these.
         "VERTEX_AI_PIPELINES_RUN_LABELS": json.dumps(dict(labels)),
     }
+
+
+def common_environment(cloud: Mapping[str, str], daemon: Mapping[str, str]) -> dict[str, str]:
+    """What all tasks of all jobs have."""
+    return {**{name: daemon[name] for name in _PASSED_ON if name in daemon}, **cloud, "PYTHONUNBUFFERED": "1"}
 
 
 def _project(job: Job) -> dict[str, str]:

@@ -1,0 +1,47 @@
+"""What the shell does that kfp starts a Python component with: `python -m localcloud.warm.component SOURCE ARGUMENT…`.
+
+A shell that waits, and the interpreter as its child: signals and exit codes are the same as without a fork server.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from localcloud.warm.main_program import run_as_main
+
+MODULE = "localcloud.warm.component"
+
+# kfp 2.17.0, `component_factory._get_command_and_args_for_lightweight_component`, without packages to install.
+_SCRIPT = (
+    'program_path=$(mktemp -d) printf "%s" "$0" > "$program_path/ephemeral_component.py" '
+    "_KFP_RUNTIME=true python3 -m kfp.dsl.executor_main "
+    '--component_module_path "$program_path/ephemeral_component.py" "$@"'
+)
+
+
+def component_arguments(command: Sequence[str]) -> list[str] | None:
+    """The arguments of this module that come to the same as `command`; None when that is no Python component's."""
+    match command:
+        case ["sh", "-ec", script, source, *arguments] if script.split() == _SCRIPT.split():
+            return [source, *arguments]
+    return None
+
+
+def main() -> None:
+    source, *arguments = sys.argv[1:]
+    program = Path(tempfile.mkdtemp()) / "ephemeral_component.py"
+    program.write_text(source)
+    interpreter = os.fork()
+    if interpreter:
+        _, status = os.waitpid(interpreter, 0)
+        code = os.waitstatus_to_exitcode(status)
+        os._exit(code if code >= 0 else 128 - code)
+    os.environ["_KFP_RUNTIME"] = "true"
+    sys.path.insert(0, os.getcwd())  # As `python3 -m` has it.
+    run_as_main("kfp.dsl.executor_main", ["--component_module_path", str(program), *arguments])
+
+
+if __name__ == "__main__":
+    main()

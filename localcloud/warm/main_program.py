@@ -1,0 +1,38 @@
+"""Running a module as the main program of a forked process, and ending as an interpreter does, only faster."""
+
+import atexit
+import os
+import runpy
+import sys
+import threading
+from collections.abc import Sequence
+from typing import NoReturn
+
+
+def run_as_main(module: str, arguments: Sequence[str]) -> NoReturn:
+    """`python -m module arguments…` in this process, to its end.
+
+    An interpreter's last act is to free all that it has imported, object by object. In a fork that copies it first:
+    0.4 s for a step. So it is left out, as in the children that `multiprocessing` forks.
+    """
+    sys.argv = [module, *arguments]
+    code = _run(module)
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for the threads that are no daemons
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
+
+
+def _run(module: str) -> int:
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return (end.code or 0) & 0xFF
+        print(end.code, file=sys.stderr)
+        return 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        return 1
+    return 0
