@@ -1,0 +1,81 @@
+"""What is done to a run's processes, at a moment that a case chose."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from google.api_core.exceptions import GoogleAPIError
+
+from tests.chaos.place import Place
+from vertex_vllm.runs.watching import cancel
+
+
+class Processes:
+    """Those of the one run that goes on in a place."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._before = self._children()
+        self.runner = 0
+
+    def find_runner(self) -> None:
+        """Right after the submission: the one child that the local cloud has more than before."""
+        self.runner = next(iter(self._children() - self._before), 0)
+
+    def steps(self) -> set[int]:
+        """Process groups of the steps that run now."""
+        return {pid for folder in self._place.state_dir.glob("pipelines/*/processes") for pid in _pids(folder)}
+
+    def _children(self) -> set[int]:
+        return _pids(self._place.state_dir / "run" / "children")
+
+
+Act = Callable[[str, Processes], bool]
+
+
+def _kill_step(run: str, processes: Processes) -> bool:
+    return any([_signal_group(group, signal.SIGKILL) for group in processes.steps()])
+
+
+def _stop_step(run: str, processes: Processes) -> bool:
+    return any([_signal_group(group, signal.SIGTERM) for group in processes.steps()])
+
+
+def _kill_runner(run: str, processes: Processes) -> bool:
+    return bool(processes.runner) and _signal_group(processes.runner, signal.SIGKILL)
+
+
+def _cancel(run: str, processes: Processes) -> bool:
+    try:
+        cancel(run)
+    except GoogleAPIError:  # It has ended.
+        return False
+    return True
+
+
+ACTS: dict[str, Act] = {
+    "kill step": _kill_step,
+    "stop step": _stop_step,
+    "kill runner": _kill_runner,
+    "cancel": _cancel,
+}
+"""Each tells whether there was anybody to do it to."""
+
+
+def _signal_group(group: int, number: signal.Signals) -> bool:
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _pids(folder: Path) -> set[int]:
+    found = set()
+    for record in folder.glob("*.json"):
+        with suppress(FileNotFoundError, json.JSONDecodeError):  # Ended, or being written.
+            found.add(int(json.loads(record.read_text())["pid"]))
+    return found

@@ -1,0 +1,234 @@
+"""What is done to a run, as a value that a seed decides alone."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.chaos.place import LARGE_MODEL, SMALL_MODEL
+
+_LONGEST_MOMENT_SECONDS = 6.0
+_HELD_SECONDS = 1.5
+"""So long is a call held during which somebody is killed: the suite looks every 50 ms."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A row of calls.yaml."""
+
+    where: dict[str, Any]
+    calls: int
+    speaks: str
+    operation: bool = False
+    body: bool = False
+    large: bool = False
+    wilful: bool = False
+
+    @property
+    def service(self) -> str:
+        return str(self.where["service"])
+
+
+@dataclass(frozen=True)
+class Case:
+    seed: int
+    family: str
+    model: str
+    fault: dict[str, Any] = field(default_factory=dict)
+    """Fields of `Connection.add_fault`; none where only an act is done."""
+    act: str = ""
+    """What is done to processes once the fault has struck, or at `moment`: a name in `acts.ACTS`."""
+    moment: float | None = None
+    """Seconds after the submission."""
+    words: tuple[str, ...] = ()
+    """Of which an error that this causes holds one; none: it must cause no error."""
+    keeps_server: bool = True
+    """False: the local cloud itself ends."""
+
+    def __str__(self) -> str:
+        struck = {key: value for key, value in self.fault.items() if key not in ("message",)}
+        at = "" if self.moment is None else f" after {self.moment:.1f} s"
+        return f"seed {self.seed}, {self.family}: {struck or ''} {self.act}{at}".replace("  ", " ").strip()
+
+
+@cache
+def calls() -> tuple[Call, ...]:
+    rows = yaml.safe_load(Path(__file__).with_name("calls.yaml").read_text())["calls"]
+    return tuple(Call(**row) for row in rows)
+
+
+def case(seed: int) -> Case:
+    """The same for the same seed, whatever was drawn before."""
+    draw = random.Random(seed)
+    family = draw.choices(list(_FAMILIES), [weight for weight, _ in _FAMILIES.values()])[0]
+    return case_of(family, seed)
+
+
+def case_of(family: str, seed: int) -> Case:
+    """One of that family."""
+    _, make = _FAMILIES[family]
+    return make(family, seed, random.Random(f"{family} {seed}"))
+
+
+def families() -> tuple[str, ...]:
+    return tuple(_FAMILIES)
+
+
+Make = Callable[[str, int, random.Random], Case]
+
+# --- errors
+
+
+def _error(call: Call, status: int, code: str, seed: int) -> dict[str, Any]:
+    what = {"code": code} if call.speaks == "grpc" else {"status": status}
+    return {"kind": "error", **what, "message": _message(seed)}
+
+
+def _message(seed: int) -> str:
+    return f"injected by chaos case {seed}"
+
+
+def _error_words(call: Call, status: int, code: str, seed: int) -> tuple[str, ...]:
+    own: dict[str, tuple[str, ...]] = {
+        "hub": (f"status {status}", f"{status} ", "the token is not allowed", "does not know this token"),
+        "content-network": (f"status {status}", f"{status}"),
+        "metadata": ("credentials", "metadata", "Compute Engine"),
+    }
+    if call.service in own:
+        return own[call.service]
+    return (_message(seed), code, f"status {status}", f"HTTP {status}", f" {status} ")
+
+
+_PASSING = ((503, "UNAVAILABLE"), (500, "INTERNAL"), (429, "RESOURCE_EXHAUSTED"), (504, "DEADLINE_EXCEEDED"))
+_FINAL = ((403, "PERMISSION_DENIED"), (400, "INVALID_ARGUMENT"))
+
+
+def _passing(family: str, seed: int, draw: random.Random) -> Case:
+    call = draw.choice(calls())
+    status, code = draw.choice(_PASSING)
+    fault = {**_error(call, status, code, seed), **_at(call, draw), "times": draw.choice((1, 1, 2))}
+    return Case(seed, family, _model(call), fault, words=_error_words(call, status, code, seed))
+
+
+def _final(family: str, seed: int, draw: random.Random) -> Case:
+    call = draw.choice(calls())
+    status, code = draw.choice(_FINAL)
+    times = 1 if call.wilful else draw.choice((1, None))
+    fault = {**_error(call, status, code, seed), **_at(call, draw), "times": times}
+    return Case(seed, family, _model(call), fault, words=_error_words(call, status, code, seed))
+
+
+def _stockout(family: str, seed: int, draw: random.Random) -> Case:
+    call = _by_rpc("DeployModel")
+    known = draw.choice(("stockout", "quota_exceeded"))
+    kind: dict[str, Any] = {"kind": "error"}
+    if draw.random() < 0.5:
+        kind = {"kind": "operation_error", "after_seconds": draw.choice((0, 0.5))}
+    words = {"stockout": "temporarily unavailable", "quota_exceeded": "exceed quota limits"}[known]
+    return Case(seed, family, SMALL_MODEL, {**call.where, **kind, "known": known, "times": None}, words=(words,))
+
+
+# --- connections and bodies
+
+_BROKEN = ("ocket closed", "onnection", "broke", "UNAVAILABLE", "credentials", "does not answer", "RemoteProtocolError")
+_DAMAGED = (*_BROKEN, "too early", "IncompleteRead", "JSON", "not what the Hub lists", "hecksum", "Protocol", "body")
+
+
+def _broken(family: str, seed: int, draw: random.Random) -> Case:
+    call = draw.choice(calls())
+    fault = {"kind": draw.choice(("reset", "lost_answer")), **_at(call, draw), "times": draw.choice((1, 1, 2))}
+    return Case(seed, family, _model(call), fault, words=_BROKEN)
+
+
+def _damaged(family: str, seed: int, draw: random.Random) -> Case:
+    call = draw.choice([call for call in calls() if call.body])
+    kinds: list[dict[str, Any]] = [
+        {"kind": "truncate", "after_bytes": draw.choice((0, 10, 300))},
+        {"kind": "stall", "after_bytes": draw.choice((0, 10)), "seconds": 1.0},
+    ]
+    if call.service == "content-network":
+        kinds += [{"kind": "flip_byte", "offset": draw.randrange(4000)}, {"kind": "wrong_content_range"}]
+    return Case(seed, family, _model(call), {**draw.choice(kinds), **_at(call, draw)}, words=_DAMAGED)
+
+
+def _slow(family: str, seed: int, draw: random.Random) -> Case:
+    call = draw.choice(calls())
+    return Case(seed, family, _model(call), {"kind": "latency", "latency_seconds": 1.0, **_at(call, draw)})
+
+
+# --- operations
+
+
+def _failing_operation(family: str, seed: int, draw: random.Random) -> Case:
+    call = draw.choice([call for call in calls() if call.operation])
+    code = draw.choice(("INTERNAL", "FAILED_PRECONDITION", "UNAVAILABLE", "PERMISSION_DENIED", "ABORTED"))
+    fault = {"kind": "operation_error", "code": code, "message": _message(seed), "after_seconds": draw.choice((0, 0.5))}
+    return Case(seed, family, SMALL_MODEL, {**call.where, **fault}, words=(_message(seed),))
+
+
+def _endless_operation(family: str, seed: int, draw: random.Random) -> Case:
+    call = _by_rpc(draw.choice(("DeployModel", "UploadModel", "CreateEndpoint")))
+    fault = {**call.where, "kind": "operation_never_ends"}
+    return Case(seed, family, SMALL_MODEL, fault, act="cancel", words=("cancelled",))
+
+
+# --- processes
+
+
+def _held(draw: random.Random) -> tuple[dict[str, Any], float | None, str]:
+    """A call that is held, or a moment; and the model."""
+    if draw.random() < 0.3:
+        return {}, draw.uniform(0, _LONGEST_MOMENT_SECONDS), SMALL_MODEL
+    call = draw.choice(calls())
+    return {"kind": "latency", "latency_seconds": _HELD_SECONDS, **_at(call, draw)}, None, _model(call)
+
+
+def _acting(act: str, words: tuple[str, ...]) -> Make:
+    def make(family: str, seed: int, draw: random.Random) -> Case:
+        fault, moment, model = _held(draw)
+        return Case(seed, family, model, fault, act=act, moment=moment, words=words)
+
+    return make
+
+
+def _crash(family: str, seed: int, draw: random.Random) -> Case:
+    call = draw.choice(calls())
+    fault = {"kind": "crash", "when": draw.choice(("before", "after")), **_at(call, draw)}
+    return Case(seed, family, _model(call), fault, words=("local cloud was stopped",), keeps_server=False)
+
+
+# --- drawing
+
+
+def _at(call: Call, draw: random.Random) -> dict[str, Any]:
+    return {**call.where, "nth": draw.randint(1, call.calls)}
+
+
+def _model(call: Call) -> str:
+    return LARGE_MODEL if call.large else SMALL_MODEL
+
+
+def _by_rpc(rpc: str) -> Call:
+    return next(call for call in calls() if call.where.get("rpc") == rpc)
+
+
+_FAMILIES: dict[str, tuple[int, Make]] = {
+    "error that passes": (16, _passing),
+    "error that stays": (16, _final),
+    "out of stock or quota": (4, _stockout),
+    "connection broken": (14, _broken),
+    "body damaged": (8, _damaged),
+    "slow call": (3, _slow),
+    "operation fails": (7, _failing_operation),
+    "operation never ends": (3, _endless_operation),
+    "step killed": (10, _acting("kill step", ("exit status -9", "exit status 137"))),
+    "step told to stop": (5, _acting("stop step", ("exit status -15", "exit status 143", "SIGTERM"))),
+    "runner killed": (6, _acting("kill runner", ("ended with status -9",))),
+    "run cancelled": (6, _acting("cancel", ("cancelled",))),
+    "local cloud crashes": (2, _crash),
+}
+"""Name → how often of a hundred, and how one is drawn."""

@@ -1,0 +1,137 @@
+"""One case carried out: the run that it strikes, a sweep where the exit handler could not run, and a clean run."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from localcloud import daemon
+from tests.chaos import runs
+from tests.chaos.acts import ACTS, Processes
+from tests.chaos.cases import Case
+from tests.chaos.outcome import Ended, Outcome
+from tests.chaos.place import REGION, Place
+from vertex_vllm.config import Deployment, default_bucket
+from vertex_vllm.lifecycle.sweep import sweep
+from vertex_vllm.runs.watching import ENDED, Run
+
+# Of a clean run that takes five; what a service's client waits for before it gives up is a minute.
+_PATIENCE_SECONDS = 240.0
+_LOOK_SECONDS = 0.1
+_FAULTS_SECONDS = 0.05
+HANDLER = "teardown-run"
+
+
+def carry_out(case: Case, place: Place, project: str) -> Outcome:
+    """`project`: one that nobody has used."""
+    began = time.monotonic()
+    place.cloud.clear_faults()
+    runs.make_project(project, place.token)
+    deployment = runs.deployment("chaos", case.model)
+    faulted, struck, acted = _Faulted(case, place, project, deployment).to_its_end()
+    after_handler = runs.left(place, project)
+    swept = faulted.handler != "SUCCEEDED"
+    report = sweep(project, [REGION], dry_run=False) if swept else None
+    after_sweep = runs.left(place, project) if swept else ()
+    clean = _ended(_to_its_end(runs.start(project, deployment, "clean")), time.monotonic())
+    return Outcome(
+        seed=case.seed,
+        faulted=faulted,
+        struck=struck,
+        acted=acted,
+        left_by_handler=after_handler,
+        swept=swept,
+        left_by_sweep=after_sweep,
+        sweep_failures=report.left if report else (),
+        clean=clean,
+        left_in_the_end=runs.left(place, project),
+        seconds=time.monotonic() - began,
+    )
+
+
+class _Faulted:
+    """The run that a case strikes."""
+
+    def __init__(self, case: Case, place: Place, project: str, deployment: Deployment) -> None:
+        self._case, self._place = case, place
+        processes = Processes(place)
+        self._began = time.monotonic()
+        self._name = runs.start(project, deployment, "faulted")
+        # From here on only the run itself calls what faults strike; its first step begins in a moment.
+        if case.fault:
+            place.cloud.add_fault(**_filled(case.fault, default_bucket(project, REGION)))
+        processes.find_runner()
+        self._processes = processes
+        self._struck = 0
+        self._acted = False
+
+    def to_its_end(self) -> tuple[Ended, int, bool]:
+        deadline = self._began + _PATIENCE_SECONDS
+        next_look = 0.0
+        while True:
+            if daemon.status(self._place.state_dir) is None:
+                self._crashed()
+            self._act_when_due()
+            if time.monotonic() >= next_look:
+                run = self._look()
+                if run is not None and (run.state in ENDED or time.monotonic() > deadline):
+                    self._count()
+                    self._place.cloud.clear_faults()
+                    return _ended(run, self._began), self._struck, self._acted
+                next_look = time.monotonic() + _LOOK_SECONDS
+            time.sleep(_FAULTS_SECONDS)
+
+    def _crashed(self) -> None:
+        assert not self._case.keeps_server, "the local cloud is gone, and nobody had asked for that"
+        self._struck = 1  # What it counted went with it.
+        self._place.restart()
+        runs.forget_clients()
+
+    def _look(self) -> Run | None:
+        try:
+            return runs.look(self._name)
+        except Exception:
+            if self._case.keeps_server:
+                raise
+            return None
+
+    def _act_when_due(self) -> None:
+        case = self._case
+        if not case.act or self._acted:
+            return
+        if case.moment is not None:
+            due = time.monotonic() >= self._began + case.moment
+        else:
+            self._count()
+            due = bool(self._struck)
+        if due:
+            self._acted = ACTS[case.act](self._name, self._processes)
+
+    def _count(self) -> None:
+        if self._case.keeps_server:
+            self._struck = sum(fault["struck"] for fault in self._place.cloud.faults())
+
+
+def _to_its_end(name: str) -> Run:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while (run := runs.look(name)).state not in ENDED and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+    return run
+
+
+def _ended(run: Run, began: float) -> Ended:
+    errors = tuple(dict.fromkeys(error for error in (run.error, *(step.error for step in run.steps)) if error))
+    handler = next((step.state for step in run.steps if step.name == HANDLER), "")
+    return Ended(run.state, errors, handler, time.monotonic() - began)
+
+
+def _filled(fault: dict[str, Any], bucket: str) -> dict[str, Any]:
+    return {
+        key: value.replace("{bucket}", bucket) if isinstance(value, str) else value for key, value in fault.items()
+    }
+
+
+def broken(case: Case, error: BaseException) -> Outcome:
+    """Of a case in which the suite itself failed."""
+    nothing = Ended("")
+    said = f"{type(error).__name__}: {error}"
+    return replace(Outcome(case.seed, nothing, 0, False, (), False, (), (), nothing, (), 0.0), broke=said)

@@ -1,0 +1,96 @@
+"""What became of one case, as plain values; and what is wrong with that."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.chaos.cases import Case
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run at its end."""
+
+    state: str
+    """SUCCEEDED, FAILED, CANCELLED; or what it was in when patience ended."""
+    errors: tuple[str, ...] = ()
+    """Of the run and its steps."""
+    handler: str = ""
+    """State of the exit handler's task."""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    seed: int
+    faulted: Ended
+    struck: int
+    """How many calls the fault met and changed."""
+    acted: bool
+    """Whether the case's act had anybody to be done to."""
+    left_by_handler: tuple[str, ...]
+    swept: bool
+    left_by_sweep: tuple[str, ...]
+    sweep_failures: tuple[str, ...]
+    clean: Ended
+    left_in_the_end: tuple[str, ...]
+    seconds: float
+    broke: str = ""
+    """Why the suite itself could not go on with it; empty when it could."""
+
+    @property
+    def happened(self) -> bool:
+        return bool(self.struck) or self.acted
+
+    @property
+    def handled(self) -> bool:
+        """Whether the exit handler ran to its end; else it is for a sweep to clear up."""
+        return self.faulted.handler == "SUCCEEDED"
+
+    @property
+    def kind(self) -> str:
+        """Column of the summary."""
+        if not self.happened:
+            return "missed"
+        if self.faulted.state == "SUCCEEDED":
+            return "survived"
+        return "cleaned by handler" if self.handled else "cleaned by sweep"
+
+
+KINDS = ("survived", "cleaned by handler", "cleaned by sweep", "missed")
+
+
+def problems(case: Case, outcome: Outcome) -> tuple[str, ...]:
+    """What should not have been; pure."""
+    if outcome.broke:
+        return (f"the case could not be carried out: {outcome.broke}",)
+    return (*_of_the_run(case, outcome), *_of_what_is_left(outcome), *_of_the_clean_run(outcome))
+
+
+def _of_the_run(case: Case, outcome: Outcome) -> Iterator[str]:
+    run = outcome.faulted
+    told = " | ".join(error for error in run.errors if error) or "nothing"
+    if run.state not in ("SUCCEEDED", "FAILED", "CANCELLED"):
+        yield f"the run does not end: {run.state}"
+    elif run.state != "SUCCEEDED" and not outcome.happened:
+        yield f"{run.state}, though nothing was done to it: {told}"
+    elif run.state != "SUCCEEDED" and not case.words:
+        yield f"{run.state} of what should only slow it down: {told}"
+    elif run.state != "SUCCEEDED" and not any(word in told for word in case.words):
+        yield f"the error names none of {', '.join(map(repr, case.words))}: {told}"
+    if "Traceback" in told:
+        yield f"a traceback as error: {told}"
+
+
+def _of_what_is_left(outcome: Outcome) -> Iterator[str]:
+    if outcome.handled and outcome.left_by_handler:
+        yield f"the handler left {', '.join(outcome.left_by_handler)}"
+    if outcome.swept and outcome.left_by_sweep:
+        told = f" ({'; '.join(outcome.sweep_failures)})" if outcome.sweep_failures else ""
+        yield f"the sweep left {', '.join(outcome.left_by_sweep)}{told}"
+
+
+def _of_the_clean_run(outcome: Outcome) -> Iterator[str]:
+    if outcome.clean.state != "SUCCEEDED":
+        yield f"a clean run after it: {outcome.clean.state}: {' | '.join(outcome.clean.errors)}"
+    if outcome.left_in_the_end:
+        yield f"the clean run left {', '.join(outcome.left_in_the_end)}"

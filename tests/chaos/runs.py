@@ -1,0 +1,70 @@
+"""Runs of the committed deploy spec, as a chaos case needs them: submitted, looked at often, and what is left of them."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from google.cloud import secretmanager
+
+from localcloud import process_table
+from tests.chaos.place import REGION, Place
+from vertex_vllm.cli.submit import submission
+from vertex_vllm.config import Deployment, load_deployment
+from vertex_vllm.lifecycle.finding import every_endpoint, every_model
+from vertex_vllm.runs.submission import submit
+from vertex_vllm.runs.watching import Run, pipeline_client, read_run
+from vertex_vllm.serving.clients import endpoint_client, model_client
+from vertex_vllm.serving.endpoints import unfinished_deploys
+
+_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "smollm2-135m-idefics3.yaml"
+
+
+def make_project(project: str, token: str) -> None:
+    """A project with the Hub token in its secret."""
+    client = secretmanager.SecretManagerServiceClient()
+    secret = client.create_secret(
+        parent=f"projects/{project}", secret_id="hf-token", secret={"replication": {"automatic": {}}}
+    )
+    client.add_secret_version(parent=secret.name, payload={"data": token.encode()})
+
+
+def deployment(name: str, model: str) -> Deployment:
+    configured = load_deployment(_CONFIG)
+    return configured.model_copy(
+        update={"name": name, "model": configured.model.model_copy(update={"id": model}), "keep_endpoint": False}
+    )
+
+
+def start(project: str, what: Deployment, run: str, **parameters: Any) -> str:
+    """The pipeline job's name."""
+    sent = submission(what, "deploy", project, {"ttl": "1h", "min_exact_match": 0.0, **parameters})
+    return submit(replace(sent, job_id=run))
+
+
+@cache
+def _pipelines() -> Any:
+    """Kept: a client's credentials and connections cost more than the look."""
+    return pipeline_client(REGION)
+
+
+def forget_clients() -> None:
+    """After the other end has gone."""
+    _pipelines.cache_clear()
+
+
+def look(name: str) -> Run:
+    return read_run(_pipelines().get_pipeline_job(name=name))
+
+
+def left(place: Place, project: str, regions: tuple[str, ...] = (REGION,)) -> tuple[str, ...]:
+    """All that would be billed: endpoints, Models, deploys that go on, and model servers."""
+    found = []
+    for region in regions:
+        client = endpoint_client(region)
+        for endpoint in every_endpoint(client, project, region):
+            found.append(f"{endpoint.name} with {len(endpoint.deployed_models)} deployed models")
+            found += unfinished_deploys(client, endpoint.name)
+        found += [model.name for model in every_model(model_client(region), project, region)]
+    servers = [each for each in process_table.started_with(str(place.state_dir)) if "model_server.py" in each]
+    return (*found, *servers)
