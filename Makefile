@@ -8,7 +8,10 @@ PIP_AUDIT := pip-audit==2.9.0
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cloud test-fast check audit format compile check-compiled schema local-up local-down local-env constraints clean clean-cache
+RUNS ?= 500
+SEED ?= 1
+
+.PHONY: help demo test test-cloud test-fast chaos check audit format compile check-compiled schema local-up local-down local-env constraints clean clean-cache
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +29,9 @@ test-cloud: $(VENV)/.ready  ## The end-to-end tests on a real project: PROJECT=â
 
 test-fast: $(VENV)/.ready  ## The tests that start no vLLM
 	@$(PYTEST) -m "not vllm"
+
+chaos: $(VENV)/.ready  ## Hundreds of deploy runs, each with a fault or a kill of its own; RUNS=500 SEED=1; see docs/chaos.md
+	@$(BIN)/python -m tests.chaos --runs $(RUNS) --seed $(SEED)
 
 check: $(VENV)/.ready  ## Lint, format, types, import rules, generated files current
 	@$(BIN)/ruff check .

@@ -128,7 +128,8 @@ def up(
     """Starts the daemon, or finds it running; returns when every port answers.
 
     `lifeline`: a daemon that is started now ends by itself when this process does, however that ends. `warm_modules`:
-    with any, one that is started now forks pipelines' steps from a process that has imported these. Raises DaemonError when the daemon ends instead of starting, or runs for another project or region.
+    with any, one that is started now forks pipelines' steps from a process that has imported these. Raises DaemonError
+    when the daemon ends instead of starting, or runs for another project or region.
     """
     running = status(state_dir)
     if running is None:

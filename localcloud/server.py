@@ -77,9 +77,7 @@ def _only_one(state: StateDirectory) -> Iterator[None]:
                 file.unlink(missing_ok=True)
 
 
-async def _run(
-    state: StateDirectory, project: str, region: str, lifeline: bool, warm_modules: Sequence[str]
-) -> None:
+async def _run(state: StateDirectory, project: str, region: str, lifeline: bool, warm_modules: Sequence[str]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -7,6 +7,7 @@ kind is not counted.
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from vertex_vllm.errors import QuotaShortageError, ServiceError
@@ -15,7 +16,7 @@ from vertex_vllm.planning.headroom import Headroom, Quotas
 from vertex_vllm.planning.plan import QuotaNeed
 
 if TYPE_CHECKING:
-    from google.cloud.cloudquotas_v1 import DimensionsInfo
+    from google.cloud.cloudquotas_v1 import CloudQuotasClient, DimensionsInfo
 
     from vertex_vllm.planning.plan import ServingPlan
 
@@ -86,12 +87,11 @@ def check_quota(project: str, need: QuotaNeed, spot: bool) -> QuotaVerdict:
 
 def _read_limit(project: str, quota_id: str, region: str) -> int:
     from google.api_core.exceptions import NotFound, PermissionDenied
-    from google.cloud.cloudquotas_v1 import CloudQuotasClient
 
     name = f"projects/{project}/locations/global/services/{_SERVICE}/quotaInfos/{quota_id}"
     with google_errors("Cloud Quotas", name):
         try:
-            info = CloudQuotasClient().get_quota_info(name=name)
+            info = _client().get_quota_info(name=name)
         except NotFound as error:
             raise ServiceError(
                 "Vertex AI has no such quota", where=name, fix="Choose another accelerator, or report this one."
@@ -102,6 +102,14 @@ def _read_limit(project: str, quota_id: str, region: str) -> int:
             fix = f"Grant the pipeline's service account roles/cloudquotas.viewer on project {project}."
             raise ServiceError("the quota may not be read by us", where=name, fix=fix) from error
     return limit_in_region(info.dimensions_infos, region)
+
+
+@cache
+def _client() -> "CloudQuotasClient":
+    """One for all quotas: each would look for credentials and open a connection of its own."""
+    from google.cloud.cloudquotas_v1 import CloudQuotasClient
+
+    return CloudQuotasClient()
 
 
 def check_quotas(project: str, plan: "ServingPlan") -> QuotaVerdict:

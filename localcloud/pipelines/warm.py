@@ -28,7 +28,7 @@ class WarmPrograms:
 
     @classmethod
     def start(cls, cloud: "Cloud", modules: Sequence[str]) -> "WarmPrograms":
-        """Returns at once: who asks waits until they are warm. Raises ValueError where their paths would be too long."""
+        """Returns at once: who asks waits until they are warm. Raises ValueError where a path would be too long."""
         programs = cls(cloud.state.run / "runners.socket", cloud.state.run / "steps.socket")
         if len(str(programs.runners)) > _LONGEST_PATH:
             raise ValueError(f"{programs.runners} is too long for a socket: give the state directory a shorter path")

@@ -1,8 +1,8 @@
 """The process that forks others: `python -P -m localcloud.warm.server --socket PATH --import MODULE …`.
 
-It imports, opens no connection and no thread, and waits. A connection to its socket is one child: asked for in a line of
-JSON with two file descriptors, answered with its process id, then with how it ended; until the client has closed the
-connection, nobody else gets that id. It ends when its standard input does, and its children have.
+It imports, opens no connection and no thread, and waits. A connection to its socket is one child: asked for in JSON,
+with two descriptors, answered with its process id, then with how it ended; until the client has closed the connection,
+nobody else gets that id. It ends when its standard input does, and its children have.
 """
 
 import argparse

@@ -37,15 +37,15 @@ Act = Callable[[str, Processes], bool]
 
 
 def _kill_step(run: str, processes: Processes) -> bool:
-    return any([_signal_group(group, signal.SIGKILL) for group in processes.steps()])
+    return _signal_all(processes.steps(), signal.SIGKILL)
 
 
 def _stop_step(run: str, processes: Processes) -> bool:
-    return any([_signal_group(group, signal.SIGTERM) for group in processes.steps()])
+    return _signal_all(processes.steps(), signal.SIGTERM)
 
 
 def _kill_runner(run: str, processes: Processes) -> bool:
-    return bool(processes.runner) and _signal_group(processes.runner, signal.SIGKILL)
+    return _signal_all({processes.runner} - {0}, signal.SIGKILL)
 
 
 def _cancel(run: str, processes: Processes) -> bool:
@@ -65,12 +65,13 @@ ACTS: dict[str, Act] = {
 """Each tells whether there was anybody to do it to."""
 
 
-def _signal_group(group: int, number: signal.Signals) -> bool:
-    try:
-        os.killpg(group, number)
-    except ProcessLookupError:
-        return False
-    return True
+def _signal_all(groups: set[int], number: signal.Signals) -> bool:
+    reached = False
+    for group in groups:
+        with suppress(ProcessLookupError):
+            os.killpg(group, number)
+            reached = True
+    return reached
 
 
 def _pids(folder: Path) -> set[int]:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import yaml
 
 from tests.chaos.place import LARGE_MODEL, SMALL_MODEL
 
+NOTHING, EVERYTHING = "nothing", "a fifth of everything"
 _LONGEST_MOMENT_SECONDS = 6.0
 _HELD_SECONDS = 1.5
 """So long is a call held during which somebody is killed: the suite looks every 50 ms."""
@@ -38,8 +39,8 @@ class Case:
     seed: int
     family: str
     model: str
-    fault: dict[str, Any] = field(default_factory=dict)
-    """Fields of `Connection.add_fault`; none where only an act is done."""
+    faults: tuple[dict[str, Any], ...] = ()
+    """Each the fields of `Connection.add_fault`; none where only an act is done."""
     act: str = ""
     """What is done to processes once the fault has struck, or at `moment`: a name in `acts.ACTS`."""
     moment: float | None = None
@@ -50,9 +51,10 @@ class Case:
     """False: the local cloud itself ends."""
 
     def __str__(self) -> str:
-        struck = {key: value for key, value in self.fault.items() if key not in ("message",)}
+        faults = [{key: value for key, value in fault.items() if key != "message"} for fault in self.faults]
+        struck = faults[0] if len(faults) == 1 else f"{len(faults)} faults" if faults else ""
         at = "" if self.moment is None else f" after {self.moment:.1f} s"
-        return f"seed {self.seed}, {self.family}: {struck or ''} {self.act}{at}".replace("  ", " ").strip()
+        return f"seed {self.seed}, {self.family}: {struck} {self.act}{at}".replace("  ", " ").strip()
 
 
 @cache
@@ -75,7 +77,8 @@ def case_of(family: str, seed: int) -> Case:
 
 
 def families() -> tuple[str, ...]:
-    return tuple(_FAMILIES)
+    """Those that are drawn."""
+    return tuple(name for name, (weight, _) in _FAMILIES.items() if weight)
 
 
 Make = Callable[[str, int, random.Random], Case]
@@ -111,7 +114,7 @@ def _passing(family: str, seed: int, draw: random.Random) -> Case:
     call = draw.choice(calls())
     status, code = draw.choice(_PASSING)
     fault = {**_error(call, status, code, seed), **_at(call, draw), "times": draw.choice((1, 1, 2))}
-    return Case(seed, family, _model(call), fault, words=_error_words(call, status, code, seed))
+    return Case(seed, family, _model(call), (fault,), words=_error_words(call, status, code, seed))
 
 
 def _final(family: str, seed: int, draw: random.Random) -> Case:
@@ -119,7 +122,7 @@ def _final(family: str, seed: int, draw: random.Random) -> Case:
     status, code = draw.choice(_FINAL)
     times = 1 if call.wilful else draw.choice((1, None))
     fault = {**_error(call, status, code, seed), **_at(call, draw), "times": times}
-    return Case(seed, family, _model(call), fault, words=_error_words(call, status, code, seed))
+    return Case(seed, family, _model(call), (fault,), words=_error_words(call, status, code, seed))
 
 
 def _stockout(family: str, seed: int, draw: random.Random) -> Case:
@@ -129,7 +132,7 @@ def _stockout(family: str, seed: int, draw: random.Random) -> Case:
     if draw.random() < 0.5:
         kind = {"kind": "operation_error", "after_seconds": draw.choice((0, 0.5))}
     words = {"stockout": "temporarily unavailable", "quota_exceeded": "exceed quota limits"}[known]
-    return Case(seed, family, SMALL_MODEL, {**call.where, **kind, "known": known, "times": None}, words=(words,))
+    return Case(seed, family, SMALL_MODEL, ({**call.where, **kind, "known": known, "times": None},), words=(words,))
 
 
 # --- connections and bodies
@@ -141,7 +144,7 @@ _DAMAGED = (*_BROKEN, "too early", "IncompleteRead", "JSON", "not what the Hub l
 def _broken(family: str, seed: int, draw: random.Random) -> Case:
     call = draw.choice(calls())
     fault = {"kind": draw.choice(("reset", "lost_answer")), **_at(call, draw), "times": draw.choice((1, 1, 2))}
-    return Case(seed, family, _model(call), fault, words=_BROKEN)
+    return Case(seed, family, _model(call), (fault,), words=_BROKEN)
 
 
 def _damaged(family: str, seed: int, draw: random.Random) -> Case:
@@ -152,12 +155,12 @@ def _damaged(family: str, seed: int, draw: random.Random) -> Case:
     ]
     if call.service == "content-network":
         kinds += [{"kind": "flip_byte", "offset": draw.randrange(4000)}, {"kind": "wrong_content_range"}]
-    return Case(seed, family, _model(call), {**draw.choice(kinds), **_at(call, draw)}, words=_DAMAGED)
+    return Case(seed, family, _model(call), ({**draw.choice(kinds), **_at(call, draw)},), words=_DAMAGED)
 
 
 def _slow(family: str, seed: int, draw: random.Random) -> Case:
     call = draw.choice(calls())
-    return Case(seed, family, _model(call), {"kind": "latency", "latency_seconds": 1.0, **_at(call, draw)})
+    return Case(seed, family, _model(call), ({"kind": "latency", "latency_seconds": 1.0, **_at(call, draw)},))
 
 
 # --- operations
@@ -167,30 +170,30 @@ def _failing_operation(family: str, seed: int, draw: random.Random) -> Case:
     call = draw.choice([call for call in calls() if call.operation])
     code = draw.choice(("INTERNAL", "FAILED_PRECONDITION", "UNAVAILABLE", "PERMISSION_DENIED", "ABORTED"))
     fault = {"kind": "operation_error", "code": code, "message": _message(seed), "after_seconds": draw.choice((0, 0.5))}
-    return Case(seed, family, SMALL_MODEL, {**call.where, **fault}, words=(_message(seed),))
+    return Case(seed, family, SMALL_MODEL, ({**call.where, **fault},), words=(_message(seed),))
 
 
 def _endless_operation(family: str, seed: int, draw: random.Random) -> Case:
     call = _by_rpc(draw.choice(("DeployModel", "UploadModel", "CreateEndpoint")))
     fault = {**call.where, "kind": "operation_never_ends"}
-    return Case(seed, family, SMALL_MODEL, fault, act="cancel", words=("cancelled",))
+    return Case(seed, family, SMALL_MODEL, (fault,), act="cancel", words=("cancelled",))
 
 
 # --- processes
 
 
-def _held(draw: random.Random) -> tuple[dict[str, Any], float | None, str]:
+def _held(draw: random.Random) -> tuple[tuple[dict[str, Any], ...], float | None, str]:
     """A call that is held, or a moment; and the model."""
     if draw.random() < 0.3:
-        return {}, draw.uniform(0, _LONGEST_MOMENT_SECONDS), SMALL_MODEL
+        return (), draw.uniform(0, _LONGEST_MOMENT_SECONDS), SMALL_MODEL
     call = draw.choice(calls())
-    return {"kind": "latency", "latency_seconds": _HELD_SECONDS, **_at(call, draw)}, None, _model(call)
+    return ({"kind": "latency", "latency_seconds": _HELD_SECONDS, **_at(call, draw)},), None, _model(call)
 
 
 def _acting(act: str, words: tuple[str, ...]) -> Make:
     def make(family: str, seed: int, draw: random.Random) -> Case:
-        fault, moment, model = _held(draw)
-        return Case(seed, family, model, fault, act=act, moment=moment, words=words)
+        faults, moment, model = _held(draw)
+        return Case(seed, family, model, faults, act=act, moment=moment, words=words)
 
     return make
 
@@ -198,8 +201,46 @@ def _acting(act: str, words: tuple[str, ...]) -> Make:
 def _crash(family: str, seed: int, draw: random.Random) -> Case:
     call = draw.choice(calls())
     fault = {"kind": "crash", "when": draw.choice(("before", "after")), **_at(call, draw)}
-    return Case(seed, family, _model(call), fault, words=("local cloud was stopped",), keeps_server=False)
+    return Case(seed, family, _model(call), (fault,), words=("local cloud was stopped",), keeps_server=False)
 
+
+# --- what no number draws
+
+
+def _nothing(family: str, seed: int, draw: random.Random) -> Case:
+    """Faults that meet everything in calls.yaml and strike nothing: they count."""
+    counters = tuple({**call.where, "kind": "latency", "latency_seconds": 0.001, "nth": 10**6} for call in calls())
+    return Case(seed, family, LARGE_MODEL, counters)
+
+
+def _everything(family: str, seed: int, draw: random.Random) -> Case:
+    """A fifth of all calls to every API fails, in each of the ways that pass."""
+    kinds: list[dict[str, Any]] = [{"kind": "error", "status": status} for status in (503, 500, 429)]
+    kinds += [{"kind": "reset"}, {"kind": "error", "code": "UNAVAILABLE"}]
+    faults: list[dict[str, Any]] = [
+        {**where, **kind, "probability": share, "seed": draw.randrange(2**31)}
+        for where, share in _EVERYWHERE
+        for kind in kinds
+        if ("code" in kind) == ("rpc" in where) or kind["kind"] == "reset"
+    ]
+    # By REST, where the rows of the services with methods meet only what is answered like 503.
+    for path in ("*:predict", "*/chat/completions"):
+        for status in (500, 429):
+            fault = {"kind": "error", "status": status, "probability": 0.05, "seed": draw.randrange(2**31)}
+            faults.append({"service": "vertex", "method": "POST", "path": path, **fault})
+    return Case(seed, family, draw.choice((SMALL_MODEL, LARGE_MODEL)), tuple(faults))
+
+
+# Of n ways that are met one after the other, each with this share, some strikes a fifth of the calls: 1 - 0.8^(1/n).
+_OF_TWO, _OF_FOUR = 1 - 0.8 ** (1 / 2), 1 - 0.8 ** (1 / 4)
+_EVERYWHERE: tuple[tuple[dict[str, str], float], ...] = (
+    *(({"service": name, "rpc": "*"}, _OF_TWO) for name in ("vertex", "secret-manager", "cloud-quotas")),
+    *(({"service": name}, _OF_FOUR) for name in ("hub", "content-network", "metadata")),
+    # Not the bucket of the runs' artifacts: what is written there is not this project's doing on Google Cloud either.
+    ({"service": "storage", "path": "/storage/v1/b"}, _OF_FOUR),
+    ({"service": "storage", "path": "*/{bucket}"}, _OF_FOUR),
+    ({"service": "storage", "path": "*/{bucket}/*"}, _OF_FOUR),
+)
 
 # --- drawing
 
@@ -230,5 +271,7 @@ _FAMILIES: dict[str, tuple[int, Make]] = {
     "runner killed": (6, _acting("kill runner", ("ended with status -9",))),
     "run cancelled": (6, _acting("cancel", ("cancelled",))),
     "local cloud crashes": (2, _crash),
+    NOTHING: (0, _nothing),
+    EVERYTHING: (0, _everything),
 }
 """Name → how often of a hundred, and how one is drawn."""

@@ -15,7 +15,7 @@ from vertex_vllm.lifecycle.sweep import sweep
 from vertex_vllm.runs.watching import ENDED, Run
 
 # Of a clean run that takes five; what a service's client waits for before it gives up is a minute.
-_PATIENCE_SECONDS = 240.0
+_PATIENCE_SECONDS = 400.0
 _LOOK_SECONDS = 0.1
 _FAULTS_SECONDS = 0.05
 HANDLER = "teardown-run"
@@ -27,7 +27,7 @@ def carry_out(case: Case, place: Place, project: str) -> Outcome:
     place.cloud.clear_faults()
     runs.make_project(project, place.token)
     deployment = runs.deployment("chaos", case.model)
-    faulted, struck, acted = _Faulted(case, place, project, deployment).to_its_end()
+    faulted, struck, met, acted = _Faulted(case, place, project, deployment).to_its_end()
     after_handler = runs.left(place, project)
     swept = faulted.handler != "SUCCEEDED"
     report = sweep(project, [REGION], dry_run=False) if swept else None
@@ -37,6 +37,7 @@ def carry_out(case: Case, place: Place, project: str) -> Outcome:
         seed=case.seed,
         faulted=faulted,
         struck=struck,
+        met=met,
         acted=acted,
         left_by_handler=after_handler,
         swept=swept,
@@ -57,14 +58,15 @@ class _Faulted:
         self._began = time.monotonic()
         self._name = runs.start(project, deployment, "faulted")
         # From here on only the run itself calls what faults strike; its first step begins in a moment.
-        if case.fault:
-            place.cloud.add_fault(**_filled(case.fault, default_bucket(project, REGION)))
+        for fault in case.faults:
+            place.cloud.add_fault(**_filled(fault, default_bucket(project, REGION)))
         processes.find_runner()
         self._processes = processes
         self._struck = 0
+        self._met: tuple[int, ...] = ()
         self._acted = False
 
-    def to_its_end(self) -> tuple[Ended, int, bool]:
+    def to_its_end(self) -> tuple[Ended, int, tuple[int, ...], bool]:
         deadline = self._began + _PATIENCE_SECONDS
         next_look = 0.0
         while True:
@@ -76,7 +78,7 @@ class _Faulted:
                 if run is not None and (run.state in ENDED or time.monotonic() > deadline):
                     self._count()
                     self._place.cloud.clear_faults()
-                    return _ended(run, self._began), self._struck, self._acted
+                    return _ended(run, self._began), self._struck, self._met, self._acted
                 next_look = time.monotonic() + _LOOK_SECONDS
             time.sleep(_FAULTS_SECONDS)
 
@@ -108,7 +110,9 @@ class _Faulted:
 
     def _count(self) -> None:
         if self._case.keeps_server:
-            self._struck = sum(fault["struck"] for fault in self._place.cloud.faults())
+            posted = self._place.cloud.faults()
+            self._struck = sum(fault["struck"] for fault in posted)
+            self._met = tuple(fault["met"] for fault in posted)
 
 
 def _to_its_end(name: str) -> Run:
@@ -125,13 +129,11 @@ def _ended(run: Run, began: float) -> Ended:
 
 
 def _filled(fault: dict[str, Any], bucket: str) -> dict[str, Any]:
-    return {
-        key: value.replace("{bucket}", bucket) if isinstance(value, str) else value for key, value in fault.items()
-    }
+    return {key: value.replace("{bucket}", bucket) if isinstance(value, str) else value for key, value in fault.items()}
 
 
 def broken(case: Case, error: BaseException) -> Outcome:
     """Of a case in which the suite itself failed."""
     nothing = Ended("")
     said = f"{type(error).__name__}: {error}"
-    return replace(Outcome(case.seed, nothing, 0, False, (), False, (), (), nothing, (), 0.0), broke=said)
+    return replace(Outcome(case.seed, nothing, 0, (), False, (), False, (), (), nothing, (), 0.0), broke=said)

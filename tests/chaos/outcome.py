@@ -24,7 +24,9 @@ class Outcome:
     seed: int
     faulted: Ended
     struck: int
-    """How many calls the fault met and changed."""
+    """How many calls were struck."""
+    met: tuple[int, ...]
+    """Of each fault, how many calls were of those that it is meant for; none where the local cloud crashed."""
     acted: bool
     """Whether the case's act had anybody to be done to."""
     left_by_handler: tuple[str, ...]

@@ -1,10 +1,11 @@
-"""Runs of the committed deploy spec, as a chaos case needs them: submitted, looked at often, and what is left of them."""
+"""Runs of the committed deploy spec: submitted, looked at often, and what is left of them."""
 
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from google.api_core.retry import Retry
 from google.cloud import secretmanager
 
 from localcloud import process_table
@@ -54,7 +55,7 @@ def forget_clients() -> None:
 
 
 def look(name: str) -> Run:
-    return read_run(_pipelines().get_pipeline_job(name=name))
+    return read_run(_pipelines().get_pipeline_job(name=name, retry=Retry(timeout=60)))
 
 
 def left(place: Place, project: str, regions: tuple[str, ...] = (REGION,)) -> tuple[str, ...]:

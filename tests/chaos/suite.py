@@ -112,7 +112,9 @@ class _Lane:
         assert self._process.stdin is not None
         self._process.stdin.close()
         last = self._answer()
-        self.at_the_end = [f"a lane did not end in order: {self._log.read_text()[-2000:]}"] if last is None else last["end"]
+        self.at_the_end = (
+            [f"a lane did not end in order: {self._log.read_text()[-2000:]}"] if last is None else last["end"]
+        )
 
     def end(self) -> None:
         """The local cloud's lifeline ends with it."""

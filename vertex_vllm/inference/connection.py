@@ -14,7 +14,7 @@ from urllib3.exceptions import NewConnectionError
 from vertex_vllm.errors import InferenceError
 from vertex_vllm.google_errors import google_errors
 from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.retries import TransientError, retry_after, with_retries
+from vertex_vllm.retries import RETRYABLE_STATUS, TransientError, retry_after, with_retries
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 CONNECT_SECONDS = 10.0
@@ -22,6 +22,8 @@ DEFAULT_ANSWER_SECONDS = 600.0
 """Longest wait for the next byte where the endpoint names none: the default of a dedicated endpoint, 10 minutes."""
 RETRY_SECONDS = 60.0
 """No further try is begun after this long."""
+_STUMBLES = 3
+"""So often is a request repeated that the server may have worked on already: a second answer costs its tokens again."""
 _CONNECTIONS = 64
 _SHOWN_CHARACTERS = 500
 
@@ -30,6 +32,10 @@ _FIXES = {
     403: "The caller needs roles/aiplatform.user on the project.",
     404: "Is the endpoint still there, and in that project and region?",
 }
+
+
+class _StumbleError(TransientError):
+    """No answer, or an error, to a request that may have reached the model."""
 
 
 class EndpointConnection:
@@ -44,7 +50,8 @@ class EndpointConnection:
         """The answer to a POST to `/VERSION/ENDPOINT` + path.
 
         A request that met no server, or was turned away with 429 or 503 before any of the answer, is sent again for up
-        to RETRY_SECONDS. Raises InferenceError with the status and the server's words.
+        to RETRY_SECONDS; one that may have been worked on, and whose answer was lost or is an error of the server's, a
+        few times. Raises InferenceError with the status and the server's words.
         """
         url = f"https://{self._host}/{version}/{self.name}{path}"
         return self._send("POST", url, self._answer_seconds, data=body, stream=stream)
@@ -78,6 +85,7 @@ class EndpointConnection:
         session = self._session
         timeout = (CONNECT_SECONDS, answer_seconds)
         headers = {"Content-Type": "application/json"}
+        stumbles = 0
 
         def once() -> requests.Response:
             try:
@@ -88,9 +96,19 @@ class EndpointConnection:
                 raise self._refusal(response)
             return response
 
+        def a_few_times() -> requests.Response:
+            nonlocal stumbles
+            try:
+                return once()
+            except _StumbleError as error:
+                stumbles += 1
+                if stumbles > _STUMBLES:
+                    raise InferenceError(str(error), where=str(self.name)) from error
+                raise
+
         try:
             with google_errors("Vertex AI", str(self.name)):
-                return with_retries(once, seconds=RETRY_SECONDS)
+                return with_retries(a_few_times, seconds=RETRY_SECONDS)
         except TransientError as error:
             raise InferenceError(str(error), where=str(self.name)) from error
 
@@ -105,7 +123,7 @@ class EndpointConnection:
             return InferenceError(
                 f"No answer within {self._answer_seconds:.0f} s", where=str(self.name), fix="Ask for fewer max_tokens."
             )
-        return InferenceError(f"The connection broke: {error}", where=str(self.name))
+        return _StumbleError(f"The connection broke: {error}")
 
     def _refusal(self, response: requests.Response) -> Exception:
         said = f"HTTP {response.status_code}: {server_words(response.text)}"
@@ -113,6 +131,8 @@ class EndpointConnection:
             return InferenceError(said, where=str(self.name), fix="Ask for fewer max_tokens.")
         if response.status_code in (429, 503):
             return TransientError(said, retry_after(response.headers))
+        if response.status_code in RETRYABLE_STATUS:
+            return _StumbleError(said, retry_after(response.headers))
         return InferenceError(said, where=str(self.name), fix=_FIXES.get(response.status_code, ""))
 
 

@@ -45,7 +45,7 @@ def surroundings(text: str) -> dict:
         "environment": dict(os.environ),
         "directory": os.getcwd(),
         "temporary": tempfile.gettempdir(),
-        "first on the path": sys.path[0],
+        "second on the path": sys.path[1],
         "leads no group": os.getpgid(0) != os.getpid(),
         "session is the group": os.getsid(0) == os.getpgid(0),
         "input": sys.stdin.read(),

@@ -172,7 +172,7 @@ def test_its_surroundings_are_its_own(processes: TaskProcesses, tmp_path: Path) 
     assert found == {
         "directory": str(tmp_path / "scratch"),
         "temporary": str(tmp_path / "temporary"),
-        "first on the path": str(tmp_path / "scratch"),
+        "second on the path": str(tmp_path / "scratch"),
         "leads no group": True,
         "session is the group": True,
         "input": "",
@@ -236,7 +236,10 @@ def test_a_step_whose_fork_server_is_killed_has_failed(server: Server, tmp_path:
     records, pid = tmp_path / "records", tmp_path / "pid"
     records.mkdir()
     step = Step(
-        components.ignore_sigterm, tmp_path, TaskProcesses(records, grace_seconds=2, fork_server=server.socket), str(pid)
+        components.ignore_sigterm,
+        tmp_path,
+        TaskProcesses(records, grace_seconds=2, fork_server=server.socket),
+        str(pid),
     )
     wait_until(lambda: pid.exists() and pid.read_text())
     os.kill(server.pid, 9)
@@ -264,7 +267,10 @@ def test_the_server_ends_when_whoever_started_it_does(server: Server, tmp_path: 
     records, pid = tmp_path / "records", tmp_path / "pid"
     records.mkdir()
     step = Step(
-        components.tidy_at_sigterm, tmp_path, TaskProcesses(records, grace_seconds=2, fork_server=server.socket), str(pid)
+        components.tidy_at_sigterm,
+        tmp_path,
+        TaskProcesses(records, grace_seconds=2, fork_server=server.socket),
+        str(pid),
     )
     wait_until(lambda: pid.exists() and pid.read_text())
     (child,) = server.processes._children

@@ -3,6 +3,7 @@
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -56,9 +57,20 @@ def test_one_client_serves_many_threads(client: EndpointClient) -> None:
 
 
 def test_a_passing_refusal_is_tried_again(client: EndpointClient, endpoint: str) -> None:
-    for status in (429, 503):
+    for status in (429, 503, 500, 502, 504):
         prompt = f"refuse once {status} for {endpoint}. What is a car?"
         assert client.chat([{"role": "user", "content": prompt}]).text == CAR
+
+
+@pytest.mark.parametrize("kind", ["reset", "lost_answer"])
+def test_a_connection_that_breaks_is_tried_again(client: EndpointClient, faulty: Any, kind: str) -> None:
+    """Asked twice, a model answers twice: no more than that is lost."""
+    faulty.add_fault(service="vertex", method="POST", path="*/chat/completions", kind=kind, times=3)
+    assert client.chat(QUESTION).text == CAR
+    faulty.add_fault(service="vertex", method="POST", path="*/chat/completions", kind=kind, times=4)
+    with pytest.raises(InferenceError, match="The connection broke"):
+        client.chat(QUESTION)
+    assert [fault["struck"] for fault in faulty.faults()] == [3, 4]
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 500, 501])

@@ -1,0 +1,92 @@
+"""A few chaos cases, one of each family; `make chaos` runs hundreds (docs/chaos.md)."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.chaos.cases import EVERYTHING, NOTHING, Case, calls, case, case_of, families
+from tests.chaos.outcome import Ended, Outcome, problems
+from tests.chaos.suite import Order, Result, Told, run_all
+
+LANES = 2
+# Seeds of cases that struck when they were chosen.
+CHOSEN = [Order(1, family) for family in families()] + [Order(1, NOTHING), Order(1, EVERYTHING)]
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    return run_all(CHOSEN, LANES)
+
+
+def told(result: Result, family: str) -> Told:
+    return next(each for each in result.told if each.case.family == family)
+
+
+def test_every_case_ends_as_it_should(result: Result) -> None:
+    assert [(str(each.case), each.problems) for each in result.failed] == []
+    assert len(result.told) == len(CHOSEN)
+
+
+def test_the_token_is_nowhere_and_nothing_is_left_anywhere(result: Result) -> None:
+    assert result.at_the_end == []
+
+
+def test_faults_and_acts_strike(result: Result) -> None:
+    missed = [str(each.case) for each in result.told if not each.outcome.happened and each.case.family != NOTHING]
+    assert missed == []
+
+
+def test_what_cases_strike_is_what_a_clean_run_calls(result: Result) -> None:
+    met = told(result, NOTHING).outcome.met
+    too_few = [(call.where, call.calls, count) for call, count in zip(calls(), met, strict=True) if count < call.calls]
+    assert too_few == []
+
+
+def test_a_run_passes_though_a_fifth_of_all_calls_fails(result: Result) -> None:
+    outcome = told(result, EVERYTHING).outcome
+    assert outcome.faulted.state == "SUCCEEDED", outcome.faulted.errors
+    assert outcome.struck > 20
+
+
+# --- the parts that need no run
+
+
+def test_a_seed_decides_a_case_alone() -> None:
+    assert case(7) == case(7)
+    drawn = [case(seed) for seed in range(300)]
+    assert {each.family for each in drawn} == set(families())
+    assert case_of("step killed", 3) == case_of("step killed", 3)
+
+
+GOOD = Ended("SUCCEEDED", handler="SUCCEEDED")
+FAILED = Ended("FAILED", errors=("403 the word",), handler="SUCCEEDED")
+CASE = Case(1, "error that stays", "chaos/small", words=("the word",))
+FINE = Outcome(1, FAILED, 1, (1,), False, (), False, (), (), GOOD, (), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "problem"),
+    [
+        (FINE, ""),
+        (replace(FINE, faulted=replace(FAILED, errors=("something else",))), "the error names none of 'the word'"),
+        (replace(FINE, struck=0), "FAILED, though nothing was done to it"),
+        (replace(FINE, faulted=replace(FAILED, state="RUNNING")), "the run does not end"),
+        (replace(FINE, faulted=replace(FAILED, errors=("the word\nTraceback",))), "a traceback as error"),
+        (replace(FINE, left_by_handler=("endpoints/1",)), "the handler left endpoints/1"),
+        (replace(FINE, swept=True, left_by_sweep=("models/1",)), "the sweep left models/1"),
+        (replace(FINE, clean=FAILED), "a clean run after it: FAILED"),
+        (replace(FINE, left_in_the_end=("models/1",)), "the clean run left models/1"),
+        (replace(FINE, broke="KeyError"), "could not be carried out"),
+        # Left behind by a handler that could not run: that is for the sweep.
+        (replace(FINE, faulted=replace(FAILED, handler="FAILED"), left_by_handler=("x",), swept=True), ""),
+    ],
+)
+def test_the_judge(outcome: Outcome, problem: str) -> None:
+    found = problems(CASE, outcome)
+    assert len(found) == bool(problem)
+    assert problem in "".join(found)
+
+
+def test_what_should_only_slow_a_run_down_must_not_fail_it() -> None:
+    (problem,) = problems(replace(CASE, words=()), FINE)
+    assert "what should only slow it down" in problem
