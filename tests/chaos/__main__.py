@@ -28,6 +28,8 @@ class Progress:
             f"{self._done}/{self._total}, {self._failed} with problems, {minutes:.0f} min to go | {told.case}: {ends}",
             flush=True,
         )
+        for error in told.outcome.faulted.errors[-1:]:
+            print(f"    said: {' '.join(error.split())[:300]}", flush=True)
         for problem in told.problems:
             print(f"    PROBLEM: {problem[:1500]}", flush=True)
 

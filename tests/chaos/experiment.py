@@ -32,7 +32,7 @@ def carry_out(case: Case, place: Place, project: str) -> Outcome:
     swept = faulted.handler != "SUCCEEDED"
     report = sweep(project, [REGION], dry_run=False) if swept else None
     after_sweep = runs.left(place, project) if swept else ()
-    clean = _ended(_to_its_end(runs.start(project, deployment, "clean")), time.monotonic())
+    clean = _ended(_to_its_end(runs.start(project, deployment, f"{project}-clean")), time.monotonic())
     return Outcome(
         seed=case.seed,
         faulted=faulted,
@@ -56,7 +56,7 @@ class _Faulted:
         self._case, self._place = case, place
         processes = Processes(place)
         self._began = time.monotonic()
-        self._name = runs.start(project, deployment, "faulted")
+        self._name = runs.start(project, deployment, f"{project}-faulted")
         # From here on only the run itself calls what faults strike; its first step begins in a moment.
         for fault in case.faults:
             place.cloud.add_fault(**_filled(fault, default_bucket(project, REGION)))

@@ -2,15 +2,12 @@
 
 import hashlib
 import os
-import pkgutil
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-import vertex_vllm
 from localcloud import daemon
 from localcloud.daemon import Connection
 from tests.chaos.repository import write_repository
@@ -18,34 +15,9 @@ from tests.chaos.repository import write_repository
 REGION = "us-central1"
 SMALL_MODEL, LARGE_MODEL = "chaos/small", "chaos/large"
 _MODEL_SERVER = Path(__file__).resolve().parents[1] / "vertex_vllm" / "model_server.py"
+WARM = ("tests.chaos.prelude",)
 # Everything that stands for an image of vLLM's. -S: it needs nothing that is installed, and starts sooner.
 _IMAGES = {"images": [{"image": "*vllm*", "command": ["{python}", "-S", str(_MODEL_SERVER)]}]}
-
-
-def warm_modules() -> tuple[str, ...]:
-    """What a step may import."""
-    ours = [
-        module.name
-        for module in pkgutil.walk_packages(vertex_vllm.__path__, "vertex_vllm.")
-        if not module.name.startswith(("vertex_vllm.cli", "vertex_vllm.bootstrap", "vertex_vllm.publishing"))
-        and not module.name.endswith("__main__")
-    ]
-    return (
-        "google.auth.compute_engine",
-        "google.auth.transport.requests",
-        "google.cloud.aiplatform_v1",
-        "google.cloud.aiplatform_v1beta1",
-        "google.cloud.cloudquotas_v1",
-        "google.cloud.secretmanager",
-        "google.cloud.storage",
-        "google_cloud_pipeline_components.types.artifact_types",
-        "httpx2",
-        "huggingface_hub.hf_api",
-        "jinja2",
-        "matplotlib.figure",
-        "matplotlib.backends.backend_svg",
-        *ours,
-    )
 
 
 @dataclass
@@ -54,7 +26,6 @@ class Place:
 
     cloud: Connection
     token: str
-    warm: Sequence[str]
 
     @property
     def state_dir(self) -> Path:
@@ -62,7 +33,7 @@ class Place:
 
     def restart(self) -> None:
         """After a crash: from its state, on the same ports."""
-        again = daemon.up(self.state_dir, lifeline=True, warm_modules=self.warm)
+        again = daemon.up(self.state_dir, lifeline=True, warm_modules=WARM)
         assert again.environment == self.cloud.environment, "somebody took a port of the crashed local cloud's"
         self.cloud = again
 
@@ -72,9 +43,8 @@ class Place:
 
 def open_place(state_dir: Path) -> Place:
     """This process's Google clients must not have been imported yet, or with `daemon.plan(state_dir)` in force."""
-    warm = warm_modules()
     os.environ.update(daemon.plan(state_dir))
-    cloud = daemon.up(state_dir, lifeline=True, warm_modules=warm)
+    cloud = daemon.up(state_dir, lifeline=True, warm_modules=WARM)
     (state_dir / "images.yaml").write_text(yaml.safe_dump(_IMAGES))
     for model in (SMALL_MODEL, LARGE_MODEL):
         folder = state_dir / "models" / model
@@ -84,4 +54,4 @@ def open_place(state_dir: Path) -> Place:
     digest = hashlib.sha256(token.encode()).hexdigest()
     granted = [SMALL_MODEL, LARGE_MODEL]
     cloud.admin("PUT", "/_local/hub/tokens", {"sha256": digest, "user": "chaos", "granted": granted})
-    return Place(cloud, token, warm)
+    return Place(cloud, token)
