@@ -13,7 +13,7 @@ from tests.chaos.place import LARGE_MODEL, SMALL_MODEL
 
 NOTHING, EVERYTHING = "nothing", "a fifth of everything"
 _LONGEST_MOMENT_SECONDS = 6.0
-_HELD_SECONDS = 1.5
+HELD_SECONDS = 1.5
 """So long is a call held during which somebody is killed: the suite looks every 50 ms."""
 
 
@@ -49,6 +49,11 @@ class Case:
     """Of which an error that this causes holds one; none: it must cause no error."""
     keeps_server: bool = True
     """False: the local cloud itself ends."""
+
+    @property
+    def holds_a_call(self) -> bool:
+        """Whether somebody is killed or cancelled while a call of theirs waits to be executed."""
+        return bool(self.act) and any(fault["kind"] == "latency" for fault in self.faults)
 
     def __str__(self) -> str:
         faults = [{key: value for key, value in fault.items() if key != "message"} for fault in self.faults]
@@ -187,7 +192,7 @@ def _held(draw: random.Random) -> tuple[tuple[dict[str, Any], ...], float | None
     if draw.random() < 0.3:
         return (), draw.uniform(0, _LONGEST_MOMENT_SECONDS), SMALL_MODEL
     call = draw.choice(calls())
-    return ({"kind": "latency", "latency_seconds": _HELD_SECONDS, **_at(call, draw)},), None, _model(call)
+    return ({"kind": "latency", "latency_seconds": HELD_SECONDS, **_at(call, draw)},), None, _model(call)
 
 
 def _acting(act: str, words: tuple[str, ...]) -> Make:

@@ -2,14 +2,16 @@
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from localcloud import daemon
 from tests.chaos import runs
 from tests.chaos.acts import ACTS, Processes
-from tests.chaos.cases import Case
+from tests.chaos.cases import HELD_SECONDS, Case
 from tests.chaos.outcome import Ended, Outcome
 from tests.chaos.place import REGION, Place
+from tests.chaos.runs import FREE
 from vertex_vllm.config import Deployment, default_bucket
 from vertex_vllm.lifecycle.sweep import sweep
 from vertex_vllm.runs.watching import ENDED, Run
@@ -28,10 +30,14 @@ def carry_out(case: Case, place: Place, project: str) -> Outcome:
     runs.make_project(project, place.token)
     deployment = runs.deployment("chaos", case.model)
     faulted, struck, met, acted = _Faulted(case, place, project, deployment).to_its_end()
-    after_handler = runs.left(place, project)
-    swept = faulted.handler != "SUCCEEDED"
-    report = sweep(project, [REGION], dry_run=False) if swept else None
-    after_sweep = runs.left(place, project) if swept else ()
+    if case.holds_a_call:  # It lands though whoever made it is gone.
+        time.sleep(HELD_SECONDS)
+    after_handler = runs.left(project)
+    # What lands after the exit handler's last look, and costs nothing, is for the sweep, too.
+    late = case.holds_a_call and bool(after_handler) and all(FREE in name for name in after_handler)
+    swept = late or faulted.handler != "SUCCEEDED"
+    report = sweep(project, [REGION], dry_run=False, now=_when_due(project)) if swept else None
+    after_sweep = runs.left(project) if swept else ()
     clean = _ended(_to_its_end(runs.start(project, deployment, f"{project}-clean")), time.monotonic())
     return Outcome(
         seed=case.seed,
@@ -39,14 +45,19 @@ def carry_out(case: Case, place: Place, project: str) -> Outcome:
         struck=struck,
         met=met,
         acted=acted,
-        left_by_handler=after_handler,
+        left_by_handler=() if late else after_handler,
         swept=swept,
         left_by_sweep=after_sweep,
         sweep_failures=report.left if report else (),
         clean=clean,
-        left_in_the_end=runs.left(place, project),
+        left_in_the_end=runs.left(project),
         seconds=time.monotonic() - began,
     )
+
+
+def _when_due(project: str) -> datetime:
+    """What a run had promoted before it died is meant to serve, until its time to live is over."""
+    return datetime.now(UTC) + (2 * runs.TIME_TO_LIVE if runs.has_promoted(project) else timedelta(0))
 
 
 class _Faulted:

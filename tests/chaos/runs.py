@@ -1,6 +1,7 @@
 """Runs of the committed deploy spec: submitted, looked at often, and what is left of them."""
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,17 @@ from google.api_core.retry import Retry
 from google.cloud import secretmanager
 
 from localcloud import process_table
-from tests.chaos.place import REGION, Place
+from tests.chaos.place import REGION
 from vertex_vllm.cli.submit import submission
-from vertex_vllm.config import Deployment, load_deployment
-from vertex_vllm.lifecycle.finding import every_endpoint, every_model
+from vertex_vllm.config import Deployment, default_bucket, load_deployment
+from vertex_vllm.lifecycle.finding import STAGE_LABEL, every_endpoint, every_model
 from vertex_vllm.runs.submission import submit
 from vertex_vllm.runs.watching import Run, pipeline_client, read_run
 from vertex_vllm.serving.clients import endpoint_client, model_client
 from vertex_vllm.serving.endpoints import unfinished_deploys
 
+FREE = "(not billed)"
+TIME_TO_LIVE = timedelta(hours=1)
 _CONFIG = Path(__file__).resolve().parents[2] / "configs" / "smollm2-135m-idefics3.yaml"
 
 
@@ -39,7 +42,9 @@ def deployment(name: str, model: str) -> Deployment:
 
 def start(project: str, what: Deployment, run: str, **parameters: Any) -> str:
     """The pipeline job's name."""
-    sent = submission(what, "deploy", project, {"ttl": "1h", "min_exact_match": 0.0, **parameters})
+    sent = submission(
+        what, "deploy", project, {"ttl": f"{TIME_TO_LIVE // timedelta(hours=1)}h", "min_exact_match": 0.0, **parameters}
+    )
     return submit(replace(sent, job_id=run))
 
 
@@ -58,14 +63,23 @@ def look(name: str) -> Run:
     return read_run(_pipelines().get_pipeline_job(name=name, retry=Retry(timeout=60)))
 
 
-def left(place: Place, project: str, regions: tuple[str, ...] = (REGION,)) -> tuple[str, ...]:
-    """All that would be billed: endpoints, Models, deploys that go on, and model servers."""
+def has_promoted(project: str) -> bool:
+    """Whether any endpoint is, or was, the live one."""
+    return any(STAGE_LABEL in endpoint.labels for endpoint in every_endpoint(endpoint_client(REGION), project, REGION))
+
+
+def left(project: str) -> tuple[str, ...]:
+    """What is there of a project: endpoints, Models, deploys that go on, model servers. What is not billed says so."""
     found = []
-    for region in regions:
-        client = endpoint_client(region)
-        for endpoint in every_endpoint(client, project, region):
-            found.append(f"{endpoint.name} with {len(endpoint.deployed_models)} deployed models")
-            found += unfinished_deploys(client, endpoint.name)
-        found += [model.name for model in every_model(model_client(region), project, region)]
-    servers = [each for each in process_table.started_with(str(place.state_dir)) if "model_server.py" in each]
-    return (*found, *servers)
+    client = endpoint_client(REGION)
+    for endpoint in every_endpoint(client, project, REGION):
+        count = len(endpoint.deployed_models)
+        found.append(f"{endpoint.name} with {count} deployed models" if count else f"{endpoint.name} {FREE}")
+        found += unfinished_deploys(client, endpoint.name)
+    found += [f"{model.name} {FREE}" for model in every_model(model_client(REGION), project, REGION)]
+    servers = [
+        each
+        for each in process_table.started_with(f"gs://{default_bucket(project, REGION)}/")
+        if "model_server.py" in each
+    ]
+    return (*found, *(server[:80] for server in servers))
