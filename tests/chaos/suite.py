@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from localcloud import daemon
 from tests.chaos.cases import Case, case, case_of
 from tests.chaos.outcome import Ended, Outcome, problems
 
@@ -86,9 +87,9 @@ class _Lane:
     def __init__(self, folder: Path) -> None:
         temporary = folder / "tmp"
         temporary.mkdir(parents=True)
-        self._log = folder / "log"
+        self._log, self._cloud = folder / "log", folder / "cloud"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.lane", str(folder / "cloud")],
+            [sys.executable, "-m", "tests.chaos.lane", str(self._cloud)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log.open("w"),
@@ -117,12 +118,13 @@ class _Lane:
         )
 
     def end(self) -> None:
-        """The local cloud's lifeline ends with it."""
+        """At once, where it has not ended."""
         if self._process.stdin is not None and not self._process.stdin.closed:
             with suppress(OSError):
                 self._process.stdin.close()
         self._process.terminate()
         self._process.wait()
+        daemon.down(self._cloud)
 
     def _say(self, line: str) -> None:
         assert self._process.stdin is not None
