@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import requests
@@ -63,8 +63,10 @@ class EndpointClient:
         finished = False
         with closing(response):
             try:
-                for data in event_data(response.iter_content(chunk_size=None)):
+                pieces = response.iter_content(chunk_size=None)
+                for data in event_data(pieces):
                     if data == _END:
+                        _read_out(pieces)
                         return
                     chunk = read_chunk(data, time.monotonic() - start)
                     finished = finished or bool(chunk.finish_reason)
@@ -73,6 +75,13 @@ class EndpointClient:
                 raise InferenceError(f"The answer broke off: {error}") from error
         if not finished:
             raise InferenceError("The stream ended before the answer did")
+
+
+def _read_out(pieces: Iterator[bytes]) -> None:
+    """A connection whose answer was read to its last byte is used again; another would cost a TLS handshake."""
+    with suppress(requests.RequestException):  # The answer is complete.
+        for _ in pieces:
+            pass
 
 
 def _chat_body(messages: Sequence[Message], options: Mapping[str, Any]) -> bytes:

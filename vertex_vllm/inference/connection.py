@@ -3,13 +3,14 @@
 import json
 import re
 from functools import cached_property
+from http.client import RemoteDisconnected
 from typing import Any
 
 import google.auth
 import requests
 from google.auth.transport.requests import AuthorizedSession
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import NewConnectionError, ProxyError
 
 from vertex_vllm.errors import InferenceError
 from vertex_vllm.google_errors import google_errors
@@ -113,11 +114,7 @@ class EndpointConnection:
             raise InferenceError(str(error), where=str(self.name)) from error
 
     def _no_answer(self, error: requests.RequestException) -> Exception:
-        if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError) or (
-            # requests wraps what urllib3 raised: only this cause says that nothing was sent.
-            isinstance(error, requests.ConnectionError)
-            and isinstance(getattr(error.args[0], "reason", None), NewConnectionError)
-        ):
+        if isinstance(error, requests.ConnectTimeout) or _met_nobody(error):
             return TransientError(f"No connection: {error}")
         if isinstance(error, requests.Timeout):
             return InferenceError(
@@ -134,6 +131,17 @@ class EndpointConnection:
         if response.status_code in RETRYABLE_STATUS:
             return _StumbleError(said, retry_after(response.headers))
         return InferenceError(said, where=str(self.name), fix=_FIXES.get(response.status_code, ""))
+
+
+def _met_nobody(error: requests.RequestException) -> bool:
+    """Whether nothing was sent, which of what requests wraps only the innermost cause tells."""
+    if not isinstance(error, requests.ConnectionError):
+        return False
+    reason = getattr(error.args[0], "reason", None)
+    if isinstance(reason, ProxyError):
+        # urllib3 blames the proxy also for a connection through it that breaks while it waits for the answer.
+        return not isinstance(reason.original_error, RemoteDisconnected | ConnectionResetError)
+    return isinstance(reason, NewConnectionError)
 
 
 def server_words(body: str) -> str:

@@ -1,6 +1,7 @@
 """Every way to ask an endpoint, dedicated and shared."""
 
 import json
+import logging
 import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -48,6 +49,16 @@ def test_a_streamed_answer_comes_in_parts_and_ends_with_the_counts(client: Endpo
     times = [chunk.seconds for chunk in chunks]
     assert times == sorted(times)
     assert len(set(times)) > 3, "all parts came at once"
+
+
+def test_streamed_answers_come_over_one_connection(client: EndpointClient, caplog: pytest.LogCaptureFixture) -> None:
+    list(client.stream_chat(QUESTION))
+    with caplog.at_level(logging.DEBUG, "urllib3.connectionpool"):
+        for _ in range(3):
+            list(client.stream_chat(QUESTION))
+    assert caplog.text.count("chat/completions") == 3
+    assert "Starting new" not in caplog.text
+    assert "Resetting dropped" not in caplog.text
 
 
 def test_one_client_serves_many_threads(client: EndpointClient) -> None:
