@@ -201,12 +201,14 @@ def deploy(
             .after(answering)
             .set_caching_options(False)
         )
-        promote_endpoint(
-            project=project,
-            region=region,
-            fallbacks=fallbacks,
-            deployment=deployment,
-            run_id=run_id,
-            model=deployed.outputs["served"],
-            endpoint=deployed.outputs["endpoint"],
-        ).after(evaluated).set_caching_options(False)
+        # An endpoint that is torn down with its run must not take the place of the one that serves.
+        with dsl.If(keep_endpoint == True, name="kept"):  # noqa: E712  # a condition for the spec
+            promote_endpoint(
+                project=project,
+                region=region,
+                fallbacks=fallbacks,
+                deployment=deployment,
+                run_id=run_id,
+                model=deployed.outputs["served"],
+                endpoint=deployed.outputs["endpoint"],
+            ).after(evaluated).set_caching_options(False)

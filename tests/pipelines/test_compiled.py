@@ -88,3 +88,18 @@ def test_the_exit_handler_of_deploy_takes_only_parameters_of_the_pipeline() -> N
         "run_id": "runtimeValue",
         "status": "taskFinalStatus",
     }
+
+
+def test_only_an_endpoint_that_stays_is_promoted_and_only_when_it_was_evaluated() -> None:
+    spec = yaml.safe_load((COMPILED / "deploy.yaml").read_text())
+    groups = {
+        name: task
+        for part in (spec["root"], *spec["components"].values())
+        for name, task in part.get("dag", {}).get("tasks", {}).items()
+        if "promote-endpoint" in spec["components"][task["componentRef"]["name"]].get("dag", {}).get("tasks", {})
+    }
+    ((_, group),) = groups.items()
+    kept = "pipelinechannel--keep_endpoint"
+    assert group["triggerPolicy"] == {"condition": f"inputs.parameter_values['{kept}'] == true"}
+    assert group["inputs"]["parameters"][kept] == {"componentInputParameter": kept}
+    assert "evaluate-endpoint" in group["dependentTasks"]
