@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ class Call:
     body: bool = False
     large: bool = False
     wilful: bool = False
+    kept: bool | None = None
 
     @property
     def service(self) -> str:
@@ -49,6 +50,8 @@ class Case:
     """Of which an error that this causes holds one; none: it must cause no error."""
     keeps_server: bool = True
     """False: the local cloud itself ends."""
+    keeps_endpoint: bool = False
+    """The pipeline's parameter keep_endpoint: whether what a run deploys is to stay and serve."""
 
     @property
     def holds_a_call(self) -> bool:
@@ -59,7 +62,8 @@ class Case:
         faults = [{key: value for key, value in fault.items() if key != "message"} for fault in self.faults]
         struck = faults[0] if len(faults) == 1 else f"{len(faults)} faults" if faults else ""
         at = "" if self.moment is None else f" after {self.moment:.1f} s"
-        return f"seed {self.seed}, {self.family}: {struck} {self.act}{at}".replace("  ", " ").strip()
+        kept = ", kept" if self.keeps_endpoint else ""
+        return f"seed {self.seed}, {self.family}{kept}: {struck} {self.act}{at}".replace("  ", " ").strip()
 
 
 @cache
@@ -78,7 +82,15 @@ def case(seed: int) -> Case:
 def case_of(family: str, seed: int) -> Case:
     """One of that family."""
     _, make = _FAMILIES[family]
-    return make(family, seed, random.Random(f"{family} {seed}"))
+    made = make(family, seed, random.Random(f"{family} {seed}"))
+    return replace(made, keeps_endpoint=_keeps_endpoint(made))
+
+
+def _keeps_endpoint(made: Case) -> bool:
+    """As what is struck needs it, else by the toss of a coin."""
+    struck = [call for call in calls() for fault in made.faults if call.where.items() <= fault.items()]
+    needed = {call.kept for call in struck} - {None}
+    return True in needed if len(needed) == 1 else random.Random(f"keeps {made.seed}").random() < 0.5
 
 
 def families() -> tuple[str, ...]:

@@ -28,10 +28,11 @@ def carry_out(case: Case, place: Place, project: str) -> Outcome:
     began = time.monotonic()
     place.cloud.clear_faults()
     runs.make_project(project, place.token)
-    deployment = runs.deployment("chaos", case.model)
+    deployment = runs.deployment(case.model, keep_endpoint=case.keeps_endpoint)
     faulted, struck, met, acted = _Faulted(case, place, project, deployment).to_its_end()
     if case.holds_a_call:  # It lands though whoever made it is gone.
         time.sleep(HELD_SECONDS)
+    promoted = _look_and_remove(project, case, faulted)
     after_handler = runs.left(project)
     # What lands after the exit handler's last look, and costs nothing, is for the sweep, too.
     late = case.holds_a_call and bool(after_handler) and all(FREE in name for name in after_handler)
@@ -45,14 +46,24 @@ def carry_out(case: Case, place: Place, project: str) -> Outcome:
         struck=struck,
         met=met,
         acted=acted,
+        promoted=promoted,
         left_by_handler=() if late else after_handler,
         swept=swept,
         left_by_sweep=after_sweep,
         sweep_failures=report.left if report else (),
         clean=clean,
+        clean_promoted=_look_and_remove(project, case, clean),
         left_in_the_end=runs.left(project),
         seconds=time.monotonic() - began,
     )
+
+
+def _look_and_remove(project: str, case: Case, run: Ended) -> bool:
+    """Whether the run has promoted an endpoint. What was meant to stay is removed, as its user would remove it."""
+    promoted = runs.has_promoted(project)
+    if case.keeps_endpoint and run.state == "SUCCEEDED":
+        runs.remove(project)
+    return promoted
 
 
 def _when_due(project: str) -> datetime:
@@ -147,4 +158,6 @@ def broken(case: Case, error: BaseException) -> Outcome:
     """Of a case in which the suite itself failed."""
     nothing = Ended("")
     said = f"{type(error).__name__}: {error}"
-    return replace(Outcome(case.seed, nothing, 0, (), False, (), False, (), (), nothing, (), 0.0), broke=said)
+    return replace(
+        Outcome(case.seed, nothing, 0, (), False, False, (), False, (), (), nothing, False, (), 0.0), broke=said
+    )

@@ -29,11 +29,14 @@ class Outcome:
     """Of each fault, how many calls were of those that it is meant for; none where the local cloud crashed."""
     acted: bool
     """Whether the case's act had anybody to be done to."""
+    promoted: bool
+    """Whether the run had an endpoint made live or superseded that is still there at its end."""
     left_by_handler: tuple[str, ...]
     swept: bool
     left_by_sweep: tuple[str, ...]
     sweep_failures: tuple[str, ...]
     clean: Ended
+    clean_promoted: bool
     left_in_the_end: tuple[str, ...]
     seconds: float
     broke: str = ""
@@ -65,7 +68,7 @@ def problems(case: Case, outcome: Outcome) -> tuple[str, ...]:
     """What should not have been; pure."""
     if outcome.broke:
         return (f"the case could not be carried out: {outcome.broke}",)
-    return (*_of_the_run(case, outcome), *_of_what_is_left(outcome), *_of_the_clean_run(outcome))
+    return (*_of_the_run(case, outcome), *_of_what_is_left(outcome), *_of_the_clean_run(case, outcome))
 
 
 def _of_the_run(case: Case, outcome: Outcome) -> Iterator[str]:
@@ -81,6 +84,14 @@ def _of_the_run(case: Case, outcome: Outcome) -> Iterator[str]:
         yield f"the error names none of {', '.join(map(repr, case.words))}: {told}"
     if "Traceback" in told:
         yield f"a traceback as error: {told}"
+    yield from _of_promotion("the run", case, run, outcome.promoted)
+
+
+def _of_promotion(which: str, case: Case, run: Ended, promoted: bool) -> Iterator[str]:
+    if promoted and not case.keeps_endpoint:
+        yield f"{which} promoted an endpoint that was not meant to stay"
+    if case.keeps_endpoint and run.state == "SUCCEEDED" and not promoted:
+        yield f"{which} succeeded, and no endpoint is live"
 
 
 def _of_what_is_left(outcome: Outcome) -> Iterator[str]:
@@ -91,8 +102,9 @@ def _of_what_is_left(outcome: Outcome) -> Iterator[str]:
         yield f"the sweep left {', '.join(outcome.left_by_sweep)}{told}"
 
 
-def _of_the_clean_run(outcome: Outcome) -> Iterator[str]:
+def _of_the_clean_run(case: Case, outcome: Outcome) -> Iterator[str]:
     if outcome.clean.state != "SUCCEEDED":
         yield f"a clean run after it: {outcome.clean.state}: {' | '.join(outcome.clean.errors)}"
+    yield from _of_promotion("the clean run", case, outcome.clean, outcome.clean_promoted)
     if outcome.left_in_the_end:
         yield f"the clean run left {', '.join(outcome.left_in_the_end)}"

@@ -14,11 +14,13 @@ from tests.chaos.place import REGION
 from vertex_vllm.cli.submit import submission
 from vertex_vllm.config import Deployment, default_bucket, load_deployment
 from vertex_vllm.lifecycle.finding import STAGE_LABEL, every_endpoint, every_model
+from vertex_vllm.lifecycle.teardown import teardown
 from vertex_vllm.runs.submission import submit
 from vertex_vllm.runs.watching import Run, pipeline_client, read_run
 from vertex_vllm.serving.clients import endpoint_client, model_client
 from vertex_vllm.serving.endpoints import unfinished_deploys
 
+DEPLOYMENT = "chaos"
 FREE = "(not billed)"
 TIME_TO_LIVE = timedelta(hours=1)
 _CONFIG = Path(__file__).resolve().parents[2] / "configs" / "smollm2-135m-idefics3.yaml"
@@ -33,11 +35,14 @@ def make_project(project: str, token: str) -> None:
     client.add_secret_version(parent=secret.name, payload={"data": token.encode()})
 
 
-def deployment(name: str, model: str) -> Deployment:
-    configured = load_deployment(_CONFIG)
-    return configured.model_copy(
-        update={"name": name, "model": configured.model.model_copy(update={"id": model}), "keep_endpoint": False}
-    )
+def deployment(model: str, *, keep_endpoint: bool) -> Deployment:
+    named = _configured().model.model_copy(update={"id": model})
+    return _configured().model_copy(update={"name": DEPLOYMENT, "model": named, "keep_endpoint": keep_endpoint})
+
+
+@cache
+def _configured() -> Deployment:
+    return load_deployment(_CONFIG)
 
 
 def start(project: str, what: Deployment, run: str, **parameters: Any) -> str:
@@ -63,8 +68,13 @@ def look(name: str) -> Run:
     return read_run(_pipelines().get_pipeline_job(name=name, retry=Retry(timeout=60)))
 
 
+def remove(project: str) -> None:
+    """What a run has left standing because it was meant to."""
+    teardown(project, REGION, DEPLOYMENT)
+
+
 def has_promoted(project: str) -> bool:
-    """Whether any endpoint is, or was, the live one."""
+    """Whether there is an endpoint that is, or was, the live one."""
     return any(STAGE_LABEL in endpoint.labels for endpoint in every_endpoint(endpoint_client(REGION), project, REGION))
 
 

@@ -61,7 +61,7 @@ def test_a_seed_decides_a_case_alone() -> None:
 GOOD = Ended("SUCCEEDED", handler="SUCCEEDED")
 FAILED = Ended("FAILED", errors=("403 the word",), handler="SUCCEEDED")
 CASE = Case(1, "error that stays", "chaos/small", words=("the word",))
-FINE = Outcome(1, FAILED, 1, (1,), False, (), False, (), (), GOOD, (), 1.0)
+FINE = Outcome(1, FAILED, 1, (1,), False, False, (), False, (), (), GOOD, False, (), 1.0)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,8 @@ FINE = Outcome(1, FAILED, 1, (1,), False, (), False, (), (), GOOD, (), 1.0)
         (replace(FINE, swept=True, left_by_sweep=("models/1",)), "the sweep left models/1"),
         (replace(FINE, clean=FAILED), "a clean run after it: FAILED"),
         (replace(FINE, left_in_the_end=("models/1",)), "the clean run left models/1"),
+        (replace(FINE, promoted=True), "the run promoted an endpoint that was not meant to stay"),
+        (replace(FINE, clean_promoted=True), "the clean run promoted an endpoint that was not meant to stay"),
         (replace(FINE, broke="KeyError"), "could not be carried out"),
         # Left behind by a handler that could not run: that is for the sweep.
         (replace(FINE, faulted=replace(FAILED, handler="FAILED"), left_by_handler=("x",), swept=True), ""),
@@ -85,6 +87,12 @@ def test_the_judge(outcome: Outcome, problem: str) -> None:
     found = problems(CASE, outcome)
     assert len(found) == bool(problem)
     assert problem in "".join(found)
+
+
+def test_a_run_that_keeps_its_endpoint_has_it_live() -> None:
+    kept = replace(CASE, keeps_endpoint=True)
+    assert problems(kept, replace(FINE, clean_promoted=True)) == ()
+    assert problems(kept, FINE) == ("the clean run succeeded, and no endpoint is live",)
 
 
 def test_what_should_only_slow_a_run_down_must_not_fail_it() -> None:
