@@ -3,11 +3,13 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 Presence = Literal["present", "absent", "unknown"]
 
 
+@cache
 def version_key(version: str) -> tuple[int, ...]:
     """Sort key: `0.10.2` after `0.9.2`, `0.8.5.post1` after `0.8.5`."""
     return tuple(int(number) for number in re.findall(r"\d+", version))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from vertex_vllm.evaluation.evaluate import Answered, Evaluation
@@ -37,6 +38,12 @@ _STYLE = {
 }
 _LABEL_CHARACTERS = 36
 _HALF_WIDTH, _FULL_WIDTH = 4.7, 9.6  # Inches of 72 points: 338 and 691 of them; the page scales both.
+_POINTS = 72
+# Room around the axes, in points. Counted out rather than measured: the browser sets the text in a font of its own, and
+# matplotlib's layout engines, which draw everything twice, take half of an evaluation's time.
+_TOP, _RIGHT, _BOTTOM, _LEGEND = 24, 14, 38, 20
+_LEFT = 44  # A label, turned, and numbers like 0.75.
+_CHARACTER, _TICK = 6.1, 12  # Of DejaVu Sans at 10 points, which is wide; a tick with its gaps.
 
 
 def plots(evaluation: Evaluation) -> dict[str, str]:
@@ -44,10 +51,21 @@ def plots(evaluation: Evaluation) -> dict[str, str]:
     done = [reply for reply in evaluation.load.replies if not reply.error]
     first_tokens = [reply.first_token_seconds for reply in done if reply.first_token_seconds is not None]
     speeds = [reply.tokens_per_second for reply in done if reply.tokens_per_second is not None]
+    categories = sorted({answered.question.category for answered in evaluation.answers})
+    names = [answered.question.id for answered in evaluation.answers]
     drawn = {
-        "exact_match": _draw(_HALF_WIDTH, 2.9, lambda axes: _exact_match(axes, evaluation.answers)),
+        "exact_match": _draw(
+            _HALF_WIDTH,
+            2.9,
+            lambda axes: _exact_match(axes, categories, evaluation.answers),
+            left=_beside(categories),
+            bottom=_BOTTOM + _LEGEND,
+        ),
         "questions": _draw(
-            _FULL_WIDTH, 0.9 + 0.22 * len(evaluation.answers), lambda a: _questions(a, evaluation.answers)
+            _FULL_WIDTH,
+            0.9 + 0.22 * len(names),
+            lambda axes: _questions(axes, evaluation.answers),
+            left=_beside(names),
         ),
     }
     if first_tokens:
@@ -60,12 +78,23 @@ def plots(evaluation: Evaluation) -> dict[str, str]:
     return drawn
 
 
-def _draw(width: float, height: float, paint: Callable[[Axes], None]) -> str:
+def _beside(labels: Sequence[str]) -> float:
+    """Room for labels to the left of the axes."""
+    return _TICK + _CHARACTER * min(max(map(len, labels), default=0), _LABEL_CHARACTERS)
+
+
+def _draw(
+    width: float, height: float, paint: Callable[[Axes], None], left: float = _LEFT, bottom: float = _BOTTOM
+) -> str:
+    across, down = width * _POINTS, height * _POINTS
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        paint(figure.add_subplot())
+        figure = Figure(figsize=(width, height))
+        figure.patch.set_visible(False)
+        axes = figure.add_axes((left / across, bottom / down, 1 - (left + _RIGHT) / across, 1 - (bottom + _TOP) / down))
+        axes.patch.set_visible(False)
+        paint(axes)
         written = io.StringIO()
-        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        FigureCanvasSVG(figure).print_svg(written, metadata={"Date": None, "Creator": None})
     svg = written.getvalue()
     svg = svg[svg.index("<svg") :]
     for colour, variable in _VARIABLES.items():
@@ -98,8 +127,7 @@ def _speed(axes: Axes, values: Sequence[float]) -> None:
     _distribution(axes, values, "Speed of one answer", "output tokens per second")
 
 
-def _exact_match(axes: Axes, answers: Sequence[Answered]) -> None:
-    categories = sorted({answered.question.category for answered in answers})
+def _exact_match(axes: Axes, categories: Sequence[str], answers: Sequence[Answered]) -> None:
     rows = range(len(categories))
     exact, contained = [], []
     for category in categories:
@@ -112,7 +140,7 @@ def _exact_match(axes: Axes, answers: Sequence[Answered]) -> None:
     axes.set(title="Right answers by category", xlabel="share of questions", xlim=(0, 1))
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), borderaxespad=0, ncols=2)
 
 
 def _questions(axes: Axes, answers: Sequence[Answered]) -> None:
