@@ -7,7 +7,13 @@ import importlib
 import pkgutil
 
 import vertex_vllm
-from vertex_vllm.catalog import load_catalog
+from tests.vertex_vllm.planning.planned import OTHER, plan
+from vertex_vllm.evaluation.asking import Reply
+from vertex_vllm.evaluation.evaluate import Evaluation, Thresholds, judge
+from vertex_vllm.evaluation.load import Load
+from vertex_vllm.evaluation.quality import load_questions
+from vertex_vllm.evaluation.report import render
+from vertex_vllm.planning.page import plan_page
 
 _PACKAGES = (
     "google.auth.compute_engine",
@@ -34,20 +40,20 @@ for _name in _PACKAGES:
 for _module in pkgutil.walk_packages(vertex_vllm.__path__, "vertex_vllm."):
     if not _module.name.startswith(_NOT_OF_STEPS):
         importlib.import_module(_module.name)
-load_catalog()
 
 
-def _draw() -> None:
-    """matplotlib looks for its fonts, and reads them, with the first figure."""
-    import io
-
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context({"svg.fonttype": "none", "font.family": "sans-serif"}):
-        figure = Figure(layout="constrained")
-        figure.add_subplot().set(title="title", xlabel="0.0 0.2 0.4 0.6 0.8 1.0", ylabel="label")
-        figure.savefig(io.StringIO(), format="svg")
+def _plan() -> None:
+    """A page of a plan: all tables of the planner are read for it, and its template is compiled."""
+    plan_page(plan(OTHER))
 
 
-_draw()
+def _report() -> None:
+    """A report: matplotlib looks for its fonts, and reads them, with the first figure."""
+    names = [question.id for question in load_questions()]
+    answers = tuple(judge(question, Reply("no", 0.4, 0.2, 0.4, 3), chat=True) for question in load_questions())
+    load = Load(4, tuple(Reply(name, 0.3 + number / 70, 0.1, 0.3, 9) for number, name in enumerate(names)), 1.0)
+    render(Evaluation("endpoint", "chaos", True, "", Thresholds(), answers, load))
+
+
+_plan()
+_report()

@@ -10,7 +10,11 @@ from tests.chaos.suite import Order, Result, Told, run_all
 
 LANES = 2
 # Seeds of cases that struck when they were chosen.
-CHOSEN = [Order(1, family) for family in families()] + [Order(1, NOTHING), Order(1, EVERYTHING)]
+CHOSEN = [Order(1, family) for family in families()]
+# A run that keeps its endpoint and one that does not call different things.
+COUNTED = [Order(1, NOTHING), Order(2, NOTHING)]
+ALL_FAULTS = Order(1, EVERYTHING)
+CHOSEN += [*COUNTED, ALL_FAULTS]
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +41,14 @@ def test_faults_and_acts_strike(result: Result) -> None:
 
 
 def test_what_cases_strike_is_what_a_clean_run_calls(result: Result) -> None:
-    met = told(result, NOTHING).outcome.met
-    too_few = [(call.where, call.calls, count) for call, count in zip(calls(), met, strict=True) if count < call.calls]
+    counted = [each for each in result.told if each.case.family == NOTHING]
+    assert {each.case.keeps_endpoint for each in counted} == {True, False}
+    too_few = [
+        (each.case.keeps_endpoint, call.where, call.calls, count)
+        for each in counted
+        for call, count in zip(calls(), each.outcome.met, strict=True)
+        if count < call.calls and call.kept in (None, each.case.keeps_endpoint)
+    ]
     assert too_few == []
 
 
