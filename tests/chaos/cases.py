@@ -252,7 +252,10 @@ def _everything(family: str, seed: int, draw: random.Random) -> Case:
 _OF_TWO, _OF_FOUR = 1 - 0.8 ** (1 / 2), 1 - 0.8 ** (1 / 4)
 _EVERYWHERE: tuple[tuple[dict[str, str], float], ...] = (
     *(({"service": name, "rpc": "*"}, _OF_TWO) for name in ("vertex", "secret-manager", "cloud-quotas")),
-    *(({"service": name}, _OF_FOUR) for name in ("hub", "content-network", "metadata")),
+    *(({"service": name}, _OF_FOUR) for name in ("hub", "content-network")),
+    # Not "/", by which clients look whether they are on Google's machines: there a file tells them that, too, which no
+    # local cloud can write.
+    ({"service": "metadata", "path": "/computeMetadata/*"}, _OF_FOUR),
     # Not the bucket of the runs' artifacts: what is written there is not this project's doing on Google Cloud either.
     ({"service": "storage", "path": "/storage/v1/b"}, _OF_FOUR),
     ({"service": "storage", "path": "*/{bucket}"}, _OF_FOUR),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from localcloud import daemon
+from tests.canary import Commands
 from tests.chaos import runs
 from tests.chaos.acts import ACTS, Processes
 from tests.chaos.cases import HELD_SECONDS, Case
@@ -23,13 +24,13 @@ _FAULTS_SECONDS = 0.05
 HANDLER = "teardown-run"
 
 
-def carry_out(case: Case, place: Place, project: str) -> Outcome:
-    """`project`: one that nobody has used."""
+def carry_out(case: Case, place: Place, project: str, commands: Commands) -> Outcome:
+    """`project`: one that nobody has used. `commands` learns what processes were seen with while the runs went on."""
     began = time.monotonic()
     place.cloud.clear_faults()
     runs.make_project(project, place.token)
     deployment = runs.deployment(case.model, keep_endpoint=case.keeps_endpoint)
-    faulted, struck, met, acted = _Faulted(case, place, project, deployment).to_its_end()
+    faulted, struck, met, acted = _Faulted(case, place, project, deployment, commands).to_its_end()
     if case.holds_a_call:  # It lands though whoever made it is gone.
         time.sleep(HELD_SECONDS)
     promoted = _look_and_remove(project, case, faulted)
@@ -39,7 +40,7 @@ def carry_out(case: Case, place: Place, project: str) -> Outcome:
     swept = late or faulted.handler != "SUCCEEDED"
     report = sweep(project, [REGION], dry_run=False, now=_when_due(project)) if swept else None
     after_sweep = runs.left(project) if swept else ()
-    clean = _ended(_to_its_end(runs.start(project, deployment, f"{project}-clean")), time.monotonic())
+    clean = _ended(_to_its_end(runs.start(project, deployment, f"{project}-clean"), commands), time.monotonic())
     return Outcome(
         seed=case.seed,
         faulted=faulted,
@@ -74,8 +75,8 @@ def _when_due(project: str) -> datetime:
 class _Faulted:
     """The run that a case strikes."""
 
-    def __init__(self, case: Case, place: Place, project: str, deployment: Deployment) -> None:
-        self._case, self._place = case, place
+    def __init__(self, case: Case, place: Place, project: str, deployment: Deployment, commands: Commands) -> None:
+        self._case, self._place, self._commands = case, place, commands
         processes = Processes(place)
         self._began = time.monotonic()
         self._name = runs.start(project, deployment, f"{project}-faulted")
@@ -96,6 +97,7 @@ class _Faulted:
                 self._crashed()
             self._act_when_due()
             if time.monotonic() >= next_look:
+                self._commands.look()
                 run = self._look()
                 if run is not None and (run.state in ENDED or time.monotonic() > deadline):
                     self._count()
@@ -137,9 +139,10 @@ class _Faulted:
             self._met = tuple(fault["met"] for fault in posted)
 
 
-def _to_its_end(name: str) -> Run:
+def _to_its_end(name: str, commands: Commands) -> Run:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while (run := runs.look(name)).state not in ENDED and time.monotonic() < deadline:
+        commands.look()
         time.sleep(_LOOK_SECONDS)
     return run
 

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tests.canary import Commands, files_holding
 from tests.chaos.place import Place, open_place
 
 
@@ -21,33 +22,35 @@ def main() -> None:
     from tests.chaos.cases import case, case_of
     from tests.chaos.experiment import broken, carry_out
 
+    commands = Commands()
     try:
         _say(out, {"ready": True})
         for number, line in enumerate(sys.stdin):
             family, seed = json.loads(line)
             chosen = case_of(family, seed) if family else case(seed)
             try:
-                outcome = carry_out(chosen, place, f"chaos-{number}")
+                outcome = carry_out(chosen, place, f"chaos-{number}", commands)
             except Exception as error:
                 outcome = broken(chosen, error)
             _say(out, {"outcome": asdict(outcome), "family": family})
-        _say(out, {"end": list(_end(place))})
+        _say(out, {"end": list(_end(place, commands))})
     finally:
         place.close()
 
 
-def _end(place: Place) -> Iterator[str]:
+def _end(place: Place, commands: Commands) -> Iterator[str]:
     """What is wrong with all of them together."""
     from localcloud import daemon
-    from tests.token_scan import files_with
 
-    token = place.token.encode()
-    for name in files_with(token, place.state_dir):
-        if not name.startswith("secrets"):
+    for name in files_holding(place.token, place.state_dir):
+        if not name.startswith("secrets.db"):
             yield f"the token is in {name}"
-    for name in files_with(token, Path(tempfile.gettempdir())):
-        if not name.startswith(place.state_dir.name):
-            yield f"the token is in a temporary file, {name}"
+    for name in files_holding(place.token, Path(tempfile.gettempdir())):
+        yield f"the token is in a temporary file, {name}"
+    for line in commands.holding(place.token):
+        yield f"a process was started with the token: {line[:300]}"
+    if not commands.holding("model_server.py"):
+        yield "no model server's command line was seen: the search above has looked at nothing"
     daemon.down(place.state_dir)
 
 

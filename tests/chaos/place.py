@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import yaml
 
 from localcloud import daemon
 from localcloud.daemon import Connection
+from tests.canary import new_canary
 from tests.chaos.repository import write_repository
 
 REGION = "us-central1"
@@ -58,7 +58,7 @@ def open_place(state_dir: Path) -> Place:
         folder = state_dir / "models" / model
         write_repository(folder, large=model == LARGE_MODEL)
         cloud.admin("PUT", "/_local/hub/repos", {"id": model, "path": str(folder), "gated": True})
-    token = f"hf_canary{uuid.uuid4().hex}"
+    token = new_canary()
     digest = hashlib.sha256(token.encode()).hexdigest()
     granted = [SMALL_MODEL, LARGE_MODEL]
     cloud.admin("PUT", "/_local/hub/tokens", {"sha256": digest, "user": "chaos", "granted": granted})
