@@ -2,8 +2,8 @@
 
 PYTHON ?= python3
 VENV   := .venv
-# Two processes, each with a local cloud of its own. A file's tests stay together, and start in the order of the tree: the longest first.
-PYTEST  := $(VENV)/bin/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+# Two processes, each with a local cloud of its own (tests/distribution.py), in the order of the tree: the longest first.
+PYTEST  := $(VENV)/bin/pytest --numprocesses 2 --no-loadscope-reorder
 PIP_AUDIT := pip-audit==2.9.0
 BIN    := $(VENV)/bin
 

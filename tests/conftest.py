@@ -5,6 +5,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,8 @@ from localcloud import daemon
 from localcloud.daemon import Connection
 from tests.real_cloud import REAL
 
+# Steps that import everything anew take most of a run's time; the demo's and `submit --local`'s do.
+WARM = ("tests.chaos.prelude",)
 _TEMPORARY = tempfile.TemporaryDirectory(prefix="localcloud-tests-")
 _STATE_DIR = Path(_TEMPORARY.name) / "state"
 
@@ -26,12 +29,11 @@ os.environ["TMPDIR"] = str(_TEMPORARY_FILES)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Which tests one process runs, where there are several: a file's, and all that start a vLLM, one at a time."""
-    for item in items:
-        shared = "vLLM" if item.get_closest_marker("vllm") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(shared))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Asked for where several processes run the tests."""
+    from tests.distribution import Distribution
+
+    return Distribution(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +41,7 @@ def cloud() -> Iterator[Connection]:
     """A local cloud that this process's clients reach: REST and gRPC, by the environment alone."""
     if REAL:
         pytest.skip("on a real project there is no local cloud")
-    connection = daemon.up(_STATE_DIR, lifeline=True)
+    connection = daemon.up(_STATE_DIR, lifeline=True, warm_modules=WARM)
     assert connection.environment == _ENVIRONMENT, "somebody took a planned port; run the tests again"
     yield connection
     daemon.down(_STATE_DIR)

@@ -97,4 +97,6 @@ def test_a_demo_of_a_gated_model_ends_well_and_has_shown_its_token_nowhere(tmp_p
     assert files_holding(token, tmp_path) == []
     assert token not in "".join(said)
     assert commands.holding(token) == []
+    for program in ("validate_hf_token", "mirror_weights", "localcloud.pipelines.runner", "localcloud.container"):
+        assert commands.holding(program), program
     assert list(temporary.iterdir()) == []

@@ -45,7 +45,6 @@ def test_no_service_but_the_hub_is_sent_the_token(faulty: Connection, demo_proje
     assert [fault["service"] for fault in rest if fault["met"]] == []
 
 
-def test_the_command_lines_of_steps_and_containers_have_been_seen(served_image: Served, commands: Commands) -> None:
-    """Else the test above would have looked at nothing."""
-    for program in ("validate_hf_token", "mirror_weights", "localcloud.pipelines.runner", "localcloud.container"):
-        assert commands.holding(program), program
+def test_the_command_lines_of_containers_have_been_seen(served_image: Served, commands: Commands) -> None:
+    """Else the test above would have looked at nothing. Steps, forked here, have some in a demo."""
+    assert commands.holding("localcloud.container")
