@@ -4,14 +4,19 @@ import base64
 import json
 import secrets
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 
 class BearerTokens:
-    """`access_token` is the one token that this daemon gives out."""
+    """`access_token` is the one token that is given out: as Google's do, it outlives whoever gave it."""
 
-    def __init__(self) -> None:
-        self.access_token = f"ya29.local-{secrets.token_urlsafe(32)}"
+    def __init__(self, file: Path) -> None:
+        """`file`: where it is kept, readable by its owner alone; made when it is not there."""
+        if not file.exists():
+            file.touch(mode=0o600)
+            file.write_text(f"ya29.local-{secrets.token_urlsafe(32)}")
+        self.access_token = file.read_text()
 
     def accepts(self, authorization: str, now: datetime) -> bool:
         """`authorization`: an HTTP header, or gRPC's metadata of that name."""

@@ -48,7 +48,7 @@ class Cloud:
         self.ids = Ids(self.state.seed(), lambda: self.store.next_number("ids"))
         self.operations = Operations(self.store, self.ids, self.clock)
         self.processes = Processes(self.state.children)
-        self._tokens = BearerTokens()
+        self._tokens = BearerTokens(self.state.token)
 
     @property
     def state_dir(self) -> Path:
@@ -96,7 +96,7 @@ class Cloud:
 
     @property
     def access_token(self) -> str:
-        """What the metadata server gives out; another one after each start of the daemon."""
+        """What the metadata server gives out."""
         return self._tokens.access_token
 
     def check_token(self, authorization: str) -> None:

@@ -11,6 +11,7 @@ class StateDirectory:
         self.root = root.resolve()
         self.store = self.root / "store.db"
         self.secrets = self.root / "secrets.db"
+        self.token = self.root / "token"
         self.authority = self.root / "ca"
         self.bundle = self.authority / "bundle.pem"
         self.storage = self.root / "storage"

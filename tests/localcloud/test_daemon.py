@@ -90,7 +90,7 @@ def test_a_second_up_finds_the_first(state_dir: Path) -> None:
     assert daemon.status(state_dir) == first
 
 
-def test_down_leaves_no_token_and_no_process(state_dir: Path) -> None:
+def test_down_leaves_nothing_of_its_run_and_no_process(state_dir: Path) -> None:
     connection = daemon.up(state_dir)
     assert (state_dir / "run/access-token").stat().st_mode & 0o077 == 0
     daemon.down(state_dir)
@@ -137,6 +137,16 @@ from localcloud import daemon
 print(daemon.up(Path(sys.argv[1]), lifeline=True).pid, flush=True)
 sys.stdin.read()
 """
+
+
+def test_a_token_is_good_when_the_daemon_that_gave_it_is_gone(state_dir: Path) -> None:
+    """As Google's is: whoever holds one goes on where the cloud has crashed and come back."""
+    daemon.up(state_dir)
+    token = (state_dir / "run/access-token").read_text()
+    daemon.down(state_dir)
+    daemon.up(state_dir)
+    assert (state_dir / "run/access-token").read_text() == token
+    assert (state_dir / "token").stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
