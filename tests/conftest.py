@@ -14,7 +14,7 @@ from localcloud.daemon import Connection
 from tests.real_cloud import REAL
 
 # Steps that import everything anew take most of a run's time; the demo's and `submit --local`'s do.
-WARM = ("tests.chaos.prelude",)
+WARM = ("tests.warm_steps",)
 _TEMPORARY = tempfile.TemporaryDirectory(prefix="localcloud-tests-")
 _STATE_DIR = Path(_TEMPORARY.name) / "state"
 

@@ -15,7 +15,7 @@ from tests.chaos.repository import write_repository
 REGION = "us-central1"
 SMALL_MODEL, LARGE_MODEL = "chaos/small", "chaos/large"
 _MODEL_SERVER = Path(__file__).resolve().parents[1] / "vertex_vllm" / "model_server.py"
-WARM = ("tests.chaos.prelude",)
+WARM = ("tests.warm_steps",)
 # Everything that stands for an image of vLLM's. -S: it needs nothing that is installed, and starts sooner.
 _IMAGES = {"images": [{"image": "*vllm*", "command": ["{python}", "-S", str(_MODEL_SERVER)]}]}
 

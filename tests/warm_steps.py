@@ -1,6 +1,6 @@
-"""What steps of chaos runs are forked with: all that they import, and what each would read and work out anew.
+"""What the steps of tests' pipelines are forked with: all that they import, and what each would read and work out anew.
 
-A fork server imports it (`localcloud.daemon.up(…, warm_modules=["tests.chaos.prelude"])`). It opens no connection.
+A fork server imports it (`localcloud.daemon.up(…, warm_modules=["tests.warm_steps"])`). It opens no connection.
 """
 
 import importlib
