@@ -5,7 +5,6 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,34 +36,30 @@ def vllm_processes(cloud: Connection) -> set[str]:
     return {process for process in started_with(str(cloud.state_dir)) if any(mark in process for mark in marks)}
 
 
-def run_folder(cloud: Connection, run: str) -> Path:
-    jobs = (cloud.state_dir / "pipelines").glob("*/job.json")
-    return next(job.parent for job in jobs if json.loads(job.read_text())["name"].endswith(run.rpartition("/")[2]))
+def leaders(folder: Path) -> set[int]:
+    """Processes that lead a group of their own, by the records that are kept of them while they run."""
+    found = set()
+    for record in folder.glob("*.json"):
+        with suppress(FileNotFoundError, json.JSONDecodeError):  # ended, or being written
+            found.add(int(json.loads(record.read_text())["pid"]))
+    return found
 
 
-def the_step(folder: Path) -> list[int]:
-    """What runs of it now: a process that leads a group of its own."""
-    return [json.loads(record.read_text())["pid"] for record in (folder / "processes").glob("*.json")]
+def steps(cloud: Connection) -> list[int]:
+    return [pid for folder in cloud.state_dir.glob("pipelines/*/processes") for pid in leaders(folder)]
 
 
-def the_whole_run(folder: Path) -> list[int]:
-    """Its runner first, so that no exit handler begins."""
-    runners = [process for process in started_with(str(folder)) if "localcloud.pipelines.runner" in process]
-    return [*(int(runner.partition(" ")[0]) for runner in runners), *the_step(folder)]
-
-
-@pytest.mark.parametrize(
-    ("killed", "handler_runs"), [(the_step, True), (the_whole_run, False)], ids=["step", "whole run"]
-)
+@pytest.mark.parametrize("handler_runs", [True, False], ids=["step", "whole run"])
 def test_nothing_of_vllm_is_left(
     cloud: Connection,
     demo_project: DemoProject,
     deployment: Deployment,
-    killed: Callable[[Path], list[int]],
     handler_runs: bool,
 ) -> None:
-    before = vllm_processes(cloud)
+    before, children = vllm_processes(cloud), cloud.state_dir / "run" / "children"
+    others = leaders(children)
     name = submit(demo_project.submission("deploy", deployment, keep_endpoint=True))
+    (runner,) = leaders(children) - others
     struck: list[int] = []
 
     def strike_in_deploy(run: Run) -> None:
@@ -74,7 +69,8 @@ def test_nothing_of_vllm_is_left(
             and not struck
             and any("vllm_launcher" in each for each in vllm_processes(cloud) - before)
         ):
-            struck.extend(killed(run_folder(cloud, name)))
+            # The runner first, so that no exit handler begins.
+            struck.extend(steps(cloud) if handler_runs else [runner, *steps(cloud)])
             for group in struck:
                 with suppress(ProcessLookupError):  # the local cloud ends what a killed runner leaves
                     os.killpg(group, signal.SIGKILL)

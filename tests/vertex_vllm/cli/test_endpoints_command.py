@@ -21,11 +21,12 @@ from vertex_vllm.runs.submission import Submission, run_labels, submit
 RUNNER = "runner@some-project.iam.gserviceaccount.com"
 
 
-def submit_run(project: str, run_id: str, folder: Path) -> None:
+def submit_run(project: str, run_id: str, folder: Path, pipeline: Any = samples.optional, **parameters: str) -> None:
     bucket = storage.Client(project=project).create_bucket(f"{project}-runs", location=REGION)
     spec = folder / "spec.yaml"
-    spec.write_text(yaml.safe_dump(compiled(samples.optional)))
-    submit(Submission(project, REGION, spec, run_id, {}, f"gs://{bucket.name}", run_labels("deploy", "x"), RUNNER))
+    spec.write_text(yaml.safe_dump(compiled(pipeline)))
+    labels = run_labels("deploy", "x")
+    submit(Submission(project, REGION, spec, run_id, parameters, f"gs://{bucket.name}", labels, RUNNER))
 
 
 def test_everything_served_is_listed_with_price_and_maker(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from google.cloud import storage
 
+from tests.localcloud.pipelines import samples
 from tests.vertex_vllm.cli.test_endpoints_command import submit_run
 from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.lifecycle.test_teardown import deploying, names, unlabelled_endpoint, unlabelled_model
@@ -35,8 +36,10 @@ def keep(in_vertex: Vertex, name: str) -> None:
 
 
 def ended_run(in_vertex: Vertex, run_id: str, folder: Path) -> None:
-    """A run that was cancelled and had no exit handler."""
-    submit_run(in_vertex.project, run_id, folder)
+    """A run that was cancelled, whose exit handler removed nothing."""
+    # It ends by its cancellation alone, however late that reaches it.
+    files = {"path": str(folder / "waiting"), "status_path": str(folder / "status")}
+    submit_run(in_vertex.project, run_id, folder, samples.waiting, **files)
     name = f"{in_vertex.parent}/pipelineJobs/{run_id}"
     cancel(name)
     assert watch(name, lambda run: None).state == "CANCELLED"
