@@ -101,6 +101,27 @@ def test_a_second_run_finds_what_is_there(served_text: Served, demo_project: Dem
     assert len(deployed) == 1
 
 
+def test_a_run_that_keeps_nothing_leaves_the_live_endpoint_as_it_is(
+    served_text: Served, demo_project: DemoProject
+) -> None:
+    # Of another config: it deploys an endpoint of its own.
+    run = demo_project.run("deploy", served_text.deployment, keep_endpoint=False, max_num_seqs=4)
+    assert run.state == "SUCCEEDED"
+    assert states(run).get("promote-endpoint") in (None, "NOT_TRIGGERED")
+    own = run.output("deploy-model", "endpoint")
+    assert own is not None
+    assert own.metadata["resourceName"] != served_text.endpoint
+    parent = served_text.endpoint.rpartition("/endpoints/")[0]
+    (left,) = [
+        endpoint
+        for endpoint in endpoint_client(REGION).list_endpoints(parent=parent)
+        if endpoint.labels.get("vertex-vllm-deployment") == served_text.deployment.name
+    ]
+    assert (left.name, left.labels["vertex-vllm-stage"]) == (served_text.endpoint, "live")
+    (deployed,) = left.deployed_models
+    assert deployed.model.partition("@")[0] == served_text.model.partition("@")[0]
+
+
 def test_an_endpoint_that_exists_can_be_evaluated(served_text: Served, demo_project: DemoProject) -> None:
     run = demo_project.run("evaluate", served_text.deployment, endpoint=served_text.endpoint)
     assert run.state == "SUCCEEDED"
