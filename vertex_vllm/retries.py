@@ -22,6 +22,14 @@ _LONGEST_BACKOFF = 32.0
 Answer = TypeVar("Answer")
 
 
+OnRetry = Callable[[str, Exception], None]
+"""Told of a failure that is met with another try, after the path of the file that it concerns."""
+
+
+def ignore_retry(path: str, error: Exception) -> None:
+    """For those who do not count."""
+
+
 class TransientError(Exception):
     """A failure that another try may cure. Its text never holds a URL's query or a header: it may be logged."""
 

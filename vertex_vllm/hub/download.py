@@ -8,7 +8,7 @@ from vertex_vllm.connections import Answer, Connections
 from vertex_vllm.errors import HubAccessError, ServiceError
 from vertex_vllm.hub.listing import HubFile
 from vertex_vllm.hub.locations import Locations, XetAddress
-from vertex_vllm.retries import TransientError, with_retries
+from vertex_vllm.retries import OnRetry, TransientError, ignore_retry, with_retries
 
 # Seconds without a byte, and seconds of trying before one read is given up.
 STALL_SECONDS = 60.0
@@ -36,7 +36,7 @@ class RepoReader:
         *,
         stall_seconds: float = STALL_SECONDS,
         patience_seconds: float = _PATIENCE,
-        on_retry: Callable[[Exception], None] = lambda error: None,
+        on_retry: OnRetry = ignore_retry,
     ) -> None:
         """`on_retry` is told of each failure that is met with another try."""
         self._connections = Connections(stall_seconds)
@@ -99,7 +99,7 @@ class RepoReader:
             try:
                 return ask()
             except TransientError as error:
-                self._on_retry(error)
+                self._on_retry(file.path, error)
                 raise
 
         try:

@@ -1,8 +1,9 @@
 """The prefix of one mirror in its bucket: what lies there, and how more is put there."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from vertex_vllm.mirror.destination import split_destination
 from vertex_vllm.mirror.journal import JOURNAL_PREFIX, Journal
 from vertex_vllm.mirror.manifest import MANIFEST_NAME, Manifest, MirroredFile
 from vertex_vllm.mirror.multipart import MultipartUpload, StorageServer
+from vertex_vllm.retries import OnRetry, ignore_retry
 
 _CONTENT_TYPE = "application/octet-stream"
 
@@ -50,7 +52,7 @@ class MirrorBucket:
         *,
         stall_seconds: float = 60.0,
         patience_seconds: float = 600.0,
-        on_retry: Callable[[Exception], None] = lambda error: None,
+        on_retry: OnRetry = ignore_retry,
     ) -> None:
         """`on_retry` is told of each failure of a part's request that is met with another try."""
         from google.cloud.storage import Client
@@ -63,7 +65,7 @@ class MirrorBucket:
         self._bucket = self._client.bucket(bucket)
         self._retry = DEFAULT_RETRY.with_timeout(patience_seconds)
         self._connections = Connections(stall_seconds)
-        self._server = StorageServer(self._connections, authorization, patience_seconds, on_retry)
+        self._authorization, self._patience, self._on_retry = authorization, patience_seconds, on_retry
 
     def objects(self) -> dict[str, StoredObject]:
         """Path → object, for all that lies under the prefix."""
@@ -97,11 +99,11 @@ class MirrorBucket:
 
     def begin(self, file: HubFile) -> MultipartUpload:
         """Begins the upload of a large file, to be completed once its content is known to be what the Hub lists."""
-        return MultipartUpload.begin(self._server, self._url(file), _metadata(file, file.sha256))
+        return MultipartUpload.begin(self._server(file), self._url(file), _metadata(file, file.sha256))
 
     def upload(self, file: HubFile, upload_id: str) -> MultipartUpload:
         """An upload of it that was begun earlier."""
-        return MultipartUpload(self._server, self._url(file), upload_id)
+        return MultipartUpload(self._server(file), self._url(file), upload_id)
 
     def copy(self, source: "CopySource", file: HubFile) -> MirroredFile | None:
         """Copies an object of another prefix inside Cloud Storage; None when it is no longer what it was."""
@@ -206,6 +208,10 @@ class MirrorBucket:
         except PreconditionFailed:
             return False
         return True
+
+    def _server(self, file: HubFile) -> StorageServer:
+        on_retry = partial(self._on_retry, file.path)
+        return StorageServer(self._connections, self._authorization, self._patience, on_retry)
 
     def _name(self, path: str) -> str:
         return f"{self._prefix}/{path}"

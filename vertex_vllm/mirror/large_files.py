@@ -5,8 +5,9 @@ taken in is not read again.
 """
 
 import hashlib
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,7 +23,7 @@ from vertex_vllm.mirror.multipart import MultipartUpload, SentPart, UploadGoneEr
 from vertex_vllm.mirror.progress import FileMeter
 from vertex_vllm.mirror.sha256 import RunningHash, sha256
 from vertex_vllm.mirror.transfer import Transfer
-from vertex_vllm.mirror.window import Buffers, Part, Window, parts_of
+from vertex_vllm.mirror.window import Flow, Part, Window, ignore_begun, parts_of
 from vertex_vllm.mirror.xet import FileReader
 
 # How often a file is read from its start when what arrives is not what is listed, and begun when its upload vanishes.
@@ -31,23 +32,27 @@ _UPLOADS = 3
 
 
 class LargeFiles:
-    """Copies large files of one model, one after another; they share threads, memory and connections."""
+    """Copies large files of one model; those under way share threads, memory and connections."""
 
     def __init__(self, reader: FileReader, bucket: MirrorBucket, transfer: Transfer, threads: Executor) -> None:
-        """`threads` runs 2 × `transfer.connections` at once. The reader and the bucket tell `limit` of throttling."""
+        """`threads`: 2 × `transfer.connections` for a file. The reader and the bucket tell `limit` of throttling."""
         self._reader, self._bucket, self._transfer, self._threads = reader, bucket, transfer, threads
-        self._buffers = Buffers()
         self.limit = AdaptiveLimit(transfer.connections, transfer.part_bytes)
+        self._flow = Flow(self.limit, transfer.buffer_bytes)
+        self._lock = threading.Lock()
+        self.failure: BaseException | None = None
+        """What ended all copies; what they raise may follow from it."""
 
-    def copy(self, file: HubFile, meter: FileMeter) -> MirroredFile:
-        """Makes the object of `file`, or finds that another mirror just did.
+    def copy(self, file: HubFile, meter: FileMeter, on_begun: Callable[[], None] = ignore_begun) -> MirroredFile:
+        """Makes the object of `file`, or finds that another mirror just did. Safe to use from several threads at once.
 
+        `on_begun` is called, perhaps more than once, when all of it is read or being read: a good moment for the next.
         Raises MirrorError, with nothing published, when what arrives is three times not what the Hub lists;
         HubAccessError and ServiceError as the services do, and another run then goes on where this one was.
         """
         for _ in range(_UPLOADS):
             try:
-                return self._finish(file, self._begin_or_resume(file, meter))
+                return self._finish(file, self._begin_or_resume(file, meter), on_begun)
             except UploadGoneError:
                 self._bucket.delete_journal(file.path)
                 if (published := self._bucket.look_for(file)) is not None:
@@ -75,9 +80,9 @@ class LargeFiles:
         upload = self._bucket.upload(file, found.upload_id)
         return _Copy(file, upload, found, upload.parts(), meter)
 
-    def _finish(self, file: HubFile, copy: "_Copy") -> MirroredFile:
+    def _finish(self, file: HubFile, copy: "_Copy", on_begun: Callable[[], None]) -> MirroredFile:
         for _ in range(_PASSES):
-            mismatch = self._pass(copy)
+            mismatch = self._pass(copy, on_begun)
             if not mismatch:
                 copy.upload.complete(copy.etags)
                 return self._verified(file, copy)
@@ -90,17 +95,22 @@ class LargeFiles:
             fix="Try again; if it stays, the repository is damaged.",
         )
 
-    def _pass(self, copy: "_Copy") -> str:
+    def _pass(self, copy: "_Copy", on_begun: Callable[[], None]) -> str:
         """Reads what is not hashed, sends what is not there, and returns how the hash differs; empty if it does not."""
         parts, hashing = copy.resume()
-        window = Window(parts, self._buffers, self._transfer.buffers(copy.file.size), self.limit)
 
         def fetch(part: Part, view: memoryview) -> int:
-            return self._fetch(copy.file, part, view)
+            with self._broken_off():
+                return self._fetch(copy.file, part, view)
+
+        def send(part: Part, view: memoryview, crc32c: int) -> None:
+            with self._broken_off():
+                copy.send(part, view, crc32c)
 
         noted = time.monotonic()
+        window = Window(parts, self._flow)
         with self._broken_off():
-            for part, view in window.run(self._threads, self._transfer.connections, fetch, copy.send):
+            for part, view in window.run(self._threads, self._transfer.connections, fetch, send, on_begun):
                 hashing.update(view)
                 if part is not parts[-1] and time.monotonic() - noted >= self._transfer.journal_seconds:
                     noted = time.monotonic()
@@ -120,12 +130,14 @@ class LargeFiles:
 
     @contextmanager
     def _broken_off(self) -> Iterator[None]:
-        """A failure that ends the copy ends what is under way, instead of waiting for it."""
+        """A failure that ends the copy ends what is under way, of all copies, instead of waiting for it."""
         try:
             yield
         except UploadGoneError:
             raise
-        except BaseException:
+        except BaseException as error:
+            with self._lock:
+                self.failure = self.failure or error
             self._reader.close()
             self._bucket.break_off()
             raise

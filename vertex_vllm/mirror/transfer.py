@@ -7,7 +7,8 @@ from math import ceil
 from vertex_vllm.mirror.multipart import MOST_PARTS
 
 # Bytes. Large enough for a request's cost to vanish; Cloud Storage wants 5 MiB at least.
-PART_BYTES = 16 << 20
+PART_BYTES = 12 << 20
+_CONNECTIONS = 8
 
 
 @dataclass(frozen=True)
@@ -16,10 +17,11 @@ class Transfer:
 
     processes: int = 0
     """Processes that copy large files, one file at a time each. 0: as many as there are processors."""
-    connections: int = 8
+    connections: int = _CONNECTIONS
     """Ranges of its file that each process reads at once, at most; as many are sent at once."""
-    buffer_bytes: int = 13 * PART_BYTES
-    """Memory of each process for parts under way. On top of it comes the interpreter, some 50 MB."""
+    buffer_bytes: int = (2 * _CONNECTIONS + 1) * PART_BYTES
+    """Memory of each process for parts under way: where reading is as slow as sending, as many are sent as are read,
+    and one is hashed. On top of it comes the interpreter, some 50 MB."""
     part_bytes: int = PART_BYTES
     stall_seconds: float = 30.0
     """Without a byte, after which a connection is given up for another."""
@@ -33,10 +35,6 @@ class Transfer:
     def part_length(self, size: int) -> int:
         """Bytes of each part but the last of a file of `size` bytes."""
         return max(self.part_bytes, ceil(size / MOST_PARTS))
-
-    def buffers(self, size: int) -> int:
-        """Parts of such a file that are in memory at once: two at least, whatever it costs."""
-        return max(2, min(self.buffer_bytes // self.part_length(size), ceil(size / self.part_length(size))))
 
     def worker_count(self, files: int) -> int:
         return max(1, min(files, self.processes or _processors()))

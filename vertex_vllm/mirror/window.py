@@ -1,7 +1,7 @@
 """The parts of one file that are under way: read by several threads, sent by several, taken in by one in their order.
 
-Memory is a fixed number of buffers. A buffer is given out together with the next part's number, so the part that all
-others wait for always has one, and the window cannot fill up with what comes after it.
+Memory is bounded. It is given out together with the next part's number, so the part that all others of a file wait for
+always has some, and cannot be kept from it by those that come after.
 """
 
 import mmap
@@ -38,21 +38,49 @@ def parts_of(size: int, length: int) -> tuple[Part, ...]:
     return tuple(Part(number, start, min(length, size - start)) for number, start in enumerate(starts, start=1))
 
 
-class Buffers:
-    """Memory for parts, made when it is first needed and used again from file to file."""
+class Flow:
+    """What the files of one process share: memory for parts, and how many are read at once.
 
-    def __init__(self) -> None:
+    Who calls a method holds `lock`. A thread that waits is woken when it has something to do, and no other: all that
+    wait would cost more processor time than what they wait for.
+    """
+
+    def __init__(self, limit: AdaptiveLimit, most_bytes: int) -> None:
+        self._limit, self._most_bytes = limit, most_bytes
+        self.lock = threading.Lock()
+        self.room = threading.Condition(self.lock)
+        """Waited for by those who would begin another part."""
+        self._reading = self._parts = self._bytes = 0
         self._free: list[mmap.mmap] = []
 
-    def take(self, length: int) -> mmap.mmap:
+    def take(self, length: int) -> mmap.mmap | None:
+        """Memory for a part of `length` bytes, which counts as being read from now on; None while there is no room."""
+        limit = self._limit.value
+        # As many are sent as are read, and one is taken in: more would only lie in memory, and out of the caches.
+        if self._reading >= limit or self._parts > 2 * limit:
+            return None
+        # Two of any length, whatever it costs.
+        if self._bytes + length > max(self._most_bytes, 2 * length):
+            return None
+        self._reading += 1
+        self._parts += 1
+        self._bytes += length
         while self._free:
             if len(buffer := self._free.pop()) == length:
                 return buffer
             buffer.close()
         return _memory(length)
 
+    def has_read(self) -> None:
+        self._reading -= 1
+        self.room.notify()
+
     def give_back(self, buffer: mmap.mmap) -> None:
+        """Memory is used again from part to part, and from file to file."""
+        self._parts -= 1
+        self._bytes -= len(buffer)
         self._free.append(buffer)
+        self.room.notify()
 
 
 def _memory(length: int) -> mmap.mmap:
@@ -70,73 +98,93 @@ Send = Callable[[Part, memoryview, int], None]
 """Brings the part with that CRC32C into the bucket, unless it is there."""
 
 
+def ignore_begun() -> None:
+    """For those whose next file does not wait."""
+
+
 class Window:
     """One pass over `parts`."""
 
-    def __init__(self, parts: Sequence[Part], buffers: Buffers, most_buffers: int, limit: AdaptiveLimit) -> None:
-        self._parts = parts
-        self._buffers, self._most_buffers, self._limit = buffers, most_buffers, limit
+    def __init__(self, parts: Sequence[Part], flow: Flow) -> None:
+        self._parts, self._flow = parts, flow
         self._length = max((part.length for part in parts), default=0)
-        self._changed = threading.Condition()
-        self._begun = self._fetching = self._in_memory = 0
-        self._to_send: deque[tuple[Part, mmap.mmap, int]] = deque()
-        self._sent: dict[int, mmap.mmap] = {}
+        self._begun = 0
+        self._held: dict[int, mmap.mmap] = {}
+        """Part number → its memory, from when it is begun until it has been taken in."""
+        self._to_send: deque[tuple[Part, int]] = deque()
+        self._arrived = threading.Condition(flow.lock)
+        self._sent: set[int] = set()
+        self._next_is_sent = threading.Condition(flow.lock)
         self._failure: BaseException | None = None
         self._left = len(parts)
 
-    def run(self, threads: Executor, connections: int, fetch: Fetch, send: Send) -> Iterator[tuple[Part, memoryview]]:
+    def run(
+        self,
+        threads: Executor,
+        connections: int,
+        fetch: Fetch,
+        send: Send,
+        on_begun: Callable[[], None] = ignore_begun,
+    ) -> Iterator[tuple[Part, memoryview]]:
         """Yields each part and its bytes, in order, once it has been sent; they are good until the next is asked for.
 
-        Takes 2 × `connections` of `threads`. Raises what `fetch` or `send` raised first, once the others have ended
-        what they were at.
+        Takes 2 × `connections` of `threads`. `on_begun` is called as soon as no part is left to be begun: another file
+        may go on from there. Raises what `fetch` or `send` raised first, once the others have ended what they were at.
         """
-        workers = [threads.submit(self._fetch_parts, fetch) for _ in range(connections)]
+        if not self._parts:
+            on_begun()
+        workers = [threads.submit(self._fetch_parts, fetch, on_begun) for _ in range(connections)]
         workers += [threads.submit(self._send_parts, send) for _ in range(connections)]
         try:
             for part in self._parts:
                 buffer = self._wait_until_sent(part)
                 with memoryview(buffer)[: part.length] as view:
                     yield part, view
-                self._free(buffer)
+                self._free(part)
         except BaseException as error:
             self._fail(error)
             raise
         finally:
             wait(workers)
+            with self._flow.lock:
+                for buffer in self._held.values():
+                    self._flow.give_back(buffer)
 
-    def _fetch_parts(self, fetch: Fetch) -> None:
+    def _fetch_parts(self, fetch: Fetch, on_begun: Callable[[], None]) -> None:
         while (begun := self._begin()) is not None:
             part, buffer = begun
+            if part is self._parts[-1]:
+                on_begun()
+            crc32c: int | None = None
             try:
                 with memoryview(buffer)[: part.length] as view:
                     crc32c = fetch(part, view)
             except BaseException as error:
-                return self._fail(error)
-            with self._changed:
-                self._fetching -= 1
-                self._to_send.append((part, buffer, crc32c))
-                self._changed.notify_all()
-        return None
+                self._fail(error)
+            with self._flow.lock:
+                self._flow.has_read()
+                if crc32c is None:
+                    return
+                self._to_send.append((part, crc32c))
+                self._arrived.notify()
 
     def _begin(self) -> tuple[Part, mmap.mmap] | None:
-        """The next part and a buffer for it; None when there is none to be begun any more."""
-        with self._changed:
-            while not (self._over or self._begun == len(self._parts) or self._may_begin):
+        """The next part and memory for it; None when there is none to be begun any more."""
+        with self._flow.lock:
+            while True:
+                if self._over or self._begun == len(self._parts):
+                    return None
+                buffer = self._flow.take(self._length)
+                if buffer is not None:
+                    break
                 # The limit grows without a word.
-                self._changed.wait(_LIMIT_SECONDS)
-            if self._over or self._begun == len(self._parts):
-                return None
+                self._flow.room.wait(_LIMIT_SECONDS)
             part = self._parts[self._begun]
             self._begun += 1
-            self._fetching += 1
-            self._in_memory += 1
-            return part, self._buffers.take(self._length)
-
-    @property
-    def _may_begin(self) -> bool:
-        # As many are sent as are read, and one is taken in: more would only lie in memory, and out of the caches.
-        limit = self._limit.value
-        return self._fetching < limit and self._in_memory < min(self._most_buffers, 2 * limit + 1)
+            self._held[part.number] = buffer
+            if self._begun == len(self._parts):
+                self._flow.room.notify_all()
+            return part, buffer
 
     @property
     def _over(self) -> bool:
@@ -144,38 +192,39 @@ class Window:
 
     def _send_parts(self, send: Send) -> None:
         while (arrived := self._next_to_send()) is not None:
-            part, buffer, crc32c = arrived
+            part, crc32c = arrived
             try:
-                with memoryview(buffer)[: part.length] as view:
+                with memoryview(self._held[part.number])[: part.length] as view:
                     send(part, view, crc32c)
             except BaseException as error:
                 return self._fail(error)
-            with self._changed:
-                self._sent[part.number] = buffer
-                self._changed.notify_all()
+            with self._flow.lock:
+                self._sent.add(part.number)
+                self._next_is_sent.notify()
         return None
 
-    def _next_to_send(self) -> tuple[Part, mmap.mmap, int] | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._over or self._to_send)
+    def _next_to_send(self) -> tuple[Part, int] | None:
+        with self._flow.lock:
+            self._arrived.wait_for(lambda: self._over or self._to_send)
             return None if self._over else self._to_send.popleft()
 
     def _wait_until_sent(self, part: Part) -> mmap.mmap:
-        with self._changed:
-            self._changed.wait_for(lambda: self._failure is not None or part.number in self._sent)
+        with self._flow.lock:
+            self._next_is_sent.wait_for(lambda: self._failure is not None or part.number in self._sent)
             if self._failure is not None:
                 raise self._failure
-            return self._sent.pop(part.number)
+            return self._held[part.number]
 
-    def _free(self, buffer: mmap.mmap) -> None:
-        with self._changed:
-            self._buffers.give_back(buffer)
-            self._in_memory -= 1
+    def _free(self, part: Part) -> None:
+        with self._flow.lock:
+            self._flow.give_back(self._held.pop(part.number))
             self._left -= 1
-            self._changed.notify_all()
+            if not self._left:
+                self._arrived.notify_all()
 
     def _fail(self, error: BaseException) -> None:
         """The first failure is the cause; what follows from it is not told."""
-        with self._changed:
+        with self._flow.lock:
             self._failure = self._failure or error
-            self._changed.notify_all()
+            for waiting in (self._flow.room, self._arrived, self._next_is_sent):
+                waiting.notify_all()

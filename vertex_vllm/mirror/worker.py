@@ -11,7 +11,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -30,25 +31,18 @@ from vertex_vllm.retries import TransientError
 
 # Seconds between two events about bytes.
 _EVENT_SECONDS = 0.2
+# Read is one at a time; the others are being sent, completed and verified, which can take a service a while.
+_FILES_AT_ONCE = 3
 
 
 class _Events:
-    """Events about the file in work, to whoever started this process. A `FileMeter`."""
+    """Events to whoever started this process."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._lock = threading.Lock()
-        self._counts = {"present": 0, "copied": 0, "retries": 0}
+        self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._due = 0.0
-
-    def present(self, count: int) -> None:
-        self._count("present", count)
-
-    def copied(self, count: int) -> None:
-        self._count("copied", count)
-
-    def retried(self) -> None:
-        self._count("retries", 1)
 
     def tell(self, event: str, **fields: Any) -> None:
         """After what has been counted so far."""
@@ -56,16 +50,16 @@ class _Events:
             self._flush()
             self._write({"event": event, **fields})
 
-    def _count(self, what: str, count: int) -> None:
+    def count(self, path: str, what: str, count: int) -> None:
         with self._lock:
-            self._counts[what] += count
+            self._counts[path][what] += count
             if time.monotonic() >= self._due:
                 self._flush()
 
     def _flush(self) -> None:
-        if any(self._counts.values()):
-            self._write({"event": "moved", **self._counts})
-            self._counts = dict.fromkeys(self._counts, 0)
+        for path, counts in self._counts.items():
+            self._write({"event": "moved", "path": path, **counts})
+        self._counts.clear()
         self._due = time.monotonic() + _EVENT_SECONDS
 
     def _write(self, fields: dict[str, Any]) -> None:
@@ -73,29 +67,81 @@ class _Events:
         self._out.flush()
 
 
+class _FileEvents:
+    """Those of one file. A `FileMeter`."""
+
+    def __init__(self, events: _Events, path: str) -> None:
+        self._events, self._path = events, path
+
+    def present(self, count: int) -> None:
+        self._events.count(self._path, "present", count)
+
+    def copied(self, count: int) -> None:
+        self._events.count(self._path, "copied", count)
+
+    def retried(self) -> None:
+        self._events.count(self._path, "retries", 1)
+
+
+class _Turn:
+    """Who may begin to read. It is passed on when all of a file is being read; the file is copied for a while yet."""
+
+    def __init__(self) -> None:
+        self._free = threading.Semaphore(1)
+
+    def take(self) -> Callable[[], None]:
+        """Waits for it; returns what passes it on, which does so once."""
+        self._free.acquire()
+        held = threading.Lock()
+
+        def pass_on() -> None:
+            if held.acquire(blocking=False):
+                self._free.release()
+
+        return pass_on
+
+
 def main() -> None:
     events = _Events(_private_output())
     lines = _lines_until_the_end(sys.stdin)
     job = Job.from_json(lines.get())
     remember(job.token)
-    with redacting():
-        try:
-            _copy_what_is_asked_for(job, lines, events)
-        except Exception:
-            traceback.print_exc()
-            os._exit(1)
+    with redacting(), _told(events):
+        _copy_what_is_asked_for(job, lines, events)
 
 
 def _copy_what_is_asked_for(job: Job, lines: "queue.SimpleQueue[str]", events: _Events) -> None:
-    try:
-        with _large_files(job, events) as large_files:
-            while True:
-                file = HubFile(**json.loads(lines.get()))
+    turn, places = _Turn(), threading.Semaphore(_FILES_AT_ONCE)
+    with _large_files(job, events) as large_files:
+
+        def copy(file: HubFile, pass_on: Callable[[], None]) -> None:
+            with _told(events, large_files):
                 with google_errors("Cloud Storage", f"{job.destination}/{file.path}"):
-                    mirrored = large_files.copy(file, events)
-                events.tell("done", file=asdict(mirrored))
-    except VertexVllmError as error:
-        events.tell("failed", error=type(error).__name__, message=error.message, where=error.where, fix=error.fix)
+                    mirrored = large_files.copy(file, _FileEvents(events, file.path), pass_on)
+                events.tell("done", path=file.path, file=asdict(mirrored))
+            pass_on()
+            places.release()
+
+        while True:
+            places.acquire()
+            pass_on = turn.take()
+            events.tell("ready")
+            file = HubFile(**json.loads(lines.get()))
+            threading.Thread(target=copy, args=(file, pass_on), name=file.path, daemon=True).start()
+
+
+@contextmanager
+def _told(events: _Events, large_files: LargeFiles | None = None) -> Iterator[None]:
+    """A failure ends this process, with a word of its cause."""
+    try:
+        yield
+    except Exception as error:
+        cause = (large_files and large_files.failure) or error
+        if isinstance(cause, VertexVllmError):
+            where = {"message": cause.message, "where": cause.where, "fix": cause.fix}
+            events.tell("failed", error=type(cause).__name__, **where)
+        else:
+            traceback.print_exception(cause)
         os._exit(1)  # Threads that sleep before another try would keep it here.
 
 
@@ -104,8 +150,8 @@ def _large_files(job: Job, events: _Events) -> Iterator[LargeFiles]:
     transfer = job.transfer
     large_files: LargeFiles | None = None
 
-    def on_retry(error: Exception) -> None:
-        events.retried()
+    def on_retry(path: str, error: Exception) -> None:
+        events.count(path, "retries", 1)
         if large_files is not None and isinstance(error, TransientError) and error.throttled:
             large_files.limit.throttled()
 
@@ -119,7 +165,8 @@ def _large_files(job: Job, events: _Events) -> Iterator[LargeFiles]:
             patience_seconds=transfer.patience_seconds,
             on_retry=on_retry,
         ) as reader,
-        ThreadPoolExecutor(2 * transfer.connections) as threads,
+        # As one file's last parts are still sent, the next is read.
+        ThreadPoolExecutor(4 * transfer.connections) as threads,
     ):
         bucket = MirrorBucket(
             job.destination,

@@ -47,6 +47,7 @@ class _Work:
     """Files still to be copied, shared by the threads that each look after one process."""
 
     def __init__(self, files: Sequence[HubFile], job: Job, meter: Meter) -> None:
+        # With the number of the try.
         self._waiting = deque((file, 1) for file in sorted(files, key=lambda file: -file.size))
         self._job, self._meter = job, meter
         self._lock = threading.Lock()
@@ -90,19 +91,39 @@ class _Work:
         return process
 
     def _feed(self, process: subprocess.Popen[str]) -> None:
+        """Gives it files as it asks for them, until there are none; those that it leaves undone wait for another."""
+        assert process.stdout is not None
         self._say(process, self._job.to_json())
-        while not self._ended:
-            try:
-                file, tries = self._waiting.popleft()
-            except IndexError:
+        in_work: dict[str, tuple[HubFile, int]] = {}
+        asks = False
+        for line in process.stdout:
+            event: dict[str, Any] = json.loads(line)
+            kind = event.pop("event")
+            if kind == "ready":
+                asks = True
+            elif kind == "moved":
+                self._meter.count(**event)
+            elif kind == "done":
+                del in_work[event["path"]]
+                self.done[event["path"]] = MirroredFile(**event["file"])
+                self._meter.done(event["path"])
+            else:
+                raise _as_raised(event)
+            if asks and (given := self._next()) is not None:
+                file, _ = given
+                in_work[file.path] = given
+                self._say(process, json.dumps(asdict(file)))
+                asks = False
+            if asks and not in_work:
                 return
-            self._say(process, json.dumps(asdict(file)))
-            mirrored = self._listen(process, file)
-            if mirrored is None:
-                self._again(process, file, tries)
-                return
-            self.done[file.path] = mirrored
-            self._meter.done(file.path)
+        if not self._ended:
+            self._again(process, list(in_work.values()))
+
+    def _next(self) -> tuple[HubFile, int] | None:
+        try:
+            return None if self._ended else self._waiting.popleft()
+        except IndexError:
+            return None
 
     def _say(self, process: subprocess.Popen[str], line: str) -> None:
         assert process.stdin is not None
@@ -112,33 +133,18 @@ class _Work:
         except BrokenPipeError:
             return  # It has been killed; listening to it tells.
 
-    def _listen(self, process: subprocess.Popen[str], file: HubFile) -> MirroredFile | None:
-        """The object that the process made of `file`; None when the process ended without a word."""
-        assert process.stdout is not None
-        for line in process.stdout:
-            event: dict[str, Any] = json.loads(line)
-            kind = event.pop("event")
-            if kind == "moved":
-                self._meter.count(file.path, **event)
-            elif kind == "done":
-                return MirroredFile(**event["file"])
-            else:
-                raise _as_raised(event)
-        return None
-
-    def _again(self, process: subprocess.Popen[str], file: HubFile, tries: int) -> None:
+    def _again(self, process: subprocess.Popen[str], undone: Sequence[tuple[HubFile, int]]) -> None:
         code = process.wait()
-        if self._ended:
-            return
-        if tries == _TRIES:
-            how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-            raise MirrorError(
-                f"the process that copied it ended {how}, {_TRIES} times",
-                where=f"{self._job.destination}/{file.path}",
-                fix="Run it again: it goes on where it was. If memory is short, take fewer processes.",
-            )
-        self._meter.count(file.path, retries=1)
-        self._waiting.appendleft((file, tries + 1))
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        fix = "Run it again: it goes on where it was. If memory is short, take fewer processes."
+        if not undone:
+            raise MirrorError(f"a process that was to copy ended {how}", where=self._job.destination, fix=fix)
+        for file, tries in undone:
+            if tries == _TRIES:
+                where = f"{self._job.destination}/{file.path}"
+                raise MirrorError(f"the process that copied it ended {how}, {_TRIES} times", where=where, fix=fix)
+            self._meter.count(file.path, retries=1)
+            self._waiting.appendleft((file, tries + 1))
 
     def _stop(self, process: subprocess.Popen[str]) -> None:
         with self._lock:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,9 +30,9 @@ mirror_weights(model_id, commit, None, place, project, transfer=Transfer(**{asdi
 """
 
 
-def start(model: SharedModel, place: str, project: str) -> subprocess.Popen[bytes]:
+def start(model: SharedModel, place: str, project: str, stderr: int | None = None) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", PROGRAM, model.id, model.commit, place, project]
-    return subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    return subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=stderr)
 
 
 def workers_of(pid: int) -> list[int]:
@@ -93,6 +94,20 @@ def test_a_worker_that_is_killed_is_replaced(shared_model: SharedModel, project:
         process.wait()
     shared_model.assert_published(place)
     assert shared_model.stored_twice(place) == []
+
+
+def test_workers_that_are_killed_whenever_they_start_end_the_mirror(shared_model: SharedModel, project: str) -> None:
+    place = shared_model.place()
+    process = start(shared_model, place, project, stderr=subprocess.PIPE)
+    while process.poll() is None:
+        for worker in workers_of(process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+        time.sleep(0.01)
+    assert process.stderr is not None
+    with process.stderr as stderr:
+        assert "ended by SIGKILL" in stderr.read().decode().splitlines()[-1]
+    assert process.returncode == 1
 
 
 def test_another_machine_goes_on_where_one_was(shared_model: SharedModel, project: str) -> None:

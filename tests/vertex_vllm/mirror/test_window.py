@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from vertex_vllm.mirror.concurrency import AdaptiveLimit
 from vertex_vllm.mirror.multipart import MOST_PARTS
 from vertex_vllm.mirror.transfer import PART_BYTES, Transfer
-from vertex_vllm.mirror.window import Buffers, Part, Window, parts_of
+from vertex_vllm.mirror.window import Flow, Part, Window, parts_of
 
 PAGE = 4096
 
@@ -34,13 +35,29 @@ def test_parts_follow_each_other_to_the_end(size: int, length: int) -> None:
     assert 0 < parts[-1].length <= length
 
 
-@pytest.mark.parametrize(("size", "buffers"), [(40 << 20, 3), (5 << 30, 13), (500 << 30, 3), (3 << 40, 2)])
-def test_memory_does_not_grow_with_the_file(size: int, buffers: int) -> None:
-    assert Transfer().buffers(size) == buffers
+@pytest.mark.parametrize(
+    ("size", "parts"), [(40 << 20, 17), (5 << 30, 17), (110 << 30, 16), (500 << 30, 3), (3 << 40, 2)]
+)
+def test_memory_does_not_grow_with_the_file(size: int, parts: int) -> None:
+    transfer = Transfer()
+    flow = Flow(Unlimited(), transfer.buffer_bytes)
+    taken = iter(partial(flow.take, transfer.part_length(size)), None)
+    assert sum(1 for _ in taken) == parts
+
+
+class Unlimited(AdaptiveLimit):
+    """As if reads at once knew no bounds."""
+
+    def __init__(self) -> None:
+        super().__init__(1000, PAGE)
+
+    @property
+    def value(self) -> int:
+        return 1000
 
 
 def window(parts: tuple[Part, ...], buffers: int, limit: int) -> Window:
-    return Window(parts, Buffers(), buffers, AdaptiveLimit(limit, PAGE))
+    return Window(parts, Flow(AdaptiveLimit(limit, PAGE), buffers * PAGE))
 
 
 def test_parts_come_in_order_with_their_bytes_however_they_arrive() -> None:
@@ -110,3 +127,56 @@ def test_a_failure_ends_the_pass_with_its_cause(where: str) -> None:
 def test_a_pass_without_parts_is_over_at_once() -> None:
     with ThreadPoolExecutor(4) as threads:
         assert list(window((), 2, 2).run(threads, 2, lambda *_: 0, lambda *_: None)) == []
+
+
+def test_the_next_file_begins_as_the_last_of_this_one_arrives() -> None:
+    """And both share what memory there is."""
+    flow = Flow(AdaptiveLimit(4, PAGE), 5 * PAGE)
+    begun = threading.Event()
+    stays = threading.Event()
+    most, in_memory = 0, set[tuple[str, int]]()
+    lock = threading.Lock()
+
+    def copy(name: str, threads: ThreadPoolExecutor) -> list[int]:
+        def fetch(part: Part, view: memoryview) -> int:
+            nonlocal most
+            with lock:
+                in_memory.add((name, part.number))
+                most = max(most, len(in_memory))
+            return 0
+
+        def send(part: Part, view: memoryview, crc32c: int) -> None:
+            if (name, part.number) == ("first", 20):
+                assert stays.wait(10)
+
+        numbers = []
+        for part, _ in Window(parts_of(20 * PAGE, PAGE), flow).run(threads, 2, fetch, send, begun.set):
+            with lock:
+                in_memory.discard((name, part.number))
+            numbers.append(part.number)
+        return numbers
+
+    with ThreadPoolExecutor(10) as threads:
+        first = threads.submit(copy, "first", threads)
+        assert begun.wait(10)
+        assert copy("second", threads) == list(range(1, 21))  # while the first one's last part is being sent
+        stays.set()
+        assert first.result() == list(range(1, 21))
+    assert most <= 5
+
+
+def test_what_a_failed_pass_held_is_free_again() -> None:
+    flow = Flow(AdaptiveLimit(4, PAGE), 5 * PAGE)
+
+    def fail(*_: object) -> None:
+        raise ConnectionError
+
+    for _ in range(20):
+        with ThreadPoolExecutor(8) as threads, pytest.raises(ConnectionError):
+            list(Window(parts_of(20 * PAGE, PAGE), flow).run(threads, 4, lambda *_: 0, fail))
+    with ThreadPoolExecutor(8) as threads:
+        taken = [
+            part.number
+            for part, _ in Window(parts_of(9 * PAGE, PAGE), flow).run(threads, 4, lambda *_: 0, lambda *_: None)
+        ]
+    assert taken == list(range(1, 10))
