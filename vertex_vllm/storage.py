@@ -71,7 +71,12 @@ def _find(client: "Client", project: str, bucket: str) -> "Bucket | None":
     try:
         found = client.lookup_bucket(bucket)
     except Forbidden as error:
-        raise _foreign(bucket, project, "or we lack storage.buckets.get on it") from error
+        raise BucketError(
+            f"the bucket is another project's, or we lack storage.buckets.get on it: {words(error)}",
+            where=f"gs://{bucket}",
+            fix="Name another bucket: names are shared by all of Google Cloud. If it is ours, grant roles/storage.admin "
+            f"in project {project} to whoever runs this.",
+        ) from error
     if found is None:
         return None
     try:

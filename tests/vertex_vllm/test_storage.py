@@ -72,6 +72,14 @@ def test_a_bucket_elsewhere(bucket: str, project: str, location: str) -> None:
     assert readers(made) == set()
 
 
+def test_a_bucket_that_we_may_not_look_at(faulty: Any, bucket: str, project: str) -> None:
+    """Cloud Storage answers so for another project's, too, and says why in its own words."""
+    path = f"/storage/v1/b/{bucket}"
+    faulty.add_fault(service="storage", method="GET", path=path, kind="error", status=403, message="ask Ann", times=1)
+    with pytest.raises(BucketError, match=r"another project's, or we lack storage\.buckets\.get on it: .*ask Ann"):
+        setup_bucket(project, REGION, bucket, OWNER, ACCOUNT)
+
+
 def test_a_bucket_of_another_project(bucket: str, project: str) -> None:
     made = Client(project=f"{project}-other").create_bucket(bucket, location=REGION)
     with pytest.raises(BucketError, match=f"not of project {project}: .*number {made.project_number}"):
