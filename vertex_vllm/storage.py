@@ -74,8 +74,8 @@ def _find(client: "Client", project: str, bucket: str) -> "Bucket | None":
         raise BucketError(
             f"the bucket is another project's, or we lack storage.buckets.get on it: {words(error)}",
             where=f"gs://{bucket}",
-            fix="Name another bucket: names are shared by all of Google Cloud. If it is ours, grant roles/storage.admin "
-            f"in project {project} to whoever runs this.",
+            fix="Name another bucket: names are shared by all of Google Cloud. If it is ours, grant "
+            f"roles/storage.admin in project {project} to whoever runs this.",
         ) from error
     if found is None:
         return None

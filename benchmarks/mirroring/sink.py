@@ -63,8 +63,9 @@ class Sink:
         path = request.path
         if path.startswith("/raw/"):
             return self._raw(path.removeprefix("/raw/"), request)
-        if path.startswith("/upload/storage/v1/b/"):
+        if path.startswith(("/upload/storage/v1/b/", "/resumable/upload/storage/v1/b/")):  # the latter by gcloud
             return self._json_upload(request)
+        path = path.removeprefix("/download")  # of contents
         if path.startswith(f"/storage/v1/b/{BUCKET}/o/"):
             return self._json_object(path.removeprefix(f"/storage/v1/b/{BUCKET}/o/"), request)
         if path == f"/storage/v1/b/{BUCKET}/o":
