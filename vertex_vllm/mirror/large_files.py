@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from vertex_vllm.errors import MirrorError
+from vertex_vllm.google_errors import google_errors
 from vertex_vllm.hub.listing import HubFile
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.checksums import as_base64, combine_crc32c, differs, extend_crc32c
@@ -100,16 +101,16 @@ class LargeFiles:
         parts, hashing = copy.resume()
 
         def fetch(part: Part, view: memoryview) -> int:
-            with self._broken_off():
+            with self._broken_off(copy.file):
                 return self._fetch(copy.file, part, view)
 
         def send(part: Part, view: memoryview, crc32c: int) -> None:
-            with self._broken_off():
+            with self._broken_off(copy.file):
                 copy.send(part, view, crc32c)
 
         noted = time.monotonic()
         window = Window(parts, self._flow)
-        with self._broken_off():
+        with self._broken_off(copy.file):
             for part, view in window.run(self._threads, self._transfer.connections, fetch, send, on_begun):
                 hashing.update(view)
                 if part is not parts[-1] and time.monotonic() - noted >= self._transfer.journal_seconds:
@@ -129,10 +130,11 @@ class LargeFiles:
         return crc32c
 
     @contextmanager
-    def _broken_off(self) -> Iterator[None]:
+    def _broken_off(self, file: HubFile) -> Iterator[None]:
         """A failure that ends the copy ends what is under way, of all copies, instead of waiting for it."""
         try:
-            yield
+            with google_errors("Cloud Storage", f"{self._bucket.uri}/{file.path}"):
+                yield
         except UploadGoneError:
             raise
         except BaseException as error:
