@@ -58,12 +58,16 @@ def _end_deploys(client: vertex.EndpointServiceClient, name: str, deadline: Dead
 
 
 def remove_versions(
-    client: vertex.ModelServiceClient, model: ResourceName, doomed: Collection[str], deadline: Deadline
+    client: vertex.ModelServiceClient,
+    model: ResourceName,
+    doomed: Collection[str],
+    deadline: Deadline,
+    lasting: Collection[str] = (),
 ) -> None:
     """Deletes the versions with those ids, and the Model with its last one.
 
     A Model may be "in use" for some moments after its undeploy: tried again until the deadline. Raises DeploymentError
-    with the last refusal then.
+    with the last refusal then, and at once for what only endpoints of `lasting` use: nobody takes it off those.
     """
     while True:
         versions = model_versions(client, model)
@@ -71,8 +75,11 @@ def remove_versions(
         if not there:
             return
         # Those in use last: one that cannot go must not keep the others.
-        free = [version for version in there if not version.deployed_models] or there
-        refusal = _delete(client, _next_deletion(client, model, versions, free), deadline)
+        free = [version for version in there if not version.deployed_models]
+        users = {use.endpoint for version in there for use in version.deployed_models}
+        if not free and users <= set(lasting):
+            raise DeploymentError(f"{', '.join(sorted(users))} could not be removed, and serves it", where=str(model))
+        refusal = _delete(client, _next_deletion(client, model, versions, free or there), deadline)
         if refusal:
             _wait_before_retry(str(model), refusal, deadline)
 

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -126,8 +126,9 @@ def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS) -> T
     failures: dict[str, str] = {}
     with interruption() as asked:
         before = select(rule)
-        _remove_endpoints(rule, before.doomed_endpoints, Deadline(deadline_seconds / 2, asked), failures)
-        _remove_models(rule, before.doomed_versions, Deadline(deadline_seconds / 2, asked), failures)
+        time_for_endpoints = Deadline(deadline_seconds / 2, asked)
+        lasting = _remove_endpoints(rule, before.doomed_endpoints, time_for_endpoints, failures)
+        _remove_models(rule, before.doomed_versions, Deadline(deadline_seconds / 2, asked), failures, lasting)
         after = select(rule)  # The last act is to look.
     return TeardownReport(
         removed=tuple(sorted(before.doomed.keys() - after.doomed.keys())),
@@ -136,30 +137,42 @@ def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS) -> T
     )
 
 
-def _remove_endpoints(rule: Rule, doomed: list[str], deadline: Deadline, failures: dict[str, str]) -> None:
+def _remove_endpoints(rule: Rule, doomed: list[str], deadline: Deadline, failures: dict[str, str]) -> set[str]:
+    """Those that Vertex AI refused to let go; what only ran out of time may go yet."""
     client = endpoint_client(rule.region)
+    lasting = set()
     for done, name in enumerate(doomed):
         # A share each: one that hangs must not use up the others' time.
         share = deadline.share(len(doomed) - done)
-        _attempt(name, partial(remove_endpoint, client, name, share), failures)
+        if isinstance(_attempt(name, partial(remove_endpoint, client, name, share), failures), GoogleAPIError):
+            lasting.add(name)
+    return lasting
 
 
 def _remove_models(
-    rule: Rule, doomed: dict[ResourceName, set[str]], deadline: Deadline, failures: dict[str, str]
+    rule: Rule,
+    doomed: dict[ResourceName, set[str]],
+    deadline: Deadline,
+    failures: dict[str, str],
+    lasting: Collection[str],
 ) -> None:
     client = model_client(rule.region)
     for done, (model, version_ids) in enumerate(doomed.items()):
         share = deadline.share(len(doomed) - done)
-        _attempt(str(model), partial(remove_versions, client, model, version_ids, share), failures)
+        removal = partial(remove_versions, client, model, version_ids, share, lasting)
+        _attempt(str(model), removal, failures)
 
 
-def _attempt(name: str, removal: Callable[[], object], failures: dict[str, str]) -> None:
+def _attempt(name: str, removal: Callable[[], object], failures: dict[str, str]) -> Exception | None:
+    """What kept it from being removed, if anything did."""
     log.info("Removing %s", name)
     try:
         removal()
     except (VertexVllmError, GoogleAPIError) as error:
         log.warning("%s could not be removed: %s", name, error)
         failures[name] = str(error)
+        return error
+    return None
 
 
 def _with_reason(name: str, failures: dict[str, str]) -> str:
