@@ -104,6 +104,8 @@ def test_a_second_run_finds_what_is_there(served_text: Served, demo_project: Dem
 def test_a_run_that_keeps_nothing_leaves_the_live_endpoint_as_it_is(
     served_text: Served, demo_project: DemoProject
 ) -> None:
+    live = endpoint_client(REGION).get_endpoint(name=served_text.endpoint)
+    before = [deployed.id for deployed in live.deployed_models]
     # Of another config: it deploys an endpoint of its own.
     run = demo_project.run("deploy", served_text.deployment, keep_endpoint=False, max_num_seqs=4)
     assert run.state == "SUCCEEDED"
@@ -118,8 +120,7 @@ def test_a_run_that_keeps_nothing_leaves_the_live_endpoint_as_it_is(
         if endpoint.labels.get("vertex-vllm-deployment") == served_text.deployment.name
     ]
     assert (left.name, left.labels["vertex-vllm-stage"]) == (served_text.endpoint, "live")
-    (deployed,) = left.deployed_models
-    assert deployed.model.partition("@")[0] == served_text.model.partition("@")[0]
+    assert [deployed.id for deployed in left.deployed_models] == before
 
 
 def test_an_endpoint_that_exists_can_be_evaluated(served_text: Served, demo_project: DemoProject) -> None:
