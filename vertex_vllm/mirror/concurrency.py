@@ -4,12 +4,13 @@ import threading
 import time
 from collections.abc import Callable
 
-_FIRST = 2
+_FIRST = 1
 # Twice the reads must be faster by this share to be kept; fewer are kept when they are slower by no more than that:
 # where reads wait for the network alone, a quarter fewer lose a quarter, and noise is some 10 %.
 _GAIN, _LOSS = 0.2, 0.1
-# Seconds of one measurement, of one of fewer reads, and measurements until what brought nothing is tried once more.
-_PERIOD, _PERIOD_DOWN = 0.5, 1.0
+# Seconds of one measurement, of the first, while connections are being made, and of one of fewer reads.
+_PERIOD, _PERIOD_AT_FIRST, _PERIOD_DOWN = 0.5, 0.25, 1.0
+# Measurements until what brought nothing is tried once more.
 _REST = 60
 # Share of a new measurement in what is known of the limit that is kept.
 _NEWS = 0.25
@@ -31,10 +32,14 @@ class AdaptiveLimit:
         self._kept_rate: float | None = None
         """Bytes a second under `_kept`; None while not measured. `_limit` is another one while that is tried."""
         self._upwards = True
-        self._rest = 1  # The first measurement is of connections that are being made.
+        self._rest = 0
+        self._connected = False
+        """Whether the first measurement is over, which counts for nothing."""
         self._lock = threading.Lock()
         self._bytes, self._since, self._unsettled = 0, clock(), 0
         self._deaf_until = clock()
+        self.on_growth: Callable[[], object] = lambda: None
+        """Called when there may be more reads than before."""
 
     @property
     def value(self) -> int:
@@ -49,9 +54,18 @@ class AdaptiveLimit:
                 return
             self._bytes += count
             seconds = self._clock() - self._since
-            if seconds >= (_PERIOD_DOWN if self._limit < self._kept else _PERIOD):
+            if seconds >= self._period:
+                before = self._limit
                 self._judge(self._bytes / seconds)
                 self._bytes, self._since = 0, self._clock()
+                if self._limit > before:
+                    self.on_growth()
+
+    @property
+    def _period(self) -> float:
+        if not self._connected:
+            return _PERIOD_AT_FIRST
+        return _PERIOD_DOWN if self._limit < self._kept else _PERIOD
 
     def throttled(self) -> None:
         """A service answered 429 or 503. What others are told within half a second is the same news."""
@@ -63,6 +77,9 @@ class AdaptiveLimit:
             self._upwards, self._rest = True, _REST
 
     def _judge(self, rate: float) -> None:
+        if not self._connected:
+            self._connected = True
+            return
         if self._limit == self._kept:
             known = rate if self._kept_rate is None else self._kept_rate + _NEWS * (rate - self._kept_rate)
             self._keep(self._kept, known)

@@ -14,9 +14,6 @@ from dataclasses import dataclass
 
 from vertex_vllm.mirror.concurrency import AdaptiveLimit
 
-# Seconds after which somebody who may not begin looks at the limit again.
-_LIMIT_SECONDS = 0.25
-
 
 @dataclass(frozen=True)
 class Part:
@@ -41,8 +38,8 @@ def parts_of(size: int, length: int) -> tuple[Part, ...]:
 class Flow:
     """What the files of one process share: memory for parts, and how many are read at once.
 
-    Who calls a method holds `lock`. A thread that waits is woken when it has something to do, and no other: all that
-    wait would cost more processor time than what they wait for.
+    Who calls a method holds `lock`; who holds the limit's own may take it, not the other way round. A thread that waits
+    is woken when it has something to do, and no other: to wake all would cost more than what they wait for.
     """
 
     def __init__(self, limit: AdaptiveLimit, most_bytes: int) -> None:
@@ -52,6 +49,7 @@ class Flow:
         """Waited for by those who would begin another part."""
         self._reading = self._parts = self._bytes = 0
         self._free: list[mmap.mmap] = []
+        limit.on_growth = self._grown
 
     def take(self, length: int) -> mmap.mmap | None:
         """Memory for a part of `length` bytes, which counts as being read from now on; None while there is no room."""
@@ -70,6 +68,10 @@ class Flow:
                 return buffer
             buffer.close()
         return _memory(length)
+
+    def _grown(self) -> None:
+        with self.lock:
+            self.room.notify_all()
 
     def has_read(self) -> None:
         self._reading -= 1
@@ -177,8 +179,7 @@ class Window:
                 buffer = self._flow.take(self._length)
                 if buffer is not None:
                     break
-                # The limit grows without a word.
-                self._flow.room.wait(_LIMIT_SECONDS)
+                self._flow.room.wait()
             part = self._parts[self._begun]
             self._begun += 1
             self._held[part.number] = buffer
