@@ -1,0 +1,29 @@
+"""A fifth of all calls to all services fail, and the demo's pipeline passes with real vLLM."""
+
+import pytest
+
+from localcloud.daemon import Connection
+from tests.chaos.cases import EVERYTHING, case_of
+from tests.e2e.conftest import REGION, DemoProject
+from tests.e2e.test_failures import made
+from vertex_vllm.config import default_bucket
+from vertex_vllm.runs.submission import submit
+from vertex_vllm.runs.watching import watch
+
+pytestmark = [pytest.mark.vllm, pytest.mark.parity("local cloud only")]
+
+
+def test_the_demo_s_pipeline_passes(faulty: Connection, demo_project: DemoProject) -> None:
+    configured = demo_project.deployment("smollm2-135m-instruct")
+    deployment = configured.model_copy(update={"name": "faulty-services"})
+    bucket = default_bucket(demo_project.id, REGION)
+    name = submit(demo_project.submission("deploy", deployment))
+    for fault in case_of(EVERYTHING, 1).faults:
+        where = {key: value.replace("{bucket}", bucket) for key, value in fault.items() if isinstance(value, str)}
+        faulty.add_fault(**{**fault, **where})
+    run = watch(name, lambda run: None)
+    struck = sum(fault["struck"] for fault in faulty.faults())
+    faulty.clear_faults()
+    assert run.state == "SUCCEEDED", [(step.name, step.error) for step in run.steps if step.error]
+    assert struck > 20
+    assert made(demo_project.id, deployment.name) == []
