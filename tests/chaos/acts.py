@@ -1,14 +1,13 @@
 """What is done to a run's processes, at a moment that a case chose."""
 
-import json
 import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from google.api_core.exceptions import GoogleAPIError
 
+from tests import children
 from tests.chaos.place import Place
 from vertex_vllm.runs.watching import cancel
 
@@ -27,10 +26,10 @@ class Processes:
 
     def steps(self) -> set[int]:
         """Process groups of the steps that run now."""
-        return {pid for folder in self._place.state_dir.glob("pipelines/*/processes") for pid in _pids(folder)}
+        return children.steps(self._place.state_dir)
 
     def _children(self) -> set[int]:
-        return _pids(self._place.state_dir / "run" / "children")
+        return children.children(self._place.state_dir)
 
 
 Act = Callable[[str, Processes], bool]
@@ -72,11 +71,3 @@ def _signal_all(groups: set[int], number: signal.Signals) -> bool:
             os.killpg(group, number)
             reached = True
     return reached
-
-
-def _pids(folder: Path) -> set[int]:
-    found = set()
-    for record in folder.glob("*.json"):
-        with suppress(FileNotFoundError, json.JSONDecodeError):  # Ended, or being written.
-            found.add(int(json.loads(record.read_text())["pid"]))
-    return found

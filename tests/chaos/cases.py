@@ -53,6 +53,16 @@ class Case:
     keeps_endpoint: bool = False
     """The pipeline's parameter keep_endpoint: whether what a run deploys is to stay and serve."""
 
+    def faults_at(self, bucket: str) -> list[dict[str, Any]]:
+        """The faults, for a run that uses that bucket."""
+        return [
+            {
+                key: value.replace("{bucket}", bucket) if isinstance(value, str) else value
+                for key, value in fault.items()
+            }
+            for fault in self.faults
+        ]
+
     @property
     def holds_a_call(self) -> bool:
         """Whether somebody is killed or cancelled while a call of theirs waits to be executed."""

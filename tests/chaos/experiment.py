@@ -3,7 +3,6 @@
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from localcloud import daemon
 from tests.canary import Commands
@@ -81,8 +80,8 @@ class _Faulted:
         self._began = time.monotonic()
         self._name = runs.start(project, deployment, f"{project}-faulted")
         # From here on only the run itself calls what faults strike; its first step begins in a moment.
-        for fault in case.faults:
-            place.cloud.add_fault(**_filled(fault, default_bucket(project, REGION)))
+        for fault in case.faults_at(default_bucket(project, REGION)):
+            place.cloud.add_fault(**fault)
         processes.find_runner()
         self._processes = processes
         self._struck = 0
@@ -151,10 +150,6 @@ def _ended(run: Run, began: float) -> Ended:
     errors = tuple(dict.fromkeys(error for error in (run.error, *(step.error for step in run.steps)) if error))
     handler = next((step.state for step in run.steps if step.name == HANDLER), "")
     return Ended(run.state, errors, handler, time.monotonic() - began)
-
-
-def _filled(fault: dict[str, Any], bucket: str) -> dict[str, Any]:
-    return {key: value.replace("{bucket}", bucket) if isinstance(value, str) else value for key, value in fault.items()}
 
 
 def broken(case: Case, error: BaseException) -> Outcome:

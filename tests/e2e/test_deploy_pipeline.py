@@ -101,6 +101,7 @@ def test_a_second_run_finds_what_is_there(served_text: Served, demo_project: Dem
     assert len(deployed) == 1
 
 
+@pytest.mark.parity("not yet", machine_hours=1.0)
 def test_a_run_that_keeps_nothing_leaves_the_live_endpoint_as_it_is(
     served_text: Served, demo_project: DemoProject
 ) -> None:

@@ -18,9 +18,8 @@ def test_the_demo_s_pipeline_passes(faulty: Connection, demo_project: DemoProjec
     deployment = configured.model_copy(update={"name": "faulty-services"})
     bucket = default_bucket(demo_project.id, REGION)
     name = submit(demo_project.submission("deploy", deployment))
-    for fault in case_of(EVERYTHING, 1).faults:
-        where = {key: value.replace("{bucket}", bucket) for key, value in fault.items() if isinstance(value, str)}
-        faulty.add_fault(**{**fault, **where})
+    for fault in case_of(EVERYTHING, 1).faults_at(bucket):
+        faulty.add_fault(**fault)
     run = watch(name, lambda run: None)
     struck = sum(fault["struck"] for fault in faulty.faults())
     faulty.clear_faults()

@@ -1,17 +1,16 @@
 """Killed with SIGKILL while it deploys, a run leaves no vLLM: after its exit handler, or else after one sweep."""
 
-import json
 import os
 import signal
 import time
 import uuid
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from localcloud.daemon import Connection
 from localcloud.process_table import started_with
+from tests.children import children, steps
 from tests.e2e.conftest import REGION, DemoProject
 from tests.e2e.test_failures import made
 from vertex_vllm.config import Deployment
@@ -36,19 +35,6 @@ def vllm_processes(cloud: Connection) -> set[str]:
     return {process for process in started_with(str(cloud.state_dir)) if any(mark in process for mark in marks)}
 
 
-def leaders(folder: Path) -> set[int]:
-    """Processes that lead a group of their own, by the records that are kept of them while they run."""
-    found = set()
-    for record in folder.glob("*.json"):
-        with suppress(FileNotFoundError, json.JSONDecodeError):  # ended, or being written
-            found.add(int(json.loads(record.read_text())["pid"]))
-    return found
-
-
-def steps(cloud: Connection) -> list[int]:
-    return [pid for folder in cloud.state_dir.glob("pipelines/*/processes") for pid in leaders(folder)]
-
-
 @pytest.mark.parametrize("handler_runs", [True, False], ids=["step", "whole run"])
 def test_nothing_of_vllm_is_left(
     cloud: Connection,
@@ -56,10 +42,9 @@ def test_nothing_of_vllm_is_left(
     deployment: Deployment,
     handler_runs: bool,
 ) -> None:
-    before, children = vllm_processes(cloud), cloud.state_dir / "run" / "children"
-    others = leaders(children)
+    before, others = vllm_processes(cloud), children(cloud.state_dir)
     name = submit(demo_project.submission("deploy", deployment, keep_endpoint=True))
-    (runner,) = leaders(children) - others
+    (runner,) = children(cloud.state_dir) - others
     struck: list[int] = []
 
     def strike_in_deploy(run: Run) -> None:
@@ -70,7 +55,8 @@ def test_nothing_of_vllm_is_left(
             and any("vllm_launcher" in each for each in vllm_processes(cloud) - before)
         ):
             # The runner first, so that no exit handler begins.
-            struck.extend(steps(cloud) if handler_runs else [runner, *steps(cloud)])
+            struck.extend([] if handler_runs else [runner])
+            struck.extend(steps(cloud.state_dir))
             for group in struck:
                 with suppress(ProcessLookupError):  # the local cloud ends what a killed runner leaves
                     os.killpg(group, signal.SIGKILL)
