@@ -231,8 +231,11 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--networks", nargs="+", choices=["plain", "tls", "slow"], default=["plain", "tls", "slow"])
     parser.add_argument("--slow-megabytes", type=int, default=1024, help="of each file on the slow network")
-    parser.add_argument("--variants", nargs="+", choices=_ALL, default=_ALL, metavar="VARIANT", help=", ".join(_ALL))
+    told = f"beside ours, which all are compared with: {', '.join(_ALL[1:])}"
+    parser.add_argument("--variants", nargs="*", choices=_ALL, default=_ALL, metavar="VARIANT", help=told)
     given = parser.parse_args()
+    chosen = [name for name in _ALL if name == _OURS or name in given.variants]
+    bringing = [name for name in chosen if name in (_OURS, *_PEERS)]
     with tempfile.TemporaryDirectory(prefix="mirror-benchmark-") as folder:
         scratch = Path(folder)
         fast = Benchmark(given.files, given.megabytes << 20, given.repetitions, scratch)
@@ -241,16 +244,14 @@ def main() -> None:
             f"{os.cpu_count()} processors; {fast.gigabytes:.1f} GB in {given.files} files; {given.repetitions} times\n"
         )
         if "plain" in given.networks:
-            rows = fast.run("Plain HTTP", Network(), [name for name in _ALL if name in given.variants])
+            rows = fast.run("Plain HTTP", Network(), chosen)
             print("\n".join(f"- {line}" for line in _ratios(rows)))
             print(f"- Second run: {fast.second_run()} bytes sent.\n")
         if "tls" in given.networks:
-            tls = Network(certificate=_certificate(scratch))
-            fast.run("TLS at both ends", tls, [name for name in (_OURS, *_PEERS) if name in given.variants])
+            fast.run("TLS at both ends", Network(certificate=_certificate(scratch)), bringing)
         if "slow" in given.networks:
             title = f"50 ms before each answer, {_RATE / 1e6:.0f} MB/s for each connection, {slow.gigabytes:.1f} GB"
-            variants = [name for name in (_OURS, *_PEERS) if name in given.variants]
-            rows = slow.run(title, Network(_DELAY, _RATE), variants)
+            rows = slow.run(title, Network(_DELAY, _RATE), bringing)
             (mine,) = [row for row in rows if row.name == _OURS]
             # One process a file, eight reads each at most.
             most = _RATE / 1e6 * 8 * min(given.files, os.cpu_count() or 1)

@@ -21,7 +21,6 @@ _LONGEST_BACKOFF = 32.0
 
 Answer = TypeVar("Answer")
 
-
 OnRetry = Callable[[str, Exception], None]
 """Told of a failure that is met with another try, after the path of the file that it concerns."""
 

@@ -21,8 +21,7 @@ class AdaptiveLimit:
 
     It doubles while each step brings 20 %, then descends by quarters while they cost no more than 10 % in all: reads
     that only wait for the processor or for each other cost memory and processor time. After half a minute it tries
-    again, as networks change.
-    It halves when a service throttles.
+    again, as networks change. It halves when a service throttles.
     """
 
     def __init__(self, most: int, part_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
