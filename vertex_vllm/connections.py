@@ -11,13 +11,13 @@ import ssl
 import threading
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -29,6 +29,8 @@ _CONNECT_SECONDS = 10
 # Bytes of a body that are read on to keep its connection.
 _SHORT = 1 << 16
 
+Used = TypeVar("Used")
+
 
 class Answer:
     """A response whose body is still to be read. To be used as a context: leaving it gives the connection back."""
@@ -37,7 +39,7 @@ class Answer:
         """`give_back` is called once, with True when the connection may be used again."""
         self._response, self._host, self._give_back = response, host, give_back
         self.status = response.status
-        self.headers: Mapping[str, str] = CaseInsensitiveDict(response.headers.items())
+        self.headers: Mapping[str, str] = _merged(response.headers.items())
 
     def read_into(self, view: memoryview) -> int:
         """Fills `view` from the body, and returns how many bytes came: fewer only where the body ends.
@@ -69,6 +71,39 @@ class Answer:
         self._give_back(self._response.isclosed())
 
 
+class Outgoing:
+    """A request whose body is sent piece by piece, as it comes. Its first error, its answer or `abandon` ends it."""
+
+    def __init__(self, connection: "_Connection", host: str, give_back: Callable[[bool], None]) -> None:
+        """`give_back` is called once, with True when the connection may be used again."""
+        self._connection, self._host, self._give_back = connection, host, give_back
+
+    def send(self, piece: memoryview) -> None:
+        """Raises TransientError when the connection breaks or takes nothing for too long."""
+        with self._ended_by_error():
+            self._connection.send(piece)
+
+    def answer(self) -> Answer:
+        """After the whole body. Raises TransientError as `send` does."""
+        with self._ended_by_error():
+            response = self._connection.response()
+        return Answer(response, self._host, self._give_back)
+
+    def abandon(self) -> None:
+        """Whoever serves it finds the body cut off."""
+        self._give_back(False)
+
+    @contextmanager
+    def _ended_by_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            self.abandon()
+            if not isinstance(error, OSError | HTTPException):
+                raise
+            raise _transient(error, self._host) from None
+
+
 class Connections:
     """Connections of one transfer, as many as are in use at once. Safe to use from several threads."""
 
@@ -93,24 +128,18 @@ class Connections:
 
         Raises TransientError, which names the host and no more of the URL, when there is none.
         """
-        parts = urlsplit(url)
-        origin, host = (parts.scheme, parts.netloc), parts.hostname or ""
-        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         seconds = self._stall_seconds if stall_seconds is None else stall_seconds
-        while True:
-            connection = self._take(parts, origin)
-            reused = connection.is_open
-            try:
-                response = connection.exchange(method, target, headers, body, seconds)
-            except BaseException as error:
-                self._give_back(connection, origin, usable=False)
-                if not isinstance(error, OSError | HTTPException):
-                    raise
-                # A server may close an idle connection just when it is used again. After a time-out it has not.
-                if not reused or isinstance(error, TimeoutError):
-                    raise _transient(error, host) from None
-            else:
-                return Answer(response, host, partial(self._give_back, connection, origin))
+        response, host, give_back = self._on_connection(
+            url, lambda connection, target: connection.exchange(method, target, headers, body, seconds)
+        )
+        return Answer(response, host, give_back)
+
+    def begin(self, method: str, url: str, headers: Mapping[str, str], length: int) -> "Outgoing":
+        """A request whose body of `length` bytes is still to be sent. Raises TransientError as `request` does."""
+        connection, host, give_back = self._on_connection(
+            url, lambda connection, target: connection.begin(method, target, headers, length, self._stall_seconds)
+        )
+        return Outgoing(connection, host, give_back)
 
     def close(self) -> None:
         """Ends what is under way in any thread with TransientError, and so all that is asked for afterwards."""
@@ -126,6 +155,28 @@ class Connections:
     @property
     def closed(self) -> bool:
         return self._closed
+
+    def _on_connection(
+        self, url: str, use: Callable[["_Connection", str], Used]
+    ) -> tuple[Used, str, Callable[[bool], None]]:
+        """What `use` makes of a connection and a request's target; the host, and what gives the connection back."""
+        parts = urlsplit(url)
+        origin, host = (parts.scheme, parts.netloc), parts.hostname or ""
+        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        while True:
+            connection = self._take(parts, origin)
+            reused = connection.is_open
+            try:
+                used = use(connection, target)
+            except BaseException as error:
+                self._give_back(connection, origin, usable=False)
+                if not isinstance(error, OSError | HTTPException):
+                    raise
+                # A server may close an idle connection just when it is used again. After a time-out it has not.
+                if not reused or isinstance(error, TimeoutError):
+                    raise _transient(error, host) from None
+            else:
+                return used, host, partial(self._give_back, connection, origin)
 
     def _take(self, parts: SplitResult, origin: tuple[str, str]) -> "_Connection":
         with self._lock:
@@ -158,13 +209,30 @@ class _Connection:
     def exchange(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | memoryview | None, seconds: float
     ) -> HTTPResponse:
+        self._open(seconds)
+        self._http.request(method, target, body, {"Accept-Encoding": "identity", **headers})
+        return self._http.getresponse()
+
+    def begin(self, method: str, target: str, headers: Mapping[str, str], length: int, seconds: float) -> Self:
+        self._open(seconds)
+        self._http.putrequest(method, target)
+        for name, value in {**headers, "Content-Length": str(length)}.items():
+            self._http.putheader(name, value)
+        self._http.endheaders()
+        return self
+
+    def send(self, piece: memoryview) -> None:
+        self._http.send(piece)
+
+    def response(self) -> HTTPResponse:
+        return self._http.getresponse()
+
+    def _open(self, seconds: float) -> None:
         if self._broken_off:
             raise ConnectionAbortedError
         if self._http.sock is None:
             self._http.connect()
         self._http.sock.settimeout(seconds)
-        self._http.request(method, target, body, {"Accept-Encoding": "identity", **headers})
-        return self._http.getresponse()
 
     def close(self) -> None:
         self._http.close()
@@ -213,6 +281,14 @@ def _trust(authorities: str) -> ssl.SSLContext:
     if Path(authorities).is_dir():
         return ssl.create_default_context(capath=authorities)
     return ssl.create_default_context(cafile=authorities)
+
+
+def _merged(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    """A field that comes several times is one with a list (RFC 9110, 5.3): Cloud Storage sends `x-goog-hash` so."""
+    merged: CaseInsensitiveDict[str] = CaseInsensitiveDict()
+    for name, value in headers:
+        merged[name] = f"{merged[name]}, {value}" if name in merged else value
+    return merged
 
 
 def _transient(error: Exception, host: str) -> TransientError:

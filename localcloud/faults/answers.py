@@ -34,7 +34,7 @@ class FaultyAnswer:
             case Stall(after_bytes=position) if self._holds(body, position):
                 await self._stall(self._fault, body, position - self._sent, more)
             case FlipByte(offset=offset) if self._holds(body, offset):
-                await self._pass(_flipped(body, offset - self._sent), more)
+                await self._pass(flipped(body, offset - self._sent), more)
             case SlowBody(bytes_per_second=rate) if body:
                 await self._drip(body, rate, more)
             case _:
@@ -79,5 +79,5 @@ class FaultyAnswer:
         return (self._fault.content_range or shifted).encode("latin-1")
 
 
-def _flipped(body: bytes, position: int) -> bytes:
+def flipped(body: bytes, position: int) -> bytes:
     return body[:position] + bytes([body[position] ^ 1]) + body[position + 1 :]

@@ -19,6 +19,7 @@ from localcloud.faults.kinds import (
     AnswerFault,
     Crash,
     Error,
+    FlipSentByte,
     Latency,
     LostAnswer,
     OperationError,
@@ -26,6 +27,7 @@ from localcloud.faults.kinds import (
     Reset,
 )
 from localcloud.faults.posted import Faults, Strike
+from localcloud.faults.sent import FlippedBody
 from localcloud.hub import content_network
 
 _LOG = logging.getLogger(__name__)
@@ -103,6 +105,11 @@ class FaultyApp:
                 with decided(fate):
                     await self._app(scope, receive, send)
                 if not fate.met:
+                    strike.give_back()
+            case FlipSentByte() as fault:
+                body = FlippedBody(fault, receive)
+                await self._app(scope, body, send)
+                if not body.touched:
                     strike.give_back()
             case AnswerFault() as fault:
                 answer = FaultyAnswer(fault, scope, send)

@@ -177,6 +177,13 @@ class FlipByte(BodyFault):
     offset: int = Field(ge=0)
 
 
+class FlipSentByte(HttpFault):
+    """Changes one bit of the byte at `offset` of what the client sends; a body that is too short is not struck."""
+
+    kind: Literal["flip_sent_byte"]
+    offset: int = Field(ge=0)
+
+
 class WrongContentRange(AnswerFault):
     """Names another range than the one that the body holds: shifted by a byte, or `content_range`."""
 
@@ -214,5 +221,5 @@ class Crash(BaseFault):
 
 OperationFault = OperationError | OperationNeverEnds
 _AnswerKinds = Truncate | Stall | FlipByte | WrongContentRange | SlowBody
-Fault = Error | Latency | Reset | LostAnswer | _AnswerKinds | OperationFault | Crash
+Fault = Error | Latency | Reset | LostAnswer | FlipSentByte | _AnswerKinds | OperationFault | Crash
 FAULT: TypeAdapter[Fault] = TypeAdapter(Annotated[Fault, Field(discriminator="kind")])

@@ -64,6 +64,7 @@ class ObjectResponse(StreamingResponse):
         self._part = part or ByteRange(0, found.row.size)
         self._gunzip = gunzip
         super().__init__(self._chunks(), 200 if part is None else 206, object_headers(found.row))
+        tell_hashes(self, found.row.crc32c, found.row.md5)
         if part is not None:
             self.headers["content-range"] = part.content_range(found.row.size)
         if gunzip:
@@ -112,7 +113,6 @@ def object_headers(row: ObjectRow) -> dict[str, str]:
         "x-goog-metageneration": str(row.metageneration),
         "x-goog-stored-content-encoding": "gzip" if gzipped else "identity",
         "x-goog-stored-content-length": str(row.size),
-        "x-goog-hash": hash_header(row.crc32c, row.md5),
     }
     if row.component_count is not None:
         headers["x-goog-component-count"] = str(row.component_count)
@@ -121,8 +121,11 @@ def object_headers(row: ObjectRow) -> dict[str, str]:
     return headers | {name: _header_text(value) for name, value in (shown | custom).items()}
 
 
-def hash_header(crc32c: int, md5: bytes | None) -> str:
-    return f"crc32c={encode_crc32c(crc32c)}" + (f",md5={encode_md5(md5)}" if md5 is not None else "")
+def tell_hashes(response: Response, crc32c: int, md5: bytes | None) -> None:
+    """A header for each, of one name, as Cloud Storage has it."""
+    response.headers.append("x-goog-hash", f"crc32c={encode_crc32c(crc32c)}")
+    if md5 is not None:
+        response.headers.append("x-goog-hash", f"md5={encode_md5(md5)}")
 
 
 def _hold(backend: Backend, bucket: str, name: str, generation: int | None, preconditions: Preconditions) -> Found:

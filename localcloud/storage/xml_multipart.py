@@ -10,7 +10,7 @@ from localcloud.storage.bucket_rows import existing_bucket
 from localcloud.storage.bytes_store import BytesWriter
 from localcloud.storage.checksums import combine_crc32c, declared_in_headers
 from localcloud.storage.database import Transaction
-from localcloud.storage.downloads import hash_header
+from localcloud.storage.downloads import tell_hashes
 from localcloud.storage.errors import StorageError, invalid, not_implemented, upload_not_found
 from localcloud.storage.names import checked_object_name
 from localcloud.storage.object_rows import Content, ObjectRow, Segment
@@ -53,7 +53,9 @@ async def upload_part(request: Request, backend: Backend, bucket: str, name: str
         written_content(writer, checksums)
         part = await to_thread.run_sync(_save_part, backend, upload, number, writer)
         body.stored = True
-    return Response(headers={"ETag": part.etag, "x-goog-hash": hash_header(part.crc32c, part.md5)})
+    response = Response(headers={"ETag": part.etag})
+    tell_hashes(response, part.crc32c, part.md5)
+    return response
 
 
 async def complete(request: Request, backend: Backend, bucket: str, name: str) -> Response:
@@ -67,8 +69,9 @@ async def complete(request: Request, backend: Backend, bucket: str, name: str) -
         ("Key", name),
         ("ETag", f'"{xml_etag(row)}"'),
     ]
-    headers = {"x-goog-hash": hash_header(row.crc32c, None), "x-goog-generation": str(row.generation)}
-    return document("CompleteMultipartUploadResult", fields, headers)
+    response = document("CompleteMultipartUploadResult", fields, {"x-goog-generation": str(row.generation)})
+    tell_hashes(response, row.crc32c, None)
+    return response
 
 
 async def abort(request: Request, backend: Backend, bucket: str, name: str) -> Response:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from localcloud.storage import xml_multipart
 from localcloud.storage.backend import Backend
 from localcloud.storage.checksums import declared_in_headers
-from localcloud.storage.downloads import download, object_headers
+from localcloud.storage.downloads import download, object_headers, tell_hashes
 from localcloud.storage.errors import invalid, not_implemented
 from localcloud.storage.names import checked_object_name
 from localcloud.storage.preconditions import Preconditions, in_headers
@@ -60,8 +60,10 @@ async def _put(request: Request, backend: Backend, bucket: str, name: str) -> Re
     checksums = declared_in_headers(request.headers)
     names = (bucket, checked_object_name(name))
     row = await store(request.stream(), request, backend, names, settings, checksums, in_headers(request.headers))
-    shown = ("etag", "x-goog-generation", "x-goog-metageneration", "x-goog-hash", "x-goog-stored-content-length")
-    return Response(headers={header: object_headers(row)[header] for header in shown})
+    shown = ("etag", "x-goog-generation", "x-goog-metageneration", "x-goog-stored-content-length")
+    response = Response(headers={header: object_headers(row)[header] for header in shown})
+    tell_hashes(response, row.crc32c, row.md5)
+    return response
 
 
 def _delete(backend: Backend, bucket: str, name: str, request: Request) -> Response:

@@ -14,13 +14,14 @@ from dataclasses import replace
 
 from vertex_vllm.errors import MirrorError
 from vertex_vllm.google_errors import google_errors
+from vertex_vllm.hub.download import OnPiece, ignore_piece
 from vertex_vllm.hub.listing import HubFile
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.checksums import as_base64, combine_crc32c, differs, extend_crc32c
 from vertex_vllm.mirror.concurrency import AdaptiveLimit
 from vertex_vllm.mirror.journal import Journal
 from vertex_vllm.mirror.manifest import MirroredFile
-from vertex_vllm.mirror.multipart import MultipartUpload, SentPart, UploadGoneError
+from vertex_vllm.mirror.multipart import MultipartUpload, PartOnItsWay, SentPart, UploadGoneError
 from vertex_vllm.mirror.progress import FileMeter
 from vertex_vllm.mirror.sha256 import RunningHash, sha256
 from vertex_vllm.mirror.transfer import Transfer
@@ -100,30 +101,28 @@ class LargeFiles:
         """Reads what is not hashed, sends what is not there, and returns how the hash differs; empty if it does not."""
         parts, hashing = copy.resume()
 
-        def fetch(part: Part, view: memoryview) -> int:
-            with self._broken_off(copy.file):
-                return self._fetch(copy.file, part, view)
-
-        def send(part: Part, view: memoryview, crc32c: int) -> None:
-            with self._broken_off(copy.file):
-                copy.send(part, view, crc32c)
+        def carry(part: Part, view: memoryview, has_read: Callable[[], None]) -> None:
+            with self._broken_off(copy.file), copy.begun(part) as begun:
+                crc32c = self._fetch(copy.file, part, view, begun.send if begun else ignore_piece)
+                has_read()
+                copy.send(part, view, crc32c, begun)
 
         noted = time.monotonic()
         window = Window(parts, self._flow)
         with self._broken_off(copy.file):
-            for part, view in window.run(self._threads, self._transfer.connections, fetch, send, on_begun):
-                hashing.update(view)
+            for part in window.run(self._threads, self._transfer.connections, carry, hashing.update, on_begun):
                 if part is not parts[-1] and time.monotonic() - noted >= self._transfer.journal_seconds:
                     noted = time.monotonic()
                     self._bucket.note_journal(copy.file.path, copy.journal_at(part.end, hashing))
         return differs("SHA-256", hashing.hexdigest(), copy.file.sha256)
 
-    def _fetch(self, file: HubFile, part: Part, view: memoryview) -> int:
+    def _fetch(self, file: HubFile, part: Part, view: memoryview, on_piece: OnPiece) -> int:
         crc32c = 0
 
         def take(piece: memoryview) -> None:
             nonlocal crc32c
             crc32c = extend_crc32c(piece, crc32c)
+            on_piece(piece)
             self.limit.moved(len(piece))
 
         self._reader.read_into(view, file, part.start, take)
@@ -188,13 +187,22 @@ class _Copy:
         self._journal = self._journal.begun_anew()
         self._meter.retried()
 
-    def send(self, part: Part, view: memoryview, crc32c: int) -> None:
-        """Sends a part, unless just these bytes lie there."""
+    @contextmanager
+    def begun(self, part: Part) -> Iterator[PartOnItsWay | None]:
+        """The part as it is sent while it is read; None when one lies there, with which it is to be compared first."""
+        if part.number in self.etags:
+            yield None
+        else:
+            with self.upload.begin_put(part.number, part.length) as begun:
+                yield begun
+
+    def send(self, part: Part, view: memoryview, crc32c: int, begun: PartOnItsWay | None) -> None:
+        """Sends a part, unless just these bytes lie there; `begun`: it is on its way."""
         if part.number in self.etags and self._lies_there(part.number, view, crc32c):
             self._crc32c[part.number] = crc32c
             return
         again = part.number in self.etags
-        self.etags[part.number] = self.upload.put(part.number, view, crc32c)
+        self.etags[part.number] = self.upload.put(part.number, view, crc32c, begun)
         self._crc32c[part.number] = crc32c
         if not again:
             self._meter.copied(part.length)

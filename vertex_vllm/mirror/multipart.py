@@ -3,14 +3,18 @@
 Reference: "XML API multipart uploads" in the Cloud Storage documentation.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
-from typing import Self, TypeVar
+from itertools import chain, repeat
+from typing import Self
 from urllib.parse import quote
 from xml.etree import ElementTree
 
-from vertex_vllm.connections import Connections
+from vertex_vllm.connections import Answer, Connections, Outgoing
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.mirror.authorization import Authorization
 from vertex_vllm.mirror.checksums import as_base64
@@ -22,9 +26,8 @@ _COMPLETE_SECONDS = 600.0
 MOST_PARTS = 9_000
 _LONGEST_PAGE = 1_000
 # Codes of 400 that say that the body did not arrive as it was sent.
-_DAMAGED = ("BadDigest", "InvalidDigest", "IncompleteBody", "RequestTimeout")
-
-Answered = TypeVar("Answered")
+_DAMAGED = ("BadDigest", "CrcMismatch", "InvalidDigest", "IncompleteBody", "RequestTimeout")
+_CONTENT_TYPE = {"Content-Type": "application/octet-stream"}
 
 
 class UploadGoneError(Exception):
@@ -71,7 +74,7 @@ class MultipartUpload:
     @classmethod
     def begin(cls, server: StorageServer, url: str, metadata: Mapping[str, str]) -> Self:
         """A new upload to the object at `url`, which will have `metadata`."""
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": "0"}
+        headers = {**_CONTENT_TYPE, "Content-Length": "0"}
         headers |= {f"x-goog-meta-{name}": value for name, value in metadata.items()}
         new = cls(server, url, "")
         new.id = _text(new._send("POST", "?uploads", headers=headers), "UploadId", url)
@@ -91,11 +94,21 @@ class MultipartUpload:
                 return found
             marker = max(found)
 
-    def put(self, number: int, data: memoryview, crc32c: int) -> str:
-        """Sends part `number` (from 1 on), refused by the service if it does not arrive intact. Returns its ETag."""
-        headers = {"x-goog-hash": f"crc32c={as_base64(crc32c)}", "Content-Type": "application/octet-stream"}
-        reply = self._send("PUT", f"?partNumber={number}&{self._id_query}", data, headers=headers)
-        return str(reply.headers["ETag"])
+    def begin_put(self, number: int, length: int) -> "PartOnItsWay":
+        """Begins to send part `number` (from 1 on), of `length` bytes; `put` ends it."""
+
+        def begin() -> Outgoing:
+            who = self._server.authorization.headers("PUT", self._url)
+            return self._server.connections.begin("PUT", self._part_url(number), {**_CONTENT_TYPE, **who}, length)
+
+        return PartOnItsWay(begin)
+
+    def put(self, number: int, data: memoryview, crc32c: int, begun: "PartOnItsWay | None" = None) -> str:
+        """Sends part `number` (from 1 on), unless `begun` did, until it has arrived intact. Returns its ETag."""
+        headers = {"x-goog-hash": f"crc32c={as_base64(crc32c)}", **_CONTENT_TYPE}
+        again = partial(self._exchange, "PUT", self._part_url(number), data, headers)
+        exchanges = chain([partial(begun.reply, crc32c)] if begun else [], repeat(again))
+        return str(self._tried("PUT", lambda: next(exchanges)()).headers["ETag"])
 
     def complete(self, etags: Mapping[int, str]) -> None:
         """Makes the object of its parts (number → ETag)."""
@@ -124,22 +137,30 @@ class MultipartUpload:
     def _id_query(self) -> str:
         return f"uploadId={quote(self.id, safe='')}"
 
+    def _part_url(self, number: int) -> str:
+        return f"{self._url}?partNumber={number}&{self._id_query}"
+
     def _send(
         self,
         method: str,
         query: str,
-        body: bytes | memoryview | None = None,
+        body: bytes | None = None,
         *,
         headers: Mapping[str, str] | None = None,
         stall_seconds: float | None = None,
     ) -> _Reply:
+        return self._tried(
+            method, lambda: self._exchange(method, self._url + query, body, headers or {}, stall_seconds)
+        )
+
+    def _tried(self, method: str, exchange: Callable[[], _Reply]) -> _Reply:
         """All of them may be sent again: a part replaces itself, and a second upload is only garbage."""
 
         def attempt() -> _Reply:
             if self._server.connections.closed:
                 raise ServiceError("not sent: others have failed", where=self._url)
             try:
-                return self._attempt(method, query, body, headers or {}, stall_seconds)
+                return self._accepted(method, exchange())
             except TransientError as error:
                 self._server.on_retry(error)
                 raise
@@ -149,19 +170,20 @@ class MultipartUpload:
         except TransientError as error:
             raise ServiceError(f"Cloud Storage did not take {method}: {error}", where=self._url) from None
 
-    def _attempt(
+    def _exchange(
         self,
         method: str,
-        query: str,
+        url: str,
         body: bytes | memoryview | None,
         headers: Mapping[str, str],
-        stall_seconds: float | None,
+        stall_seconds: float | None = None,
     ) -> _Reply:
         who = self._server.authorization.headers(method, self._url)
-        with self._server.connections.request(
-            method, self._url + query, {**headers, **who}, body, stall_seconds=stall_seconds
-        ) as answer:
-            reply = _Reply(answer.status, answer.headers, answer.read())
+        connections = self._server.connections
+        with connections.request(method, url, {**headers, **who}, body, stall_seconds=stall_seconds) as answer:
+            return _reply(answer)
+
+    def _accepted(self, method: str, reply: _Reply) -> _Reply:
         if reply.status < HTTPStatus.BAD_REQUEST:
             return reply
         code = _code(reply)
@@ -173,6 +195,60 @@ class MultipartUpload:
         if code == "NoSuchUpload":
             raise UploadGoneError
         raise ServiceError(f"Cloud Storage refused {method} with {reply.status} {code}".rstrip(), where=self._url)
+
+
+class PartOnItsWay:
+    """A part that is sent while it is still being read: a first try, whose failure is told at its end.
+
+    To be used as a context: leaving it without a reply breaks it off.
+    """
+
+    def __init__(self, begin: Callable[[], Outgoing]) -> None:
+        self._outgoing: Outgoing | None = None
+        self._failure = TransientError("not begun")
+        with self._failing():
+            self._outgoing = begin()
+
+    def send(self, piece: memoryview) -> None:
+        """Sends the next bytes, as far as there is still somebody who takes them."""
+        if self._outgoing is not None:
+            with self._failing():
+                self._outgoing.send(piece)
+
+    def reply(self, crc32c: int) -> _Reply:
+        """After all has been sent. Raises TransientError when it failed, or what arrived has another CRC32C."""
+        outgoing, self._outgoing = self._outgoing, None
+        if outgoing is None:
+            raise self._failure
+        with outgoing.answer() as answer:
+            reply = _reply(answer)
+        if reply.status < HTTPStatus.BAD_REQUEST and _received_crc32c(reply) != as_base64(crc32c):
+            raise TransientError("what arrived is not known to be what was sent")
+        return reply
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except TransientError as error:
+            self._failure, self._outgoing = error, None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._outgoing is not None:
+            self._outgoing.abandon()
+
+
+def _reply(answer: Answer) -> _Reply:
+    return _Reply(answer.status, answer.headers, answer.read())
+
+
+def _received_crc32c(reply: _Reply) -> str:
+    """As Cloud Storage tells it of a part that it took (google-cloud-storage relies on it, too); else empty."""
+    found = re.search(r"\bcrc32c=([^,\s]+)", reply.headers.get("x-goog-hash", ""))
+    return found[1] if found else ""
 
 
 def _text(reply: _Reply, tag: str, url: str) -> str:

@@ -6,8 +6,8 @@ from math import ceil
 
 from vertex_vllm.mirror.multipart import MOST_PARTS
 
-# Bytes. Large enough for a request's cost to vanish; Cloud Storage wants 5 MiB at least.
-PART_BYTES = 12 << 20
+# Bytes. Large enough for the cost of a request, and for the wait for its answer, to vanish.
+PART_BYTES = 24 << 20
 _CONNECTIONS = 8
 
 
@@ -18,10 +18,10 @@ class Transfer:
     processes: int = 0
     """Processes that copy large files, one file at a time each. 0: as many as there are processors."""
     connections: int = _CONNECTIONS
-    """Ranges of its file that each process reads at once, at most; as many are sent at once."""
-    buffer_bytes: int = (2 * _CONNECTIONS + 1) * PART_BYTES
-    """Memory of each process for parts under way: where reading is as slow as sending, as many are sent as are read,
-    and one is hashed. On top of it comes the interpreter, some 50 MB."""
+    """Ranges of its file that each process reads at once, at most, and sends as it reads."""
+    buffer_bytes: int = (_CONNECTIONS + 1) * PART_BYTES
+    """Memory of each process for parts under way: as many as are read, and one of those that still wait for an answer
+    or for the hash. On top of it comes the interpreter, some 55 MB."""
     part_bytes: int = PART_BYTES
     stall_seconds: float = 30.0
     """Without a byte, after which a connection is given up for another."""

@@ -1,4 +1,4 @@
-"""The parts of one file that are under way: read by several threads, sent by several, taken in by one in their order.
+"""The parts of one file that are under way: read and sent by several threads, taken in by one in their order.
 
 Memory is bounded. It is given out together with the next part's number, so the part that all others of a file wait for
 always has some, and cannot be kept from it by those that come after.
@@ -6,11 +6,11 @@ always has some, and cannot be kept from it by those that come after.
 
 import mmap
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from vertex_vllm.mirror.concurrency import AdaptiveLimit
 
@@ -54,7 +54,7 @@ class Flow:
     def take(self, length: int) -> mmap.mmap | None:
         """Memory for a part of `length` bytes, which counts as being read from now on; None while there is no room."""
         limit = self._limit.value
-        # As many are sent as are read, and one is taken in: more would only lie in memory, and out of the caches.
+        # As many are on their way as are read, and one is taken in: more would only lie in memory.
         if self._reading >= limit or self._parts > 2 * limit:
             return None
         # Two of any length, whatever it costs.
@@ -94,10 +94,10 @@ def _memory(length: int) -> mmap.mmap:
     return buffer
 
 
-Fetch = Callable[[Part, memoryview], int]
-"""Fills the memory with the part's bytes; returns their CRC32C."""
-Send = Callable[[Part, memoryview, int], None]
-"""Brings the part with that CRC32C into the bucket, unless it is there."""
+Carry = Callable[[Part, memoryview, Callable[[], None]], None]
+"""Fills the memory with the part's bytes, calls back when it is full, and returns when they are in the bucket."""
+TakeIn = Callable[[memoryview], None]
+"""Is shown the bytes of all parts, in order."""
 
 
 def ignore_begun() -> None:
@@ -112,69 +112,67 @@ class Window:
         self._length = max((part.length for part in parts), default=0)
         self._begun = 0
         self._held: dict[int, mmap.mmap] = {}
-        """Part number → its memory, from when it is begun until it has been taken in."""
-        self._to_send: deque[tuple[Part, int]] = deque()
-        self._arrived = threading.Condition(flow.lock)
+        """Part number → its memory, from when it is begun until it has been sent and taken in."""
+        self._read: set[int] = set()
         self._sent: set[int] = set()
-        self._next_is_sent = threading.Condition(flow.lock)
+        self._next_is_there = threading.Condition(flow.lock)
         self._failure: BaseException | None = None
-        self._left = len(parts)
 
     def run(
         self,
         threads: Executor,
         connections: int,
-        fetch: Fetch,
-        send: Send,
+        carry: Carry,
+        take_in: TakeIn,
         on_begun: Callable[[], None] = ignore_begun,
-    ) -> Iterator[tuple[Part, memoryview]]:
-        """Yields each part and its bytes, in order, once it has been sent; they are good until the next is asked for.
+    ) -> Iterator[Part]:
+        """Yields each part, in order, once it has been taken in and sent.
 
-        Takes 2 × `connections` of `threads`. `on_begun` is called as soon as no part is left to be begun: another file
-        may go on from there. Raises what `fetch` or `send` raised first, once the others have ended what they were at.
+        Takes 2 × `connections` of `threads`: what is read may be on its way for as long again. `on_begun` is called as
+        soon as no part is left to be begun: another file may go on from there. Raises what `carry` raised first, once
+        the others have ended what they were at.
         """
         if not self._parts:
             on_begun()
-        workers = [threads.submit(self._fetch_parts, fetch, on_begun) for _ in range(connections)]
-        workers += [threads.submit(self._send_parts, send) for _ in range(connections)]
+        carriers = [threads.submit(self._carry_parts, carry, on_begun) for _ in range(2 * connections)]
         try:
             for part in self._parts:
-                buffer = self._wait_until_sent(part)
-                with memoryview(buffer)[: part.length] as view:
-                    yield part, view
-                self._free(part)
+                with memoryview(self._wait_for(part, self._read))[: part.length] as view:
+                    take_in(view)
+                self._wait_for(part, self._sent)
+                yield part
+                with self._flow.lock:
+                    self._flow.give_back(self._held.pop(part.number))
         except BaseException as error:
             self._fail(error)
             raise
         finally:
-            wait(workers)
+            wait(carriers)
             with self._flow.lock:
                 for buffer in self._held.values():
                     self._flow.give_back(buffer)
 
-    def _fetch_parts(self, fetch: Fetch, on_begun: Callable[[], None]) -> None:
+    def _carry_parts(self, carry: Carry, on_begun: Callable[[], None]) -> None:
         while (begun := self._begin()) is not None:
             part, buffer = begun
             if part is self._parts[-1]:
                 on_begun()
-            crc32c: int | None = None
             try:
                 with memoryview(buffer)[: part.length] as view:
-                    crc32c = fetch(part, view)
+                    carry(part, view, partial(self._has_read, part))
             except BaseException as error:
-                self._fail(error)
-            with self._flow.lock:
-                self._flow.has_read()
-                if crc32c is None:
-                    return
-                self._to_send.append((part, crc32c))
-                self._arrived.notify()
+                with self._flow.lock:
+                    if part.number not in self._read:
+                        self._flow.has_read()
+                return self._fail(error)
+            self._tell(self._sent, part)
+        return None
 
     def _begin(self) -> tuple[Part, mmap.mmap] | None:
         """The next part and memory for it; None when there is none to be begun any more."""
         with self._flow.lock:
             while True:
-                if self._over or self._begun == len(self._parts):
+                if self._failure is not None or self._begun == len(self._parts):
                     return None
                 buffer = self._flow.take(self._length)
                 if buffer is not None:
@@ -187,45 +185,26 @@ class Window:
                 self._flow.room.notify_all()
             return part, buffer
 
-    @property
-    def _over(self) -> bool:
-        return self._failure is not None or not self._left
-
-    def _send_parts(self, send: Send) -> None:
-        while (arrived := self._next_to_send()) is not None:
-            part, crc32c = arrived
-            try:
-                with memoryview(self._held[part.number])[: part.length] as view:
-                    send(part, view, crc32c)
-            except BaseException as error:
-                return self._fail(error)
-            with self._flow.lock:
-                self._sent.add(part.number)
-                self._next_is_sent.notify()
-        return None
-
-    def _next_to_send(self) -> tuple[Part, int] | None:
+    def _has_read(self, part: Part) -> None:
         with self._flow.lock:
-            self._arrived.wait_for(lambda: self._over or self._to_send)
-            return None if self._over else self._to_send.popleft()
+            self._flow.has_read()
+        self._tell(self._read, part)
 
-    def _wait_until_sent(self, part: Part) -> mmap.mmap:
+    def _tell(self, done: set[int], part: Part) -> None:
         with self._flow.lock:
-            self._next_is_sent.wait_for(lambda: self._failure is not None or part.number in self._sent)
+            done.add(part.number)
+            self._next_is_there.notify()
+
+    def _wait_for(self, part: Part, done: set[int]) -> mmap.mmap:
+        with self._flow.lock:
+            self._next_is_there.wait_for(lambda: self._failure is not None or part.number in done)
             if self._failure is not None:
                 raise self._failure
             return self._held[part.number]
-
-    def _free(self, part: Part) -> None:
-        with self._flow.lock:
-            self._flow.give_back(self._held.pop(part.number))
-            self._left -= 1
-            if not self._left:
-                self._arrived.notify_all()
 
     def _fail(self, error: BaseException) -> None:
         """The first failure is the cause; what follows from it is not told."""
         with self._flow.lock:
             self._failure = self._failure or error
-            for waiting in (self._flow.room, self._arrived, self._next_is_sent):
+            for waiting in (self._flow.room, self._next_is_there):
                 waiting.notify_all()

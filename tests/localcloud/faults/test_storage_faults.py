@@ -151,6 +151,17 @@ def test_googles_client_notices_a_flipped_byte(faulty: Connection, blob: storage
     assert blob.download_as_bytes() == CONTENT
 
 
+def test_one_bit_of_what_is_sent_arrives_as_another(faulty: Connection, bucket: storage.Bucket) -> None:
+    faulty.add_fault(service="storage", method="PUT", kind="flip_sent_byte", offset=200_000)
+    host = faulty.environment["STORAGE_EMULATOR_HOST"]
+    with requests.Session() as http:
+        for data in (CONTENT[:200_000], CONTENT):  # too short to be struck
+            assert http.put(f"{host}/{bucket.name}/sent", data=data).ok
+    arrived = bucket.blob("sent").download_as_bytes()
+    assert [(at, byte ^ CONTENT[at]) for at, byte in enumerate(arrived) if byte != CONTENT[at]] == [(200_000, 1)]
+    assert struck(faulty) == [1]
+
+
 @pytest.mark.parametrize(
     ("fields", "said"), [({}, "bytes 101-200/262144"), ({"content_range": "bytes 0-99/*"}, "bytes 0-99/*")]
 )

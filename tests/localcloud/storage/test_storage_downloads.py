@@ -93,7 +93,7 @@ def test_headers_tell_the_metadata(endpoint, http, bucket):
         "content-disposition": "inline",
         "x-goog-generation": str(blob.generation),
         "x-goog-metageneration": "1",
-        "x-goog-hash": "crc32c=mnG7TA==,md5=XUFAKrxLKna5cZ2REBfFkg==",
+        "x-goog-hash": "crc32c=mnG7TA==, md5=XUFAKrxLKna5cZ2REBfFkg==",
         "x-goog-storage-class": "STANDARD",
         "x-goog-stored-content-encoding": "identity",
     }

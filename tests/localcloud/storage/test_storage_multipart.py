@@ -103,7 +103,7 @@ def test_nothing_is_visible_before_the_end(upload, bucket):
 def test_a_part_answers_with_its_hashes(upload):
     answer = upload.send(1, b"hello")
     assert answer.headers["etag"] == '"5d41402abc4b2a76b9719d911017c592"'
-    assert answer.headers["x-goog-hash"] == "crc32c=mnG7TA==,md5=XUFAKrxLKna5cZ2REBfFkg=="
+    assert answer.headers["x-goog-hash"] == "crc32c=mnG7TA==, md5=XUFAKrxLKna5cZ2REBfFkg=="
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ SURVIVED: dict[str, list[dict[str, Any]]] = {
         {**STORAGE, **PARTS, "kind": "error", "status": 429, "retry_after_seconds": 1, "times": 3}
     ],
     "the bucket fails": [{**STORAGE, **PARTS, "kind": "error", "status": status, "times": 2} for status in (500, 503)],
+    "other bytes arrive than sent": [{**STORAGE, **PARTS, "kind": "flip_sent_byte", "offset": 777_777, "times": 3}],
     "the answer to a part is lost": [{**STORAGE, **PARTS, "kind": "lost_answer", "times": 3}],
     "the answer to Complete is lost": [
         {**STORAGE, "method": "POST", "query": {"uploadId": "*"}, "kind": "lost_answer", "times": 3}
@@ -109,6 +110,11 @@ FATAL: dict[str, tuple[dict[str, Any], type[VertexVllmError], str]] = {
         "token",
     ),
     "the bucket says no": ({**STORAGE, **PARTS, "kind": "error", "status": 403}, ServiceError, "refused PUT with 403"),
+    "other bytes always arrive": (
+        {**STORAGE, **PARTS, "kind": "flip_sent_byte", "offset": 99},
+        ServiceError,
+        "did not take PUT: status 400",
+    ),
     "the bucket always fails": ({**STORAGE, **PARTS, "kind": "error", "status": 500}, ServiceError, "status 500"),
 }
 
