@@ -11,8 +11,8 @@ import ssl
 import threading
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cache, partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
@@ -80,28 +80,24 @@ class Outgoing:
 
     def send(self, piece: memoryview) -> None:
         """Raises TransientError when the connection breaks or takes nothing for too long."""
-        with self._ended_by_error():
+        try:
             self._connection.send(piece)
+        except (OSError, HTTPException) as error:
+            self.abandon()
+            raise _transient(error, self._host) from None
 
     def answer(self) -> Answer:
         """After the whole body. Raises TransientError as `send` does."""
-        with self._ended_by_error():
+        try:
             response = self._connection.response()
+        except (OSError, HTTPException) as error:
+            self.abandon()
+            raise _transient(error, self._host) from None
         return Answer(response, self._host, self._give_back)
 
     def abandon(self) -> None:
         """Whoever serves it finds the body cut off."""
         self._give_back(False)
-
-    @contextmanager
-    def _ended_by_error(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            self.abandon()
-            if not isinstance(error, OSError | HTTPException):
-                raise
-            raise _transient(error, self._host) from None
 
 
 class Connections:

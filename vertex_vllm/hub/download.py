@@ -1,5 +1,6 @@
 """Ranged reads of a model's files: located once, read into given memory, gone on with after a broken connection."""
 
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
@@ -13,8 +14,10 @@ from vertex_vllm.retries import OnRetry, TransientError, ignore_retry, with_retr
 # Seconds without a byte, and seconds of trying before one read is given up.
 STALL_SECONDS = 60.0
 _PATIENCE = 600.0
-# Bytes. Long enough for the cost of a call to vanish, short enough to be still in the processor's cache when looked at.
-PIECE_BYTES = 1 << 20
+# Bytes, and seconds that reading a piece should take. What looks at a piece does so with cold caches, at some 100 µs;
+# whoever sends it on would rather not wait for it.
+_SMALLEST_PIECE, _LARGEST_PIECE = 1 << 20, 8 << 20
+_PIECE_SECONDS = 0.015
 _MOST_REDIRECTS = 3
 
 Answered = TypeVar("Answered")
@@ -145,11 +148,15 @@ class _Read:
 
     def take(self, answer: Answer) -> None:
         self._check(answer)
+        length = _SMALLEST_PIECE
         while not self.is_complete:
-            piece = self._view[self._have : self._have + PIECE_BYTES]
+            begun = time.monotonic()
+            piece = self._view[self._have : self._have + length]
             piece = piece[: answer.read_into(piece)]
             if not piece:
                 raise TransientError("the body ends too early")
+            rate = len(piece) / max(time.monotonic() - begun, 1e-6)
+            length = min(max(int(rate * _PIECE_SECONDS), _SMALLEST_PIECE), _LARGEST_PIECE)
             self._on_piece(piece)
             self._have += len(piece)
 

@@ -4,8 +4,7 @@ Reference: "XML API multipart uploads" in the Cloud Storage documentation.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -205,33 +204,30 @@ class PartOnItsWay:
 
     def __init__(self, begin: Callable[[], Outgoing]) -> None:
         self._outgoing: Outgoing | None = None
-        self._failure = TransientError("not begun")
-        with self._failing():
+        self._failure: TransientError | None = None
+        try:
             self._outgoing = begin()
+        except TransientError as error:
+            self._failure = error
 
     def send(self, piece: memoryview) -> None:
-        """Sends the next bytes, as far as there is still somebody who takes them."""
+        """Sends the next bytes, as long as there is somebody who takes them."""
         if self._outgoing is not None:
-            with self._failing():
+            try:
                 self._outgoing.send(piece)
+            except TransientError as error:
+                self._failure, self._outgoing = error, None
 
     def reply(self, crc32c: int) -> _Reply:
         """After all has been sent. Raises TransientError when it failed, or what arrived has another CRC32C."""
+        if self._outgoing is None:
+            raise self._failure or TransientError("told already")
         outgoing, self._outgoing = self._outgoing, None
-        if outgoing is None:
-            raise self._failure
         with outgoing.answer() as answer:
             reply = _reply(answer)
         if reply.status < HTTPStatus.BAD_REQUEST and _received_crc32c(reply) != as_base64(crc32c):
             raise TransientError("what arrived is not known to be what was sent")
         return reply
-
-    @contextmanager
-    def _failing(self) -> Iterator[None]:
-        try:
-            yield
-        except TransientError as error:
-            self._failure, self._outgoing = error, None
 
     def __enter__(self) -> Self:
         return self

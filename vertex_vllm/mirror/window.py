@@ -54,8 +54,8 @@ class Flow:
     def take(self, length: int) -> mmap.mmap | None:
         """Memory for a part of `length` bytes, which counts as being read from now on; None while there is no room."""
         limit = self._limit.value
-        # As many are on their way as are read, and one is taken in: more would only lie in memory.
-        if self._reading >= limit or self._parts > 2 * limit:
+        # They are sent as they are read, and one more waits for its answer: more would only lie in memory.
+        if self._reading >= limit or self._parts > limit:
             return None
         # Two of any length, whatever it costs.
         if self._bytes + length > max(self._most_bytes, 2 * length):

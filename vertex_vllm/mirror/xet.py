@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from vertex_vllm.hub.download import PIECE_BYTES, OnPiece, RepoReader, ignore_piece
+from vertex_vllm.hub.download import OnPiece, RepoReader, ignore_piece
 from vertex_vllm.hub.listing import HubFile
 from vertex_vllm.hub.locations import XetAddress
 
@@ -49,8 +49,7 @@ class XetReader:
                 self.usable = False
                 _LOG.warning("Xet is given up for ranges over HTTP: %s", error)
             else:
-                for first in range(0, len(view), PIECE_BYTES):
-                    on_piece(view[first : first + PIECE_BYTES])
+                on_piece(view)
                 return
         self._ranges.read_into(view, file, start, on_piece)
 
