@@ -227,7 +227,7 @@ def _ratios(rows: Sequence[Row]) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=4)
-    parser.add_argument("--megabytes", type=int, default=3072, help="of each file (1 MB = 1 MiB here)")
+    parser.add_argument("--megabytes", type=int, default=3800, help="of each file (1 MB = 1 MiB here); as Llama 3.1 8B")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--networks", nargs="+", choices=["plain", "tls", "slow"], default=["plain", "tls", "slow"])
     parser.add_argument("--slow-megabytes", type=int, default=1024, help="of each file on the slow network")

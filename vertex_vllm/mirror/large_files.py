@@ -37,7 +37,7 @@ class LargeFiles:
     """Copies large files of one model; those under way share threads, memory and connections."""
 
     def __init__(self, reader: FileReader, bucket: MirrorBucket, transfer: Transfer, threads: Executor) -> None:
-        """`threads`: 2 × `transfer.connections` for a file. The reader and the bucket tell `limit` of throttling."""
+        """`threads`: for a file `transfer.connections` and one. Reader and bucket tell `limit` of throttling."""
         self._reader, self._bucket, self._transfer, self._threads = reader, bucket, transfer, threads
         self.limit = AdaptiveLimit(transfer.connections, transfer.part_bytes)
         self._flow = Flow(self.limit, transfer.buffer_bytes)

@@ -128,13 +128,13 @@ class Window:
     ) -> Iterator[Part]:
         """Yields each part, in order, once it has been taken in and sent.
 
-        Takes 2 × `connections` of `threads`: what is read may be on its way for as long again. `on_begun` is called as
-        soon as no part is left to be begun: another file may go on from there. Raises what `carry` raised first, once
-        the others have ended what they were at.
+        Takes `connections` and one of `threads`, for as many parts as may be under way. `on_begun` is called as soon as
+        no part is left to be begun: another file may go on from there. Raises what `carry` raised first, once the
+        others have ended what they were at.
         """
         if not self._parts:
             on_begun()
-        carriers = [threads.submit(self._carry_parts, carry, on_begun) for _ in range(2 * connections)]
+        carriers = [threads.submit(self._carry_parts, carry, on_begun) for _ in range(connections + 1)]
         try:
             for part in self._parts:
                 with memoryview(self._wait_for(part, self._read))[: part.length] as view:

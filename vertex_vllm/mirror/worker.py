@@ -165,8 +165,7 @@ def _large_files(job: Job, events: _Events) -> Iterator[LargeFiles]:
             patience_seconds=transfer.patience_seconds,
             on_retry=on_retry,
         ) as reader,
-        # As one file's last parts are still sent, the next is read.
-        ThreadPoolExecutor(4 * transfer.connections) as threads,
+        ThreadPoolExecutor(_FILES_AT_ONCE * (transfer.connections + 1)) as threads,
     ):
         bucket = MirrorBucket(
             job.destination,
