@@ -146,6 +146,13 @@ def test_a_broken_connection_is_gone_on_with_where_it_broke(reader: RepoReader, 
     assert [asked for *_, asked in cdn.seen] == ["", f"bytes={len(DATA) // 2}-{len(DATA) - 1}"]
 
 
+def test_every_byte_is_shown_once_and_in_order(reader: RepoReader, cdn: Server) -> None:
+    cdn.faults = ["cut", "cut", "503"]
+    arrived, shown = bytearray(len(DATA) - 1000), bytearray()
+    reader.read_into(memoryview(arrived), FILE, 1000, shown.extend)
+    assert shown == arrived == DATA[1000:]
+
+
 @pytest.mark.parametrize("fault", ["500", "503", "429", "another range", "range ignored"])
 def test_a_wrong_answer_is_asked_for_again(reader: RepoReader, cdn: Server, fault: str) -> None:
     cdn.faults = [fault]
