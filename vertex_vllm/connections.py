@@ -11,7 +11,7 @@ import ssl
 import threading
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache, partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -21,7 +21,7 @@ from typing import Self, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPHeaderDict
 
 from vertex_vllm.retries import TransientError
 
@@ -39,7 +39,8 @@ class Answer:
         """`give_back` is called once, with True when the connection may be used again."""
         self._response, self._host, self._give_back = response, host, give_back
         self.status = response.status
-        self.headers: Mapping[str, str] = _merged(response.headers.items())
+        # Joins what comes several times (RFC 9110, 5.3): Cloud Storage sends a `x-goog-hash` for each hash.
+        self.headers: Mapping[str, str] = HTTPHeaderDict(response.headers.items())
 
     def read_into(self, view: memoryview) -> int:
         """Fills `view` from the body, and returns how many bytes came: fewer only where the body ends.
@@ -277,14 +278,6 @@ def _trust(authorities: str) -> ssl.SSLContext:
     if Path(authorities).is_dir():
         return ssl.create_default_context(capath=authorities)
     return ssl.create_default_context(cafile=authorities)
-
-
-def _merged(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
-    """A field that comes several times is one with a list (RFC 9110, 5.3): Cloud Storage sends `x-goog-hash` so."""
-    merged: CaseInsensitiveDict[str] = CaseInsensitiveDict()
-    for name, value in headers:
-        merged[name] = f"{merged[name]}, {value}" if name in merged else value
-    return merged
 
 
 def _transient(error: Exception, host: str) -> TransientError:

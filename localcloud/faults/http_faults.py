@@ -27,7 +27,7 @@ from localcloud.faults.kinds import (
     Reset,
 )
 from localcloud.faults.posted import Faults, Strike
-from localcloud.faults.sent import FlippedBody
+from localcloud.faults.request_bodies import FlippedBody
 from localcloud.hub import content_network
 
 _LOG = logging.getLogger(__name__)
