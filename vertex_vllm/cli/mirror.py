@@ -48,7 +48,11 @@ def mirror() -> None:
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="No files that match; may be repeated.")
 @click.option("--processes", type=click.IntRange(0), default=0, help="Processes for large files; 0: one a processor.")
 @click.option(
-    "--connections", type=click.IntRange(1, 64), default=8, show_default=True, help="Reads of each process, at most."
+    "--connections",
+    type=click.IntRange(1, 64),
+    default=8,
+    show_default=True,
+    help="Reads of each process, at most; each takes 24 MiB.",
 )
 @click.option(
     "--transport",

@@ -55,10 +55,10 @@ def mirror_weights(
                 meter.found(file.path, file.size)
             return published
         files = _copy_missing(job, selection, bucket, objects, published, on_progress)
-        mirrored = publish(Manifest(model_id, commit, bucket.uri, files, selection), bucket, generation)
-        # A mirror that was killed between an object and the end of its journal has left that one.
+        # A mirror that was killed between an object and the end of its journal has left that one. After the manifest it
+        # would be too late: who is killed there is not gone on with.
         bucket.delete_journals()
-        return mirrored
+        return publish(Manifest(model_id, commit, bucket.uri, files, selection), bucket, generation)
 
 
 @dataclass(frozen=True)

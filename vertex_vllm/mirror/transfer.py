@@ -8,7 +8,6 @@ from vertex_vllm.mirror.multipart import MOST_PARTS
 
 # Bytes. Large enough for the cost of a request, and for the wait for its answer, to vanish.
 PART_BYTES = 24 << 20
-_CONNECTIONS = 8
 
 
 @dataclass(frozen=True)
@@ -17,11 +16,8 @@ class Transfer:
 
     processes: int = 0
     """Processes that copy large files, one file at a time each. 0: as many as there are processors."""
-    connections: int = _CONNECTIONS
+    connections: int = 8
     """Ranges of its file that each process reads at once, at most, and sends as it reads."""
-    buffer_bytes: int = (_CONNECTIONS + 1) * PART_BYTES
-    """Memory of each process for parts under way: as many as are read, and one of those that still wait for an answer
-    or for the hash. On top of it comes the interpreter, some 55 MB."""
     part_bytes: int = PART_BYTES
     stall_seconds: float = 30.0
     """Without a byte, after which a connection is given up for another."""
@@ -31,6 +27,12 @@ class Transfer:
     """Between notes of how far a file is."""
     transport: str = "http"
     """`http`: ranges of each file; `xet`: the Hub's chunk store, and ranges when it stalls or a file is not in it."""
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Memory of each process for parts under way: as many as are read, and one that still waits for its answer
+        or for the hash. On top of it comes the interpreter, some 55 MB."""
+        return (self.connections + 1) * self.part_bytes
 
     def part_length(self, size: int) -> int:
         """Bytes of each part but the last of a file of `size` bytes."""

@@ -18,9 +18,7 @@ MANIFEST = "vertex-vllm-manifest.json"
 PART = 5 << 20
 SHARDS = {f"model-{number:05}-of-00003.safetensors": 5 * PART + 1000 * number for number in (1, 2, 3)}
 # Small parts and few of them at once, so that little is under way; noted at every part.
-SMALL_STEPS = Transfer(
-    processes=2, connections=2, part_bytes=PART, buffer_bytes=4 * PART, journal_seconds=0.0, patience_seconds=60.0
-)
+SMALL_STEPS = Transfer(processes=2, connections=2, part_bytes=PART, journal_seconds=0.0, patience_seconds=60.0)
 
 
 @pytest.fixture(scope="session")

@@ -71,8 +71,7 @@ def test_a_mirror_killed_at_any_moment_is_gone_on_with(shared_model: SharedModel
     mirror_weights(shared_model.id, shared_model.commit, None, place, project, transfer=SMALL_STEPS)
     shared_model.assert_published(place)
     assert shared_model.stored_twice(place) == []
-    # As many as are read, and one that waits for its answer.
-    under_way = (SMALL_STEPS.connections + 1) * SMALL_STEPS.part_bytes
+    under_way = SMALL_STEPS.buffer_bytes
     for path, size in SHARDS.items():
         received = sum(sent["size"] for sent in shared_model.sent_parts(place, path))
         assert size <= received <= size + KILLS * under_way

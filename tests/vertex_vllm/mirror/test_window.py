@@ -44,6 +44,12 @@ def test_memory_does_not_grow_with_the_file(size: int, parts: int) -> None:
     assert sum(1 for _ in taken) == parts
 
 
+def test_more_connections_have_the_memory_to_be_used() -> None:
+    transfer = Transfer(connections=32)
+    flow = Flow(Unlimited(), transfer.buffer_bytes)
+    assert sum(1 for _ in iter(partial(flow.take, transfer.part_length(5 << 30)), None)) == 33
+
+
 class Unlimited(AdaptiveLimit):
     """As if reads at once knew no bounds."""
 
