@@ -136,7 +136,6 @@ def _settings(servers: World, folder: str) -> dict[str, str]:
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{servers.storage}/storage/v1/",
         "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
         "CLOUDSDK_CORE_PROJECT": "benchmark",
-        "CLOUDSDK_STORAGE_CHECK_HASHES": "never",  # of MD5, which the sink does not compute: to gcloud's advantage
         "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
         "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
         **({"CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": str(servers.certificate)} if servers.certificate else {}),

@@ -2,6 +2,7 @@
 
 import base64
 import fnmatch
+import hashlib
 import itertools
 import json
 import re
@@ -13,13 +14,15 @@ from xml.etree import ElementTree
 
 from crc32c import crc32c
 
-from benchmarks.mirroring.content import File
+from benchmarks.mirroring.content import File, md5
 from benchmarks.mirroring.names import BUCKET
 from benchmarks.mirroring.server import Answer, Request, as_json
 from vertex_vllm.mirror.checksums import combine_crc32c
 
 # Objects that are kept, for they are read again: manifests and journals.
 _KEPT_BYTES = 1 << 20
+# Of a piece of a file: enough to know where it begins.
+_HEAD_BYTES = 64
 # Of the XML API's answers: Cloud Storage speaks it as S3 does.
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
@@ -32,6 +35,8 @@ class _Upload:
     """Number → bytes and CRC32C."""
     received: int = 0
     crc32c: int = 0
+    head: bytes = b""
+    """How its content begins."""
 
 
 class Sink:
@@ -74,15 +79,16 @@ class Sink:
             return as_json({"kind": "storage#bucket", "name": BUCKET, "location": "US", "storageClass": "STANDARD"})
         return self._xml(path.removeprefix(f"/{BUCKET}/"), request)
 
-    def _receive(self, request: Request, start: int = 0) -> tuple[int, int]:
-        """Bytes and CRC32C of the body."""
-        count, checksum = 0, start
+    def _receive(self, request: Request, start: int = 0) -> tuple[int, int, bytes]:
+        """Bytes and CRC32C of the body, and how it begins."""
+        count, checksum, head = 0, start, b""
         for piece in request.pieces():
+            head = head or bytes(piece[:_HEAD_BYTES])
             checksum = crc32c(piece, checksum)
             count += len(piece)
         with self._lock:
             self.received += count
-        return count, checksum
+        return count, checksum, head
 
     def _make(self, name: str, size: int, checksum: int, metadata: Mapping[str, str]) -> dict[str, Any]:
         wanted = self._wanted.get(name.rpartition("/")[2])
@@ -103,7 +109,7 @@ class Sink:
         return resource
 
     def _raw(self, name: str, request: Request) -> Answer:
-        size, checksum = self._receive(request)
+        size, checksum, _ = self._receive(request)
         self._make(name, size, checksum, {})
         return Answer()
 
@@ -147,14 +153,16 @@ class Sink:
             location = f"{self.origin}{request.path}?uploadType=resumable&upload_id={upload_id}"
             return Answer(200, {"Location": location, "X-GUploader-UploadID": upload_id})
         upload = self._uploads[request.query["upload_id"]]
-        count, upload.crc32c = self._receive(request, upload.crc32c)
-        upload.received += count
+        count, upload.crc32c, head = self._receive(request, upload.crc32c)
+        upload.received, upload.head = upload.received + count, upload.head or head
         total = request.headers.get("content-range", "").rpartition("/")[2]
-        if total in ("", "*") and count and total == "*":
+        if total == "*" and count:
             return Answer(308, {"Range": f"bytes=0-{upload.received - 1}"})
         if total.isdigit() and upload.received < int(total):
             return Answer(308, {"Range": f"bytes=0-{upload.received - 1}"} if upload.received else {})
-        return as_json(self._make(upload.name, upload.received, upload.crc32c, upload.metadata))
+        resource = self._make(upload.name, upload.received, upload.crc32c, upload.metadata)
+        resource["md5Hash"] = md5(upload.head, upload.received)
+        return as_json(resource)
 
     def _related(self, request: Request) -> Answer:
         boundary = re.search(r"boundary=['\"]?([^'\";]+)", request.headers["content-type"])
@@ -170,7 +178,9 @@ class Sink:
             return as_json({"error": {"code": 412, "message": "Precondition Failed"}}, 412)
         if len(data) <= _KEPT_BYTES:
             self._contents[name] = data
-        return as_json(self._make(name, len(data), crc32c(data), document.get("metadata") or {}))
+        resource = self._make(name, len(data), crc32c(data), document.get("metadata") or {})
+        resource["md5Hash"] = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+        return as_json(resource)
 
     def _xml(self, name: str, request: Request) -> Answer:
         query = request.query
@@ -198,7 +208,7 @@ class Sink:
         return _document("CompleteMultipartUploadResult", {"Key": name, "ETag": '"x"'})
 
     def _part(self, upload: _Upload, number: int, request: Request) -> Answer:
-        count, checksum = self._receive(request)
+        count, checksum, _ = self._receive(request)
         told = re.search(r"crc32c=([\w+/=]+)", request.headers.get("x-goog-hash", ""))
         if told is not None and int.from_bytes(base64.b64decode(told[1]), "big") != checksum:
             self.faults.append(f"{upload.name}: part {number} is not what its sender says")

@@ -18,8 +18,10 @@ class Authorization:
         """As google-cloud-storage chooses: STORAGE_EMULATOR_HOST names a server that is asked without credentials."""
         import google.auth
         from google.auth.credentials import AnonymousCredentials
+        from google.auth.transport.requests import Request
 
         self._lock = threading.Lock()
+        self._transport = Request()
         if os.environ.get("STORAGE_EMULATOR_HOST"):
             self.credentials: Any = AnonymousCredentials()
         else:
@@ -27,12 +29,10 @@ class Authorization:
 
     def headers(self, method: str, url: str) -> dict[str, str]:
         """Raises TransientError when the token could not be renewed now, GoogleAuthError when it cannot be."""
-        from google.auth.transport.requests import Request
-
         headers: dict[str, str] = {}
         with self._lock:
             try:
-                self.credentials.before_request(Request(), method, url, headers)
+                self.credentials.before_request(self._transport, method, url, headers)
             except GoogleAuthError as error:
                 if getattr(error, "retryable", False):
                     raise TransientError(f"no access token: {type(error).__name__}") from None

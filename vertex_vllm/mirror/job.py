@@ -8,7 +8,7 @@ from vertex_vllm.mirror.transfer import Transfer
 
 @dataclass(frozen=True)
 class Job:
-    """Holds the token: it goes to a worker through a pipe, never as an argument."""
+    """Holds the token: it goes to a worker through a socket, never as an argument."""
 
     model_id: str
     commit: str

@@ -1,12 +1,14 @@
-"""The process that copies large files: `python -m vertex_vllm.mirror.worker`, started by `mirror.workers`.
+"""Processes that copy large files: `python -m vertex_vllm.mirror.worker SOCKET…`, for `mirror.worker_processes`.
 
-It is given a job and then files, one JSON line each, on standard input, and answers with events, one JSON line each, on
-standard output. When its input ends, because whoever started it has ended, it ends at once: the journals know the rest.
+Each is given a job and then files, one JSON line each, on a socket, and answers there with events, one JSON line each.
+When its input ends, because whoever started it has ended, it ends at once: the journals know the rest.
 """
 
+import gc
 import json
 import os
 import queue
+import socket
 import sys
 import threading
 import time
@@ -14,9 +16,10 @@ import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from typing import Any, TextIO
+from importlib import import_module
+from typing import Any, NoReturn, TextIO
 
 from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.google_errors import google_errors
@@ -29,6 +32,8 @@ from vertex_vllm.mirror.xet import XetReader
 from vertex_vllm.redaction import redacting, remember
 from vertex_vllm.retries import TransientError
 
+# What a copy imports only when it comes to it: imported before the fork, that is done once.
+_IMPORTED_LATER = ("google.cloud.storage", "google.auth.transport.requests", "certifi")
 # Seconds between two events about bytes.
 _EVENT_SECONDS = 0.2
 # Read is one at a time; the others are being sent, completed and verified, which can take a service a while.
@@ -102,12 +107,38 @@ class _Turn:
 
 
 def main() -> None:
-    events = _Events(_private_output())
-    lines = _lines_until_the_end(sys.stdin)
-    job = Job.from_json(lines.get())
-    remember(job.token)
-    with redacting(), _told(events):
-        _copy_what_is_asked_for(job, lines, events)
+    """Forks a worker for each of the sockets that the arguments number, and tells on standard output how each ended."""
+    told = _private_output()
+    for name in _IMPORTED_LATER:
+        import_module(name)
+    gc.freeze()  # What is never collected is never written to, and stays shared.
+    channels, workers = [socket.socket(fileno=int(number)) for number in sys.argv[1:]], {}
+    for number, channel in enumerate(channels):
+        pid = os.fork()
+        if not pid:
+            told.close()
+            for other in channels[number + 1 :]:
+                other.close()
+            _work(channel)
+        channel.close()
+        workers[pid] = number
+    while workers:
+        pid, status = os.wait()
+        ended = {"worker": workers.pop(pid), "exit_code": os.waitstatus_to_exitcode(status)}
+        told.write(json.dumps(ended) + "\n")
+        told.flush()
+
+
+def _work(channel: socket.socket) -> NoReturn:
+    events = _Events(channel.makefile("w", encoding="utf-8"))
+    try:
+        lines = _lines_until_the_end(channel.makefile("r", encoding="utf-8"))
+        with redacting(), _told(events):
+            job = Job.from_json(lines.get())
+            remember(job.token)
+            _copy_what_is_asked_for(job, lines, events)
+    finally:
+        os._exit(1)  # Nothing of the parent's is this process's to end.
 
 
 def _copy_what_is_asked_for(job: Job, lines: "queue.SimpleQueue[str]", events: _Events) -> None:
@@ -190,8 +221,9 @@ def _lines_until_the_end(stream: TextIO) -> "queue.SimpleQueue[str]":
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def read() -> None:
-        for line in stream:
-            lines.put(line)
+        with suppress(ConnectionError):  # Whoever started it was killed before it had read all that it was told.
+            for line in stream:
+                lines.put(line)
         os._exit(0)
 
     threading.Thread(target=read, daemon=True).start()

@@ -1,17 +1,13 @@
 """Processes that copy large files: one alone would be held back by its interpreter and by one hash at a time."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from vertex_vllm import errors
@@ -20,8 +16,8 @@ from vertex_vllm.hub.listing import HubFile
 from vertex_vllm.mirror.job import Job
 from vertex_vllm.mirror.manifest import MirroredFile
 from vertex_vllm.mirror.progress import Meter
+from vertex_vllm.mirror.worker_processes import Worker, Workers
 
-_PACKAGES = Path(__file__).resolve().parents[2]
 # How often a file is given to another process when the one that had it was killed, for want of memory for example.
 _TRIES = 3
 
@@ -30,13 +26,12 @@ def copy_large_files(files: Sequence[HubFile], job: Job, meter: Meter) -> dict[s
     """Path → object for each file, the largest first. Raises the first error of a worker, having ended the others."""
     if not files:
         return {}
-    work = _Work(files, job, meter)
     count = job.transfer.worker_count(len(files))
-    with ThreadPoolExecutor(count) as threads:
+    with closing(_Work(files, job, meter)) as work, ThreadPoolExecutor(count) as threads:
         try:
-            running = [threads.submit(work.until_done) for _ in range(count)]
-            for worker in running:
-                worker.result()
+            running = [threads.submit(work.until_done, worker) for worker in work.start(count)]
+            for each in running:
+                each.result()
         except BaseException:
             work.end()
             raise
@@ -44,59 +39,53 @@ def copy_large_files(files: Sequence[HubFile], job: Job, meter: Meter) -> dict[s
 
 
 class _Work:
-    """Files still to be copied, shared by the threads that each look after one process."""
+    """Files still to be copied, shared by the threads that each look after one worker."""
 
     def __init__(self, files: Sequence[HubFile], job: Job, meter: Meter) -> None:
         # With the number of the try.
         self._waiting = deque((file, 1) for file in sorted(files, key=lambda file: -file.size))
         self._job, self._meter = job, meter
         self._lock = threading.Lock()
-        self._processes: set[subprocess.Popen[str]] = set()
+        self._started: list[Workers] = []
         self._ended = False
         self.done: dict[str, MirroredFile] = {}
 
-    def until_done(self) -> None:
-        """Copies files until there are none left, with one process, and another one when that is killed."""
-        while self._waiting and not self._ended:
-            with self._process() as process:
-                try:
-                    self._feed(process)
-                except VertexVllmError:
-                    self.end()
-                    raise
-                finally:
-                    self._stop(process)
+    def start(self, count: int) -> tuple[Worker, ...]:
+        with self._lock:
+            if self._ended:
+                raise ServiceError("not begun: others have failed", where=self._job.destination)
+            self._started.append(Workers(count))
+            return self._started[-1].all
+
+    def until_done(self, worker: Worker) -> None:
+        """Copies files until there are none left, with that worker, and another one when it is killed."""
+        try:
+            self._feed(worker)
+            while self._waiting and not self._ended:
+                (another,) = self.start(1)
+                self._feed(another)
+        except BaseException:
+            self.end()
+            raise
 
     def end(self) -> None:
         """Every process ends now; what they were at can be gone on with."""
         with self._lock:
             self._ended = True
-            for process in self._processes:
-                process.kill()
+            for workers in self._started:
+                workers.kill()
 
-    def _process(self) -> subprocess.Popen[str]:
-        with self._lock:
-            if self._ended:
-                raise ServiceError("not begun: others have failed", where=self._job.destination)
-            process = subprocess.Popen(
-                [sys.executable, "-m", "vertex_vllm.mirror.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env={**os.environ, "PYTHONPATH": _import_path()},
-                # Ctrl-C is for the process in front; this one ends when its input does.
-                start_new_session=True,
-            )
-            self._processes.add(process)
-        return process
+    def close(self) -> None:
+        """Waits for all processes."""
+        for workers in self._started:
+            workers.close()
 
-    def _feed(self, process: subprocess.Popen[str]) -> None:
+    def _feed(self, worker: Worker) -> None:
         """Gives it files as it asks for them, until there are none; those that it leaves undone wait for another."""
-        assert process.stdout is not None
-        self._say(process, self._job.to_json())
+        worker.say(self._job.to_json())
         in_work: dict[str, tuple[HubFile, int]] = {}
         asks = False
-        for line in process.stdout:
+        for line in worker.lines():
             event: dict[str, Any] = json.loads(line)
             kind = event.pop("event")
             if kind == "ready":
@@ -112,12 +101,13 @@ class _Work:
             if asks and (given := self._next()) is not None:
                 file, _ = given
                 in_work[file.path] = given
-                self._say(process, json.dumps(asdict(file)))
+                worker.say(json.dumps(asdict(file)))
                 asks = False
             if asks and not in_work:
-                return
+                return worker.end_input()
         if not self._ended:
-            self._again(process, list(in_work.values()))
+            self._again(worker, list(in_work.values()))
+        return None
 
     def _next(self) -> tuple[HubFile, int] | None:
         try:
@@ -125,16 +115,8 @@ class _Work:
         except IndexError:
             return None
 
-    def _say(self, process: subprocess.Popen[str], line: str) -> None:
-        assert process.stdin is not None
-        try:
-            process.stdin.write(line + "\n")
-            process.stdin.flush()
-        except BrokenPipeError:
-            return  # It has been killed; listening to it tells.
-
-    def _again(self, process: subprocess.Popen[str], undone: Sequence[tuple[HubFile, int]]) -> None:
-        code = process.wait()
+    def _again(self, worker: Worker, undone: Sequence[tuple[HubFile, int]]) -> None:
+        code = worker.exit_code()
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
         fix = "Run it again: it goes on where it was. If memory is short, take fewer processes."
         if not undone:
@@ -145,18 +127,6 @@ class _Work:
                 raise MirrorError(f"the process that copied it ended {how}, {_TRIES} times", where=where, fix=fix)
             self._meter.count(file.path, retries=1)
             self._waiting.appendleft((file, tries + 1))
-
-    def _stop(self, process: subprocess.Popen[str]) -> None:
-        with self._lock:
-            self._processes.discard(process)
-        assert process.stdin is not None
-        with suppress(BrokenPipeError):
-            process.stdin.close()
-
-
-def _import_path() -> str:
-    """So that the other process imports this project from where this one did."""
-    return os.pathsep.join(filter(None, (str(_PACKAGES), os.environ.get("PYTHONPATH", ""))))
 
 
 def _as_raised(event: dict[str, Any]) -> VertexVllmError:

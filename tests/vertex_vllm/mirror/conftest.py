@@ -5,6 +5,7 @@ import json
 import uuid
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,22 @@ PART = 5 << 20
 SHARDS = {f"model-{number:05}-of-00003.safetensors": 5 * PART + 1000 * number for number in (1, 2, 3)}
 # Small parts and few of them at once, so that little is under way; noted at every part.
 SMALL_STEPS = Transfer(processes=2, connections=2, part_bytes=PART, journal_seconds=0.0, patience_seconds=60.0)
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes that a process has started."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def runs(pid: int) -> bool:
+    """Not when all that is left of it is its exit code."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.vertex_vllm.mirror.conftest import SHARDS, SMALL_STEPS, SharedModel
+from tests.vertex_vllm.mirror.conftest import SHARDS, SMALL_STEPS, SharedModel, children_of, runs
 from vertex_vllm.mirror import Transfer, mirror_weights
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,25 +36,15 @@ def start(model: SharedModel, place: str, project: str, stderr: int | None = Non
 
 
 def workers_of(pid: int) -> list[int]:
-    """Processes that a process has started."""
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        found += [int(child) for child in task.read_text().split()]
-    return found
+    """They are forked from one process that a mirror starts."""
+    return [worker for parent in children_of(pid) for worker in children_of(parent)]
 
 
 def wait_until_gone(pids: list[int]) -> None:
     deadline = time.monotonic() + 20
-    while any(_runs(pid) for pid in pids):
+    while any(runs(pid) for pid in pids):
         assert time.monotonic() < deadline, "a worker outlived the mirror that started it"
         time.sleep(0.01)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @pytest.mark.parametrize("seed", range(MIRRORS))
@@ -64,10 +54,10 @@ def test_a_mirror_killed_at_any_moment_is_gone_on_with(shared_model: SharedModel
     for _ in range(KILLS):
         process = start(shared_model, place, project)
         time.sleep(moments.uniform(EARLIEST, LATEST))
-        workers = workers_of(process.pid)
+        others = [*children_of(process.pid), *workers_of(process.pid)]
         process.kill()
         process.wait()
-        wait_until_gone(workers)
+        wait_until_gone(others)
     mirror_weights(shared_model.id, shared_model.commit, None, place, project, transfer=SMALL_STEPS)
     shared_model.assert_published(place)
     assert shared_model.stored_twice(place) == []
@@ -100,7 +90,7 @@ def test_workers_that_are_killed_whenever_they_start_end_the_mirror(shared_model
     place = shared_model.place()
     process = start(shared_model, place, project, stderr=subprocess.PIPE)
     while process.poll() is None:
-        for worker in workers_of(process.pid):
+        for worker in workers_of(process.pid) or children_of(process.pid):
             with suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGKILL)
         time.sleep(0.01)

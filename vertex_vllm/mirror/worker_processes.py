@@ -1,0 +1,105 @@
+"""Workers as whoever gives them work sees them: `mirror.worker` runs in processes that are forked from one parent."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+_PACKAGES = Path(__file__).resolve().parents[2]
+# A worker whose input has ended takes milliseconds, unless it is stopped or waits for memory.
+_GRACE_SECONDS = 2.0
+
+
+class Workers:
+    """Several workers and the parent that they are forked from, which has imported what they need."""
+
+    def __init__(self, count: int) -> None:
+        channels = [socket.socketpair() for _ in range(count)]
+        theirs = [their.fileno() for _, their in channels]
+        self._parent = subprocess.Popen(
+            [sys.executable, "-m", "vertex_vllm.mirror.worker", *map(str, theirs)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": _import_path()},
+            pass_fds=theirs,
+            # Ctrl-C is for the process in front; these end when their input does.
+            start_new_session=True,
+        )
+        for _, their in channels:
+            their.close()
+        self.all = tuple(Worker(self, number, ours) for number, (ours, _) in enumerate(channels))
+        self._exit_codes: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def kill(self) -> None:
+        """Every one of them ends now: by itself, so that its parent takes note, or else by force."""
+        for worker in self.all:
+            worker.end_input()
+        try:
+            self._parent.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._parent.pid, signal.SIGKILL)
+
+    def exit_code(self, number: int) -> int:
+        """Of a worker that has ended; negative: the signal that it was killed by."""
+        assert self._parent.stdout is not None
+        with self._lock:
+            while number not in self._exit_codes and (line := self._parent.stdout.readline()):
+                told = json.loads(line)
+                self._exit_codes[told["worker"]] = told["exit_code"]
+            if number in self._exit_codes:
+                return self._exit_codes[number]
+            # It was killed itself, and with it those that it had not forked yet.
+            return self._parent.wait()
+
+    def close(self) -> None:
+        """Their input ends, and so do they; waits for that."""
+        for worker in self.all:
+            worker.close()
+        self._parent.wait()
+        assert self._parent.stdout is not None
+        self._parent.stdout.close()
+
+
+class Worker:
+    """One of them. Whoever holds it may use it from one thread."""
+
+    def __init__(self, workers: Workers, number: int, channel: socket.socket) -> None:
+        self._workers, self._number, self._channel = workers, number, channel
+        self._lines = channel.makefile("r", encoding="utf-8")
+
+    def say(self, line: str) -> None:
+        """One line of its input. One that has ended hears nothing; `lines` tells."""
+        with suppress(OSError):
+            self._channel.sendall(f"{line}\n".encode())
+
+    def lines(self) -> Iterator[str]:
+        """Its output, until it has ended."""
+        with suppress(ConnectionError):  # It was killed before it had read all that it was told.
+            yield from self._lines
+
+    def end_input(self) -> None:
+        """It ends at that, if it can."""
+        with suppress(OSError):
+            self._channel.shutdown(socket.SHUT_WR)
+
+    def exit_code(self) -> int:
+        """Once it has ended; negative: the signal that it was killed by."""
+        return self._workers.exit_code(self._number)
+
+    def close(self) -> None:
+        self.end_input()
+        self._lines.close()
+        self._channel.close()
+
+
+def _import_path() -> str:
+    """So that the other processes import this project from where this one did."""
+    return os.pathsep.join(filter(None, (str(_PACKAGES), os.environ.get("PYTHONPATH", ""))))
