@@ -108,15 +108,16 @@ class _Turn:
 
 def main() -> None:
     """Forks a worker for each of the sockets that the arguments number, and tells on standard output how each ended."""
-    told = _private_output()
+    endings = _private_output()
     for name in _IMPORTED_LATER:
         import_module(name)
     gc.freeze()  # What is never collected is never written to, and stays shared.
-    channels, workers = [socket.socket(fileno=int(number)) for number in sys.argv[1:]], {}
+    channels = [socket.socket(fileno=int(number)) for number in sys.argv[1:]]
+    workers: dict[int, int] = {}
     for number, channel in enumerate(channels):
         pid = os.fork()
         if not pid:
-            told.close()
+            endings.close()
             for other in channels[number + 1 :]:
                 other.close()
             _work(channel)
@@ -125,8 +126,8 @@ def main() -> None:
     while workers:
         pid, status = os.wait()
         ended = {"worker": workers.pop(pid), "exit_code": os.waitstatus_to_exitcode(status)}
-        told.write(json.dumps(ended) + "\n")
-        told.flush()
+        endings.write(json.dumps(ended) + "\n")
+        endings.flush()
 
 
 def _work(channel: socket.socket) -> NoReturn:
