@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass
@@ -36,6 +37,13 @@ def runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    deadline = time.monotonic() + 20
+    while any(runs(pid) for pid in pids):
+        assert time.monotonic() < deadline, "they outlive who started them"
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.vertex_vllm.mirror.conftest import SHARDS, SMALL_STEPS, SharedModel, children_of, runs
+from tests.vertex_vllm.mirror.conftest import SHARDS, SMALL_STEPS, SharedModel, children_of, wait_until_gone
 from vertex_vllm.mirror import Transfer, mirror_weights
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -38,13 +38,6 @@ def start(model: SharedModel, place: str, project: str, stderr: int | None = Non
 def workers_of(pid: int) -> list[int]:
     """They are forked from one process that a mirror starts."""
     return [worker for parent in children_of(pid) for worker in children_of(parent)]
-
-
-def wait_until_gone(pids: list[int]) -> None:
-    deadline = time.monotonic() + 20
-    while any(runs(pid) for pid in pids):
-        assert time.monotonic() < deadline, "a worker outlived the mirror that started it"
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("seed", range(MIRRORS))

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.vertex_vllm.mirror.conftest import SMALL_STEPS, children_of, runs
+from tests.vertex_vllm.mirror.conftest import SMALL_STEPS, children_of, runs, wait_until_gone
 from vertex_vllm.mirror.job import Job
 from vertex_vllm.mirror.worker_processes import Workers
 
@@ -78,7 +78,7 @@ def test_all_are_killed(family: Family, hang: bool) -> None:
         os.kill(pid, signal.SIGSTOP)
     family.workers.kill()
     family.workers.close()
-    assert not any(runs(pid) for pid in forks)
+    wait_until_gone(forks)
 
 
 def test_who_has_ended_hears_nothing(family: Family) -> None:
