@@ -212,7 +212,7 @@ def _large_files(job: Job, events: _Events) -> Iterator[LargeFiles]:
 
 
 def _private_output() -> TextIO:
-    """Standard output for events alone: what a library prints goes to standard error."""
+    """Standard output for the endings alone: what a library prints goes to standard error."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return out
