@@ -93,7 +93,7 @@ def _download(python: Path, folder: Path, report: Report) -> Path:
 
 def _follow_recipe(python: Path, work: Path, repositories: Path, report: Report) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(work / "huggingface")}
+    environment |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(work / "huggingface"), "TMPDIR": str(work)}
     complaints = work / "complaints.txt"
     arguments = [work / _GGUF, repositories / TEXT_MODEL, repositories / IMAGE_MODEL]
     with complaints.open("w") as stderr:

@@ -3,6 +3,7 @@
 import json
 import math
 import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,17 @@ def test_another_recipe_would_be_built_anew(models, tmp_path, monkeypatch):
 
     with pytest.raises(KeyboardInterrupt, match="Building the demo's models"):
         build.ensure(stop)
+
+
+def test_what_a_recipe_leaves_in_its_temporary_folder_goes_with_it(tmp_path, monkeypatch):
+    """torch makes a folder there for what it compiles."""
+    recipe = tmp_path / "recipe.py"
+    recipe.write_text("import tempfile\nprint(tempfile.mkdtemp())\n")
+    monkeypatch.setattr(build, "_RECIPE", recipe)
+    work, lines = tmp_path / "work", []
+    work.mkdir()
+    build._follow_recipe(Path(sys.executable), work, tmp_path / "repositories", lines.append)
+    assert Path(lines[0].strip()).parent == work
 
 
 def _names(folder: Path) -> set[str]:
