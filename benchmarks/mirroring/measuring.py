@@ -68,7 +68,7 @@ class _Sampler(threading.Thread):
 
     def run(self) -> None:
         while not self._ended.wait(_SAMPLE_SECONDS):
-            processes = _with_descendants(self._pids)
+            processes = with_descendants(self._pids)
             self.peak_rss = max(self.peak_rss, sum(map(_rss, processes)))
             self.largest_rss = max(self.largest_rss, *map(_highest_rss, processes))
             self.peak_disk = max(self.peak_disk, _size(self._folder))
@@ -78,7 +78,8 @@ class _Sampler(threading.Thread):
         self.join()
 
 
-def _with_descendants(pids: Sequence[int]) -> list[int]:
+def with_descendants(pids: Sequence[int]) -> list[int]:
+    """The processes, and what they have started, each after whoever started it."""
     found, left = [], list(pids)
     while left:
         pid = left.pop()

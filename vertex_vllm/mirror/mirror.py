@@ -11,6 +11,7 @@ from vertex_vllm.hub.listing import HubFile, list_files
 from vertex_vllm.hub.names import check_commit, check_model_id
 from vertex_vllm.hub.weight_files import read_index
 from vertex_vllm.mirror.bucket import MirrorBucket, StoredObject
+from vertex_vllm.mirror.dispatch import copy_large_files
 from vertex_vllm.mirror.job import Job
 from vertex_vllm.mirror.manifest import Manifest, MirroredFile, is_whole
 from vertex_vllm.mirror.progress import Meter, OnProgress, ignore_progress
@@ -18,7 +19,6 @@ from vertex_vllm.mirror.reuse import copy_from_siblings
 from vertex_vllm.mirror.selection import EVERYTHING_NEEDED, Selection, select_files
 from vertex_vllm.mirror.small_files import copy_small_files
 from vertex_vllm.mirror.transfer import Transfer
-from vertex_vllm.mirror.workers import copy_large_files
 
 _MANIFEST_TRIES = 5
 

@@ -32,6 +32,8 @@ class Workers:
             # Ctrl-C is for the process in front; these end when their input does.
             start_new_session=True,
         )
+        self.group = self._parent.pid
+        """The process group that they all are in, and nobody else."""
         for _, their in channels:
             their.close()
         self.all = tuple(Worker(self, number, ours) for number, (ours, _) in enumerate(channels))
@@ -45,7 +47,7 @@ class Workers:
         try:
             self._parent.wait(_GRACE_SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(self._parent.pid, signal.SIGKILL)
+            os.killpg(self.group, signal.SIGKILL)
 
     def exit_code(self, number: int) -> int:
         """Of a worker that has ended; negative: the signal that it was killed by."""

@@ -6,12 +6,12 @@ import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from google.cloud.storage import Client
 
+from localcloud.process_table import start_time
 from vertex_vllm.hub.access import check_access
 from vertex_vllm.mirror import Manifest, Transfer, destination
 
@@ -23,25 +23,9 @@ SHARDS = {f"model-{number:05}-of-00003.safetensors": 5 * PART + 1000 * number fo
 SMALL_STEPS = Transfer(processes=2, connections=2, part_bytes=PART, journal_seconds=0.0, patience_seconds=60.0)
 
 
-def children_of(pid: int) -> list[int]:
-    """Processes that a process has started."""
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        found += [int(child) for child in task.read_text().split()]
-    return found
-
-
-def runs(pid: int) -> bool:
-    """Not when all that is left of it is its exit code."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def wait_until_gone(pids: list[int]) -> None:
     deadline = time.monotonic() + 20
-    while any(runs(pid) for pid in pids):
+    while any(start_time(pid) for pid in pids):
         assert time.monotonic() < deadline, "they outlive who started them"
         time.sleep(0.01)
 

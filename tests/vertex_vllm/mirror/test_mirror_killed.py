@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.vertex_vllm.mirror.conftest import SHARDS, SMALL_STEPS, SharedModel, children_of, wait_until_gone
+from benchmarks.mirroring.measuring import with_descendants
+from tests.vertex_vllm.mirror.conftest import SHARDS, SMALL_STEPS, SharedModel, wait_until_gone
 from vertex_vllm.mirror import Transfer, mirror_weights
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -35,9 +36,10 @@ def start(model: SharedModel, place: str, project: str, stderr: int | None = Non
     return subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=stderr)
 
 
-def workers_of(pid: int) -> list[int]:
-    """They are forked from one process that a mirror starts."""
-    return [worker for parent in children_of(pid) for worker in children_of(parent)]
+def started_by(pid: int) -> list[int]:
+    """The parent of the workers, then the workers."""
+    _, *started = with_descendants([pid])
+    return started
 
 
 @pytest.mark.parametrize("seed", range(MIRRORS))
@@ -47,7 +49,7 @@ def test_a_mirror_killed_at_any_moment_is_gone_on_with(shared_model: SharedModel
     for _ in range(KILLS):
         process = start(shared_model, place, project)
         time.sleep(moments.uniform(EARLIEST, LATEST))
-        others = [*children_of(process.pid), *workers_of(process.pid)]
+        others = started_by(process.pid)
         process.kill()
         process.wait()
         wait_until_gone(others)
@@ -66,7 +68,7 @@ def test_a_worker_that_is_killed_is_replaced(shared_model: SharedModel, project:
     shared_model.cloud.add_fault(service="content-network", kind="slow_body", bytes_per_second=8_000_000, times=None)
     process = start(shared_model, place, project)
     try:
-        while not (workers := workers_of(process.pid)):
+        while not (workers := started_by(process.pid)[1:]):
             time.sleep(0.01)
         time.sleep(0.8)
         os.kill(workers[0], signal.SIGKILL)
@@ -83,7 +85,8 @@ def test_workers_that_are_killed_whenever_they_start_end_the_mirror(shared_model
     place = shared_model.place()
     process = start(shared_model, place, project, stderr=subprocess.PIPE)
     while process.poll() is None:
-        for worker in workers_of(process.pid) or children_of(process.pid):
+        started = started_by(process.pid)
+        for worker in started[1:] or started:
             with suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGKILL)
         time.sleep(0.01)

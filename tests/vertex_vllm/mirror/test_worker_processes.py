@@ -9,81 +9,73 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.vertex_vllm.mirror.conftest import SMALL_STEPS, children_of, runs, wait_until_gone
+from localcloud.process_table import group_members, start_time
+from tests.vertex_vllm.mirror.conftest import SMALL_STEPS, wait_until_gone
 from vertex_vllm.mirror.job import Job
 from vertex_vllm.mirror.worker_processes import Workers
 
 
-@dataclass(frozen=True)
-class Family:
-    workers: Workers
-    parent: int
-
-    def forks(self) -> list[int]:
-        """Once both have been forked."""
-        deadline = time.monotonic() + 20
-        while len(found := children_of(self.parent)) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        return found
-
-
 @pytest.fixture
-def family() -> Iterator[Family]:
-    before = children_of(os.getpid())
-    with closing(Workers(2)) as workers:
-        (parent,) = set(children_of(os.getpid())) - set(before)
-        yield Family(workers, parent)
-    assert parent not in children_of(os.getpid())
+def workers() -> Iterator[Workers]:
+    with closing(Workers(2)) as started:
+        yield started
+    assert group_members(started.group) == []
 
 
-def test_each_ends_with_its_own_input(family: Family) -> None:
-    first, second = family.workers.all
-    family.forks()
+def forks(workers: Workers) -> list[int]:
+    """Once both have been forked."""
+    deadline = time.monotonic() + 20
+    while len(found := group_members(workers.group)) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return [pid for pid in found if pid != workers.group]
+
+
+def test_each_ends_with_its_own_input(workers: Workers) -> None:
+    first, second = workers.all
+    forks(workers)
     first.end_input()
     assert list(first.lines()) == []
     assert first.exit_code() == 0
-    assert len(children_of(family.parent)) == 1
+    assert len(group_members(workers.group)) == 2
     second.end_input()
     assert second.exit_code() == 0
 
 
-def test_how_one_ended_is_told_while_the_other_runs(family: Family) -> None:
-    first, _ = family.workers.all
-    pid, other = family.forks()
+def test_how_one_ended_is_told_while_the_other_runs(workers: Workers) -> None:
+    first, _ = workers.all
+    pid, other = forks(workers)
     os.kill(pid, signal.SIGKILL)
     assert list(first.lines()) == []
     assert first.exit_code() == -signal.SIGKILL
-    assert runs(other)
+    assert start_time(other)
 
 
-def test_killed_with_its_parent(family: Family) -> None:
+def test_killed_with_its_parent(workers: Workers) -> None:
     """What says so is the parent's own exit code; who has not been forked yet ends with it."""
-    os.kill(family.parent, signal.SIGKILL)
-    first, _ = family.workers.all
+    os.kill(workers.group, signal.SIGKILL)
+    first, _ = workers.all
     first.end_input()
     assert list(first.lines()) == []
     assert first.exit_code() == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("hang", [False, True])
-def test_all_are_killed(family: Family, hang: bool) -> None:
-    forks = family.forks()
-    for pid in forks if hang else []:
+def test_all_are_killed(workers: Workers, hang: bool) -> None:
+    pids = forks(workers)
+    for pid in pids if hang else []:
         os.kill(pid, signal.SIGSTOP)
-    family.workers.kill()
-    family.workers.close()
-    wait_until_gone(forks)
+    workers.kill()
+    wait_until_gone(pids)
 
 
-def test_who_has_ended_hears_nothing(family: Family) -> None:
-    first, _ = family.workers.all
-    pid, _ = family.forks()
+def test_who_has_ended_hears_nothing(workers: Workers) -> None:
+    first, _ = workers.all
+    pid, _ = forks(workers)
     os.kill(pid, signal.SIGKILL)
     list(first.lines())
     first.say("x" * 1_000_000)

@@ -1,4 +1,4 @@
-"""Processes that copy large files: one alone would be held back by its interpreter and by one hash at a time."""
+"""Large files handed out to several processes: one would be held back by its interpreter and by one hash at a time."""
 
 import json
 import signal
@@ -51,9 +51,10 @@ class _Work:
         self.done: dict[str, MirroredFile] = {}
 
     def start(self, count: int) -> tuple[Worker, ...]:
+        """That many workers; none once the work has been ended, which has its own cause."""
         with self._lock:
             if self._ended:
-                raise ServiceError("not begun: others have failed", where=self._job.destination)
+                return ()
             self._started.append(Workers(count))
             return self._started[-1].all
 
@@ -62,8 +63,8 @@ class _Work:
         try:
             self._feed(worker)
             while self._waiting and not self._ended:
-                (another,) = self.start(1)
-                self._feed(another)
+                for another in self.start(1):
+                    self._feed(another)
         except BaseException:
             self.end()
             raise
