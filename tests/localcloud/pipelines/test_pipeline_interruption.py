@@ -52,7 +52,7 @@ class LocalCloud:
         return dict(answer.json())
 
     def submit(self, waiting: Path) -> str:
-        """Submits a job whose task waits for a signal; returns when it does, with the job's URL."""
+        """Submits a job whose task waits for a signal; returns when it does and the job says so, with the job's URL."""
         bucket = f"bucket-{uuid.uuid4().hex[:8]}"
         self.call("POST", "https://storage.googleapis.com/storage/v1/b?project=some-project", json={"name": bucket})
         location = "https://us-central1-aiplatform.googleapis.com/v1beta1/projects/some-project/locations/us-central1"
@@ -64,8 +64,10 @@ class LocalCloud:
             },
         }
         created = self.call("POST", f"{location}/pipelineJobs", json=job)
+        url = f"{location}/pipelineJobs/{created['name'].rpartition('/')[2]}"
         wait_until(lambda: waiting.exists() and waiting.read_text())
-        return f"{location}/pipelineJobs/{created['name'].rpartition('/')[2]}"
+        wait_until(lambda: states(self.job(url)).get("exit-handler-1.wait-for-signal") == "RUNNING")
+        return url
 
     def job(self, url: str) -> dict[str, Any]:
         return self.call("GET", url)
