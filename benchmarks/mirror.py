@@ -14,6 +14,7 @@ import argparse
 import datetime
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -226,19 +227,23 @@ def _ratios(rows: Sequence[Row]) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=4)
-    parser.add_argument("--megabytes", type=int, default=3800, help="of each file (1 MB = 1 MiB here); as Llama 3.1 8B")
+    told = (
+        "of each file (1 MB = 1 MiB here); 3800, as Llama 3.1 8B, on the slow network 1024, since peers take long there"
+    )
+    parser.add_argument("--megabytes", type=int, help=told)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--networks", nargs="+", choices=["plain", "tls", "slow"], default=["plain", "tls", "slow"])
-    parser.add_argument("--slow-megabytes", type=int, default=1024, help="of each file on the slow network")
     told = f"beside ours, which all are compared with: {', '.join(_ALL[1:])}"
     parser.add_argument("--variants", nargs="*", choices=_ALL, default=_ALL, metavar="VARIANT", help=told)
     given = parser.parse_args()
     chosen = [name for name in _ALL if name == _OURS or name in given.variants]
     bringing = [name for name in chosen if name in (_OURS, *_PEERS)]
+    # An exit, so that servers, variants and files go as with any other.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="mirror-benchmark-") as folder:
         scratch = Path(folder)
-        fast = Benchmark(given.files, given.megabytes << 20, given.repetitions, scratch)
-        slow = Benchmark(given.files, given.slow_megabytes << 20, given.repetitions, scratch)
+        fast = Benchmark(given.files, (given.megabytes or 3800) << 20, given.repetitions, scratch)
+        slow = Benchmark(given.files, (given.megabytes or 1024) << 20, given.repetitions, scratch)
         print(
             f"{os.cpu_count()} processors; {fast.gigabytes:.1f} GB in {given.files} files; {given.repetitions} times\n"
         )

@@ -2,10 +2,12 @@
 
 import os
 import re
+import signal
 import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,13 +37,14 @@ class Measured:
 
 
 def measure(commands: Sequence[Sequence[str]], environment: Mapping[str, str], folder: Path) -> Measured:
-    """Runs the programs side by side, in `folder`, to their end."""
+    """Runs the programs side by side in `folder`; broken off, it ends them and what they have started."""
     begun = time.monotonic()
     log = folder.with_suffix(".log")
-    with log.open("wb") as out:
-        processes = [
-            subprocess.Popen(command, env=dict(environment), cwd=folder, stdout=out, stderr=out) for command in commands
-        ]
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        with log.open("wb") as out:
+            for command in commands:
+                processes.append(subprocess.Popen(command, env=dict(environment), cwd=folder, stdout=out, stderr=out))
         sampler = _Sampler([process.pid for process in processes], folder)
         sampler.start()
         cpu, failed = 0.0, False
@@ -50,11 +53,22 @@ def measure(commands: Sequence[Sequence[str]], environment: Mapping[str, str], f
             process.returncode = os.waitstatus_to_exitcode(status)
             failed |= process.returncode != 0
             cpu += usage.ru_utime + usage.ru_stime
+    except BaseException:
+        _kill([process for process in processes if process.returncode is None])
+        raise
     seconds = time.monotonic() - begun
     sampler.stop()
     output = (log.read_text(errors="replace")[-2000:] or "no output") if failed else ""
     log.unlink()
     return Measured(seconds, cpu, sampler.peak_rss, sampler.largest_rss, sampler.peak_disk, output)
+
+
+def _kill(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for pid in with_descendants([process.pid for process in processes]):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for process in processes:
+        process.wait()
 
 
 class _Sampler(threading.Thread):

@@ -1,0 +1,58 @@
+"""The mirror's benchmark as a program, on a small model and without the peers: its figures are no matter of tests."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.mirroring.measuring import with_descendants
+from localcloud.process_table import start_time
+
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE_SECONDS = 60
+
+
+def start(temporary: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "benchmarks.mirror", "--files", "2", *arguments]
+    # Not the tests' environment, which leads clients to the local cloud.
+    environment = {"PATH": os.environ["PATH"], "TMPDIR": str(temporary), "HOME": str(temporary)}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_a_table_for_each_network_and_a_second_run_that_sends_nothing(tmp_path: Path) -> None:
+    small = ("--megabytes", "8", "--repetitions", "1", "--variants", "SHA-256 alone")
+    with start(tmp_path, *small) as benchmark:
+        printed, errors = benchmark.communicate()
+    assert benchmark.returncode == 0, errors
+    rows = [line.split(" | ")[0] for line in printed.splitlines() if line.startswith(("#", "| ours", "| SHA"))]
+    assert rows == [
+        "### Plain HTTP",
+        "| ours",
+        "| SHA-256 alone",
+        "### TLS at both ends",
+        "| ours",
+        "### 50 ms before each answer, 10 MB/s for each connection, 0.0 GB",
+        "| ours",
+    ]
+    assert "- Second run: 0 bytes sent." in printed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_broken_off_it_leaves_no_process_and_no_file(tmp_path: Path) -> None:
+    with start(tmp_path, "--networks", "plain", "--variants") as benchmark:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        # Itself, the source and the sink, and the variant, which starts a parent and workers.
+        while len(started := with_descendants([benchmark.pid])) < 6:
+            assert time.monotonic() < deadline, "it does not come to measure anything"
+            time.sleep(0.01)
+        benchmark.send_signal(signal.SIGTERM)
+        benchmark.communicate(timeout=PATIENCE_SECONDS)
+    assert benchmark.returncode == 128 + signal.SIGTERM
+    while any(start_time(pid) for pid in started):
+        assert time.monotonic() < deadline, "they outlive the benchmark"
+        time.sleep(0.01)
+    assert list(tmp_path.iterdir()) == []
