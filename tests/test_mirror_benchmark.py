@@ -46,10 +46,12 @@ def test_broken_off_it_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     with start(tmp_path, "--networks", "plain", "--variants") as benchmark:
         deadline = time.monotonic() + PATIENCE_SECONDS
         # Itself, the source and the sink, and the variant, which starts a parent and workers.
-        while len(started := with_descendants([benchmark.pid])) < 6:
-            assert time.monotonic() < deadline, "it does not come to measure anything"
-            time.sleep(0.01)
-        benchmark.send_signal(signal.SIGTERM)
+        try:
+            while len(started := with_descendants([benchmark.pid])) < 6:
+                assert time.monotonic() < deadline, "it does not come to measure anything"
+                time.sleep(0.01)
+        finally:
+            benchmark.terminate()
         benchmark.communicate(timeout=PATIENCE_SECONDS)
     assert benchmark.returncode == 128 + signal.SIGTERM
     while any(start_time(pid) for pid in started):
