@@ -36,6 +36,8 @@ _CEILING, _SHA256 = "recv and send in C", "SHA-256 alone"
 _ALL = (_OURS, _CEILING, _SHA256, *_PEERS)
 _FLOOR_SHARE = 1.25
 _DELAY, _RATE = 0.05, 10e6
+# MiB of each file: as Llama 3.1 8B; on the slow network less, since peers take minutes for a GB there.
+_FAST_SIZE, _SLOW_SIZE = 3800, 1024
 
 
 @dataclass(frozen=True)
@@ -227,9 +229,7 @@ def _ratios(rows: Sequence[Row]) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=4)
-    told = (
-        "of each file (1 MB = 1 MiB here); 3800, as Llama 3.1 8B, on the slow network 1024, since peers take long there"
-    )
+    told = f"of each file (1 MB = 1 MiB here); {_FAST_SIZE}, on the slow network {_SLOW_SIZE}"
     parser.add_argument("--megabytes", type=int, help=told)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--networks", nargs="+", choices=["plain", "tls", "slow"], default=["plain", "tls", "slow"])
@@ -242,8 +242,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="mirror-benchmark-") as folder:
         scratch = Path(folder)
-        fast = Benchmark(given.files, (given.megabytes or 3800) << 20, given.repetitions, scratch)
-        slow = Benchmark(given.files, (given.megabytes or 1024) << 20, given.repetitions, scratch)
+        fast = Benchmark(given.files, (given.megabytes or _FAST_SIZE) << 20, given.repetitions, scratch)
+        slow = Benchmark(given.files, (given.megabytes or _SLOW_SIZE) << 20, given.repetitions, scratch)
         print(
             f"{os.cpu_count()} processors; {fast.gigabytes:.1f} GB in {given.files} files; {given.repetitions} times\n"
         )

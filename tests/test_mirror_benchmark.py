@@ -4,14 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from benchmarks.mirroring.measuring import with_descendants
-from localcloud.process_table import start_time
+from tests.waiting import PATIENCE_SECONDS, wait_until, wait_until_gone
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE_SECONDS = 60
 
 
 def start(temporary: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -44,17 +42,13 @@ def test_a_table_for_each_network_and_a_second_run_that_sends_nothing(tmp_path: 
 
 def test_broken_off_it_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     with start(tmp_path, "--networks", "plain", "--variants") as benchmark:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        # Itself, the source and the sink, and the variant, which starts a parent and workers.
         try:
-            while len(started := with_descendants([benchmark.pid])) < 6:
-                assert time.monotonic() < deadline, "it does not come to measure anything"
-                time.sleep(0.01)
+            # Itself, the source and the sink, and the variant, which starts a parent and workers.
+            wait_until(lambda: len(with_descendants([benchmark.pid])) >= 6)
+            started = with_descendants([benchmark.pid])
         finally:
             benchmark.terminate()
         benchmark.communicate(timeout=PATIENCE_SECONDS)
     assert benchmark.returncode == 128 + signal.SIGTERM
-    while any(start_time(pid) for pid in started):
-        assert time.monotonic() < deadline, "they outlive the benchmark"
-        time.sleep(0.01)
+    wait_until_gone(started)
     assert list(tmp_path.iterdir()) == []

@@ -3,9 +3,8 @@
 import json
 import os
 import signal
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,9 @@ import requests
 from localcloud import daemon, process_table
 from tests.localcloud.pipelines import samples
 from tests.localcloud.pipelines.compiling import compiled
+from tests.waiting import wait_until
 
-PATIENCE_SECONDS = 60
 STOPPED = "The local cloud was stopped while this job was running."
-
-
-def wait_until(holds: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (found := holds()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
 
 
 class LocalCloud:

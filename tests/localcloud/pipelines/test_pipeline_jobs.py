@@ -1,7 +1,6 @@
 """Pipeline jobs through the real clients: submitted, followed, listed, cancelled, deleted."""
 
 import json
-import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -17,18 +16,10 @@ from google.cloud import storage
 from localcloud import daemon, process_table
 from tests.localcloud.pipelines import samples
 from tests.localcloud.pipelines.compiling import compiled
+from tests.waiting import wait_until
 
 REGION = "us-central1"
 PARENT = f"projects/pipelines-project/locations/{REGION}"
-PATIENCE_SECONDS = 60
-
-
-def wait_until(holds: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (found := holds()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return found
 
 
 def process_id_in(path: Path) -> int:

@@ -3,8 +3,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,15 +10,7 @@ import pytest
 from localcloud import process_table
 from localcloud.pipelines.task_process import ProcessResult, TaskCancelledError, TaskProcesses, failure_cause
 from localcloud.processes import end_orphans
-
-PATIENCE_SECONDS = 20
-
-
-def wait_until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 
 def sleeper(path: Path, on_sigterm: str) -> str:

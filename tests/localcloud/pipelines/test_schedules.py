@@ -18,7 +18,7 @@ from localcloud.daemon import Connection, DaemonError
 from tests.localcloud.pipelines import samples
 from tests.localcloud.pipelines.compiling import compiled
 from tests.localcloud.pipelines.test_pipeline_interruption import LocalCloud
-from tests.localcloud.pipelines.test_pipeline_jobs import wait_until
+from tests.waiting import wait_until
 
 REGION = "us-central1"
 HOUR = 3600

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 from google.cloud.storage import Client
 
-from localcloud.process_table import start_time
 from vertex_vllm.hub.access import check_access
 from vertex_vllm.mirror import Manifest, Transfer, destination
 
@@ -21,13 +19,6 @@ PART = 5 << 20
 SHARDS = {f"model-{number:05}-of-00003.safetensors": 5 * PART + 1000 * number for number in (1, 2, 3)}
 # Small parts and few of them at once, so that little is under way; noted at every part.
 SMALL_STEPS = Transfer(processes=2, connections=2, part_bytes=PART, journal_seconds=0.0, patience_seconds=60.0)
-
-
-def wait_until_gone(pids: list[int]) -> None:
-    deadline = time.monotonic() + 20
-    while any(start_time(pid) for pid in pids):
-        assert time.monotonic() < deadline, "they outlive who started them"
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.mirroring.measuring import with_descendants
-from tests.vertex_vllm.mirror.conftest import SHARDS, SMALL_STEPS, SharedModel, wait_until_gone
+from tests.vertex_vllm.mirror.conftest import SHARDS, SMALL_STEPS, SharedModel
+from tests.waiting import wait_until_gone
 from vertex_vllm.mirror import Transfer, mirror_weights
 
 ROOT = Path(__file__).resolve().parents[3]

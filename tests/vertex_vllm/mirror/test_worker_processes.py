@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from typing import Any
@@ -14,7 +13,8 @@ from typing import Any
 import pytest
 
 from localcloud.process_table import group_members, start_time
-from tests.vertex_vllm.mirror.conftest import SMALL_STEPS, wait_until_gone
+from tests.vertex_vllm.mirror.conftest import SMALL_STEPS
+from tests.waiting import wait_until, wait_until_gone
 from vertex_vllm.mirror.job import Job
 from vertex_vllm.mirror.worker_processes import Workers
 
@@ -28,11 +28,8 @@ def workers() -> Iterator[Workers]:
 
 def forks(workers: Workers) -> list[int]:
     """Once both have been forked."""
-    deadline = time.monotonic() + 20
-    while len(found := group_members(workers.group)) < 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return [pid for pid in found if pid != workers.group]
+    wait_until(lambda: len(group_members(workers.group)) == 3)
+    return [pid for pid in group_members(workers.group) if pid != workers.group]
 
 
 def test_each_ends_with_its_own_input(workers: Workers) -> None:
