@@ -2,8 +2,8 @@
 
 PYTHON ?= python3
 VENV   := .venv
-# Two processes, each with a local cloud of its own (tests/distribution.py), in the order of the tree: the longest first.
-PYTEST  := $(VENV)/bin/pytest --numprocesses 2 --no-loadscope-reorder
+# Two processes, each with a local cloud of its own, in the order of the tree: the longest first (tests/distribution.py).
+PYTEST  := $(VENV)/bin/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 20
 PIP_AUDIT := pip-audit==2.9.0
 BIN    := $(VENV)/bin
 
@@ -11,7 +11,8 @@ BIN    := $(VENV)/bin
 RUNS ?= 500
 SEED ?= 1
 
-.PHONY: help demo test test-cloud test-fast chaos check audit format compile check-compiled schema local-up local-down local-env constraints clean clean-cache
+# `python -m localcloud.demo_models.build` makes the serving runtime, too: both are set-up, and not a test's time.
+.PHONY: help demo test test-all test-cloud test-fast chaos check audit format compile check-compiled schema local-up local-down local-env constraints clean clean-cache
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,16 +20,20 @@ help:  ## Show this list
 demo: $(VENV)/.ready  ## The main job on this machine: Hub → mirror → real vLLM endpoint → smoke tests → evaluation → teardown
 	@$(BIN)/vertex-vllm demo
 
-test: $(VENV)/.ready  ## All tests, also those that start real vLLM
-	@$(BIN)/python -m localcloud.runtime
-	@$(PYTEST)
+test: $(VENV)/.ready  ## The tests that a change is likely to break, with real vLLM started twice: minutes
+	@$(BIN)/python -m localcloud.demo_models.build > /dev/null
+	@$(PYTEST) -m "not slow"
+
+test-all: $(VENV)/.ready  ## All tests; as many examples and chaos cases as a night has time for
+	@$(BIN)/python -m localcloud.demo_models.build > /dev/null
+	@HYPOTHESIS_PROFILE=nightly $(PYTEST)
 
 test-cloud: $(VENV)/.ready  ## The end-to-end tests on a real project: PROJECT=… BUDGET_USD=… [REGION=…]; see docs/google-cloud.md
 	@VERTEX_VLLM_TEST_PROJECT=$(PROJECT) VERTEX_VLLM_TEST_REGION=$(REGION) VERTEX_VLLM_TEST_BUDGET_USD=$(BUDGET_USD) \
 	  sh -c 'test -n "$$VERTEX_VLLM_TEST_PROJECT" || { echo "Name the project: make test-cloud PROJECT=… BUDGET_USD=…" >&2; exit 2; }; exec $(BIN)/pytest -s tests/e2e'
 
-test-fast: $(VENV)/.ready  ## The tests that start no vLLM
-	@$(PYTEST) -m "not vllm"
+test-fast: $(VENV)/.ready  ## As `make test`, without real vLLM
+	@$(PYTEST) -m "not vllm and not slow"
 
 chaos: $(VENV)/.ready  ## Hundreds of deploy runs, each with a fault or a kill of its own; RUNS=500 SEED=1; see docs/chaos.md
 	@$(BIN)/python -m tests.chaos --runs $(RUNS) --seed $(SEED)

@@ -35,7 +35,7 @@ class Cloud:
         ports: Ports,
         warm_modules: Sequence[str] = (),
     ) -> None:
-        """`warm_modules`: what pipelines' steps are forked with, imported already; none: each is started anew."""
+        """`warm_modules`: modules that the process which pipelines' steps are forked from imports, besides kfp's."""
         self.state = StateDirectory(state_dir)
         self.project = project
         self.region = region

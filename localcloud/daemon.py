@@ -85,7 +85,7 @@ class Connection:
         return int(self.admin("PUT", "/_local/faults", fields)["id"])
 
     def faults(self) -> list[dict[str, Any]]:
-        """Those posted since they were last cleared, each with how many calls it `met` and `struck`."""
+        """Those posted since they were last cleared, each with how many calls it `met`, `struck` and is `striking`."""
         posted: list[dict[str, Any]] = self.admin("GET", "/_local/faults")["faults"]
         return posted
 
@@ -128,8 +128,8 @@ def up(
     """Starts the daemon, or finds it running; returns when every port answers.
 
     `lifeline`: a daemon that is started now ends by itself when this process does, however that ends. `warm_modules`:
-    with any, one that is started now forks pipelines' steps from a process that has imported these. Raises DaemonError
-    when the daemon ends instead of starting, or runs for another project or region.
+    modules that a daemon which is started now imports once, besides kfp's, for all pipeline steps that it forks. Raises
+    DaemonError when the daemon ends instead of starting, or runs for another project or region.
     """
     running = status(state_dir)
     if running is None:
@@ -265,7 +265,7 @@ def main() -> int:
     parser.add_argument("--project", default=DEFAULT_PROJECT)
     parser.add_argument("--region", default=DEFAULT_REGION)
     parser.add_argument("--lifeline", action="store_true", help="end when stdin does")
-    parser.add_argument("--warm-module", action="append", default=[], help="fork pipelines' steps with it imported")
+    parser.add_argument("--warm-module", action="append", default=[], help="import it once for all pipeline steps")
     arguments = parser.parse_args()
     from localcloud import server
 

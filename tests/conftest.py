@@ -5,16 +5,15 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from localcloud import daemon
 from localcloud.daemon import Connection
 from tests.real_cloud import REAL
+from vertex_vllm.cli.local_state import WARM_MODULES
 
-# Steps that import everything anew take most of a run's time; the demo's and `submit --local`'s do.
-WARM = ("tests.warm_steps",)
 _TEMPORARY = tempfile.TemporaryDirectory(prefix="localcloud-tests-")
 _STATE_DIR = Path(_TEMPORARY.name) / "state"
 
@@ -28,12 +27,12 @@ os.environ["TMPDIR"] = str(_TEMPORARY_FILES)
 # vLLM's threads wait for each other without sleep: more of them than processors are free slow it down many times.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Imported after this module, so that Google's clients find the environment.
+pytest_plugins = ("tests.distribution", "tests.durations", "tests.demo_project")
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Asked for where several processes run the tests."""
-    from tests.distribution import Distribution
-
-    return Distribution(config, log)
+settings.register_profile("dev", max_examples=25, deadline=None)
+settings.register_profile("nightly", max_examples=1000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +40,7 @@ def cloud() -> Iterator[Connection]:
     """A local cloud that this process's clients reach: REST and gRPC, by the environment alone."""
     if REAL:
         pytest.skip("on a real project there is no local cloud")
-    connection = daemon.up(_STATE_DIR, lifeline=True, warm_modules=WARM)
+    connection = daemon.up(_STATE_DIR, lifeline=True, warm_modules=WARM_MODULES)
     assert connection.environment == _ENVIRONMENT, "somebody took a planned port; run the tests again"
     yield connection
     daemon.down(_STATE_DIR)

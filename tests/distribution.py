@@ -1,22 +1,63 @@
-"""Which tests one process runs, where there are several (pytest-xdist)."""
+"""Which tests a suite leaves out, and which tests one process runs.
 
-from functools import cache
-from pathlib import Path
+Two marks say what a test needs, and stand on single tests: `vllm` (asks real vLLM on the CPU) and `slow` (left to
+`make test-all`). The tests of a file share what its fixtures start, so one process runs them all; tests with `vllm`
+share one vLLM, so one process runs these, whichever file they stand in.
+"""
 
-from xdist.scheduler import LoadScopeScheduling
+from collections import Counter
+from typing import Any
 
-_ROOT = Path(__file__).resolve().parents[1]
+import pytest
 
-
-class Distribution(LoadScopeScheduling):  # type: ignore[misc]
-    """A file's tests stay together, for what they share; and all that start a vLLM: one at a time."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "vLLM" if _starts_vllm(file) else file
+SUITES = {"not slow": "make test-all", "not vllm and not slow": "make test"}
+"""Selections by marks, each with the command that runs what the selection leaves out."""
+_VLLM = "vLLM"
 
 
-@cache
-def _starts_vllm(file: str) -> bool:
-    # Read, since marks are known only where tests are collected, and this is another process.
-    return "mark.vllm" in (_ROOT / file).read_text(encoding="utf-8")
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Names each test's group for xdist's `loadgroup`, the one of vLLM first: it takes longest."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: _group(item) != _VLLM)
+
+
+def _group(item: pytest.Item) -> str:
+    return _VLLM if item.get_closest_marker("vllm") else item.nodeid.partition("::")[0]
+
+
+class LeftOut:
+    """The tests that a selection by marks leaves to another command, by file; told when the run ends."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._files: Counter[str] = Counter()
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        self._files.update(item.nodeid.partition("::")[0] for item in items)
+
+    def pytest_sessionfinish(self) -> None:
+        """In a worker of xdist: hands its findings on. Every worker collects, and leaves out, the same tests."""
+        if hasattr(self._config, "workeroutput"):
+            self._config.workeroutput["left_out"] = dict(self._files)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        self._files = Counter(getattr(node, "workeroutput", {}).get("left_out", {})) or self._files
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        selection = self._config.option.markexpr
+        if selection and selection not in SUITES:
+            return  # somebody's own selection
+        count = self._files.total()
+        if not count:
+            terminalreporter.line("No test was left out.")
+            return
+        terminalreporter.section(f"{count} tests are left to `{SUITES[selection]}`")
+        for file, tests in sorted(self._files.items()):
+            terminalreporter.line(f"{tests:5} {file}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(LeftOut(config), "left out")

@@ -1,4 +1,4 @@
-"""Who may import whom (docs/architecture.md)."""
+"""Who may import whom (docs/architecture.md), and how tests wait."""
 
 import ast
 from pathlib import Path
@@ -60,3 +60,21 @@ def test_only_the_cli_imports_the_local_cloud_and_only_inside_a_function() -> No
             assert "localcloud" not in imported_packages(node) or isinstance(
                 node, ast.FunctionDef | ast.If | ast.ClassDef
             )
+
+
+def sleeps(path: Path) -> list[str]:
+    """The lines of a file that call `time.sleep` or `asyncio.sleep`, or import `sleep` to call it by itself."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "sleep"
+        imported = isinstance(node, ast.ImportFrom) and "sleep" in {alias.name for alias in node.names}
+        if called or imported:
+            found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    return found
+
+
+def test_tests_wait_for_a_state_and_not_for_a_clock() -> None:
+    waiting = ROOT / "tests" / "waiting.py"
+    files = [path for path in sorted((ROOT / "tests").rglob("*.py")) if path != waiting]
+    assert [line for path in files for line in sleeps(path)] == []
+    assert sleeps(waiting) != []

@@ -71,6 +71,7 @@ def test_the_steps_do_not_run_as_root() -> None:
     )
 
 
+@pytest.mark.slow
 def test_everything_that_a_step_of_a_shipped_spec_imports_is_in_the_image(image: Path) -> None:
     imports = set()
     for spec in (ROOT / "compiled").glob("*.yaml"):
@@ -83,6 +84,7 @@ def test_everything_that_a_step_of_a_shipped_spec_imports_is_in_the_image(image:
     run(image, "\n".join(statement.strip() for statement in sorted(imports)))
 
 
+@pytest.mark.slow
 def test_the_image_holds_the_data_of_the_library_and_not_the_local_cloud(image: Path) -> None:
     code = """
 import importlib.util
@@ -96,6 +98,7 @@ print(importlib.util.find_spec("localcloud"), importlib.util.find_spec("uvicorn"
     assert run(image, code) == "True True data:image/png;base64,\nNone None\n"
 
 
+@pytest.mark.slow
 def test_the_versions_in_the_image_are_the_pinned_ones(image: Path) -> None:
     frozen = subprocess.run([str(image), "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True)
     installed = {line.lower().replace("_", "-") for line in frozen.stdout.splitlines()}

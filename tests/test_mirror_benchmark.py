@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks.mirroring.measuring import with_descendants
 from tests.waiting import PATIENCE_SECONDS, wait_until, wait_until_gone
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[1]
 

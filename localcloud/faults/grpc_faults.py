@@ -64,8 +64,9 @@ class FaultInterceptor(grpc.ServerInterceptor):  # type: ignore[misc]  # grpc ca
             strike = self._faults.take(_call(method, context))
             if strike is None:
                 return behaviour(request, context)
-            time.sleep(strike.fault.latency_seconds)
-            return _struck(strike, behaviour, request, context)
+            with strike.under_way():
+                time.sleep(strike.fault.latency_seconds)
+                return _struck(strike, behaviour, request, context)
 
         return call
 

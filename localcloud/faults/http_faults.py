@@ -60,8 +60,9 @@ class FaultyApp:
         if strike is None:
             await self._app(scope, receive, send)
             return
-        await asyncio.sleep(strike.fault.latency_seconds)
-        await self._struck(strike, scope, receive, send)
+        with strike.under_way():
+            await asyncio.sleep(strike.fault.latency_seconds)
+            await self._struck(strike, scope, receive, send)
 
     def _take(self, scope: Scope) -> Strike | None:
         service = self._service_of(scope)

@@ -2,6 +2,8 @@
 
 import random
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from localcloud.faults.calls import Call
@@ -17,6 +19,7 @@ class _Posted:
         self.fault = fault
         self.met = 0
         self.struck = 0
+        self.striking = 0
         self._random = random.Random(fault.seed)
 
     @property
@@ -41,6 +44,15 @@ class Strike:
 
     def give_back(self) -> None:
         self._faults.give_back(self._posted)
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """While the fault strikes: until the call that it holds has been executed, or has not."""
+        self._faults.begin(self._posted)
+        try:
+            yield
+        finally:
+            self._faults.end(self._posted)
 
 
 class Faults:
@@ -71,7 +83,10 @@ class Faults:
             self.waiting = False
 
     def list(self) -> list[dict[str, Any]]:
-        """All that were posted since the last `clear`, spent ones too, each with how many calls it met and struck."""
+        """All that were posted since the last `clear`, spent ones too.
+
+        Each with how many calls it met and struck, and how many calls it is `striking` now.
+        """
         with self._lock:
             return [
                 {
@@ -79,6 +94,7 @@ class Faults:
                     **posted.fault.model_dump(exclude_unset=True),
                     "met": posted.met,
                     "struck": posted.struck,
+                    "striking": posted.striking,
                 }
                 for posted in self._posted
             ]
@@ -97,6 +113,14 @@ class Faults:
         with self._lock:
             posted.struck -= 1
             self._look()
+
+    def begin(self, posted: _Posted) -> None:
+        with self._lock:
+            posted.striking += 1
+
+    def end(self, posted: _Posted) -> None:
+        with self._lock:
+            posted.striking -= 1
 
     def _look(self) -> None:
         self.waiting = any(not posted.spent for posted in self._posted)

@@ -41,8 +41,8 @@ class Job(_Value):
     log_directory: str
     grace_seconds: float
     """Between SIGTERM and SIGKILL when a task is cancelled."""
-    fork_server: str = ""
-    """Socket of the one that forks its tasks; "": each is started anew."""
+    fork_server: str
+    """Path of the socket of the server that forks Python components."""
 
     @property
     def job_id(self) -> str:

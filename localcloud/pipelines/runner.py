@@ -153,8 +153,7 @@ def main() -> int:
     parser.add_argument("--job", required=True, type=Path)
     job = Job.model_validate_json(parser.parse_args().job.read_text())
     directory = RunDirectory(Path(job.run_directory))
-    fork_server = Path(job.fork_server) if job.fork_server else None
-    processes = TaskProcesses(directory.processes, job.grace_seconds, fork_server)
+    processes = TaskProcesses(directory.processes, job.grace_seconds, Path(job.fork_server))
     _stop_with_daemon(processes, directory)
     _watch_cancel_file(directory.cancel, processes)
     run_job(job, Events(directory.events), processes)

@@ -18,7 +18,7 @@ from localcloud.pipelines import task_details
 from localcloud.pipelines.job import KFP_LOCATION, Event, Job, TaskEnded, parse_event
 from localcloud.pipelines.run_directory import RunDirectory
 from localcloud.pipelines.task_details import FINAL_STATES, JOB
-from localcloud.pipelines.warm import WarmPrograms
+from localcloud.pipelines.warm import ForkServers
 from localcloud.pipelines.worker import worker_environment
 from localcloud.processes import Child, end_orphans
 from localcloud.store import Kind
@@ -44,16 +44,15 @@ class PipelineRuns:
         self._lock = threading.Lock()
         self._running: dict[str, tuple[Child, threading.Thread]] = {}
         self._stopping = False
-        self._warm: WarmPrograms | None = None
-
-    def warm_up(self) -> None:
-        """Where the cloud was told to: from now on, runners and steps are forked from processes that are warm."""
-        if self._cloud.warm_modules:
-            self._warm = WarmPrograms.start(self._cloud, self._cloud.warm_modules)
+        self._fork_servers: ForkServers | None = None
 
     def start(self, message: Any, schedule_time: str = "") -> None:
-        """Starts the runner of a job that is stored already. Raises ApiError UNAVAILABLE while the daemon stops."""
-        job = _job(self._cloud, message, schedule_time, str(self._warm.steps) if self._warm else "")
+        """Starts the runner of a job that is stored already.
+
+        Raises ApiError UNAVAILABLE while the daemon stops, or when no runner can be started.
+        """
+        servers = self._warm_servers()
+        job = _job(self._cloud, message, schedule_time, str(servers.steps))
         directory = RunDirectory(Path(job.run_directory))
         directory.create()
         directory.job.write_text(job.model_dump_json())
@@ -68,15 +67,23 @@ class PipelineRuns:
         log = Path(job.log_directory).with_suffix(".log")
         with self._lock:
             try:
-                child = self._cloud.processes.spawn(
-                    argv, log=log, environment=environment, fork_server=self._warm.runners if self._warm else None
-                )
-            except RuntimeError as error:
+                child = self._cloud.processes.spawn(argv, log=log, environment=environment, fork_server=servers.runners)
+            except (RuntimeError, OSError) as error:
                 shutil.rmtree(directory.root)
                 raise ApiError("UNAVAILABLE", str(error)) from error
             thread = threading.Thread(target=self._follow, args=(job, child, log), name=job.name, daemon=True)
             self._running[job.name] = (child, thread)
             thread.start()
+
+    def _warm_servers(self) -> ForkServers:
+        """Starts the fork servers with the first job, and again when one of them has ended."""
+        with self._lock:
+            if self._fork_servers is None or not self._fork_servers.running:
+                try:
+                    self._fork_servers = ForkServers.start(self._cloud)
+                except RuntimeError as error:
+                    raise ApiError("UNAVAILABLE", str(error)) from error
+            return self._fork_servers
 
     def cancel(self, message: Any) -> None:
         """Lets the job's runner know; ends at once."""

@@ -41,7 +41,6 @@ _RUNS: WeakKeyDictionary[Cloud, PipelineRuns] = WeakKeyDictionary()
 
 def on_start(cloud: Cloud) -> None:
     _runs(cloud).abandon_interrupted()
-    _runs(cloud).warm_up()
 
 
 def on_stop(cloud: Cloud) -> None:

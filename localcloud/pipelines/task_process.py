@@ -39,8 +39,8 @@ class ProcessResult:
 class TaskProcesses:
     """Starts the processes of one run. `records` names those that run, for `processes.end_orphans`."""
 
-    def __init__(self, records: Path, grace_seconds: float, fork_server: Path | None = None) -> None:
-        """`fork_server`: the socket of one that forks Python components, rather than that each is started anew."""
+    def __init__(self, records: Path, grace_seconds: float, fork_server: Path) -> None:
+        """`fork_server`: path of the socket of the server that forks Python components without packages to install."""
         self._records = records
         self._grace_seconds = grace_seconds
         self._fork_server = fork_server
@@ -114,8 +114,8 @@ class TaskProcesses:
     def _begin(
         self, command: Sequence[str], environment: Mapping[str, str], directory: Path, output: int
     ) -> subprocess.Popen[bytes] | ForkedProcess:
-        component = component_arguments(command) if self._fork_server else None
-        if self._fork_server and component:
+        component = component_arguments(command)
+        if component is not None:
             return fork(
                 self._fork_server, MODULE, component, environment=environment, directory=directory, output=output
             )

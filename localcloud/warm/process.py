@@ -10,9 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from localcloud.warm.server import LENGTH_BYTES
+from localcloud.warm.server import LENGTH_BYTES, address
 
-_START_SECONDS = 15.0
+# Until it listens, which a busy machine delays.
+_START_SECONDS = 60.0
 _POLL_SECONDS = 0.02
 
 
@@ -91,7 +92,8 @@ def _connect(connection: socket.socket, server: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
-            connection.connect(str(server))
+            with address(server) as name:
+                connection.connect(name)
             return
         except (FileNotFoundError, ConnectionRefusedError):
             if time.monotonic() > deadline:

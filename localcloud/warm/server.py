@@ -16,8 +16,8 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ _REQUEST_SECONDS = 10.0
 # After the end of standard input: what forks end in by themselves, as they lose their parent, too.
 _LAST_SECONDS = 10.0
 _POLL_SECONDS = 0.2
+_LONGEST_PATH = 100  # bytes
 
 
 @dataclass(frozen=True)
@@ -203,6 +204,22 @@ def _say(client: socket.socket, fields: dict[str, Any]) -> None:
     client.sendall(json.dumps(fields).encode() + b"\n")
 
 
+@contextmanager
+def address(path: Path) -> Iterator[str]:
+    """A name of the socket that fits into a socket's address (unix(7): some 100 bytes), however deep its folder lies.
+
+    Raises OSError for a long path on systems without /proc.
+    """
+    if len(os.fsencode(path)) <= _LONGEST_PATH:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
 def _import(names: Sequence[str], imported: Callable[[str], object] = importlib.import_module) -> None:
     for name in names:
         imported(name)
@@ -222,7 +239,8 @@ def main() -> None:
     arguments.socket.unlink(missing_ok=True)
     # A connection of a child's may stay open elsewhere: nothing here is inherited by what children start.
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(arguments.socket))
+        with address(arguments.socket) as name:
+            listener.bind(name)
         listener.listen(64)
         _import(arguments.imports)
         program = Server(listener).serve()

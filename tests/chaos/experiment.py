@@ -8,16 +8,15 @@ from localcloud import daemon
 from tests.canary import Commands
 from tests.chaos import runs
 from tests.chaos.acts import ACTS, Processes
-from tests.chaos.cases import HELD_SECONDS, Case
+from tests.chaos.cases import Case
 from tests.chaos.outcome import Ended, Outcome
 from tests.chaos.place import REGION, Place
 from tests.chaos.runs import FREE
+from tests.waiting import wait_until
 from vertex_vllm.config import Deployment, default_bucket
 from vertex_vllm.lifecycle.sweep import sweep
 from vertex_vllm.runs.watching import ENDED, Run
 
-# Of a clean run that takes five; what a service's client waits for before it gives up is a minute.
-_PATIENCE_SECONDS = 400.0
 _LOOK_SECONDS = 0.1
 _FAULTS_SECONDS = 0.05
 HANDLER = "teardown-run"
@@ -30,8 +29,6 @@ def carry_out(case: Case, place: Place, project: str, commands: Commands) -> Out
     runs.make_project(project, place.token)
     deployment = runs.deployment(case.model, keep_endpoint=case.keeps_endpoint)
     faulted, struck, met, acted = _Faulted(case, place, project, deployment, commands).to_its_end()
-    if case.holds_a_call:  # It lands though whoever made it is gone.
-        time.sleep(HELD_SECONDS)
     promoted = _look_and_remove(project, case, faulted)
     after_handler = runs.left(project)
     # What lands after the exit handler's last look, and costs nothing, is for the sweep, too.
@@ -84,26 +81,30 @@ class _Faulted:
             place.cloud.add_fault(**fault)
         processes.find_runner()
         self._processes = processes
+        self._next_look = 0.0
         self._struck = 0
         self._met: tuple[int, ...] = ()
         self._acted = False
 
     def to_its_end(self) -> tuple[Ended, int, tuple[int, ...], bool]:
-        deadline = self._began + _PATIENCE_SECONDS
-        next_look = 0.0
-        while True:
-            if daemon.status(self._place.state_dir) is None:
-                self._crashed()
-            self._act_when_due()
-            if time.monotonic() >= next_look:
-                self._commands.look()
-                run = self._look()
-                if run is not None and (run.state in ENDED or time.monotonic() > deadline):
-                    self._count()
-                    self._place.cloud.clear_faults()
-                    return _ended(run, self._began), self._struck, self._met, self._acted
-                next_look = time.monotonic() + _LOOK_SECONDS
-            time.sleep(_FAULTS_SECONDS)
+        run = wait_until(self._ended, every_seconds=_FAULTS_SECONDS)
+        if self._case.holds_a_call:  # It lands though whoever made it is gone.
+            wait_until(lambda: not any(fault["striking"] for fault in self._place.cloud.faults()))
+        self._count()
+        self._place.cloud.clear_faults()
+        return _ended(run, self._began), self._struck, self._met, self._acted
+
+    def _ended(self) -> Run | None:
+        """The run once it has ended; until then, acts where it is time to."""
+        if daemon.status(self._place.state_dir) is None:
+            self._crashed()
+        self._act_when_due()
+        if time.monotonic() < self._next_look:
+            return None
+        self._next_look = time.monotonic() + _LOOK_SECONDS
+        self._commands.look()
+        run = self._look()
+        return run if run is not None and run.state in ENDED else None
 
     def _crashed(self) -> None:
         assert not self._case.keeps_server, "the local cloud is gone, and nobody had asked for that"
@@ -139,11 +140,12 @@ class _Faulted:
 
 
 def _to_its_end(name: str, commands: Commands) -> Run:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while (run := runs.look(name)).state not in ENDED and time.monotonic() < deadline:
+    def ended() -> Run | None:
         commands.look()
-        time.sleep(_LOOK_SECONDS)
-    return run
+        run = runs.look(name)
+        return run if run.state in ENDED else None
+
+    return wait_until(ended, every_seconds=_LOOK_SECONDS)
 
 
 def _ended(run: Run, began: float) -> Ended:

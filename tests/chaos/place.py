@@ -11,13 +11,13 @@ from localcloud import daemon
 from localcloud.daemon import Connection
 from tests.canary import new_canary
 from tests.chaos.repository import write_repository
+from tests.vertex_vllm.model_server import PROGRAM
+from vertex_vllm.cli.local_state import WARM_MODULES
 
 REGION = "us-central1"
 SMALL_MODEL, LARGE_MODEL = "chaos/small", "chaos/large"
-_MODEL_SERVER = Path(__file__).resolve().parents[1] / "vertex_vllm" / "model_server.py"
-WARM = ("tests.warm_steps",)
 # Everything that stands for an image of vLLM's. -S: it needs nothing that is installed, and starts sooner.
-_IMAGES = {"images": [{"image": "*vllm*", "command": ["{python}", "-S", str(_MODEL_SERVER)]}]}
+_IMAGES = {"images": [{"image": "*vllm*", "command": ["{python}", "-S", PROGRAM]}]}
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Place:
 
 def _up(state_dir: Path) -> Connection:
     """Its clients trust its own authority alone: a run would read the public ones thirty times, 40 ms each."""
-    cloud = daemon.up(state_dir, lifeline=True, warm_modules=WARM)
+    cloud = daemon.up(state_dir, lifeline=True, warm_modules=WARM_MODULES)
     bundle = Path(cloud.environment["SSL_CERT_FILE"])
     bundle.write_bytes(bundle.with_name("certificate.pem").read_bytes())
     return cloud

@@ -1,4 +1,4 @@
-"""A few chaos cases, one of each family; `make chaos` runs hundreds (docs/chaos.md)."""
+"""A few chaos cases, and in `make test-all` one of each family; `make chaos` runs hundreds (docs/chaos.md)."""
 
 from dataclasses import replace
 
@@ -11,25 +11,38 @@ from tests.chaos.suite import Order, Result, Told, run_all
 LANES = 2
 # Seeds of cases that struck when they were chosen.
 OTHERS = {"local cloud crashes": 2}
-CHOSEN = [Order(OTHERS.get(family, 1), family) for family in families()]
+ONE_OF_EACH = {family: Order(OTHERS.get(family, 1), family) for family in families()}
+OFTEN = ("connection broken", "operation fails", "runner killed", "run cancelled", "local cloud crashes")
 # A run that keeps its endpoint and one that does not call different things.
-COUNTED = [Order(1, NOTHING), Order(2, NOTHING)]
-ALL_FAULTS = Order(1, EVERYTHING)
-CHOSEN += [*COUNTED, ALL_FAULTS]
+COUNTED = (Order(1, NOTHING), Order(2, NOTHING))
+FEW = (*(ONE_OF_EACH[family] for family in OFTEN), *COUNTED, Order(1, EVERYTHING))
+REST = tuple(order for family, order in ONE_OF_EACH.items() if family not in OFTEN)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(FEW, id="few"), pytest.param(REST, id="rest", marks=pytest.mark.slow)],
+)
+def chosen(request: pytest.FixtureRequest) -> tuple[Order, ...]:
+    orders: tuple[Order, ...] = request.param
+    return orders
 
 
 @pytest.fixture(scope="module")
-def result() -> Result:
-    return run_all(CHOSEN, LANES)
+def result(chosen: tuple[Order, ...]) -> Result:
+    return run_all(chosen, LANES)
+
+
+with_the_few = pytest.mark.parametrize("chosen", [pytest.param(FEW, id="few")], indirect=True, scope="module")
 
 
 def told(result: Result, family: str) -> Told:
     return next(each for each in result.told if each.case.family == family)
 
 
-def test_every_case_ends_as_it_should(result: Result) -> None:
+def test_every_case_ends_as_it_should(result: Result, chosen: tuple[Order, ...]) -> None:
     assert [(str(each.case), each.problems) for each in result.failed] == []
-    assert len(result.told) == len(CHOSEN)
+    assert len(result.told) == len(chosen)
 
 
 def test_the_token_is_nowhere_and_nothing_is_left_anywhere(result: Result) -> None:
@@ -41,6 +54,7 @@ def test_faults_and_acts_strike(result: Result) -> None:
     assert missed == []
 
 
+@with_the_few
 def test_what_cases_strike_is_what_a_clean_run_calls(result: Result) -> None:
     counted = [each for each in result.told if each.case.family == NOTHING]
     assert {each.case.keeps_endpoint for each in counted} == {True, False}
@@ -53,6 +67,7 @@ def test_what_cases_strike_is_what_a_clean_run_calls(result: Result) -> None:
     assert too_few == []
 
 
+@with_the_few
 def test_a_run_passes_though_a_fifth_of_all_calls_fails(result: Result) -> None:
     outcome = told(result, EVERYTHING).outcome
     assert outcome.faulted.state == "SUCCEEDED", outcome.faulted.errors

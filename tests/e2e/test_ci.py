@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from localcloud.daemon import Connection
-from tests.vertex_vllm.cli.documented_commands import commands_in, vertex_vllm
+from tests.vertex_vllm.cli.documented_commands import Answer, commands_in, vertex_vllm
 from vertex_vllm.config import load_deployment
 from vertex_vllm.runs.listing import list_runs
 
@@ -52,7 +52,7 @@ class Clone:
         self.git("commit", "--quiet", "--message", "a change")
         return self.git("rev-parse", "HEAD")
 
-    def ci(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def ci(self, *arguments: str) -> Answer:
         return vertex_vllm("ci", *arguments, cwd=self.root)
 
 
@@ -122,7 +122,7 @@ def test_an_invalid_config_is_told_in_the_log_and_in_the_comment_and_nothing_sta
     assert list_runs(project, REGION) == ()
 
 
-def told(answer: subprocess.CompletedProcess[str]) -> list[Any]:
+def told(answer: Answer) -> list[Any]:
     assert answer.returncode == 0, answer.stderr
     return [(each["deployment"], each["why"]) for each in json.loads(answer.stdout)]
 

@@ -1,49 +1,56 @@
-"""`vertex-vllm demo`, as `make demo` runs it: to its end, and broken off half way."""
+"""`vertex-vllm demo`, as `make demo` runs it: to its end, and broken off half way.
+
+The small model server stands for vLLM; `make test-all` runs the same tests with real vLLM.
+"""
 
 import os
 import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from localcloud.process_table import started_with
 from tests.canary import files_holding, watched_processes
+from tests.demo_project import IMAGE_CONFIG, TEXT_CONFIG
+from tests.vertex_vllm.model_server import PROGRAM
+from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.vllm, pytest.mark.parity("local cloud only")]
+pytestmark = pytest.mark.parity("local cloud only")
 
 ROOT = Path(__file__).resolve().parents[2]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
 
 
-def wait_for_vllm(mark: str) -> None:
-    """Until the container has started vLLM itself, so that there is something to leave behind."""
-    deadline = time.monotonic() + 60
-    while not any("vllm_launcher" in process for process in started_with(mark)):
-        assert time.monotonic() < deadline, started_with(mark)
-        time.sleep(0.2)
-
-
-def wait_until_none(mark: str) -> list[str]:
-    """What still runs after the grace that a killed demo's orphans take to notice."""
-    deadline = time.monotonic() + 60
-    while (left := started_with(mark)) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return left
+@pytest.fixture(
+    params=["model_server.py", pytest.param("vllm_launcher", marks=[pytest.mark.vllm, pytest.mark.slow])],
+    ids=["model server", "vLLM"],
+)
+def server(request: pytest.FixtureRequest) -> str:
+    """A word in the command line of the process that serves."""
+    return str(request.param)
 
 
 def heed_sigint() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def start_demo(folder: Path, config: str) -> "subprocess.Popen[str]":
-    """The temporary folder below `folder` marks every process and file of this demo."""
+def start_demo(folder: Path, config: str, server: str, *flags: str) -> "subprocess.Popen[str]":
+    """Starts a demo of one config. The temporary folder below `folder` marks every process and file of this demo.
+
+    `flags`: of the model server.
+    """
     (folder / "tmp").mkdir()
-    command = [sys.executable, "-m", "vertex_vllm", "demo", "--reports", str(folder / "reports"), f"configs/{config}"]
+    command = [sys.executable, "-m", "vertex_vllm", "demo", "--reports", str(folder / "reports")]
+    if server == "model_server.py":
+        row = {"image": "*vllm*", "command": ["{python}", PROGRAM, *flags]}
+        (folder / "images.yaml").write_text(yaml.safe_dump({"images": [row]}))
+        command += ["--images", str(folder / "images.yaml")]
     return subprocess.Popen(
-        command,
+        [*command, f"configs/{config}.yaml"],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(folder / "tmp"), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
@@ -55,33 +62,37 @@ def start_demo(folder: Path, config: str) -> "subprocess.Popen[str]":
     )
 
 
-@pytest.mark.parametrize("breaking", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
-def test_a_demo_broken_off_while_it_deploys_leaves_nothing(tmp_path: Path, breaking: signal.Signals) -> None:
+@pytest.mark.parametrize("breaking", SIGNALS, ids=lambda number: number.name)
+def test_a_demo_broken_off_while_it_deploys_leaves_nothing(
+    tmp_path: Path, server: str, breaking: signal.Signals
+) -> None:
     """A shell's Ctrl-C is SIGINT."""
-    demo, temporary = start_demo(tmp_path, "smollm2-135m-instruct.yaml"), tmp_path / "tmp"
+    # Never healthy, so that the demo is still deploying when it is broken off.
+    demo, temporary = start_demo(tmp_path, TEXT_CONFIG, server, "--healthy-when=/nowhere/at/all"), tmp_path / "tmp"
     assert demo.stdout is not None
     said = []
     for line in demo.stdout:
         said.append(line)
         if "deploy-model" in line and "RUNNING" in line:
-            wait_for_vllm(str(temporary))
+            # The container has started its server, so that there is something to leave behind.
+            wait_until(lambda: any(server in process for process in started_with(str(temporary))))
             demo.send_signal(breaking)
             break
     said += demo.stdout.readlines()
     assert demo.wait() != 0, "".join(said)
-    assert wait_until_none(str(temporary)) == []
+    wait_until(lambda: not started_with(str(temporary)))  # A killed demo's orphans notice it in their own time.
     if breaking is not signal.SIGKILL:
         assert "teardown-run         SUCCEEDED" in "".join(said), "".join(said)
         assert list(temporary.iterdir()) == []
 
 
-def test_a_demo_of_a_gated_model_ends_well_and_has_shown_its_token_nowhere(tmp_path: Path) -> None:
+def test_a_demo_of_a_gated_model_ends_well_and_has_shown_its_token_nowhere(tmp_path: Path, server: str) -> None:
     """Its folder is looked through when its run is over, before the demo takes it away."""
     found: list[str] = []
     tokens: set[bytes] = set()
     said = []
     with watched_processes() as commands:
-        demo, temporary = start_demo(tmp_path, "smollm2-135m-idefics3.yaml"), tmp_path / "tmp"
+        demo, temporary = start_demo(tmp_path, IMAGE_CONFIG, server), tmp_path / "tmp"
         assert demo.stdout is not None
         for line in demo.stdout:
             said.append(line)
@@ -97,6 +108,7 @@ def test_a_demo_of_a_gated_model_ends_well_and_has_shown_its_token_nowhere(tmp_p
     assert files_holding(token, tmp_path) == []
     assert token not in "".join(said)
     assert commands.holding(token) == []
-    for program in ("validate_hf_token", "mirror_weights", "localcloud.pipelines.runner", "localcloud.container"):
+    # Steps and their runner are forks, whose command line is the fork server's.
+    for program in ("localcloud.warm.server", "localcloud.daemon", server):
         assert commands.holding(program), program
     assert list(temporary.iterdir()) == []

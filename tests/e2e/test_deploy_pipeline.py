@@ -1,4 +1,4 @@
-"""compiled/deploy.yaml, submitted as anyone would, with real vLLM behind the endpoint."""
+"""compiled/deploy.yaml, submitted as anyone would: with real vLLM where its answers matter."""
 
 import json
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from google.cloud import storage
 
-from tests.e2e.conftest import REGION, DemoProject, Served
+from tests.demo_project import REGION, DemoProject, Served
 from vertex_vllm.runs.watching import Run
 from vertex_vllm.serving.clients import endpoint_client, model_client
 
-pytestmark = [pytest.mark.vllm, pytest.mark.parity("not yet")]
+pytestmark = pytest.mark.parity("not yet")
 
 STEPS = [
     "validate-hf-token",
@@ -37,17 +37,20 @@ def content(run: Run, step: str, artifact: str) -> bytes:
     return storage.Blob.from_uri(found.uri, client=storage.Client()).download_as_bytes()
 
 
+@pytest.mark.vllm
 def test_every_step_succeeds(served_text: Served) -> None:
     run = states(served_text.run)
     assert {name: run.get(name) for name in STEPS} == dict.fromkeys(STEPS, "SUCCEEDED")
 
 
+@pytest.mark.vllm
 @pytest.mark.parity("local cloud only")  # the image model is the demo's own
 def test_a_text_model_gets_no_image_test_and_an_image_model_does(served_text: Served, served_image: Served) -> None:
     assert states(served_text.run).get("smoke-test-image") in (None, "SKIPPED", "NOT_TRIGGERED")
     assert states(served_image.run)["smoke-test-image"] == "SUCCEEDED"
 
 
+@pytest.mark.vllm
 @pytest.mark.parity("local cloud only")  # the image model is the demo's own
 def test_the_answers_are_recorded(served_text: Served, served_image: Served) -> None:
     text: list[dict[str, Any]] = json.loads(content(served_text.run, "smoke-test-text", "answers"))
@@ -58,6 +61,7 @@ def test_the_answers_are_recorded(served_text: Served, served_image: Served) -> 
     assert "car" in " ".join(answer["text"].lower() for answer in text)
 
 
+@pytest.mark.vllm
 def test_the_evaluation_leaves_figures_and_a_report(served_text: Served) -> None:
     evaluation = json.loads(content(served_text.run, "evaluate-endpoint", "evaluation"))
     report = content(served_text.run, "evaluate-endpoint", "report").decode()
@@ -71,6 +75,7 @@ def test_the_evaluation_leaves_figures_and_a_report(served_text: Served) -> None
     assert served_text.deployment.name in report
 
 
+@pytest.mark.vllm
 @pytest.mark.parity("local cloud only")  # the image model is the demo's own
 def test_what_is_made_carries_labels_and_no_token(served_image: Served, demo_project: DemoProject) -> None:
     endpoint = endpoint_client(REGION).get_endpoint(name=served_image.endpoint)
@@ -86,6 +91,7 @@ def test_what_is_made_carries_labels_and_no_token(served_image: Served, demo_pro
     assert demo_project.token not in str(model)
 
 
+@pytest.mark.vllm
 def test_a_second_run_finds_what_is_there(served_text: Served, demo_project: DemoProject) -> None:
     bucket = storage.Client().bucket(demo_project.submission("deploy", served_text.deployment).parameters["bucket"])
     before = {blob.name: blob.generation for blob in bucket.list_blobs(prefix="models/")}
@@ -101,36 +107,39 @@ def test_a_second_run_finds_what_is_there(served_text: Served, demo_project: Dem
     assert len(deployed) == 1
 
 
-@pytest.mark.parity("not yet", machine_hours=1.0)
-def test_a_run_that_keeps_nothing_leaves_the_live_endpoint_as_it_is(
-    served_text: Served, demo_project: DemoProject
-) -> None:
-    live = endpoint_client(REGION).get_endpoint(name=served_text.endpoint)
+@pytest.mark.parity("not yet", machine_hours=2.0)
+def test_a_run_that_keeps_nothing_leaves_the_live_endpoint_as_it_is(served_small: Served) -> None:
+    live = endpoint_client(REGION).get_endpoint(name=served_small.endpoint)
     before = [deployed.id for deployed in live.deployed_models]
     # Of another config: it deploys an endpoint of its own.
-    run = demo_project.run("deploy", served_text.deployment, keep_endpoint=False, max_num_seqs=4)
+    run = served_small.project.run(
+        "deploy", served_small.deployment, keep_endpoint=False, max_num_seqs=4, min_exact_match=0.0
+    )
     assert run.state == "SUCCEEDED"
     assert states(run).get("promote-endpoint") in (None, "NOT_TRIGGERED")
     own = run.output("deploy-model", "endpoint")
     assert own is not None
-    assert own.metadata["resourceName"] != served_text.endpoint
-    parent = served_text.endpoint.rpartition("/endpoints/")[0]
+    assert own.metadata["resourceName"] != served_small.endpoint
+    parent = served_small.endpoint.rpartition("/endpoints/")[0]
     (left,) = [
         endpoint
         for endpoint in endpoint_client(REGION).list_endpoints(parent=parent)
-        if endpoint.labels.get("vertex-vllm-deployment") == served_text.deployment.name
+        if endpoint.labels.get("vertex-vllm-deployment") == served_small.deployment.name
     ]
-    assert (left.name, left.labels["vertex-vllm-stage"]) == (served_text.endpoint, "live")
+    assert (left.name, left.labels["vertex-vllm-stage"]) == (served_small.endpoint, "live")
     assert [deployed.id for deployed in left.deployed_models] == before
 
 
+@pytest.mark.vllm
 def test_an_endpoint_that_exists_can_be_evaluated(served_text: Served, demo_project: DemoProject) -> None:
     run = demo_project.run("evaluate", served_text.deployment, endpoint=served_text.endpoint)
     assert run.state == "SUCCEEDED"
     assert run.output("evaluate-endpoint", "report") is not None
 
 
-def test_a_missed_threshold_fails_the_run_and_leaves_the_report(served_text: Served, demo_project: DemoProject) -> None:
-    run = demo_project.run("evaluate", served_text.deployment, endpoint=served_text.endpoint, min_exact_match=1.0)
+def test_a_missed_threshold_fails_the_run_and_leaves_the_report(served_small: Served) -> None:
+    run = served_small.project.run(
+        "evaluate", served_small.deployment, endpoint=served_small.endpoint, min_exact_match=1.0
+    )
     assert run.state == "FAILED"
     assert "exact" in next(step.error for step in run.steps if step.name == "evaluate-endpoint")

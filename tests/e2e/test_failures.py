@@ -7,13 +7,15 @@ import pytest
 from google.cloud import storage
 
 from localcloud.daemon import Connection
-from tests.e2e.conftest import REGION, DemoProject
+from tests.canary import files_holding
+from tests.demo_project import REGION, DemoProject
+from tests.vertex_vllm.served_models import NEVER_READY
 from vertex_vllm.config import Deployment
 from vertex_vllm.runs.submission import submit
 from vertex_vllm.runs.watching import Run, cancel, watch
 from vertex_vllm.serving.clients import endpoint_client, model_client
 
-pytestmark = [pytest.mark.vllm, pytest.mark.parity("not yet")]
+pytestmark = pytest.mark.parity("not yet")
 
 
 def failed_step(run: Run) -> tuple[str, str]:
@@ -35,10 +37,8 @@ def made(project: str, deployment: str) -> list[str]:
 
 
 @pytest.fixture
-def deployment(demo_project: DemoProject) -> Deployment:
-    """The text model under a name of its own."""
-    configured = demo_project.deployment("smollm2-135m-instruct")
-    return configured.model_copy(update={"name": f"fails-{uuid.uuid4().hex[:6]}"})
+def deployment(small_project: DemoProject) -> Deployment:
+    return small_project.own_deployment("fails")
 
 
 @pytest.mark.parametrize(
@@ -54,61 +54,82 @@ def deployment(demo_project: DemoProject) -> Deployment:
             marks=pytest.mark.parity("local cloud only"),  # the gated model is the demo's own
         ),
         ({"machine_type": "g2-standard-9"}, "plan-serving", "g2-standard-9"),
-        ({"extra_args": ["--no-such-flag"]}, "plan-serving", "--no-such-flag"),
+        ({"image": "", "extra_args": ["--no-such-flag"]}, "plan-serving", "--no-such-flag"),
     ],
     ids=["revision", "model", "secret", "gated", "machine", "flag"],
 )
 def test_bad_input_is_named_before_anything_is_made(
-    demo_project: DemoProject, deployment: Deployment, parameters: dict[str, Any], step: str, words: str
+    small_project: DemoProject, deployment: Deployment, parameters: dict[str, Any], step: str, words: str
 ) -> None:
     bucket = f"never-made-{uuid.uuid4().hex[:8]}"
     given = {
-        key: value.format(project=demo_project.id, gated=demo_project.gated) if isinstance(value, str) else value
+        key: value.format(project=small_project.id, gated=small_project.gated) if isinstance(value, str) else value
         for key, value in parameters.items()
     }
-    run = demo_project.run("deploy", deployment, bucket=bucket, **given)
+    run = small_project.run("deploy", deployment, bucket=bucket, **given)
     name, error = failed_step(run)
     assert name == step
     assert words in error
     assert "Traceback" not in error
-    assert made(demo_project.id, deployment.name) == []
-    assert storage.Client(project=demo_project.id).lookup_bucket(bucket) is None
+    assert made(small_project.id, deployment.name) == []
+    assert storage.Client(project=small_project.id).lookup_bucket(bucket) is None
 
 
 @pytest.mark.parity("local cloud only")
 def test_a_quota_that_is_too_small_is_named_with_what_is_needed(
-    cloud: Connection, demo_project: DemoProject, deployment: Deployment
+    cloud: Connection, small_project: DemoProject, deployment: Deployment
 ) -> None:
     quota = "CustomModelServingL4GPUsPerProjectPerRegion"
-    row = {"project": demo_project.id, "quota_id": quota, "region": REGION}
+    row = {"project": small_project.id, "quota_id": quota, "region": REGION}
     cloud.admin("PUT", "/_local/quotas", {**row, "limit": 0})
     try:
-        name, error = failed_step(demo_project.run("deploy", deployment, machine_type="g2-standard-8"))
+        name, error = failed_step(small_project.run("deploy", deployment, machine_type="g2-standard-8"))
     finally:
         cloud.admin("PUT", "/_local/quotas", {**row, "limit": 8})
     assert name == "check-quota"
     assert quota in error
     assert REGION in error
-    assert made(demo_project.id, deployment.name) == []
+    assert made(small_project.id, deployment.name) == []
 
 
+@pytest.mark.slow
+@pytest.mark.vllm
 @pytest.mark.parity("not yet", machine_hours=1.0)
-def test_a_container_that_vllm_refuses_to_start_is_torn_down(demo_project: DemoProject, deployment: Deployment) -> None:
+def test_a_container_that_vllm_refuses_to_start_is_torn_down(demo_project: DemoProject) -> None:
     # Known to every vLLM and to the catalogue; refused when it starts, since there is no such directory.
-    run = demo_project.run("deploy", deployment, keep_endpoint=True, extra_args=["--tokenizer=/no/such/folder"])
+    refused = ["--tokenizer=/no/such/folder"]
+    assert_a_failed_start_is_torn_down(demo_project, demo_project.own_deployment("refused"), refused)
+
+
+@pytest.mark.parity("local cloud only")
+def test_a_container_that_does_not_start_is_torn_down(small_project: DemoProject, deployment: Deployment) -> None:
+    assert_a_failed_start_is_torn_down(small_project, deployment, ["--exit=3"])
+
+
+def assert_a_failed_start_is_torn_down(project: DemoProject, deployment: Deployment, extra_args: list[str]) -> None:
+    run = project.run("deploy", deployment, keep_endpoint=True, extra_args=extra_args)
     name, error = failed_step(run)
     assert name == "deploy-model"
     assert "log" in error
     assert {step.name: step.state for step in run.steps}["teardown-run"] == "SUCCEEDED"
-    assert made(demo_project.id, deployment.name) == []
+    assert made(project.id, deployment.name) == []
 
 
+@pytest.mark.parametrize(
+    "served_by",
+    ["small_project", pytest.param("demo_project", marks=[pytest.mark.vllm, pytest.mark.slow])],
+    ids=["model server", "vLLM"],
+)
 @pytest.mark.parity("not yet", machine_hours=1.0)
 def test_a_run_cancelled_while_it_deploys_leaves_nothing_deployed(
-    demo_project: DemoProject, deployment: Deployment
+    served_by: str, request: pytest.FixtureRequest
 ) -> None:
-    demo_project.deployments.add(deployment.name)
-    name = submit(demo_project.submission("deploy", deployment, keep_endpoint=True))
+    project: DemoProject = request.getfixturevalue(served_by)
+    deployment = project.own_deployment("cancelled")
+    project.deployments.add(deployment.name)
+    # Of a server that is never healthy, so that the run is still deploying when it is cancelled.
+    never_healthy = {"extra_args": [NEVER_READY]} if project.small_model else {}
+    name = submit(project.submission("deploy", deployment, keep_endpoint=True, **never_healthy))
     cancelled = False
 
     def cancel_in_deploy(run: Run) -> None:
@@ -122,4 +143,16 @@ def test_a_run_cancelled_while_it_deploys_leaves_nothing_deployed(
     assert cancelled
     assert run.state == "CANCELLED"
     assert {step.name: step.state for step in run.steps}["teardown-run"] == "SUCCEEDED"
-    assert made(demo_project.id, deployment.name) == []
+    assert made(project.id, deployment.name) == []
+
+
+@pytest.mark.parity("local cloud only")
+def test_the_token_of_failed_runs_is_nowhere_but_in_the_secret_store(
+    cloud: Connection, small_project: DemoProject, deployment: Deployment
+) -> None:
+    gated = {"model_id": small_project.gated, "hf_token_secret": f"projects/{small_project.id}/secrets/hf-token"}
+    name, _ = failed_step(small_project.run("deploy", deployment, **gated, extra_args=["--exit=3"]))
+    assert name == "deploy-model"
+    holding = set(files_holding(small_project.token, cloud.state_dir))
+    assert holding
+    assert {file for file in holding if not file.startswith("secrets.db")} == set()

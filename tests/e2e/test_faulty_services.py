@@ -4,18 +4,17 @@ import pytest
 
 from localcloud.daemon import Connection
 from tests.chaos.cases import EVERYTHING, case_of
-from tests.e2e.conftest import REGION, DemoProject
+from tests.demo_project import REGION, DemoProject
 from tests.e2e.test_failures import made
 from vertex_vllm.config import default_bucket
 from vertex_vllm.runs.submission import submit
 from vertex_vllm.runs.watching import watch
 
-pytestmark = [pytest.mark.vllm, pytest.mark.parity("local cloud only")]
+pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.parity("local cloud only")]
 
 
 def test_the_demo_s_pipeline_passes(faulty: Connection, demo_project: DemoProject) -> None:
-    configured = demo_project.deployment("smollm2-135m-instruct")
-    deployment = configured.model_copy(update={"name": "faulty-services"})
+    deployment = demo_project.own_deployment("faulty-services")
     bucket = default_bucket(demo_project.id, REGION)
     name = submit(demo_project.submission("deploy", deployment))
     for fault in case_of(EVERYTHING, 1).faults_at(bucket):

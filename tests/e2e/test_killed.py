@@ -1,9 +1,7 @@
-"""Killed with SIGKILL while it deploys, a run leaves no vLLM: after its exit handler, or else after one sweep."""
+"""Killed with SIGKILL while it deploys, a run leaves no server: after its exit handler, or else after one sweep."""
 
 import os
 import signal
-import time
-import uuid
 from contextlib import suppress
 
 import pytest
@@ -11,49 +9,46 @@ import pytest
 from localcloud.daemon import Connection
 from localcloud.process_table import started_with
 from tests.children import children, steps
-from tests.e2e.conftest import REGION, DemoProject
+from tests.demo_project import REGION, DemoProject
 from tests.e2e.test_failures import made
-from vertex_vllm.config import Deployment
+from tests.vertex_vllm.served_models import NEVER_READY
+from tests.waiting import wait_until
 from vertex_vllm.lifecycle.sweep import sweep
 from vertex_vllm.runs.submission import submit
 from vertex_vllm.runs.watching import Run, watch
 
-pytestmark = [pytest.mark.vllm, pytest.mark.parity("local cloud only")]
-
-PATIENCE_SECONDS = 60
+pytestmark = pytest.mark.parity("local cloud only")
 
 
-@pytest.fixture
-def deployment(demo_project: DemoProject) -> Deployment:
-    configured = demo_project.deployment("smollm2-135m-instruct")
-    return configured.model_copy(update={"name": f"killed-{uuid.uuid4().hex[:6]}"})
+@pytest.fixture(
+    params=["small_project", pytest.param("demo_project", marks=[pytest.mark.vllm, pytest.mark.slow])],
+    ids=["model server", "vLLM"],
+)
+def served_by(request: pytest.FixtureRequest) -> DemoProject:
+    project: DemoProject = request.getfixturevalue(request.param)
+    return project
 
 
-def vllm_processes(cloud: Connection) -> set[str]:
-    """Containers and what runs in them; a step's own command names vertex_vllm, and is none."""
-    marks = ("localcloud.container ", "vllm_launcher", "VLLM::")
+def servers(cloud: Connection) -> set[str]:
+    """Containers and the processes in them; a step's own command names vertex_vllm, and is none."""
+    marks = ("localcloud.container ", "vllm_launcher", "VLLM::", "model_server.py")
     return {process for process in started_with(str(cloud.state_dir)) if any(mark in process for mark in marks)}
 
 
 @pytest.mark.parametrize("handler_runs", [True, False], ids=["step", "whole run"])
-def test_nothing_of_vllm_is_left(
-    cloud: Connection,
-    demo_project: DemoProject,
-    deployment: Deployment,
-    handler_runs: bool,
-) -> None:
-    before, others = vllm_processes(cloud), children(cloud.state_dir)
-    name = submit(demo_project.submission("deploy", deployment, keep_endpoint=True))
+def test_no_server_is_left(cloud: Connection, served_by: DemoProject, handler_runs: bool) -> None:
+    deployment = served_by.own_deployment("killed")
+    # A server that never becomes healthy, so that the step is still deploying when it is struck.
+    extra_args = {"extra_args": [NEVER_READY]} if served_by.small_model else {}
+    serves = "model_server.py" if served_by.small_model else "vllm_launcher"
+    before, others = servers(cloud), children(cloud.state_dir)
+    name = submit(served_by.submission("deploy", deployment, keep_endpoint=True, **extra_args))
     (runner,) = children(cloud.state_dir) - others
     struck: list[int] = []
 
     def strike_in_deploy(run: Run) -> None:
         step = next(step for step in run.steps if step.name == "deploy-model")
-        if (
-            step.state == "RUNNING"
-            and not struck
-            and any("vllm_launcher" in each for each in vllm_processes(cloud) - before)
-        ):
+        if step.state == "RUNNING" and not struck and any(serves in each for each in servers(cloud) - before):
             # The runner first, so that no exit handler begins.
             struck.extend([] if handler_runs else [runner])
             struck.extend(steps(cloud.state_dir))
@@ -66,11 +61,8 @@ def test_nothing_of_vllm_is_left(
     assert run.state == "FAILED"
     assert ({step.name: step.state for step in run.steps}.get("teardown-run") == "SUCCEEDED") is handler_runs
     if not handler_runs:
-        assert made(demo_project.id, deployment.name) != []
-        report = sweep(demo_project.id, [REGION], dry_run=False)
+        assert made(served_by.id, deployment.name) != []
+        report = sweep(served_by.id, [REGION], dry_run=False)
         assert report.left == ()
-    assert made(demo_project.id, deployment.name) == []
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while vllm_processes(cloud) - before and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert vllm_processes(cloud) - before == set()
+    assert made(served_by.id, deployment.name) == []
+    wait_until(lambda: not servers(cloud) - before)

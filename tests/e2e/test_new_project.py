@@ -1,7 +1,5 @@
 """An empty project, made ready by one command, lists the pipelines and runs them."""
 
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 
@@ -12,32 +10,30 @@ from kfp.registry import RegistryClient
 from localcloud.daemon import Connection
 from pipelines.compile import PIPELINES
 from tests.e2e.test_scheduled_runs import put_model
-from tests.vertex_vllm.cli.documented_commands import commands_in
+from tests.vertex_vllm.cli.documented_commands import ROOT, Answer, commands_in, vertex_vllm
 from vertex_vllm.config import default_bucket, runs_bucket
 from vertex_vllm.runs.watching import watch
 
 pytestmark = pytest.mark.parity("local cloud only")
 
-ROOT = Path(__file__).resolve().parents[2]
 REGION = "us-central1"
 
 
-def vertex_vllm(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "vertex_vllm", *arguments]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, input=stdin, cwd=ROOT)
+def succeed(*arguments: str, stdin: str = "") -> Answer:
+    answer = vertex_vllm(*arguments, stdin=stdin)
     assert answer.returncode == 0, answer.stderr
     return answer
 
 
 def test_after_bootstrap_the_console_lists_the_templates_and_they_run(cloud: Connection, project: str) -> None:
     place = ("--project", project, "--region", REGION)
-    first = vertex_vllm("bootstrap", *place, stdin="hf_some_token")
+    first = succeed("bootstrap", *place, stdin="hf_some_token")
     assert [line for line in first.stdout.splitlines() if "template" in line.split()] == [
         f"made  template {pipeline}" for pipeline in PIPELINES
     ]
-    second = vertex_vllm("bootstrap", *place)
+    second = succeed("bootstrap", *place)
     assert (second.stdout, second.stderr.splitlines()[0]) == ("", "no change")
-    assert vertex_vllm("bootstrap", *place, "--check").stdout == ""
+    assert succeed("bootstrap", *place, "--check").stdout == ""
 
     host = f"https://{REGION}-kfp.pkg.dev/{project}/vertex-vllm-templates"
     registry = RegistryClient(host=host)
@@ -55,13 +51,13 @@ def test_after_bootstrap_the_console_lists_the_templates_and_they_run(cloud: Con
     job.submit(service_account=f"vertex-vllm-pipeline@{project}.iam.gserviceaccount.com")
     assert watch(job.resource_name, lambda run: None).state == "SUCCEEDED"
 
-    left = vertex_vllm("bootstrap", *place, "--remove", "--yes").stdout.splitlines()
+    left = succeed("bootstrap", *place, "--remove", "--yes").stdout.splitlines()
     assert {line.partition("  ")[2] for line in left if "holds data" in line} == {
         f"bucket gs://{runs_bucket(project, REGION)}",
         f"repository {REGION}/vertex-vllm",
         f"repository {REGION}/vertex-vllm-templates",
     }
-    removed = vertex_vllm("bootstrap", *place, "--remove", "--yes", "--delete-data").stdout.splitlines()
+    removed = succeed("bootstrap", *place, "--remove", "--yes", "--delete-data").stdout.splitlines()
     assert [line for line in removed if not line.startswith("left: others may need it")] == [
         f"removed  repository {REGION}/vertex-vllm-templates",
         f"removed  repository {REGION}/vertex-vllm",
@@ -70,11 +66,11 @@ def test_after_bootstrap_the_console_lists_the_templates_and_they_run(cloud: Con
 
 
 def test_after_bootstrap_a_config_is_submitted_and_waited_for(cloud: Connection, project: str, tmp_path: Path) -> None:
-    vertex_vllm("bootstrap", "--project", project, "--region", REGION, "--no-hf-token", "--no-image")
+    succeed("bootstrap", "--project", project, "--region", REGION, "--no-hf-token", "--no-image")
     put_model(cloud, tmp_path / "model", f"{project}/model")
     config = tmp_path / "small.yaml"
     config.write_text(f"name: small\nmodel:\n  id: {project}/model\n")
-    answer = vertex_vllm("submit", str(config), "--pipeline", "mirror", "--project", project, "--wait")
+    answer = succeed("submit", str(config), "--pipeline", "mirror", "--project", project, "--wait")
     assert answer.stdout.startswith(f"projects/{cloud_number(project)}/locations/{REGION}/pipelineJobs/mirror-small-")
     names = {
         blob.name.rpartition("/")[2]
@@ -89,7 +85,7 @@ def test_the_page_s_teardowns_work(cloud: Connection, project: str) -> None:
     commands = commands_in("google-cloud.md", **values)
     assert [words[words.index("--pipeline") + 1] for words in commands] == ["teardown", "teardown"]
     for words in commands:
-        vertex_vllm(*words[1:])
+        succeed(*words[1:])
 
 
 def cloud_number(project: str) -> str:

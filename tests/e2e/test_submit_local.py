@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from localcloud import daemon
 from tests.e2e.test_scheduled_runs import put_model
-from tests.vertex_vllm.cli.documented_commands import vertex_vllm
+from tests.vertex_vllm.model_server import PROGRAM
 
 pytestmark = pytest.mark.parity("local cloud only")
 
 ROOT = Path(__file__).resolve().parents[2]
+QUESTIONS = ROOT / "vertex_vllm" / "evaluation" / "data" / "questions.jsonl"
 
 
 @pytest.fixture
@@ -47,7 +49,6 @@ def test_the_cloud_is_started_then_used_and_a_model_that_is_not_there_is_named(f
     assert "SUCCEEDED" in shown.stdout, shown.stderr
 
 
-@pytest.mark.vllm
 def test_a_gated_model_of_the_demo_s_is_put_on_the_hub_with_a_token_that_opens_it(folder: Path) -> None:
     submit = ("submit", "configs/smollm2-135m-idefics3.yaml", "--pipeline", "mirror", "--local", "--wait")
     for _ in range(2):
@@ -55,14 +56,25 @@ def test_a_gated_model_of_the_demo_s_is_put_on_the_hub_with_a_token_that_opens_i
         assert answer.returncode == 0, answer.stderr
 
 
-@pytest.mark.vllm
-def test_the_page_s_commands_work(folder: Path) -> None:
+@pytest.mark.parametrize("serving", ["model server", pytest.param("vLLM", marks=[pytest.mark.vllm, pytest.mark.slow])])
+def test_the_page_s_commands_work(folder: Path, serving: str) -> None:
+    if serving == "model server":
+        row = {"image": "*vllm*", "command": ["{python}", PROGRAM, f"--questions={QUESTIONS}"]}
+        (folder / ".local-cloud").mkdir()
+        (folder / ".local-cloud" / "images.yaml").write_text(yaml.safe_dump({"images": [row]}))
     # Its later sections have tests of their own.
     page = (ROOT / "docs" / "local-cloud.md").read_text().partition("\n## ")[0]
     blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
     answer = shell("\n".join(blocks), folder)
     assert answer.returncode == 0, answer.stderr
     assert daemon.status(folder / ".local-cloud") is None
+
+
+def vertex_vllm(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """In a process of its own: this one's Google clients are bound to the session's local cloud."""
+    command = [sys.executable, "-m", "vertex_vllm", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
 
 
 def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -8,7 +8,7 @@ from google.cloud import secretmanager
 from localcloud.daemon import Connection
 from localcloud.hosts import ROUTES
 from tests.canary import Commands, files_holding
-from tests.e2e.conftest import DemoProject, Served
+from tests.demo_project import DemoProject, Served
 
 pytestmark = [pytest.mark.vllm, pytest.mark.parity("local cloud only")]
 

@@ -3,52 +3,69 @@
 A small model server stands in for vLLM: what is asked is who may deploy, not what answers.
 """
 
-import time
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from google.cloud import storage
 
 from localcloud.daemon import Connection
-from tests.e2e.conftest import REGION, DemoProject
+from tests.demo_project import REGION, DemoProject
 from tests.vertex_vllm.served_models import teach
+from tests.waiting import wait_until
 from vertex_vllm.config import Deployment, default_bucket
 from vertex_vllm.lifecycle.lock import lock_name
 from vertex_vllm.runs.submission import submit
 from vertex_vllm.runs.watching import ENDED, Run, cancel, pipeline_client, read_run
 from vertex_vllm.serving.clients import endpoint_client, model_client
 
-# vllm: the demo's model, which is mirrored, is made with its runtime.
-pytestmark = [pytest.mark.vllm, pytest.mark.parity("local cloud only")]
+pytestmark = pytest.mark.parity("local cloud only")
 
-IMAGE = "tests.example/slow-model-server:1"
-# Longer than the other run needs, once both have begun, to come to the lock.
-SLOW_TO_SERVE = "--healthy-after=20"
+
+@dataclass(frozen=True)
+class Twice:
+    """A deployment that two runs are to serve; its server becomes healthy when the test says so."""
+
+    project: DemoProject
+    deployment: Deployment
+    gate: Path
 
 
 @pytest.fixture
-def deployment(cloud: Connection, demo_project: DemoProject) -> Deployment:
-    teach(cloud, IMAGE, SLOW_TO_SERVE)
-    configured = demo_project.deployment("smollm2-135m-instruct")
-    return configured.model_copy(update={"name": f"twice-{uuid.uuid4().hex[:6]}", "keep_endpoint": True})
+def twice(cloud: Connection, small_project: DemoProject, tmp_path: Path) -> Twice:
+    gate, image = tmp_path / "healthy", f"tests.example/gated-model-server:{uuid.uuid4().hex}"
+    teach(cloud, image, f"--healthy-when={gate}")
+    deployment = small_project.own_deployment("twice", keep_endpoint=True)
+    serving = deployment.serving.model_copy(update={"image": image})
+    return Twice(small_project, deployment.model_copy(update={"serving": serving}), gate)
 
 
-def start_both(project: DemoProject, deployment: Deployment) -> list[str]:
-    sent = project.submission("deploy", deployment, image=IMAGE, extra_args=[], min_exact_match=0.0)
+def start_both(twice: Twice) -> list[str]:
+    sent = twice.project.submission("deploy", twice.deployment, min_exact_match=0.0)
     return [submit(replace(sent, job_id=f"{sent.job_id}-{number}")) for number in (1, 2)]
 
 
 def follow(names: list[str], look: Callable[[list[Run]], object]) -> list[Run]:
+    """Looks at the runs until both have ended."""
     client = pipeline_client(REGION)
-    while True:
+
+    def ended() -> list[Run]:
         runs = [read_run(client.get_pipeline_job(name=name)) for name in names]
         look(runs)
-        if all(run.state in ENDED for run in runs):
-            return runs
-        time.sleep(0.2)
+        return runs if all(run.state in ENDED for run in runs) else []
+
+    return wait_until(ended)
+
+
+def one_works_and_one_waits(runs: list[Run]) -> Run | None:
+    """The run that waits for the lock while the other deploys; None at any other moment."""
+    for run, other in (runs, runs[::-1]):
+        if (states(run).get("lock-deployment"), states(other).get("deploy-model")) == ("RUNNING", "RUNNING"):
+            return run
+    return None
 
 
 def states(run: Run) -> dict[str, str]:
@@ -71,40 +88,42 @@ def assert_one_of_everything(project: str, deployment: Deployment, run: Run) -> 
     assert bucket.get_blob(lock_name(deployment.name)) is None
 
 
-def test_the_second_waits_and_finds_what_the_first_has_made(demo_project: DemoProject, deployment: Deployment) -> None:
-    names = start_both(demo_project, deployment)
+def test_the_second_waits_and_finds_what_the_first_has_made(twice: Twice) -> None:
+    names = start_both(twice)
     deploying_at_once = []
+
+    def look(runs: list[Run]) -> None:
+        deploying_at_once.append(sum(states(run).get("deploy-model") == "RUNNING" for run in runs))
+        if one_works_and_one_waits(runs):
+            twice.gate.touch()
+
     try:
-        runs = follow(
-            names,
-            lambda runs: deploying_at_once.append(sum(states(run).get("deploy-model") == "RUNNING" for run in runs)),
-        )
+        runs = follow(names, look)
         assert [run.state for run in runs] == ["SUCCEEDED"] * 2, [run.error for run in runs]
         assert max(deploying_at_once) == 1
         first = min(runs, key=lambda run: next(step.ended for step in run.steps if step.name == "deploy-model"))
-        assert_one_of_everything(demo_project.id, deployment, first)
+        assert_one_of_everything(twice.project.id, twice.deployment, first)
     finally:
-        demo_project.run("teardown", deployment)
+        twice.project.run("teardown", twice.deployment)
 
 
-def test_one_cancelled_while_it_waits_takes_nothing_from_the_one_that_works(
-    demo_project: DemoProject, deployment: Deployment
-) -> None:
-    names = start_both(demo_project, deployment)
+def test_one_cancelled_while_it_waits_takes_nothing_from_the_one_that_works(twice: Twice) -> None:
+    names = start_both(twice)
     cancelled: list[str] = []
 
     def cancel_the_one_that_waits(runs: list[Run]) -> None:
-        for run, other in (runs, reversed(runs)):
-            works, waits = states(other).get("deploy-model"), states(run).get("lock-deployment")
-            if (works, waits) == ("RUNNING", "RUNNING") and not cancelled:
-                cancel(run.name)
-                cancelled.append(run.name)
+        waits = one_works_and_one_waits(runs)
+        if waits and not cancelled:
+            cancel(waits.name)
+            cancelled.append(waits.name)
+        if any(run.name in cancelled and run.state in ENDED for run in runs):
+            twice.gate.touch()
 
     try:
         runs = follow(names, cancel_the_one_that_waits)
         ended = {run.name: run.state for run in runs}
         assert [ended.pop(name) for name in cancelled] == ["CANCELLED"]
         assert list(ended.values()) == ["SUCCEEDED"]
-        assert_one_of_everything(demo_project.id, deployment, next(run for run in runs if run.name in ended))
+        assert_one_of_everything(twice.project.id, twice.deployment, next(run for run in runs if run.name in ended))
     finally:
-        demo_project.run("teardown", deployment)
+        twice.project.run("teardown", twice.deployment)

@@ -14,6 +14,7 @@ from google.cloud.devtools import cloudbuild_v1
 from google.cloud.devtools.cloudbuild_v1.types import Build
 
 from localcloud.daemon import Connection
+from tests.waiting import PATIENCE_SECONDS
 
 REGION = "us-central1"
 
@@ -70,7 +71,7 @@ def test_a_build_ends_with_the_image_in_artifact_registry(
     wanted = build_of(image, source("Dockerfile", "program.py"), tags=["first"])
     operation = client.create_build(request={"parent": parent, "build": wanted})
     assert operation.metadata.build.status.name in ("QUEUED", "WORKING")
-    built = operation.result(timeout=60)
+    built = operation.result(timeout=PATIENCE_SECONDS)
     assert (built.status, [found.name for found in built.results.images]) == (Build.Status.SUCCESS, [image])
     assert client.get_build(request={"name": built.name}) == built
     assert [found.id for found in client.list_builds(request={"parent": parent, "filter": 'tags="first"'})] == [
@@ -87,7 +88,9 @@ def test_a_build_ends_with_the_image_in_artifact_registry(
 def test_a_build_without_a_project_s_location_is_global(
     client: cloudbuild_v1.CloudBuildClient, project: str, image: str, source: Callable[..., dict[str, Any]]
 ) -> None:
-    build = client.create_build(project_id=project, build=build_of(image, source("Dockerfile"))).result(timeout=60)
+    build = client.create_build(project_id=project, build=build_of(image, source("Dockerfile"))).result(
+        timeout=PATIENCE_SECONDS
+    )
     assert "/locations/global/builds/" in build.name
     assert client.get_build(project_id=project, id=build.id) == build
 
@@ -99,7 +102,7 @@ def test_a_build_that_runs_is_cancelled_and_pushes_nothing(
     name = operation.metadata.build.name
     assert client.cancel_build(request={"name": name}).status == Build.Status.CANCELLED
     with pytest.raises(exceptions.GoogleAPICallError):
-        operation.result(timeout=60)
+        operation.result(timeout=PATIENCE_SECONDS)
     assert client.get_build(request={"name": name}).status == Build.Status.CANCELLED
     packages = artifactregistry_v1.ArtifactRegistryClient().list_packages(parent=f"{parent}/repositories/images")
     assert list(packages) == []
@@ -129,7 +132,7 @@ def test_a_build_that_cannot_be_done_fails_with_its_cause(
     build = build_of(tagged, source(*files), *arguments)
     operation = client.create_build(request={"parent": parent, "build": build})
     with pytest.raises(exceptions.GoogleAPICallError, match=words):
-        operation.result(timeout=60)
+        operation.result(timeout=PATIENCE_SECONDS)
     failed = client.get_build(request={"name": operation.metadata.build.name})
     assert failed.status == Build.Status.FAILURE
     assert words in failed.failure_info.detail
@@ -167,4 +170,7 @@ def test_an_account_of_one_s_own_needs_a_place_for_the_log(
     with pytest.raises(exceptions.BadRequest, match="logs_bucket"):
         client.create_build(request={"parent": parent, "build": build})
     build.options.logging = cloudbuild_v1.types.BuildOptions.LoggingMode.CLOUD_LOGGING_ONLY
-    assert client.create_build(request={"parent": parent, "build": build}).result(timeout=60).service_account == account
+    assert (
+        client.create_build(request={"parent": parent, "build": build}).result(timeout=PATIENCE_SECONDS).service_account
+        == account
+    )

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +12,7 @@ import pytest
 
 from localcloud import daemon, process_table
 from localcloud.daemon import Connection, DaemonError
-
-_WAIT_SECONDS = 60.0
+from tests.waiting import wait_until_gone
 
 
 @pytest.fixture
@@ -45,16 +43,6 @@ def _client(connection: Connection, action: str) -> str:
         check=True,
     )
     return done.stdout.strip()
-
-
-def _wait_until_gone(pid: int) -> bool:
-    pause = threading.Event()
-    started = process_table.start_time(pid)
-    for _ in range(int(_WAIT_SECONDS / 0.05)):
-        if started is None or process_table.start_time(pid) != started:
-            return True
-        pause.wait(0.05)
-    return False
 
 
 def test_state_and_environment_survive_down_and_up(state_dir: Path) -> None:
@@ -116,7 +104,7 @@ def test_after_sigkill_the_next_up_is_whole(state_dir: Path) -> None:
     killed = daemon.up(state_dir)
     _client(killed, "write")
     os.kill(killed.pid, signal.SIGKILL)
-    assert _wait_until_gone(killed.pid)
+    wait_until_gone([killed.pid])
     assert daemon.status(state_dir) is None
     again = daemon.up(state_dir)
     assert again.pid != killed.pid
@@ -158,4 +146,4 @@ def test_with_a_lifeline_it_ends_with_its_owner(state_dir: Path, number: signal.
     pid = int(owner.stdout.readline())
     owner.send_signal(number)
     owner.communicate()
-    assert _wait_until_gone(pid)
+    wait_until_gone([pid])

@@ -14,12 +14,12 @@ from localcloud.fates import Fate, decided
 from localcloud.ids import Ids
 from localcloud.operations import OperationRun, Operations
 from localcloud.store import Store
+from tests.waiting import PATIENCE_SECONDS
 
 RESOURCE = "projects/1/locations/us-central1/endpoints/2"
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 METADATA = CreateEndpointOperationMetadata.pb()()
 ENDPOINT = Endpoint.pb()(name=RESOURCE)
-WAIT_SECONDS = 20.0
 
 
 def _operations(directory: Path) -> Operations:
@@ -36,7 +36,7 @@ def test_a_finished_operation_holds_its_response(operations: Operations) -> None
     started = operations.start(RESOURCE, metadata=METADATA, run=lambda run: ENDPOINT)
     assert not started.done
     assert started.name.startswith(f"{RESOURCE}/operations/")
-    done = operations.wait(started.name, WAIT_SECONDS)
+    done = operations.wait(started.name, PATIENCE_SECONDS)
     endpoint = Endpoint.pb()()
     assert done.done
     assert done.response.Unpack(endpoint)
@@ -58,11 +58,11 @@ def test_progress_is_seen_while_it_runs(operations: Operations) -> None:
         progress.generic_metadata.partial_failures.add(message="one replica is late")
         handle.update(progress)
         shown.set()
-        looked.wait(WAIT_SECONDS)
+        looked.wait(PATIENCE_SECONDS)
         return ENDPOINT
 
     name = operations.start(RESOURCE, metadata=METADATA, run=run).name
-    assert shown.wait(WAIT_SECONDS)
+    assert shown.wait(PATIENCE_SECONDS)
     metadata = CreateEndpointOperationMetadata.pb()()
     operations.get(name).metadata.Unpack(metadata)
     looked.set()
@@ -81,12 +81,12 @@ def test_a_failure_becomes_the_error(operations: Operations, error: Exception, c
     def run(handle: OperationRun) -> object:
         raise error
 
-    done = operations.wait(operations.start(RESOURCE, metadata=METADATA, run=run).name, WAIT_SECONDS)
+    done = operations.wait(operations.start(RESOURCE, metadata=METADATA, run=run).name, PATIENCE_SECONDS)
     assert (done.done, done.error.code, done.error.message) == (True, code, message)
 
 
 def _until_cancelled(handle: OperationRun) -> object:
-    handle.cancelled.wait(WAIT_SECONDS)
+    handle.cancelled.wait(PATIENCE_SECONDS)
     handle.raise_if_cancelled()
     return ENDPOINT
 
@@ -100,18 +100,18 @@ def test_a_cancelled_operation_ends_as_cancelled(operations: Operations) -> None
 
     name = operations.start(RESOURCE, metadata=METADATA, run=run).name
     operations.cancel(name)
-    assert operations.wait(name, WAIT_SECONDS).error.code == code_pb2.CANCELLED
-    assert called.wait(WAIT_SECONDS)
+    assert operations.wait(name, PATIENCE_SECONDS).error.code == code_pb2.CANCELLED
+    assert called.wait(PATIENCE_SECONDS)
 
 
 def test_success_in_spite_of_a_cancel_stays_success(operations: Operations) -> None:
     def run(handle: OperationRun) -> object:
-        handle.cancelled.wait(WAIT_SECONDS)
+        handle.cancelled.wait(PATIENCE_SECONDS)
         return ENDPOINT
 
     name = operations.start(RESOURCE, metadata=METADATA, run=run).name
     operations.cancel(name)
-    assert operations.wait(name, WAIT_SECONDS).HasField("response")
+    assert operations.wait(name, PATIENCE_SECONDS).HasField("response")
 
 
 def test_a_running_operation_cannot_be_deleted(operations: Operations) -> None:
@@ -120,7 +120,7 @@ def test_a_running_operation_cannot_be_deleted(operations: Operations) -> None:
         operations.delete(name)
     assert refused.value.code == "FAILED_PRECONDITION"
     operations.cancel(name)
-    operations.wait(name, WAIT_SECONDS)
+    operations.wait(name, PATIENCE_SECONDS)
     operations.delete(name)
     with pytest.raises(ApiError):
         operations.get(name)
@@ -130,7 +130,7 @@ def test_what_ran_when_the_daemon_died_is_aborted(operations: Operations, tmp_pa
     release = threading.Event()
 
     def run(handle: OperationRun) -> object:
-        release.wait(WAIT_SECONDS)
+        release.wait(PATIENCE_SECONDS)
         return ENDPOINT
 
     name = operations.start(RESOURCE, metadata=METADATA, run=run).name
@@ -163,17 +163,17 @@ def test_a_fate_takes_the_place_of_the_work(operations: Operations) -> None:
     with decided(Fate(ApiError("UNAVAILABLE", "stockout"))):
         struck = operations.start(RESOURCE, metadata=METADATA, run=lambda run: worked.set(), on_end=ended.set)
         spared = operations.start(RESOURCE, metadata=METADATA, run=lambda run: ENDPOINT)
-    failed = operations.wait(struck.name, WAIT_SECONDS)
+    failed = operations.wait(struck.name, PATIENCE_SECONDS)
     assert (failed.error.code, failed.error.message) == (code_pb2.UNAVAILABLE, "stockout")
     assert (worked.is_set(), ended.is_set()) == (False, True)
-    assert operations.wait(spared.name, WAIT_SECONDS).HasField("response")
+    assert operations.wait(spared.name, PATIENCE_SECONDS).HasField("response")
 
 
 def test_a_fate_makes_what_was_finished_fail(operations: Operations) -> None:
     with decided(Fate(ApiError("INTERNAL", "late"))):
         begun = operations.finished(RESOURCE, metadata=METADATA, response=ENDPOINT)
     assert not begun.done
-    assert operations.wait(begun.name, WAIT_SECONDS).error.message == "late"
+    assert operations.wait(begun.name, PATIENCE_SECONDS).error.message == "late"
 
 
 @pytest.mark.parametrize("ignores_cancel", [False, True])
@@ -182,7 +182,7 @@ def test_what_never_ends_ends_with_a_cancel_or_with_the_cloud(operations: Operat
         name = operations.start(RESOURCE, metadata=METADATA, run=lambda run: ENDPOINT).name
     operations.cancel(name)
     if not ignores_cancel:
-        assert operations.wait(name, WAIT_SECONDS).error.code == code_pb2.CANCELLED
+        assert operations.wait(name, PATIENCE_SECONDS).error.code == code_pb2.CANCELLED
     assert operations.wait(name, 0.2).done is not ignores_cancel
     operations.close()
     expected = code_pb2.ABORTED if ignores_cancel else code_pb2.CANCELLED

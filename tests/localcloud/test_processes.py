@@ -13,8 +13,7 @@ import pytest
 
 from localcloud import process_table
 from localcloud.processes import Processes, end_orphans
-
-WAIT_SECONDS = 20.0
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 # Leads a group with a child of its own that would run for an hour.
 _PARENT = """
@@ -38,12 +37,8 @@ def _spawn(processes: Processes, code: str, log: Path, **options: object) -> obj
 
 
 def _first_line(log: Path) -> str:
-    ready = threading.Event()
-    for _ in range(2000):
-        if log.exists() and "\n" in log.read_text():
-            return log.read_text().split("\n")[0]
-        ready.wait(0.01)
-    raise AssertionError(f"nothing was written to {log}")
+    wait_until(lambda: log.exists() and "\n" in log.read_text())
+    return log.read_text().split("\n")[0]
 
 
 def test_output_and_return_code_are_kept(processes: Processes, tmp_path: Path) -> None:
@@ -55,8 +50,8 @@ def test_output_and_return_code_are_kept(processes: Processes, tmp_path: Path) -
         done.set()
 
     child = _spawn(processes, "print('said'); raise SystemExit(7)", tmp_path / "log", on_exit=on_exit)
-    assert child.wait(WAIT_SECONDS) == 7
-    assert done.wait(WAIT_SECONDS)
+    assert child.wait(PATIENCE_SECONDS) == 7
+    assert done.wait(PATIENCE_SECONDS)
     assert codes == [7]
     assert (tmp_path / "log").read_text() == "said\n"
     assert list((tmp_path / "children").iterdir()) == []
@@ -73,14 +68,14 @@ def test_stop_ends_the_whole_group(processes: Processes, tmp_path: Path, rest: s
 
 def test_what_a_leader_leaves_ends_with_it(processes: Processes, tmp_path: Path) -> None:
     child = _spawn(processes, _PARENT.format(rest=""), tmp_path / "log")
-    assert child.wait(WAIT_SECONDS) == 0
+    assert child.wait(PATIENCE_SECONDS) == 0
     assert process_table.start_time(int(_first_line(tmp_path / "log"))) is None
 
 
 def test_the_environment_is_exactly_what_was_given(processes: Processes, tmp_path: Path) -> None:
     code = "import os, json; print(json.dumps(dict(os.environ)))"
     child = processes.spawn([sys.executable, "-c", code], log=tmp_path / "log", environment={"ONLY": "this"})
-    assert child.wait(WAIT_SECONDS) == 0
+    assert child.wait(PATIENCE_SECONDS) == 0
     seen = json.loads((tmp_path / "log").read_text())
     seen.pop("LC_CTYPE", None)  # Python's own doing (PEP 538)
     assert seen == {"ONLY": "this"}
@@ -97,6 +92,7 @@ def test_nothing_is_started_once_all_are_stopped(processes: Processes, tmp_path:
 _DAEMON = """
 import os, sys
 from pathlib import Path
+from tests.waiting import PATIENCE_SECONDS, wait_until
 from localcloud.processes import Processes
 processes = Processes(Path(sys.argv[1]) / "children")
 log = Path(sys.argv[1]) / "log"
@@ -106,6 +102,7 @@ child.wait()
 """
 _LISTENING = """
 import threading
+from tests.waiting import PATIENCE_SECONDS, wait_until
 from localcloud.processes import watch_lifeline
 ended = threading.Event()
 watch_lifeline(ended.set)
@@ -129,7 +126,7 @@ def _kill_a_daemon_with(code: str, directory: Path) -> int:
 
 def test_a_child_sees_its_lifeline_cut_when_the_daemon_is_killed(tmp_path: Path) -> None:
     child = _kill_a_daemon_with(_LISTENING, tmp_path)
-    end_orphans(tmp_path / "children", grace_seconds=WAIT_SECONDS)
+    end_orphans(tmp_path / "children", grace_seconds=PATIENCE_SECONDS)
     assert process_table.start_time(child) is None
 
 

@@ -2,10 +2,11 @@
 
 It answers from a table, and misbehaves when a prompt asks it to. Its flags come from the Model's container args:
 
-    --healthy-after=SECONDS   before the health route answers
+    --healthy-when=FILE       the health route answers 503 until that file exists
     --exit=CODE               ends instead of serving
     --stop-after=SECONDS      between being told to stop and doing so
     --model=URI               where the weights would be; ignored
+    --questions=FILE          JSON lines with `question` and `accepted`: answered right
 """
 
 import argparse
@@ -15,10 +16,10 @@ import re
 import signal
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
+PROGRAM = os.path.abspath(__file__)
 ANSWERS = {
     "capital of France": "Paris.",
     "capital of Japan": "The answer is Tokyo.",
@@ -27,16 +28,17 @@ ANSWERS = {
     "in this picture": "A red car.",
 }
 FALLBACK = "I do not know."
-STARTED = time.monotonic()
+PAUSE = threading.Event()
+"""Never set: waiting for it is how this server takes its time."""
 
 
 class ModelServer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    healthy_after = 0.0
+    healthy_when = ""
     refused: ClassVar[set[str]] = set()
 
     def do_GET(self) -> None:
-        ready = time.monotonic() - STARTED >= self.healthy_after
+        ready = not self.healthy_when or os.path.exists(self.healthy_when)
         self._answer(200 if ready else 503, {})
 
     def do_POST(self) -> None:
@@ -83,7 +85,7 @@ class ModelServer(BaseHTTPRequestHandler):
             self._event(_chunk({"role": "assistant", "content": ""}))
             for word in words:
                 self._event(_chunk({"content": word}))
-                time.sleep(0.005)
+                PAUSE.wait(0.005)
             self._event(_chunk({}, finish_reason="stop"))
             self._event({"object": "chat.completion.chunk", "choices": [], "usage": _usage(text)})
         self._write(b"data: [DONE]\n\n")
@@ -141,16 +143,20 @@ def _usage(text: str) -> dict[str, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--healthy-after", type=float, default=0.0)
+    parser.add_argument("--healthy-when", default="")
     parser.add_argument("--exit", type=int)
+    parser.add_argument("--questions")
     parser.add_argument("--stop-after", type=float, default=0.0)
     options, _ = parser.parse_known_args()
     if options.exit is not None:
         print("ValueError: the weights are nowhere to be found", file=sys.stderr)
         sys.exit(options.exit)
-    ModelServer.healthy_after = options.healthy_after
+    ModelServer.healthy_when = options.healthy_when
+    if options.questions:
+        with open(options.questions) as questions:
+            ANSWERS.update((row["question"], row["accepted"][0]) for row in map(json.loads, questions))
     if options.stop_after:
-        signal.signal(signal.SIGTERM, lambda *_: (time.sleep(options.stop_after), os._exit(0)))
+        signal.signal(signal.SIGTERM, lambda *_: (PAUSE.wait(options.stop_after), os._exit(0)))
     # Whoever started it holds the other end of stdin: its end is this one's.
     threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
     ThreadingHTTPServer(("127.0.0.1", int(os.environ["AIP_HTTP_PORT"])), ModelServer).serve_forever()

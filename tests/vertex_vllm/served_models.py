@@ -6,13 +6,14 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from google.cloud import aiplatform_v1beta1 as vertex
 
+from tests.vertex_vllm.model_server import PROGRAM
+from tests.waiting import PATIENCE_SECONDS
 from vertex_vllm.lifecycle.ownership import Owner
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 from vertex_vllm.serving.clients import endpoint_client, model_client
@@ -23,8 +24,8 @@ from vertex_vllm.serving.upload import upload_model
 REGION = "us-central1"
 IMAGE = "tests.example/model-server:1"
 WEIGHTS = "gs://weights/models/org/name/0123abcd"
-NEVER_READY = "--healthy-after=600"
-_COMMAND = ["{python}", str(Path(__file__).with_name("model_server.py"))]
+NEVER_READY = "--healthy-when=/nowhere/at/all"
+_COMMAND = ["{python}", PROGRAM]
 
 MakePlan = Callable[..., ServingPlan]
 
@@ -82,7 +83,7 @@ def told_to_stop() -> Iterator[Interruption]:
     """As `interruption`, with SIGTERM come at once."""
     with interruption() as asked:
         os.kill(os.getpid(), signal.SIGTERM)
-        assert asked.wait(30)
+        assert asked.wait(PATIENCE_SECONDS)
         yield asked
 
 
@@ -124,10 +125,12 @@ class Vertex:
             for operation in self.operations(endpoint.name):
                 if not operation.done:
                     self.endpoint_client.cancel_operation({"name": operation.name})
-                    self.endpoint_client.wait_operation({"name": operation.name, "timeout": {"seconds": 30}})
+                    self.endpoint_client.wait_operation(
+                        {"name": operation.name, "timeout": {"seconds": PATIENCE_SECONDS}}
+                    )
             for deployed in self.endpoint(endpoint.name).deployed_models:
                 undeployed = self.endpoint_client.undeploy_model(endpoint=endpoint.name, deployed_model_id=deployed.id)
-                undeployed.result(timeout=30)
+                undeployed.result(timeout=PATIENCE_SECONDS)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vertex_vllm.cli.failures import told
+from vertex_vllm.cli.local_state import WARM_MODULES
 from vertex_vllm.cli.terminal import plain
 
 if TYPE_CHECKING:
@@ -33,7 +34,12 @@ DEMO_CONFIGS = tuple(ROOT / "configs" / f"{name}.yaml" for name in ("smollm2-135
 @click.command()
 @click.argument("configs", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--reports", type=click.Path(path_type=Path, file_okay=False), default=Path("reports"), show_default=True)
-def demo(configs: tuple[Path, ...], reports: Path) -> None:
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Programs that run in place of container images; see docs/own-containers.md. Default: real vLLM.",
+)
+def demo(configs: tuple[Path, ...], reports: Path, images: Path | None) -> None:
     """Take two real models from a Hub to served, tested, evaluated and torn-down endpoints, on the local cloud.
 
     Without CONFIGS: a text model, and a gated image+text model that needs the Hub token.
@@ -48,7 +54,7 @@ def demo(configs: tuple[Path, ...], reports: Path) -> None:
     console = Console(highlight=False)
     deployments = [load_deployment(path) for path in configs or DEMO_CONFIGS]
     began = time.monotonic()
-    with local_cloud(console, reports) as cloud:
+    with local_cloud(console, reports, images) as cloud:
         fill_hub(cloud, deployments, console)
         succeeded = True
         for deployment in deployments:
@@ -70,7 +76,7 @@ def _interrupt(_signal: int, _frame: object) -> None:
 
 
 @contextmanager
-def local_cloud(console: "Console", reports: Path) -> Iterator["Connection"]:
+def local_cloud(console: "Console", reports: Path, images: Path | None) -> Iterator["Connection"]:
     """A local cloud in a folder of its own, and this process's Google clients brought there; gone afterwards.
 
     What its containers and pipelines logged stays in `reports` when the demo fails.
@@ -83,8 +89,10 @@ def local_cloud(console: "Console", reports: Path) -> Iterator["Connection"]:
     state_dir = Path(tempfile.mkdtemp(prefix="vertex-vllm-demo-"))
     ended_well = False
     try:
+        if images:
+            shutil.copyfile(images, state_dir / "images.yaml")
         with told(daemon.DaemonError):
-            connection = daemon.up(state_dir, project=PROJECT, lifeline=True)
+            connection = daemon.up(state_dir, project=PROJECT, lifeline=True, warm_modules=WARM_MODULES)
         os.environ.update(connection.environment)
         console.print(f"The local cloud is up, pid {connection.pid}")
         yield connection

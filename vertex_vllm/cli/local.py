@@ -7,7 +7,7 @@ import click
 
 from vertex_vllm.cli.failures import told
 from vertex_vllm.cli.local_fault import fault
-from vertex_vllm.cli.local_state import DEFAULT_STATE, running, state_option, writable
+from vertex_vllm.cli.local_state import DEFAULT_STATE, WARM_MODULES, running, state_option, writable
 from vertex_vllm.errors import InputError
 
 
@@ -28,7 +28,7 @@ def up(state_dir: Path, project: str, region: str) -> None:
     from localcloud import daemon
 
     with told(daemon.DaemonError):
-        connection = daemon.up(writable(state_dir), project=project, region=region)
+        connection = daemon.up(writable(state_dir), project=project, region=region, warm_modules=WARM_MODULES)
     click.echo(f"The local cloud is up: project {project}, state in {state_dir}, pid {connection.pid}")
     named = "" if state_dir == DEFAULT_STATE else f" --state {shlex.quote(str(state_dir))}"
     click.echo(f'Bring a shell there with: eval "$(vertex-vllm local env{named})"')

@@ -12,7 +12,7 @@ from vertex_vllm.cli.local_state import running, state_option
 from vertex_vllm.cli.table import text_table
 from vertex_vllm.errors import InputError
 
-_COUNTED = ("id", "kind", "met", "struck")
+_COUNTED = ("id", "kind", "met", "struck", "striking")
 # Fields of a fault (docs/local-cloud.md) by what is read there; the local cloud knows which go together.
 _TEXTS = {
     "service": "Service: storage, hub, content-network, vertex, secret-manager, metadata, …",
@@ -110,7 +110,7 @@ def add(kind: str, state_dir: Path, always: bool, ignores_cancel: bool, **fields
 @state_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(state_dir: Path, as_json: bool) -> None:
-    """Show the faults that are posted, spent ones too, and how many calls each met and struck."""
+    """Show the faults that are posted, spent ones too, and how many calls each met, struck, and is striking."""
     from localcloud import daemon
 
     with told(daemon.DaemonError):

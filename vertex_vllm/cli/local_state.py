@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from localcloud.daemon import Connection
 
 DEFAULT_STATE = Path(".local-cloud")
+WARM_MODULES = ("vertex_vllm.warm_steps",)
+"""Modules that a local cloud imports once for all steps of the shipped pipelines."""
 
 state_option = click.option(
     "--state",
@@ -53,6 +55,6 @@ def started(state_dir: Path) -> "Connection":
     from localcloud import daemon
 
     with told(daemon.DaemonError):
-        connection = daemon.status(state_dir.resolve()) or daemon.up(writable(state_dir))
+        connection = daemon.status(state_dir.resolve()) or daemon.up(writable(state_dir), warm_modules=WARM_MODULES)
     os.environ.update(connection.environment)
     return connection

@@ -8,14 +8,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from localcloud import process_table
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 OLD_IMAGE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve:20250710_0916_RC01"
-_START_SECONDS = 300
 
 
 class RunningContainer:
@@ -45,29 +44,23 @@ class RunningContainer:
         return self.log_path.read_text(errors="replace")
 
     def wait_ready(self) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while not self.ready_file.exists():
-            assert self.process.poll() is None, self.log[-3000:]
-            assert time.monotonic() < deadline, self.log[-3000:]
-            time.sleep(0.1)
+        wait_until(lambda: self.ready_file.exists() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.log[-3000:]
 
     def cut_lifeline(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.close()
 
     def wait(self) -> int:
-        return self.process.wait(_START_SECONDS)
+        return self.process.wait(PATIENCE_SECONDS)
 
     def members(self) -> list[int]:
         """What runs of the container's process group."""
         return process_table.group_members(self.process.pid)
 
     def wait_gone(self) -> None:
-        """Fails when anything of it still runs some seconds after its end."""
-        deadline = time.monotonic() + 10
-        while self.members():
-            assert time.monotonic() < deadline, f"{self.members()} still run"
-            time.sleep(0.05)
+        """Returns when nothing of it runs any more."""
+        wait_until(lambda: not self.members())
 
 
 @contextlib.contextmanager

@@ -10,8 +10,6 @@ import pytest
 
 from localcloud.demo_models import build
 
-pytestmark = pytest.mark.vllm
-
 _TOKENIZER_FILES = {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
 _COMMON_FILES = {"README.md", "LICENSE", "config.json", "generation_config.json", *_TOKENIZER_FILES}
 

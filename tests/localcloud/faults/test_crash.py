@@ -9,8 +9,9 @@ import yaml
 
 from localcloud import daemon
 from localcloud.daemon import Connection
-from tests.localcloud.vertex.echo_deployments import ECHO_ROW, containers_of, eventually
+from tests.localcloud.vertex.echo_deployments import ECHO_ROW, containers_of
 from tests.localcloud.vertex.restart_scripts import ASK, DEPLOY, run
+from tests.waiting import wait_until
 
 SEE_WHAT_WAS_RUNNING = """
 print(sorted({operation.error.message for endpoint in clients.endpoints.list_endpoints(parent=parent)
@@ -52,7 +53,7 @@ def test_a_crash_over_http_keeps_what_was_executed(own_cloud: Connection, when: 
     put(own_cloud, "survivors/first")
     with pytest.raises(requests.ConnectionError):
         put(own_cloud, "survivors/second")
-    eventually(lambda: daemon.status(own_cloud.state_dir) is None)
+    wait_until(lambda: daemon.status(own_cloud.state_dir) is None)
     again = daemon.up(own_cloud.state_dir)
     assert again.pid != own_cloud.pid
     assert names(again, "survivors") == kept
@@ -66,7 +67,7 @@ def test_after_a_crash_deployed_models_come_back_and_operations_have_failed(own_
     run(
         f"try: clients.endpoints.get_endpoint(name={name!r}, timeout=10, retry=None)\nexcept Exception: pass", own_cloud
     )
-    eventually(lambda: daemon.status(own_cloud.state_dir) is None and containers_of(name) == [])
+    wait_until(lambda: daemon.status(own_cloud.state_dir) is None and containers_of(name) == [])
     again = daemon.up(own_cloud.state_dir)
     stopped = "The local cloud was stopped while this was running."
     assert run(SEE_WHAT_WAS_RUNNING, again) == f"['{stopped}']"

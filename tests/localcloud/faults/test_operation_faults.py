@@ -17,12 +17,11 @@ from tests.localcloud.vertex.echo_deployments import (
     containers_of,
     create_endpoint,
     deployed_model,
-    eventually,
     upload_echo,
 )
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 STOCKOUT = "Machine type temporarily unavailable, please deploy with a different machine type or retry"
-WAIT_SECONDS = 60
 Deploy = Callable[[], Any]
 
 
@@ -58,7 +57,7 @@ def test_a_stockout_fails_the_deployment_late_and_leaves_nothing(
     operation = deploy()
     assert not operation.operation.done
     with pytest.raises(exceptions.ServiceUnavailable, match=STOCKOUT):
-        operation.result(timeout=WAIT_SECONDS)
+        operation.result(timeout=PATIENCE_SECONDS)
     assert containers_of(endpoint) == []
     assert list(clients.endpoints.get_endpoint(name=endpoint).deployed_models) == []
     clients.endpoints.delete_endpoint(name=endpoint).result()
@@ -80,7 +79,7 @@ def test_an_operation_that_never_ends_can_be_cancelled(
     grpc = Clients(aiplatform_v1beta1, "grpc").endpoints
     assert not grpc.get_operation({"name": name}).done
     grpc.cancel_operation({"name": name})
-    eventually(lambda: grpc.get_operation({"name": name}).done)
+    wait_until(lambda: grpc.get_operation({"name": name}).done)
     assert grpc.get_operation({"name": name}).error.message == "The operation was cancelled."
     clients.endpoints.delete_endpoint(name=endpoint).result()
 
@@ -88,13 +87,13 @@ def test_an_operation_that_never_ends_can_be_cancelled(
 def test_an_undeployment_that_fails_leaves_the_model_deployed(
     faulty: Connection, clients: Clients, endpoint: str, deploy: Deploy
 ) -> None:
-    deployed = deploy().result(timeout=WAIT_SECONDS).deployed_model.id
+    deployed = deploy().result(timeout=PATIENCE_SECONDS).deployed_model.id
     faulty.add_fault(rpc="UndeployModel", kind="operation_error", code="INTERNAL", message="a fault of ours")
     undeploy = {"endpoint": endpoint, "deployed_model_id": deployed}
     with pytest.raises(exceptions.InternalServerError, match="a fault of ours"):
-        clients.endpoints.undeploy_model(**undeploy).result(timeout=WAIT_SECONDS)
+        clients.endpoints.undeploy_model(**undeploy).result(timeout=PATIENCE_SECONDS)
     assert [one.id for one in clients.endpoints.get_endpoint(name=endpoint).deployed_models] == [deployed]
-    clients.endpoints.undeploy_model(**undeploy).result(timeout=WAIT_SECONDS)
+    clients.endpoints.undeploy_model(**undeploy).result(timeout=PATIENCE_SECONDS)
     assert containers_of(endpoint) == []
 
 

@@ -9,9 +9,9 @@ from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 
 from localcloud.daemon import Connection
+from tests.waiting import PATIENCE_SECONDS
 
 CONTENT = bytes(range(256)) * 1024
-WAIT_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
@@ -186,16 +186,16 @@ def test_a_slow_body_arrives_whole(faulty: Connection, url: str, http: requests.
 
 def test_a_slow_body_leaves_time_to_look_at_it(faulty: Connection, url: str, http: requests.Session) -> None:
     faulty.add_fault(service="storage", kind="slow_body", bytes_per_second=1)
-    response = http.get(url, stream=True, timeout=WAIT_SECONDS)
+    response = http.get(url, stream=True, timeout=PATIENCE_SECONDS)
     assert response.raw.read(1) == CONTENT[:1]
     response.close()
 
 
 def test_latency_holds_the_answer_back(faulty: Connection, url: str, http: requests.Session) -> None:
-    faulty.add_fault(service="storage", kind="latency", latency_seconds=WAIT_SECONDS)
+    faulty.add_fault(service="storage", kind="latency", latency_seconds=30)
     with pytest.raises(requests.Timeout):
         http.get(url, timeout=0.2)
-    assert http.get(url, timeout=WAIT_SECONDS).content == CONTENT
+    assert http.get(url, timeout=PATIENCE_SECONDS).content == CONTENT
 
 
 def test_what_is_too_short_is_not_struck(faulty: Connection, url: str, http: requests.Session) -> None:

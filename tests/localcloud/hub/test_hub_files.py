@@ -13,7 +13,7 @@ import pytest
 from hub_under_test import GOOD, MODEL
 from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, snapshot_download
 from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 WEIGHTS = MODEL["model.safetensors"]
@@ -97,7 +97,6 @@ def test_an_interrupted_download_goes_on(hub, http, tmp_path):
     assert Path(path).parent.name == commit
 
 
-@settings(max_examples=40, deadline=None)
 @given(start=st.integers(0, len(WEIGHTS) - 1), length=st.integers(1, 700), name=st.sampled_from(["large", "small"]))
 def test_ranges_are_slices(hub, http, start, length, name):
     path, content = (

@@ -79,7 +79,6 @@ def wait_for_signal(path: str) -> str:
     import os
     import signal
     import sys
-    import time
 
     def leave(number: int, _frame: object) -> None:
         with open(path, "a") as file:
@@ -90,7 +89,7 @@ def wait_for_signal(path: str) -> str:
     with open(path, "w") as file:
         file.write(str(os.getpid()))
     while True:
-        time.sleep(0.05)
+        signal.pause()
 
 
 @dsl.component(base_image="python:3.11", install_kfp_package=False)

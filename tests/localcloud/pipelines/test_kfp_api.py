@@ -14,6 +14,7 @@ from kfp_server_api import ApiException
 from localcloud.daemon import Connection
 from tests.localcloud.pipelines import samples
 from tests.localcloud.pipelines.compiling import compiled
+from tests.waiting import PATIENCE_SECONDS
 
 REGION = "us-central1"
 
@@ -65,7 +66,7 @@ def test_placeholders_stand_for_what_they_do_in_kubeflow(
     client: Client, start: Callable[..., Any], tmp_path: Path
 ) -> None:
     started = start(names, "The first: run", path=str(tmp_path / "told.json"))
-    run = client.wait_for_run_completion(started.run_id, timeout=60, sleep_duration=1)
+    run = client.wait_for_run_completion(started.run_id, timeout=PATIENCE_SECONDS, sleep_duration=1)
     assert run.state == "SUCCEEDED", run.error
     name, run_id, workflow, job_id = json.loads((tmp_path / "told.json").read_text())
     assert (name, run_id) == ("The first: run", started.run_id)
@@ -85,7 +86,7 @@ def test_runs_and_experiments_are_found(
     assert [run.run_id for run in page.runs] == [second]
     more = client.list_runs(experiment_id=experiment.experiment_id, page_token=page.next_page_token)
     assert [run.run_id for run in more.runs] == [first]
-    ended = client.wait_for_run_completion(first, timeout=60, sleep_duration=1)
+    ended = client.wait_for_run_completion(first, timeout=PATIENCE_SECONDS, sleep_duration=1)
     states = {task.display_name: task.state for task in ended.run_details.task_details}
     assert states == {"root": "SUCCEEDED", "write-greeting": "SUCCEEDED", "read-greeting": "SUCCEEDED"}
     client.delete_run(first)

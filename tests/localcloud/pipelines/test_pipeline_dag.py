@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from localcloud.pipelines.job import Job
 from localcloud.pipelines.run_directory import RunDirectory
 from localcloud.pipelines.runner import Events, run_job
 from localcloud.pipelines.task_process import TaskProcesses
+from tests.localcloud.fork_servers import running_fork_server
 from tests.localcloud.pipelines import samples
 from tests.localcloud.pipelines.compiling import compiled
 
@@ -28,8 +30,14 @@ class Finished:
         self.outputs = {name: event["outputs"]["parameters"] for name, event in ended.items()}
 
 
+@pytest.fixture(scope="module")
+def fork_server() -> Iterator[Path]:
+    with running_fork_server() as server:
+        yield server.socket
+
+
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def run(tmp_path: Path, fork_server: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     # No task here produces an artifact: the storage client is made, and asked nothing.
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
 
@@ -50,8 +58,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             run_directory=str(directory.root),
             log_directory=str(tmp_path / "logs"),
             grace_seconds=30,
+            fork_server=str(fork_server),
         )
-        run_job(job, Events(directory.events), TaskProcesses(directory.processes, job.grace_seconds))
+        run_job(job, Events(directory.events), TaskProcesses(directory.processes, job.grace_seconds, fork_server))
         return Finished([json.loads(line) for line in directory.events.read_text().splitlines()])
 
     return run_pipeline

@@ -17,6 +17,7 @@ JOB = Job(
     run_directory="run",
     log_directory="logs",
     grace_seconds=30,
+    fork_server="run/steps.socket",
 )
 
 

@@ -12,12 +12,16 @@ from localcloud.pipelines.task_process import ProcessResult, TaskCancelledError,
 from localcloud.processes import end_orphans
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
+# The programs of these tests are no Python components: nothing is forked.
+NO_FORK_SERVER = Path("/nowhere/steps.socket")
+
 
 def sleeper(path: Path, on_sigterm: str) -> str:
     """A program that writes its process id to `path` and then sleeps."""
     return (
         "import os, pathlib, signal, sys, time\n"
         f"path = pathlib.Path({str(path)!r})\n"
+        "shell = os.getppid()\n"
         f"signal.signal(signal.SIGTERM, lambda *_: {on_sigterm})\n"
         "path.write_text(str(os.getpid()))\n"
         "while True: time.sleep(0.05)\n"
@@ -60,7 +64,7 @@ def records(tmp_path: Path) -> Path:
 
 
 def test_what_a_task_prints_is_in_its_log_and_the_cause_of_a_failure_is_told(tmp_path: Path, records: Path) -> None:
-    processes = TaskProcesses(records, grace_seconds=30)
+    processes = TaskProcesses(records, fork_server=NO_FORK_SERVER, grace_seconds=30)
     failing = Task(processes, tmp_path, [sys.executable, "-c", "print('before'); raise KeyError('no such model')"])
     assert failing.end() == ProcessResult(1, "KeyError: 'no such model'")
     fine = Task(processes, tmp_path, [sys.executable, "-c", "print('after')"])
@@ -74,15 +78,16 @@ def test_what_a_task_left_behind_ends_with_it(tmp_path: Path, records: Path) -> 
     left = tmp_path / "left"
     script = '"$0" -c "$1" & while ! test -s "$2"; do sleep 0.02; done'
     command = ["sh", "-c", script, sys.executable, sleeper(left, "None"), str(left)]
-    task = Task(TaskProcesses(records, grace_seconds=30), tmp_path, command)
+    task = Task(TaskProcesses(records, fork_server=NO_FORK_SERVER, grace_seconds=30), tmp_path, command)
     assert task.end() == ProcessResult(0, "")
     assert process_table.start_time(int(left.read_text())) is None
 
 
 def test_a_cancelled_task_may_put_things_in_order_though_its_shell_is_gone(tmp_path: Path, records: Path) -> None:
-    processes = TaskProcesses(records, grace_seconds=30)
+    processes = TaskProcesses(records, fork_server=NO_FORK_SERVER, grace_seconds=30)
     pid, last_words = tmp_path / "pid", tmp_path / "last-words"
-    tidying = f"(time.sleep(0.3), pathlib.Path({str(last_words)!r}).write_text('tidy'), sys.exit())"
+    shell_is_gone = "[time.sleep(0.02) for _ in iter(lambda: os.getppid() == shell, False)]"
+    tidying = f"({shell_is_gone}, pathlib.Path({str(last_words)!r}).write_text('tidy'), sys.exit())"
     task = Task(processes, tmp_path, ["sh", "-ec", '"$0" -c "$1"\ntrue', sys.executable, sleeper(pid, tidying)])
     wait_until(pid.exists)
     processes.cancel()
@@ -91,7 +96,7 @@ def test_a_cancelled_task_may_put_things_in_order_though_its_shell_is_gone(tmp_p
 
 
 def test_a_task_that_ignores_sigterm_is_killed_after_the_grace(tmp_path: Path, records: Path) -> None:
-    processes = TaskProcesses(records, grace_seconds=0.2)
+    processes = TaskProcesses(records, fork_server=NO_FORK_SERVER, grace_seconds=0.2)
     pid = tmp_path / "pid"
     task = Task(processes, tmp_path, [sys.executable, "-c", sleeper(pid, "None")])
     wait_until(lambda: pid.exists() and pid.read_text())
@@ -101,7 +106,7 @@ def test_a_task_that_ignores_sigterm_is_killed_after_the_grace(tmp_path: Path, r
 
 
 def test_after_a_cancellation_only_the_exit_handler_is_started(tmp_path: Path, records: Path) -> None:
-    processes = TaskProcesses(records, grace_seconds=30)
+    processes = TaskProcesses(records, fork_server=NO_FORK_SERVER, grace_seconds=30)
     processes.cancel()
     touch = ["touch", str(tmp_path / "started")]
     assert isinstance(Task(processes, tmp_path, touch).end(), TaskCancelledError)
@@ -111,7 +116,7 @@ def test_after_a_cancellation_only_the_exit_handler_is_started(tmp_path: Path, r
 
 
 def test_a_stopped_run_leaves_nothing_and_starts_nothing(tmp_path: Path, records: Path) -> None:
-    processes = TaskProcesses(records, grace_seconds=30)
+    processes = TaskProcesses(records, fork_server=NO_FORK_SERVER, grace_seconds=30)
     pid = tmp_path / "pid"
     exit_task = Task(processes, tmp_path, [sys.executable, "-c", sleeper(pid, "sys.exit(3)")], uncancellable=True)
     wait_until(lambda: pid.exists() and pid.read_text())
@@ -126,7 +131,7 @@ def test_a_killed_runners_tasks_are_found_by_their_records(tmp_path: Path, recor
     runner = (
         "import os, pathlib, sys\n"
         "from localcloud.pipelines.task_process import TaskProcesses\n"
-        f"processes = TaskProcesses(pathlib.Path({str(records)!r}), 30)\n"
+        f"processes = TaskProcesses(pathlib.Path({str(records)!r}), 30, pathlib.Path({str(NO_FORK_SERVER)!r}))\n"
         f"processes.run([sys.executable, '-c', {sleeper(pid, 'None')!r}], environment=dict(os.environ),\n"
         f"    directory=pathlib.Path('/'), log=pathlib.Path({str(tmp_path)!r}) / 'log', uncancellable=False)\n"
     )

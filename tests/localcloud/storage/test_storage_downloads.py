@@ -3,7 +3,7 @@ import random
 
 import pytest
 from google.api_core.exceptions import RequestRangeNotSatisfiable
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from localcloud.byte_ranges import ByteRange, RangeNotSatisfiable, parse_range
@@ -22,13 +22,11 @@ def composed(client):
     return bucket.blob("composed")
 
 
-@settings(max_examples=60, deadline=None)
 @given(start=st.integers(0, len(JOINED) - 1), length=st.integers(1, 2000))
 def test_ranges_are_slices(composed, start, length):
     assert composed.download_as_bytes(start=start, end=start + length - 1) == JOINED[start : start + length]
 
 
-@settings(max_examples=20, deadline=None)
 @given(length=st.integers(1, 2000))
 def test_suffixes_are_slices(endpoint, http, composed, length):
     url = f"{endpoint}/{composed.bucket.name}/composed"

@@ -1,6 +1,6 @@
 import pytest
 from google.api_core.exceptions import BadRequest, NotFound
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from localcloud.storage.errors import StorageError
@@ -35,7 +35,6 @@ def expected_list(prefix, delimiter, trailing, start, stop):
     return sorted(items, key=str.encode), sorted(prefixes, key=str.encode)
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     prefix=st.sampled_from(["", "a", "a/", "a/b/", "b/", "é", "nothing"]),
     delimiter=st.sampled_from([None, "/", "//", "b"]),

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import random
 import socket
-import time
 from xml.etree import ElementTree
 
 import google_crc32c
@@ -12,6 +11,7 @@ import pytest
 from google.cloud.storage import transfer_manager
 
 from localcloud.storage import part_requests
+from tests.waiting import wait_until
 
 SMALLEST = 5 << 20
 NAMESPACE = {"": "http://s3.amazonaws.com/doc/2006-03-01/"}
@@ -277,7 +277,4 @@ def half_sent(endpoint, target, data):
 
 
 def until_recorded(data_dir, bucket, name, count):
-    deadline = time.monotonic() + 30
-    while len(part_requests(data_dir, bucket, name)) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: len(part_requests(data_dir, bucket, name)) >= count)

@@ -7,7 +7,7 @@ import pytest
 from google.api_core.exceptions import BadRequest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from storage_server import storage_app
 
@@ -35,7 +35,6 @@ def names_bucket(names_endpoint):
     return client.create_bucket("names")
 
 
-@settings(max_examples=80, deadline=None)
 @given(name=ALLOWED, data=st.binary(max_size=20))
 def test_any_name_holds_its_bytes_and_stays_inside(names_bucket, data_dir, name, data):
     around = sorted(path for path in data_dir.parent.iterdir())

@@ -5,7 +5,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ import pytest
 import requests
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
+
+from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[3]
 BLOCK = 256 * 1024
@@ -68,8 +69,7 @@ def half_sent(server: Server, head: str, data: bytes) -> socket.socket:
 
 
 def wait_for_bytes(data_dir: Path, count: int) -> None:
-    while sum(path.stat().st_size for path in (data_dir / "bytes").glob("*/*")) < count:
-        time.sleep(0.01)
+    wait_until(lambda: sum(path.stat().st_size for path in (data_dir / "bytes").glob("*/*")) >= count)
 
 
 def test_a_killed_server_loses_nothing_it_confirmed_and_keeps_nothing_half(tmp_path):
@@ -147,8 +147,7 @@ def test_a_download_that_its_client_leaves_lets_the_bytes_go(tmp_path):
             answer.raw.read(1000)
             bucket.blob("object").delete()
             assert stored_files(tmp_path) == [bytes(24 << 20)]
-        while stored_files(tmp_path):
-            time.sleep(0.01)
+        wait_until(lambda: not stored_files(tmp_path))
 
 
 def body_of(size: int) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 from google.api_core.exceptions import PreconditionFailed
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 BLOCK = 256 * 1024
@@ -34,7 +34,6 @@ def query(http, location, total="*"):
     return http.put(location, headers={"content-range": f"bytes */{total}"}, allow_redirects=False)
 
 
-@settings(max_examples=25, deadline=None)
 @given(blocks=st.lists(st.integers(1, 5), max_size=4), rest=st.integers(0, BLOCK), known=st.booleans())
 def test_any_cut_into_chunks_gives_the_bytes(http, shared_bucket, start, blocks, rest, known):
     data = random.Random(rest).randbytes(sum(blocks) * BLOCK + rest)

@@ -12,6 +12,8 @@ from echo_deployments import ECHO_IMAGE, ECHO_ROW, REGION, Clients, create_endpo
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import aiplatform_v1, aiplatform_v1beta1
 
+from tests.waiting import PATIENCE_SECONDS
+
 
 @pytest.fixture(
     params=[
@@ -92,7 +94,9 @@ def _served(clients: Clients, image: str, parent: str, **fields: Any) -> Iterato
     operation = clients.endpoints.deploy_model(
         endpoint=endpoint.name, deployed_model=deployed_model(model), traffic_split={"0": 100}
     )
-    deployed = operation.result(timeout=60).deployed_model
+    deployed = operation.result(timeout=PATIENCE_SECONDS).deployed_model
     yield clients.endpoints.get_endpoint(name=endpoint.name)
-    clients.endpoints.undeploy_model(endpoint=endpoint.name, deployed_model_id=deployed.id).result(timeout=60)
+    clients.endpoints.undeploy_model(endpoint=endpoint.name, deployed_model_id=deployed.id).result(
+        timeout=PATIENCE_SECONDS
+    )
     clients.endpoints.delete_endpoint(name=endpoint.name).result()

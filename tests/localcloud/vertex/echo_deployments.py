@@ -2,8 +2,6 @@
 
 import os
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -72,6 +70,12 @@ def containers_of(endpoint_name: str) -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if marker in _environment(entry)]
 
 
+def environment_of(process: int) -> dict[str, str]:
+    """The variables that a process was started with."""
+    pairs = (variable.partition("=") for variable in _environment(Path(f"/proc/{process}")))
+    return {name: value for name, _, value in pairs}
+
+
 def _environment(process: Path) -> list[str]:
     if not process.name.isdigit() or int(process.name) == os.getpid():
         return []
@@ -79,11 +83,3 @@ def _environment(process: Path) -> list[str]:
         return (process / "environ").read_text(errors="replace").split("\0")
     except OSError:  # it ended meanwhile, or is somebody else's
         return []
-
-
-def eventually(condition: Callable[[], Any]) -> None:
-    """Returns when `condition()` holds; fails after a minute."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)

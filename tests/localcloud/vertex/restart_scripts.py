@@ -24,7 +24,7 @@ model = upload_echo(clients, ECHO_IMAGE, parent)
 operation = clients.endpoints.deploy_model(
     endpoint=endpoint.name, deployed_model=deployed_model(model), traffic_split={"0": 100}
 )
-operation.result(timeout=60)
+operation.result(timeout=600)
 waiting = create_endpoint(clients, parent)
 never = upload_echo(clients, ECHO_IMAGE, parent, UNHEALTHY="1")
 clients.endpoints.deploy_model(endpoint=waiting.name, deployed_model=deployed_model(never))

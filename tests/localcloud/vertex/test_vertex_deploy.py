@@ -5,8 +5,10 @@ from typing import Any
 
 import httpx
 import pytest
-from echo_deployments import containers_of, create_endpoint, deployed_model, eventually, upload_echo
+from echo_deployments import containers_of, create_endpoint, deployed_model, upload_echo
 from google.api_core import exceptions
+
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 
 def deploy(clients: Any, endpoint: Any, deployed: dict[str, Any], split: dict[str, int] | None = None) -> Any:
@@ -19,13 +21,13 @@ def deploy(clients: Any, endpoint: Any, deployed: dict[str, Any], split: dict[st
 def undeploy(clients: Any, endpoint: Any, deployed_model_id: str, split: dict[str, int] | None = None) -> None:
     clients.endpoints.undeploy_model(
         endpoint=endpoint.name, deployed_model_id=deployed_model_id, traffic_split=split or {}
-    ).result(timeout=60)
+    ).result(timeout=PATIENCE_SECONDS)
 
 
 def test_deploy_ask_and_undeploy(cloud: Any, clients: Any, echo_model: str, parent: str) -> None:
     endpoint = create_endpoint(clients, parent)
     operation = deploy(clients, endpoint, deployed_model(echo_model))
-    deployed = operation.result(timeout=60).deployed_model
+    deployed = operation.result(timeout=PATIENCE_SECONDS).deployed_model
     assert operation.metadata.generic_metadata.create_time is not None
 
     standing = clients.endpoints.get_endpoint(name=endpoint.name)
@@ -59,7 +61,7 @@ def test_a_container_that_ends_fails_the_operation_and_leaves_its_log(
     endpoint = create_endpoint(clients, parent)
     model = upload_echo(clients, echo_image, parent, CRASH="1")
     with pytest.raises(exceptions.FailedPrecondition) as failure:
-        deploy(clients, endpoint, deployed_model(model)).result(timeout=60)
+        deploy(clients, endpoint, deployed_model(model)).result(timeout=PATIENCE_SECONDS)
     endpoint_id = endpoint.name.rpartition("/")[2]
     assert failure.value.message.startswith(
         "Model server exited unexpectedly. Model server logs can be found at "
@@ -86,7 +88,7 @@ def test_a_container_that_is_never_healthy(cloud: Any, gapic: Any, echo_image: s
         gapic.models.upload_model(parent=parent, model={"display_name": "echo", "container_spec": spec}).result().model
     )
     with pytest.raises(exceptions.FailedPrecondition, match="Model server never became ready"):
-        deploy(gapic, endpoint, deployed_model(model)).result(timeout=60)
+        deploy(gapic, endpoint, deployed_model(model)).result(timeout=PATIENCE_SECONDS)
     assert containers_of(endpoint.name) == []
 
 
@@ -94,7 +96,7 @@ def test_cancelling_a_deployment_leaves_no_process(clients: Any, rest: Any, echo
     endpoint = create_endpoint(clients, parent)
     model = upload_echo(clients, echo_image, parent, UNHEALTHY="1")
     operation = deploy(clients, endpoint, deployed_model(model))
-    eventually(lambda: containers_of(endpoint.name))
+    wait_until(lambda: containers_of(endpoint.name))
     with pytest.raises(exceptions.BadRequest, match="being-deployed"):
         clients.endpoints.delete_endpoint(name=endpoint.name)
     if clients.transport == "grpc":
@@ -102,7 +104,7 @@ def test_cancelling_a_deployment_leaves_no_process(clients: Any, rest: Any, echo
     else:  # google-api-core 2.44 raises KeyError: 'body' before it sends anything
         assert rest.post(f"/v1/{operation.operation.name}:cancel").json() == {}
     with pytest.raises(exceptions.GoogleAPICallError) as failure:
-        operation.result(timeout=60)
+        operation.result(timeout=PATIENCE_SECONDS)
     assert "cancelled" in str(failure.value)
     assert containers_of(endpoint.name) == []
     clients.endpoints.delete_endpoint(name=endpoint.name).result()
@@ -110,7 +112,7 @@ def test_cancelling_a_deployment_leaves_no_process(clients: Any, rest: Any, echo
 
 def test_a_container_that_ends_later_is_started_again(cloud: Any, gapic: Any, echo_model: str, parent: str) -> None:
     endpoint = create_endpoint(gapic, parent)
-    deployed = deploy(gapic, endpoint, deployed_model(echo_model)).result(timeout=60).deployed_model
+    deployed = deploy(gapic, endpoint, deployed_model(echo_model)).result(timeout=PATIENCE_SECONDS).deployed_model
     (first,) = containers_of(endpoint.name)
     os.kill(first, signal.SIGKILL)
 
@@ -121,20 +123,22 @@ def test_a_container_that_ends_later_is_started_again(cloud: Any, gapic: Any, ec
             return False
         return containers_of(endpoint.name) != [first]
 
-    eventually(answers)
+    wait_until(answers)
     undeploy(gapic, endpoint, deployed.id)
     assert containers_of(endpoint.name) == []
 
 
 def test_two_versions_share_the_traffic(cloud: Any, gapic: Any, echo_image: str, parent: str) -> None:
     endpoint = create_endpoint(gapic, parent)
-    old = deploy(gapic, endpoint, deployed_model(upload_echo(gapic, echo_image, parent, NAME="old"))).result(timeout=60)
+    old = deploy(gapic, endpoint, deployed_model(upload_echo(gapic, echo_image, parent, NAME="old"))).result(
+        timeout=PATIENCE_SECONDS
+    )
     new = deploy(
         gapic,
         endpoint,
         deployed_model(upload_echo(gapic, echo_image, parent, NAME="new")),
         {"0": 50, old.deployed_model.id: 50},
-    ).result(timeout=60)
+    ).result(timeout=PATIENCE_SECONDS)
     ids = {old.deployed_model.id: "old", new.deployed_model.id: "new"}
     seen = set()
     for _ in range(200):
@@ -159,7 +163,7 @@ def test_two_versions_share_the_traffic(cloud: Any, gapic: Any, echo_image: str,
 
 def test_without_traffic_nothing_answers(gapic: Any, echo_model: str, parent: str) -> None:
     endpoint = create_endpoint(gapic, parent)
-    deployed = deploy(gapic, endpoint, deployed_model(echo_model), {}).result(timeout=60).deployed_model
+    deployed = deploy(gapic, endpoint, deployed_model(echo_model), {}).result(timeout=PATIENCE_SECONDS).deployed_model
     with pytest.raises(exceptions.FailedPrecondition, match="doesn't have traffic_split"):
         gapic.predictions.predict(endpoint=endpoint.name, instances=[{}])
     undeploy(gapic, endpoint, deployed.id)
@@ -167,7 +171,7 @@ def test_without_traffic_nothing_answers(gapic: Any, echo_model: str, parent: st
 
 def test_replica_counts_can_be_changed(gapic: Any, echo_model: str, parent: str) -> None:
     endpoint = create_endpoint(gapic, parent)
-    deployed = deploy(gapic, endpoint, deployed_model(echo_model)).result(timeout=60).deployed_model
+    deployed = deploy(gapic, endpoint, deployed_model(echo_model)).result(timeout=PATIENCE_SECONDS).deployed_model
     changed = (
         gapic.endpoints.mutate_deployed_model(
             endpoint=endpoint.name,
@@ -196,7 +200,9 @@ def test_quota_counts_every_replica_that_may_run(cloud: Any, clients: Any, echo_
     set_quota(cloud, parent, "CustomModelServingL4GPUsPerProjectPerRegion", 3)
     endpoint = create_endpoint(clients, parent)
     deployed = (
-        deploy(clients, endpoint, deployed_model(echo_model, max_replica_count=2)).result(timeout=60).deployed_model
+        deploy(clients, endpoint, deployed_model(echo_model, max_replica_count=2))
+        .result(timeout=PATIENCE_SECONDS)
+        .deployed_model
     )
     too_many = exceptions.ResourceExhausted if clients.transport == "grpc" else exceptions.TooManyRequests
     with pytest.raises(too_many) as refusal:
@@ -207,7 +213,11 @@ def test_quota_counts_every_replica_that_may_run(cloud: Any, clients: Any, echo_
         "In us-central1 the limit is 3; 2 are held already, and this could hold 2."
     ) in str(refusal.value)
     undeploy(clients, endpoint, deployed.id)
-    again = deploy(clients, endpoint, deployed_model(echo_model, max_replica_count=3)).result(timeout=60).deployed_model
+    again = (
+        deploy(clients, endpoint, deployed_model(echo_model, max_replica_count=3))
+        .result(timeout=PATIENCE_SECONDS)
+        .deployed_model
+    )
     undeploy(clients, endpoint, again.id)
 
 
@@ -309,7 +319,7 @@ def test_a_versioned_name_deploys_that_version(gapic: Any, echo_image: str, pare
         request={"parent": parent, "parent_model": model, "model": {"display_name": "echo", "container_spec": spec}}
     ).result()
     endpoint = create_endpoint(gapic, parent)
-    deployed = deploy(gapic, endpoint, deployed_model(f"{model}@2")).result(timeout=60).deployed_model
+    deployed = deploy(gapic, endpoint, deployed_model(f"{model}@2")).result(timeout=PATIENCE_SECONDS).deployed_model
     assert (deployed.model, deployed.model_version_id) == (model, "2")
     answer = gapic.predictions.predict(endpoint=endpoint.name, instances=[{}])
     assert dict(answer.predictions[0])["from"] == "second"

@@ -6,9 +6,11 @@ from typing import Any
 import openai
 import pytest
 import requests
-from echo_deployments import Clients, create_endpoint, deployed_model, eventually
+from echo_deployments import Clients, create_endpoint, deployed_model
 from google.api import httpbody_pb2
 from google.api_core import exceptions
+
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 INSTANCES = [{"prompt": "What is a car?", "max_tokens": 5}]
 ECHOED = [{"from": "echo", "instance": INSTANCES[0]}]
@@ -79,14 +81,14 @@ def test_a_caller_that_leaves_ends_the_request_at_the_container(
     path, body = f"/v1/{endpoint.name}:{method}", {"wait_for": str(tmp_path / "gate")}
     with rest.post(path, host=domain(endpoint), json=body, stream=True) as answer:
         assert next(answer.iter_lines()) == b"1"
-    eventually((tmp_path / "left").exists)
+    wait_until((tmp_path / "left").exists)
 
 
 def test_a_caller_that_does_not_wait_for_a_prediction(rest: Any, endpoint: Any, tmp_path: Path) -> None:
     body = {"instances": [{"wait_for": str(tmp_path / "gate")}]}
     with pytest.raises(requests.exceptions.ReadTimeout):
         rest.post(f"/v1/{endpoint.name}:predict", host=domain(endpoint), json=body, timeout=0.5)
-    eventually((tmp_path / "left").exists)
+    wait_until((tmp_path / "left").exists)
 
 
 def chat_client(rest: Any, endpoint: Any, version: str = "v1beta1") -> openai.OpenAI:
@@ -244,7 +246,7 @@ def test_an_answer_that_takes_too_long(rest: Any, gapic: Clients, echo_model: st
         gapic.endpoints.deploy_model(
             endpoint=endpoint.name, deployed_model=deployed_model(echo_model), traffic_split={"0": 100}
         )
-        .result(timeout=60)
+        .result(timeout=PATIENCE_SECONDS)
         .deployed_model
     )
     instances = [{"wait_for": str(tmp_path / "gate")}]
@@ -254,8 +256,10 @@ def test_an_answer_that_takes_too_long(rest: Any, gapic: Clients, echo_model: st
         f"Took too long to respond when processing endpoint {endpoint.name.rpartition('/')[2]}, "
         f"deployed model id: {deployed.id}",
     )
-    eventually((tmp_path / "left").exists)
-    gapic.endpoints.undeploy_model(endpoint=endpoint.name, deployed_model_id=deployed.id).result(timeout=60)
+    wait_until((tmp_path / "left").exists)
+    gapic.endpoints.undeploy_model(endpoint=endpoint.name, deployed_model_id=deployed.id).result(
+        timeout=PATIENCE_SECONDS
+    )
 
 
 def test_invoke(rest: Any, gapic: Clients, echo_image: str, parent: str) -> None:
@@ -270,10 +274,12 @@ def test_invoke(rest: Any, gapic: Clients, echo_image: str, parent: str) -> None
     operation = gapic.endpoints.deploy_model(
         endpoint=endpoint.name, deployed_model=deployed_model(model), traffic_split={"0": 100}
     )
-    deployed = operation.result(timeout=60).deployed_model
+    deployed = operation.result(timeout=PATIENCE_SECONDS).deployed_model
     for place in ("", f"/deployedModels/{deployed.id}"):
         answer = rest.post(f"/v1/{endpoint.name}{place}/invoke/v1/models?a=b", host=domain(endpoint), data=b"x")
         assert answer.json() == {"path": "/v1/models?a=b", "body": "x", "authorization": None}
     refused = rest.post(f"/v1/{endpoint.name}:predict", host=domain(endpoint), json={"instances": INSTANCES})
     assert (refused.status_code, "/invoke" in refused.text) == (400, True)
-    gapic.endpoints.undeploy_model(endpoint=endpoint.name, deployed_model_id=deployed.id).result(timeout=60)
+    gapic.endpoints.undeploy_model(endpoint=endpoint.name, deployed_model_id=deployed.id).result(
+        timeout=PATIENCE_SECONDS
+    )

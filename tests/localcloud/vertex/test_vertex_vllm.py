@@ -1,7 +1,5 @@
 """Model Garden's vLLM container behind the service: what the tutorial does by hand, with real vLLM and real weights."""
 
-import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import google.auth
@@ -10,24 +8,11 @@ import openai
 import pytest
 from echo_deployments import REGION, containers_of
 from google.api_core import exceptions
-from google.cloud import aiplatform, storage
+from google.cloud import aiplatform
 
-from localcloud.demo_models import build
+from tests.demo_project import Served
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve:20250710_0916_RC01"
-
-pytestmark = pytest.mark.vllm
-
-
-@pytest.fixture(scope="module")
-def weights(cloud: Any) -> Iterator[str]:
-    """The text model's repository in a bucket."""
-    folder = build.ensure()[build.TEXT_MODEL]
-    bucket = storage.Client(project="vllm").create_bucket(f"weights-{uuid.uuid4().hex[:12]}", location=REGION)
-    for file in folder.iterdir():
-        bucket.blob(f"models/smollm2/{file.name}").upload_from_filename(str(file))
-    yield f"gs://{bucket.name}/models/smollm2"
-    bucket.delete(force=True)
 
 
 def container_args(model: str) -> list[str]:
@@ -50,12 +35,9 @@ def upload(model: str) -> aiplatform.Model:
     )
 
 
-def test_a_chat_model(cloud: Any, project: str, weights: str) -> None:
-    aiplatform.init(project=project, location=REGION, api_transport="rest")
-    endpoint = aiplatform.Endpoint.create(display_name="smollm2", dedicated_endpoint_enabled=True)
-    model = upload(weights)
-    model.deploy(endpoint=endpoint, machine_type="g2-standard-12", accelerator_type="NVIDIA_L4", accelerator_count=1)
-
+@pytest.mark.vllm
+def test_a_chat_model(cloud: Any, served_text: Served) -> None:
+    endpoint = aiplatform.Endpoint(served_text.endpoint)
     instance = {"prompt": "The capital of France is", "max_tokens": 8, "temperature": 0.0, "raw_response": False}
     (answer,) = endpoint.predict(instances=[instance]).predictions
     assert answer.startswith("Prompt:\nThe capital of France is\nOutput:\n")
@@ -77,11 +59,9 @@ def test_a_chat_model(cloud: Any, project: str, weights: str) -> None:
     )
     assert len(chunks) > 2
 
-    endpoint.delete(force=True)
-    assert containers_of(endpoint.resource_name) == []
-    model.delete()
 
-
+@pytest.mark.vllm
+@pytest.mark.slow
 def test_weights_that_are_not_there(cloud: Any, project: str) -> None:
     aiplatform.init(project=project, location=REGION, api_transport="rest")
     endpoint = aiplatform.Endpoint.create(display_name="smollm2")

@@ -1,4 +1,4 @@
-"""Components that behave in every way in which a step can end, each to be run cold and warm."""
+"""Components that behave in every way in which a step can end."""
 
 from kfp import dsl
 
@@ -56,14 +56,17 @@ def surroundings(text: str) -> dict:
 
 @component
 def tidy_at_sigterm(text: str) -> str:
-    """Writes its process id to `text`, and what it did to `text`.tidy."""
+    """Writes its process id to `text`. On SIGTERM it waits until its shell is gone, and writes `text`.tidy."""
     import os
     import signal
     import sys
-    import time
+    import threading
+
+    shell = os.getppid()
 
     def tidy(number: int, frame: object) -> None:
-        time.sleep(0.3)
+        while os.getppid() == shell:
+            threading.Event().wait(0.02)
         with open(text + ".tidy", "w") as file:
             file.write("tidy")
         sys.exit(0)
@@ -72,20 +75,19 @@ def tidy_at_sigterm(text: str) -> str:
     with open(text, "w") as file:
         file.write(str(os.getpid()))
     while True:
-        time.sleep(0.05)
+        signal.pause()
 
 
 @component
 def ignore_sigterm(text: str) -> str:
     import os
     import signal
-    import time
 
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with open(text, "w") as file:
         file.write(str(os.getpid()))
     while True:
-        time.sleep(0.05)
+        signal.pause()
 
 
 @component

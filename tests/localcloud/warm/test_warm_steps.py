@@ -1,9 +1,8 @@
-"""A step that is forked from a warm process ends as one that is started anew: tested once cold and once warm."""
+"""A forked step ends as the same command started anew: each test runs both."""
 
 import json
 import os
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,38 +13,36 @@ import pytest
 
 from localcloud import process_table
 from localcloud.pipelines.task_process import ProcessResult, TaskCancelledError, TaskProcesses
-from localcloud.processes import Processes
 from localcloud.warm.component import component_arguments
+from tests.localcloud.fork_servers import Server, running_fork_server
 from tests.localcloud.pipelines.compiling import compiled
 from tests.localcloud.warm import components
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-MODULE = "kfp.dsl.executor"
 
-
-@dataclass
-class Server:
-    socket: Path
-    processes: Processes
-    pid: int
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[Server]:
+    """The server of all tests that leave it running."""
+    with running_fork_server() as server:
+        yield server
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    # Not pytest's folder: a socket's path may have some hundred characters at most.
-    with tempfile.TemporaryDirectory(prefix="warm-") as folder:
-        processes = Processes(Path(folder) / "children")
-        socket = Path(folder) / "steps.socket"
-        argv = [sys.executable, "-P", "-m", "localcloud.warm.server", "--socket", str(socket), "--import", MODULE]
-        environment = {**os.environ, "_KFP_RUNTIME": "true", "HOME": "/nowhere"}
-        child = processes.spawn(argv, log=Path(folder) / "log", environment=environment)
-        yield Server(socket, processes, child.pid)
-        processes.stop_all(1.0)
+    """A server that the test may end."""
+    with running_fork_server() as server:
+        yield server
 
 
-@pytest.fixture(params=["cold", "warm"])
-def fork_server(request: pytest.FixtureRequest) -> Path | None:
-    return request.getfixturevalue("server").socket if request.param == "warm" else None
+@pytest.fixture(params=["anew", "forked"])
+def start(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def anew(command: list[str]) -> list[str]:
+    """The same command in a form that the local cloud starts as it is: a shell that has one more thing to do."""
+    shell, flags, script, *arguments = command
+    return [shell, flags, f"true\n{script}", *arguments]
 
 
 def command_of(component: Any, folder: Path, text: str) -> list[str]:
@@ -67,6 +64,7 @@ class Step:
     folder: Path
     processes: TaskProcesses
     text: str = "7"
+    start: str = "forked"
     uncancellable: bool = False
     outcome: list[ProcessResult | TaskCancelledError] = field(default_factory=list)
 
@@ -87,10 +85,11 @@ class Step:
             "PYTHONUNBUFFERED": "1",
             "ONLY_HERE": "yes",
         }
+        command = command_of(self.component, self.folder, self.text)
         try:
             self.outcome.append(
                 self.processes.run(
-                    command_of(self.component, self.folder, self.text),
+                    anew(command) if self.start == "anew" else command,
                     environment=environment,
                     directory=self.folder / "scratch",
                     log=self.folder / "log",
@@ -115,10 +114,14 @@ class Step:
 
 
 @pytest.fixture
-def processes(tmp_path: Path, fork_server: Path | None) -> TaskProcesses:
-    records = tmp_path / "records"
+def processes(tmp_path: Path, shared_server: Server) -> TaskProcesses:
+    return task_processes(tmp_path, shared_server)
+
+
+def task_processes(folder: Path, server: Server, grace_seconds: float = PATIENCE_SECONDS) -> TaskProcesses:
+    records = folder / "records"
     records.mkdir()
-    return TaskProcesses(records, grace_seconds=2, fork_server=fork_server)
+    return TaskProcesses(records, grace_seconds, server.socket)
 
 
 @pytest.mark.parametrize(
@@ -132,29 +135,29 @@ def processes(tmp_path: Path, fork_server: Path | None) -> TaskProcesses:
     ids=["succeeds", "fails", "exits", "exits as if stopped"],
 )
 def test_it_ends_with_the_same_code_and_cause(
-    processes: TaskProcesses, tmp_path: Path, component: Any, text: str, result: ProcessResult
+    processes: TaskProcesses, start: str, tmp_path: Path, component: Any, text: str, result: ProcessResult
 ) -> None:
-    assert Step(component, tmp_path, processes, text).end() == result
+    assert Step(component, tmp_path, processes, text, start).end() == result
     assert list((tmp_path / "records").iterdir()) == []
 
 
-def test_one_that_is_killed_says_so(processes: TaskProcesses, tmp_path: Path) -> None:
-    outcome = Step(components.kill_itself, tmp_path, processes).end()
+def test_one_that_is_killed_says_so(processes: TaskProcesses, start: str, tmp_path: Path) -> None:
+    outcome = Step(components.kill_itself, tmp_path, processes, start=start).end()
     assert isinstance(outcome, ProcessResult)
     assert outcome.returncode == 137
 
 
 def test_what_it_prints_is_in_its_log_and_what_it_returns_in_its_output(
-    processes: TaskProcesses, tmp_path: Path
+    processes: TaskProcesses, start: str, tmp_path: Path
 ) -> None:
-    step = Step(components.succeed, tmp_path, processes, "words")
+    step = Step(components.succeed, tmp_path, processes, "words", start)
     assert step.end() == ProcessResult(0, "")
     assert "said words\n" in step.log
     assert step.output == "words"
 
 
-def test_its_surroundings_are_its_own(processes: TaskProcesses, tmp_path: Path) -> None:
-    step = Step(components.surroundings, tmp_path, processes)
+def test_its_surroundings_are_its_own(processes: TaskProcesses, start: str, tmp_path: Path) -> None:
+    step = Step(components.surroundings, tmp_path, processes, start=start)
     assert step.end() == ProcessResult(0, ""), step.log
     found = step.output
     environment = found.pop("environment")
@@ -173,43 +176,42 @@ def test_its_surroundings_are_its_own(processes: TaskProcesses, tmp_path: Path) 
     }
 
 
-def test_cancelled_it_may_put_things_in_order(processes: TaskProcesses, tmp_path: Path) -> None:
+def test_cancelled_it_may_put_things_in_order(processes: TaskProcesses, start: str, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    step = Step(components.tidy_at_sigterm, tmp_path, processes, str(pid))
+    step = Step(components.tidy_at_sigterm, tmp_path, processes, str(pid), start)
     wait_until(lambda: pid.exists() and pid.read_text())
     processes.cancel()
     assert isinstance(step.end(), TaskCancelledError)
     assert pid.with_suffix(".tidy").read_text() == "tidy"
 
 
-def test_one_that_ignores_sigterm_is_killed_after_the_grace(processes: TaskProcesses, tmp_path: Path) -> None:
-    pid = tmp_path / "pid"
-    step = Step(components.ignore_sigterm, tmp_path, processes, str(pid))
+def test_one_that_ignores_sigterm_is_killed_after_the_grace(shared_server: Server, start: str, tmp_path: Path) -> None:
+    pid, processes = tmp_path / "pid", task_processes(tmp_path, shared_server, grace_seconds=0.2)
+    step = Step(components.ignore_sigterm, tmp_path, processes, str(pid), start)
     wait_until(lambda: pid.exists() and pid.read_text())
     processes.cancel()
     assert isinstance(step.end(), TaskCancelledError)
     assert process_table.start_time(int(pid.read_text())) is None
 
 
-def test_what_it_left_behind_ends_with_it(processes: TaskProcesses, tmp_path: Path) -> None:
+def test_what_it_left_behind_ends_with_it(processes: TaskProcesses, start: str, tmp_path: Path) -> None:
     left = tmp_path / "left"
-    assert Step(components.leave_a_child, tmp_path, processes, str(left)).end() == ProcessResult(0, "")
+    assert Step(components.leave_a_child, tmp_path, processes, str(left), start).end() == ProcessResult(0, "")
     assert process_table.start_time(int(left.read_text())) is None
 
 
-def test_steps_that_run_at_the_same_time_do_not_disturb_each_other(processes: TaskProcesses, tmp_path: Path) -> None:
+def test_steps_that_run_at_the_same_time_do_not_disturb_each_other(
+    processes: TaskProcesses, start: str, tmp_path: Path
+) -> None:
     folders = [tmp_path / str(number) for number in range(3)]
     for folder in folders:
         folder.mkdir()
-    steps = [Step(components.succeed, folder, processes, folder.name) for folder in folders]
+    steps = [Step(components.succeed, folder, processes, folder.name, start) for folder in folders]
     assert [step.end() for step in steps] == [ProcessResult(0, "")] * 3
     assert [step.output for step in steps] == ["0", "1", "2"]
 
 
-def test_what_is_no_python_component_is_started_anew(server: Server, tmp_path: Path) -> None:
-    records = tmp_path / "records"
-    records.mkdir()
-    processes = TaskProcesses(records, grace_seconds=2, fork_server=server.socket)
+def test_what_is_no_python_component_is_started_anew(processes: TaskProcesses, tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import os; print(os.environ)"]
     assert component_arguments(command) is None
     result = processes.run(
@@ -225,14 +227,8 @@ def test_one_that_installs_packages_first_is_started_anew() -> None:
 
 
 def test_a_step_whose_fork_server_is_killed_has_failed(server: Server, tmp_path: Path) -> None:
-    records, pid = tmp_path / "records", tmp_path / "pid"
-    records.mkdir()
-    step = Step(
-        components.ignore_sigterm,
-        tmp_path,
-        TaskProcesses(records, grace_seconds=2, fork_server=server.socket),
-        str(pid),
-    )
+    pid = tmp_path / "pid"
+    step = Step(components.ignore_sigterm, tmp_path, task_processes(tmp_path, server), str(pid))
     wait_until(lambda: pid.exists() and pid.read_text())
     os.kill(server.pid, 9)
     outcome = step.end()
@@ -241,10 +237,7 @@ def test_a_step_whose_fork_server_is_killed_has_failed(server: Server, tmp_path:
     wait_until(lambda: process_table.start_time(int(pid.read_text())) is None)
 
 
-def test_a_program_that_cannot_be_started_is_told(server: Server, tmp_path: Path) -> None:
-    records = tmp_path / "records"
-    records.mkdir()
-    processes = TaskProcesses(records, grace_seconds=2, fork_server=server.socket)
+def test_a_program_that_cannot_be_started_is_told(processes: TaskProcesses, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="nowhere"):
         processes.run(
             command_of(components.succeed, tmp_path, "7"),
@@ -256,19 +249,13 @@ def test_a_program_that_cannot_be_started_is_told(server: Server, tmp_path: Path
 
 
 def test_the_server_ends_when_whoever_started_it_does(server: Server, tmp_path: Path) -> None:
-    records, pid = tmp_path / "records", tmp_path / "pid"
-    records.mkdir()
-    step = Step(
-        components.tidy_at_sigterm,
-        tmp_path,
-        TaskProcesses(records, grace_seconds=2, fork_server=server.socket),
-        str(pid),
-    )
+    pid = tmp_path / "pid"
+    step = Step(components.tidy_at_sigterm, tmp_path, task_processes(tmp_path, server), str(pid))
     wait_until(lambda: pid.exists() and pid.read_text())
     (child,) = server.processes._children
     assert child._process.stdin is not None
     child._process.stdin.close()
     # It stays for as long as a child of its own ends in order, and no longer.
-    os.kill(int(pid.read_text()), 15)
+    os.killpg(os.getpgid(int(pid.read_text())), 15)
     step.end()
     wait_until(lambda: process_table.start_time(server.pid) is None)

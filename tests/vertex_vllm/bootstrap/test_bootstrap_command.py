@@ -13,6 +13,7 @@ from google.cloud import artifactregistry_v1, secretmanager, service_usage_v1, s
 
 from localcloud.daemon import Connection
 from pipelines.compile import PIPELINES
+from tests.vertex_vllm.cli.documented_commands import Answer, vertex_vllm
 from vertex_vllm.bootstrap.making import is_missing, make, project_number
 from vertex_vllm.bootstrap.removal import remove
 from vertex_vllm.bootstrap.resources import Grant, Resource, Step
@@ -27,15 +28,13 @@ REGION = "us-central1"
 TOKEN = "hf_" + "t" * 34
 
 
-def bootstrap(project: str, *options: str, stdin: str = TOKEN) -> subprocess.CompletedProcess[str]:
+def bootstrap(project: str, *options: str, stdin: str = TOKEN) -> Answer:
     """Without the image, which has tests of its own."""
     return bootstrap_all(project, "--no-image", *options, stdin=stdin)
 
 
-def bootstrap_all(project: str, *options: str, stdin: str = TOKEN) -> subprocess.CompletedProcess[str]:
-    place = ("--project", project, "--region", REGION)
-    command = [sys.executable, "-m", "vertex_vllm", "bootstrap", *place, *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False, input=stdin, cwd=ROOT)
+def bootstrap_all(project: str, *options: str, stdin: str = TOKEN) -> Answer:
+    return vertex_vllm("bootstrap", "--project", project, "--region", REGION, *options, stdin=stdin)
 
 
 @pytest.fixture

@@ -1,46 +1,44 @@
 """The command line as a person meets it: one line for a mistake, exit code 2, no traceback, nothing created."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from localcloud.daemon import Connection
+from tests.vertex_vllm.cli.documented_commands import ROOT, vertex_vllm
 from vertex_vllm.cli import COMMANDS
 from vertex_vllm.cli.table import text_table
 
-ROOT = Path(__file__).resolve().parents[3]
 GOOD = (ROOT / "configs" / "llama-3.1-8b-instruct.yaml").read_text()
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "vertex_vllm", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
+def test_the_entry_point_is_the_command_line(tmp_path: Path) -> None:
+    """All other commands of these tests run in this process."""
+    command = [sys.executable, "-m", "vertex_vllm", "validate", "no-such-file.yaml"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr == "error: no-such-file.yaml:1: no such file\n"
 
 
 def test_help_lists_every_command() -> None:
-    answer = run("--help")
+    answer = vertex_vllm("--help")
     assert answer.returncode == 0
     assert [name for name in COMMANDS if name not in answer.stdout] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command: str) -> None:
-    answer = run(command, "--help")
+    answer = vertex_vllm(command, "--help")
     assert answer.returncode == 0
     assert "Example: vertex-vllm" in answer.stdout
 
 
 def test_validate_accepts_every_shipped_config() -> None:
     configs = sorted((ROOT / "configs").glob("*.yaml"))
-    answer = run("validate", *configs)
+    answer = vertex_vllm("validate", *configs)
     assert (answer.returncode, answer.stderr) == (0, "")
     assert answer.stdout == "".join(f"{path}: ok\n" for path in configs)
 
@@ -64,7 +62,7 @@ def test_a_mistake_in_a_config_is_one_line_with_file_and_field(
     text = GOOD if old in GOOD else f"{GOOD}\n{old}\n"
     config.write_text(text.replace(old, new, 1))
     for command in ("validate", "plan", "submit"):
-        answer = run(command, config)
+        answer = vertex_vllm(command, config)
         assert answer.returncode == 2, answer
         (line,) = answer.stderr.splitlines()
         assert line.startswith(f"error: {config}:")
@@ -93,14 +91,14 @@ def test_a_mistake_in_a_config_is_one_line_with_file_and_field(
     ],
 )
 def test_a_mistake_in_the_arguments_says_what_to_do(arguments: tuple[str, ...], words: str) -> None:
-    answer = run(*arguments)
+    answer = vertex_vllm(*arguments)
     assert answer.returncode == 2
     (line,) = answer.stderr.splitlines()
     assert words in line
 
 
 def test_plan_as_json_is_the_plan() -> None:
-    answer = run("plan", "configs/llama-3.2-11b-vision-instruct.yaml", "--json")
+    answer = vertex_vllm("plan", "configs/llama-3.2-11b-vision-instruct.yaml", "--json")
     plan = json.loads(answer.stdout)
     assert (plan["machine_type"], plan["accelerator_type"]) == ("g2-standard-24", "NVIDIA_L4")
     assert plan["alternatives"][0]["machine_type"] == "a2-highgpu-1g"
@@ -126,23 +124,21 @@ def test_plan_as_json_is_the_plan() -> None:
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_without_credentials_a_command_says_how_to_get_them(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "NO_GCE_CHECK": "true"}
-    answer = subprocess.run(
-        [sys.executable, "-m", "vertex_vllm", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env=environment,
-    )
+def test_without_credentials_a_command_says_how_to_get_them(
+    cloud: Connection, arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in cloud.environment:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    answer = vertex_vllm(*arguments)
     assert answer.returncode == 1
     assert "Traceback" not in answer.stderr
     assert "gcloud auth application-default login" in answer.stderr.splitlines()[-1]
 
 
 def test_what_others_wrote_does_not_steer_the_terminal(tmp_path: Path) -> None:
-    answer = run("validate", tmp_path / "\x1b[2J\x1b]0;owned\x07.yaml")
+    answer = vertex_vllm("validate", tmp_path / "\x1b[2J\x1b]0;owned\x07.yaml")
     assert answer.returncode == 2
     assert answer.stderr == f"error: {tmp_path}/[2J]0;owned.yaml:1: no such file\n"
     assert text_table(("name",), [("a\x1b[31m\u202eb\n",)]) == "name\na[31mb\n"

@@ -3,16 +3,15 @@
 Parity: local cloud only; nothing of it has been checked on Google Cloud yet.
 """
 
-import time
 from datetime import UTC, datetime, timedelta
 
 from localcloud.daemon import Connection
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
+from tests.waiting import wait_until
 from vertex_vllm.cli import main
 from vertex_vllm.runs.listing import list_runs
 from vertex_vllm.runs.scheduling import delete, list_schedules
-
-PATIENCE_SECONDS = 120
+from vertex_vllm.runs.watching import ENDED
 
 
 def test_an_hourly_sweep_takes_away_what_has_expired(
@@ -28,13 +27,9 @@ def test_an_hourly_sweep_takes_away_what_has_expired(
     main(["sweep", "--project", project, "--region", REGION, "--schedule", f"{(now.minute + 45) % 60} * * * *"])
     try:
         cloud.admin("PUT", "/_local/clock", {"advance_seconds": 3600})
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while [run.state for run in list_runs(project, REGION)] != ["SUCCEEDED"]:
-            assert time.monotonic() < deadline
-            assert "FAILED" not in {run.state for run in list_runs(project, REGION)}
-            time.sleep(1)
+        wait_until(lambda: [run.state in ENDED for run in list_runs(project, REGION)] == [True])
         (run,) = list_runs(project, REGION)
-        assert (run.deployment, run.pipeline) == ("_project", "sweep")
+        assert (run.deployment, run.pipeline, run.state) == ("_project", "sweep", "SUCCEEDED")
         assert [endpoint.name for endpoint in in_vertex.endpoints()] == [stays]
     finally:
         for schedule in list_schedules(project, REGION):

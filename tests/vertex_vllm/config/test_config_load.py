@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_vllm.config import Deployment, load_deployment
@@ -295,7 +295,6 @@ def deployment_or_faults(path: Path) -> Deployment | tuple[str, ...]:
         return error.faults
 
 
-@settings(max_examples=2000, deadline=None)
 @given(text=st.one_of(mutated(), st.text(max_size=60), st.text("{}[]:-*&!%@`|>\n\t 'x\"", max_size=60)))
 def test_any_text_is_a_deployment_or_faults_that_name_file_and_line(
     text: str, tmp_path_factory: pytest.TempPathFactory

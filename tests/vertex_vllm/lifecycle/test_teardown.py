@@ -10,6 +10,7 @@ import pytest
 
 from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Vertex, told_to_stop
+from tests.waiting import PATIENCE_SECONDS
 from vertex_vllm.errors import DeploymentError, InputError, TeardownError
 from vertex_vllm.lifecycle.ownership import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
@@ -68,7 +69,7 @@ def two_models_on_one_endpoint(in_vertex: Vertex, plan: ServingPlan) -> None:
         endpoint=name,
         deployed_model={"model": second, "dedicated_resources": first.dedicated_resources},
         traffic_split={"0": 50, first.id: 50},
-    ).result(timeout=30)
+    ).result(timeout=PATIENCE_SECONDS)
 
 
 def deploying(in_vertex: Vertex, plan: ServingPlan) -> None:
@@ -177,7 +178,7 @@ def test_a_version_that_serves_elsewhere_stays(in_vertex: Vertex, make_plan: Mak
         endpoint=theirs,
         deployed_model={"model": uploaded, "dedicated_resources": machine},
         traffic_split={"0": 100},
-    ).result(timeout=30)
+    ).result(timeout=PATIENCE_SECONDS)
     report = teardown(in_vertex.project, REGION, plan.deployment)
     (version,) = in_vertex.versions()
     assert report == TeardownReport((), (f"{version.name}: served by {theirs}",), ())
@@ -198,7 +199,7 @@ def test_two_teardowns_at_once_both_succeed(in_vertex: Vertex, make_plan: MakePl
     two_endpoints(in_vertex, plan)
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(teardown, in_vertex.project, REGION, plan.deployment) for _ in range(2)]
-        assert all(run.result(timeout=60).remaining == () for run in runs)
+        assert all(run.result(timeout=PATIENCE_SECONDS).remaining == () for run in runs)
     assert names(in_vertex) == ()
 
 
@@ -206,10 +207,10 @@ def test_a_teardown_during_a_deploy_wins(in_vertex: Vertex, make_plan: MakePlan)
     plan, started = make_plan(args=(NEVER_READY,)), Queue()
     with ThreadPoolExecutor() as pool:
         run = pool.submit(in_vertex.deploy, plan, on_operation=started.put)
-        started.get(timeout=30)
+        started.get(timeout=PATIENCE_SECONDS)
         teardown(in_vertex.project, REGION, plan.deployment)
         with pytest.raises(DeploymentError):
-            run.result(timeout=60)
+            run.result(timeout=PATIENCE_SECONDS)
     assert names(in_vertex) == ()
 
 
@@ -257,7 +258,7 @@ def test_a_teardown_told_to_stop_still_begins_to_undeploy_everything(
             teardown(in_vertex.project, REGION, plan.deployment)
     for endpoint in in_vertex.endpoints():
         for operation in in_vertex.operations(endpoint.name):
-            in_vertex.endpoint_client.wait_operation({"name": operation.name, "timeout": {"seconds": 30}})
+            in_vertex.endpoint_client.wait_operation({"name": operation.name, "timeout": {"seconds": PATIENCE_SECONDS}})
     assert not any(endpoint.deployed_models for endpoint in in_vertex.endpoints())
     teardown(in_vertex.project, REGION, plan.deployment)
     assert names(in_vertex) == ()
@@ -283,7 +284,7 @@ def unlabelled_endpoint(in_vertex: Vertex, labels: dict[str, str]) -> str:
     made = in_vertex.endpoint_client.create_endpoint(
         parent=in_vertex.parent, endpoint={"display_name": "theirs", "labels": labels}
     )
-    return str(made.result(timeout=30).name)
+    return str(made.result(timeout=PATIENCE_SECONDS).name)
 
 
 def unlabelled_model(in_vertex: Vertex, labels: dict[str, str]) -> str:
@@ -291,4 +292,4 @@ def unlabelled_model(in_vertex: Vertex, labels: dict[str, str]) -> str:
         parent=in_vertex.parent,
         model={"display_name": "theirs", "labels": labels, "container_spec": {"image_uri": "example/theirs:1"}},
     )
-    return str(uploaded.result(timeout=30).model)
+    return str(uploaded.result(timeout=PATIENCE_SECONDS).model)

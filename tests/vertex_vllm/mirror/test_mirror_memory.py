@@ -4,6 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks.mirroring.measuring import measure
 from benchmarks.mirroring.server import Network
 from benchmarks.mirroring.world import world
@@ -13,6 +15,7 @@ FILES, SIZE = 4, 5 << 30
 BOUND = 300_000_000
 
 
+@pytest.mark.slow
 def test_twenty_gigabytes_take_no_more_memory_than_is_stated(tmp_path: Path) -> None:
     folder = tmp_path / "nothing"
     folder.mkdir()

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.waiting import PATIENCE_SECONDS
 from vertex_vllm.connections import Connections
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.mirror.authorization import Authorization
@@ -32,7 +33,7 @@ class Service(ThreadingHTTPServer):
 
     def received(self, count: int) -> list[tuple[int, str]]:
         """Bytes of each body, and the hash that came before it."""
-        return [self._received.get(timeout=10) for _ in range(count)]
+        return [self._received.get(timeout=PATIENCE_SECONDS) for _ in range(count)]
 
 
 class _Part(BaseHTTPRequestHandler):

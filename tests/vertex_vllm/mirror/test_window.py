@@ -1,7 +1,6 @@
 """The parts of one file, read and sent by several threads and taken in by one."""
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.waiting import PATIENCE_SECONDS, take_time, wait_until
 from vertex_vllm.mirror.concurrency import AdaptiveLimit
 from vertex_vllm.mirror.multipart import MOST_PARTS
 from vertex_vllm.mirror.transfer import PART_BYTES, Transfer
@@ -78,10 +78,10 @@ def test_bytes_come_in_order_however_they_arrive() -> None:
     taken, sent = bytearray(), set[int]()
 
     def carry(part: Part, view: memoryview, has_read: Callable[[], None]) -> None:
-        time.sleep(0.001 * (part.number % 3))
+        take_time(0.001 * (part.number % 3))
         view[:] = bytes([part.number]) * len(view)
         has_read()
-        time.sleep(0.001 * (part.number % 2))
+        take_time(0.001 * (part.number % 2))
         assert bytes(view) == bytes([part.number]) * part.length  # whatever has been taken in meanwhile
         sent.add(part.number)
 
@@ -99,7 +99,7 @@ def test_what_is_read_is_taken_in_while_it_is_still_on_its_way() -> None:
 
     def carry(part: Part, view: memoryview, has_read: Callable[[], None]) -> None:
         has_read()
-        assert taken.wait(10)
+        assert taken.wait(PATIENCE_SECONDS)
         arrived.set()
 
     with ThreadPoolExecutor(2) as threads:
@@ -117,8 +117,8 @@ def test_no_more_parts_are_in_memory_than_there_are_buffers() -> None:
         with lock:
             in_memory.add(part.number)
             most = max(most, len(in_memory))
-        if part.number == 1:
-            time.sleep(0.1)  # All others wait for the first.
+        if part.number == 1:  # All others wait for the first.
+            wait_until(lambda: len(in_memory) == 2)
         has_read()
 
     with ThreadPoolExecutor(16) as threads:
@@ -179,7 +179,7 @@ def test_the_next_file_begins_as_the_last_of_this_one_arrives() -> None:
                 most = max(most, len(in_memory))
             has_read()
             if (name, part.number) == ("first", 20):
-                assert stays.wait(10)
+                assert stays.wait(PATIENCE_SECONDS)
 
         numbers = []
         for part in Window(parts_of(20 * PAGE, PAGE), flow).run(threads, 2, carry, nothing, begun.set):
@@ -190,7 +190,7 @@ def test_the_next_file_begins_as_the_last_of_this_one_arrives() -> None:
 
     with ThreadPoolExecutor(10) as threads:
         first = threads.submit(copy, "first", threads)
-        assert begun.wait(10)
+        assert begun.wait(PATIENCE_SECONDS)
         assert copy("second", threads) == list(range(1, 21))  # while the first one's last part is being sent
         stays.set()
         assert first.result() == list(range(1, 21))

@@ -14,7 +14,7 @@ import pytest
 
 from localcloud.process_table import group_members, start_time
 from tests.vertex_vllm.mirror.conftest import SMALL_STEPS
-from tests.waiting import wait_until, wait_until_gone
+from tests.waiting import PATIENCE_SECONDS, wait_until, wait_until_gone
 from vertex_vllm.mirror.job import Job
 from vertex_vllm.mirror.worker_processes import Workers
 
@@ -91,7 +91,7 @@ def test_one_ends_though_nobody_reads_what_it_says(cloud: Any) -> None:
         ours.sendall(f"{job.to_json()}\n".encode())
         assert ours.recv(1, socket.MSG_PEEK)
         ours.close()
-        told, _ = parent.communicate(timeout=20)
+        told, _ = parent.communicate(timeout=PATIENCE_SECONDS)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(parent.pid, signal.SIGKILL)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_vllm.catalog.versions import VersionRange
@@ -287,7 +287,6 @@ starts = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(configs(), starts, st.integers(1, 200_000), st.integers(1, 2048))
 def test_what_fits_still_fits_when_context_or_sequences_shrink(
     config: dict[str, Any], start: Start, length: int, sequences: int

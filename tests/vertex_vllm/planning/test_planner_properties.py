@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_vllm.catalog import load_catalog
@@ -94,7 +94,6 @@ def plan_or_refusal(model: ModelFacts, serving: dict[str, Any]) -> ServingPlan |
         return error
 
 
-@settings(max_examples=400, deadline=None)
 @given(model=facts(), serving=SERVING)
 def test_every_model_and_deployment_is_planned_or_refused_by_name(model: ModelFacts, serving: dict[str, Any]) -> None:
     outcome = plan_or_refusal(model, serving)
@@ -111,7 +110,6 @@ def test_every_model_and_deployment_is_planned_or_refused_by_name(model: ModelFa
     assert [text for text in outcome.args if text.startswith("--port")] == ["--port=8080"]
 
 
-@settings(max_examples=100, deadline=None)
 @given(model=facts(), serving=SERVING)
 def test_what_is_planned_for_a_long_context_is_planned_for_a_shorter_one(
     model: ModelFacts, serving: dict[str, Any]
@@ -122,7 +120,6 @@ def test_what_is_planned_for_a_long_context_is_planned_for_a_shorter_one(
         assert isinstance(plan_or_refusal(model, shorter), ServingPlan)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.sampled_from(RECORDED), SERVING, st.integers(1, 100_000), st.integers(1, 1024))
 def test_what_fits_a_machine_still_fits_it_with_a_shorter_context_and_fewer_sequences(
     model: ModelFacts, serving: dict[str, Any], length: int, sequences: int
@@ -144,7 +141,6 @@ def test_what_fits_a_machine_still_fits_it_with_a_shorter_context_and_fewer_sequ
     assert still.reasons["memory"].startswith("fits")
 
 
-@settings(max_examples=100, deadline=None)
 @given(facts())
 def test_facts_survive_being_written_down(model: ModelFacts) -> None:
     assert ModelFacts.from_json(model.to_json()) == model

@@ -6,6 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from queue import Queue
 
 import pytest
@@ -13,6 +14,7 @@ from google.longrunning.operations_pb2 import Operation
 
 from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Vertex
+from tests.waiting import PATIENCE_SECONDS
 from vertex_vllm.errors import DeploymentError
 from vertex_vllm.lifecycle.ownership import Owner
 from vertex_vllm.planning.plan import ServingPlan
@@ -45,23 +47,24 @@ def test_a_changed_config_is_tried_beside_the_one_that_serves(in_vertex: Vertex,
     assert [len(in_vertex.endpoint(name).deployed_models) for name in (first, second)] == [1, 1]
 
 
-def test_a_deploy_that_is_still_going_on_is_joined(in_vertex: Vertex, make_plan: MakePlan) -> None:
-    plan, started, joined = make_plan(args=("--healthy-after=2",)), Queue(), []
+def test_a_deploy_that_is_still_going_on_is_joined(in_vertex: Vertex, make_plan: MakePlan, tmp_path: Path) -> None:
+    gate = tmp_path / "healthy"
+    plan, started, joined = make_plan(args=(f"--healthy-when={gate}",)), Queue(), []
     with ThreadPoolExecutor() as pool:
         first = pool.submit(in_vertex.deploy, plan, on_operation=started.put)
-        operation = started.get(timeout=30)
-        second = in_vertex.deploy(plan, on_operation=joined.append)
-        assert first.result(timeout=30) == second
+        operation = started.get(timeout=PATIENCE_SECONDS)
+        second = in_vertex.deploy(plan, on_operation=lambda name: (joined.append(name), gate.touch()))
+        assert first.result(timeout=PATIENCE_SECONDS) == second
     assert joined == [operation]
     assert len(in_vertex.endpoint(second).deployed_models) == 1
 
 
 def test_two_runs_at_the_same_moment_deploy_once(in_vertex: Vertex, make_plan: MakePlan) -> None:
-    plan = make_plan(args=("--healthy-after=1",))
+    plan = make_plan()
     model = in_vertex.upload(plan)
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(deploy, in_vertex, plan, model, run) for run in ("run-1", "run-2")]
-        assert len({run.result(timeout=60) for run in runs}) == 1
+        assert len({run.result(timeout=PATIENCE_SECONDS) for run in runs}) == 1
     (endpoint,) = in_vertex.endpoints()
     assert len(endpoint.deployed_models) == 1
 
@@ -166,7 +169,7 @@ def test_somebody_elses_endpoint_of_that_id_is_not_touched(in_vertex: Vertex, ma
         parent=in_vertex.parent,
         endpoint={"display_name": "theirs"},
         endpoint_id=f"vllm-{plan.deployment}-{plan.config_hash}",
-    ).result(timeout=30)
+    ).result(timeout=PATIENCE_SECONDS)
     with pytest.raises(DeploymentError, match="not touched"):
         in_vertex.deploy(plan)
     assert in_vertex.endpoint(theirs.name) == theirs

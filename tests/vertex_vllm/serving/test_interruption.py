@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import pytest
 
+from tests.waiting import PATIENCE_SECONDS
 from vertex_vllm.serving.interruption import interruption
 
 
@@ -17,9 +18,9 @@ def test_a_signal_ends_the_wait_and_every_later_one(number: signal.Signals) -> N
         assert not asked.wait(0)
         timer = threading.Timer(0.05, os.kill, (os.getpid(), number))
         timer.start()
-        assert asked.wait(30)
+        assert asked.wait(PATIENCE_SECONDS)
         assert asked.signal_name == number.name
-        assert asked.wait(30)
+        assert asked.wait(PATIENCE_SECONDS)
         timer.join()
 
 

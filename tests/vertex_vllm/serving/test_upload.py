@@ -6,6 +6,7 @@ import pytest
 
 from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.served_models import REGION, WEIGHTS, MakePlan, Vertex, told_to_stop
+from tests.waiting import PATIENCE_SECONDS
 from vertex_vllm.errors import DeploymentError
 from vertex_vllm.lifecycle.ownership import Owner
 from vertex_vllm.serving.requests import upload_request
@@ -57,7 +58,7 @@ def test_somebody_elses_model_of_that_name_is_not_touched(in_vertex: Vertex, mak
             "model": {"display_name": "theirs", "container_spec": {"image_uri": plan.image}},
         }
     )
-    foreign.result(timeout=30)
+    foreign.result(timeout=PATIENCE_SECONDS)
     with pytest.raises(DeploymentError, match="not touched"):
         in_vertex.upload(plan)
     assert [version.display_name for version in in_vertex.versions()] == ["theirs"]
@@ -86,6 +87,6 @@ def test_an_upload_that_ended_before_it_could_be_cancelled_is_undone(in_vertex: 
         in_vertex.project, other, WEIGHTS, Owner(plan.deployment, "run-1"), parent_model=first.partition("@")[0]
     )
     second = in_vertex.model_client.upload_model(request)
-    second.result(timeout=30)
+    second.result(timeout=PATIENCE_SECONDS)
     assert withdraw(in_vertex.model_client, second.operation.name) == "the version that was uploaded is removed"
     assert [version.version_id for version in in_vertex.versions()] == ["1"]

@@ -1,0 +1,226 @@
+"""Projects in which tests run the shipped specs, and what real vLLM serves there for all tests that only ask it.
+
+`demo_project` has the demo's models, served by real vLLM. `small_project` has a repository of some hundred kilobytes,
+served by the small model server, for tests in which the engine is not the subject. On a real project (`make
+test-cloud`) both are the same.
+"""
+
+import hashlib
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.api_core.exceptions import GoogleAPIError
+from google.cloud import secretmanager
+
+from localcloud.daemon import Connection
+from localcloud.demo_models import build
+from localcloud.runtime import ensure_runtime
+from tests.canary import Commands, new_canary, watched_processes
+from tests.chaos.repository import write_repository
+from tests.real_cloud import ACCELERATOR_COUNT, ACCELERATOR_TYPE, MACHINE_TYPE, REAL
+from tests.vertex_vllm.served_models import IMAGE, teach
+from vertex_vllm.cli.submit import submission
+from vertex_vllm.config import Deployment, load_deployment
+from vertex_vllm.lifecycle.teardown import teardown
+from vertex_vllm.runs.submission import Submission, submit
+from vertex_vllm.runs.watching import Run, cancel, watch
+
+ROOT = Path(__file__).resolve().parents[1]
+REGION = REAL.region if REAL else "us-central1"
+TEXT_CONFIG, IMAGE_CONFIG = "smollm2-135m-instruct", "smollm2-135m-idefics3"
+
+# Hours that the shared text model serves on a real project, and the moment when the hours of all tests are over.
+SERVED_HOURS = 1.5
+_DEADLINE: list[float] = []
+
+
+def allow_hours(hours: float) -> None:
+    """From now on, fails whatever rents a machine when `hours` are over."""
+    _DEADLINE.append(time.monotonic() + 3600 * hours)
+
+
+def _within_the_hours(run: Run) -> None:
+    renting = any(step.name == "deploy-model" and step.state in ("RUNNING", "SUCCEEDED") for step in run.steps)
+    if renting and _DEADLINE and time.monotonic() > _DEADLINE[0]:
+        pytest.fail("the hours that the budget was computed for are over")
+
+
+@dataclass
+class DemoProject:
+    """A project whose Hub token opens its gated model."""
+
+    id: str
+    token: str
+    gated: str
+    small_model: str = ""
+    """Repository that stands for the text model's; with one, the small model server stands for vLLM."""
+    runs: list[str] = field(default_factory=list)
+    deployments: set[str] = field(default_factory=set)
+
+    def deployment(self, name: str = TEXT_CONFIG) -> Deployment:
+        """The config of that name, under its own name; on a real project on the cheapest machine."""
+        configured = load_deployment(ROOT / "configs" / f"{name}.yaml")
+        if self.small_model:
+            return _served_by_the_model_server(configured, self.small_model)
+        return _of_the_tests(configured) if REAL else configured
+
+    def own_deployment(self, prefix: str, **changes: Any) -> Deployment:
+        """The text model's config under a name that no other test uses."""
+        return self.deployment().model_copy(update={"name": f"{prefix}-{uuid.uuid4().hex[:6]}", **changes})
+
+    def submission(self, pipeline: str, deployment: Deployment, **parameters: Any) -> Submission:
+        return submission(deployment, pipeline, self.id, parameters)
+
+    def run(self, pipeline: str, deployment: Deployment, **parameters: Any) -> Run:
+        """Submits compiled/<pipeline>.yaml with the config's parameters, some replaced, and waits for its end."""
+        self.deployments.add(deployment.name)
+        name = submit(self.submission(pipeline, deployment, **parameters))
+        self.runs.append(name)
+        try:
+            return watch(name, _within_the_hours)
+        except BaseException:  # Ctrl-C, too: nobody watches the run any more
+            with suppress(GoogleAPIError):  # it may have ended meanwhile
+                cancel(name)
+            raise
+
+
+def _of_the_tests(deployment: Deployment) -> Deployment:
+    """Under a name that nobody's own deployment has, on the machine whose price is known."""
+    machine = {
+        "machine_type": MACHINE_TYPE,
+        "accelerator_type": ACCELERATOR_TYPE,
+        "accelerator_count": ACCELERATOR_COUNT,
+    }
+    return deployment.model_copy(
+        update={
+            "name": f"vertex-vllm-tests-{deployment.name}"[:40],
+            "serving": deployment.serving.model_copy(update=machine),
+            "google_cloud": deployment.google_cloud.model_copy(update={"region": REGION}),
+        }
+    )
+
+
+def _served_by_the_model_server(deployment: Deployment, model_id: str) -> Deployment:
+    return deployment.model_copy(
+        update={
+            "model": deployment.model.model_copy(update={"id": model_id}),
+            "serving": deployment.serving.model_copy(update={"image": IMAGE, "extra_args": []}),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    """The command line of every process on this machine from now on."""
+    with watched_processes() as seen:
+        yield seen
+
+
+@pytest.fixture(scope="session")
+def demo_project(request: pytest.FixtureRequest) -> Iterator[DemoProject]:
+    """The demo's models and real vLLM. On a real project, whatever its tests deployed is torn down in the end."""
+    project = _real_project() if REAL else _vllm_project(request)
+    try:
+        yield project
+    finally:
+        for deployment in sorted(project.deployments) if REAL else ():  # without waiting for a pipeline
+            teardown(project.id, REGION, deployment)
+
+
+def _vllm_project(request: pytest.FixtureRequest) -> DemoProject:
+    request.getfixturevalue("commands")  # before the first run that uses the token
+    ensure_runtime()
+    return _local_project(
+        request.getfixturevalue("cloud"),
+        folders=build.ensure(),
+        gated=load_deployment(ROOT / "configs" / f"{IMAGE_CONFIG}.yaml").model.id,
+    )
+
+
+@pytest.fixture(scope="session")
+def small_project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DemoProject:
+    """A repository of some hundred kilobytes, once open and once gated, and the small model server."""
+    if REAL:
+        project: DemoProject = request.getfixturevalue("demo_project")
+        return project
+    cloud: Connection = request.getfixturevalue("cloud")
+    folder = tmp_path_factory.mktemp("small") / "repository"
+    write_repository(folder, large=False)
+    teach(cloud)
+    owner = f"small-{uuid.uuid4().hex[:8]}"
+    folders = {f"{owner}/open": folder, f"{owner}/gated": folder}
+    return _local_project(cloud, folders, gated=f"{owner}/gated", small_model=f"{owner}/open")
+
+
+def _real_project() -> DemoProject:
+    assert REAL is not None
+    return DemoProject(REAL.id, "", "")
+
+
+def _local_project(cloud: Connection, folders: dict[str, Path], gated: str, small_model: str = "") -> DemoProject:
+    project = DemoProject(f"e2e-{uuid.uuid4().hex[:8]}", new_canary(), gated, small_model)
+    for model_id, path in folders.items():
+        cloud.admin("PUT", "/_local/hub/repos", {"id": model_id, "path": str(path), "gated": model_id == gated})
+    digest = hashlib.sha256(project.token.encode()).hexdigest()
+    cloud.admin("PUT", "/_local/hub/tokens", {"sha256": digest, "user": "e2e", "granted": [gated]})
+    client = secretmanager.SecretManagerServiceClient()
+    secret = client.create_secret(
+        parent=f"projects/{project.id}", secret_id="hf-token", secret={"replication": {"automatic": {}}}
+    )
+    client.add_secret_version(parent=secret.name, payload={"data": project.token.encode()})
+    return project
+
+
+@dataclass(frozen=True)
+class Served:
+    """A deployment that a run of the shipped spec has brought up, and that stays."""
+
+    project: DemoProject
+    deployment: Deployment
+    run: Run
+    endpoint: str
+    model: str
+
+
+Serve = Callable[[str], Served]
+
+
+def serve(project: DemoProject, deployment: Deployment) -> Served:
+    run = project.run("deploy", deployment, keep_endpoint=True)
+    assert run.state == "SUCCEEDED", [(step.name, step.state, step.error) for step in run.steps]
+    endpoint, model = run.output("deploy-model", "endpoint"), run.output("upload-model", "model")
+    assert endpoint is not None
+    assert model is not None
+    return Served(project, deployment, run, endpoint.metadata["resourceName"], model.metadata["resourceName"])
+
+
+def _served(project: DemoProject, deployment: Deployment) -> Iterator[Served]:
+    served = serve(project, deployment)
+    try:
+        yield served
+    finally:
+        project.run("teardown", served.deployment)
+
+
+@pytest.fixture(scope="session")
+def served_text(demo_project: DemoProject) -> Iterator[Served]:
+    """The text model, served by real vLLM: the one start of it that all tests share which only ask it."""
+    yield from _served(demo_project, demo_project.deployment(TEXT_CONFIG))
+
+
+@pytest.fixture(scope="session")
+def served_image(demo_project: DemoProject) -> Iterator[Served]:
+    """The gated image+text model, served by real vLLM."""
+    yield from _served(demo_project, demo_project.deployment(IMAGE_CONFIG))
+
+
+@pytest.fixture(scope="session")
+def served_small(small_project: DemoProject) -> Iterator[Served]:
+    """The small repository, served by the small model server."""
+    yield from _served(small_project, small_project.own_deployment("small"))
