@@ -107,12 +107,22 @@ def _of_the_tests(deployment: Deployment) -> Deployment:
 
 
 def _served_by_the_model_server(deployment: Deployment, model_id: str) -> Deployment:
+    evaluation = deployment.evaluation
+    no_gate = evaluation.thresholds.model_copy(update={"min_exact_match": 0.0})
     return deployment.model_copy(
         update={
             "model": deployment.model.model_copy(update={"id": model_id}),
             "serving": deployment.serving.model_copy(update={"image": IMAGE, "extra_args": []}),
+            "evaluation": evaluation.model_copy(update={"thresholds": no_gate}),
         }
     )
+
+
+def with_flags(cloud: Connection, deployment: Deployment, *flags: str) -> Deployment:
+    """The deployment with an image of its own, for which the model server runs with these flags."""
+    image = f"tests.example/model-server:{uuid.uuid4().hex}"
+    teach(cloud, image, *flags)
+    return deployment.model_copy(update={"serving": deployment.serving.model_copy(update={"image": image})})
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,8 @@ class LeftOut:
             return  # somebody's own selection
         count = self._files.total()
         if not count:
-            terminalreporter.line("No test was left out.")
+            if self._config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+                terminalreporter.line("No test was left out.")
             return
         terminalreporter.section(f"{count} tests are left to `{SUITES[selection]}`")
         for file, tests in sorted(self._files.items()):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from localcloud import process_table
 from localcloud.pipelines.worker import common_environment
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ class ForkServers:
 
     @property
     def running(self) -> bool:
-        return all(process.returncode is None for process in self.processes)
+        return all(
+            process.returncode is None and process_table.start_time(process.pid) is not None
+            for process in self.processes
+        )
 
 
 def _spawn(cloud: "Cloud", socket: Path, modules: Sequence[str], environment: Mapping[str, str]) -> "Child":

@@ -75,12 +75,14 @@ def test_a_demo_broken_off_while_it_deploys_leaves_nothing(
         said.append(line)
         if "deploy-model" in line and "RUNNING" in line:
             # The container has started its server, so that there is something to leave behind.
-            wait_until(lambda: any(server in process for process in started_with(str(temporary))))
+            wait_until(lambda: any(server in process for process in started_with(str(temporary))), every_seconds=0.2)
             demo.send_signal(breaking)
             break
     said += demo.stdout.readlines()
     assert demo.wait() != 0, "".join(said)
-    wait_until(lambda: not started_with(str(temporary)))  # A killed demo's orphans notice it in their own time.
+    wait_until(
+        lambda: not started_with(str(temporary)), every_seconds=0.2
+    )  # A killed demo's orphans notice it in their own time.
     if breaking is not signal.SIGKILL:
         assert "teardown-run         SUCCEEDED" in "".join(said), "".join(said)
         assert list(temporary.iterdir()) == []

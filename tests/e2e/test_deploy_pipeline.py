@@ -112,9 +112,7 @@ def test_a_run_that_keeps_nothing_leaves_the_live_endpoint_as_it_is(served_small
     live = endpoint_client(REGION).get_endpoint(name=served_small.endpoint)
     before = [deployed.id for deployed in live.deployed_models]
     # Of another config: it deploys an endpoint of its own.
-    run = served_small.project.run(
-        "deploy", served_small.deployment, keep_endpoint=False, max_num_seqs=4, min_exact_match=0.0
-    )
+    run = served_small.project.run("deploy", served_small.deployment, keep_endpoint=False, max_num_seqs=4)
     assert run.state == "SUCCEEDED"
     assert states(run).get("promote-endpoint") in (None, "NOT_TRIGGERED")
     own = run.output("deploy-model", "endpoint")

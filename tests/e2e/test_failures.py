@@ -8,7 +8,7 @@ from google.cloud import storage
 
 from localcloud.daemon import Connection
 from tests.canary import files_holding
-from tests.demo_project import REGION, DemoProject
+from tests.demo_project import REGION, DemoProject, with_flags
 from tests.vertex_vllm.served_models import NEVER_READY
 from vertex_vllm.config import Deployment
 from vertex_vllm.runs.submission import submit
@@ -98,16 +98,18 @@ def test_a_quota_that_is_too_small_is_named_with_what_is_needed(
 def test_a_container_that_vllm_refuses_to_start_is_torn_down(demo_project: DemoProject) -> None:
     # Known to every vLLM and to the catalogue; refused when it starts, since there is no such directory.
     refused = ["--tokenizer=/no/such/folder"]
-    assert_a_failed_start_is_torn_down(demo_project, demo_project.own_deployment("refused"), refused)
+    assert_a_failed_start_is_torn_down(demo_project, demo_project.own_deployment("refused"), extra_args=refused)
 
 
 @pytest.mark.parity("local cloud only")
-def test_a_container_that_does_not_start_is_torn_down(small_project: DemoProject, deployment: Deployment) -> None:
-    assert_a_failed_start_is_torn_down(small_project, deployment, ["--exit=3"])
+def test_a_container_that_does_not_start_is_torn_down(
+    cloud: Connection, small_project: DemoProject, deployment: Deployment
+) -> None:
+    assert_a_failed_start_is_torn_down(small_project, with_flags(cloud, deployment, "--exit=3"))
 
 
-def assert_a_failed_start_is_torn_down(project: DemoProject, deployment: Deployment, extra_args: list[str]) -> None:
-    run = project.run("deploy", deployment, keep_endpoint=True, extra_args=extra_args)
+def assert_a_failed_start_is_torn_down(project: DemoProject, deployment: Deployment, **parameters: Any) -> None:
+    run = project.run("deploy", deployment, keep_endpoint=True, **parameters)
     name, error = failed_step(run)
     assert name == "deploy-model"
     assert "log" in error
@@ -127,9 +129,9 @@ def test_a_run_cancelled_while_it_deploys_leaves_nothing_deployed(
     project: DemoProject = request.getfixturevalue(served_by)
     deployment = project.own_deployment("cancelled")
     project.deployments.add(deployment.name)
-    # Of a server that is never healthy, so that the run is still deploying when it is cancelled.
-    never_healthy = {"extra_args": [NEVER_READY]} if project.small_model else {}
-    name = submit(project.submission("deploy", deployment, keep_endpoint=True, **never_healthy))
+    if project.small_model:  # Never healthy, so that the run is still deploying when it is cancelled.
+        deployment = with_flags(request.getfixturevalue("cloud"), deployment, NEVER_READY)
+    name = submit(project.submission("deploy", deployment, keep_endpoint=True))
     cancelled = False
 
     def cancel_in_deploy(run: Run) -> None:
@@ -150,8 +152,11 @@ def test_a_run_cancelled_while_it_deploys_leaves_nothing_deployed(
 def test_the_token_of_failed_runs_is_nowhere_but_in_the_secret_store(
     cloud: Connection, small_project: DemoProject, deployment: Deployment
 ) -> None:
-    gated = {"model_id": small_project.gated, "hf_token_secret": f"projects/{small_project.id}/secrets/hf-token"}
-    name, _ = failed_step(small_project.run("deploy", deployment, **gated, extra_args=["--exit=3"]))
+    gated = {
+        "model_id": small_project.gated,
+        "hf_token_secret": f"projects/{small_project.id}/secrets/hf-token/versions/latest",
+    }
+    name, _ = failed_step(small_project.run("deploy", with_flags(cloud, deployment, "--exit=3"), **gated))
     assert name == "deploy-model"
     holding = set(files_holding(small_project.token, cloud.state_dir))
     assert holding

@@ -9,7 +9,7 @@ import pytest
 from localcloud.daemon import Connection
 from localcloud.process_table import started_with
 from tests.children import children, steps
-from tests.demo_project import REGION, DemoProject
+from tests.demo_project import REGION, DemoProject, with_flags
 from tests.e2e.test_failures import made
 from tests.vertex_vllm.served_models import NEVER_READY
 from tests.waiting import wait_until
@@ -38,11 +38,11 @@ def servers(cloud: Connection) -> set[str]:
 @pytest.mark.parametrize("handler_runs", [True, False], ids=["step", "whole run"])
 def test_no_server_is_left(cloud: Connection, served_by: DemoProject, handler_runs: bool) -> None:
     deployment = served_by.own_deployment("killed")
-    # A server that never becomes healthy, so that the step is still deploying when it is struck.
-    extra_args = {"extra_args": [NEVER_READY]} if served_by.small_model else {}
+    if served_by.small_model:  # Never healthy, so that the step is still deploying when it is struck.
+        deployment = with_flags(cloud, deployment, NEVER_READY)
     serves = "model_server.py" if served_by.small_model else "vllm_launcher"
     before, others = servers(cloud), children(cloud.state_dir)
-    name = submit(served_by.submission("deploy", deployment, keep_endpoint=True, **extra_args))
+    name = submit(served_by.submission("deploy", deployment, keep_endpoint=True))
     (runner,) = children(cloud.state_dir) - others
     struck: list[int] = []
 
@@ -65,4 +65,4 @@ def test_no_server_is_left(cloud: Connection, served_by: DemoProject, handler_ru
         report = sweep(served_by.id, [REGION], dry_run=False)
         assert report.left == ()
     assert made(served_by.id, deployment.name) == []
-    wait_until(lambda: not servers(cloud) - before)
+    wait_until(lambda: not servers(cloud) - before, every_seconds=0.2)

@@ -3,7 +3,6 @@
 A small model server stands in for vLLM: what is asked is who may deploy, not what answers.
 """
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,8 +12,7 @@ import pytest
 from google.cloud import storage
 
 from localcloud.daemon import Connection
-from tests.demo_project import REGION, DemoProject
-from tests.vertex_vllm.served_models import teach
+from tests.demo_project import REGION, DemoProject, with_flags
 from tests.waiting import wait_until
 from vertex_vllm.config import Deployment, default_bucket
 from vertex_vllm.lifecycle.lock import lock_name
@@ -36,15 +34,13 @@ class Twice:
 
 @pytest.fixture
 def twice(cloud: Connection, small_project: DemoProject, tmp_path: Path) -> Twice:
-    gate, image = tmp_path / "healthy", f"tests.example/gated-model-server:{uuid.uuid4().hex}"
-    teach(cloud, image, f"--healthy-when={gate}")
+    gate = tmp_path / "healthy"
     deployment = small_project.own_deployment("twice", keep_endpoint=True)
-    serving = deployment.serving.model_copy(update={"image": image})
-    return Twice(small_project, deployment.model_copy(update={"serving": serving}), gate)
+    return Twice(small_project, with_flags(cloud, deployment, f"--healthy-when={gate}"), gate)
 
 
 def start_both(twice: Twice) -> list[str]:
-    sent = twice.project.submission("deploy", twice.deployment, min_exact_match=0.0)
+    sent = twice.project.submission("deploy", twice.deployment)
     return [submit(replace(sent, job_id=f"{sent.job_id}-{number}")) for number in (1, 2)]
 
 

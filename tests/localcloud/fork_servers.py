@@ -19,14 +19,15 @@ class Server:
 
 
 @contextmanager
-def running_fork_server() -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(prefix="warm-") as folder:
-        processes = Processes(Path(folder) / "children")
-        socket = Path(folder) / "steps.socket"
+def running_fork_server(below: str = "") -> Iterator[Server]:
+    """`below`: path of the server's folder below a temporary one, which is short."""
+    with tempfile.TemporaryDirectory(prefix="warm-") as temporary:
+        folder = Path(temporary) / below
+        folder.mkdir(parents=True, exist_ok=True)
+        processes = Processes(folder / "children")
+        socket = folder / "steps.socket"
         argv = [sys.executable, "-P", "-m", "localcloud.warm.server", "--socket", str(socket)]
         environment = {**os.environ, "_KFP_RUNTIME": "true", "HOME": "/nowhere"}
-        child = processes.spawn(
-            [*argv, "--import", "kfp.dsl.executor"], log=Path(folder) / "log", environment=environment
-        )
+        child = processes.spawn([*argv, "--import", "kfp.dsl.executor"], log=folder / "log", environment=environment)
         yield Server(socket, processes, child.pid)
         processes.stop_all(1.0)

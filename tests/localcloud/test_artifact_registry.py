@@ -19,7 +19,7 @@ from tests.localcloud.pipelines.compiling import compiled
 REGION = "us-central1"
 
 
-@pytest.fixture(params=["grpc", "rest"])
+@pytest.fixture(params=["grpc", pytest.param("rest", marks=pytest.mark.slow)])
 def client(request: pytest.FixtureRequest, cloud: Connection) -> artifactregistry_v1.ArtifactRegistryClient:
     return artifactregistry_v1.ArtifactRegistryClient(transport=request.param)
 

@@ -19,7 +19,7 @@ from tests.waiting import PATIENCE_SECONDS
 REGION = "us-central1"
 
 
-@pytest.fixture(params=["grpc", "rest"])
+@pytest.fixture(params=["grpc", pytest.param("rest", marks=pytest.mark.slow)])
 def client(request: pytest.FixtureRequest, cloud: Connection) -> cloudbuild_v1.CloudBuildClient:
     return cloudbuild_v1.CloudBuildClient(transport=request.param)
 

@@ -1,4 +1,7 @@
-"""The gcloud command line against the local cloud, with the exported environment and nothing else."""
+"""The gcloud command line against the local cloud, with the exported environment and nothing else.
+
+A command of gcloud's takes seconds, so all but one of these tests are left to `make test-all`.
+"""
 
 import json
 import os
@@ -59,6 +62,7 @@ def test_models_are_listed_described_and_deleted(gcloud: Gcloud, project: str) -
     assert listed(gcloud, "ai", "models", "list") == []
 
 
+@pytest.mark.slow
 def test_endpoints_and_their_operations_are_described_and_endpoints_deleted(gcloud: Gcloud, project: str) -> None:
     from google.cloud import aiplatform_v1
 
@@ -77,6 +81,7 @@ def test_endpoints_and_their_operations_are_described_and_endpoints_deleted(gclo
     assert "NOT_FOUND" in gone.stderr
 
 
+@pytest.mark.slow
 def test_there_are_no_custom_jobs(gcloud: Gcloud) -> None:
     assert listed(gcloud, "ai", "custom-jobs", "list") == []
     for command in ("describe", "cancel"):
@@ -85,6 +90,7 @@ def test_there_are_no_custom_jobs(gcloud: Gcloud) -> None:
         assert "NOT_FOUND: The CustomJob" in missing.stderr
 
 
+@pytest.mark.slow
 def test_storage_makes_fills_lists_reads_and_removes_a_bucket(gcloud: Gcloud, project: str, tmp_path: Path) -> None:
     bucket = f"gs://{project}-gcloud"
     (tmp_path / "text").write_bytes(b"a line\r\n\n--a line\n\x00")
@@ -113,6 +119,7 @@ def test_storage_makes_fills_lists_reads_and_removes_a_bucket(gcloud: Gcloud, pr
     assert gcloud("storage", "buckets", "describe", bucket).returncode == 1
 
 
+@pytest.mark.slow
 def test_what_the_local_cloud_does_not_play_is_refused_by_name_and_not_asked_elsewhere(gcloud: Gcloud) -> None:
     answer = gcloud("compute", "instances", "list")
     assert answer.returncode == 1

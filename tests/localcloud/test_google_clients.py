@@ -84,7 +84,7 @@ def test_a_key_file_works_too(cloud: Connection, project: str) -> None:
     assert client.get_project(name=f"projects/{project}").project_id == project
 
 
-@pytest.mark.parametrize("transport", ["grpc", "rest"])
+@pytest.mark.parametrize("transport", ["grpc", pytest.param("rest", marks=pytest.mark.slow)])
 def test_a_project_is_found_by_id_and_by_number(cloud: Connection, project: str, transport: str) -> None:
     client = resourcemanager_v3.ProjectsClient(transport=transport)
     by_id = client.get_project(name=f"projects/{project}")
@@ -95,7 +95,7 @@ def test_a_project_is_found_by_id_and_by_number(cloud: Connection, project: str,
         client.get_project(name="projects/99999999999999")
 
 
-@pytest.mark.parametrize("transport", ["grpc", "rest"])
+@pytest.mark.parametrize("transport", ["grpc", pytest.param("rest", marks=pytest.mark.slow)])
 def test_a_quota_is_overridden_in_one_project_and_region(cloud: Connection, project: str, transport: str) -> None:
     client = cloudquotas_v1.CloudQuotasClient(transport=transport)
     parent = f"projects/{project}/locations/global/services/aiplatform.googleapis.com"

@@ -77,7 +77,7 @@ def test_github_s_issuer_needs_a_condition_and_a_deleted_pool_keeps_its_name(
     assert session.get(f"{pools}/pool").json()["state"] == "ACTIVE"
 
 
-@pytest.mark.parametrize("transport", ["grpc", "rest"])
+@pytest.mark.parametrize("transport", ["grpc", pytest.param("rest", marks=pytest.mark.slow)])
 def test_an_api_is_disabled_until_it_is_enabled(cloud: Connection, project: str, transport: str) -> None:
     client = service_usage_v1.ServiceUsageClient(transport=transport)
     name = f"projects/{project}/services/aiplatform.googleapis.com"
@@ -90,7 +90,7 @@ def test_an_api_is_disabled_until_it_is_enabled(cloud: Connection, project: str,
         client.get_service(request={"name": f"projects/{project}/services/no-such-api"})
 
 
-@pytest.mark.parametrize("transport", ["grpc", "rest"])
+@pytest.mark.parametrize("transport", ["grpc", pytest.param("rest", marks=pytest.mark.slow)])
 def test_a_project_has_a_policy(cloud: Connection, session: AuthorizedSession, project: str, transport: str) -> None:
     client = resourcemanager_v3.ProjectsClient(transport=transport)
     policy = client.get_iam_policy(resource=f"projects/{project}")

@@ -14,7 +14,7 @@ _AUTOMATIC = {"replication": {"automatic": {}}}
 Client = secretmanager_v1.SecretManagerServiceClient
 
 
-@pytest.fixture(params=["grpc", "rest"])
+@pytest.fixture(params=["grpc", pytest.param("rest", marks=pytest.mark.slow)])
 def client(request: pytest.FixtureRequest, cloud: Connection) -> Iterator[Client]:
     with Client(transport=request.param) as made:
         yield made

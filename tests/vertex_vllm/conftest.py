@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests.vertex_vllm.served_models import in_vertex, make_plan
+from vertex_vllm import retries
 
 __all__ = ["in_vertex", "make_plan"]  # Fixtures, found here by the tests below this folder.
 
@@ -48,6 +49,12 @@ class LocalCloud:
 
     def deny(self, permission: str, resource: str) -> None:
         self.put("denials", permission=permission, resource=resource, denied=True)
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests count tries, not seconds: what this process tries again, it tries again soon."""
+    monkeypatch.setattr(retries, "_FIRST_WAIT", 0.02)
 
 
 @pytest.fixture

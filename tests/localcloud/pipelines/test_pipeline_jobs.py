@@ -1,6 +1,8 @@
 """Pipeline jobs through the real clients: submitted, followed, listed, cancelled, deleted."""
 
 import json
+import os
+import signal
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +18,7 @@ from google.cloud import storage
 from localcloud import daemon, process_table
 from tests.localcloud.pipelines import samples
 from tests.localcloud.pipelines.compiling import compiled
-from tests.waiting import wait_until
+from tests.waiting import wait_until, wait_until_gone
 
 REGION = "us-central1"
 PARENT = f"projects/pipelines-project/locations/{REGION}"
@@ -308,3 +310,20 @@ def test_a_root_in_a_bucket_that_is_not_there_is_refused(create: Any) -> None:
     status, answer = create(lambda job: job["runtimeConfig"].update(gcsOutputDirectory="gs://no-such-bucket-here/x"))
     assert (status, answer["error"]["status"]) == (400, "FAILED_PRECONDITION")
     assert "there is no bucket no-such-bucket-here" in answer["error"]["message"]
+
+
+@pytest.mark.parametrize("server", ["runners", "steps"])
+def test_after_a_fork_server_has_been_killed_the_next_job_runs(
+    job_of: Any, cloud: daemon.Connection, server: str
+) -> None:
+    def run() -> str:
+        job = job_of(samples.greetings, {"name": "Ada"})
+        job.submit()
+        return str(end_of(job).state.name)
+
+    assert run() == "PIPELINE_STATE_SUCCEEDED"
+    socket = str(cloud.state_dir / "run" / f"{server}.socket")
+    (killed,) = (int(row.split()[0]) for row in process_table.started_with(str(cloud.state_dir)) if socket in row)
+    os.kill(killed, signal.SIGKILL)
+    wait_until_gone([killed])
+    assert run() == "PIPELINE_STATE_SUCCEEDED"

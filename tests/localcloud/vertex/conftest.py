@@ -17,15 +17,14 @@ from tests.waiting import PATIENCE_SECONDS
 
 @pytest.fixture(
     params=[
-        (aiplatform_v1, "grpc"),
-        (aiplatform_v1, "rest"),
-        (aiplatform_v1beta1, "grpc"),
-        (aiplatform_v1beta1, "rest"),
-    ],
-    ids=["v1-grpc", "v1-rest", "v1beta1-grpc", "v1beta1-rest"],
+        pytest.param((aiplatform_v1beta1, "grpc"), id="v1beta1-grpc"),
+        pytest.param((aiplatform_v1, "grpc"), id="v1-grpc", marks=pytest.mark.slow),
+        pytest.param((aiplatform_v1, "rest"), id="v1-rest", marks=pytest.mark.slow),
+        pytest.param((aiplatform_v1beta1, "rest"), id="v1beta1-rest", marks=pytest.mark.slow),
+    ]
 )
 def clients(cloud: Any, request: pytest.FixtureRequest) -> Clients:
-    """Every way that generated clients speak to Vertex AI."""
+    """Every way that generated clients speak to Vertex AI. `make test` tries all of them in test_transports.py."""
     return Clients(*request.param)
 
 

@@ -10,7 +10,7 @@ from google.cloud import aiplatform
 INSTANCES = [{"prompt": "What is a car?", "max_tokens": 5}]
 
 
-@pytest.fixture(params=["grpc", "rest"])
+@pytest.fixture(params=["grpc", pytest.param("rest", marks=pytest.mark.slow)])
 def sdk(cloud: Any, project: str, request: pytest.FixtureRequest) -> str:
     """A fresh project, over one of the SDK's transports."""
     aiplatform.init(project=project, location=REGION, api_transport=request.param)

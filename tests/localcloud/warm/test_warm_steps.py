@@ -16,7 +16,7 @@ from localcloud.pipelines.task_process import ProcessResult, TaskCancelledError,
 from localcloud.warm.component import component_arguments
 from tests.localcloud.fork_servers import Server, running_fork_server
 from tests.localcloud.pipelines.compiling import compiled
-from tests.localcloud.warm import components
+from tests.localcloud.warm import step_endings
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 
@@ -127,10 +127,10 @@ def task_processes(folder: Path, server: Server, grace_seconds: float = PATIENCE
 @pytest.mark.parametrize(
     ("component", "text", "result"),
     [
-        (components.succeed, "7", ProcessResult(0, "")),
-        (components.fail, "no such model", ProcessResult(1, "KeyError: 'no such model'")),
-        (components.leave, "3", ProcessResult(3, "last words")),
-        (components.leave, "143", ProcessResult(143, "last words")),
+        (step_endings.succeed, "7", ProcessResult(0, "")),
+        (step_endings.fail, "no such model", ProcessResult(1, "KeyError: 'no such model'")),
+        (step_endings.leave, "3", ProcessResult(3, "last words")),
+        (step_endings.leave, "143", ProcessResult(143, "last words")),
     ],
     ids=["succeeds", "fails", "exits", "exits as if stopped"],
 )
@@ -142,7 +142,7 @@ def test_it_ends_with_the_same_code_and_cause(
 
 
 def test_one_that_is_killed_says_so(processes: TaskProcesses, start: str, tmp_path: Path) -> None:
-    outcome = Step(components.kill_itself, tmp_path, processes, start=start).end()
+    outcome = Step(step_endings.kill_itself, tmp_path, processes, start=start).end()
     assert isinstance(outcome, ProcessResult)
     assert outcome.returncode == 137
 
@@ -150,14 +150,14 @@ def test_one_that_is_killed_says_so(processes: TaskProcesses, start: str, tmp_pa
 def test_what_it_prints_is_in_its_log_and_what_it_returns_in_its_output(
     processes: TaskProcesses, start: str, tmp_path: Path
 ) -> None:
-    step = Step(components.succeed, tmp_path, processes, "words", start)
+    step = Step(step_endings.succeed, tmp_path, processes, "words", start)
     assert step.end() == ProcessResult(0, "")
     assert "said words\n" in step.log
     assert step.output == "words"
 
 
 def test_its_surroundings_are_its_own(processes: TaskProcesses, start: str, tmp_path: Path) -> None:
-    step = Step(components.surroundings, tmp_path, processes, start=start)
+    step = Step(step_endings.surroundings, tmp_path, processes, start=start)
     assert step.end() == ProcessResult(0, ""), step.log
     found = step.output
     environment = found.pop("environment")
@@ -178,7 +178,7 @@ def test_its_surroundings_are_its_own(processes: TaskProcesses, start: str, tmp_
 
 def test_cancelled_it_may_put_things_in_order(processes: TaskProcesses, start: str, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    step = Step(components.tidy_at_sigterm, tmp_path, processes, str(pid), start)
+    step = Step(step_endings.tidy_at_sigterm, tmp_path, processes, str(pid), start)
     wait_until(lambda: pid.exists() and pid.read_text())
     processes.cancel()
     assert isinstance(step.end(), TaskCancelledError)
@@ -187,7 +187,7 @@ def test_cancelled_it_may_put_things_in_order(processes: TaskProcesses, start: s
 
 def test_one_that_ignores_sigterm_is_killed_after_the_grace(shared_server: Server, start: str, tmp_path: Path) -> None:
     pid, processes = tmp_path / "pid", task_processes(tmp_path, shared_server, grace_seconds=0.2)
-    step = Step(components.ignore_sigterm, tmp_path, processes, str(pid), start)
+    step = Step(step_endings.ignore_sigterm, tmp_path, processes, str(pid), start)
     wait_until(lambda: pid.exists() and pid.read_text())
     processes.cancel()
     assert isinstance(step.end(), TaskCancelledError)
@@ -196,7 +196,7 @@ def test_one_that_ignores_sigterm_is_killed_after_the_grace(shared_server: Serve
 
 def test_what_it_left_behind_ends_with_it(processes: TaskProcesses, start: str, tmp_path: Path) -> None:
     left = tmp_path / "left"
-    assert Step(components.leave_a_child, tmp_path, processes, str(left), start).end() == ProcessResult(0, "")
+    assert Step(step_endings.leave_a_child, tmp_path, processes, str(left), start).end() == ProcessResult(0, "")
     assert process_table.start_time(int(left.read_text())) is None
 
 
@@ -206,7 +206,7 @@ def test_steps_that_run_at_the_same_time_do_not_disturb_each_other(
     folders = [tmp_path / str(number) for number in range(3)]
     for folder in folders:
         folder.mkdir()
-    steps = [Step(components.succeed, folder, processes, folder.name, start) for folder in folders]
+    steps = [Step(step_endings.succeed, folder, processes, folder.name, start) for folder in folders]
     assert [step.end() for step in steps] == [ProcessResult(0, "")] * 3
     assert [step.output for step in steps] == ["0", "1", "2"]
 
@@ -228,7 +228,7 @@ def test_one_that_installs_packages_first_is_started_anew() -> None:
 
 def test_a_step_whose_fork_server_is_killed_has_failed(server: Server, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    step = Step(components.ignore_sigterm, tmp_path, task_processes(tmp_path, server), str(pid))
+    step = Step(step_endings.ignore_sigterm, tmp_path, task_processes(tmp_path, server), str(pid))
     wait_until(lambda: pid.exists() and pid.read_text())
     os.kill(server.pid, 9)
     outcome = step.end()
@@ -240,7 +240,7 @@ def test_a_step_whose_fork_server_is_killed_has_failed(server: Server, tmp_path:
 def test_a_program_that_cannot_be_started_is_told(processes: TaskProcesses, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="nowhere"):
         processes.run(
-            command_of(components.succeed, tmp_path, "7"),
+            command_of(step_endings.succeed, tmp_path, "7"),
             environment={},
             directory=tmp_path / "nowhere",
             log=tmp_path / "log",
@@ -250,7 +250,7 @@ def test_a_program_that_cannot_be_started_is_told(processes: TaskProcesses, tmp_
 
 def test_the_server_ends_when_whoever_started_it_does(server: Server, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    step = Step(components.tidy_at_sigterm, tmp_path, task_processes(tmp_path, server), str(pid))
+    step = Step(step_endings.tidy_at_sigterm, tmp_path, task_processes(tmp_path, server), str(pid))
     wait_until(lambda: pid.exists() and pid.read_text())
     (child,) = server.processes._children
     assert child._process.stdin is not None
@@ -259,3 +259,10 @@ def test_the_server_ends_when_whoever_started_it_does(server: Server, tmp_path: 
     os.killpg(os.getpgid(int(pid.read_text())), 15)
     step.end()
     wait_until(lambda: process_table.start_time(server.pid) is None)
+
+
+def test_a_server_may_lie_deeper_than_a_socket_s_address_is_long(tmp_path: Path) -> None:
+    with running_fork_server("/".join(["deep" * 10] * 4)) as server:
+        assert len(str(server.socket)) > 108
+        step = Step(step_endings.succeed, tmp_path, task_processes(tmp_path, server), "words")
+        assert step.end() == ProcessResult(0, "")

@@ -126,10 +126,13 @@ def test_what_was_made_is_there_for_google_s_own_clients(session: Session, setti
     assert service_usage_v1.ServiceUsageClient().get_service(request={"name": vertex}).state.name == "ENABLED"
 
 
-def test_broken_off_after_any_change_the_next_run_finishes(session: Session, cloud: Connection, project: str) -> None:
+@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.slow)])
+def test_broken_off_after_any_change_the_next_run_finishes(
+    session: Session, cloud: Connection, project: str, stride: int
+) -> None:
     after = 0
     while True:
-        after += 1
+        after += stride
         name = f"{project}-{after}"
         steps = wanted(Settings(name, project_number(session, name), REGION, "team/repo"))
         try:
