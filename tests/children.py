@@ -14,11 +14,22 @@ def leaders(folder: Path) -> set[int]:
     return found
 
 
-def children(state_dir: Path) -> set[int]:
-    """What a local cloud has started itself: containers, and the runners of pipelines."""
-    return leaders(state_dir / "run" / "children")
+def runners(state_dir: Path) -> set[int]:
+    """The runners of pipelines: those children of a local cloud that another child, a fork server, has forked."""
+    children = leaders(state_dir / "run" / "children")
+    return {pid for pid in children if _parent(pid) in children}
 
 
 def steps(state_dir: Path) -> set[int]:
     """The steps that run now, of all its pipelines."""
     return {pid for folder in state_dir.glob("pipelines/*/processes") for pid in leaders(folder)}
+
+
+def _parent(pid: int) -> int:
+    """The parent's process id; 0 when the process is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    # The second field is the command in parentheses; the fourth is the parent (proc(5)).
+    return int(text.rpartition(")")[2].split()[1])

@@ -47,14 +47,11 @@ class LeftOut:
         self._files = Counter(getattr(node, "workeroutput", {}).get("left_out", {})) or self._files
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        selection = self._config.option.markexpr
-        if selection and selection not in SUITES:
-            return  # somebody's own selection
-        count = self._files.total()
-        if not count:
-            if self._config.args_source is pytest.Config.ArgsSource.TESTPATHS:
-                terminalreporter.line("No test was left out.")
-            return
+        selection, count = self._config.option.markexpr, self._files.total()
+        if not selection and self._config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+            terminalreporter.line("No test was left out.")
+        if selection not in SUITES or not count:
+            return  # a selection of somebody's own
         terminalreporter.section(f"{count} tests are left to `{SUITES[selection]}`")
         for file, tests in sorted(self._files.items()):
             terminalreporter.line(f"{tests:5} {file}")

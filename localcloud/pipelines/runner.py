@@ -26,7 +26,7 @@ _CANCEL_POLL_SECONDS = 0.2
 
 
 class Events:
-    """Appends events to a file, each at once."""
+    """Appends events to a file, each at once, until they are closed."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a")
@@ -34,8 +34,13 @@ class Events:
 
     def send(self, event: Event) -> None:
         with self._lock:
-            self._file.write(event.model_dump_json() + "\n")
-            self._file.flush()
+            if not self._file.closed:
+                self._file.write(event.model_dump_json() + "\n")
+                self._file.flush()
+
+    def close(self) -> None:
+        with self._lock:
+            self._file.close()
 
 
 class KfpTasks:
@@ -137,8 +142,10 @@ def _watch_cancel_file(path: Path, processes: TaskProcesses) -> None:
     threading.Thread(target=watch, name="cancel", daemon=True).start()
 
 
-def _stop_with_daemon(processes: TaskProcesses, directory: RunDirectory) -> None:
+def _stop_with_daemon(processes: TaskProcesses, directory: RunDirectory, events: Events) -> None:
     def stop() -> None:
+        # The tasks that are ended now have not failed: the daemon says of the job that it was stopped.
+        events.close()
         processes.stop()
         shutil.rmtree(directory.root, ignore_errors=True)
         os._exit(1)
@@ -154,9 +161,10 @@ def main() -> int:
     job = Job.model_validate_json(parser.parse_args().job.read_text())
     directory = RunDirectory(Path(job.run_directory))
     processes = TaskProcesses(directory.processes, job.grace_seconds, Path(job.fork_server))
-    _stop_with_daemon(processes, directory)
+    events = Events(directory.events)
+    _stop_with_daemon(processes, directory, events)
     _watch_cancel_file(directory.cancel, processes)
-    run_job(job, Events(directory.events), processes)
+    run_job(job, events, processes)
     return 0
 
 

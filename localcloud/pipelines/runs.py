@@ -44,15 +44,15 @@ class PipelineRuns:
         self._lock = threading.Lock()
         self._running: dict[str, tuple[Child, threading.Thread]] = {}
         self._stopping = False
-        self._fork_servers: ForkServers | None = None
+        self._fork_servers = ForkServers(cloud)
 
     def start(self, message: Any, schedule_time: str = "") -> None:
         """Starts the runner of a job that is stored already.
 
         Raises ApiError UNAVAILABLE while the daemon stops, or when no runner can be started.
         """
-        servers = self._warm_servers()
-        job = _job(self._cloud, message, schedule_time, str(servers.steps))
+        runners, steps = self._sockets()
+        job = _job(self._cloud, message, schedule_time, str(steps))
         directory = RunDirectory(Path(job.run_directory))
         directory.create()
         directory.job.write_text(job.model_dump_json())
@@ -67,7 +67,7 @@ class PipelineRuns:
         log = Path(job.log_directory).with_suffix(".log")
         with self._lock:
             try:
-                child = self._cloud.processes.spawn(argv, log=log, environment=environment, fork_server=servers.runners)
+                child = self._cloud.processes.spawn(argv, log=log, environment=environment, fork_server=runners)
             except (RuntimeError, OSError) as error:
                 shutil.rmtree(directory.root)
                 raise ApiError("UNAVAILABLE", str(error)) from error
@@ -75,15 +75,13 @@ class PipelineRuns:
             self._running[job.name] = (child, thread)
             thread.start()
 
-    def _warm_servers(self) -> ForkServers:
-        """Starts the fork servers with the first job, and again when one of them has ended."""
-        with self._lock:
-            if self._fork_servers is None or not self._fork_servers.running:
-                try:
-                    self._fork_servers = ForkServers.start(self._cloud)
-                except RuntimeError as error:
-                    raise ApiError("UNAVAILABLE", str(error)) from error
-            return self._fork_servers
+    def _sockets(self) -> tuple[Path, Path]:
+        """The sockets of the servers that fork runners and steps, both of which run."""
+        try:
+            with self._lock:
+                return self._fork_servers.runners(), self._fork_servers.steps()
+        except RuntimeError as error:
+            raise ApiError("UNAVAILABLE", str(error)) from error
 
     def cancel(self, message: Any) -> None:
         """Lets the job's runner know; ends at once."""

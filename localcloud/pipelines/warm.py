@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,41 +18,43 @@ _OF_RUNNERS = ("localcloud.pipelines.dag", "localcloud.pipelines.artifacts", "lo
 _OF_STEPS = ("kfp.dsl.executor",)
 
 
-@dataclass(frozen=True)
 class ForkServers:
-    """The sockets of two servers, and their processes, which end when the daemon does."""
+    """Starts each server when it is first asked for, and again when it has ended; both end when the daemon does."""
 
-    runners: Path
-    steps: Path
-    processes: tuple["Child", ...]
+    def __init__(self, cloud: "Cloud") -> None:
+        self._cloud = cloud
+        self._running: dict[str, Child] = {}
 
-    @classmethod
-    def start(cls, cloud: "Cloud") -> "ForkServers":
-        """Starts both servers and returns at once: the first client waits until its server has imported everything."""
-        runners, steps = cloud.state.run / "runners.socket", cloud.state.run / "steps.socket"
-        home = cloud.state.run / "warm-home"
-        home.mkdir(exist_ok=True)
-        # Modules read their environment when they are imported: give them what all steps of this cloud share.
-        # One thread: numpy's library would open others, which a fork does not have.
-        shared = {**common_environment(cloud.environment(), os.environ), "HOME": str(home), "OPENBLAS_NUM_THREADS": "1"}
+    def runners(self) -> Path:
+        """The socket of the server that forks runners. Raises RuntimeError once the daemon is stopping."""
+        return self._socket("runners", _OF_RUNNERS, {})
+
+    def steps(self) -> Path:
+        """The socket of the server that forks steps. Raises RuntimeError once the daemon is stopping."""
         # kfp imports less of itself in a step, and a step must not find more.
-        of_steps = {**shared, "_KFP_RUNTIME": "true"}
-        processes = (
-            _spawn(cloud, runners, _OF_RUNNERS, shared),
-            _spawn(cloud, steps, (*_OF_STEPS, *cloud.warm_modules), of_steps),
-        )
-        return cls(runners, steps, processes)
+        return self._socket("steps", (*_OF_STEPS, *self._cloud.warm_modules), {"_KFP_RUNTIME": "true"})
 
-    @property
-    def running(self) -> bool:
-        return all(
-            process.returncode is None and process_table.start_time(process.pid) is not None
-            for process in self.processes
-        )
+    def _socket(self, name: str, modules: Sequence[str], environment: Mapping[str, str]) -> Path:
+        """Returns at once: the first client waits until the server has imported everything."""
+        socket = self._cloud.state.run / f"{name}.socket"
+        if name not in self._running or not _runs(self._running[name]):
+            socket.unlink(missing_ok=True)
+            argv = [sys.executable, "-P", "-m", "localcloud.warm.server", "--socket", str(socket)]
+            argv += [word for module in modules for word in ("--import", module)]
+            self._running[name] = self._cloud.processes.spawn(
+                argv, log=self._cloud.state.logs / f"{name}.log", environment={**self._shared(), **environment}
+            )
+        return socket
+
+    def _shared(self) -> dict[str, str]:
+        """Modules read their environment when they are imported: here is what all steps of this cloud share."""
+        home = self._cloud.state.run / "warm-home"
+        home.mkdir(exist_ok=True)
+        shared = common_environment(self._cloud.environment(), os.environ)
+        # One thread: numpy's library would open others, which a fork does not have.
+        return {**shared, "HOME": str(home), "OPENBLAS_NUM_THREADS": "1"}
 
 
-def _spawn(cloud: "Cloud", socket: Path, modules: Sequence[str], environment: Mapping[str, str]) -> "Child":
-    socket.unlink(missing_ok=True)
-    argv = [sys.executable, "-P", "-m", "localcloud.warm.server", "--socket", str(socket)]
-    argv += [word for name in modules for word in ("--import", name)]
-    return cloud.processes.spawn(argv, log=cloud.state.logs / f"{socket.stem}.log", environment=environment)
+def _runs(process: "Child") -> bool:
+    # A server that was killed has no return code until it has been waited for.
+    return process.returncode is None and process_table.start_time(process.pid) is not None

@@ -17,19 +17,19 @@ class Processes:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._before = self._children()
+        self._before = self._runners()
         self.runner = 0
 
     def find_runner(self) -> None:
-        """Right after the submission: the one child that the local cloud has more than before."""
-        self.runner = next(iter(self._children() - self._before), 0)
+        """Right after the submission: the one runner that the local cloud has more than before."""
+        self.runner = next(iter(self._runners() - self._before), 0)
 
     def steps(self) -> set[int]:
         """Process groups of the steps that run now."""
         return children.steps(self._place.state_dir)
 
-    def _children(self) -> set[int]:
-        return children.children(self._place.state_dir)
+    def _runners(self) -> set[int]:
+        return children.runners(self._place.state_dir)
 
 
 Act = Callable[[str, Processes], bool]

@@ -8,7 +8,7 @@ import pytest
 
 from localcloud.daemon import Connection
 from localcloud.process_table import started_with
-from tests.children import children, steps
+from tests.children import runners, steps
 from tests.demo_project import REGION, DemoProject, with_flags
 from tests.e2e.test_failures import made
 from tests.vertex_vllm.served_models import NEVER_READY
@@ -41,9 +41,9 @@ def test_no_server_is_left(cloud: Connection, served_by: DemoProject, handler_ru
     if served_by.small_model:  # Never healthy, so that the step is still deploying when it is struck.
         deployment = with_flags(cloud, deployment, NEVER_READY)
     serves = "model_server.py" if served_by.small_model else "vllm_launcher"
-    before, others = servers(cloud), children(cloud.state_dir)
+    before, others = servers(cloud), runners(cloud.state_dir)
     name = submit(served_by.submission("deploy", deployment, keep_endpoint=True))
-    (runner,) = children(cloud.state_dir) - others
+    (runner,) = runners(cloud.state_dir) - others
     struck: list[int] = []
 
     def strike_in_deploy(run: Run) -> None:

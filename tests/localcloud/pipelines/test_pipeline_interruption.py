@@ -1,6 +1,5 @@
 """What is left of a job whose runner, or whose whole local cloud, goes away: nothing, and the job says so."""
 
-import json
 import os
 import signal
 import uuid
@@ -12,6 +11,7 @@ import pytest
 import requests
 
 from localcloud import daemon, process_table
+from tests.children import runners
 from tests.localcloud.pipelines import samples
 from tests.localcloud.pipelines.compiling import compiled
 from tests.waiting import wait_until
@@ -82,8 +82,8 @@ def test_a_killed_runners_task_ends_and_the_job_has_failed(local_cloud: LocalClo
     waiting = tmp_path / "waiting"
     url = local_cloud.submit(waiting)
     task = int(waiting.read_text())
-    (record,) = (local_cloud.state_dir / "run" / "children").iterdir()
-    os.kill(json.loads(record.read_text())["pid"], signal.SIGKILL)
+    (runner,) = runners(local_cloud.state_dir)
+    os.kill(runner, signal.SIGKILL)
     job = wait_until(lambda: (found := local_cloud.job(url))["state"] == "PIPELINE_STATE_FAILED" and found)
     assert job["error"]["message"].startswith("The process that ran this job ended with status -9")
     assert states(job) == {

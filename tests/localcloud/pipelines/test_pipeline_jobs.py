@@ -16,6 +16,7 @@ from google.api_core import exceptions
 from google.cloud import storage
 
 from localcloud import daemon, process_table
+from tests.children import leaders, runners
 from tests.localcloud.pipelines import samples
 from tests.localcloud.pipelines.compiling import compiled
 from tests.waiting import wait_until, wait_until_gone
@@ -322,8 +323,9 @@ def test_after_a_fork_server_has_been_killed_the_next_job_runs(
         return str(end_of(job).state.name)
 
     assert run() == "PIPELINE_STATE_SUCCEEDED"
-    socket = str(cloud.state_dir / "run" / f"{server}.socket")
-    (killed,) = (int(row.split()[0]) for row in process_table.started_with(str(cloud.state_dir)) if socket in row)
+    named = f"/{server}.socket".encode()
+    own = leaders(cloud.state_dir / "run" / "children") - runners(cloud.state_dir)
+    (killed,) = (pid for pid in own if named in Path(f"/proc/{pid}/cmdline").read_bytes())
     os.kill(killed, signal.SIGKILL)
     wait_until_gone([killed])
     assert run() == "PIPELINE_STATE_SUCCEEDED"
