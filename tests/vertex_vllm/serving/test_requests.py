@@ -178,6 +178,21 @@ def test_more_replicas_at_most_than_at_least_scale_on_vllms_queue() -> None:
     )
 
 
+def test_a_shared_endpoint_is_asked_for_no_connection_of_its_own() -> None:
+    request = endpoint_request("p", replace(PLAN, dedicated_endpoint=False), OWNER)
+    assert not request.endpoint.dedicated_endpoint_enabled
+    assert "client_connection_config" not in request.endpoint
+
+
+def test_an_image_of_an_unknown_vllm_is_scaled_by_its_machine() -> None:
+    request = deploy_request(replace(PLAN, vllm_version="unknown", max_replica_count=4), ENDPOINT, VERSION, "")
+    assert list(request.deployed_model.dedicated_resources.autoscaling_metric_specs) == [
+        vertex.AutoscalingMetricSpec(
+            metric_name="aiplatform.googleapis.com/prediction/online/accelerator/duty_cycle", target=60
+        )
+    ]
+
+
 def test_a_machine_without_accelerators_asks_for_none() -> None:
     plan = replace(PLAN, machine_type="n1-standard-8", accelerator_type="", accelerator_count=0)
     assert deploy_request(plan, ENDPOINT, VERSION, "").deployed_model.dedicated_resources.machine_spec == (
