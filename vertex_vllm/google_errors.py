@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
-from vertex_vllm.errors import ServiceError
+from vertex_vllm.errors import RegionClosedError, ServiceError
 
 
 @contextmanager
@@ -21,7 +21,20 @@ def google_errors(service: str, where: str) -> Iterator[None]:
             fix="Run `gcloud auth application-default login`, or give the job a service account.",
         ) from error
     except (GoogleAPIError, GoogleAuthError) as error:
+        raise_if_closed(error, where)
         raise ServiceError(f"{service}: {words(error)}", where=where, fix=enable_api(error)) from error
+
+
+_CLOSED = "LOCATION_POLICY_VIOLATED"
+
+
+def raise_if_closed(error: Exception, where: str) -> None:
+    """Raises RegionClosedError where a service refused because the project may not use the region.
+
+    me-central2 and its like answer so to ordinary projects (firezone#7711): nothing of the project can be there.
+    """
+    if isinstance(error, GoogleAPICallError) and _CLOSED in f"{error.reason} {error}":
+        raise RegionClosedError(words(error), where=where, fix="Leave that region out.") from error
 
 
 def words(error: Exception) -> str:
