@@ -11,6 +11,7 @@ import pytest
 
 from localcloud import daemon
 from localcloud.daemon import Connection
+from tests.prepared import prepared
 from tests.real_cloud import REAL
 
 # Steps that import everything anew take most of a run's time; the demo's and `submit --local`'s do.
@@ -65,3 +66,9 @@ def faulty(cloud: Connection) -> Iterator[Connection]:
 def project(cloud: Connection) -> str:
     """A project nobody has used."""
     return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def ready_project(project: str) -> str:
+    """The same project, prepared by bootstrap: a run may be submitted."""
+    return prepared(project)

@@ -40,12 +40,14 @@ def setup_bucket(project: str, region: str, bucket: str, owner: Owner, reader_se
     """Makes sure that `bucket` exists, is in `region` and of `project`, and may be read by the account that serves.
 
     A new bucket gets uniform access, no public access, the owner's labels, and a rule that clears away unfinished
-    uploads; one that exists keeps its settings. An empty account means Compute Engine's default one. Returns
-    `gs://bucket`. Raises BucketError when the bucket is elsewhere, somebody else's or not ours to set up, ServiceError
-    when Cloud Storage fails.
+    uploads; one that exists keeps its settings. An empty account means the serving account that bootstrap creates.
+    Returns `gs://bucket`. Raises BucketError when the bucket is elsewhere, somebody else's or not ours to set up,
+    ServiceError when Cloud Storage fails.
     """
     from google.api_core.exceptions import BadRequest, Forbidden
     from google.cloud.storage import Client
+
+    from vertex_vllm.config.names import serving_account
 
     check_bucket_name(bucket)
     uri = f"gs://{bucket}"
@@ -53,13 +55,16 @@ def setup_bucket(project: str, region: str, bucket: str, owner: Owner, reader_se
         client = Client(project=project)
         found = _find(client, project, bucket) or _create(client, project, region, bucket, owner)
         _check_location(found, region)
-        account = reader_service_account or f"{found.project_number}-compute@developer.gserviceaccount.com"
+        account = serving_account(reader_service_account, project)
         try:
             grant_on_bucket(found, READER, f"serviceAccount:{account}")
         except Forbidden as error:
             raise _not_allowed(uri, project, "storage.buckets.setIamPolicy", error) from error
         except BadRequest as error:
-            fix = "Create the service account, or name another one as serving_service_account."
+            fix = (
+                f"Run `vertex-vllm bootstrap --project {project} --region {region}`, which creates it, or name another "
+                "account as serving_service_account."
+            )
             raise BucketError(f"cannot let {account} read: {words(error)}", where=uri, fix=fix) from error
     return uri
 

@@ -21,6 +21,7 @@ from localcloud.daemon import Connection
 from localcloud.demo_models import build
 from localcloud.runtime import ensure_runtime
 from tests.canary import Commands, watched_processes
+from tests.prepared import prepared
 from tests.real_cloud import (
     ACCELERATOR_COUNT,
     ACCELERATOR_TYPE,
@@ -30,6 +31,7 @@ from tests.real_cloud import (
     RefusedError,
     check_budget,
 )
+from vertex_vllm.cli.sending import with_image
 from vertex_vllm.cli.submit import submission
 from vertex_vllm.config import Deployment, load_deployment
 from vertex_vllm.lifecycle.teardown import teardown
@@ -100,7 +102,7 @@ class DemoProject:
         return _of_the_tests(configured) if REAL else configured
 
     def submission(self, pipeline: str, deployment: Deployment, **parameters: Any) -> Submission:
-        return submission(deployment, pipeline, self.id, parameters)
+        return with_image(submission(deployment, pipeline, self.id, parameters))
 
     def run(self, pipeline: str, deployment: Deployment, **parameters: Any) -> Run:
         """Submits compiled/<pipeline>.yaml with the config's parameters, some replaced, and waits for its end."""
@@ -161,6 +163,7 @@ def _local_project(cloud: Connection) -> DemoProject:
         parent=f"projects/{project.id}", secret_id="hf-token", secret={"replication": {"automatic": {}}}
     )
     client.add_secret_version(parent=secret.name, payload={"data": project.token.encode()})
+    prepared(project.id, REGION)
     return project
 
 
