@@ -112,6 +112,8 @@ def pipeline_job(submission: Submission) -> "PipelineJob":
     from google.cloud import aiplatform
 
     _quieten("google.cloud.aiplatform.")
+    # Otherwise the SDK asks Resource Manager for the credentials' own project, which the caller may not be allowed to.
+    aiplatform.init(project=submission.project, location=submission.region)
     with spec_file(submission) as spec:
         return aiplatform.PipelineJob(
             display_name=submission.job_id,

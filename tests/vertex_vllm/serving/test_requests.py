@@ -100,6 +100,7 @@ def test_a_later_upload_adds_a_version_to_it() -> None:
 @pytest.mark.parametrize("dedicated", [True, False])
 def test_the_endpoint_has_an_id_that_a_later_run_can_work_out(dedicated: bool) -> None:
     plan = replace(PLAN, dedicated_endpoint=dedicated)
+    connection = vertex.ClientConnectionConfig(inference_timeout=duration_pb2.Duration(seconds=1800))
     assert endpoint_request("p", plan, OWNER) == vertex.CreateEndpointRequest(
         parent="projects/p/locations/us-central1",
         endpoint_id=f"vllm-llama-8b-{plan.config_hash}",
@@ -108,9 +109,7 @@ def test_the_endpoint_has_an_id_that_a_later_run_can_work_out(dedicated: bool) -
             description=DESCRIPTION,
             labels={**LABELS, "vertex-vllm-config": plan.config_hash},
             dedicated_endpoint_enabled=dedicated,
-            client_connection_config=vertex.ClientConnectionConfig(
-                inference_timeout=duration_pb2.Duration(seconds=1800)
-            ),
+            client_connection_config=connection if dedicated else None,
         ),
     )
 
