@@ -76,7 +76,7 @@ def test_list_has_our_runs_alone_the_newest_first(runs: Runs) -> None:
     assert header.split() == ["run", "state", "age", "deployment", "pipeline", "runs", "as"]
     newest = [cell for cell in lines[0].split("   ") if cell]
     assert [newest[0], newest[1], newest[3], newest[4]] == [run_id(second), "SUCCEEDED", "mistral", "deploy"]
-    assert newest[5].strip().endswith("-compute@developer.gserviceaccount.com")
+    assert newest[5].strip() == RUNNER
 
 
 def test_show_has_steps_errors_and_artifacts(runs: Runs, tmp_path: Path) -> None:
