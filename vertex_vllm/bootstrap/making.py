@@ -7,7 +7,7 @@ from typing import Any
 
 from vertex_vllm.bootstrap import places, policies
 from vertex_vllm.bootstrap.resources import Grant, PolicyPlace, Resource, SecretValue, ServiceAgent, Step, holds
-from vertex_vllm.bootstrap.session import ConflictError, NotThereError, Session, look, send, until_there
+from vertex_vllm.bootstrap.session import ConflictError, NotThereError, Session, ask, look, send, until_there
 from vertex_vllm.errors import InputError, ServiceError
 
 # Writers of one policy take turns; this many in a row lost is something else.
@@ -17,7 +17,7 @@ _TRIES = 10
 def project_number(session: Session, project: str) -> str:
     """Service Usage tells it, which answers before any API was enabled. Raises InputError without such a project."""
     try:
-        answer = send(session, places.api(project, "iam.googleapis.com").look)
+        answer = ask(session, places.api(project, "iam.googleapis.com").look)
     except NotThereError as error:
         told = f"no such project, or it may not be seen by us: {error.message}"
         raise InputError(told, where=project, fix="Check --project.") from error
@@ -86,7 +86,7 @@ def _make_resource(session: Session, resource: Resource) -> bool:
         send(session, revive or resource.create)
     except ConflictError as error:
         # Made in between, perhaps by a request of ours whose answer was lost; or a moment ago, and not yet seen.
-        if _is_absent(resource, until_there(lambda: send(session, resource.look))):
+        if _is_absent(resource, until_there(lambda: ask(session, resource.look))):
             raise ServiceError(error.message, where=f"{resource.kind} {resource.name}") from error
     # What was brought back is as it was, which may not be as it should be.
     if revive and _is_absent(resource, look(session, resource.look)) and resource.update:

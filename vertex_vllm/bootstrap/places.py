@@ -37,7 +37,8 @@ def api(project: str, name: str) -> Resource:
     )
 
 
-def bucket(project: str, number: str, region: str, name: str) -> Resource:
+def bucket(project: str, number: str, region: str, name: str, *, recoverable: bool = True) -> Resource:
+    """`recoverable`: deleted objects are kept, and billed, for seven days, which is the service's default."""
     access = {
         "iamConfiguration": {
             "uniformBucketLevelAccess": {"enabled": True},
@@ -48,6 +49,7 @@ def bucket(project: str, number: str, region: str, name: str) -> Resource:
         "name": name,
         "location": region.upper(),
         **access,
+        **({} if recoverable else {"softDeletePolicy": {"retentionDurationSeconds": "0"}}),
         "labels": LABEL,
         "lifecycle": {
             "rule": [

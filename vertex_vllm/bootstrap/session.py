@@ -54,9 +54,14 @@ def authorized_session() -> Session:
 def look(session: Session, request: Request) -> Fields | None:
     """The answer; None where there is no such thing, or its API is not enabled yet."""
     try:
-        return _answer(session, request, patient=False)
+        return ask(session, request)
     except NotThereError:
         return None
+
+
+def ask(session: Session, request: Request) -> Fields:
+    """The answer, without patience for what was just enabled. Raises ServiceError, among them NotThereError."""
+    return _answer(session, request, patient=False)
 
 
 def send(session: Session, request: Request) -> Fields:

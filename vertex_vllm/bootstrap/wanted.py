@@ -123,7 +123,8 @@ def _apis(settings: Settings) -> tuple[Step, ...]:
 def _things(settings: Settings) -> tuple[Step, ...]:
     project, region = settings.project, settings.region
     return (
-        places.bucket(project, settings.number, region, default_bucket(project, region)),
+        # Weights come from the Hub again: deleted ones need not be billed for another week.
+        places.bucket(project, settings.number, region, default_bucket(project, region), recoverable=False),
         places.bucket(project, settings.number, region, runs_bucket(project, region)),
         places.service_account(project, PIPELINE, "Runs the steps of the pipelines"),
         places.service_account(project, SERVING, "Serves: reads the weights"),

@@ -166,8 +166,14 @@ def _extend(client: vertex.EndpointServiceClient, name: str, wanted: vertex.Endp
     """What another run brought up lives at least as long as this run was asked for."""
     endpoint = get_endpoint(client, name)
     if endpoint is not None:
-        labels = extended(endpoint.labels, wanted.labels)
-        _relabel(client, endpoint, {key: value for key, value in labels.items() if key != OPERATION_LABEL})
+        before = {key: value for key, value in endpoint.labels.items() if key != OPERATION_LABEL}
+        labels = extended(before, wanted.labels)
+        try:
+            _relabel(client, endpoint, labels)
+        except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+            if labels != before:
+                raise
+            log.warning("The note of the deploy stays on %s: %s", name, error)
 
 
 def _relabel(client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, labels: dict[str, str]) -> None:

@@ -237,6 +237,15 @@ def test_an_account_that_was_just_made_is_waited_for(session: Session, settings:
     assert not is_missing(session, grant)
 
 
+def test_an_api_that_is_disabled_where_calls_are_charged_is_told_in_its_words(
+    session: Session, project: str, faulty: Connection
+) -> None:
+    words = "Service Usage API has not been used in project 42 before or it is disabled (SERVICE_DISABLED)"
+    faulty.add_fault(service="service-usage", method="GET", kind="error", status=403, message=words, times=None)
+    with pytest.raises(InputError, match="has not been used in project 42"):
+        project_number(session, project)
+
+
 def test_somebody_else_s_grants_stay(session: Session, settings: Settings) -> None:
     steps = wanted(settings)
     made(session, [step for step in steps if not isinstance(step, Grant)])
