@@ -1,6 +1,6 @@
 # The image of the pipeline steps: Python, the pinned packages, this project. Build, push, pin:
 #   docker build -t REGION-docker.pkg.dev/PROJECT/REPO/python-steps:VERSION . && docker push …
-#   make compile IMAGE=REGION-docker.pkg.dev/PROJECT/REPO/python-steps@sha256:…
+#   vertex-vllm submit … --image REGION-docker.pkg.dev/PROJECT/REPO/python-steps@sha256:…
 # tests/test_dockerfile.py keeps it in step with pyproject.toml and installs the same lists into a clean environment.
 FROM python:3.11-slim
 
@@ -11,6 +11,9 @@ COPY vertex_vllm vertex_vllm
 COPY components components
 COPY pipelines pipelines
 RUN python -m pip install --no-cache-dir --constraint constraints/project.txt .
+
+# The first process of every step (pipelines/compile.py): hands SIGTERM on.
+RUN apt-get update && apt-get install --yes --no-install-recommends tini && rm -rf /var/lib/apt/lists/*
 
 RUN useradd --create-home --uid 1000 steps
 # By number: Kubernetes' runAsNonRoot cannot tell who a name is.

@@ -12,7 +12,7 @@ RUNS ?= 500
 SEED ?= 1
 
 # `python -m localcloud.demo_models.build` makes the serving runtime, too: both are set-up, and not a test's time.
-.PHONY: help demo test test-all test-cloud test-fast chaos check audit format compile check-compiled schema local-up local-down local-env constraints clean clean-cache
+.PHONY: help demo test test-all test-cloud test-fast chaos check audit format compile check-compiled grants-page schema local-up local-down local-env constraints clean clean-cache
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,11 +56,14 @@ format: $(VENV)/.ready  ## Rewrite the sources as ruff wants them
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-compile: $(VENV)/.ready  ## Write compiled/*.yaml; IMAGE=… pins the components' image
+compile: $(VENV)/.ready  ## Write compiled/*.yaml; IMAGE=… pins another image of the steps
 	@$(BIN)/python -m pipelines.compile $(if $(IMAGE),--image $(IMAGE))
 
 check-compiled: $(VENV)/.ready  ## Fail when compiled/*.yaml is not what `make compile` writes
 	@$(BIN)/python -m pipelines.compile --check
+
+grants-page: $(VENV)/.ready  ## Write the grants in docs/security.md from vertex_vllm/bootstrap/grants.yaml
+	@$(BIN)/python -m vertex_vllm.bootstrap.grants_page docs/security.md
 
 schema: $(VENV)/.ready  ## Write configs/deployment.schema.json for editors
 	@$(BIN)/python -m vertex_vllm.config.schema configs/deployment.schema.json

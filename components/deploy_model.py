@@ -9,6 +9,7 @@ from components.image import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def deploy_model(
     project: str,
+    run: str,
     run_id: str,
     run_started: str,
     owner: str,
@@ -28,11 +29,12 @@ def deploy_model(
 
     Args:
         project: Project id.
+        run: Pipeline job, projects/P/locations/REGION/pipelineJobs/ID: its cancellation ends the step.
         run_id: Name of the pipeline job, for the labels.
         run_started: When the pipeline job was created, ISO 8601: its time to live begins then.
         owner: Team or person who answers for it, for the labels.
         ttl: Time to live of what the run makes; empty: for ever.
-        serving_service_account: Runs the container; empty: the Compute Engine default service account.
+        serving_service_account: Runs the container; empty: bootstrap's, vertex-vllm-serving.
         model_uri: gs:// prefix of the weights.
         plan: The serving plan.
         model: The Model version.
@@ -53,7 +55,7 @@ def deploy_model(
     from vertex_vllm.serving.gcp_resources import record_operation
     from vertex_vllm.steps import step
 
-    with step():
+    with step(run):
         serving_plan = ServingPlan.from_json(Path(plan.path).read_text())
         Path(gcp_resources).write_text("")
         Path(attempts.path).write_text(attempts_json(()))

@@ -9,6 +9,7 @@ from components.image import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def evaluate_endpoint(
     deployment: str,
+    run: str,
     chat: bool,
     concurrency: int,
     min_exact_match: float,
@@ -25,6 +26,7 @@ def evaluate_endpoint(
 
     Args:
         deployment: Name of the deployment, for the report's title.
+        run: Pipeline job, projects/P/locations/REGION/pipelineJobs/ID: its cancellation ends the step.
         chat: The model has a chat template.
         concurrency: Questions under way at once.
         min_exact_match: Least share of right answers, 0 to 1.
@@ -41,7 +43,7 @@ def evaluate_endpoint(
     from vertex_vllm.evaluation.report import render
     from vertex_vllm.steps import step, write_artifact
 
-    with step():
+    with step(run):
         thresholds = Thresholds(min_exact_match, max_p95_time_to_first_token_seconds, min_tokens_per_second)
         result = evaluate_endpoint(endpoint.metadata["resourceName"], chat, thresholds, deployment, concurrency)
         for name, value in metrics_of(result).items():

@@ -8,6 +8,7 @@ from components.image import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def mirror_weights(
     project: str,
+    run: str,
     model_id: str,
     commit: str,
     hf_token_secret: str,
@@ -18,6 +19,7 @@ def mirror_weights(
 
     Args:
         project: Project id.
+        run: Pipeline job, projects/P/locations/REGION/pipelineJobs/ID: its cancellation ends the step.
         model_id: Hugging Face repo, owner/name.
         commit: 40 hexadecimal digits.
         hf_token_secret: Secret Manager version that holds the token; empty: anonymous.
@@ -31,7 +33,7 @@ def mirror_weights(
     from vertex_vllm.mirror import ProgressLog, destination, mirror_weights
     from vertex_vllm.steps import step, write_artifact
 
-    with step():
+    with step(run):
         log = ProgressLog()
         mirrored = mirror_weights(
             model_id,

@@ -17,7 +17,7 @@ def setup_bucket(
         bucket: Bucket name without gs://; empty: <project>-vertex-vllm-<region>.
         deployment: Name of the deployment, for the bucket's labels.
         run_id: Name of the pipeline job, for the bucket's labels.
-        serving_service_account: Gets read access to this bucket; empty: the Compute Engine default service account.
+        serving_service_account: Gets read access to this bucket; empty: bootstrap's, vertex-vllm-serving.
         owner: Team or person who answers for it, for the bucket's labels.
 
     Returns:

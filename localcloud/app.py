@@ -18,7 +18,7 @@ from localcloud.dispatch import Dispatcher
 from localcloud.errors import ApiError
 from localcloud.faults import Faults
 from localcloud.faults.http_faults import FaultyApp
-from localcloud.google import iam, identity, kfp_registry
+from localcloud.google import iam, identity, kfp_registry, service_identity
 from localcloud.hosts import API_PACKAGES, route_of
 from localcloud.rest import RestApi
 from localcloud.services import handler_table
@@ -89,7 +89,11 @@ class Services:
         }
         for name, contract in self._contracts.items():
             rest = RestApi(contract.values(), self.dispatcher)
-            app = _api_app(self._cloud, rest, self._prediction_routes() if name == "vertex" else [])
+            further: dict[str, list[BaseRoute]] = {
+                "vertex": self._prediction_routes(),
+                "service-usage": [*service_identity.ROUTES],
+            }
+            app = _api_app(self._cloud, rest, further.get(name, []))
             apps[name] = FaultyApp(app, faults, name, rest.rpc_of)
         return _by_host(apps)
 

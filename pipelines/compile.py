@@ -19,13 +19,29 @@ PIPELINES = ("deploy", "evaluate", "mirror", "sweep", "teardown")
 COMPILED = Path(__file__).resolve().parent.parent / "compiled"
 
 
+# A container's first process gets SIGTERM. kfp 2.17.0 makes that a shell, which ignores it there, or dies of it and
+# takes Python along unasked (kubeflow/pipelines#7902, #7903). So the image's init comes first, which hands signals on,
+# and the shell makes way for Python.
+_SHELL = "        command:\n        - sh\n        - -ec\n"
+_INIT = "        command:\n        - tini\n        - --\n        - sh\n        - -ec\n"
+_PYTHON = "_KFP_RUNTIME=true python3 -m "
+_EXEC = "_KFP_RUNTIME=true exec python3 -m "
+
+
 def compile_pipeline(name: str, image: str = IMAGE) -> str:
-    """The spec of pipelines/<name>.py, its steps running in `image`."""
+    """The spec of pipelines/<name>.py, its steps running in `image`, signals reaching their Python."""
     pipeline = getattr(importlib.import_module(f"pipelines.{name}"), name)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.yaml"
         compiler.Compiler().compile(pipeline, str(path))
-        return path.read_text().replace(IMAGE, image)
+        return _told_to_stop(path.read_text()).replace(IMAGE, image)
+
+
+def _told_to_stop(spec: str) -> str:
+    steps = spec.count("        command:\n")
+    if not steps == spec.count(_SHELL) == spec.count(_PYTHON):
+        raise RuntimeError("kfp compiles another command than that of 2.17.0: signals would not reach the steps")
+    return spec.replace(_SHELL, _INIT).replace(_PYTHON, _EXEC)
 
 
 def stale(image: str = IMAGE) -> list[str]:

@@ -61,7 +61,7 @@ def deploy(
         bucket: Bucket for weights. Default: PROJECT-vertex-vllm-REGION, made if missing.
         revision: Branch, tag or commit of the repo.
         hf_token_secret: Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous.
-        serving_service_account: Service account of the container. Default: Compute Engine's default account.
+        serving_service_account: Service account of the container. Default: the project's vertex-vllm-serving.
         machine_type: Vertex AI machine type. Default: the planner's choice.
         accelerator_type: Accelerator, as in Vertex AI's AcceleratorType. Default: the machine's.
         accelerator_count: Accelerators a replica. 0: as many as the machine has.
@@ -87,6 +87,7 @@ def deploy(
         owner: Team or person who answers for it, on everything it makes as a label.
         ttl: Time that what a run makes may live, for example 8h or 7d; then a sweep removes it. Default: for ever.
     """
+    run = dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER
     run_id = dsl.PIPELINE_JOB_NAME_PLACEHOLDER
     run_started = dsl.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER
     cleanup = teardown_run(
@@ -152,10 +153,11 @@ def deploy(
             project=project,
             bucket=bucket_ready.output,
             deployment=deployment,
-            run=dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER,
+            run=run,
         ).set_caching_options(False)
         mirrored = mirror_weights(
             project=project,
+            run=run,
             model_id=model_id,
             commit=access.output,
             hf_token_secret=hf_token_secret,
@@ -176,6 +178,7 @@ def deploy(
         )
         deployed = deploy_model(
             project=project,
+            run=run,
             run_id=run_id,
             run_started=run_started,
             owner=owner,
@@ -191,6 +194,7 @@ def deploy(
         evaluated = (
             evaluate_endpoint(
                 deployment=deployment,
+                run=run,
                 chat=planned.outputs["chat"],
                 concurrency=concurrency,
                 min_exact_match=min_exact_match,

@@ -34,6 +34,7 @@ def evaluate(
     answering = smoke_test_text(endpoint=found.outputs["endpoint"], chat=chat).set_caching_options(False)
     evaluate_endpoint(
         deployment=deployment,
+        run=dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER,
         chat=chat,
         concurrency=concurrency,
         min_exact_match=min_exact_match,

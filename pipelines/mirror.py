@@ -29,7 +29,7 @@ def mirror(
         bucket: Bucket for weights. Default: PROJECT-vertex-vllm-REGION, made if missing.
         revision: Branch, tag or commit of the repo.
         hf_token_secret: Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous.
-        serving_service_account: Service account of the container. Default: Compute Engine's default account.
+        serving_service_account: Service account of the container. Default: the project's vertex-vllm-serving.
         owner: Team or person who answers for it, on everything it makes as a label.
     """
     bucket_ready = setup_bucket(
@@ -46,6 +46,7 @@ def mirror(
     ).set_caching_options(False)
     mirror_weights(
         project=project,
+        run=dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER,
         model_id=model_id,
         commit=access.output,
         hf_token_secret=hf_token_secret,

@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from localcloud import daemon
 from localcloud.daemon import Connection
+from tests.prepared import prepared
 from tests.real_cloud import REAL
 from vertex_vllm.cli.local_state import WARM_MODULES
 
@@ -64,3 +65,9 @@ def faulty(cloud: Connection) -> Iterator[Connection]:
 def project(cloud: Connection) -> str:
     """A project nobody has used."""
     return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def ready_project(project: str) -> str:
+    """The same project, prepared by bootstrap: a run may be submitted."""
+    return prepared(project)

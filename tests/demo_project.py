@@ -23,8 +23,10 @@ from localcloud.demo_models import build
 from localcloud.runtime import ensure_runtime
 from tests.canary import Commands, new_canary, watched_processes
 from tests.chaos.repository import write_repository
+from tests.prepared import prepared
 from tests.real_cloud import ACCELERATOR_COUNT, ACCELERATOR_TYPE, MACHINE_TYPE, REAL
 from tests.vertex_vllm.served_models import IMAGE, teach
+from vertex_vllm.cli.sending import with_image
 from vertex_vllm.cli.submit import submission
 from vertex_vllm.config import Deployment, load_deployment
 from vertex_vllm.lifecycle.teardown import teardown
@@ -75,7 +77,7 @@ class DemoProject:
         return self.deployment().model_copy(update={"name": f"{prefix}-{uuid.uuid4().hex[:6]}", **changes})
 
     def submission(self, pipeline: str, deployment: Deployment, **parameters: Any) -> Submission:
-        return submission(deployment, pipeline, self.id, parameters)
+        return with_image(submission(deployment, pipeline, self.id, parameters))
 
     def run(self, pipeline: str, deployment: Deployment, **parameters: Any) -> Run:
         """Submits compiled/<pipeline>.yaml with the config's parameters, some replaced, and waits for its end."""
@@ -184,6 +186,7 @@ def _local_project(cloud: Connection, folders: dict[str, Path], gated: str, smal
         parent=f"projects/{project.id}", secret_id="hf-token", secret={"replication": {"automatic": {}}}
     )
     client.add_secret_version(parent=secret.name, payload={"data": project.token.encode()})
+    prepared(project.id, REGION)
     return project
 
 

@@ -21,6 +21,7 @@
     ├── LockedError                 another run is working on the same deployment
     ├── TeardownError               something this project made is still there
     └── ServiceError                a Google API failed for good, with the service's own words
+        └── RegionClosedError       the project may not use the region, so nothing of it is there
 
 A message says what was wrong; `where` names the file and field, or the resource; `fix` is the next thing to try.
 """
@@ -131,4 +132,8 @@ class TeardownError(VertexVllmError):
 
 
 class ServiceError(VertexVllmError):
+    pass
+
+
+class RegionClosedError(ServiceError):
     pass

@@ -5,13 +5,15 @@ kind is not counted.
 """
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from vertex_vllm.errors import QuotaShortageError, ServiceError
 from vertex_vllm.google_errors import google_errors
+from vertex_vllm.lifecycle.ownership import endpoint_resource_id
 from vertex_vllm.planning.headroom import Headroom, Quotas
 from vertex_vllm.planning.plan import QuotaNeed
 
@@ -23,8 +25,28 @@ if TYPE_CHECKING:
 # Cloud Quotas REST reference, QuotaDetails.value: -1 says unlimited.
 UNLIMITED = -1
 _SERVICE = "aiplatform.googleapis.com"
+CPU_QUOTA = "CustomModelServingCPUsPerProjectPerRegion"
+"""Machines of the N1 family count against it besides their accelerators (vertex-ai-samples#264)."""
+_N1 = re.compile(r"n1-[a-z]+-(?P<cpus>[0-9]+)")
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Used:
+    """What other endpoints hold of one quota in one region."""
+
+    least: int = 0
+    """With as few replicas as each may have."""
+    most: int = 0
+    endpoints: tuple[str, ...] = ()
+    """Their ids."""
+
+    def __str__(self) -> str:
+        return str(self.most) if self.least == self.most else f"{self.least} to {self.most}"
+
+
+NOTHING = Used()
 
 
 @dataclass(frozen=True)
@@ -41,6 +63,18 @@ class QuotaVerdict:
     """Accelerators with as few replicas running as the plan allows."""
     warning: str
     """Empty, or why the plan may start and yet not grow to its largest size."""
+    used: Used = NOTHING
+    """By other endpoints."""
+
+
+class NoSuchQuotaError(ServiceError):
+    """Cloud Quotas knows no quota of that id."""
+
+
+def n1_cpus(machine_type: str) -> int:
+    """CPUs of a machine of the N1 family, which its name ends with; 0 for every other one."""
+    match = _N1.fullmatch(machine_type)
+    return int(match["cpus"]) if match else 0
 
 
 def limit_in_region(rows: "Iterable[DimensionsInfo]", region: str) -> int:
@@ -53,36 +87,62 @@ def limit_in_region(rows: "Iterable[DimensionsInfo]", region: str) -> int:
     return 0
 
 
-def judge(project: str, need: QuotaNeed, limit: int, spot: bool) -> QuotaVerdict:
-    """Verdict on a limit. Raises QuotaShortageError when not even the plan's minimum fits.
+def judge(project: str, need: QuotaNeed, limit: int, spot: bool, used: Used = NOTHING) -> QuotaVerdict:
+    """Verdict on a limit. Raises QuotaShortageError when not even the plan's minimum fits beside what is in use.
 
     The documents contradict each other on whether Vertex charges the quota for the most replicas or for those that run
-    (DedicatedResources in v1beta1 against "Autoscaling"): so too little for the most is a warning, not an error.
+    (DedicatedResources in v1beta1 against "Autoscaling"): so too little for the most, of the plan or of what is in use,
+    is a warning, not an error.
     """
-    kind = "spot accelerators" if spot else "accelerators"
+    kind = "CPUs" if need.quota_id == CPU_QUOTA else "spot accelerators" if spot else "accelerators"
     have = f"{limit} {kind} in {need.region} by quota {need.quota_id}"
-    if limit != UNLIMITED and limit < need.minimum:
+    if used.endpoints:
+        have += f", of which {used} are in use ({', '.join(used.endpoints)})"
+    verdict = QuotaVerdict(need.quota_id, need.region, limit, need.accelerators, need.minimum, "", used)
+    if limit == UNLIMITED:
+        return verdict
+    if limit - used.least < need.minimum:
         raise QuotaShortageError(
             f"the project has {have}; the plan needs {need.minimum} to start and {need.accelerators} at most",
             where=project,
-            fix=_how_to_ask(project, need),
+            fix=_how_to_ask(project, need, used),
         )
-    warning = ""
-    if limit != UNLIMITED and limit < need.accelerators:
-        warning = f"the project has {have}: the plan starts with {need.minimum}, but cannot grow to {need.accelerators}"
-    return QuotaVerdict(need.quota_id, need.region, limit, need.accelerators, need.minimum, warning)
+    if limit - used.most < need.accelerators:
+        warning = f"the project has {have}: the plan starts with {need.minimum}, but "
+        warning += f"cannot grow to {need.accelerators}" if limit < need.accelerators else "may find too few left"
+        return replace(verdict, warning=warning)
+    return verdict
 
 
-def check_quota(project: str, need: QuotaNeed, spot: bool) -> QuotaVerdict:
-    """Verdict on the plan's need, from the limit that Cloud Quotas tells for `project`.
+def check_quota(project: str, need: QuotaNeed, spot: bool, own_endpoint: str = "") -> QuotaVerdict:
+    """Verdict on the plan's need, from the limit that Cloud Quotas tells for `project` and what its endpoints hold.
 
-    Logs the verdict's warning. Raises QuotaShortageError naming quota, region, have and need; ServiceError when Cloud
-    Quotas cannot be asked.
+    What the endpoint of id `own_endpoint` holds is the plan's own, from an earlier run of the same config, and counts
+    for nothing. Another config of the deployment has an endpoint beside it until it is torn down, which counts. Logs
+    the verdict's warning. Raises QuotaShortageError naming quota, region, have and need; ServiceError when Cloud Quotas
+    cannot be asked.
     """
-    verdict = judge(project, need, _read_limit(project, need.quota_id, need.region), spot)
+    limit = _read_limit(project, need.quota_id, need.region)
+    verdict = judge(project, need, limit, spot, _used(project, need, own_endpoint))
     if verdict.warning:
         log.warning(verdict.warning)
     return verdict
+
+
+def _used(project: str, need: QuotaNeed, own_endpoint: str) -> Used:
+    from vertex_vllm.serving.use import held
+
+    try:
+        others = [
+            one
+            for one in held(project, need.region)
+            if one.quota_id == need.quota_id and one.endpoint_id != own_endpoint
+        ]
+    except ServiceError as error:
+        log.warning("What is in use in %s could not be read, and counts for nothing: %s", need.region, error)
+        return NOTHING
+    endpoints = dict.fromkeys(one.endpoint_id for one in others)
+    return Used(sum(one.least for one in others), sum(one.most for one in others), tuple(endpoints))
 
 
 def _read_limit(project: str, quota_id: str, region: str) -> int:
@@ -93,13 +153,13 @@ def _read_limit(project: str, quota_id: str, region: str) -> int:
         try:
             info = _client().get_quota_info(name=name)
         except NotFound as error:
-            raise ServiceError(
+            raise NoSuchQuotaError(
                 "Vertex AI has no such quota", where=name, fix="Choose another accelerator, or report this one."
             ) from error
         except PermissionDenied as error:
             if error.reason == "SERVICE_DISABLED":
                 raise
-            fix = f"Grant the pipeline's service account roles/cloudquotas.viewer on project {project}."
+            fix = f"Grant roles/cloudquotas.viewer on project {project} to whoever runs this."
             raise ServiceError("the quota may not be read by us", where=name, fix=fix) from error
     return limit_in_region(info.dimensions_infos, region)
 
@@ -115,16 +175,35 @@ def _client() -> "CloudQuotasClient":
 def check_quotas(project: str, plan: "ServingPlan") -> QuotaVerdict:
     """Verdict on the plan, or on the first of its fallbacks that the quota lets start. Raises as `check_quota`."""
     try:
-        return check_quota(project, plan.quota, plan.spot)
+        return _check_place(project, plan)
     except QuotaShortageError as shortage:
         for fallback in plan.fallbacks:
             try:
-                verdict = check_quota(project, fallback.quota, fallback.spot)
+                verdict = _check_place(project, fallback)
             except QuotaShortageError:
                 continue
             log.warning("%s; a fallback may start: %s in %s", shortage, fallback.machine_type, fallback.region)
             return verdict
         raise
+
+
+def _check_place(project: str, plan: "ServingPlan") -> QuotaVerdict:
+    """Verdict on the plan's accelerators, once its CPUs are found to fit, too."""
+    own = endpoint_resource_id(plan.deployment, plan.config_hash)
+    if cpus := cpu_need(plan):
+        try:
+            check_quota(project, cpus, plan.spot, own)
+        except NoSuchQuotaError as error:
+            log.warning("The quota of CPUs is not checked: %s", error)
+    return check_quota(project, plan.quota, plan.spot, own)
+
+
+def cpu_need(plan: "ServingPlan") -> QuotaNeed | None:
+    """CPUs that count against a quota of their own: those of N1 machines; None for all others, and for spot ones."""
+    cpus = n1_cpus(plan.machine_type)
+    if not cpus or plan.spot:
+        return None
+    return QuotaNeed(CPU_QUOTA, plan.region, cpus * plan.max_replica_count, cpus * plan.min_replica_count)
 
 
 def read_quotas(project: str, region: str, quota_ids: Iterable[str]) -> Quotas:
@@ -159,10 +238,12 @@ def _is_global(row: "DimensionsInfo", region: str) -> bool:
     return "region" not in row.dimensions and set(row.applicable_locations) <= {"global"}
 
 
-def _how_to_ask(project: str, need: QuotaNeed) -> str:
+def _how_to_ask(project: str, need: QuotaNeed, used: Used = NOTHING) -> str:
+    teardown = f"Tear down what is not needed (vertex-vllm endpoints list --project {project}), or ask"
+    first = teardown if used.endpoints else "Ask"
     return (
-        f"Ask for more at https://console.cloud.google.com/iam-admin/quotas?project={project} or with: "
+        f"{first} for more at https://console.cloud.google.com/iam-admin/quotas?project={project} or with: "
         f"gcloud beta quotas preferences create --project={project} --service={_SERVICE} --quota-id={need.quota_id} "
-        f"--dimensions=region={need.region} --preferred-value={need.accelerators}; "
+        f"--dimensions=region={need.region} --preferred-value={need.accelerators + used.most}; "
         "or choose another region or accelerator."
     )

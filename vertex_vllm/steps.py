@@ -9,19 +9,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from vertex_vllm.cancellation import stopped_with
 from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.redaction import redact, redacting
 
 
 @contextmanager
-def step() -> Iterator[None]:
+def step(run: str = "") -> Iterator[None]:
     """An error of ours ends the step with one line, the last of its log, and its exit code; others with a traceback.
 
     KFP would print a traceback of its own executor in front of the message, and that is what a console shows first.
-    SIGTERM, by which Vertex AI cancels, ends it too, by way of everything that cleans up after itself. Secrets are
-    redacted from all that it prints and logs.
+    SIGTERM, by which Vertex AI cancels, ends it too, by way of everything that cleans up after itself; so does the
+    cancellation of the pipeline job `run`, should the signal not come. Secrets are redacted from all that it prints
+    and logs.
     """
-    with redacting(), _told_to_stop():
+    with redacting(), _told_to_stop(), stopped_with(run):
         try:
             yield
         except VertexVllmError as error:

@@ -40,12 +40,14 @@ def setup_bucket(project: str, region: str, bucket: str, owner: Owner, reader_se
     """Makes sure that `bucket` exists, is in `region` and of `project`, and may be read by the account that serves.
 
     A new bucket gets uniform access, no public access, the owner's labels, and a rule that clears away unfinished
-    uploads; one that exists keeps its settings. An empty account means Compute Engine's default one. Returns
-    `gs://bucket`. Raises BucketError when the bucket is elsewhere, somebody else's or not ours to set up, ServiceError
-    when Cloud Storage fails.
+    uploads; one that exists keeps its settings. An empty account means the serving account that bootstrap creates.
+    Returns `gs://bucket`. Raises BucketError when the bucket is elsewhere, somebody else's or not ours to set up,
+    ServiceError when Cloud Storage fails.
     """
     from google.api_core.exceptions import BadRequest, Forbidden
     from google.cloud.storage import Client
+
+    from vertex_vllm.config.names import serving_account
 
     check_bucket_name(bucket)
     uri = f"gs://{bucket}"
@@ -53,13 +55,14 @@ def setup_bucket(project: str, region: str, bucket: str, owner: Owner, reader_se
         client = Client(project=project)
         found = _find(client, project, bucket) or _create(client, project, region, bucket, owner)
         _check_location(found, region)
-        account = reader_service_account or f"{found.project_number}-compute@developer.gserviceaccount.com"
+        account = serving_account(reader_service_account, project)
         try:
             grant_on_bucket(found, READER, f"serviceAccount:{account}")
         except Forbidden as error:
-            raise _not_allowed(uri, project, "storage.buckets.setIamPolicy", error) from error
+            said = f"whether {account} may read cannot be seen to by us: {words(error)}"
+            raise BucketError(said, where=uri, fix=_prepare(project, region)) from error
         except BadRequest as error:
-            fix = "Create the service account, or name another one as serving_service_account."
+            fix = f"{_prepare(project, region)} It creates that account; or name another as serving_service_account."
             raise BucketError(f"cannot let {account} read: {words(error)}", where=uri, fix=fix) from error
     return uri
 
@@ -96,6 +99,8 @@ def _create(client: "Client", project: str, region: str, bucket: str, owner: Own
     wanted = client.bucket(bucket)
     wanted.iam_configuration.uniform_bucket_level_access_enabled = True
     wanted.iam_configuration.public_access_prevention = PUBLIC_ACCESS_PREVENTION_ENFORCED
+    # Weights come from the Hub again: deleted ones would be billed for another week (Cloud Storage, "Soft delete").
+    wanted.soft_delete_policy.retention_duration_seconds = 0
     wanted.labels = owner.labels
     wanted.add_lifecycle_abort_incomplete_multipart_upload_rule(age=_UNFINISHED_UPLOAD_DAYS)
     try:
@@ -107,7 +112,8 @@ def _create(client: "Client", project: str, region: str, bucket: str, owner: Own
             raise _foreign(bucket, project, "the name is taken") from error
         return found
     except Forbidden as error:
-        raise _not_allowed(f"gs://{bucket}", project, "storage.buckets.create", error) from error
+        said = f"we lack storage.buckets.create: {words(error)}"
+        raise BucketError(said, where=f"gs://{bucket}", fix=_prepare(project, region)) from error
 
 
 def _check_location(bucket: "Bucket", region: str) -> None:
@@ -127,6 +133,10 @@ def _foreign(bucket: str, project: str, whose: str) -> BucketError:
         where=f"gs://{bucket}",
         fix="Name another bucket: names are shared by all of Google Cloud.",
     )
+
+
+def _prepare(project: str, region: str) -> str:
+    return f"Run `vertex-vllm bootstrap --project {project} --region {region}`, which makes the bucket and its grants."
 
 
 def _not_allowed(uri: str, project: str, permission: str, error: Exception) -> BucketError:

@@ -20,7 +20,8 @@ from starlette.routing import Route
 from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
-from localcloud.google import identity_pools
+from localcloud.google import custom_roles, identity_pools
+from localcloud.google.permission_tests import test_permissions
 from localcloud.google.policies import SERVICE_ACCOUNTS, forget_policies, get_policy, set_policy
 
 Fields = dict[str, Any]
@@ -33,15 +34,19 @@ def create_app(cloud: Cloud) -> Starlette:
     accounts = "/v1/projects/{project}/serviceAccounts"
     pools = "/v1/projects/{project}/locations/global/workloadIdentityPools"
     providers = f"{pools}/{{pool}}/providers"
+    roles = "/v1/projects/{project}/roles"
+    any_of_one = ["GET", "POST", "PATCH", "DELETE"]
     return Starlette(
         routes=[
             Route(accounts, _answer(cloud, _create_account), methods=["POST"]),
             Route(accounts, _answer(cloud, _list_accounts), methods=["GET"]),
             Route(f"{accounts}/{{account}}", _answer(cloud, _account), methods=["GET", "POST", "DELETE"]),
             Route(pools, _answer(cloud, identity_pools.create_pool), methods=["POST"]),
-            Route(f"{pools}/{{pool}}", _answer(cloud, identity_pools.one), methods=["GET", "POST", "DELETE"]),
+            Route(roles, _answer(cloud, custom_roles.create_role), methods=["POST"]),
+            Route(f"{roles}/{{role}}", _answer(cloud, custom_roles.one_role), methods=any_of_one),
+            Route(f"{pools}/{{pool}}", _answer(cloud, identity_pools.one), methods=any_of_one),
             Route(providers, _answer(cloud, identity_pools.create_provider), methods=["POST"]),
-            Route(f"{providers}/{{provider}}", _answer(cloud, identity_pools.one), methods=["GET", "POST", "DELETE"]),
+            Route(f"{providers}/{{provider}}", _answer(cloud, identity_pools.one), methods=any_of_one),
         ],
         exception_handlers={ApiError: _refuse},
     )
@@ -98,6 +103,8 @@ def _account(cloud: Cloud, call: identity_pools.Call) -> Fields:
         case "POST", "setIamPolicy":
             permissions.check(cloud, "iam.serviceAccounts.setIamPolicy", name)
             return _json(set_policy(cloud, name, _policy(call.body)))
+        case "POST", "testIamPermissions":
+            return test_permissions(cloud, name, call.body.get("permissions", []))
     raise ApiError("UNIMPLEMENTED", f"The local cloud does not implement {call.verb} of {action or 'an account'}.")
 
 

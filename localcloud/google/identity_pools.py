@@ -51,7 +51,7 @@ def create_provider(cloud: Cloud, call: Call) -> Fields:
 
 
 def one(cloud: Cloud, call: Call) -> Fields:
-    """A pool or a provider: looked at, deleted (kept for 30 days), undeleted."""
+    """A pool or a provider: looked at, changed as `updateMask` says, deleted (kept for 30 days), undeleted."""
     parts = [call.path["pool"], *([call.path["provider"]] if "provider" in call.path else [])]
     parts[-1], _, action = parts[-1].partition(":")
     name = f"{_parent(cloud, call)}/workloadIdentityPools/{'/providers/'.join(parts)}"
@@ -62,6 +62,10 @@ def one(cloud: Cloud, call: Call) -> Fields:
         case "DELETE", "":
             permissions.check(cloud, "iam.workloadIdentityPools.delete", name)
             return _stored(cloud, name, {**found, "state": "DELETED"})
+        case "PATCH", "":
+            permissions.check(cloud, "iam.workloadIdentityPoolProviders.update", name)
+            mask = call.query.get("updateMask", "").split(",")
+            return _stored(cloud, name, {**found, **{key: call.body[key] for key in mask if key in call.body}})
         case "POST", "undelete":
             return _stored(cloud, name, {**found, "state": "ACTIVE"})
     raise ApiError("UNIMPLEMENTED", f"The local cloud does not implement {call.verb} {action} of {name}.")

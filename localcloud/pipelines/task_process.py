@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud import process_table
+from localcloud.pipelines.image_init import without_init
 from localcloud.warm.component import MODULE, component_arguments
 from localcloud.warm.process import ForkedProcess, fork
 
@@ -120,7 +121,7 @@ class TaskProcesses:
                 self._fork_server, MODULE, component, environment=environment, directory=directory, output=output
             )
         return subprocess.Popen(
-            list(command),
+            without_init(command),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

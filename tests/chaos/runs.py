@@ -11,6 +11,7 @@ from google.cloud import secretmanager
 
 from localcloud import process_table
 from tests.chaos.place import REGION
+from tests.prepared import PINNED_IMAGE, prepared
 from vertex_vllm.cli.submit import submission
 from vertex_vllm.config import Deployment, default_bucket, load_deployment
 from vertex_vllm.lifecycle.finding import STAGE_LABEL, every_endpoint, every_model
@@ -33,6 +34,7 @@ def make_project(project: str, token: str) -> None:
         parent=f"projects/{project}", secret_id="hf-token", secret={"replication": {"automatic": {}}}
     )
     client.add_secret_version(parent=secret.name, payload={"data": token.encode()})
+    prepared(project, REGION)
 
 
 def deployment(model: str, *, keep_endpoint: bool) -> Deployment:
@@ -50,7 +52,7 @@ def start(project: str, what: Deployment, run: str, **parameters: Any) -> str:
     sent = submission(
         what, "deploy", project, {"ttl": f"{TIME_TO_LIVE // timedelta(hours=1)}h", "min_exact_match": 0.0, **parameters}
     )
-    return submit(replace(sent, job_id=run))
+    return submit(replace(sent, job_id=run, image=PINNED_IMAGE))
 
 
 @cache

@@ -70,7 +70,7 @@ def clone(cloud: Connection, tmp_path: Path) -> Clone:
     return Clone(root, model_id)
 
 
-def test_a_commit_that_edits_one_of_five_configs_starts_one_run(clone: Clone, project: str) -> None:
+def test_a_commit_that_edits_one_of_five_configs_starts_one_run(clone: Clone, ready_project: str, project: str) -> None:
     clone.write("three", "deploy_on_change: true\nevaluation:\n  concurrency: 2")
     head = clone.commit()
     plan, dry_run, mirror, deploy = (

@@ -22,7 +22,7 @@ def client(cloud: Connection) -> Client:
 
 
 @pytest.fixture
-def config(cloud: Connection, project: str, tmp_path: Path) -> Path:
+def config(cloud: Connection, ready_project: str, project: str, tmp_path: Path) -> Path:
     put_model(cloud, tmp_path / "model", f"{project}/model")
     path = tmp_path / "small.yaml"
     path.write_text(f"name: {project}\nmodel:\n  id: {project}/model\n")

@@ -66,7 +66,7 @@ def test_after_bootstrap_the_console_lists_the_templates_and_they_run(cloud: Con
 
 
 def test_after_bootstrap_a_config_is_submitted_and_waited_for(cloud: Connection, project: str, tmp_path: Path) -> None:
-    succeed("bootstrap", "--project", project, "--region", REGION, "--no-hf-token", "--no-image")
+    succeed("bootstrap", "--project", project, "--region", REGION, "--no-hf-token")
     put_model(cloud, tmp_path / "model", f"{project}/model")
     config = tmp_path / "small.yaml"
     config.write_text(f"name: small\nmodel:\n  id: {project}/model\n")
@@ -79,7 +79,7 @@ def test_after_bootstrap_a_config_is_submitted_and_waited_for(cloud: Connection,
     assert "model.safetensors" in names
 
 
-def test_the_page_s_teardowns_work(cloud: Connection, project: str) -> None:
+def test_the_page_s_teardowns_work(ready_project: str, project: str) -> None:
     config = str(ROOT / "configs" / "smollm2-135m-instruct.yaml")
     values = {"configs/NAME.yaml": config, "PROJECT": project, "run_id=RUN": "run_id=deploy-smollm2-1"}
     commands = commands_in("google-cloud.md", **values)

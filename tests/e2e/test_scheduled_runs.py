@@ -30,7 +30,7 @@ def put_model(cloud: Connection, directory: Path, model_id: str) -> None:
 
 
 def test_a_config_s_schedule_runs_the_shipped_spec_at_each_of_its_times(
-    cloud: Connection, project: str, tmp_path: Path
+    cloud: Connection, ready_project: str, project: str, tmp_path: Path
 ) -> None:
     model_id = f"{project}/model"
     put_model(cloud, tmp_path / "model", model_id)

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from google.cloud.cloudquotas_v1 import DimensionsInfo, QuotaDetails
 
+from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex, serving_plan
 from vertex_vllm.errors import QuotaShortageError, ServiceError
 from vertex_vllm.planning.plan import QuotaNeed
-from vertex_vllm.quota import QuotaVerdict, check_quota, judge, limit_in_region
+from vertex_vllm.quota import CPU_QUOTA, QuotaVerdict, Used, check_quota, check_quotas, cpu_need, judge, limit_in_region
 
 L4 = "CustomModelServingL4GPUsPerProjectPerRegion"
 NEED = QuotaNeed(L4, "us-central1", accelerators=4, minimum=2)
@@ -68,6 +69,54 @@ def test_a_shortage_names_quota_region_have_need_and_what_to_do(limit: int) -> N
     )
     assert "https://console.cloud.google.com/iam-admin/quotas?project=some-project" in told
     assert f"--quota-id={L4} --dimensions=region=us-central1 --preferred-value=4" in told
+
+
+@pytest.mark.parametrize("used", [Used(3, 3, ("vllm-other-1",)), Used(3, 9, ("vllm-other-1",))])
+def test_what_is_in_use_counts(used: Used) -> None:
+    with pytest.raises(QuotaShortageError) as raised:
+        judge("some-project", NEED, 4, spot=False, used=used)
+    told = str(raised.value)
+    assert (
+        f"the project has 4 accelerators in us-central1 by quota {L4}, of which {used} are in use (vllm-other-1)"
+        in told
+    )
+    assert "Tear down what is not needed (vertex-vllm endpoints list --project some-project), or ask for more" in told
+    assert f"--preferred-value={4 + used.most}" in told
+
+
+def test_what_may_come_into_use_is_a_warning() -> None:
+    verdict = judge("p", NEED, 8, spot=False, used=Used(1, 6, ("vllm-other-1",)))
+    assert verdict.warning.endswith("in use (vllm-other-1): the plan starts with 2, but may find too few left")
+
+
+def test_an_endpoint_of_the_same_config_does_not_count_and_one_of_another_does(
+    in_vertex: Vertex, make_plan: MakePlan, local: Any
+) -> None:
+    project = in_vertex.project
+    local.put("quotas", project=project, quota_id=L4, region=REGION, limit=1)
+    machine = {"machine_type": "g2-standard-8", "accelerator_type": "NVIDIA_L4", "accelerator_count": 1}
+    plan = make_plan(**machine)
+    name = in_vertex.deploy(plan)
+    assert check_quotas(project, plan).used == Used()
+    changed = replace(plan, max_model_len=512)
+    with pytest.raises(QuotaShortageError, match=f"of which 1 are in use \\({name.rpartition('/')[2]}\\)"):
+        check_quotas(project, changed)
+    local.put("quotas", project=project, quota_id=L4, region=REGION, limit=2)
+    assert check_quotas(project, changed).used == Used(1, 1, (name.rpartition("/")[2],))
+
+
+@pytest.mark.parametrize(
+    ("machine", "spot", "need"),
+    [
+        ("n1-standard-8", False, QuotaNeed(CPU_QUOTA, REGION, 24, 8)),
+        ("n1-highmem-16", False, QuotaNeed(CPU_QUOTA, REGION, 48, 16)),
+        ("n1-standard-8", True, None),
+        ("g2-standard-8", False, None),
+        ("n2-standard-8", False, None),
+    ],
+)
+def test_the_cpus_of_n1_machines_have_a_quota_of_their_own(machine: str, spot: bool, need: QuotaNeed | None) -> None:
+    assert cpu_need(serving_plan(machine_type=machine, spot=spot, max_replica_count=3)) == need
 
 
 def test_the_limit_that_cloud_quotas_tells(local: Any, project: str) -> None:

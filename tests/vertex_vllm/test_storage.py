@@ -40,10 +40,10 @@ def test_a_new_bucket_is_as_it_should_be(bucket: str, project: str) -> None:
     assert readers(made) == {f"serviceAccount:{ACCOUNT}"}
 
 
-def test_no_account_means_compute_engines_default_one(bucket: str, project: str) -> None:
+def test_no_account_means_the_one_that_bootstrap_creates(bucket: str, ready_project: str, project: str) -> None:
     setup_bucket(project, REGION, bucket, OWNER, "")
     made = Client(project=project).get_bucket(bucket)
-    assert readers(made) == {f"serviceAccount:{made.project_number}-compute@developer.gserviceaccount.com"}
+    assert readers(made) == {f"serviceAccount:vertex-vllm-serving@{project}.iam.gserviceaccount.com"}
 
 
 def test_a_second_run_changes_nothing(bucket: str, project: str) -> None:

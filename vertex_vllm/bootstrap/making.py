@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from vertex_vllm.bootstrap import places, policies
-from vertex_vllm.bootstrap.resources import Grant, PolicyPlace, Resource, SecretValue, Step, holds
-from vertex_vllm.bootstrap.session import ConflictError, NotThereError, Session, look, send
+from vertex_vllm.bootstrap.resources import Grant, PolicyPlace, Resource, SecretValue, ServiceAgent, Step, holds
+from vertex_vllm.bootstrap.session import ConflictError, NotThereError, Session, ask, look, send, until_there
 from vertex_vllm.errors import InputError, ServiceError
 
 # Writers of one policy take turns; this many in a row lost is something else.
@@ -16,9 +16,11 @@ _TRIES = 10
 
 def project_number(session: Session, project: str) -> str:
     """Service Usage tells it, which answers before any API was enabled. Raises InputError without such a project."""
-    answer = look(session, places.api(project, "iam.googleapis.com").look)
-    if answer is None:
-        raise InputError("no such project, or it may not be seen by us", where=project, fix="Check --project.")
+    try:
+        answer = ask(session, places.api(project, "iam.googleapis.com").look)
+    except NotThereError as error:
+        told = f"no such project, or it may not be seen by us: {error.message}"
+        raise InputError(told, where=project, fix="Check --project.") from error
     return str(answer["parent"]).partition("/")[2]
 
 
@@ -30,7 +32,9 @@ def is_missing(session: Session, step: Step) -> bool:
         case SecretValue():
             return not (look(session, step.look) or {}).get("versions")
         case Grant():
-            return not policies.has(look(session, step.on.read) or {}, step.role, step.member)
+            return not policies.has(look(session, step.on.read) or {}, step.role, step.member, step.condition)
+        case ServiceAgent():
+            return is_missing(session, step.needed_by)
 
 
 def make(session: Session, step: Step, secret_value: str = "") -> bool:
@@ -42,6 +46,8 @@ def make(session: Session, step: Step, secret_value: str = "") -> bool:
             return is_missing(session, step) and _add_version(session, step, secret_value)
         case Grant():
             return _change_policy(session, step, granted=True)
+        case ServiceAgent():
+            return is_missing(session, step) and bool(send(session, step.create))
 
 
 def revoke(session: Session, grant: Grant) -> bool:
@@ -56,6 +62,8 @@ def _is_absent(resource: Resource, answer: Mapping[str, Any] | None) -> bool:
     if answer is None or not holds(answer, resource.active):
         return True
     if not holds(answer, resource.wanted):
+        if resource.update and holds(answer, resource.mark):
+            return True
         found = {name: answer.get(name) for name in resource.wanted}
         raise InputError(
             f"exists, but with {found} and not {dict(resource.wanted)}",
@@ -69,16 +77,20 @@ def _make_resource(session: Session, resource: Resource) -> bool:
     answer = look(session, resource.look)
     if not _is_absent(resource, answer):
         return False
+    if answer is not None and holds(answer, resource.active):
+        assert resource.update is not None
+        send(session, resource.update)
+        return True
     revive = resource.revive if answer is not None else None
     try:
         send(session, revive or resource.create)
     except ConflictError as error:
-        # Made in between, perhaps by a request of ours whose answer was lost.
-        if _is_absent(resource, look(session, resource.look)):
+        # Made in between, perhaps by a request of ours whose answer was lost; or a moment ago, and not yet seen.
+        if _is_absent(resource, until_there(lambda: ask(session, resource.look))):
             raise ServiceError(error.message, where=f"{resource.kind} {resource.name}") from error
     # What was brought back is as it was, which may not be as it should be.
-    if revive:
-        _is_absent(resource, look(session, resource.look))
+    if revive and _is_absent(resource, look(session, resource.look)) and resource.update:
+        send(session, resource.update)
     return True
 
 
@@ -93,12 +105,12 @@ def _add_version(session: Session, step: SecretValue, value: str) -> bool:
 def _change_policy(session: Session, grant: Grant, *, granted: bool) -> bool:
     """Read, modify, write with the policy's etag; begun again when somebody else wrote in between."""
     for _ in range(_TRIES):
-        policy = send(session, grant.on.read)
-        if policies.has(policy, grant.role, grant.member) == granted:
+        policy = until_there(lambda: send(session, grant.on.read)) if granted else send(session, grant.on.read)
+        if policies.has(policy, grant.role, grant.member, grant.condition) == granted:
             return False
         change = policies.with_member if granted else policies.without_member
         try:
-            _write(session, grant.on, change(policy, grant.role, grant.member))
+            _write(session, grant.on, change(policy, grant.role, grant.member, grant.condition))
         except ConflictError:
             continue
         return True

@@ -1,9 +1,20 @@
 """The requests of each Google API that is asked: one function a sort of resource."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from vertex_vllm.bootstrap.resources import LABEL, MARK, PolicyPlace, Request, Resource, SecretValue
+from vertex_vllm.bootstrap.resources import (
+    LABEL,
+    MARK,
+    Grant,
+    PolicyPlace,
+    Request,
+    Resource,
+    SecretValue,
+    ServiceAgent,
+)
+from vertex_vllm.config.names import account_email
 
 _STORAGE = "https://storage.googleapis.com/storage/v1/b"
 _IAM = "https://iam.googleapis.com/v1"
@@ -26,14 +37,19 @@ def api(project: str, name: str) -> Resource:
     )
 
 
-def bucket(project: str, number: str, region: str, name: str) -> Resource:
-    body: Mapping[str, Any] = {
-        "name": name,
-        "location": region.upper(),
+def bucket(project: str, number: str, region: str, name: str, *, recoverable: bool = True) -> Resource:
+    """`recoverable`: deleted objects are kept, and billed, for seven days, which is the service's default."""
+    access = {
         "iamConfiguration": {
             "uniformBucketLevelAccess": {"enabled": True},
             "publicAccessPrevention": "enforced",
-        },
+        }
+    }
+    body: Mapping[str, Any] = {
+        "name": name,
+        "location": region.upper(),
+        **access,
+        **({} if recoverable else {"softDeletePolicy": {"retentionDurationSeconds": "0"}}),
         "labels": LABEL,
         "lifecycle": {
             "rule": [
@@ -44,24 +60,37 @@ def bucket(project: str, number: str, region: str, name: str) -> Resource:
     return Resource(
         "bucket",
         f"gs://{name}",
-        look=Request("GET", f"{_STORAGE}/{name}"),
+        look=bucket_look(name),
         create=Request("POST", f"{_STORAGE}?project={project}", body),
         remove=Request("DELETE", f"{_STORAGE}/{name}"),
         # Bucket names belong to all of Google Cloud: somebody else may have had this one first.
-        wanted={"location": region.upper(), "projectNumber": number},
+        wanted={"location": region.upper(), "projectNumber": number, **access},
         mark={"labels": LABEL},
         contents=Request("GET", f"{_STORAGE}/{name}/o?versions=true"),
     )
 
 
+def bucket_look(name: str) -> Request:
+    return Request("GET", f"{_STORAGE}/{name}")
+
+
+def account_look(project: str, email: str) -> Request:
+    return Request("GET", f"{_IAM}/projects/{project}/serviceAccounts/{email}")
+
+
+def account_test(project: str, email: str) -> str:
+    """Address that says which of some permissions the caller has on a service account."""
+    return f"{_IAM}/projects/{project}/serviceAccounts/{email}:testIamPermissions"
+
+
 def service_account(project: str, account_id: str, purpose: str) -> Resource:
-    email = f"{account_id}@{project}.iam.gserviceaccount.com"
+    email = account_email(account_id, project)
     accounts = f"{_IAM}/projects/{project}/serviceAccounts"
     body = {"accountId": account_id, "serviceAccount": {"displayName": purpose, "description": MARK}}
     return Resource(
         "service account",
         email,
-        look=Request("GET", f"{accounts}/{email}"),
+        look=account_look(project, email),
         create=Request("POST", accounts, body),
         remove=Request("DELETE", f"{accounts}/{email}"),
         mark={"description": MARK},
@@ -104,24 +133,65 @@ def secret_value(project: str, name: str) -> SecretValue:
     )
 
 
+def custom_role(project: str, role_id: str, title: str, permissions: Sequence[str]) -> Resource:
+    """A role of the project. A deleted one keeps its id for 37 days, and can be brought back for the first 7."""
+    url = f"{_IAM}/projects/{project}/roles"
+    permitted = {"includedPermissions": list(permissions)}
+    role = {"title": title, "description": MARK, "stage": "GA", **permitted}
+    return Resource(
+        "custom role",
+        role_id,
+        look=Request("GET", f"{url}/{role_id}"),
+        create=Request("POST", url, {"roleId": role_id, "role": role}),
+        remove=Request("DELETE", f"{url}/{role_id}"),
+        active={"deleted": None},
+        wanted=permitted,
+        mark={"description": MARK},
+        revive=Request("POST", f"{url}/{role_id}:undelete", {}),
+        update=Request("PATCH", f"{url}/{role_id}?updateMask=includedPermissions", permitted),
+    )
+
+
+def service_agent(project: str, number: str, needed_by: Grant) -> ServiceAgent:
+    """Vertex AI's. `v1` has no such method."""
+    url = f"{_SERVICES.removesuffix('/v1')}/v1beta1/projects/{project}/services/aiplatform.googleapis.com"
+    return ServiceAgent(vertex_agent(number), Request("POST", f"{url}:generateServiceIdentity", {}), needed_by)
+
+
+def vertex_agent(number: str) -> str:
+    """Email of Vertex AI's service agent in the project of that number."""
+    return f"service-{number}@gcp-sa-aiplatform.iam.gserviceaccount.com"
+
+
 def identity_pool(number: str, pool_id: str) -> Resource:
     pools = f"{_IAM}/projects/{number}/locations/global/workloadIdentityPools"
     body = {"displayName": "GitHub", "description": MARK}
     return _federated("identity pool", f"{pools}/{pool_id}", f"{pools}?workloadIdentityPoolId={pool_id}", body, {})
 
 
-def github_provider(pool: str, provider_id: str, repository: str) -> Resource:
-    """Takes the workflows of `repository` and of no other."""
+def github_provider(pool: str, provider_id: str, repository_id: str, owner_id: str, branch: str) -> Resource:
+    """Takes workflows that a push to `branch` of that repository started, and no other.
+
+    By ids, because names can be registered again by somebody else; by branch and event, because whoever may push to
+    any branch may run a workflow of their own there (google-github-actions/auth, "Security Considerations").
+    """
     providers = f"{_IAM}/{pool}/providers"
-    condition = {"attributeCondition": f"assertion.repository == '{repository}'", "oidc": {"issuerUri": _GITHUB}}
-    body = {
-        **condition,
-        "displayName": "GitHub Actions",
-        "description": MARK,
-        "attributeMapping": {"google.subject": "assertion.sub", "attribute.repository": "assertion.repository"},
+    asked = {
+        "repository_id": repository_id,
+        "repository_owner_id": owner_id,
+        "ref": f"refs/heads/{branch}",
+        "event_name": "push",
     }
+    wanted = {
+        "attributeCondition": " && ".join(f"assertion.{name} == '{value}'" for name, value in asked.items()),
+        "attributeMapping": {"google.subject": "assertion.sub", "attribute.repository_id": "assertion.repository_id"},
+        "oidc": {"issuerUri": _GITHUB},
+    }
+    body = {**wanted, "displayName": "GitHub Actions", "description": MARK}
     create = f"{providers}?workloadIdentityPoolProviderId={provider_id}"
-    return _federated("identity provider", f"{providers}/{provider_id}", create, body, condition)
+    url = f"{providers}/{provider_id}"
+    update = Request("PATCH", f"{url}?updateMask=attributeCondition,attributeMapping,oidc", wanted)
+    return replace(_federated("identity provider", url, create, body, wanted), update=update)
 
 
 def _federated(kind: str, url: str, create: str, body: Mapping[str, Any], wanted: Mapping[str, Any]) -> Resource:

@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 from vertex_vllm.bootstrap.making import revoke
-from vertex_vllm.bootstrap.resources import Grant, Request, Resource, SecretValue, Step, holds
+from vertex_vllm.bootstrap.resources import Grant, Request, Resource, SecretValue, ServiceAgent, Step, holds
 from vertex_vllm.bootstrap.session import NotThereError, Session, look, send
 
 _LISTS = ("items", "packages")
@@ -17,7 +17,7 @@ def remove(session: Session, step: Step, *, delete_data: bool = False) -> str:
     match step:
         case Grant():
             return "removed" if revoke(session, step) else "absent"
-        case SecretValue():
+        case SecretValue() | ServiceAgent():  # one goes with its secret, the other is Google's
             return "absent"
         case Resource():
             return _remove_resource(session, step, delete_data)

@@ -23,7 +23,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Resource:
-    """A thing that is there or not. What exists is never changed: where it is otherwise, that is an error."""
+    """A thing that exists or not. One that exists and differs is an error, but for one that has an `update`."""
 
     kind: str
     name: str
@@ -39,6 +39,8 @@ class Resource:
     """What `look` answers when `create` made it; anything else is not removed."""
     revive: Request | None = None
     """Brings it back where it was deleted softly, which keeps its name."""
+    update: Request | None = None
+    """Brings one that `create` made, and that differs, up to date; None: what exists is never changed."""
     contents: Request | None = None
     """Lists what lies in it; with anything there it is removed only when that may be lost."""
 
@@ -77,6 +79,8 @@ class Grant:
     member: str
     role: str
     on: PolicyPlace
+    condition: Fields | None = None
+    """An IAM condition, as a policy's binding has it."""
 
     kind = "grant"
 
@@ -85,12 +89,36 @@ class Grant:
         return f"{self.role} on {self.on.resource} to {self.member}"
 
 
-Step = Resource | SecretValue | Grant
+@dataclass(frozen=True)
+class ServiceAgent:
+    """Google's own account of a service in a project, which is made at first use or on request.
+
+    IAM refuses a binding of one that does not exist (400, cloud-foundation-fabric#3788), and none can be looked up:
+    whoever has the grant exists.
+    """
+
+    name: str
+    """Email."""
+    create: Request
+    needed_by: Grant
+
+    kind = "service agent"
+
+
+Step = Resource | SecretValue | ServiceAgent | Grant
 
 
 def holds(answer: Fields, wanted: Fields) -> bool:
-    """Whether `answer` has every field of `wanted`, at any depth; what it has besides does not matter."""
-    return all(
-        holds(answer.get(name) or {}, value) if isinstance(value, Mapping) else answer.get(name) == value
-        for name, value in wanted.items()
-    )
+    """Whether `answer` has every field of `wanted`, at any depth; what it has besides does not matter.
+
+    A list may have its elements in any order.
+    """
+    return all(_same(answer.get(name), value) for name, value in wanted.items())
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Mapping):
+        return holds(found or {}, wanted)
+    if isinstance(wanted, list):
+        return sorted(found or []) == sorted(wanted)
+    return bool(found == wanted)

@@ -1,7 +1,8 @@
 """Requests as values, sent: with patience where Google Cloud needs a while, and an error that a person understands."""
 
 import time
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 from vertex_vllm.bootstrap.resources import Fields, Request
 from vertex_vllm.errors import ServiceError
@@ -16,6 +17,9 @@ _TIMEOUT_SECONDS = 60
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
+Answer = TypeVar("Answer")
+
+
 class Session(Protocol):
     """As `google.auth.transport.requests.AuthorizedSession`."""
 
@@ -24,6 +28,10 @@ class Session(Protocol):
 
 class NotThereError(ServiceError):
     """The resource that a request is about does not exist, or its API is disabled."""
+
+
+class DeniedError(ServiceError):
+    """The caller lacks a permission."""
 
 
 class ConflictError(ServiceError):
@@ -46,9 +54,14 @@ def authorized_session() -> Session:
 def look(session: Session, request: Request) -> Fields | None:
     """The answer; None where there is no such thing, or its API is not enabled yet."""
     try:
-        return _answer(session, request, patient=False)
+        return ask(session, request)
     except NotThereError:
         return None
+
+
+def ask(session: Session, request: Request) -> Fields:
+    """The answer, without patience for what was just enabled. Raises ServiceError, among them NotThereError."""
+    return _answer(session, request, patient=False)
 
 
 def send(session: Session, request: Request) -> Fields:
@@ -67,6 +80,29 @@ def send(session: Session, request: Request) -> Fields:
     if "error" in answer:
         raise ServiceError(str(answer["error"].get("message", answer["error"])), where=request.url)
     return answer
+
+
+def until_there(ask: Callable[[], Answer]) -> Answer:
+    """Answer of `ask`, asked again while what was just made does not exist for it.
+
+    Reads of IAM are eventually consistent: an account answers 404 for some seconds after it was created (IAM, "Create
+    service accounts", read 2026-11-30). Raises NotThereError when it still does not exist after three minutes.
+    """
+
+    def once() -> Answer:
+        try:
+            return ask()
+        except NotThereError as error:
+            raise _NotYetError(str(error)) from error
+
+    try:
+        return with_retries(once, seconds=_PATIENCE)
+    except _NotYetError as error:
+        raise error.__cause__ or error from None
+
+
+class _NotYetError(TransientError):
+    """What was just made is not known everywhere yet."""
 
 
 def _answer(session: Session, request: Request, *, patient: bool) -> Fields:
@@ -95,11 +131,13 @@ def _once(session: Session, request: Request, patient: bool) -> Fields:
         raise NotThereError(words, where=request.url)
     if response.status_code in (409, 412):
         raise ConflictError(words, where=request.url)
-    raise ServiceError(
-        f"{request.method} was answered with {response.status_code}: {words}",
-        where=request.url,
-        fix="Bootstrap is for somebody with roles/owner on the project." if response.status_code == 403 else "",
-    )
+    if response.status_code == 403:
+        raise DeniedError(
+            f"{request.method} was answered with 403: {words}",
+            where=request.url,
+            fix="Bootstrap is for somebody with roles/owner on the project.",
+        )
+    raise ServiceError(f"{request.method} was answered with {response.status_code}: {words}", where=request.url)
 
 
 class _Failed(Exception):

@@ -4,8 +4,21 @@ import re
 from dataclasses import dataclass, replace
 
 from vertex_vllm.bootstrap import places
+from vertex_vllm.bootstrap.grants import ALWAYS, CLOUD_BUILD, GITHUB, GrantRow, custom_roles, grant_rows
+from vertex_vllm.bootstrap.grants import SECRET as SECRET_ROWS
 from vertex_vllm.bootstrap.resources import Grant, PolicyPlace, Step
-from vertex_vllm.config.names import IMAGES_REPOSITORY, TEMPLATES_REPOSITORY, default_bucket, runs_bucket
+from vertex_vllm.config.names import (
+    BUILD_ACCOUNT,
+    CI_ACCOUNT,
+    IMAGES_REPOSITORY,
+    PIPELINE_ACCOUNT,
+    PLAN_ACCOUNT,
+    SERVING_ACCOUNT,
+    TEMPLATES_REPOSITORY,
+    account_email,
+    default_bucket,
+    runs_bucket,
+)
 from vertex_vllm.errors import InputError
 
 APIS = (
@@ -17,15 +30,28 @@ APIS = (
     "artifactregistry",
     "cloudbuild",
     "cloudquotas",
+    # Cloud Monitoring has the metrics that endpoints are scaled by.
+    "monitoring",
 )
 # What a workflow needs to log in with GitHub's token.
 FEDERATION_APIS = ("sts", "iamcredentials")
 SECRET = "hf-token"
-PIPELINE, SERVING, CI = "vertex-vllm-pipeline", "vertex-vllm-serving", "vertex-vllm-ci"
-BUILD = "vertex-vllm-build"
+PIPELINE, SERVING, CI, BUILD = PIPELINE_ACCOUNT, SERVING_ACCOUNT, CI_ACCOUNT, BUILD_ACCOUNT
+PLAN = PLAN_ACCOUNT
 POOL = PROVIDER = "vertex-vllm-github"
 
-_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
+_ACCOUNTS = {
+    "pipeline": PIPELINE,
+    "serving": SERVING,
+    "ci": CI,
+    "build": BUILD,
+    "plan": PLAN,
+}
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,19}")
+# Without quotes and backslashes: it becomes text in an expression.
+_BRANCH = re.compile(r"[A-Za-z0-9._/-]{1,200}")
+_HOW_TO_ASK = "GitHub tells both: gh api repos/OWNER/NAME --jq '.id, .owner.id'"
 
 
 @dataclass(frozen=True)
@@ -34,18 +60,36 @@ class Settings:
     number: str
     """The project's number: federated members are named by it."""
     region: str
-    github_repository: str = ""
-    """`OWNER/NAME`, whose workflows may act as the CI account; empty: nobody from outside."""
+    github_repository_id: str = ""
+    """Number of the repository whose workflows may act as the CI account; empty: nobody from outside."""
+    github_owner_id: str = ""
+    """Number of the user or organisation that the repository belongs to."""
+    github_branch: str = "main"
+    """The branch whose pushes may."""
     hub_token: bool = True
     """Whether there is a secret with a Hugging Face token; public models need none."""
+    cloud_build: bool = False
+    """Whether Cloud Build's triggers run CI: it wants an account that writes logs, and one for pull requests."""
 
     def __post_init__(self) -> None:
-        if self.github_repository and not _REPOSITORY.fullmatch(self.github_repository):
+        for option, value in (
+            ("--github-repository-id", self.github_repository_id),
+            ("--github-owner-id", self.github_owner_id),
+        ):
+            if value and not _NUMBER.fullmatch(value):
+                raise InputError(f"`{value}` is not a number", where=option, fix=_HOW_TO_ASK)
+        if bool(self.github_repository_id) != bool(self.github_owner_id):
             raise InputError(
-                f"`{self.github_repository}` is no repository on GitHub",
-                where="--github-repository",
-                fix="Write OWNER/NAME.",
+                "one of the two ids is missing", where="--github-repository-id, --github-owner-id", fix=_HOW_TO_ASK
             )
+        if not _BRANCH.fullmatch(self.github_branch):
+            raise InputError(f"`{self.github_branch}` is not the name of a branch", where="--github-branch")
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """What of grants.yaml's `when` holds."""
+        asked = {SECRET_ROWS: self.hub_token, GITHUB: bool(self.github_repository_id), CLOUD_BUILD: self.cloud_build}
+        return frozenset({ALWAYS, *(when for when, holds in asked.items() if holds)})
 
     @property
     def identity_pool(self) -> str:
@@ -57,7 +101,7 @@ class Settings:
         return f"{self.identity_pool}/providers/{PROVIDER}"
 
     def account(self, name: str) -> str:
-        return f"{name}@{self.project}.iam.gserviceaccount.com"
+        return account_email(name, self.project)
 
 
 def wanted(settings: Settings) -> tuple[Step, ...]:
@@ -67,24 +111,27 @@ def wanted(settings: Settings) -> tuple[Step, ...]:
 
 def removable(settings: Settings) -> tuple[Step, ...]:
     """Everything that bootstrap may have made, whatever it was asked for then."""
-    steps = wanted(replace(settings, hub_token=True))
-    return steps if settings.github_repository else (*steps, places.identity_pool(settings.number, POOL))
+    steps = wanted(replace(settings, hub_token=True, cloud_build=True))
+    return steps if settings.github_repository_id else (*steps, places.identity_pool(settings.number, POOL))
 
 
 def _apis(settings: Settings) -> tuple[Step, ...]:
-    names = (*APIS, *(FEDERATION_APIS if settings.github_repository else ()))
+    names = (*APIS, *(FEDERATION_APIS if settings.github_repository_id else ()))
     return tuple(places.api(settings.project, f"{name}.googleapis.com") for name in names)
 
 
 def _things(settings: Settings) -> tuple[Step, ...]:
     project, region = settings.project, settings.region
     return (
-        places.bucket(project, settings.number, region, default_bucket(project, region)),
+        # Weights come from the Hub again: deleted ones need not be billed for another week.
+        places.bucket(project, settings.number, region, default_bucket(project, region), recoverable=False),
         places.bucket(project, settings.number, region, runs_bucket(project, region)),
         places.service_account(project, PIPELINE, "Runs the steps of the pipelines"),
         places.service_account(project, SERVING, "Serves: reads the weights"),
-        places.service_account(project, CI, "Publishes and submits pipelines"),
+        places.service_account(project, CI, "Submits pipelines"),
         places.service_account(project, BUILD, "Builds the image of the steps"),
+        *((places.service_account(project, PLAN, "Plans pull requests"),) if settings.cloud_build else ()),
+        *(places.custom_role(project, role.id, role.title, role.names) for role in custom_roles()),
         places.repository(project, region, IMAGES_REPOSITORY, "DOCKER"),
         places.repository(project, region, TEMPLATES_REPOSITORY, "KFP"),
         *((places.secret(project, SECRET), places.secret_value(project, SECRET)) if settings.hub_token else ()),
@@ -92,63 +139,59 @@ def _things(settings: Settings) -> tuple[Step, ...]:
 
 
 def _grants(settings: Settings) -> tuple[Step, ...]:
+    """Those of grants.yaml that these settings ask for; Vertex AI's agent is made before it is granted anything."""
+    rows = [row for row in grant_rows() if row.when in settings.asked and row.when != GITHUB]
+    grants = [_grant(settings, row) for row in rows]
+    agent = next(grant for row, grant in zip(rows, grants, strict=True) if row.account == "agent")
+    return (places.service_agent(settings.project, settings.number, agent), *grants)
+
+
+def _grant(settings: Settings, row: GrantRow) -> Grant:
+    role = row.role if row.role.startswith("roles/") else f"projects/{settings.project}/roles/{row.role}"
+    return Grant(_member(settings, row.account), role, _place(settings, row.resource), _condition(settings, row))
+
+
+def _member(settings: Settings, account: str) -> str:
+    if account == "github":
+        ours = f"attribute.repository_id/{settings.github_repository_id}"
+        return f"principalSet://iam.googleapis.com/{settings.identity_pool}/{ours}"
+    email = places.vertex_agent(settings.number) if account == "agent" else settings.account(_ACCOUNTS[account])
+    return f"serviceAccount:{email}"
+
+
+def _place(settings: Settings, on: str) -> PolicyPlace:
     project, region = settings.project, settings.region
-    weights, runs = (places.bucket_policy(name(project, region)) for name in (default_bucket, runs_bucket))
-    images, templates = (
-        places.repository_policy(project, region, name) for name in (IMAGES_REPOSITORY, TEMPLATES_REPOSITORY)
-    )
-    everything = places.project_policy(project)
-    token = (places.secret_policy(project, SECRET),) if settings.hub_token else ()
-    secret = tuple((place, "secretmanager.secretAccessor") for place in token)
-    # `submit` pins the secret's version; it reads no value.
-    secret_version = tuple((place, "secretmanager.viewer") for place in token)
-    pipeline: tuple[tuple[PolicyPlace, str], ...] = (
-        # Vertex AI, Cloud Quotas and the list of buckets have nothing narrower than the project.
-        (everything, "aiplatform.user"),
-        (everything, "cloudquotas.viewer"),
-        (everything, "storage.bucketViewer"),
-        # `setup_bucket` lets the serving account read, for which it writes the bucket's policy.
-        (weights, "storage.admin"),
-        (runs, "storage.objectUser"),
-        *secret,
-        (images, "artifactregistry.reader"),
-        (places.account_policy(project, settings.account(SERVING)), "iam.serviceAccountUser"),
-    )
-    ci = (
-        (everything, "aiplatform.user"),
-        (runs, "storage.objectUser"),
-        # aiplatform's `submit` looks at the bucket itself.
-        (runs, "storage.legacyBucketReader"),
-        *secret_version,
-        (images, "artifactregistry.reader"),
-        (templates, "artifactregistry.writer"),
-        (places.account_policy(project, settings.account(PIPELINE)), "iam.serviceAccountUser"),
-    )
-    serving = ((weights, "storage.objectViewer"),)
-    build = (
-        (everything, "logging.logWriter"),
-        (runs, "storage.objectViewer"),
-        (images, "artifactregistry.writer"),
-    )
-    return tuple(
-        Grant(f"serviceAccount:{settings.account(account)}", f"roles/{role}", place)
-        for account, grants in ((PIPELINE, pipeline), (SERVING, serving), (CI, ci), (BUILD, build))
-        for place, role in grants
-    )
+    match on:
+        case "project":
+            return places.project_policy(project)
+        case "weights" | "runs":
+            return places.bucket_policy(_bucket(settings, on))
+        case "secret":
+            return places.secret_policy(project, SECRET)
+        case "images":
+            return places.repository_policy(project, region, IMAGES_REPOSITORY)
+    return places.account_policy(project, settings.account(_ACCOUNTS[on]))
+
+
+def _bucket(settings: Settings, on: str) -> str:
+    return (default_bucket if on == "weights" else runs_bucket)(settings.project, settings.region)
+
+
+def _condition(settings: Settings, row: GrantRow) -> dict[str, str] | None:
+    """Names of objects, as IAM conditions have them ("Resource attributes for IAM Conditions", Cloud Storage)."""
+    if not row.below:
+        return None
+    prefix = f"projects/_/buckets/{_bucket(settings, row.resource)}/objects/{row.below}"
+    return {"title": f"below {row.below}", "expression": f"resource.name.startsWith('{prefix}')"}
 
 
 def _federation(settings: Settings) -> tuple[Step, ...]:
     """Workflows of exactly one repository: GitHub's issuer vouches for all of them."""
-    if not settings.github_repository:
+    if not settings.github_repository_id:
         return ()
     pool = settings.identity_pool
-    member = f"principalSet://iam.googleapis.com/{pool}/attribute.repository/{settings.github_repository}"
-    return (
-        places.identity_pool(settings.number, POOL),
-        places.github_provider(pool, PROVIDER, settings.github_repository),
-        Grant(
-            member,
-            "roles/iam.workloadIdentityUser",
-            places.account_policy(settings.project, settings.account(CI)),
-        ),
+    provider = places.github_provider(
+        pool, PROVIDER, settings.github_repository_id, settings.github_owner_id, settings.github_branch
     )
+    grants = (_grant(settings, row) for row in grant_rows() if row.when == GITHUB)
+    return (places.identity_pool(settings.number, POOL), provider, *grants)

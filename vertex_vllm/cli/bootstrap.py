@@ -23,11 +23,20 @@ _ROOT = Path(__file__).resolve().parents[2]
 @click.option("--project", required=True, help="Project id.")
 @click.option("--region", required=True, help="Region of buckets and repositories.")
 @click.option(
-    "--github-repository",
+    "--github-repository-id",
     default="",
-    metavar="OWNER/NAME",
-    help="Its workflows may act as the CI account, nobody else.",
+    metavar="NUMBER",
+    help="Pushes to its branch may act as the CI account; see --github-owner-id.",
 )
+@click.option(
+    "--github-owner-id",
+    default="",
+    metavar="NUMBER",
+    help="Of the same repository; gh api repos/OWNER/NAME --jq '.id, .owner.id' tells both.",
+)
+@click.option("--github-branch", default="main", show_default=True, help="The branch whose pushes may.")
+@click.option("--cloud-build", is_flag=True, help="Accounts for CI by Cloud Build's triggers, too.")
+@click.option("--build-region", default="", help="Region of the image's build.  [default: --region, if it may build]")
 @click.option("--no-hf-token", is_flag=True, help="For public models alone: no secret.")
 @click.option("--no-image", is_flag=True, help="Neither build the image of the steps nor publish the specs.")
 @click.option("--dry-run", is_flag=True, help="Print every request as JSON, and change nothing.")
@@ -38,7 +47,11 @@ _ROOT = Path(__file__).resolve().parents[2]
 def bootstrap(
     project: str,
     region: str,
-    github_repository: str,
+    github_repository_id: str,
+    github_owner_id: str,
+    github_branch: str,
+    cloud_build: bool,
+    build_region: str,
     no_hf_token: bool,
     no_image: bool,
     dry_run: bool,
@@ -58,7 +71,7 @@ def bootstrap(
     from vertex_vllm.bootstrap.making import project_number
     from vertex_vllm.bootstrap.session import authorized_session
     from vertex_vllm.bootstrap.wanted import Settings, removable, wanted
-    from vertex_vllm.cli.place import check_place
+    from vertex_vllm.cli.place import check_place, named_regions
     from vertex_vllm.errors import InputError
     from vertex_vllm.publishing.sources import read_sources
 
@@ -67,12 +80,23 @@ def bootstrap(
     if (delete_data or yes) and not removing:
         raise InputError("--delete-data and --yes go with --remove", where="bootstrap")
     check_place(project, region)
+    if build_region:
+        named_regions((build_region,))
     session = authorized_session()
-    settings = Settings(project, project_number(session, project), region, github_repository, not no_hf_token)
+    settings = Settings(
+        project,
+        project_number(session, project),
+        region,
+        github_repository_id,
+        github_owner_id,
+        github_branch,
+        hub_token=not no_hf_token,
+        cloud_build=cloud_build,
+    )
     steps = wanted(settings)
     # Before anything is asked or made: without sources there is nothing to build from.
     sources = None if no_image or removing else read_sources(_ROOT)
-    release = _release(settings, sources) if sources else None
+    release = _release(settings, sources, build_region) if sources else None
     if dry_run:
         click.echo(json.dumps([*map(_printed, steps), *_printed_release(release)], indent=2))
     elif check:
@@ -86,7 +110,7 @@ def bootstrap(
         _told(settings, made)
 
 
-def _release(settings: "Settings", sources: "Sources") -> "Release":
+def _release(settings: "Settings", sources: "Sources", build_region: str) -> "Release":
     """The checked-out commit names the specs; where it is not what lies here, the hash of the sources does."""
     from pipelines.compile import PIPELINES, compile_pipeline
     from vertex_vllm.bootstrap.wanted import BUILD
@@ -103,17 +127,21 @@ def _release(settings: "Settings", sources: "Sources") -> "Release":
         commit = checked_out()
     project, region = settings.project, settings.region
     bucket = runs_bucket(project, region)
-    build = ImageBuild(project, region, bucket, sources.digest, settings.account(BUILD), commit)
+    build = ImageBuild(project, region, bucket, sources.digest, settings.account(BUILD), commit, build_region)
     destination = Destination(project, region, TEMPLATES_REPOSITORY, bucket, commit or build.tag)
     return Release(build, destination, PIPELINES, compile_pipeline)
 
 
 def _printed(step: "Step") -> dict[str, object]:
-    from vertex_vllm.bootstrap.resources import Grant
+    from vertex_vllm.bootstrap.resources import Grant, ServiceAgent
 
     if isinstance(step, Grant):
-        change = {"role": step.role, "member": step.member}
+        change: dict[str, object] = {"role": step.role, "member": step.member}
+        if step.condition:
+            change["condition"] = dict(step.condition)
         return {"grant": change, "on": step.on.resource, "read": asdict(step.on.read), "write": asdict(step.on.write)}
+    if isinstance(step, ServiceAgent):
+        return {step.kind: step.name, "create": asdict(step.create)}
     return {step.kind: step.name, "look": asdict(step.look), "create": asdict(step.create)}
 
 
@@ -185,7 +213,7 @@ def _told(settings: "Settings", made: int) -> None:
     from vertex_vllm.bootstrap.wanted import CI
 
     click.echo(f"{made} made" if made else "no change", err=True)
-    if settings.github_repository:
+    if settings.github_repository_id:
         click.echo(f"GCP_WORKLOAD_IDENTITY_PROVIDER={settings.identity_provider}", err=True)
         click.echo(f"GCP_SERVICE_ACCOUNT={settings.account(CI)}", err=True)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vertex_vllm.cli.json_output import print_json
+from vertex_vllm.cli.sending import image_option, require_ready, with_image
 from vertex_vllm.cli.table import text_table
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def plan(base: str, head: str, pipeline: str, repository: Path) -> None:
 @ci.command("apply")
 @revision_options
 @click.option("--project", help="Project id; default: the config's, then GOOGLE_CLOUD_PROJECT.")
+@image_option
 @click.option("--only", multiple=True, metavar="DEPLOYMENT", help="Of what changed, only this; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Say what would be submitted, and submit nothing.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print JSON.")
@@ -78,6 +80,7 @@ def apply_command(
     pipeline: str,
     repository: Path,
     project: str | None,
+    image: str,
     only: tuple[str, ...],
     dry_run: bool,
     as_json: bool,
@@ -94,7 +97,7 @@ def apply_command(
     if dry_run:
         show(chosen, commit, as_json)
         return
-    outcomes = deploy(commit, pipeline, project, [deployment for _, deployment in chosen])
+    outcomes = deploy(commit, pipeline, project, [deployment for _, deployment in chosen], image)
     if outcomes:
         rows = [(outcome.deployment, outcome.run_id, outcome.state, outcome.error) for outcome in outcomes]
         click.echo(text_table(("deployment", "run", "state", "error"), rows), nl=False)
@@ -189,8 +192,13 @@ class Outcome:
     error: str
 
 
-def deploy(commit: "Commit", pipeline: str, project: str | None, deployments: "Sequence[Deployment]") -> list[Outcome]:
-    """Submits all, with the commit's own spec, then follows each to its end."""
+def deploy(
+    commit: "Commit", pipeline: str, project: str | None, deployments: "Sequence[Deployment]", image: str = ""
+) -> list[Outcome]:
+    """Submits all, with the commit's own spec in the project's image, then follows each to its end.
+
+    Raises InputError, with nothing submitted, where a project is not ready for one of them.
+    """
     from vertex_vllm.cli.submit import project_of, submission
     from vertex_vllm.errors import ServiceError
     from vertex_vllm.runs.submission import console_address, submit
@@ -200,10 +208,12 @@ def deploy(commit: "Commit", pipeline: str, project: str | None, deployments: "S
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder) / f"{pipeline}.yaml"
         spec.write_text(commit.text(f"compiled/{pipeline}.yaml") or "")
-        sent = [submission(each, pipeline, project_of(each, project), commit=commit.id) for each in deployments]
-        for deployment, asked in zip(deployments, sent, strict=True):
+        asked = [submission(each, pipeline, project_of(each, project), commit=commit.id) for each in deployments]
+        sent = [with_image(replace(each, spec=spec), image) for each in asked]
+        require_ready(*sent)
+        for deployment, ready in zip(deployments, sent, strict=True):
             try:
-                name = submit(replace(asked, spec=spec))
+                name = submit(ready)
             except ServiceError as error:
                 refused.append(Outcome(deployment.name, "", "REFUSED", str(error)))
                 continue

@@ -48,6 +48,7 @@ def demo(configs: tuple[Path, ...], reports: Path, images: Path | None) -> None:
     """
     from rich.console import Console
 
+    from vertex_vllm.cli.local_project import prepare
     from vertex_vllm.config import load_deployment
 
     signal.signal(signal.SIGTERM, _interrupt)
@@ -55,6 +56,9 @@ def demo(configs: tuple[Path, ...], reports: Path, images: Path | None) -> None:
     deployments = [load_deployment(path) for path in configs or DEMO_CONFIGS]
     began = time.monotonic()
     with local_cloud(console, reports, images) as cloud:
+        for region in sorted({deployment.google_cloud.region for deployment in deployments}):
+            prepare(PROJECT, region)
+        console.print("The project is prepared as bootstrap prepares a real one")
         fill_hub(cloud, deployments, console)
         succeeded = True
         for deployment in deployments:
@@ -120,12 +124,15 @@ def fill_hub(cloud: "Connection", deployments: Iterable["Deployment"], console: 
 def run_pipeline(deployment: "Deployment", console: "Console") -> "Run":
     """Submit compiled/deploy.yaml as anyone would, and show its steps until it has ended; interrupted, cancel it."""
     from vertex_vllm.cli.run_view import RunView
+    from vertex_vllm.cli.sending import require_ready, with_image
     from vertex_vllm.cli.submit import submission
     from vertex_vllm.runs.submission import submit
     from vertex_vllm.runs.watching import cancel, watch
 
     console.rule(f"[bold]{deployment.name}: {deployment.model.id}")
-    resource_name = submit(submission(deployment, "deploy", PROJECT))
+    sent = with_image(submission(deployment, "deploy", PROJECT))
+    require_ready(sent)
+    resource_name = submit(sent)
     console.print(f"Submitted: {resource_name}", soft_wrap=True)
     view = RunView(console)
     try:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from vertex_vllm.errors import InputError
+from vertex_vllm.quota_project import charge
 
 
 def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,6 +45,7 @@ def check_place(project: str, region: str) -> None:
     if not project or not re.fullmatch(PROJECT, project):
         raise InputError(f"`{project}` is no project. It must be {MEANING[PROJECT]}", where="--project")
     named_regions((region,))
+    charge(project)
 
 
 def require_credentials(project: str) -> None:
@@ -61,4 +63,5 @@ def named_project(given: str | None) -> str:
     project = given or os.environ.get("GOOGLE_CLOUD_PROJECT", "")
     if not project:
         raise InputError("no project", fix="Name one with --project, or in GOOGLE_CLOUD_PROJECT")
+    charge(project)
     return project

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vertex_vllm.cli.place import named_project, place_options
+from vertex_vllm.cli.sending import image_option, require_ready, with_image
 from vertex_vllm.cli.table import text_table
 from vertex_vllm.errors import ConfigError, InputError
 
@@ -31,12 +32,14 @@ def schedule() -> None:
 @schedule.command()
 @click.argument("configs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--project", help="Project id; default: the config's, then GOOGLE_CLOUD_PROJECT.")
+@image_option
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
-def apply(configs: tuple[Path, ...], project: str | None, dry_run: bool) -> None:
+def apply(configs: tuple[Path, ...], project: str | None, image: str, dry_run: bool) -> None:
     """Make the schedules of these deployments equal to their configs.
 
     A changed spec, parameter or time means a new schedule, which is made before the old one goes; what is gone from a
-    config is deleted. Deployments whose config is not given are left alone.
+    config is deleted. Deployments whose config is not given are left alone. The steps run in the image that `bootstrap`
+    built in the project; another image means a new schedule, too.
 
     Example: vertex-vllm schedule apply configs/examples/*.yaml --project my-project
     """
@@ -50,12 +53,13 @@ def apply(configs: tuple[Path, ...], project: str | None, dry_run: bool) -> None
         places.setdefault(place, []).append(deployment)
     changes: list[Change] = []
     for (where, region), deployments in places.items():
-        wanted = [wanted_schedule(each, one, where) for each in deployments for one in each.schedules]
+        wanted = [wanted_schedule(each, one, where, image) for each in deployments for one in each.schedules]
         existing = scheduling.list_schedules(where, region)
         changes += difference(wanted, existing, [each.name for each in deployments])
     if dry_run:
         _print([_row(change, change.action) for change in changes])
         return
+    require_ready(*(change.wanted.submission for change in changes if change.wanted and change.action != "keep"))
     scheduling.apply(changes, lambda change: click.echo(f"{_DONE[change.action]}: {change.display_name}"))
     if not changes:
         click.echo("no schedules", err=True)
@@ -128,8 +132,8 @@ def delete(schedule: str, project: str | None, region: str) -> None:
     click.echo(f"deleted: {schedule}")
 
 
-def wanted_schedule(deployment: "Deployment", schedule: "Schedule", project: str) -> "WantedSchedule":
-    """A config's schedule, with what `submit` would send for its pipeline and parameters."""
+def wanted_schedule(deployment: "Deployment", schedule: "Schedule", project: str, image: str = "") -> "WantedSchedule":
+    """A config's schedule, with what `submit` would send for its pipeline and parameters. Raises as `with_image`."""
     from vertex_vllm.cli.submit import submission
     from vertex_vllm.runs.schedules import WantedSchedule
 
@@ -137,7 +141,7 @@ def wanted_schedule(deployment: "Deployment", schedule: "Schedule", project: str
         deployment=deployment.name,
         name=schedule.name,
         cron=f"TZ={schedule.time_zone} {' '.join(schedule.cron.split())}",
-        submission=submission(deployment, schedule.pipeline, project, schedule.parameters),
+        submission=with_image(submission(deployment, schedule.pipeline, project, schedule.parameters), image),
         start=schedule.start,
         end=schedule.end,
         max_run_count=schedule.max_run_count,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vertex_vllm.cli.local_state import started, state_option
+from vertex_vllm.cli.sending import image_option
 
 if TYPE_CHECKING:
     from vertex_vllm.config import Deployment
@@ -28,6 +29,7 @@ PIPELINES = ("deploy", "evaluate", "mirror", "teardown")
     "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Parameter of the pipeline; may be repeated."
 )
 @click.option("--project", help="Project id; default: the config's, then GOOGLE_CLOUD_PROJECT.")
+@image_option
 @click.option(
     "--local", "on_local_cloud", is_flag=True, help="Run it on this machine: starts the local cloud where it is down."
 )
@@ -47,6 +49,7 @@ def submit(
     pipeline: str,
     assignments: tuple[str, ...],
     project: str | None,
+    image: str,
     on_local_cloud: bool,
     state_dir: Path,
     engine: str,
@@ -61,11 +64,17 @@ def submit(
     What deploys shows its plan first, and is not sent where nothing can serve the model as asked. Of a model that the
     catalogue has not recorded, the run itself makes the plan.
 
-    With --local the project is one of the local cloud's, and one of the demo's models is put on its Hub.
+    The steps run in the image that `bootstrap` built in the project. Nothing is sent before the project has what the
+    run needs: APIs, accounts, the right to act as the pipeline's, and its bucket.
+
+    With --local the project is one of the local cloud's, which `bootstrap` then prepares, and one of the demo's models
+    is put on its Hub.
     """
     from rich.console import Console
 
+    from vertex_vllm.cli import sending
     from vertex_vllm.cli.local_models import provide
+    from vertex_vllm.cli.local_project import prepare
     from vertex_vllm.cli.run_view import RunView
     from vertex_vllm.config import load_deployment
 
@@ -76,7 +85,11 @@ def submit(
     if pipeline == "deploy":
         click.echo(_plan(sent.parameters), err=True)
     if cloud:
+        prepare(sent.project, sent.region, image=not image)
         provide(cloud, pipeline, sent.parameters, lambda text: click.echo(text, err=True))
+    sent = sending.with_image(sent, image)
+    if engine == "vertex":
+        sending.require_ready(sent)
     if engine == "kfp":
         # Under --local, the variable was not there yet when the options were read.
         found = os.environ["KF_PIPELINES_ENDPOINT"] if cloud else host
@@ -157,6 +170,7 @@ def project_of(deployment: "Deployment", given: str | None) -> str:
         InputError: nobody named one.
     """
     from vertex_vllm.errors import InputError
+    from vertex_vllm.quota_project import charge
 
     project = given or deployment.google_cloud.project or os.environ.get("GOOGLE_CLOUD_PROJECT", "")
     if not project:
@@ -165,6 +179,7 @@ def project_of(deployment: "Deployment", given: str | None) -> str:
             where="google_cloud.project",
             fix="Name one in the config, with --project, or in GOOGLE_CLOUD_PROJECT",
         )
+    charge(project)
     return project
 
 
@@ -208,19 +223,21 @@ def submission(
 ) -> "Submission":
     """What `submit` sends, as a value; `replaced` are parameters that differ from the config's."""
     from vertex_vllm.config import runs_bucket
+    from vertex_vllm.config.names import PIPELINE_ACCOUNT, account_email
     from vertex_vllm.config.pipeline_parameters import parameter_values
+    from vertex_vllm.runs.specs import compiled
     from vertex_vllm.runs.submission import Submission, job_id, run_labels
 
     region = deployment.google_cloud.region
     return Submission(
         project=project,
         region=region,
-        spec=Path(__file__).resolve().parents[2] / "compiled" / f"{pipeline}.yaml",
+        spec=compiled(pipeline),
         job_id=job_id(pipeline, deployment.name),
         parameters=parameter_values(pipeline, deployment, project) | dict(replaced or {}),
         pipeline_root=f"gs://{runs_bucket(project, region)}",
         labels=run_labels(
             pipeline, deployment.name, config_hash=deployment.content_hash, commit=commit, owner=deployment.owner
         ),
-        service_account=deployment.google_cloud.pipeline_service_account,
+        service_account=deployment.google_cloud.pipeline_service_account or account_email(PIPELINE_ACCOUNT, project),
     )

@@ -7,6 +7,7 @@ import click
 
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.place import named_project, named_regions, regions_option, require_credentials
+from vertex_vllm.cli.sending import image_option, require_ready, with_image
 from vertex_vllm.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ _SCHEDULE_REGION = "us-central1"
 @click.option("--orphans", is_flag=True, help="Also what belongs to none of CONFIGS: give all of them.")
 @click.option("--delete", is_flag=True, help="Remove it; without this, it is only told.")
 @click.option("--schedule", "cron", metavar="CRON", help="Have it done again and again, for example '0 * * * *'.")
-@click.option("--service-account", default="", help="With --schedule: runs the sweep; default: Compute Engine's.")
+@click.option("--service-account", default="", help="With --schedule: runs the sweep; default: the pipelines'.")
+@image_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def sweep(
     configs: tuple[Path, ...],
@@ -32,6 +34,7 @@ def sweep(
     delete: bool,
     cron: str | None,
     service_account: str,
+    image: str,
     as_json: bool,
 ) -> None:
     """Remove what expired, what a run left that ended without its exit handler, and with --orphans what has no config.
@@ -47,7 +50,7 @@ def sweep(
             fix="Give all of them: vertex-vllm sweep configs/*.yaml --orphans",
         )
     if cron:
-        _schedule(cron, named_project(project), regions, service_account, orphans=orphans)
+        _schedule(cron, named_project(project), regions, service_account, image, orphans=orphans)
         return
 
     from vertex_vllm.cli.schedule import loaded_deployments
@@ -67,7 +70,9 @@ def sweep(
     require_clean(report)
 
 
-def _schedule(cron: str, project: str, regions: tuple[str, ...], service_account: str, *, orphans: bool) -> None:
+def _schedule(
+    cron: str, project: str, regions: tuple[str, ...], service_account: str, image: str, *, orphans: bool
+) -> None:
     from vertex_vllm.config.cron import cron_fault
     from vertex_vllm.runs import scheduling
     from vertex_vllm.runs.schedules import PROJECT, difference
@@ -83,27 +88,33 @@ def _schedule(cron: str, project: str, regions: tuple[str, ...], service_account
         raise InputError(fault, where="--schedule", fix="For example '0 * * * *', every hour.")
     named = named_regions(regions) if regions else ()
     region = named[0] if named else _SCHEDULE_REGION
-    wanted = [] if stop else [project_sweep(cron, project, region, named, service_account)]
+    wanted = [] if stop else [project_sweep(cron, project, region, named, service_account, image)]
+    require_ready(*(schedule.submission for schedule in wanted))
     changes = difference(wanted, scheduling.list_schedules(project, region), [PROJECT])
     scheduling.apply(changes, lambda change: click.echo(f"{change.action}: {change.display_name}"))
 
 
 def project_sweep(
-    cron: str, project: str, region: str, regions: tuple[str, ...], service_account: str = ""
+    cron: str, project: str, region: str, regions: tuple[str, ...], service_account: str = "", image: str = ""
 ) -> "WantedSchedule":
-    """The sweep of a project as a schedule in `region`: it belongs to no deployment, so to no config."""
+    """The sweep of a project as a schedule in `region`: it belongs to no deployment, so to no config.
+
+    Raises as `with_image`.
+    """
     from vertex_vllm.config import runs_bucket
+    from vertex_vllm.config.names import PIPELINE_ACCOUNT, account_email
     from vertex_vllm.runs.schedules import PROJECT, WantedSchedule
+    from vertex_vllm.runs.specs import compiled
     from vertex_vllm.runs.submission import Submission, run_labels
 
     submission = Submission(
         project=project,
         region=region,
-        spec=Path(__file__).resolve().parents[2] / "compiled" / "sweep.yaml",
+        spec=compiled("sweep"),
         job_id="",
         parameters={"project": project, "regions": list(regions), "dry_run": False},
         pipeline_root=f"gs://{runs_bucket(project, region)}",
         labels=run_labels("sweep", PROJECT),
-        service_account=service_account,
+        service_account=service_account or account_email(PIPELINE_ACCOUNT, project),
     )
-    return WantedSchedule(PROJECT, "sweep", f"TZ=UTC {' '.join(cron.split())}", submission)
+    return WantedSchedule(PROJECT, "sweep", f"TZ=UTC {' '.join(cron.split())}", with_image(submission, image))

@@ -102,12 +102,12 @@ class GoogleCloud(Section):
     serving_service_account: str = Field(
         default="",
         pattern=shapes.SERVICE_ACCOUNT,
-        description="Service account of the container. Default: Compute Engine's default account.",
+        description="Service account of the container. Default: the project's vertex-vllm-serving.",
     )
     pipeline_service_account: str = Field(
         default="",
         pattern=shapes.SERVICE_ACCOUNT,
-        description="Service account of the pipeline's steps. Default: the project's Compute Engine default account.",
+        description="Service account of the pipeline's steps. Default: the project's vertex-vllm-pipeline.",
     )
 
 

@@ -7,6 +7,13 @@ from collections.abc import Iterable
 IMAGES_REPOSITORY = "vertex-vllm"
 TEMPLATES_REPOSITORY = "vertex-vllm-templates"
 
+# Service accounts that `vertex-vllm bootstrap` creates in a project.
+PIPELINE_ACCOUNT = "vertex-vllm-pipeline"
+SERVING_ACCOUNT = "vertex-vllm-serving"
+CI_ACCOUNT = "vertex-vllm-ci"
+BUILD_ACCOUNT = "vertex-vllm-build"
+PLAN_ACCOUNT = "vertex-vllm-plan"
+
 # Cloud Storage: "Bucket names must be between 3 and 63 characters"; five are left for `runs_bucket`.
 _BUCKET_LENGTH = 58
 
@@ -23,6 +30,24 @@ def default_bucket(project: str, region: str) -> str:
 def runs_bucket(project: str, region: str) -> str:
     """Bucket of the artifacts that pipeline runs put out. Not the one with the weights, which the first run makes."""
     return f"{default_bucket(project, region)}-runs"
+
+
+def account_email(account_id: str, project: str) -> str:
+    """Email of a service account of the project.
+
+    A project of a domain, `example.com:name`, has the domain behind its name there (IAM, "Service account name").
+    """
+    domain, _, name = project.rpartition(":")
+    return f"{account_id}@{name}{f'.{domain}' if domain else ''}.iam.gserviceaccount.com"
+
+
+def serving_account(given: str, project: str) -> str:
+    """Email of the account that the container runs as: the given one, or the one that bootstrap creates.
+
+    Never empty: a DeployedModel without a service account "runs as a service account that doesn't have access to the
+    resource project" (google.cloud.aiplatform.v1beta1.DeployedModel.service_account, read 2026-11-30).
+    """
+    return given or account_email(SERVING_ACCOUNT, project)
 
 
 def regions_of(fallbacks: Iterable[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config.catalogue_check import check_against_catalog
 from vertex_vllm.config.consent_check import check_consent
 from vertex_vllm.config.deployment import Deployment
-from vertex_vllm.config.names import default_bucket, secret_version_name
+from vertex_vllm.config.names import default_bucket, secret_version_name, serving_account
 from vertex_vllm.config.validation import validate
 from vertex_vllm.errors import InputError
 
@@ -123,6 +123,7 @@ def parameter_values(pipeline: str, deployment: Deployment, project: str) -> dic
         "project": project,
         "bucket": deployment.google_cloud.bucket or default_bucket(project, region),
         "hf_token_secret": secret_version_name(deployment.hf_token_secret, project),
+        "serving_service_account": serving_account(deployment.google_cloud.serving_service_account, project),
     }
     return values | {name: value for name, value in spelt_out.items() if name in values}
 

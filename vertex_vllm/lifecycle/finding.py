@@ -14,9 +14,6 @@ LIVE = "live"
 """Value of the stage label, and alias of a model version: what a deployment's users are meant to be served by."""
 SUPERSEDED = "superseded"
 
-# The service filters by the one label that keeps foreign resources away; all of them are compared here once more.
-_OURS = f'labels.managed-by="{MANAGED_BY}"'
-
 
 def belongs(labels: Mapping[str, str], deployment: str, run_id: str = "") -> bool:
     """Whether the labels say: made by this project, for that deployment, and by that run if one is given."""
@@ -34,8 +31,12 @@ def find_endpoints(
 
 
 def every_endpoint(client: vertex.EndpointServiceClient, project: str, region: str) -> tuple[vertex.Endpoint, ...]:
-    """The endpoints of all deployments."""
-    request = vertex.ListEndpointsRequest(parent=f"projects/{project}/locations/{region}", filter=_OURS)
+    """The endpoints of all deployments.
+
+    Labels are compared here and not by the service's filter: whether it takes a key with a hyphen as it is meant is not
+    documented, and what a filter misses is billed on.
+    """
+    request = vertex.ListEndpointsRequest(parent=f"projects/{project}/locations/{region}")
     listed = client.list_endpoints(request, retry=RETRY, timeout=CALL_SECONDS)
     return tuple(
         endpoint for endpoint in listed if belongs(endpoint.labels, endpoint.labels.get("vertex-vllm-deployment", ""))
@@ -44,7 +45,7 @@ def every_endpoint(client: vertex.EndpointServiceClient, project: str, region: s
 
 def every_model(client: vertex.ModelServiceClient, project: str, region: str) -> tuple[vertex.Model, ...]:
     """The Models of all deployments; which run made a version is told by the version's own labels."""
-    request = vertex.ListModelsRequest(parent=f"projects/{project}/locations/{region}", filter=_OURS)
+    request = vertex.ListModelsRequest(parent=f"projects/{project}/locations/{region}")
     listed = client.list_models(request, retry=RETRY, timeout=CALL_SECONDS)
     return tuple(model for model in listed if belongs(model.labels, model.labels.get("vertex-vllm-deployment", "")))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from vertex_vllm.catalog.prices import Replicas
-from vertex_vllm.errors import ServiceError, VertexVllmError
+from vertex_vllm.errors import RegionClosedError, ServiceError, VertexVllmError
 from vertex_vllm.google_errors import google_errors
 from vertex_vllm.lifecycle.finding import every_endpoint, every_model, model_versions
 from vertex_vllm.lifecycle.inventory import served_on
@@ -79,6 +79,8 @@ def _in_region(project: str, region: str) -> tuple[list[Holding], tuple[RunSumma
                 *(_schedule(schedule, region) for schedule in list_schedules(project, region)),
             ]
             return held, runs
+    except RegionClosedError:  # Nothing of the project can be there.
+        return [], ()
     except VertexVllmError as error:
         return str(error)
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 
-from vertex_vllm.errors import DeploymentError
-from vertex_vllm.lifecycle.finding import LIVE, STAGE_LABEL, SUPERSEDED, belongs, find_endpoints
+from vertex_vllm.errors import DeploymentError, RegionClosedError
+from vertex_vllm.lifecycle.finding import LIVE, STAGE_LABEL, SUPERSEDED, belongs, find_endpoints, model_versions
 from vertex_vllm.lifecycle.ownership import Owner
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, endpoint_client, model_client, service_errors
@@ -35,18 +36,50 @@ def promote_endpoint(
         others = [
             endpoint
             for place in regions
-            for endpoint in find_endpoints(endpoint_client(place), project, place, owner.deployment)
+            for endpoint in _endpoints_in(project, place, owner.deployment)
             if not ResourceName.parse(endpoint.name, "endpoints").names_same(promoted)
         ]
         # First the new, then the old: at no moment is there none.
         _set_stage(endpoints, live, LIVE)
-        model_client(model.region).merge_version_aliases(
-            name=str(model), version_aliases=[LIVE, DEFAULT], retry=RETRY, timeout=CALL_SECONDS
-        )
+        _move_alias(model_client(model.region), model)
         for endpoint in others:
             place = ResourceName.parse(endpoint.name, "endpoints").region
             _set_stage(endpoint_client(place), endpoint, SUPERSEDED)
         return tuple(endpoint.name for endpoint in others)
+
+
+def _endpoints_in(project: str, region: str, deployment: str) -> tuple[vertex.Endpoint, ...]:
+    """None where the project may not use the region: a fallback may name one."""
+    try:
+        with service_errors(f"Looking in {region}"):
+            return find_endpoints(endpoint_client(region), project, region, deployment)
+    except RegionClosedError:
+        return ()
+
+
+def _move_alias(client: vertex.ModelServiceClient, model: ResourceName) -> None:
+    """Puts the aliases of what serves on this version.
+
+    An alias is "unique within a Model"; whether Vertex AI moves one that another version holds, or refuses, is not
+    documented. Where it refuses, the alias is taken from the others first.
+    """
+    wanted = [LIVE, DEFAULT]
+    try:
+        client.merge_version_aliases(name=str(model), version_aliases=wanted, retry=RETRY, timeout=CALL_SECONDS)
+        return
+    except (exceptions.FailedPrecondition, exceptions.AlreadyExists, exceptions.InvalidArgument):
+        holders = [
+            version
+            for version in model_versions(client, model.unversioned)
+            if LIVE in version.version_aliases and version.version_id != model.version
+        ]
+        if not holders:
+            raise
+    for holder in holders:
+        name = str(model.with_version(holder.version_id))
+        # A `-` in front removes it (ModelService.MergeVersionAliases).
+        client.merge_version_aliases(name=name, version_aliases=[f"-{LIVE}"], retry=RETRY, timeout=CALL_SECONDS)
+    client.merge_version_aliases(name=str(model), version_aliases=wanted, retry=RETRY, timeout=CALL_SECONDS)
 
 
 def _set_stage(client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, stage: str) -> None:

@@ -4,6 +4,7 @@ It goes by labels alone and touches nothing that lacks them. Each sort of thing 
 """
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -11,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.catalog.prices import HourlyPrice, hourly_price
-from vertex_vllm.errors import TeardownError, VertexVllmError
+from vertex_vllm.errors import RegionClosedError, TeardownError, VertexVllmError
 from vertex_vllm.google_errors import google_errors
 from vertex_vllm.lifecycle.due import Due, Runs, joined, look_at_runs
 from vertex_vllm.lifecycle.inventory import inventory
@@ -23,6 +24,8 @@ from vertex_vllm.runs import scheduling
 from vertex_vllm.runs.schedules import PROJECT
 from vertex_vllm.serving.clients import service_errors
 from vertex_vllm.serving.operations import Deadline
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,8 @@ def _carry_out(order: Order, parts: Sequence[Part], failures: list[str]) -> list
     for part in parts:
         try:
             findings += part(order)
+        except RegionClosedError as error:
+            log.info("Nothing of the project can be in %s: %s", order.region, error)
         except VertexVllmError as error:
             failures.append(f"{order.region}: {error}")
     return findings
@@ -198,6 +203,8 @@ def _runs(project: str, regions: Sequence[str]) -> tuple[Runs, list[str]]:
     def look(region: str) -> Runs | str:
         try:
             return look_at_runs(project, region)
+        except RegionClosedError:  # No run of the project can be there.
+            return Runs({})
         except VertexVllmError as error:
             return f"{region}: {error}"
 
@@ -205,7 +212,7 @@ def _runs(project: str, regions: Sequence[str]) -> tuple[Runs, list[str]]:
         looks = list(pool.map(look, regions))
     failures = [look for look in looks if isinstance(look, str)]
     known = [look for look in looks if isinstance(look, Runs)]
-    # One that goes on where nobody can look may count on what a dead one left elsewhere.
+    # If a region cannot be listed, a run still active there may use what a dead run left elsewhere.
     return Runs({}) if failures else joined(known), failures
 
 

@@ -10,7 +10,7 @@ from typing import Self
 
 from google.api_core.exceptions import GoogleAPIError
 
-from vertex_vllm.errors import TeardownError, VertexVllmError
+from vertex_vllm.errors import RegionClosedError, TeardownError, VertexVllmError
 from vertex_vllm.lifecycle.prefix import delete_objects, split_prefix
 from vertex_vllm.lifecycle.removal import remove_endpoint, remove_versions
 from vertex_vllm.lifecycle.selection import Rule, Scope, select
@@ -97,6 +97,8 @@ def _look(scope: Scope) -> str | None:
     try:
         with service_errors(f"Looking in {scope.region}"):
             found = select(scope)
+    except RegionClosedError:  # Nothing of the project can be there.
+        return ""
     except VertexVllmError as error:
         return f"{scope.region}: {error}"
     return None if found.doomed or found.kept else ""

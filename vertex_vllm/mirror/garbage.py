@@ -1,12 +1,13 @@
 """What mirrors have left in a bucket and nobody needs: prefixes that no Model serves from, uploads that nobody ends."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from vertex_vllm.errors import ServiceError
+from vertex_vllm.errors import RegionClosedError, ServiceError
 from vertex_vllm.google_errors import google_errors
 from vertex_vllm.mirror.journal import JOURNAL_PREFIX, Journal
 from vertex_vllm.mirror.manifest import MANIFEST_NAME, Manifest
@@ -128,7 +129,8 @@ def _served_from(project: str, region: str) -> Iterator[str]:
     """The `gs://` places that the versions of a region's Models load from, whoever made them."""
     client = model_client(region)
     parent = f"projects/{project}/locations/{region}"
-    with service_errors(f"Listing the Models of {region}", ServiceError):
+    # A region that the project may not use has no Models of it.
+    with suppress(RegionClosedError), service_errors(f"Listing the Models of {region}", ServiceError):
         for model in client.list_models(parent=parent, retry=RETRY, timeout=CALL_SECONDS):
             name = model.name.partition("@")[0]
             for version in client.list_model_versions(name=name, retry=RETRY, timeout=CALL_SECONDS):

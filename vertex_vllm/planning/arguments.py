@@ -81,7 +81,6 @@ def _usual(settings: Settings, tensor_parallel: int) -> Iterable[str]:
     yield f"--gpu-memory-utilization={settings.gpu_memory_utilization:g}"
     yield f"--dtype={settings.dtype}"
     yield f"--max-num-seqs={settings.max_num_seqs}"
-    yield "--disable-log-stats"
     if settings.trust_remote_code:
         yield "--trust-remote-code"
 

@@ -7,6 +7,7 @@ from vertex_vllm.config.catalogue_check import check_against_catalog
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.errors import PlanError
 from vertex_vllm.planning.arguments import PORT, build_arguments
+from vertex_vllm.planning.autoscaling import scaling_metric
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.headroom import Quotas
 from vertex_vllm.planning.images import choose_image
@@ -48,6 +49,8 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
     settings, image = required.settings, required.image
     choice = choose_machine(required, preset)
     arguments = build_arguments(settings, choice.tensor_parallel, facts, image, preset, extra, catalog)
+    # Refused here, before anything is rented; the deploy asks for the same metric.
+    scaling_metric(str(image.versions), arguments.args, serving.min_replica_count, serving.max_replica_count)
     chat = facts.chat_template or any(argument.flag == "--chat-template" for argument in extra)
     quota = _quota_need(choice, deployment)
     return ServingPlan(

@@ -1,9 +1,14 @@
 """The image of the steps, built by Cloud Build from the sources; found again by their hash, and then not built."""
 
+import gzip
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from vertex_vllm.config.names import IMAGES_REPOSITORY
 from vertex_vllm.errors import ServiceError
@@ -18,13 +23,27 @@ if TYPE_CHECKING:
 
 # kfp.local looks for "python" in an image's name.
 _IMAGE = "python-steps"
+LATEST = "latest"
+"""Tag of the image that bootstrap built, or found, last: for those who have no sources to look for."""
 _BUILDER = "gcr.io/cloud-builders/docker"
 # Installing the packages takes two minutes on a machine of Cloud Build's default type.
 _TIMEOUT_SECONDS = 1800
 _POLL_SECONDS = 2.0
 # An account that was just made takes up to a minute or two to be known everywhere (IAM, "Create service accounts").
 _PATIENCE_SECONDS = 180
+# google-github-actions/deploy-cloudrun#480, 2024-01-09.
+_RESTRICTED = "cannot run builds in this region"
 _UNFINISHED = frozenset({"PENDING", "QUEUED", "WORKING"})
+
+
+def steps_image(project: str, region: str) -> str:
+    """Name of the steps' image in a project's Artifact Registry, without a tag."""
+    return f"{region}-docker.pkg.dev/{project}/{IMAGES_REPOSITORY}/{_IMAGE}"
+
+
+def sources_tag(digest: str) -> str:
+    """Tag of the image that was built from the sources of `Sources.digest`."""
+    return f"sources-{digest}"
 
 
 @dataclass(frozen=True)
@@ -41,19 +60,25 @@ class ImageBuild:
     """Email of the account that reads the sources and pushes the image."""
     commit: str = ""
     """Of the sources; empty where no commit is exactly them."""
+    build_region: str = ""
+    """Where Cloud Build runs; empty: `region`."""
 
     @property
     def tag(self) -> str:
-        return f"sources-{self.digest}"
+        return sources_tag(self.digest)
 
     @property
     def image(self) -> str:
         """Without a tag."""
-        return f"{self.region}-docker.pkg.dev/{self.project}/{IMAGES_REPOSITORY}/{_IMAGE}"
+        return steps_image(self.project, self.region)
 
     @property
     def tagged(self) -> str:
         return f"{self.image}:{self.tag}"
+
+    @property
+    def latest(self) -> str:
+        return f"{self.image}:{LATEST}"
 
     @property
     def object_name(self) -> str:
@@ -61,7 +86,7 @@ class ImageBuild:
 
     @property
     def parent(self) -> str:
-        return f"projects/{self.project}/locations/{self.region}"
+        return f"projects/{self.project}/locations/{self.build_region or self.region}"
 
 
 def create_build_request(build: ImageBuild) -> "CreateBuildRequest":
@@ -107,15 +132,36 @@ def build_image(build: ImageBuild, archive: bytes, on_change: Callable[[str], No
     `on_change` is told what goes on. Broken off, the build goes on, and the next call finds it or its image.
     Raises ServiceError with the log's address.
     """
+    from google.api_core.exceptions import FailedPrecondition
     from google.cloud.devtools.cloudbuild_v1 import CloudBuildClient
 
+    elsewhere = replace(build, build_region=open_region(build.region))
     with google_errors("Cloud Build", build.parent):
         client = CloudBuildClient()
-        found = _running(client, build)
+        found = _running(client, build) or (None if build.build_region else _running(client, elsewhere))
         if found is None:
             _upload(build, archive)
-            found = _create(client, build)
+            try:
+                found = _create(client, build)
+            except FailedPrecondition as error:
+                if build.build_region or _RESTRICTED not in words(error):
+                    raise
+                on_change(f"no builds in {build.region} for this project ({words(error)}): building in another region")
+                found = _create(client, elsewhere)
         return _wait(client, build, found, on_change)
+
+
+@cache
+def _regions() -> dict[str, Any]:
+    table: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("build_regions.yaml").read_text(encoding="utf-8"))
+    return table
+
+
+def open_region(region: str) -> str:
+    """Nearest region in which every project may build."""
+    table = _regions()
+    nearest: dict[str, str] = table["nearest"]
+    return region if region in table["open"] else nearest.get(region.partition("-")[0], nearest["other"])
 
 
 def _upload(build: ImageBuild, archive: bytes) -> None:
@@ -125,8 +171,22 @@ def _upload(build: ImageBuild, archive: bytes) -> None:
     blob = Client(project=build.project).bucket(build.bucket).blob(build.object_name)
     try:
         blob.upload_from_string(archive, content_type="application/gzip", checksum="crc32c", if_generation_match=0)
-    except PreconditionFailed:
-        return  # its name is its content's hash
+    except PreconditionFailed as error:
+        # Its name is its content's hash only if nobody else wrote it: what is built runs as the pipelines' account.
+        if _tar(blob.download_as_bytes()) != _tar(archive):
+            raise ServiceError(
+                "another archive has the name of these sources",
+                where=f"gs://{build.bucket}/{build.object_name}",
+                fix="Find out who wrote it, delete it, and run this again.",
+            ) from error
+
+
+def _tar(archive: bytes) -> bytes:
+    """Compressors differ between versions; what is no archive at all is itself."""
+    try:
+        return gzip.decompress(archive)
+    except (OSError, EOFError):
+        return archive
 
 
 def _running(client: "CloudBuildClient", build: ImageBuild) -> Any:

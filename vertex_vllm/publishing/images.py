@@ -25,6 +25,11 @@ def pinned(image: str) -> str:
     return f"{image.partition(':')[0]}@{digest}"
 
 
+def digest_of(image: str) -> str:
+    """`sha256:…` of an image that is pinned by it."""
+    return image.rpartition("@")[2]
+
+
 def find_digest(image: str) -> str | None:
     """`sha256:…` that the tag of an image in Artifact Registry points at; None where there is no such tag.
 
@@ -50,6 +55,28 @@ def find_version(tag: str) -> str | None:
             if enable_api(error):
                 return None
             raise
+
+
+def point_tag(image: str, digest: str) -> bool:
+    """Puts the tag of an image in Artifact Registry on the version `digest`; False where it is there already.
+
+    Raises ServiceError, and InputError as `tag_name`.
+    """
+    from google.api_core.exceptions import NotFound
+    from google.cloud.artifactregistry_v1 import ArtifactRegistryClient, Tag
+
+    name = tag_name(image)
+    package, _, tag_id = name.rpartition("/tags/")
+    with google_errors("Artifact Registry", image):
+        client = ArtifactRegistryClient()
+        wanted = Tag(name=name, version=f"{package}/versions/{digest}")
+        try:
+            if str(client.get_tag(name=name).version).rpartition("/")[2] == digest:
+                return False
+            client.update_tag(tag=wanted, update_mask="version")
+        except NotFound:
+            client.create_tag(parent=package, tag=wanted, tag_id=tag_id)
+    return True
 
 
 def tag_name(image: str) -> str:

@@ -14,7 +14,7 @@ import yaml
 
 from vertex_vllm.errors import InputError, ServiceError
 from vertex_vllm.retries import TransientError, with_retries
-from vertex_vllm.runs.submission import Submission, ensure_artifact_bucket
+from vertex_vllm.runs.submission import Submission, ensure_artifact_bucket, spec_file
 from vertex_vllm.runs.watching import AWAY_SECONDS, ENDED, POLL_SECONDS, Run, Step
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ def submit(submission: Submission, host: str, namespace: str = "") -> str:
     The run's name is the job id, which is what `{{$.pipeline_job_name}}` stands for on both engines. Kubeflow has no
     labels, and its service accounts are Kubernetes's: what the submission says of both is left out.
 
-    Raises ServiceError, and InputError when nothing answers at `host`.
+    Raises ServiceError, and InputError when nothing answers at `host` or an image is not pinned by digest.
     """
-    with _told(host), contextlib.redirect_stdout(sys.stderr):
+    with _told(host), contextlib.redirect_stdout(sys.stderr), spec_file(submission) as spec:
         client = _client(host, namespace)
         ensure_artifact_bucket(submission)
         run = client.create_run_from_pipeline_package(
-            str(submission.spec),
+            str(spec),
             arguments=dict(submission.parameters),
             run_name=submission.job_id,
             experiment_name=submission.labels["vertex-vllm-deployment"],

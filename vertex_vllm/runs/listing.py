@@ -55,30 +55,33 @@ def summary(job: Any) -> RunSummary:
     )
 
 
-def list_request(project: str, region: str, deployment: str = "") -> "ListPipelineJobsRequest":
-    """Asks for this project's runs, the newest first; with a deployment only for its own."""
+def list_request(project: str, region: str) -> "ListPipelineJobsRequest":
+    """Asks for all runs of the region, the newest first: labels are compared here, whatever a filter makes of them."""
     from google.cloud.aiplatform_v1 import ListPipelineJobsRequest
 
-    asked = f'labels.managed-by="{MANAGED_BY}"'
-    if deployment:
-        asked += f' AND labels.vertex-vllm-deployment="{label_value(deployment)}"'
     return ListPipelineJobsRequest(
         parent=f"projects/{project}/locations/{region}",
-        filter=asked,
         order_by="create_time desc",
         read_mask={"paths": list(_FIELDS)},
     )
 
 
 def list_runs(project: str, region: str, deployment: str = "", limit: int = 0) -> tuple[RunSummary, ...]:
-    """The newest `limit` runs (0: all of them), the newest first. Raises ServiceError for what Vertex AI refuses."""
+    """This project's newest `limit` runs (0: all of them), the newest first; with a deployment only its own.
+
+    Raises ServiceError for what Vertex AI refuses.
+    """
     found: list[RunSummary] = []
-    request = list_request(project, region, deployment)
+    request = list_request(project, region)
+    asked = {"managed-by": MANAGED_BY}
+    if deployment:
+        asked["vertex-vllm-deployment"] = label_value(deployment)
     with google_errors("Vertex AI Pipelines", request.parent):
         for job in pipeline_client(region).list_pipeline_jobs(request):
             if limit and len(found) == limit:
                 break
-            found.append(summary(job))
+            if asked.items() <= dict(job.labels).items():
+                found.append(summary(job))
     return tuple(found)
 
 

@@ -46,9 +46,9 @@ class WantedSchedule:
 
     @property
     def content_hash(self) -> str:
-        """Equal exactly where a schedule that exists may stay as it is."""
+        """Equal exactly where a schedule that exists may stay as it is. Raises as `Submission.spec_text`."""
         content = {
-            "spec": self.submission.spec.read_text(encoding="utf-8"),
+            "spec": self.submission.spec_text(),
             "parameters": dict(self.submission.parameters),
             "pipeline_root": self.submission.pipeline_root,
             "service_account": self.submission.service_account,

@@ -45,7 +45,7 @@ def create(wanted: WantedSchedule) -> str:
                 max_concurrent_run_count=1,
                 max_concurrent_active_run_count=MAX_ACTIVE_RUNS,
                 allow_queueing=True,
-                service_account=submission.service_account or None,
+                service_account=submission.service_account,
             )
         except ValueError as error:  # the SDK knows that a parameter does not belong to the spec
             raise ServiceError(f"{wanted.display_name} was refused: {error}", where=where) from error

@@ -1,7 +1,9 @@
 """A compiled spec and its parameters as a running pipeline job."""
 
 import logging
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.lifecycle.ownership import MANAGED_BY, OWNER_LABEL, label_value
+from vertex_vllm.runs.specs import require_pinned, with_image
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform import PipelineJob
@@ -28,8 +31,16 @@ class Submission:
     pipeline_root: str
     """gs:// prefix for the artifacts of all runs."""
     labels: Mapping[str, str]
-    service_account: str = ""
-    """Runs the steps; empty: the Compute Engine default service account."""
+    service_account: str
+    """Email of the account that the steps run as. Never empty: Vertex AI would take Compute Engine's default account,
+    which a new project does not have and which may have no role (python-aiplatform#1073)."""
+    image: str = ""
+    """Image of the steps, `IMAGE@sha256:DIGEST`, in the place of the spec's own; empty: the spec's own."""
+
+    def spec_text(self) -> str:
+        """The spec as it is sent. Raises InputError where an image in it is not pinned by digest."""
+        text = with_image(self.spec.read_text(encoding="utf-8"), self.image)
+        return require_pinned(text, self.project, self.region)
 
 
 def job_id(pipeline: str, deployment: str, at: datetime | None = None) -> str:
@@ -57,6 +68,7 @@ def submit(submission: Submission) -> str:
     Raises:
         ServiceError: there are no credentials, or the service refused it, with its words.
         SecretAccessError: there is no such secret, or we may not look at it.
+        InputError: an image of the spec is not pinned by digest.
     """
     from vertex_vllm.google_errors import google_errors
     from vertex_vllm.secrets import pinned
@@ -68,7 +80,7 @@ def submit(submission: Submission) -> str:
     with google_errors("Vertex AI Pipelines", where):
         try:
             job = pipeline_job(replace(submission, parameters=parameters))
-            job.submit(service_account=submission.service_account or None)
+            job.submit(service_account=submission.service_account)
         except ValueError as error:
             raise ServiceError(f"the pipeline job was refused: {error}", where=where) from error
     return str(job.resource_name)
@@ -86,27 +98,42 @@ def ensure_artifact_bucket(submission: Submission) -> None:
     with google_errors("Cloud Storage", submission.pipeline_root):
         gcs_utils.create_gcs_bucket_for_pipeline_artifacts_if_it_does_not_exist(
             output_artifacts_gcs_dir=submission.pipeline_root,
-            service_account=submission.service_account or None,
+            service_account=submission.service_account,
             project=submission.project,
             location=submission.region,
         )
 
 
 def pipeline_job(submission: Submission) -> "PipelineJob":
-    """The SDK's job, not submitted. Raises ValueError where the spec and the parameters do not fit."""
+    """The SDK's job, not submitted.
+
+    Raises ValueError where the spec and the parameters do not fit, InputError as `Submission.spec_text`.
+    """
     from google.cloud import aiplatform
 
     _quieten("google.cloud.aiplatform.")
-    return aiplatform.PipelineJob(
-        display_name=submission.job_id,
-        job_id=submission.job_id or None,
-        template_path=str(submission.spec),
-        pipeline_root=submission.pipeline_root,
-        parameter_values=dict(submission.parameters),
-        labels=dict(submission.labels),
-        project=submission.project,
-        location=submission.region,
-    )
+    # Otherwise the SDK asks Resource Manager for the credentials' own project, which the caller may not be allowed to.
+    aiplatform.init(project=submission.project, location=submission.region)
+    with spec_file(submission) as spec:
+        return aiplatform.PipelineJob(
+            display_name=submission.job_id,
+            job_id=submission.job_id or None,
+            template_path=str(spec),
+            pipeline_root=submission.pipeline_root,
+            parameter_values=dict(submission.parameters),
+            labels=dict(submission.labels),
+            project=submission.project,
+            location=submission.region,
+        )
+
+
+@contextmanager
+def spec_file(submission: Submission) -> Iterator[Path]:
+    """The spec as it is sent, in a file that is gone afterwards: both SDKs read specs from files alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / submission.spec.name
+        path.write_text(submission.spec_text(), encoding="utf-8")
+        yield path
 
 
 def console_address(resource_name: str) -> str:

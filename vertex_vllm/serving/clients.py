@@ -8,7 +8,7 @@ from google.auth import exceptions as auth_exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import DeploymentError, ServiceError, VertexVllmError
-from vertex_vllm.google_errors import enable_api
+from vertex_vllm.google_errors import raise_if_closed, remedy
 
 TRANSIENT = (
     exceptions.ServiceUnavailable,
@@ -49,8 +49,9 @@ def service_errors(doing: str, error: type[VertexVllmError] = DeploymentError) -
     try:
         yield
     except exceptions.GoogleAPICallError as refused:
+        raise_if_closed(refused, doing)
         said = f"{doing}: Vertex AI answered {status_name(refused)}: {refused.message}"
-        raise error(said, fix=enable_api(refused)) from refused
+        raise error(said, fix=remedy(refused)) from refused
     except exceptions.RetryError as refused:
         raise error(f"{doing}: Vertex AI gave no answer for {CALL_SECONDS:.0f} s: {refused.cause}") from refused
     except auth_exceptions.GoogleAuthError as refused:

@@ -7,12 +7,20 @@ from dataclasses import dataclass
 from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 
+from vertex_vllm.config.names import serving_account
 from vertex_vllm.errors import DeploymentError, StockoutError
 from vertex_vllm.lifecycle.ownership import Owner, extended
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, TRANSIENT, endpoint_client, service_errors, status_name
-from vertex_vllm.serving.endpoints import deployed_versions, ensure_endpoint, get_endpoint, unfinished_deploys
+from vertex_vllm.serving.endpoints import (
+    OPERATION_LABEL,
+    deployed_versions,
+    ensure_endpoint,
+    get_endpoint,
+    note_deploy,
+    unfinished_deploys,
+)
 from vertex_vllm.serving.interruption import Interruption, interruption
 from vertex_vllm.serving.operations import (
     Deadline,
@@ -31,6 +39,10 @@ _AFTER_LOST_ANSWER_SECONDS = 3.0
 _CANCEL_SECONDS = 60.0
 """For a cancelled operation to end. Vertex documents no bound; afterwards teardown has to look again."""
 _UNDO_SECONDS = 300.0
+# After SIGTERM. Vertex AI documents no grace; Kubernetes kills after 30 s. In all: two calls of 5 s at most, this wait,
+# and an undeploy of 5 s that is sent and not waited for.
+_STOPPED_CALL_SECONDS = 5.0
+_STOPPED_WAIT_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +83,7 @@ def deploy_model(
     then waited for. `on_operation` gets the name of the operation waited for, as soon as there is one.
     On SIGTERM, SIGINT or when `deadline_seconds` have passed, the operation is cancelled and whatever came up is
     undeployed. Raises DeploymentError then, and when Vertex AI refuses or fails, StockoutError where it has no such
-    machines; `service_account` may be empty.
+    machines. An empty `service_account` means the serving account that bootstrap creates.
     """
     model = ResourceName.parse(model_name, "models")
     deadline = Deadline(deadline_seconds)
@@ -83,7 +95,7 @@ def deploy_model(
         except OperationUnfinishedError as error:
             raise DeploymentError(f"{_why(asked, deadline)} before anything was deployed") from error
         target = _Target(client, endpoint.name, plan.machine_type, plan.accelerator_type, model, deadline, asked)
-        deploy = deploy_request(plan, endpoint.name, model, service_account)
+        deploy = deploy_request(plan, endpoint.name, model, serving_account(service_account, project))
         _bring_up(target, endpoint, request.endpoint, deploy, on_operation)
         _extend(client, endpoint.name, request.endpoint)
         return str(endpoint.name)
@@ -105,7 +117,7 @@ def _bring_up(
         elif target.served():
             return
         elif (started := _start(target, endpoint, wanted, request, patient=rounds_left > 0)) and (
-            refusal := _finish(target, started, on_operation)
+            refusal := _finish(target, started, on_operation, ours=True)
         ):
             raise _failed(target, refusal, _undo(target))
     if not target.served():
@@ -154,7 +166,14 @@ def _extend(client: vertex.EndpointServiceClient, name: str, wanted: vertex.Endp
     """What another run brought up lives at least as long as this run was asked for."""
     endpoint = get_endpoint(client, name)
     if endpoint is not None:
-        _relabel(client, endpoint, extended(endpoint.labels, wanted.labels))
+        before = {key: value for key, value in endpoint.labels.items() if key != OPERATION_LABEL}
+        labels = extended(before, wanted.labels)
+        try:
+            _relabel(client, endpoint, labels)
+        except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+            if labels != before:
+                raise
+            log.warning("The note of the deploy stays on %s: %s", name, error)
 
 
 def _relabel(client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, labels: dict[str, str]) -> None:
@@ -164,11 +183,16 @@ def _relabel(client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, la
         client.update_endpoint(endpoint=relabelled, update_mask="labels", retry=RETRY, timeout=CALL_SECONDS)
 
 
-def _finish(target: _Target, operation_name: str, on_operation: Callable[[str], None]) -> str:
-    """Waits; answers with why the operation failed, or with nothing. Undoes it all if the wait has to be broken off."""
+def _finish(target: _Target, operation_name: str, on_operation: Callable[[str], None], *, ours: bool = False) -> str:
+    """Waits; answers with why the operation failed, or with nothing. Undoes it all if the wait has to be broken off.
+
+    `ours`: this run began the operation, so it is noted on the endpoint.
+    """
     doing = f"Deploying {target.model.id}@{target.model.version}"
     try:
         on_operation(operation_name)
+        if ours:
+            note_deploy(target.client, target.endpoint, operation_name)
         operation = wait_for_operation(target.client, operation_name, target.deadline, doing, target.asked.wait)
     except OperationUnfinishedError:
         raise _broken_off(target, operation_name, _why(target.asked, target.deadline)) from None
@@ -184,12 +208,14 @@ def _finish(target: _Target, operation_name: str, on_operation: Callable[[str], 
 
 def _broken_off(target: _Target, operation_name: str, why: str) -> DeploymentError:
     log.warning("%s: cancelling %s", why, operation_name)
-    cancel_operation(target.client, operation_name)
+    stopped = bool(target.asked.signal_name)
+    patience = Deadline(_STOPPED_WAIT_SECONDS if stopped else _CANCEL_SECONDS)
+    cancel_operation(target.client, operation_name, _STOPPED_CALL_SECONDS if stopped else CALL_SECONDS)
     try:
-        wait_for_operation(target.client, operation_name, Deadline(_CANCEL_SECONDS), "Cancelling the deploy")
+        wait_for_operation(target.client, operation_name, patience, "Cancelling the deploy")
         ended = "the operation was cancelled"
     except OperationUnfinishedError:
-        ended = f"the operation was told to cancel and has not ended {_CANCEL_SECONDS:.0f} s later"
+        ended = f"the operation was told to cancel and has not ended {patience.seconds:.0f} s later"
     return DeploymentError(
         f"{why}: {ended}; {_undo(target)}",
         where=target.endpoint,
@@ -198,14 +224,20 @@ def _broken_off(target: _Target, operation_name: str, why: str) -> DeploymentErr
 
 
 def _undo(target: _Target) -> str:
-    """Takes off what this deploy brought up, and says how that went."""
-    endpoint = get_endpoint(target.client, target.endpoint)
+    """Takes off what this deploy brought up, and says how that went; told to stop, it is sent and not waited for."""
+    stopped = bool(target.asked.signal_name)
+    try:
+        endpoint = get_endpoint(target.client, target.endpoint, _STOPPED_CALL_SECONDS if stopped else CALL_SECONDS)
+    except (exceptions.RetryError, *TRANSIENT) as error:
+        return f"WHAT MAY HAVE COME UP IS BILLED (its endpoint cannot be asked: {error}): run teardown"
     there = [deployed.id for deployed in deployed_versions(endpoint, target.model)] if endpoint else []
     if not there:
         return "nothing came up"
     try:
-        undeploy(target.client, target.endpoint, there, Deadline(_UNDO_SECONDS))
+        undeploy(target.client, target.endpoint, there, Deadline(0.0 if stopped else _UNDO_SECONDS))
     except DeploymentError as error:
+        if stopped:
+            return "what came up is being undeployed"
         return f"WHAT CAME UP IS STILL BILLED ({error}): run teardown"
     return "what came up was undeployed"
 

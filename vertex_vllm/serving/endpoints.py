@@ -1,5 +1,7 @@
 """Finding an Endpoint, or making it; and what runs on it."""
 
+import logging
+
 from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 from google.longrunning import operations_pb2
@@ -11,13 +13,21 @@ from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, TRANSIENT, endpoint
 from vertex_vllm.serving.interruption import Interruption
 from vertex_vllm.serving.operations import Deadline, OperationUnfinishedError, failure, wait_for_operation
 
+OPERATION_LABEL = "vertex-vllm-operation"
+"""On an endpoint: id of the deploy operation that was begun last."""
+
 _LOOK_AGAIN_SECONDS = 2.0
 _DELETE_SECONDS = 120.0
 
+log = logging.getLogger(__name__)
 
-def get_endpoint(client: vertex.EndpointServiceClient, name: str) -> vertex.Endpoint | None:
+
+def get_endpoint(
+    client: vertex.EndpointServiceClient, name: str, seconds: float = CALL_SECONDS
+) -> vertex.Endpoint | None:
+    """None where there is none; `seconds` is for the call with its retries."""
     try:
-        return client.get_endpoint(name=name, retry=RETRY, timeout=CALL_SECONDS)
+        return client.get_endpoint(name=name, retry=RETRY.with_timeout(seconds), timeout=seconds)
     except exceptions.NotFound:
         return None
 
@@ -106,13 +116,55 @@ def _model_of(deployed: vertex.DeployedModel) -> ResourceName:
     return name.with_version(name.version or deployed.model_version_id)
 
 
+def note_deploy(client: vertex.EndpointServiceClient, endpoint_name: str, operation_name: str) -> None:
+    """Writes the operation's id into a label of the endpoint, for whoever has to end it where nobody may list them.
+
+    Best effort: a step that is killed leaves more behind without it, and nothing else depends on it.
+    """
+    try:
+        noted = vertex.Endpoint(client.get_endpoint(name=endpoint_name, retry=RETRY, timeout=CALL_SECONDS))
+        noted.labels[OPERATION_LABEL] = operation_name.rpartition("/")[2]
+        client.update_endpoint(endpoint=noted, update_mask="labels", retry=RETRY, timeout=CALL_SECONDS)
+    except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+        log.warning("Operation %s could not be noted on %s: %s", operation_name, endpoint_name, error)
+
+
 def unfinished_deploys(client: vertex.EndpointServiceClient, endpoint_name: str) -> list[str]:
-    """Names of the deploy operations that are still going on at an endpoint, whoever began them."""
+    """Names of the deploy operations that are still active at an endpoint, whoever began them.
+
+    Those that Vertex AI lists, and the one that is noted on the endpoint: a list "may return UNIMPLEMENTED" (REST
+    reference, `operations.list`).
+    """
+    names = _listed_deploys(client, endpoint_name)
+    noted = _noted_deploy(client, endpoint_name)
+    return [*names, noted] if noted and noted not in names else names
+
+
+def _noted_deploy(client: vertex.EndpointServiceClient, endpoint_name: str) -> str:
+    """Name of the noted operation; empty where none is, or it has ended."""
+    endpoint = get_endpoint(client, endpoint_name)
+    noted = endpoint.labels.get(OPERATION_LABEL, "") if endpoint else ""
+    if not noted:
+        return ""
+    name = f"{endpoint_name}/operations/{noted}"
+    try:
+        request = operations_pb2.GetOperationRequest(name=name)
+        return "" if client.get_operation(request, retry=RETRY, timeout=CALL_SECONDS).done else name
+    except exceptions.NotFound:
+        return ""
+
+
+def _listed_deploys(client: vertex.EndpointServiceClient, endpoint_name: str) -> list[str]:
     request = operations_pb2.ListOperationsRequest(name=endpoint_name)
-    names, page = [], None
+    names: list[str] = []
+    page = None
     while page is None or page.next_page_token:
         request.page_token = page.next_page_token if page else ""
-        page = client.list_operations(request, retry=RETRY, timeout=CALL_SECONDS)
+        try:
+            page = client.list_operations(request, retry=RETRY, timeout=CALL_SECONDS)
+        except exceptions.MethodNotImplemented as error:
+            log.warning("The operations of %s cannot be listed, only the noted one is known: %s", endpoint_name, error)
+            return names
         names += [operation.name for operation in page.operations if not operation.done and _is_deploy(operation)]
     return names
 

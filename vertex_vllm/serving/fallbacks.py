@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
-from vertex_vllm.errors import DeploymentError, StockoutError
+from vertex_vllm.errors import DeploymentError, RegionClosedError, StockoutError
 from vertex_vllm.lifecycle.ownership import Owner, endpoint_resource_id
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.resource_names import ResourceName
@@ -59,11 +59,16 @@ def deploy_with_fallbacks(
             log.info("%s in %s is ruled out by an earlier refusal", place.machine_type, place.region)
             continue
         whose = replace(owner, config_hash=place.config_hash)
-        model = model_name if place is plan else upload_model(project, place, model_uri, whose)
         try:
+            model = model_name if place is plan else upload_model(project, place, model_uri, whose)
             endpoint = deploy_model(
                 project, place, model, whose, service_account, max(1, int(deadline.left)), on_operation
             )
+        except RegionClosedError as error:
+            if place is plan:
+                raise
+            log.warning("The fallback is passed over: %s", error)
+            continue
         except StockoutError as error:
             attempts += error.attempts
             on_attempt(attempts)
@@ -71,7 +76,7 @@ def deploy_with_fallbacks(
             _leave(project, place)
             continue
         return Deployed(place, endpoint, model, attempts)
-    raise _exhausted(plan, attempts)
+    raise _exhausted(project, plan, attempts)
 
 
 def attempts_json(attempts: tuple[Attempt, ...]) -> str:
@@ -85,8 +90,11 @@ def _serving_first(project: str, places: tuple[ServingPlan, ...]) -> list[Servin
 
 def _serves(project: str, place: ServingPlan) -> bool:
     name = _endpoint_name(project, place)
-    with service_errors(f"Looking for endpoint {name.id}"):
-        endpoint = get_endpoint(endpoint_client(place.region), str(name))
+    try:
+        with service_errors(f"Looking for endpoint {name.id}"):
+            endpoint = get_endpoint(endpoint_client(place.region), str(name))
+    except RegionClosedError:  # Nothing of the project can be there.
+        return False
     return endpoint is not None and bool(endpoint.deployed_models)
 
 
@@ -104,8 +112,17 @@ def _endpoint_name(project: str, place: ServingPlan) -> ResourceName:
     return ResourceName(project, place.region, "endpoints", endpoint_resource_id(place.deployment, place.config_hash))
 
 
-def _exhausted(plan: ServingPlan, attempts: tuple[Attempt, ...]) -> StockoutError:
+def _exhausted(project: str, plan: ServingPlan, attempts: tuple[Attempt, ...]) -> StockoutError:
+    """Waiting helps where there are no machines; a quota is raised only when somebody asks for it."""
     tried = "; ".join(map(str, attempts))
+    if attempts and all(attempt.stockout.domain == "quota" for attempt in attempts):
+        return StockoutError(
+            f"the project's quota does not allow it: {tried}",
+            where=plan.deployment,
+            fix="Tear down what is not needed, or ask for more: "
+            f"https://console.cloud.google.com/iam-admin/quotas?project={project}",
+            attempts=attempts,
+        )
     more = "add other places to serving.fallbacks" if plan.fallbacks else "name other places in serving.fallbacks"
     return StockoutError(
         f"no machine could be had: {tried}",

@@ -102,11 +102,16 @@ def _poll(client: OperationsClient, name: str) -> operations_pb2.Operation | Non
         return None
 
 
-def cancel_operation(client: OperationsClient, name: str) -> None:
-    """Asks for the cancellation; whether and when it ends is for `wait_for_operation` to see."""
+def cancel_operation(client: OperationsClient, name: str, seconds: float = CALL_SECONDS) -> None:
+    """Asks for the cancellation; whether and when it ends is for `wait_for_operation` to see.
+
+    `seconds` is for the call with its retries. It "may return UNIMPLEMENTED" (REST reference, `operations.cancel`).
+    """
     request = operations_pb2.CancelOperationRequest(name=name)
     try:
-        client.cancel_operation(request, retry=RETRY, timeout=CALL_SECONDS)
+        client.cancel_operation(request, retry=RETRY.with_timeout(seconds), timeout=seconds)
+    except exceptions.MethodNotImplemented as error:
+        log.warning("Operation %s cannot be cancelled, what it brings up has to be undeployed: %s", name, error)
     except (exceptions.NotFound, exceptions.FailedPrecondition):
         log.info("Operation %s had ended before it could be cancelled", name)
     except TRANSIENT as error:

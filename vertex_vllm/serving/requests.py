@@ -8,16 +8,11 @@ from google.cloud import aiplatform_v1beta1 as vertex
 from google.protobuf import duration_pb2
 
 from vertex_vllm.lifecycle.ownership import Owner, endpoint_resource_id, model_resource_id
+from vertex_vllm.planning.autoscaling import scaling_metric
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.resource_names import ResourceName
 
 DEPLOY_SOURCE = "vertex-vllm"
-
-WAITING_REQUESTS_METRIC = "prometheus.googleapis.com/vertex_vllm_num_requests_waiting"
-"""Length of vLLM's queue; the name is in google-cloud-aiplatform 1.165.1, `aiplatform/models.py`."""
-WAITING_REQUESTS_TARGET = 5
-"""Requests in the queue of one replica above which another is started. Our choice (Google documents no default for this
-metric): vLLM queues only once its batch is full, so a short queue already means that a replica is saturated."""
 
 # Families that Model Garden lists under a publisher of their own: GoogleCloudPlatform/vertex-ai-samples @cc0d791,
 # model_garden_pytorch_llama3_1_deployment.ipynb, …llama3_2_deployment.ipynb, model_garden_model_cohost.ipynb.
@@ -89,11 +84,17 @@ def endpoint_request(project: str, plan: ServingPlan, owner: Owner) -> vertex.Cr
             description=f"{plan.model_id} at commit {plan.commit}, served by vLLM {plan.vllm_version}",
             labels=_labels(plan, owner),
             dedicated_endpoint_enabled=plan.dedicated_endpoint,
-            client_connection_config=vertex.ClientConnectionConfig(
-                inference_timeout=duration_pb2.Duration(seconds=plan.request_timeout_seconds)
-            ),
+            client_connection_config=_client_connection(plan),
         ),
     )
+
+
+def _client_connection(plan: ServingPlan) -> vertex.ClientConnectionConfig | None:
+    """A shared endpoint ends every request after 60 s and takes none (google-cloud-aiplatform 1.165.1, models.py)."""
+    if not plan.dedicated_endpoint:
+        return None
+    timeout = duration_pb2.Duration(seconds=plan.request_timeout_seconds)
+    return vertex.ClientConnectionConfig(inference_timeout=timeout)
 
 
 def deploy_request(
@@ -133,9 +134,10 @@ def _dedicated_resources(plan: ServingPlan) -> vertex.DedicatedResources:
         max_replica_count=plan.max_replica_count,
         spot=plan.spot,
     )
-    if plan.max_replica_count > plan.min_replica_count:
-        metric = vertex.AutoscalingMetricSpec(metric_name=WAITING_REQUESTS_METRIC, target=WAITING_REQUESTS_TARGET)
-        resources.autoscaling_metric_specs = [metric]
+    metric = scaling_metric(plan.vllm_version, plan.args, plan.min_replica_count, plan.max_replica_count)
+    if metric:
+        spec = vertex.AutoscalingMetricSpec(metric_name=metric.name, target=metric.target)
+        resources.autoscaling_metric_specs = [spec]
     return resources
 
 

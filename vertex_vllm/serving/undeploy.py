@@ -12,6 +12,7 @@ from vertex_vllm.serving.endpoints import get_endpoint
 from vertex_vllm.serving.operations import Deadline, OperationUnfinishedError, failure, wait_for_operation
 
 _TRY_AGAIN_SECONDS = 2.0
+_SEND_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,8 @@ def _undeploy_one(
         endpoint=endpoint.name, deployed_model_id=deployed_id, traffic_split={busiest: 100} if busiest else {}
     )
     try:
-        started = client.undeploy_model(request, timeout=CALL_SECONDS)
+        # Past the deadline somebody may be about to kill this process: what counts is that the request is sent.
+        started = client.undeploy_model(request, timeout=CALL_SECONDS if deadline.left else _SEND_SECONDS)
         operation = wait_for_operation(client, started.operation.name, deadline, f"Undeploying {deployed_id}")
     except exceptions.NotFound:
         return True

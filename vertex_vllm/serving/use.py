@@ -1,34 +1,59 @@
-"""How many accelerators a project's endpoints hold in a region, by the quota that they count against."""
+"""What a project's endpoints hold in a region, by the quota that it counts against."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.errors import ServiceError
+from vertex_vllm.quota import CPU_QUOTA, n1_cpus
+from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, endpoint_client, service_errors
 
 
-def accelerators_in_use(project: str, region: str) -> Mapping[str, int]:
-    """Cloud Quotas id → accelerators of all endpoints, whoever made them, with as many replicas as they may have.
+@dataclass(frozen=True)
+class Held:
+    """What one deployed model holds of one quota."""
 
-    Raises ServiceError where they cannot be listed.
-    """
+    endpoint_id: str
+    quota_id: str
+    least: int
+    """Accelerators, or CPUs, with as few replicas as it may have."""
+    most: int
+    """With as many."""
+
+
+def held(project: str, region: str) -> tuple[Held, ...]:
+    """Of all endpoints, whoever made them. Raises ServiceError where they cannot be listed."""
     request = vertex.ListEndpointsRequest(parent=f"projects/{project}/locations/{region}")
     with service_errors(f"Listing the endpoints of {project} in {region}", ServiceError):
         listed = endpoint_client(region).list_endpoints(request, retry=RETRY, timeout=CALL_SECONDS)
-        held = [_held(deployed) for endpoint in listed for deployed in endpoint.deployed_models]
+        return tuple(
+            one
+            for endpoint in listed
+            for deployed in endpoint.deployed_models
+            for one in _held(endpoint.name, deployed)
+        )
+
+
+def accelerators_in_use(project: str, region: str) -> Mapping[str, int]:
+    """Cloud Quotas id → accelerators (of the CPUs' quota: CPUs) of all endpoints at their largest. Raises as `held`."""
     total: Counter[str] = Counter()
-    for quota_id, count in held:
-        total[quota_id] += count
+    for one in held(project, region):
+        total[one.quota_id] += one.most
     return total
 
 
-def _held(deployed: vertex.DeployedModel) -> tuple[str, int]:
+def _held(endpoint_name: str, deployed: vertex.DeployedModel) -> Iterator[Held]:
     resources = deployed.dedicated_resources
     machine = resources.machine_spec
+    endpoint_id = ResourceName.parse(endpoint_name, "endpoints").id
+    least, most = resources.min_replica_count, max(resources.min_replica_count, resources.max_replica_count)
     accelerator = load_catalog().accelerators.get(machine.accelerator_type.name)
-    replicas = max(resources.min_replica_count, resources.max_replica_count)
-    quota_id = accelerator.quota_id(resources.spot) if accelerator and machine.accelerator_count else ""
-    return quota_id, machine.accelerator_count * replicas
+    if accelerator and machine.accelerator_count:
+        count = machine.accelerator_count
+        yield Held(endpoint_id, accelerator.quota_id(resources.spot), count * least, count * most)
+    if (cpus := n1_cpus(machine.machine_type)) and not resources.spot:
+        yield Held(endpoint_id, CPU_QUOTA, cpus * least, cpus * most)

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.vertex_vllm.cli.documented_commands import Answer, vertex_vllm
 from vertex_vllm.bootstrap.making import is_missing, make, project_number
 from vertex_vllm.bootstrap.removal import remove
 from vertex_vllm.bootstrap.resources import Grant, Resource, Step
-from vertex_vllm.bootstrap.session import Session, authorized_session, look
+from vertex_vllm.bootstrap.session import Session, authorized_session, look, send
 from vertex_vllm.bootstrap.wanted import Settings, removable, wanted
 from vertex_vllm.config import default_bucket, runs_bucket
 from vertex_vllm.errors import InputError
@@ -26,6 +27,8 @@ from vertex_vllm.publishing.sources import read_sources
 ROOT = Path(__file__).resolve().parents[3]
 REGION = "us-central1"
 TOKEN = "hf_" + "t" * 34
+GITHUB = ("4711", "42")
+GITHUB_OPTIONS = ("--github-repository-id", "4711", "--github-owner-id", "42")
 
 
 def bootstrap(project: str, *options: str, stdin: str = TOKEN) -> Answer:
@@ -44,7 +47,7 @@ def session(cloud: Connection) -> Session:
 
 @pytest.fixture
 def settings(session: Session, project: str) -> Settings:
-    return Settings(project, project_number(session, project), REGION, "team/repo")
+    return Settings(project, project_number(session, project), REGION, *GITHUB)
 
 
 class BreakingOff:
@@ -134,7 +137,7 @@ def test_broken_off_after_any_change_the_next_run_finishes(
     while True:
         after += stride
         name = f"{project}-{after}"
-        steps = wanted(Settings(name, project_number(session, name), REGION, "team/repo"))
+        steps = wanted(Settings(name, project_number(session, name), REGION, *GITHUB))
         try:
             made(BreakingOff(session, after), steps)
         except KeyboardInterrupt:
@@ -163,7 +166,10 @@ def test_removal_takes_everything_but_the_apis_also_broken_off(session: Session,
 def test_only_what_bootstrap_made_and_what_is_empty_is_removed(session: Session, settings: Settings) -> None:
     project = settings.project
     client = storage.Client(project=project)
-    mine = client.create_bucket(default_bucket(project, REGION), location=REGION)
+    wanted_access = client.bucket(default_bucket(project, REGION))
+    wanted_access.iam_configuration.uniform_bucket_level_access_enabled = True
+    wanted_access.iam_configuration.public_access_prevention = "enforced"
+    mine = client.create_bucket(wanted_access, location=REGION)
     made(session, wanted(settings))
     weights, runs = (step for step in wanted(settings) if step.kind == "bucket")
     for number in range(3):
@@ -179,10 +185,67 @@ def test_what_exists_otherwise_is_refused_and_not_changed(session: Session, sett
     storage.Client(project=settings.project).create_bucket(default_bucket(settings.project, REGION), location="EU")
     with pytest.raises(InputError, match=r"exists, but with .*'EU'"):
         made(session, wanted(settings))
+    lenient = f"{settings.project}-1"
+    storage.Client(project=lenient).create_bucket(default_bucket(lenient, REGION), location=REGION)
+    with pytest.raises(InputError, match=r"exists, but with .*iamConfiguration"):
+        made(session, wanted(Settings(lenient, project_number(session, lenient), REGION)))
     elsewhere = f"{settings.project}-2"
     storage.Client(project="somebody-else").create_bucket(default_bucket(elsewhere, REGION), location=REGION)
     with pytest.raises(InputError, match=r"exists, but with .*projectNumber"):
         made(session, wanted(Settings(elsewhere, project_number(session, elsewhere), REGION)))
+
+
+def test_a_provider_of_an_earlier_bootstrap_is_brought_up_to_date(session: Session, settings: Settings) -> None:
+    steps = wanted(settings)
+    made(session, steps)
+    provider = next(step for step in steps if step.kind == "identity provider")
+    assert isinstance(provider, Resource)
+    assert provider.update is not None
+    by_name = {"attributeCondition": "assertion.repository == 'team/repo'"}
+    send(session, replace(provider.update, body={**(provider.update.body or {}), **by_name}))
+    assert is_missing(session, provider)
+    assert make(session, provider)
+    assert not is_missing(session, provider)
+
+
+def test_a_role_of_an_earlier_bootstrap_is_brought_up_to_date(session: Session, settings: Settings) -> None:
+    role = next(step for step in wanted(settings) if step.kind == "custom role")
+    assert isinstance(role, Resource)
+    make(session, role)
+    assert role.update is not None
+    send(session, replace(role.update, body={"includedPermissions": ["aiplatform.models.get"]}))
+    assert make(session, role)
+    assert not is_missing(session, role)
+    assert not make(session, role)
+
+
+def test_somebody_else_s_role_of_that_name_is_not_changed(session: Session, settings: Settings) -> None:
+    role = next(step for step in wanted(settings) if step.kind == "custom role")
+    assert isinstance(role, Resource)
+    theirs = {"roleId": role.name, "role": {"title": "theirs", "includedPermissions": ["aiplatform.models.get"]}}
+    send(session, replace(role.create, body=theirs))
+    with pytest.raises(InputError, match="exists, but with"):
+        make(session, role)
+
+
+def test_an_account_that_was_just_made_is_waited_for(session: Session, settings: Settings, faulty: Connection) -> None:
+    steps = wanted(settings)
+    grant = next(step for step in steps if isinstance(step, Grant) and step.on.resource.startswith("service account"))
+    made(session, steps[: steps.index(grant)])
+    faulty.add_fault(
+        service="iam", method="POST", path="*:getIamPolicy", kind="error", status=404, message="Unknown", times=2
+    )
+    assert make(session, grant)
+    assert not is_missing(session, grant)
+
+
+def test_an_api_that_is_disabled_where_calls_are_charged_is_told_in_its_words(
+    session: Session, project: str, faulty: Connection
+) -> None:
+    words = "Service Usage API has not been used in project 42 before or it is disabled (SERVICE_DISABLED)"
+    faulty.add_fault(service="service-usage", method="GET", kind="error", status=403, message=words, times=None)
+    with pytest.raises(InputError, match="has not been used in project 42"):
+        project_number(session, project)
 
 
 def test_somebody_else_s_grants_stay(session: Session, settings: Settings) -> None:
@@ -216,7 +279,7 @@ def test_the_command_makes_checks_and_removes(cloud: Connection, project: str) -
     assert declined.returncode == 130
     assert bootstrap(project, "--check").returncode == 0
     assert bootstrap(project, "--remove", "--yes").returncode == 0
-    assert len(bootstrap(project, "--check").stdout.splitlines()) == len(before.stdout.splitlines()) - 8
+    assert len(bootstrap(project, "--check").stdout.splitlines()) == len(before.stdout.splitlines()) - 9
 
 
 @pytest.mark.parametrize("lines", [1, 9, 17, 30])
@@ -235,8 +298,8 @@ def test_killed_the_next_run_finishes(cloud: Connection, project: str, tmp_path:
 
 
 def test_the_values_for_the_workflow_are_told(cloud: Connection, session: Session, project: str) -> None:
-    answer = bootstrap(project, "--github-repository", "team/repo")
-    settings = Settings(project, project_number(session, project), REGION, "team/repo")
+    answer = bootstrap(project, *GITHUB_OPTIONS)
+    settings = Settings(project, project_number(session, project), REGION, *GITHUB)
     assert f"GCP_WORKLOAD_IDENTITY_PROVIDER={settings.identity_provider}" in answer.stderr.splitlines()
     assert f"GCP_SERVICE_ACCOUNT=vertex-vllm-ci@{project}.iam.gserviceaccount.com" in answer.stderr.splitlines()
     provider = next(step for step in wanted(settings) if step.kind == "identity provider")
@@ -245,8 +308,8 @@ def test_the_values_for_the_workflow_are_told(cloud: Connection, session: Sessio
 
 
 def test_a_dry_run_prints_the_requests_and_sends_none(cloud: Connection, session: Session, project: str) -> None:
-    answer = bootstrap(project, "--dry-run", "--github-repository", "team/repo")
-    settings = Settings(project, project_number(session, project), REGION, "team/repo")
+    answer = bootstrap(project, "--dry-run", *GITHUB_OPTIONS)
+    settings = Settings(project, project_number(session, project), REGION, *GITHUB)
     printed = json.loads(answer.stdout)
     creates = [entry["create"] for entry in printed if "create" in entry]
     assert [create["url"] for create in creates] == [
@@ -293,7 +356,11 @@ def test_the_commands_of_the_page_work(cloud: Connection, project: str, tmp_path
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for block in blocks:
         answer = subprocess.run(
-            ["bash", "-ec", block.replace("PROJECT", project).replace("OWNER/NAME", "team/repo")],
+            [
+                "bash",
+                "-ec",
+                block.replace("PROJECT", project).replace("REPOSITORY_ID", "4711").replace("OWNER_ID", "42"),
+            ],
             capture_output=True,
             text=True,
             check=False,

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from google.cloud import storage
 
+from tests.prepared import RUNNER, prepared
 from tests.vertex_vllm.cli.documented_commands import ROOT, commands_in, vertex_vllm
-from tests.vertex_vllm.cli.test_endpoints_command import RUNNER, submit_run
+from tests.vertex_vllm.cli.test_endpoints_command import submit_run
 from tests.vertex_vllm.lifecycle.test_teardown import names
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
 from vertex_vllm.lifecycle.ownership import Owner
@@ -99,7 +100,9 @@ def test_a_sweep_that_cannot_be_meant_is_refused(project: str, arguments: tuple[
     assert words in line
 
 
-def test_the_sweep_of_a_project_is_one_schedule_however_often_it_is_asked_for(project: str, cloud: Any) -> None:
+def test_the_sweep_of_a_project_is_one_schedule_however_often_it_is_asked_for(ready_project: str) -> None:
+    project = ready_project
+
     def scheduled(*arguments: str) -> list[str]:
         answer = vertex_vllm("sweep", "--project", project, "--schedule", *arguments)
         assert answer.returncode == 0, answer.stderr
@@ -139,6 +142,7 @@ def test_a_teardown_by_name_tells_what_it_removed_and_what_stays(
 
 def test_the_commands_of_the_page_do_what_it_says(in_vertex: Vertex, make_plan: MakePlan) -> None:
     plan = make_plan()
+    prepared(in_vertex.project)
     in_vertex.deploy(plan)
     values = {"PROJECT": in_vertex.project, "DEPLOYMENT": plan.deployment, "RUN": "run-1", "configs/*.yaml": CONFIGS[0]}
     for words in commands_in("cleanup.md", **values):

@@ -10,6 +10,7 @@ from google.cloud import storage
 
 from tests.localcloud.pipelines import samples
 from tests.localcloud.pipelines.compiling import compiled
+from tests.prepared import PINNED_IMAGE, RUNNER
 from tests.vertex_vllm.cli.documented_commands import commands_in, vertex_vllm
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
 from vertex_vllm.catalog.prices import HourlyPrice
@@ -18,15 +19,14 @@ from vertex_vllm.lifecycle.ownership import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
 from vertex_vllm.runs.submission import Submission, run_labels, submit
 
-RUNNER = "runner@some-project.iam.gserviceaccount.com"
-
 
 def submit_run(project: str, run_id: str, folder: Path, pipeline: Any = samples.optional, **parameters: str) -> None:
     bucket = storage.Client(project=project).create_bucket(f"{project}-runs", location=REGION)
     spec = folder / "spec.yaml"
     spec.write_text(yaml.safe_dump(compiled(pipeline)))
     labels = run_labels("deploy", "x")
-    submit(Submission(project, REGION, spec, run_id, parameters, f"gs://{bucket.name}", labels, RUNNER))
+    root = f"gs://{bucket.name}"
+    submit(Submission(project, REGION, spec, run_id, parameters, root, labels, RUNNER, PINNED_IMAGE))
 
 
 def test_everything_served_is_listed_with_price_and_maker(

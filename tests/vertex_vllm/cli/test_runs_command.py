@@ -13,6 +13,7 @@ from google.cloud import storage
 
 from tests.localcloud.pipelines import samples
 from tests.localcloud.pipelines.compiling import compiled
+from tests.prepared import PINNED_IMAGE, RUNNER
 from tests.vertex_vllm.cli.documented_commands import commands_in, vertex_vllm
 from vertex_vllm.runs.submission import Submission, job_id, run_labels, submit
 from vertex_vllm.runs.watching import cancel, watch
@@ -33,7 +34,8 @@ class Runs:
         spec.write_text(yaml.safe_dump(compiled(pipeline)))
         ours = run_labels("deploy", deployment) if labels is None else labels
         name = f"{job_id('deploy', deployment)}-{uuid.uuid4().hex[:6]}"
-        return submit(Submission(self.project, REGION, spec, name, parameters, f"gs://{self.bucket}", ours))
+        root = f"gs://{self.bucket}"
+        return submit(Submission(self.project, REGION, spec, name, parameters, root, ours, RUNNER, PINNED_IMAGE))
 
 
 @pytest.fixture
@@ -74,7 +76,7 @@ def test_list_has_our_runs_alone_the_newest_first(runs: Runs) -> None:
     assert header.split() == ["run", "state", "age", "deployment", "pipeline", "runs", "as"]
     newest = [cell for cell in lines[0].split("   ") if cell]
     assert [newest[0], newest[1], newest[3], newest[4]] == [run_id(second), "SUCCEEDED", "mistral", "deploy"]
-    assert newest[5].strip().endswith("-compute@developer.gserviceaccount.com")
+    assert newest[5].strip() == RUNNER
 
 
 def test_show_has_steps_errors_and_artifacts(runs: Runs, tmp_path: Path) -> None:

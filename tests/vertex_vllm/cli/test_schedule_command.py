@@ -10,6 +10,7 @@ from google.protobuf import json_format
 
 from localcloud.daemon import Connection
 from vertex_vllm.cli import main
+from vertex_vllm.cli.sending import with_image
 from vertex_vllm.cli.submit import submission
 from vertex_vllm.config import load_deployment
 from vertex_vllm.runs.scheduling import list_schedules
@@ -22,7 +23,7 @@ Apply = Callable[..., list[str]]
 
 
 @pytest.fixture
-def client(cloud: Connection, project: str) -> Iterator[aiplatform.ScheduleServiceClient]:
+def client(cloud: Connection, ready_project: str, project: str) -> Iterator[aiplatform.ScheduleServiceClient]:
     client = aiplatform.ScheduleServiceClient(client_options={"api_endpoint": f"{REGION}-aiplatform.googleapis.com"})
     yield client
     for schedule in client.list_schedules(parent=f"projects/{project}/locations/{REGION}"):
@@ -83,7 +84,7 @@ def test_a_schedules_runs_are_what_submit_would_send(
     )
     apply(path)
     (made,) = client.list_schedules(parent=f"projects/{project}/locations/{REGION}")
-    submitted = pipeline_job(submission(load_deployment(path), "deploy", project, {"keep_endpoint": False}))
+    submitted = pipeline_job(with_image(submission(load_deployment(path), "deploy", project, {"keep_endpoint": False})))
     message, scheduled = submitted.to_dict(), made.create_pipeline_job_request
     run = json_format.MessageToDict(aiplatform.PipelineJob.pb(scheduled.pipeline_job))
     assert (run["pipelineSpec"], run["runtimeConfig"]) == (message["pipelineSpec"], message["runtimeConfig"])

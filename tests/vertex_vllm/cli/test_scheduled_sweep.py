@@ -6,6 +6,7 @@ Parity: local cloud only; nothing of it has been checked on Google Cloud yet.
 from datetime import UTC, datetime, timedelta
 
 from localcloud.daemon import Connection
+from tests.prepared import prepared
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
 from tests.waiting import wait_until
 from vertex_vllm.cli import main
@@ -23,7 +24,7 @@ def test_an_hourly_sweep_takes_away_what_has_expired(
     now = datetime.now(UTC) + timedelta(seconds=int(clock.read_text()) if clock.exists() else 0)
     in_vertex.deploy(make_plan(), expires=now + timedelta(minutes=30))
     stays = in_vertex.deploy(make_plan(), expires=now + timedelta(days=30))
-    project = in_vertex.project
+    project = prepared(in_vertex.project)
     main(["sweep", "--project", project, "--region", REGION, "--schedule", f"{(now.minute + 45) % 60} * * * *"])
     try:
         cloud.admin("PUT", "/_local/clock", {"advance_seconds": 3600})

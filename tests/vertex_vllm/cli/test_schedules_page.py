@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from localcloud import daemon
-from localcloud.daemon import Connection
 from vertex_vllm.config import load_deployment
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.runs.scheduling import delete, list_schedules
@@ -50,7 +49,7 @@ def test_the_pages_config_is_one(tmp_path: Path) -> None:
     assert said == set(Deployment.model_fields["schedules"].annotation.__args__[0].model_fields)
 
 
-def test_the_commands_do_what_the_page_says(cloud: Connection, project: str) -> None:
+def test_the_commands_do_what_the_page_says(ready_project: str, project: str) -> None:
     environment = {**os.environ, "GOOGLE_CLOUD_PROJECT": project}
     dry_run, apply_and_list, by_hand = BLOCKS
     try:

@@ -20,7 +20,7 @@ REGION = load_deployment(CONFIG).google_cloud.region
 
 
 @pytest.fixture
-def submitted(cloud: Connection, project: str) -> Iterator[subprocess.CompletedProcess[str]]:
+def submitted(ready_project: str, project: str) -> Iterator[subprocess.CompletedProcess[str]]:
     answer = vertex_vllm(
         "submit", str(CONFIG), "--project", project, "--set", "max_model_len=4096", "--set", "hf_token_secret="
     )
@@ -68,7 +68,7 @@ def test_what_cannot_be_served_is_not_sent(cloud: Connection, project: str, assi
     assert list_runs(project, REGION) == ()
 
 
-def test_a_model_that_nobody_recorded_is_planned_by_the_run(cloud: Connection, project: str, tmp_path: Path) -> None:
+def test_a_model_that_nobody_recorded_is_planned_by_the_run(ready_project: str, project: str, tmp_path: Path) -> None:
     config = tmp_path / "small.yaml"
     config.write_text(f"name: small\nmodel:\n  id: {project}/model\n")
     answer = vertex_vllm("submit", str(config), "--project", project)

@@ -13,6 +13,7 @@ from google.cloud import storage
 
 from tests.localcloud.pipelines import samples
 from tests.localcloud.pipelines.compiling import compiled
+from tests.prepared import PINNED_IMAGE, RUNNER
 from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.served_models import REGION
 from vertex_vllm.errors import LockedError, ServiceError
@@ -38,7 +39,7 @@ class Project:
         """Resource name of a run that goes on."""
         parameters = {"path": str(self.folder / run_id), "status_path": str(self.folder / f"{run_id}-status")}
         root, labels = f"gs://{self.bucket.name}/runs", run_labels("deploy", DEPLOYMENT)
-        name = submit(Submission(self.name, REGION, self.spec, run_id, parameters, root, labels))
+        name = submit(Submission(self.name, REGION, self.spec, run_id, parameters, root, labels, RUNNER, PINNED_IMAGE))
         self.runs.append(name)
         return name
 

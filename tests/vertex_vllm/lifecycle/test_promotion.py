@@ -1,6 +1,7 @@
 """One endpoint of a deployment is live."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,33 @@ def test_the_promoted_endpoint_is_live_and_the_others_are_superseded(in_vertex: 
     assert (by_alias["live"], by_alias["default"]) == ("2", "2")
     # Who still calls the superseded endpoint goes on being answered.
     assert len(in_vertex.endpoint(first).deployed_models) == 1
+
+
+@pytest.mark.parametrize("code", ["FAILED_PRECONDITION", "ALREADY_EXISTS", "INVALID_ARGUMENT"])
+def test_an_alias_that_another_version_holds_is_taken_from_it(
+    in_vertex: Vertex, make_plan: MakePlan, faulty: Any, code: str
+) -> None:
+    """Whether Vertex AI moves it by itself is not documented."""
+    plan = make_plan()
+    owner = Owner(plan.deployment, "run-1")
+    first, second = in_vertex.deploy(plan), in_vertex.deploy(replace(plan, max_model_len=2048))
+    models = [in_vertex.upload(plan), in_vertex.upload(replace(plan, max_model_len=2048))]
+    promote_endpoint(in_vertex.project, REGION, first, models[0], owner)
+    faulty.add_fault(rpc="MergeVersionAliases", kind="error", code=code, message="held by another version", times=1)
+    promote_endpoint(in_vertex.project, REGION, second, models[1], owner)
+    held = {
+        version.version_id: {alias for alias in version.version_aliases if not alias.startswith("config-")}
+        for version in in_vertex.versions()
+    }
+    assert held == {"1": set(), "2": {"live", "default"}}
+
+
+def test_a_refusal_that_no_other_version_causes_is_told(in_vertex: Vertex, make_plan: MakePlan, faulty: Any) -> None:
+    plan = make_plan()
+    name = in_vertex.deploy(plan)
+    faulty.add_fault(rpc="MergeVersionAliases", kind="error", code="INVALID_ARGUMENT", message="bad alias", times=1)
+    with pytest.raises(DeploymentError, match="bad alias"):
+        promote_endpoint(in_vertex.project, REGION, name, in_vertex.upload(plan), Owner(plan.deployment, "run-1"))
 
 
 def test_another_deployments_endpoint_is_not_promoted(in_vertex: Vertex, make_plan: MakePlan) -> None:

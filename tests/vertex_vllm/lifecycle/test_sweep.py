@@ -16,9 +16,11 @@ from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Verte
 from vertex_vllm.catalog.prices import HourlyPrice
 from vertex_vllm.errors import TeardownError
 from vertex_vllm.hub.access import check_access
+from vertex_vllm.lifecycle.holdings import holdings
 from vertex_vllm.lifecycle.ownership import KEEP_LABEL, Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
 from vertex_vllm.lifecycle.sweep import Finding, SweepReport, require_clean, sweep
+from vertex_vllm.lifecycle.teardown import teardown
 from vertex_vllm.mirror import destination, mirror_weights
 from vertex_vllm.runs.watching import cancel, watch
 from vertex_vllm.serving.clients import endpoint_client
@@ -26,6 +28,7 @@ from vertex_vllm.serving.clients import endpoint_client
 NOW = datetime.now(UTC)
 PAST, FUTURE = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
 EXPIRED = f"expired at {PAST:%Y-%m-%d %H:%M} UTC"
+CLOSED = "me-central2"
 L4 = {"machine_type": "g2-standard-12", "accelerator_type": "NVIDIA_L4", "accelerator_count": 1}
 
 
@@ -131,6 +134,29 @@ def test_no_run_is_taken_for_dead_while_those_of_a_region_are_not_known(
     assert left.endswith("The caller does not have permission")
 
 
+def test_a_region_that_the_project_may_not_use_keeps_nothing_from_going(
+    in_vertex: Vertex, make_plan: MakePlan, tmp_path: Path, faulty: Any
+) -> None:
+    name = in_vertex.deploy(make_plan(), "run-1")
+    ended_run(in_vertex, "run-1", tmp_path)
+    close(faulty)
+    report = sweep(in_vertex.project, [CLOSED, REGION], dry_run=False)
+    assert report.left == ()
+    assert name in {each.name for each in report.findings}
+    assert names(in_vertex) == ()
+    assert holdings(in_vertex.project, [CLOSED, REGION]).unreachable == {}
+
+
+def test_a_teardown_passes_over_a_region_that_the_project_may_not_use(
+    in_vertex: Vertex, make_plan: MakePlan, faulty: Any
+) -> None:
+    plan = make_plan()
+    name = in_vertex.deploy(plan)
+    close(faulty)
+    report = teardown(in_vertex.project, REGION, plan.deployment, also_in=[CLOSED])
+    assert name in report.removed
+
+
 @pytest.mark.parametrize("kept", [False, True])
 def test_weights_that_no_model_serves_from_go_from_a_bucket_of_ours(
     in_vertex: Vertex, local: LocalCloud, llama: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, kept: bool
@@ -152,6 +178,13 @@ def test_weights_that_no_model_serves_from_go_from_a_bucket_of_ours(
     left = {name: len(list(client.list_blobs(f"{project}-{name}"))) for name in ("ours", "theirs")}
     assert left["theirs"] > 0
     assert (left["ours"] > 0) == kept
+
+
+def close(faulty: Any) -> None:
+    """As me-central2 is to an ordinary project."""
+    refusal = f"Location {CLOSED} violates a policy of this project: LOCATION_POLICY_VIOLATED"
+    host = f"{CLOSED}-aiplatform.googleapis.com"
+    faulty.add_fault(host=host, kind="error", code="PERMISSION_DENIED", message=refusal, times=None)
 
 
 def test_an_orphan_goes_when_the_configs_are_named(in_vertex: Vertex, make_plan: MakePlan) -> None:

@@ -8,16 +8,17 @@ from queue import Queue
 
 import pytest
 
+from localcloud.daemon import Connection
 from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Vertex, told_to_stop
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, wait_until
 from vertex_vllm.errors import DeploymentError, InputError, TeardownError
 from vertex_vllm.lifecycle.ownership import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
 from vertex_vllm.lifecycle.teardown import TeardownReport, teardown
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.endpoints import ensure_endpoint
+from vertex_vllm.serving.endpoints import OPERATION_LABEL, ensure_endpoint, unfinished_deploys
 from vertex_vllm.serving.interruption import interruption
 from vertex_vllm.serving.operations import Deadline
 from vertex_vllm.serving.requests import endpoint_request
@@ -211,6 +212,23 @@ def test_a_teardown_during_a_deploy_wins(in_vertex: Vertex, make_plan: MakePlan)
         teardown(in_vertex.project, REGION, plan.deployment)
         with pytest.raises(DeploymentError):
             run.result(timeout=PATIENCE_SECONDS)
+    assert names(in_vertex) == ()
+
+
+def test_a_noted_deploy_is_ended_where_operations_can_be_neither_listed_nor_found_otherwise(
+    in_vertex: Vertex, make_plan: MakePlan, faulty: Connection
+) -> None:
+    """As after SIGKILL: nobody waits for the deploy, and Vertex AI does not list operations."""
+    plan, started = make_plan(args=(NEVER_READY,)), Queue()
+    with ThreadPoolExecutor() as pool:
+        run = pool.submit(in_vertex.deploy, plan, on_operation=started.put)
+        operation = started.get(timeout=30)
+        wait_until(lambda: OPERATION_LABEL in in_vertex.endpoints()[0].labels)
+        faulty.add_fault(rpc="ListOperations", kind="error", code="UNIMPLEMENTED", message="not here", times=None)
+        assert unfinished_deploys(in_vertex.endpoint_client, in_vertex.endpoints()[0].name) == [operation]
+        teardown(in_vertex.project, REGION, plan.deployment)
+        with pytest.raises(DeploymentError):
+            run.result(timeout=60)
     assert names(in_vertex) == ()
 
 

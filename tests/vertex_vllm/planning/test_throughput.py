@@ -126,14 +126,15 @@ def test_of_several_the_one_at_the_same_concurrency_is_told_then_the_newest() ->
 
 def test_what_was_otherwise_is_told_beside_the_figure() -> None:
     decided = plan(LLAMA_8B)
-    args = tuple(text for text in decided.args if text != "--disable-log-stats")
+    (dtype,) = (text for text in decided.args if text.startswith("--dtype="))
+    args = tuple(text for text in decided.args if text != dtype)
     found = throughput(decided, measured(decided, concurrency=64, args=(*args, "--enforce-eager", "--model=gs://b/m")))
     assert found is not None
     assert found.remarks == (
         "the plan asks for 4 requests at once",
         f"commit {'a' * 12}",
         "with --enforce-eager",
-        "without --disable-log-stats",
+        f"without {dtype}",
     )
 
 

@@ -20,7 +20,7 @@ from vertex_vllm.config import runs_bucket
 from vertex_vllm.config.names import TEMPLATES_REPOSITORY
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.publishing import release as releasing
-from vertex_vllm.publishing.building import ImageBuild, build_image, create_build_request, find_image
+from vertex_vllm.publishing.building import ImageBuild, build_image, create_build_request, find_image, open_region
 from vertex_vllm.publishing.release import Release
 from vertex_vllm.publishing.sources import Sources, read_sources
 from vertex_vllm.publishing.templates import Destination
@@ -98,7 +98,8 @@ def test_the_request_is_this() -> None:
 
 
 def test_a_release_is_made_once(release: Release, sources: Sources) -> None:
-    everything = (f"image {release.build.tagged}", "template first", "template second")
+    latest = f"tag {release.build.latest}"
+    everything = (f"image {release.build.tagged}", latest, "template first", "template second")
     assert releasing.missing(release) == everything
     told: list[str] = []
     made = tuple(releasing.make(release, sources.archive, told.append))
@@ -114,7 +115,48 @@ def test_a_release_is_made_once(release: Release, sources: Sources) -> None:
     assert yaml.safe_load(spec)["image"] == image
 
 
-@pytest.mark.parametrize("after", [1, 2])
+def test_a_project_that_may_not_build_in_its_region_builds_in_the_nearest_open_one(
+    build: ImageBuild, sources: Sources, faulty: Connection
+) -> None:
+    refusal = "failed precondition: due to quota restrictions, cannot run builds in this region. Please contact support"
+    faulty.add_fault(rpc="CreateBuild", kind="error", code="FAILED_PRECONDITION", message=refusal, times=1)
+    told: list[str] = []
+    image = build_image(build, sources.archive, told.append)
+    assert image == find_image(build)
+    assert "cannot run builds in this region" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("region", "nearest"),
+    [
+        ("us-central1", "us-central1"),
+        ("us-east4", "us-central1"),
+        ("northamerica-northeast1", "us-central1"),
+        ("europe-west4", "europe-west1"),
+        ("asia-southeast1", "asia-east1"),
+        ("me-west1", "europe-west1"),
+        ("australia-southeast2", "australia-southeast1"),
+    ],
+)
+def test_the_nearest_region_that_builds_for_everybody(region: str, nearest: str) -> None:
+    assert open_region(region) == nearest
+
+
+def test_a_refusal_for_another_reason_is_told_as_it_is(build: ImageBuild, sources: Sources, faulty: Connection) -> None:
+    faulty.add_fault(rpc="CreateBuild", kind="error", code="FAILED_PRECONDITION", message="no billing", times=1)
+    with pytest.raises(ServiceError, match="no billing"):
+        build_image(build, sources.archive)
+
+
+def test_an_archive_that_somebody_else_put_there_is_not_built(build: ImageBuild, sources: Sources) -> None:
+    bucket = storage.Client(project=build.project).bucket(build.bucket)
+    bucket.blob(build.object_name).upload_from_string(b"FROM evil")
+    with pytest.raises(ServiceError, match="another archive has the name of these sources"):
+        build_image(build, sources.archive)
+    assert builds(build.project) == []
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
 def test_broken_off_between_two_things_the_next_call_makes_the_rest(
     release: Release, sources: Sources, after: int
 ) -> None:
@@ -122,7 +164,7 @@ def test_broken_off_between_two_things_the_next_call_makes_the_rest(
     made = [next(making) for _ in range(after)]
     making.close()
     made += releasing.make(release, sources.archive, lambda text: None)
-    assert [line.split()[0] for line in made] == ["image", "template", "template"]
+    assert [line.split()[0] for line in made] == ["image", "tag", "template", "template"]
     assert releasing.missing(release) == ()
     assert len(builds(release.build.project)) == 1
 

@@ -31,16 +31,11 @@ def test_a_job_in_short() -> None:
     )
 
 
-def test_only_our_runs_are_asked_for_and_of_one_deployment_where_named() -> None:
-    asked = {
-        "parent": "projects/p/locations/us-central1",
-        "order_by": "create_time desc",
-        "read_mask": {"paths": ["name", "state", "create_time", "start_time", "end_time", "labels", "service_account"]},
-    }
-    ours = 'labels.managed-by="vertex-vllm"'
-    assert list_request("p", "us-central1") == ListPipelineJobsRequest(filter=ours, **asked)
-    assert list_request("p", "us-central1", "Llama 8B") == ListPipelineJobsRequest(
-        filter=f'{ours} AND labels.vertex-vllm-deployment="llama-8b"', **asked
+def test_all_runs_of_a_region_are_asked_for_and_compared_here() -> None:
+    assert list_request("p", "us-central1") == ListPipelineJobsRequest(
+        parent="projects/p/locations/us-central1",
+        order_by="create_time desc",
+        read_mask={"paths": ["name", "state", "create_time", "start_time", "end_time", "labels", "service_account"]},
     )
 
 

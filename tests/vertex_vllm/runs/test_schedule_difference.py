@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from tests.prepared import PINNED_IMAGE, RUNNER
 from vertex_vllm.runs.schedules import Change, ExistingSchedule, WantedSchedule, difference
 from vertex_vllm.runs.submission import Submission
 
@@ -19,6 +20,8 @@ NIGHTLY = WantedSchedule(
         parameters={"keep_endpoint": False},
         pipeline_root="gs://runs",
         labels={"managed-by": "vertex-vllm"},
+        service_account=RUNNER,
+        image=PINNED_IMAGE,
     ),
 )
 

@@ -123,10 +123,9 @@ def test_out_of_stock_everywhere_the_history_is_on_the_error(
     with pytest.raises(StockoutError) as caught:
         deploy(in_vertex, plan)
     assert [attempt.machine_type for attempt in caught.value.attempts] == ["g2-standard-12", "a2-highgpu-1g"]
-    assert str(caught.value).startswith(
-        f"{plan.deployment}: no machine could be had: g2-standard-12 in us-central1: quota, RESOURCE_EXHAUSTED: "
-    )
-    assert "add other places to serving.fallbacks" in str(caught.value)
+    refused = "the project's quota does not allow it: g2-standard-12 in us-central1: quota, RESOURCE_EXHAUSTED: "
+    assert str(caught.value).startswith(f"{plan.deployment}: {refused}")
+    assert "iam-admin/quotas?project=" in str(caught.value)
     assert in_vertex.endpoints() == []
 
 

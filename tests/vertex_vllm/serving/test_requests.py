@@ -100,6 +100,7 @@ def test_a_later_upload_adds_a_version_to_it() -> None:
 @pytest.mark.parametrize("dedicated", [True, False])
 def test_the_endpoint_has_an_id_that_a_later_run_can_work_out(dedicated: bool) -> None:
     plan = replace(PLAN, dedicated_endpoint=dedicated)
+    connection = vertex.ClientConnectionConfig(inference_timeout=duration_pb2.Duration(seconds=1800))
     assert endpoint_request("p", plan, OWNER) == vertex.CreateEndpointRequest(
         parent="projects/p/locations/us-central1",
         endpoint_id=f"vllm-llama-8b-{plan.config_hash}",
@@ -108,9 +109,7 @@ def test_the_endpoint_has_an_id_that_a_later_run_can_work_out(dedicated: bool) -
             description=DESCRIPTION,
             labels={**LABELS, "vertex-vllm-config": plan.config_hash},
             dedicated_endpoint_enabled=dedicated,
-            client_connection_config=vertex.ClientConnectionConfig(
-                inference_timeout=duration_pb2.Duration(seconds=1800)
-            ),
+            client_connection_config=connection if dedicated else None,
         ),
     )
 
@@ -176,6 +175,21 @@ def test_more_replicas_at_most_than_at_least_scale_on_vllms_queue() -> None:
             ],
         )
     )
+
+
+def test_a_shared_endpoint_is_asked_for_no_connection_of_its_own() -> None:
+    request = endpoint_request("p", replace(PLAN, dedicated_endpoint=False), OWNER)
+    assert not request.endpoint.dedicated_endpoint_enabled
+    assert "client_connection_config" not in request.endpoint
+
+
+def test_an_image_of_an_unknown_vllm_is_scaled_by_its_machine() -> None:
+    request = deploy_request(replace(PLAN, vllm_version="unknown", max_replica_count=4), ENDPOINT, VERSION, "")
+    assert list(request.deployed_model.dedicated_resources.autoscaling_metric_specs) == [
+        vertex.AutoscalingMetricSpec(
+            metric_name="aiplatform.googleapis.com/prediction/online/accelerator/duty_cycle", target=60
+        )
+    ]
 
 
 def test_a_machine_without_accelerators_asks_for_none() -> None:

@@ -6,6 +6,7 @@ from tests.vertex_vllm.served_models import serving_plan
 from vertex_vllm.serving.stockouts import Attempt, Stockout, is_blocked, stockout_in, stockout_of
 
 QUOTA = "The following quota metrics exceed quota limits: aiplatform.googleapis.com/custom_model_serving_nvidia_l4_gpus"
+QUOTAS = "The following quotas are exceeded: CustomModelServingL4GPUsPerProjectPerRegion"
 REGION = "Resources are insufficient in region: us-central1. Please try a different region or accelerator."
 MACHINE = "Machine type temporarily unavailable, please deploy with a different machine type or retry."
 ZONE = "The zone 'projects/p/zones/us-central1-a' does not have enough resources available to fulfill the request."
@@ -15,6 +16,8 @@ ZONE = "The zone 'projects/p/zones/us-central1-a' does not have enough resources
     ("refusal", "domain", "blocks"),
     [
         (f"RESOURCE_EXHAUSTED: {QUOTA}", "quota", "region"),
+        (f"RESOURCE_EXHAUSTED: {QUOTAS}", "quota", "region"),
+        (f"FAILED_PRECONDITION: {QUOTAS}", "quota", "region"),
         (f"INTERNAL: {REGION}", "capacity", "region"),
         (f"UNAVAILABLE: {ZONE}", "capacity", "zone"),
         (f"UNAVAILABLE: {MACHINE}", "capacity", "zone"),

@@ -1,0 +1,14 @@
+"""Projects as a run finds them: prepared by bootstrap, with an image for its steps."""
+
+from vertex_vllm.cli.local_project import prepare
+
+REGION = "us-central1"
+# Steps on the local cloud run in its own Python, whatever the image is; a spec's images have to be pinned all the same.
+PINNED_IMAGE = f"us-docker.pkg.dev/some-project/some-repository/python-steps@sha256:{'0' * 64}"
+RUNNER = "runner@some-project.iam.gserviceaccount.com"
+
+
+def prepared(project: str, region: str = REGION) -> str:
+    """The project's id, once bootstrap has made what is missing. The caller's clients reach the local cloud already."""
+    prepare(project, region)
+    return project

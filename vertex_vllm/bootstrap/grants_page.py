@@ -1,0 +1,68 @@
+"""The grants as docs/security.md shows them: `python -m vertex_vllm.bootstrap.grants_page PAGE` writes them there."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from vertex_vllm.bootstrap.grants import CustomRole, GrantRow, custom_roles, grant_rows
+
+BEGIN = "<!-- generated from vertex_vllm/bootstrap/grants.yaml: make grants-page -->"
+END = "<!-- end of what is generated -->"
+_ACCOUNTS = {"ci": "CI", "agent": "Vertex AI's agent", "github": "GitHub"}
+_PLACES = {"weights": "weights bucket", "runs": "runs bucket", "ci": "CI account"}
+_RESOURCES = ("project", "secret", "images")
+_WHEN = {"secret": "", "github": "", "cloud-build": " (with `--cloud-build`)"}
+
+
+def page_with_grants(page: str) -> str:
+    """The page with what stands between the two marks made anew. ValueError where it lacks them."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page has no {BEGIN} … {END}")
+    return f"{before}{BEGIN}\n\n{grants_text()}\n{END}{after}"
+
+
+def grants_text() -> str:
+    return "\n".join((*_grants(), "", *_roles(), ""))
+
+
+def _grants() -> Iterator[str]:
+    yield "| who | role | on | why |"
+    yield "|---|---|---|---|"
+    for row in grant_rows():
+        who = _ACCOUNTS.get(row.account, row.account)
+        role = f"`{row.role.removeprefix('roles/')}`"
+        yield f"| {who} | {role} | {_place(row)} | {row.why}{_WHEN.get(row.when, '')} |"
+
+
+def _place(row: GrantRow) -> str:
+    place = _PLACES.get(row.resource) or (row.resource if row.resource in _RESOURCES else f"{row.resource} account")
+    return f"{place}, below `{row.below}`" if row.below else place
+
+
+def _roles() -> Iterator[str]:
+    yield "The roles whose names begin with `vertexVllm` are made in the project, with these permissions:"
+    yield ""
+    yield "| role | permission | asked for by |"
+    yield "|---|---|---|"
+    for role in custom_roles():
+        yield from _permissions(role)
+
+
+def _permissions(role: CustomRole) -> Iterator[str]:
+    """Permissions that the same calls ask for share a row."""
+    calls: dict[str, list[str]] = {}
+    for permission, asked_by in role.permissions:
+        calls.setdefault(asked_by, []).append(f"`{permission}`")
+    for asked_by, permissions in calls.items():
+        yield f"| `{role.id}` | {', '.join(permissions)} | {asked_by} |"
+
+
+def main() -> None:
+    page = Path(sys.argv[1])
+    page.write_text(page_with_grants(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

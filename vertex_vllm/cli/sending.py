@@ -1,0 +1,80 @@
+"""From a submission as the config has it to one that can be sent: the steps' image put in, the project looked at."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from vertex_vllm.bootstrap.readiness import Need
+    from vertex_vllm.runs.submission import Submission
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def image_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --image."""
+    text = "Image of the steps, IMAGE@sha256:DIGEST.  [default: the one that bootstrap built in the project]"
+    return click.option("--image", default="", metavar="IMAGE", help=text)(command)
+
+
+def with_image(sent: "Submission", given: str = "") -> "Submission":
+    """The submission with the image that its steps run in: the given one, or the one that bootstrap built.
+
+    A spec that names a pinned image already keeps it, unless another one is given. Raises InputError for an image that
+    is not pinned by digest, and where bootstrap has built none; ServiceError.
+    """
+    from vertex_vllm.errors import InputError
+    from vertex_vllm.publishing.built import find_built
+    from vertex_vllm.runs.specs import images_of, is_pinned, is_unresolvable
+
+    if given:
+        if not is_pinned(given):
+            raise InputError(
+                f"`{given}` is not pinned by digest", where="--image", fix="Write IMAGE@sha256:DIGEST, all of it."
+            )
+        return replace(sent, image=given)
+    if not any(map(is_unresolvable, images_of(sent.spec.read_text(encoding="utf-8")))):
+        return sent
+    built = find_built(sent.project, sent.region, _sources())
+    if built.warning:
+        click.echo(built.warning, err=True)
+    return replace(sent, image=built.name)
+
+
+def require_ready(*sent: "Submission") -> None:
+    """Raises InputError with what a project lacks for one of these, and the command that makes it; ServiceError."""
+    from vertex_vllm.bootstrap import readiness
+    from vertex_vllm.bootstrap.session import authorized_session
+
+    if not sent:
+        return
+    session = authorized_session()
+    for need in dict.fromkeys(map(_need, sent)):
+        readiness.require_ready(session, need)
+
+
+def _need(sent: "Submission") -> "Need":
+    from vertex_vllm.bootstrap.readiness import Need
+
+    return Need(
+        project=sent.project,
+        region=sent.region,
+        bucket=sent.pipeline_root.removeprefix("gs://").partition("/")[0],
+        pipeline_account=sent.service_account,
+        serving_account=str(sent.parameters.get("serving_service_account", "")),
+        secret=bool(sent.parameters.get("hf_token_secret")),
+    )
+
+
+def _sources() -> str:
+    """Hash of the sources that lie here; empty in an installed wheel."""
+    from vertex_vllm.errors import InputError
+    from vertex_vllm.publishing.sources import read_sources
+
+    try:
+        return read_sources(_ROOT).digest
+    except InputError:
+        return ""

@@ -1,0 +1,35 @@
+"""The steps' image that a project's bootstrap built, found in its Artifact Registry."""
+
+from dataclasses import dataclass
+
+from vertex_vllm.errors import InputError
+from vertex_vllm.publishing.building import LATEST, sources_tag, steps_image
+from vertex_vllm.publishing.images import find_digest
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    name: str
+    """`IMAGE@sha256:DIGEST`"""
+    warning: str = ""
+    """Why it may not be what the caller means; empty where it was built from the caller's sources."""
+
+
+def find_built(project: str, region: str, sources: str = "") -> BuiltImage:
+    """The image built from `sources` (`Sources.digest`), else the one that bootstrap built last.
+
+    Raises InputError where bootstrap has built none, ServiceError when Artifact Registry fails.
+    """
+    image = steps_image(project, region)
+    if sources and (digest := find_digest(f"{image}:{sources_tag(sources)}")):
+        return BuiltImage(f"{image}@{digest}")
+    digest = find_digest(f"{image}:{LATEST}")
+    if digest is None:
+        raise InputError(
+            "bootstrap has built no image of the steps in this project and region",
+            where=image,
+            fix=f"Run `vertex-vllm bootstrap --project {project} --region {region}`, "
+            "or name one with --image IMAGE@sha256:DIGEST.",
+        )
+    changed = f"{image}@{digest} was built from other sources than these: bootstrap builds these"
+    return BuiltImage(f"{image}@{digest}", changed if sources else "")
