@@ -29,6 +29,7 @@ SERVICE_MODULES = (
     "localcloud.google.secret_manager",
     "localcloud.google.cloud_quotas",
     "localcloud.google.resource_manager",
+    "localcloud.google.resource_manager_v1",
     "localcloud.google.service_usage",
     "localcloud.google.artifact_registry",
     "localcloud.google.artifact_packages",
@@ -89,15 +90,15 @@ class Services:
         }
         for name, contract in self._contracts.items():
             rest = RestApi(contract.values(), self.dispatcher)
-            app = _api_app(self._cloud, rest, self._prediction_routes() if name == "vertex" else [])
+            app = _api_app(self._cloud, self.dispatcher, rest, self._routes_before(name))
             apps[name] = FaultyApp(app, faults, name, rest.rpc_of)
         return _by_host(apps)
 
-    def _prediction_routes(self) -> list[BaseRoute]:
-        """Asked before the contract: predictions stream, and may not wait in a buffer."""
+    def _routes_before(self, api: str) -> list[BaseRoute]:
+        """Asked before the contract of `api`: predictions, which stream, and versions that no client package has."""
         routes: list[BaseRoute] = []
         for module in self._modules:
-            routes += getattr(module, "PREDICTION_ROUTES", [])
+            routes += getattr(module, "EXTRA_ROUTES", {}).get(api, [])
         return routes
 
 
@@ -110,12 +111,13 @@ def _call(module: ModuleType, function: str, cloud: Cloud) -> None:
         getattr(module, function)(cloud)
 
 
-def _api_app(cloud: Cloud, rest: RestApi, routes: list[BaseRoute]) -> ASGIApp:
+def _api_app(cloud: Cloud, dispatcher: Dispatcher, rest: RestApi, routes: list[BaseRoute]) -> ASGIApp:
     app = Starlette(
         routes=[*routes, Route("/{path:path}", rest.answer, methods=_VERBS)],
         exception_handlers={ApiError: _refuse},
     )
     app.state.cloud = cloud
+    app.state.dispatcher = dispatcher
 
     async def check_token_first(scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -77,6 +77,55 @@ def test_github_s_issuer_needs_a_condition_and_a_deleted_pool_keeps_its_name(
     assert session.get(f"{pools}/pool").json()["state"] == "ACTIVE"
 
 
+def test_pools_and_providers_are_listed_changed_and_told_of_by_operations(
+    session: AuthorizedSession, project: str
+) -> None:
+    pools = f"{IAM}/projects/{project}/locations/global/workloadIdentityPools"
+    operation = session.post(f"{pools}?workloadIdentityPoolId=night", json={"displayName": "Night"}).json()
+    name = operation["response"]["name"]
+    assert operation["response"] == {
+        "@type": "type.googleapis.com/google.iam.v1.WorkloadIdentityPool",
+        "name": name,
+        "displayName": "Night",
+        "state": "ACTIVE",
+    }
+    assert session.get(f"{IAM}/{operation['name']}").json() == operation
+    provider = {
+        "oidc": {"issuerUri": "https://issuer.example"},
+        "attributeMapping": {"google.subject": "assertion.sub"},
+    }
+    made = session.post(f"{pools}/night/providers?workloadIdentityPoolProviderId=issuer", json=provider).json()
+    providers = f"{pools}/night/providers"
+    changed = session.patch(
+        f"{providers}/issuer?updateMask=oidc.allowedAudiences", json={"oidc": {"allowedAudiences": ["a"]}}
+    )
+    oidc = {"issuerUri": "https://issuer.example", "allowedAudiences": ["a"]}
+    assert changed.json()["response"]["oidc"] == oidc
+    assert session.patch(f"{pools}/night?updateMask=disabled", json={"disabled": True}).json()["response"]["disabled"]
+    assert session.patch(f"{pools}/night?updateMask=state", json={}).status_code == 400
+    assert session.get(pools).json() == {"workloadIdentityPools": [session.get(f"{pools}/night").json()]}
+    listed = session.get(providers).json()["workloadIdentityPoolProviders"]
+    assert [one["name"] for one in listed] == [made["response"]["name"]]
+    session.delete(f"{providers}/issuer")
+    assert session.get(providers).json() == {}
+    assert len(session.get(providers, params={"showDeleted": "true"}).json()["workloadIdentityPoolProviders"]) == 1
+
+
+def test_a_policy_s_version_tells_of_conditions(session: AuthorizedSession, project: str) -> None:
+    account = f"{IAM}/projects/{project}/serviceAccounts/{make_account(session, project).json()['email']}"
+    first = session.post(f"{account}:getIamPolicy").json()
+    binding = {"role": "roles/iam.serviceAccountUser", "members": ["user:a@example.com"]}
+    plain = session.post(f"{account}:setIamPolicy", json={"policy": {"version": 3, "bindings": [binding]}}).json()
+    conditional = {
+        **binding,
+        "condition": {"title": "soon", "expression": "request.time < timestamp('2030-01-01T00:00:00Z')"},
+    }
+    limited = session.post(f"{account}:setIamPolicy", json={"policy": {"version": 3, "bindings": [conditional]}}).json()
+
+    assert first == {"etag": "QUNBQg=="}
+    assert (plain["version"], limited["version"]) == (1, 3)
+
+
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
 def test_an_api_is_disabled_until_it_is_enabled(cloud: Connection, project: str, transport: str) -> None:
     client = service_usage_v1.ServiceUsageClient(transport=transport)
