@@ -111,7 +111,7 @@ class FaultyApp:
                 unseen = Unseen(send)
                 await self._app(scope, receive, unseen)
                 if unseen.found:
-                    missing = Error(kind="error", code="NOT_FOUND")
+                    missing = Error.model_validate({"kind": "error", "code": "NOT_FOUND"})
                     await refusals.answer(missing, self._service_of(scope), Request(scope))(scope, receive, send)
                 else:
                     strike.give_back()

@@ -99,7 +99,8 @@ def get_endpoint(request: Any, cloud: Cloud) -> Message:
 def list_endpoints(request: Any, cloud: Cloud) -> Message:
     permissions.check(cloud, "aiplatform.endpoints.list", request.parent)
     location = read_location(request.parent, cloud)
-    endpoints = [_view(endpoint) for endpoint in cloud.store.list(ENDPOINTS, str(location))]
+    # Newest first, as the service lists them.
+    endpoints = [_view(endpoint) for endpoint in reversed(cloud.store.list(ENDPOINTS, str(location)))]
     page, token = answer_page(endpoints, request, {"endpoint": _endpoint_id, "display_name": _display_name})
     return ListEndpointsResponse.pb()(endpoints=page, next_page_token=token)
 
@@ -149,7 +150,9 @@ def delete_endpoint(request: Any, cloud: Cloud) -> Message:
                 f"Endpoint {name} has deployed or being-deployed DeployedModel(s): {', '.join(held)}.",
             )
         cloud.store.delete(ENDPOINTS, name)
-    return cloud.operations.finished(name, metadata=DeleteOperationMetadata.pb()(), response=Empty())
+    # The endpoint is gone: the operation belongs to its location.
+    parent = name.partition("/endpoints/")[0]
+    return cloud.operations.finished(parent, metadata=DeleteOperationMetadata.pb()(), response=Empty())
 
 
 @service.method("DeployModel")
