@@ -31,6 +31,7 @@ SERVICE_MODULES = (
     "localcloud.google.resource_manager",
     "localcloud.google.resource_manager_v1",
     "localcloud.google.service_usage",
+    "localcloud.google.service_usage_v1beta1",
     "localcloud.google.artifact_registry",
     "localcloud.google.artifact_packages",
     "localcloud.google.cloud_build",

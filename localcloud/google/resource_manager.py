@@ -120,8 +120,11 @@ def undelete_project(request: Any, cloud: Cloud) -> Message:
 
 @service.method("GetIamPolicy")
 def get_iam_policy(request: Any, cloud: Cloud) -> Message:
-    policy: Message = get_policy(cloud, cloud.canonical(request.resource))
-    return policy
+    """A project's policy is never an empty one: it has a version from the beginning."""
+    policy = get_policy(cloud, cloud.canonical(request.resource))
+    policy.version = policy.version or 1
+    answered: Message = policy
+    return answered
 
 
 @service.method("SetIamPolicy")

@@ -7,10 +7,10 @@ from google.cloud.service_usage_v1.types import (
     DisableServiceResponse,
     EnableServiceResponse,
     ListServicesResponse,
-    OperationMetadata,
     Service,
     State,
 )
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
 from localcloud import permissions
@@ -68,5 +68,5 @@ def _service(cloud: Cloud, name: str) -> Any:
 
 
 def _done(cloud: Cloud, changed: Any, response: Message) -> Message:
-    metadata = OperationMetadata.pb()(resource_names=[changed.name])
-    return cloud.operations.finished(changed.parent, metadata=metadata, response=response)
+    # The operation belongs to nothing and says nothing of itself (recorded in 2026).
+    return cloud.operations.finished("", metadata=Empty(), response=response)

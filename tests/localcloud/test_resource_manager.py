@@ -128,6 +128,6 @@ def test_v1_and_v3_share_a_policy_and_keep_what_the_mask_does_not_name(
     emptied = session.post(f"{url}:setIamPolicy", json={"policy": {"version": 1}}).json()
     shared = session.post(f"{url.replace('/v1/', '/v3/')}:getIamPolicy", json={}).json()
 
-    assert first == {"etag": first["etag"]}
+    assert first == {"version": 1, "etag": first["etag"]}
     assert emptied == {"version": 1, "etag": emptied["etag"], "auditConfigs": [audit]}
     assert shared == emptied
