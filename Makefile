@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 RUNS ?= 500
 SEED ?= 1
 
-.PHONY: help demo test test-cloud test-fast chaos check audit format compile check-compiled schema local-up local-down local-env constraints clean clean-cache
+.PHONY: help demo test test-cloud record test-fast chaos check audit format compile check-compiled schema local-up local-down local-env constraints clean clean-cache
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,11 @@ test: $(VENV)/.ready  ## All tests, also those that start real vLLM
 test-cloud: $(VENV)/.ready  ## The end-to-end tests on a real project: PROJECT=… BUDGET_USD=… [REGION=…]; see docs/google-cloud.md
 	@VERTEX_VLLM_TEST_PROJECT=$(PROJECT) VERTEX_VLLM_TEST_REGION=$(REGION) VERTEX_VLLM_TEST_BUDGET_USD=$(BUDGET_USD) \
 	  sh -c 'test -n "$$VERTEX_VLLM_TEST_PROJECT" || { echo "Name the project: make test-cloud PROJECT=… BUDGET_USD=…" >&2; exit 2; }; exec $(BIN)/pytest -s tests/e2e'
+
+record: $(VENV)/.ready  ## Record what a real project answers to the end-to-end tests: PROJECT=… BUDGET_USD=… FILE=…; see docs/google-cloud.md
+	@VERTEX_VLLM_TEST_PROJECT=$(PROJECT) VERTEX_VLLM_TEST_REGION=$(REGION) VERTEX_VLLM_TEST_BUDGET_USD=$(BUDGET_USD) RECORDING=$(FILE) \
+	  sh -c 'test -n "$$VERTEX_VLLM_TEST_PROJECT" && test -n "$$RECORDING" || { echo "Name the project and the file: make record PROJECT=… BUDGET_USD=… FILE=…" >&2; exit 2; }; \
+	    exec $(BIN)/python -m benchmarks.recordings.record --output "$$RECORDING" -- $(BIN)/pytest -s tests/e2e'
 
 test-fast: $(VENV)/.ready  ## The tests that start no vLLM
 	@$(PYTEST) -m "not vllm"

@@ -28,6 +28,7 @@ SERVICE_MODULES = (
     "localcloud.google.operations",
     "localcloud.google.secret_manager",
     "localcloud.google.cloud_quotas",
+    "localcloud.google.quota_preferences",
     "localcloud.google.resource_manager",
     "localcloud.google.resource_manager_v1",
     "localcloud.google.service_usage",

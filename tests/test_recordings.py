@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.recordings import __main__ as score
 from benchmarks.recordings.comparing import Comparison, Difference
-from benchmarks.recordings.deliberate import Row, load_rows, reasons
+from benchmarks.recordings.deliberate import Row, load_rows, load_unrecorded, reasons
 from benchmarks.recordings.learnt_names import LearntNames
 from benchmarks.recordings.record import main as record
 from benchmarks.recordings.recorded_form import Exchange, Sequence, encoded_body, read_sequences
@@ -128,6 +128,7 @@ def test_a_difference_is_meant_only_where_a_row_explains_each_one() -> None:
 def test_the_list_of_deliberate_differences_has_a_reason_each() -> None:
     rows = load_rows()
     assert all(row.id and row.request and row.difference and len(row.reason) > 5 for row in rows)
+    assert all(len(reason) > 20 for reason in load_unrecorded().values())
 
 
 def test_the_table_counts_by_service() -> None:

@@ -41,6 +41,11 @@ def load_rows() -> tuple[Row, ...]:
     return tuple(Row(**row) for row in yaml.safe_load(LIST.read_text())["differences"])
 
 
+def load_unrecorded() -> dict[str, str]:
+    """Differences that no recording has shown, by id, with their reasons."""
+    return {row["id"]: row["reason"] for row in yaml.safe_load(LIST.read_text())["unrecorded"]}
+
+
 def told(outcome: Outcome) -> list[str]:
     """Every difference of an exchange in the words that the list's expressions match."""
     if outcome.verdict == "status":
