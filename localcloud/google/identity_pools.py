@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from google.protobuf import json_format
@@ -23,6 +24,7 @@ _OPERATIONS = Kind("workload identity pool operation", Struct)
 
 # `WorkloadIdentityPool` in the IAM API: "4-32 characters, [a-z0-9-]; the prefix gcp- is reserved".
 _ID = re.compile(r"(?!gcp-)[a-z0-9-]{4,32}")
+_KEPT = timedelta(days=30)
 _GITHUB = "https://token.actions.githubusercontent.com"
 _POOL_FIELDS = frozenset({"displayName", "description", "disabled"})
 _SOURCES = frozenset({"oidc", "aws", "saml", "x509"})
@@ -75,9 +77,11 @@ def one(cloud: Cloud, call: Call) -> Fields:
             return _patch(cloud, name, found, call)
         case "DELETE", "":
             permissions.check(cloud, "iam.workloadIdentityPools.delete", name)
-            return _stored(cloud, name, {**found, "state": "DELETED"})
+            expiry = (cloud.clock() + _KEPT).strftime("%Y-%m-%dT%H:%M:%SZ")
+            return _stored(cloud, name, {**found, "state": "DELETED", "expireTime": expiry})
         case "POST", "undelete":
-            return _stored(cloud, name, {**found, "state": "ACTIVE"})
+            kept = {field: value for field, value in found.items() if field != "expireTime"}
+            return _stored(cloud, name, {**kept, "state": "ACTIVE"})
     raise ApiError("UNIMPLEMENTED", f"The local cloud does not implement {call.verb} {action} of {name}.")
 
 

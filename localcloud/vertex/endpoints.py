@@ -85,8 +85,13 @@ def create_endpoint(request: Any, cloud: Cloud) -> Message:
             f"{name.endpoint_id}.{location.region}-{location.project_number}.prediction.vertexai.goog"
         )
     cloud.store.insert(ENDPOINTS, str(name), endpoint)
+    # The operation's answer has no times and no etag (recorded in 2026): who wants them gets the endpoint.
+    answered = Endpoint.pb()()
+    answered.CopyFrom(endpoint)
+    for field in ("create_time", "update_time"):
+        answered.ClearField(field)
     metadata = CreateEndpointOperationMetadata.pb()()
-    return cloud.operations.finished(str(name), metadata=metadata, response=_view(endpoint))
+    return cloud.operations.finished(str(name), metadata=metadata, response=answered)
 
 
 @service.method("GetEndpoint")

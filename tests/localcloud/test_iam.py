@@ -107,7 +107,8 @@ def test_pools_and_providers_are_listed_changed_and_told_of_by_operations(
     assert session.get(pools).json() == {"workloadIdentityPools": [session.get(f"{pools}/night").json()]}
     listed = session.get(providers).json()["workloadIdentityPoolProviders"]
     assert [one["name"] for one in listed] == [made["response"]["name"]]
-    session.delete(f"{providers}/issuer")
+    deleted = session.delete(f"{providers}/issuer").json()["response"]
+    assert (deleted["state"], "expireTime" in deleted) == ("DELETED", True)
     assert session.get(providers).json() == {}
     assert len(session.get(providers, params={"showDeleted": "true"}).json()["workloadIdentityPoolProviders"]) == 1
 
@@ -138,6 +139,18 @@ def test_an_api_is_disabled_until_it_is_enabled(cloud: Connection, project: str,
     assert client.disable_service(request={"name": name}).result().service.state.name == "DISABLED"
     with pytest.raises(exceptions.Forbidden):
         client.get_service(request={"name": f"projects/{project}/services/no-such-api"})
+
+
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_several_apis_are_enabled_in_one_call(cloud: Connection, project: str, transport: str) -> None:
+    client = service_usage_v1.ServiceUsageClient(transport=transport)
+    parent, names = f"projects/{project}", ["run.googleapis.com", "pubsub.googleapis.com"]
+    enabled = client.batch_enable_services(request={"parent": parent, "service_ids": names}).result().services
+    assert [service.state.name for service in enabled] == ["ENABLED", "ENABLED"]
+    looked_at = client.batch_get_services(request={"parent": parent, "names": [service.name for service in enabled]})
+    assert list(looked_at.services) == list(enabled)
+    with pytest.raises(exceptions.BadRequest):
+        client.batch_enable_services(request={"parent": parent, "service_ids": []})
 
 
 @pytest.mark.parametrize("transport", ["grpc", "rest"])

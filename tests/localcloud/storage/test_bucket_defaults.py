@@ -26,6 +26,21 @@ def test_an_empty_lifecycle_is_not_shown():
     assert complete({"lifecycle": {"rule": []}}, {}, NOW) == PLAIN
 
 
+def test_empty_lists_and_labels_are_not_shown():
+    assert complete({"cors": [], "labels": {}}, {}, NOW) == PLAIN
+
+
+def test_a_retention_policy_has_a_time_from_which_it_is_effective():
+    kept = complete({"retentionPolicy": {"retentionPeriod": 60}}, {}, NOW)
+    same = complete({"retentionPolicy": {"retentionPeriod": "60"}}, kept, LATER)
+    longer = complete({"retentionPolicy": {"retentionPeriod": "61"}}, kept, LATER)
+
+    assert kept["retentionPolicy"] == same["retentionPolicy"] == {"retentionPeriod": "60", "effectiveTime": AT_NOW}
+    assert longer["retentionPolicy"] == {"retentionPeriod": "61", "effectiveTime": AT_LATER}
+    with pytest.raises(StorageError, match="retentionPeriod"):
+        complete({"retentionPolicy": {"retentionPeriod": 0}}, {}, NOW)
+
+
 def test_a_change_of_something_else_keeps_the_times():
     before = complete({"autoclass": {"enabled": True}}, {}, NOW)
 
