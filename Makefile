@@ -12,7 +12,7 @@ RUNS ?= 500
 SEED ?= 1
 
 # `python -m localcloud.demo_models.build` makes the serving runtime, too: both are set-up, and not a test's time.
-.PHONY: help demo test test-all test-cloud test-fast chaos check audit format compile check-compiled grants-page schema local-up local-down local-env constraints clean clean-cache
+.PHONY: help demo test test-all test-cloud record test-fast chaos check audit format compile check-compiled grants-page schema local-up local-down local-env constraints clean clean-cache
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,11 @@ test-all: $(VENV)/.ready  ## All tests; as many examples and chaos cases as a ni
 test-cloud: $(VENV)/.ready  ## The end-to-end tests on a real project: PROJECT=… BUDGET_USD=… [REGION=…]; see docs/google-cloud.md
 	@VERTEX_VLLM_TEST_PROJECT=$(PROJECT) VERTEX_VLLM_TEST_REGION=$(REGION) VERTEX_VLLM_TEST_BUDGET_USD=$(BUDGET_USD) \
 	  sh -c 'test -n "$$VERTEX_VLLM_TEST_PROJECT" || { echo "Name the project: make test-cloud PROJECT=… BUDGET_USD=…" >&2; exit 2; }; exec $(BIN)/pytest -s tests/e2e'
+
+record: $(VENV)/.ready  ## Record what a real project answers to the end-to-end tests: PROJECT=… BUDGET_USD=… FILE=…; see docs/google-cloud.md
+	@VERTEX_VLLM_TEST_PROJECT=$(PROJECT) VERTEX_VLLM_TEST_REGION=$(REGION) VERTEX_VLLM_TEST_BUDGET_USD=$(BUDGET_USD) RECORDING=$(FILE) \
+	  sh -c 'test -n "$$VERTEX_VLLM_TEST_PROJECT" && test -n "$$RECORDING" || { echo "Name the project and the file: make record PROJECT=… BUDGET_USD=… FILE=…" >&2; exit 2; }; \
+	    exec $(BIN)/python -m benchmarks.recordings.record --output "$$RECORDING" -- $(BIN)/pytest -s tests/e2e'
 
 test-fast: $(VENV)/.ready  ## As `make test`, without real vLLM
 	@$(PYTEST) -m "not vllm and not slow"

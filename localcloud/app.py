@@ -18,7 +18,7 @@ from localcloud.dispatch import Dispatcher
 from localcloud.errors import ApiError
 from localcloud.faults import Faults
 from localcloud.faults.http_faults import FaultyApp
-from localcloud.google import iam, identity, kfp_registry, service_identity
+from localcloud.google import iam, identity, kfp_registry
 from localcloud.hosts import API_PACKAGES, route_of
 from localcloud.rest import RestApi
 from localcloud.services import handler_table
@@ -28,8 +28,11 @@ SERVICE_MODULES = (
     "localcloud.google.operations",
     "localcloud.google.secret_manager",
     "localcloud.google.cloud_quotas",
+    "localcloud.google.quota_preferences",
     "localcloud.google.resource_manager",
+    "localcloud.google.resource_manager_v1",
     "localcloud.google.service_usage",
+    "localcloud.google.service_usage_v1beta1",
     "localcloud.google.artifact_registry",
     "localcloud.google.artifact_packages",
     "localcloud.google.cloud_build",
@@ -89,19 +92,15 @@ class Services:
         }
         for name, contract in self._contracts.items():
             rest = RestApi(contract.values(), self.dispatcher)
-            further: dict[str, list[BaseRoute]] = {
-                "vertex": self._prediction_routes(),
-                "service-usage": [*service_identity.ROUTES],
-            }
-            app = _api_app(self._cloud, rest, further.get(name, []))
+            app = _api_app(self._cloud, self.dispatcher, rest, self._routes_before(name))
             apps[name] = FaultyApp(app, faults, name, rest.rpc_of)
         return _by_host(apps)
 
-    def _prediction_routes(self) -> list[BaseRoute]:
-        """Asked before the contract: predictions stream, and may not wait in a buffer."""
+    def _routes_before(self, api: str) -> list[BaseRoute]:
+        """Asked before the contract of `api`: predictions, which stream, and versions that no client package has."""
         routes: list[BaseRoute] = []
         for module in self._modules:
-            routes += getattr(module, "PREDICTION_ROUTES", [])
+            routes += getattr(module, "EXTRA_ROUTES", {}).get(api, [])
         return routes
 
 
@@ -114,12 +113,13 @@ def _call(module: ModuleType, function: str, cloud: Cloud) -> None:
         getattr(module, function)(cloud)
 
 
-def _api_app(cloud: Cloud, rest: RestApi, routes: list[BaseRoute]) -> ASGIApp:
+def _api_app(cloud: Cloud, dispatcher: Dispatcher, rest: RestApi, routes: list[BaseRoute]) -> ASGIApp:
     app = Starlette(
         routes=[*routes, Route("/{path:path}", rest.answer, methods=_VERBS)],
         exception_handlers={ApiError: _refuse},
     )
     app.state.cloud = cloud
+    app.state.dispatcher = dispatcher
 
     async def check_token_first(scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -69,8 +69,7 @@ class Cloud:
         """Of a project id, always the same 12 digits; of a number, the number itself. Every project exists."""
         if project.isdigit():
             return int(project)
-        digest = hashlib.sha256(project.encode()).digest()
-        number = 10**11 + int.from_bytes(digest[:8]) % (9 * 10**11)
+        number = _number_of(project)
         if self.store.get(_PROJECT_IDS, str(number)) is None:
             self.store.put(_PROJECT_IDS, str(number), StringValue(value=project))
         return number
@@ -82,6 +81,12 @@ class Cloud:
             return project
         known = self.store.get(_PROJECT_IDS, project)
         return known.value if known else project
+
+    def knows_project(self, project: str) -> bool:
+        """Whether any call has used this id or number; the cloud's own project counts as used."""
+        if project.isdigit():
+            return self.store.get(_PROJECT_IDS, project) is not None
+        return project == self.project or self.store.get(_PROJECT_IDS, str(_number_of(project))) is not None
 
     def canonical(self, name: str) -> str:
         """A resource name or parent with the project's number in the place of its id, as the services answer it.
@@ -134,3 +139,8 @@ class Cloud:
         """Closes what is on disk."""
         self.store.close()
         self.secrets.close()
+
+
+def _number_of(project_id: str) -> int:
+    digest = hashlib.sha256(project_id.encode()).digest()
+    return 10**11 + int.from_bytes(digest[:8]) % (9 * 10**11)

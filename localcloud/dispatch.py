@@ -36,6 +36,10 @@ class Dispatcher:
         self._handlers = handlers
         self._cloud = cloud
 
+    def method(self, path: str) -> Method:
+        """The method of the contract that gRPC writes as `/package.Service/Method`."""
+        return self._contract[path]
+
     def call(self, method: Method, request: Any, version: str = "") -> Any:
         """The response message, or an iterator of them for a method that streams its response.
 

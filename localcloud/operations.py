@@ -92,7 +92,7 @@ class Operations:
         """An operation that is done in its first answer, unless it has a fate: clients then do not poll at all."""
         if fate := take_fate():
             return self._start(resource, metadata, fate.befall)
-        name = f"{resource}/operations/{self._ids.numeric()}"
+        name = self._new_name(resource)
         operation = Operation(name=name, done=True)
         operation.metadata.Pack(_stamped(metadata, self._clock(), None))
         operation.response.Pack(response)
@@ -102,6 +102,15 @@ class Operations:
     def get(self, name: str) -> Operation:
         """Raises ApiError NOT_FOUND."""
         return self._store.require(OPERATIONS, name)
+
+    def find(self, name: str) -> Operation | None:
+        """An operation of a resource may be asked for as one of its location, as gcloud does; ids are unique there."""
+        found = self._store.get(OPERATIONS, name)
+        location, _, operation_id = name.partition("/operations/")
+        if found is None and location.count("/") == 3:
+            named = (each for each in self.list(location) if each.name.rpartition("/")[2] == operation_id)
+            found = next(named, None)
+        return found
 
     def list(self, parent: str) -> list[Operation]:
         """`parent`: a location or a resource; an operation of a resource is one of its location, too."""
@@ -159,6 +168,10 @@ class Operations:
             self._changed.wait_for(lambda: not self._running, _CLOSE_SECONDS)
         self.abort_interrupted()
 
+    def _new_name(self, resource: str) -> str:
+        """Resource Manager's and Service Usage's operations belong to nothing: `resource` is ""."""
+        return f"{resource}/operations/{self._ids.numeric()}".removeprefix("/")
+
     def _start(
         self,
         resource: str,
@@ -166,7 +179,7 @@ class Operations:
         work: Callable[[OperationRun], Message],
         on_end: Callable[[], object] | None = None,
     ) -> Operation:
-        name = f"{resource}/operations/{self._ids.numeric()}"
+        name = self._new_name(resource)
         operation = Operation(name=name)
         operation.metadata.Pack(_stamped(metadata, self._clock(), None))
         handle = OperationRun(name, self)

@@ -1,15 +1,16 @@
 """An HTTPS proxy that is the far end itself: it ends TLS for the hosts of the routes, and pipes the bytes on.
 
 What speaks HTTP/2 (gRPC, nothing else does here) goes to the gRPC server, the rest to the HTTP server. A host without a
-route is refused by name, so that nothing reaches the real cloud by mistake.
+route is refused by name, so that nothing reaches the real cloud by mistake; a recorder of the real cloud's answers lets
+such hosts through, unread.
 """
 
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from localcloud.ca import CertificateAuthority
 from localcloud.connections import reset
@@ -26,8 +27,12 @@ _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 class Proxy:
     """Listens on 127.0.0.1 in the running event loop."""
 
-    def __init__(self, authority: CertificateAuthority, *, api_port: int, grpc_port: int) -> None:
+    def __init__(
+        self, authority: CertificateAuthority, *, api_port: int, grpc_port: int, passes_others: bool = False
+    ) -> None:
+        """`passes_others`: connects clients to hosts without a route, and does not end their TLS."""
         self._authority = authority
+        self.passes_others = passes_others
         self._ports = {"http/1.1": api_port, "h2": grpc_port}
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
@@ -63,6 +68,22 @@ class Proxy:
             return
         server.join(client)
         client.join(server)
+
+    async def pass_on(self, connection: "_Connection", transport: asyncio.Transport, host: str, port: int) -> None:
+        """Connects an accepted CONNECT to the host itself."""
+        client = _Pipe(partial(self.closed, connection))
+        try:
+            _, server = await asyncio.get_running_loop().create_connection(_Pipe, host, port)
+        except OSError as error:
+            _LOG.info("no connection to %s: %s", host, error)
+            connection.abort()
+            self.closed(connection)
+            return
+        transport.set_protocol(client)
+        client.connection_made(transport)
+        server.join(client)
+        client.join(server)
+        transport.resume_reading()
 
     def opened(self, connection: "_Connection") -> None:
         self._connections.add(connection)
@@ -176,18 +197,20 @@ class _Connection(asyncio.Protocol):
         route = route_of(host)
         if verb != "CONNECT":
             self._refuse(501, "Not Implemented", f"this proxy answers CONNECT only, not {verb}")
+        elif route is None and self._proxy.passes_others and port.isdigit():
+            self._accept(self._proxy.pass_on, host.lower(), int(port))
         elif route is None or port != "443":
             _LOG.info("refused a connection to %s", target)
             self._refuse(403, "Forbidden", f"local cloud has no route for {target if route else host}")
         else:
-            self._accept(route, host.lower())
+            self._accept(self._proxy.tunnel, route, host.lower())
 
-    def _accept(self, route: Route, host: str) -> None:
+    def _accept(self, connect: Callable[..., Coroutine[Any, Any, None]], *where: Any) -> None:
         assert self._transport is not None
         # Nothing may be read before TLS is there to read it.
         self._transport.pause_reading()
         self._transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        self._tunnel = asyncio.get_running_loop().create_task(self._proxy.tunnel(self, self._transport, route, host))
+        self._tunnel = asyncio.get_running_loop().create_task(connect(self, self._transport, *where))
 
     def _refuse(self, status: int, reason: str, message: str) -> None:
         assert self._transport is not None

@@ -1,5 +1,6 @@
 """One Google API over REST: JSON in, the handlers that gRPC uses, JSON out."""
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ from starlette.responses import Response, StreamingResponse
 from localcloud.contract import Method
 from localcloud.dispatch import Dispatcher
 from localcloud.errors import ApiError
+from localcloud.storage.errors import StorageError
+from localcloud.storage.partial_response import select
 from localcloud.transcoding import Match, RuleTable, read_request, to_json
 
 _JSON = "application/json; charset=UTF-8"
@@ -45,7 +48,17 @@ class RestApi:
             return _stream(result, sse=request.query_params.get("alt") == "sse", integer_enums=integer_enums)
         if isinstance(result, HttpBody):
             return Response(result.data, media_type=result.content_type)
-        return Response(to_json(result, integer_enums=integer_enums), media_type=_JSON)
+        text = to_json(result, integer_enums=integer_enums)
+        fields = request.query_params.get("fields") or request.query_params.get("$fields")
+        return Response(_selected(text, fields) if fields else text, media_type=_JSON)
+
+
+def _selected(text: str, fields: str) -> str:
+    """The part of an answer that the system parameter `fields` asks for. Raises ApiError INVALID_ARGUMENT."""
+    try:
+        return json.dumps(select(json.loads(text), fields), ensure_ascii=False)
+    except StorageError as error:
+        raise ApiError("INVALID_ARGUMENT", error.message) from None
 
 
 def _stream(results: Iterator[Message], *, sse: bool, integer_enums: bool) -> Response:

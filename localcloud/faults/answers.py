@@ -79,5 +79,19 @@ class FaultyAnswer:
         return (self._fault.content_range or shifted).encode("latin-1")
 
 
+class Unseen:
+    """A `send` that keeps back an answer which has found something. `found`: whether it had."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.found = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.found = 200 <= message["status"] < 300
+        if not self.found:
+            await self._send(message)
+
+
 def flipped(body: bytes, position: int) -> bytes:
     return body[:position] + bytes([body[position] ^ 1]) + body[position + 1 :]

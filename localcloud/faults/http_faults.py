@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from localcloud.connections import connection_of
 from localcloud.fates import decided
 from localcloud.faults import refusals
-from localcloud.faults.answers import FaultyAnswer
+from localcloud.faults.answers import FaultyAnswer, Unseen
 from localcloud.faults.calls import Call
 from localcloud.faults.consequences import crash, fate_of
 from localcloud.faults.kinds import (
@@ -22,6 +22,7 @@ from localcloud.faults.kinds import (
     FlipSentByte,
     Latency,
     LostAnswer,
+    NotFoundYet,
     OperationError,
     OperationNeverEnds,
     Reset,
@@ -106,6 +107,14 @@ class FaultyApp:
                 with decided(fate):
                     await self._app(scope, receive, send)
                 if not fate.met:
+                    strike.give_back()
+            case NotFoundYet():
+                unseen = Unseen(send)
+                await self._app(scope, receive, unseen)
+                if unseen.found:
+                    missing = Error.model_validate({"kind": "error", "code": "NOT_FOUND"})
+                    await refusals.answer(missing, self._service_of(scope), Request(scope))(scope, receive, send)
+                else:
                     strike.give_back()
             case FlipSentByte() as fault:
                 body = FlippedBody(fault, receive)

@@ -148,6 +148,16 @@ class AnswerFault(HttpFault):
     """Strikes an answer that is under way."""
 
 
+class NotFoundYet(HttpFault):
+    """Answers 404 in the place of what a read has found: a resource that was made a moment ago, and is not known
+    everywhere yet. A read that finds nothing is not struck."""
+
+    kind: Literal["not_found_yet"]
+
+    def meets(self, call: Call) -> bool:
+        return call.method == "GET" and super().meets(call)
+
+
 class BodyFault(AnswerFault):
     """An answer to HEAD has no body; one that is too short is not struck."""
 
@@ -221,5 +231,5 @@ class Crash(BaseFault):
 
 OperationFault = OperationError | OperationNeverEnds
 _AnswerKinds = Truncate | Stall | FlipByte | WrongContentRange | SlowBody
-Fault = Error | Latency | Reset | LostAnswer | FlipSentByte | _AnswerKinds | OperationFault | Crash
+Fault = Error | Latency | Reset | LostAnswer | NotFoundYet | FlipSentByte | _AnswerKinds | OperationFault | Crash
 FAULT: TypeAdapter[Fault] = TypeAdapter(Annotated[Fault, Field(discriminator="kind")])

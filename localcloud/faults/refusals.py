@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from localcloud.errors import ApiError, code_of_status, http_status
 from localcloud.faults.kinds import Error, OperationError
+from localcloud.google import iam
 from localcloud.google.front_end import error_page
 from localcloud.hub import content_network
 from localcloud.hub import errors as hub_errors
@@ -90,8 +91,17 @@ def _content_network(fault: Error, request: Request) -> Response:
     return hub_errors.of_status(_status(fault), fault.message).response()
 
 
+def _iam(fault: Error, request: Request) -> Response:
+    error = api_error(fault)
+    if error.code == "NOT_FOUND" and not fault.words[1] and "/serviceAccounts/" in request.url.path:
+        name = request.url.path.removeprefix("/v1/").partition(":")[0]
+        error = ApiError("NOT_FOUND", f"Service account {name} does not exist.")
+    return JSONResponse(iam.error_body(error), _status(fault))
+
+
 _FORMS: dict[str, Callable[[Error, Request], Response]] = {
     "storage": _storage,
+    "iam": _iam,
     "hub": _hub,
     "content-network": _content_network,
 }

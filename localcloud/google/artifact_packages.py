@@ -176,5 +176,5 @@ def _tags_of(cloud: Cloud, version: str) -> list[Any]:
 
 
 def _deleted(cloud: Cloud, name: str) -> Message:
-    parent = cloud.canonical(name.partition("/repositories/")[0])
+    parent = named(cloud, name.partition("/repositories/")[0])
     return cloud.operations.finished(parent, metadata=OperationMetadata.pb()(), response=Empty())

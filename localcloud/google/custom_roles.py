@@ -1,74 +1,128 @@
-"""A project's custom roles: created, changed, deleted softly, brought back (IAM API, `projects.roles`)."""
+"""Custom roles of a project: made, listed, changed, deleted and undeleted (IAM API, "projects.roles").
 
+A deleted role keeps its name and can be undeleted for a week. Roles of an organization are refused by name.
+"""
+
+import base64
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
-from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
-from localcloud.google.identity_pools import Call
+from localcloud.google.service_accounts import check_names
 from localcloud.store import Kind
 
 Fields = dict[str, Any]
 
-ROLES = Kind("custom role", Struct)
-"""By `projects/PROJECT/roles/ID`."""
+CUSTOM_ROLES = Kind("custom role", Struct)
+"""By `projects/<project id>/roles/<role id>`; fields as the REST API's `Role` has them."""
 
-# `CreateRoleRequest.roleId`, 2026-08-22: letters, digits, underscores and periods, 3 to 64.
-_ID = re.compile(r"[a-zA-Z0-9_.]{3,64}")
-_FIELDS = ("title", "description", "includedPermissions", "stage")
-
-
-def create_role(cloud: Cloud, call: Call) -> Fields:
-    project = cloud.project_id(call.path["project"])
-    permissions.check(cloud, "iam.roles.create", f"projects/{project}")
-    role_id = str(call.body.get("roleId", ""))
-    if not _ID.fullmatch(role_id):
-        raise ApiError("INVALID_ARGUMENT", f"The role ID {role_id!r} is invalid.")
-    name = f"projects/{project}/roles/{role_id}"
-    found = cloud.store.get(ROLES, name)
-    if found is not None:
-        raise ApiError("ALREADY_EXISTS", f"A role named {role_id} in {name.rpartition('/roles/')[0]} already exists.")
-    given = call.body.get("role", {})
-    return _stored(cloud, name, {key: given[key] for key in _FIELDS if key in given})
+_ROLE_ID = re.compile(r"[a-zA-Z0-9_.]{3,64}")
+_PERMISSION = re.compile(r"[a-z][a-z0-9-]*\.[a-zA-Z0-9]+\.[a-zA-Z0-9]+")
+_STAGES = ("ALPHA", "BETA", "GA", "DEPRECATED", "DISABLED", "EAP")
+_SETTABLE = ("title", "description", "includedPermissions", "stage")
+_LONGEST = {"title": 100, "description": 300}
 
 
-def one_role(cloud: Cloud, call: Call) -> Fields:
-    """A role: looked at, changed as `updateMask` says, deleted (its id stays taken), undeleted."""
-    role_id, _, action = call.path["role"].partition(":")
-    name = f"projects/{cloud.project_id(call.path['project'])}/roles/{role_id}"
-    role = role_of(cloud, name)
-    if role is None:
+def create(cloud: Cloud, project: str, body: Fields) -> Fields:
+    parent = f"projects/{cloud.project_id(project)}"
+    check_names(body, {"roleId", "role"})
+    role_id = str(body.get("roleId", ""))
+    if not _ROLE_ID.fullmatch(role_id):
+        raise ApiError("INVALID_ARGUMENT", f"The role_id {role_id!r} is invalid: 3 to 64 of a-z, A-Z, 0-9, _ and '.'.")
+    name = f"{parent}/roles/{role_id}"
+    role = {"name": name, **_settable(body.get("role") or {}), "etag": _etag(cloud)}
+    with cloud.store.transaction():
+        found = cloud.store.get(CUSTOM_ROLES, name)
+        if found is not None and "deleted" in found:
+            raise ApiError(
+                "FAILED_PRECONDITION",
+                f"You can't create a role with role_id ({role_id}) where there is an existing role with that role_id "
+                "in a deleted state.",
+            )
+        if found is not None:
+            raise ApiError("ALREADY_EXISTS", f"A role named {role_id} in {parent} already exists.")
+        _put(cloud, role)
+    return role
+
+
+def list_roles(cloud: Cloud, project: str, query: Mapping[str, str]) -> Fields:
+    """Permissions with the view FULL alone, deleted ones with `showDeleted`."""
+    roles = [_fields(role) for role in cloud.store.list(CUSTOM_ROLES, f"projects/{cloud.project_id(project)}")]
+    shown = [role for role in roles if not role.get("deleted") or query.get("showDeleted") == "true"]
+    if query.get("view") != "FULL":
+        shown = [{name: role[name] for name in role if name != "includedPermissions"} for role in shown]
+    return {"roles": shown} if shown else {}
+
+
+def get(cloud: Cloud, project: str, role_id: str) -> Fields:
+    """Raises ApiError NOT_FOUND."""
+    name = f"projects/{cloud.project_id(project)}/roles/{role_id}"
+    found = cloud.store.get(CUSTOM_ROLES, name)
+    if found is None:
         raise ApiError("NOT_FOUND", f"The role named {name} was not found.")
-    match call.verb, action:
-        case "GET", "":
-            return role
-        case "PATCH", "":
-            permissions.check(cloud, "iam.roles.update", name)
-            mask = call.query.get("updateMask", ",".join(_FIELDS)).split(",")
-            return _stored(cloud, name, role | {key: call.body[key] for key in mask if key in call.body})
-        case "DELETE", "":
-            permissions.check(cloud, "iam.roles.delete", name)
-            return _stored(cloud, name, {**role, "deleted": True})
-        case "POST", "undelete":
-            permissions.check(cloud, "iam.roles.undelete", name)
-            return _stored(cloud, name, {key: value for key, value in role.items() if key != "deleted"})
-    raise ApiError("UNIMPLEMENTED", f"The local cloud does not implement {call.verb} {action} of a role.")
+    return _fields(found)
 
 
-def role_of(cloud: Cloud, name: str) -> Fields | None:
-    """A custom role as REST has it, a deleted one with `deleted`; None where there never was one."""
-    found = cloud.store.get(ROLES, name)
-    fields: Fields | None = None if found is None else json_format.MessageToDict(found)
+def patch(cloud: Cloud, role: Fields, body: Fields, mask: str) -> Fields:
+    """Without a mask every field that the body has."""
+    if role.get("deleted"):
+        raise ApiError("FAILED_PRECONDITION", f"The role {role['name']} is deleted; undelete it first.")
+    if body.get("etag") and body["etag"] != role["etag"]:
+        raise ApiError("ABORTED", "There were concurrent changes of the role. Please read it again.")
+    wanted = _settable(body)
+    paths = [_camel(path) for path in mask.split(",") if path] or list(wanted)
+    if unknown := [path for path in paths if path not in _SETTABLE]:
+        raise ApiError("INVALID_ARGUMENT", f"The update mask may name {', '.join(_SETTABLE)}; got {unknown}.")
+    kept = {name: value for name, value in role.items() if name not in paths}
+    return _put(cloud, {**kept, **{path: wanted[path] for path in paths if path in wanted}, "etag": _etag(cloud)})
+
+
+def delete(cloud: Cloud, role: Fields) -> Fields:
+    if role.get("deleted"):
+        raise ApiError("FAILED_PRECONDITION", f"The role {role['name']} is deleted already.")
+    return _put(cloud, {**role, "deleted": True, "etag": _etag(cloud)})
+
+
+def undelete(cloud: Cloud, role: Fields) -> Fields:
+    if not role.get("deleted"):
+        raise ApiError("FAILED_PRECONDITION", f"The role {role['name']} is not deleted.")
+    return _put(cloud, {**{name: role[name] for name in role if name != "deleted"}, "etag": _etag(cloud)})
+
+
+def _settable(role: Fields) -> Fields:
+    """The fields that a caller may set, without empty ones. Raises ApiError INVALID_ARGUMENT."""
+    check_names(role, {*_SETTABLE, "name", "etag", "deleted"})
+    for field, longest in _LONGEST.items():
+        if len(str(role.get(field, ""))) > longest:
+            raise ApiError("INVALID_ARGUMENT", f"The role's {field} has more than {longest} characters.")
+    for permission in role.get("includedPermissions") or []:
+        if not _PERMISSION.fullmatch(str(permission)):
+            raise ApiError("INVALID_ARGUMENT", f"Permission {permission} is not valid.")
+    if role.get("stage") and role["stage"] not in _STAGES:
+        raise ApiError("INVALID_ARGUMENT", f"Invalid value for stage: {role['stage']!r}; use {', '.join(_STAGES)}.")
+    return {name: role[name] for name in _SETTABLE if role.get(name)}
+
+
+def _camel(path: str) -> str:
+    return re.sub(r"_([a-z])", lambda letter: letter[1].upper(), path.strip())
+
+
+def _put(cloud: Cloud, role: Fields) -> Fields:
+    message = Struct()
+    message.update(role)
+    cloud.store.put(CUSTOM_ROLES, role["name"], message)
+    return role
+
+
+def _fields(message: Struct) -> Fields:
+    fields: Fields = json_format.MessageToDict(message)
     return fields
 
 
-def _stored(cloud: Cloud, name: str, fields: Fields) -> Fields:
-    role = {**fields, "name": name, "etag": cloud.ids.hex(12)}
-    message = Struct()
-    message.update(role)
-    cloud.store.put(ROLES, name, message)
-    return role
+def _etag(cloud: Cloud) -> str:
+    return base64.b64encode(bytes.fromhex(cloud.ids.hex(16))).decode()

@@ -34,7 +34,12 @@ async def _token(request: Request) -> Response:
     form = {name: values[0] for name, values in parse_qs((await request.body()).decode("latin-1")).items()}
     if form.get("grant_type") not in _GRANTS:
         return JSONResponse({"error": "unsupported_grant_type"}, status_code=400)
-    return JSONResponse({**access_token_answer(request.app.state.cloud), "scope": form.get("scope", "")})
+    cloud: Cloud = request.app.state.cloud
+    answer = {**access_token_answer(cloud), "scope": form.get("scope", "")}
+    if form["grant_type"] == "refresh_token":
+        # Logins of people are granted `openid`, too: each refresh brings an identity token (recorded in 2021).
+        answer["id_token"] = identity_token(cloud, form.get("client_id", ""))
+    return JSONResponse(answer)
 
 
 async def _generate(request: Request) -> Response:

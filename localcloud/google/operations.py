@@ -7,6 +7,7 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
 from localcloud.cloud import Cloud
+from localcloud.google.artifact_packages import named
 from localcloud.listing import page
 from localcloud.services import Service
 
@@ -23,7 +24,8 @@ def get_operation(request: Any, cloud: Cloud) -> Message:
 
 @service.method("ListOperations")
 def list_operations(request: Any, cloud: Cloud) -> Message:
-    chosen, token = page(cloud.operations.list(cloud.canonical(request.name)), request)
+    parents = (cloud.canonical(request.name), named(cloud, request.name))
+    chosen, token = page([one for parent in parents for one in cloud.operations.list(parent)], request)
     return ListOperationsResponse(operations=chosen, next_page_token=token)
 
 
@@ -46,11 +48,8 @@ def wait_operation(request: Any, cloud: Cloud) -> Message:
 
 
 def _name(request: Any, cloud: Cloud) -> str:
-    """An operation of a resource may be asked for as one of its location, as gcloud does; ids are unique there."""
+    """The operation's own name, whatever name it was asked for by."""
     name: str = cloud.canonical(request.name)
-    location, _, operation_id = name.partition("/operations/")
-    if location.count("/") == 3:
-        for operation in cloud.operations.list(location):
-            if operation.name.rpartition("/")[2] == operation_id:
-                return str(operation.name)
-    return name
+    # Artifact Registry names its operations by the project's id.
+    found = cloud.operations.find(name) or cloud.operations.find(named(cloud, name))
+    return str(found.name) if found is not None else name

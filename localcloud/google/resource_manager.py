@@ -1,15 +1,37 @@
-"""Resource Manager: every project id exists, and always has the same number; who may do what in it."""
+"""Resource Manager: projects and their policies. A project exists once it is used; an id always has the same number.
 
+The older v1 API of the same projects: `resource_manager_v1`.
+"""
+
+import re
 from typing import Any
 
-from google.cloud.resourcemanager_v3.types import Project
+from google.cloud.resourcemanager_v3.types import (
+    CreateProjectMetadata,
+    DeleteProjectMetadata,
+    ListProjectsResponse,
+    Project,
+    SearchProjectsResponse,
+    UndeleteProjectMetadata,
+    UpdateProjectMetadata,
+)
 from google.protobuf.message import Message
 
 from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
-from localcloud.google.policies import get_policy, set_policy
+from localcloud.google.policies import USUAL_MASK, get_policy, set_policy
+from localcloud.listing import page
 from localcloud.services import Service
+from localcloud.store import Kind
+
+PROJECTS = Kind("project", Project.pb())
+
+# `Project.project_id`: "6 to 30 lowercase ASCII letters, digits, or hyphens", a letter first, no hyphen at the end.
+_PROJECT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_PARENT = re.compile(r"(organizations|folders)/\d+")
+_STATE = Project.State
+_UPDATABLE = frozenset({"display_name", "labels"})
 
 service = Service("google.cloud.resourcemanager.v3.Projects")
 
@@ -18,28 +40,147 @@ service = Service("google.cloud.resourcemanager.v3.Projects")
 def get_project(request: Any, cloud: Cloud) -> Message:
     """By id or number; a number that no id has led to is refused as the real service refuses a stranger's project."""
     permissions.check(cloud, "resourcemanager.projects.get", request.name)
-    collection, _, project = request.name.partition("/")
-    if collection != "projects" or not project or "/" in project:
-        raise ApiError("INVALID_ARGUMENT", f"{request.name!r} is not of the form projects/PROJECT.")
-    project_id = cloud.project_id(project)
-    if project_id.isdigit():
-        raise ApiError("PERMISSION_DENIED", "The caller does not have permission")
-    return Project.pb()(
-        name=f"projects/{cloud.project_number(project)}",
-        project_id=project_id,
-        display_name=project_id,
-        state=Project.State.ACTIVE,
-    )
+    return _project(cloud, request.name)
+
+
+@service.method("ListProjects")
+def list_projects(request: Any, cloud: Cloud) -> Message:
+    """The active ones right under a parent, which is required; `show_deleted` adds the others."""
+    if not _PARENT.fullmatch(request.parent):
+        raise ApiError("INVALID_ARGUMENT", f"parent {request.parent!r} is neither organizations/N nor folders/N.")
+    projects = [project for project in cloud.store.list(PROJECTS) if project.parent == request.parent]
+    shown = [project for project in projects if request.show_deleted or project.state == _STATE.ACTIVE]
+    chosen, token = page(shown, request)
+    return ListProjectsResponse.pb()(projects=chosen, next_page_token=token)
+
+
+@service.method("SearchProjects")
+def search_projects(request: Any, cloud: Cloud) -> Message:
+    """All that were made or looked at."""
+    if request.query:
+        raise ApiError("UNIMPLEMENTED", "The local cloud does not implement queries of SearchProjects.")
+    chosen, token = page(cloud.store.list(PROJECTS), request)
+    return SearchProjectsResponse.pb()(projects=chosen, next_page_token=token)
+
+
+@service.method("CreateProject")
+def create_project(request: Any, cloud: Cloud) -> Message:
+    wanted = request.project
+    permissions.check(cloud, "resourcemanager.projects.create", wanted.parent or "organizations/-")
+    if not _PROJECT_ID.fullmatch(wanted.project_id):
+        raise ApiError(
+            "INVALID_ARGUMENT", f'field [project_id] has issue [project_id "{wanted.project_id}" is invalid]'
+        )
+    if wanted.parent and not _PARENT.fullmatch(wanted.parent):
+        raise ApiError("INVALID_ARGUMENT", f"parent {wanted.parent!r} is neither organizations/N nor folders/N.")
+    if cloud.knows_project(wanted.project_id):
+        raise ApiError("ALREADY_EXISTS", "Requested entity already exists")
+    project = _new(cloud, wanted.project_id)
+    project.parent = wanted.parent
+    project.display_name = wanted.display_name or wanted.project_id
+    project.labels.update(wanted.labels)
+    cloud.store.insert(PROJECTS, project.name, project)
+    metadata = CreateProjectMetadata.pb()(create_time=project.create_time, gettable=True, ready=True)
+    return cloud.operations.finished("", metadata=metadata, response=project)
+
+
+@service.method("UpdateProject")
+def update_project(request: Any, cloud: Cloud) -> Message:
+    permissions.check(cloud, "resourcemanager.projects.update", request.project.name)
+    paths = set(request.update_mask.paths) or {field.name for field, _ in request.project.ListFields()} & _UPDATABLE
+    if not paths <= _UPDATABLE:
+        raise ApiError("INVALID_ARGUMENT", f"The update mask may name {', '.join(sorted(_UPDATABLE))}; got {paths}.")
+    name = _project(cloud, request.project.name).name
+    with cloud.store.update(PROJECTS, name) as project:
+        _check_etag(request.project.etag, project.etag)
+        for path in paths:
+            project.ClearField(path)
+        if "display_name" in paths:
+            project.display_name = request.project.display_name
+        if "labels" in paths:
+            project.labels.update(request.project.labels)
+        _touch(cloud, project)
+    return cloud.operations.finished("", metadata=UpdateProjectMetadata.pb()(), response=project)
+
+
+@service.method("DeleteProject")
+def delete_project(request: Any, cloud: Cloud) -> Message:
+    """For 30 days it can be undeleted, and its id stays taken; what is in it stays as it is."""
+    permissions.check(cloud, "resourcemanager.projects.delete", request.name)
+    project = _change_state(cloud, request.name, _STATE.ACTIVE, _STATE.DELETE_REQUESTED)
+    return cloud.operations.finished("", metadata=DeleteProjectMetadata.pb()(), response=project)
+
+
+@service.method("UndeleteProject")
+def undelete_project(request: Any, cloud: Cloud) -> Message:
+    permissions.check(cloud, "resourcemanager.projects.undelete", request.name)
+    project = _change_state(cloud, request.name, _STATE.DELETE_REQUESTED, _STATE.ACTIVE)
+    return cloud.operations.finished("", metadata=UndeleteProjectMetadata.pb()(), response=project)
 
 
 @service.method("GetIamPolicy")
 def get_iam_policy(request: Any, cloud: Cloud) -> Message:
-    policy: Message = get_policy(cloud, cloud.canonical(request.resource))
-    return policy
+    """A project's policy is never an empty one: it has a version from the beginning."""
+    policy = get_policy(cloud, cloud.canonical(request.resource))
+    policy.version = policy.version or 1
+    answered: Message = policy
+    return answered
 
 
 @service.method("SetIamPolicy")
 def set_iam_policy(request: Any, cloud: Cloud) -> Message:
     permissions.check(cloud, "resourcemanager.projects.setIamPolicy", request.resource)
-    policy: Message = set_policy(cloud, cloud.canonical(request.resource), request.policy)
+    mask = request.update_mask.paths or USUAL_MASK
+    policy: Message = set_policy(cloud, cloud.canonical(request.resource), request.policy, mask)
     return policy
+
+
+def _project(cloud: Cloud, name: str) -> Any:
+    """Made when it is first looked at. Raises ApiError."""
+    collection, _, project = name.partition("/")
+    if collection != "projects" or not project or "/" in project:
+        raise ApiError("INVALID_ARGUMENT", f"{name!r} is not of the form projects/PROJECT.")
+    project_id = cloud.project_id(project)
+    if project_id.isdigit():
+        raise ApiError("PERMISSION_DENIED", "The caller does not have permission")
+    with cloud.store.transaction():
+        found = cloud.store.get(PROJECTS, cloud.canonical(name))
+        if found is None:
+            found = _new(cloud, project_id)
+            cloud.store.put(PROJECTS, found.name, found)
+    return found
+
+
+def _new(cloud: Cloud, project_id: str) -> Any:
+    project = Project.pb()(
+        name=f"projects/{cloud.project_number(project_id)}",
+        project_id=project_id,
+        display_name=project_id,
+        state=_STATE.ACTIVE,
+    )
+    _touch(cloud, project)
+    project.create_time.CopyFrom(project.update_time)
+    return project
+
+
+def _touch(cloud: Cloud, project: Any) -> None:
+    project.update_time.CopyFrom(cloud.timestamp())
+    project.etag = f'W/"{cloud.ids.hex(16)}"'
+
+
+def _change_state(cloud: Cloud, name: str, before: int, after: int) -> Any:
+    """Raises ApiError FAILED_PRECONDITION where it is not in the state `before`."""
+    with cloud.store.update(PROJECTS, _project(cloud, name).name) as project:
+        if project.state != before:
+            raise ApiError("FAILED_PRECONDITION", f"{project.name} is in state {_STATE(project.state).name}.")
+        project.state = after
+        _touch(cloud, project)
+        project.ClearField("delete_time")
+        if after == _STATE.DELETE_REQUESTED:
+            project.delete_time.CopyFrom(project.update_time)
+    return project
+
+
+def _check_etag(given: str, current: str) -> None:
+    if given and given != current:
+        raise ApiError("ABORTED", "The etag does not match: the project was changed since it was read.")

@@ -50,6 +50,7 @@ def create_secret(request: Any, cloud: Cloud) -> Message:
     secret.CopyFrom(request.secret)
     secret.name = f"{cloud.canonical(request.parent)}/secrets/{request.secret_id}"
     secret.create_time.CopyFrom(cloud.timestamp())
+    _fix_expiry(secret, cloud)
     secret.etag = _etag(cloud)
     with cloud.store.transaction():
         if cloud.store.get(SECRETS, secret.name) is not None:
@@ -76,13 +77,15 @@ def list_secrets(request: Any, cloud: Cloud) -> Message:
 def update_secret(request: Any, cloud: Cloud) -> Message:
     """Only the fields of the mask, and of them only those that Secret Manager lets change."""
     permissions.check(cloud, "secretmanager.secrets.update", request.secret.name)
-    fixed = sorted(set(request.update_mask.paths) - _MUTABLE_FIELDS)
+    # A path may name a part of a field: `rotation.next_rotation_time`.
+    fixed = sorted(path for path in request.update_mask.paths if path.partition(".")[0] not in _MUTABLE_FIELDS)
     if fixed or not request.update_mask.paths:
         raise ApiError(
             "INVALID_ARGUMENT", f"The update mask may name {', '.join(sorted(_MUTABLE_FIELDS))}; got {fixed}."
         )
     with cloud.store.update(SECRETS, _secret(cloud, request.secret.name).name) as secret:
         request.update_mask.MergeMessage(request.secret, secret, True, True)
+        _fix_expiry(secret, cloud)
         secret.etag = _etag(cloud)
     return secret
 
@@ -189,6 +192,13 @@ def _change_state(request: Any, cloud: Cloud, state: Any) -> Message:
             version.destroy_time.CopyFrom(cloud.timestamp())
             cloud.secrets.delete(_PAYLOADS, version.name)
     return version
+
+
+def _fix_expiry(secret: Any, cloud: Cloud) -> None:
+    """`Secret.ttl` is for input alone: the service keeps the time that it leads to."""
+    if secret.WhichOneof("expiration") == "ttl":
+        lifetime = secret.ttl.ToTimedelta()
+        secret.expire_time.FromDatetime(cloud.clock() + lifetime)
 
 
 def _check_payload(payload: Any) -> None:

@@ -13,9 +13,12 @@ from starlette.types import Receive, Scope, Send
 
 from localcloud.hub import account, models, resolve, trees
 from localcloud.hub.access import identify
+from localcloud.hub.answer_headers import complete
 from localcloud.hub.content_network import PREFIX, STATUS, ContentNetwork
 from localcloud.hub.errors import HubError, not_implemented, repo_not_found
 from localcloud.hub.hashes import FileHashes
+from localcloud.hub.redirects import redirect
+from localcloud.hub.registry import find_public_repo_named
 from localcloud.hub.visits import Handler, Hub, Visit, base_url
 
 _REPO = "{owner}/{name}"
@@ -38,6 +41,10 @@ _CONTENT_ROUTES: tuple[tuple[str, str, Handler], ...] = (
 )
 # Repos that are not here: the other kinds, and models without an owner.
 _OTHER_REPO = re.compile(r"/(api/)?(datasets|spaces|models)/|/[^/]+/resolve/")
+_WITHOUT_OWNER = re.compile(
+    r"(?P<before>/(?:api/models/)?)(?P<name>[^/]+)"
+    r"(?P<after>(?:/(?:revision|tree|paths-info|refs|auth-check|commits|resolve)(?:/.*)?)?)$"
+)
 _LONGEST_BODY = 4 << 20
 
 
@@ -68,6 +75,8 @@ class HubApp:
             response = error.response()
         except ClientDisconnect:
             return
+        if not scope["path"].startswith(PREFIX):
+            response = complete(response, scope["path"], known_user="authorization" in request.headers)
         await response(scope, receive, send)
 
     def _answer(self, request: Request, body: bytes) -> Response:
@@ -76,6 +85,9 @@ class HubApp:
         # The content network knows no users: a token never gets as far as being looked up there.
         content = path.startswith(PREFIX)
         token = None if content else identify(self.hub.data_dir, request.headers.get("authorization"))
+        if not content and (location := self._moved_to(path)):
+            query = f"?{request.url.query}" if request.url.query else ""
+            return redirect(307, f"{location}{query}")
         for methods, pattern, handler in self._content_routes if content else self._routes:
             match = pattern.match(path)
             if match is not None and request.method in methods:
@@ -85,6 +97,12 @@ class HubApp:
         if _OTHER_REPO.match(path):
             raise repo_not_found(token is not None)
         raise not_implemented(f"{request.method} {path}")
+
+    def _moved_to(self, path: str) -> str | None:
+        """Where a model is now that is asked for by a name without an owner, as the first models of the Hub had it."""
+        match = _WITHOUT_OWNER.match(path)
+        repo = find_public_repo_named(self.hub.data_dir, unquote(match["name"])) if match else None
+        return f"{match['before']}{quote(repo.id)}{match['after']}" if match and repo else None
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

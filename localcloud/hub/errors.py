@@ -74,13 +74,19 @@ def of_status(status: int, message: str = "") -> HubError:
     return HubError(status, "", message or _BY_STATUS.get(status, f"Error {status}"))
 
 
+def rate_limit_policy(path: str, *, known_user: bool) -> tuple[str, int]:
+    """The window of 300 s that a request counts in, and the requests that it holds (the Hub's docs, "Rate limits")."""
+    if "/resolve/" in path:
+        return "resolvers", 5000 if known_user else 3000
+    return "api", 1000 if known_user else 500
+
+
 def rate_limit_headers(path: str, seconds: int) -> dict[str, str]:
     """What the Hub says with 429: which of its windows of 300 s is used up, and when the next one begins.
 
-    Form and "api": huggingface_hub's `parse_ratelimit_headers`; limits of a caller without a token: the Hub's docs,
-    "Rate limits".
+    Form and "api": huggingface_hub's `parse_ratelimit_headers`. The limits are those of a caller without a token.
     """
-    window, requests = ("resolvers", 3000) if "/resolve/" in path else ("api", 500)
+    window, requests = rate_limit_policy(path, known_user=False)
     return {
         "RateLimit": f'"{window}";r=0;t={seconds}',
         "RateLimit-Policy": f'"fixed window";"{window}";q={requests};w=300',

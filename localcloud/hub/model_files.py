@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from functools import cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from localcloud.hub.snapshots import Snapshot
 
 _WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors$")
 _CARD_HEADER = re.compile(r"---\s*\n(.*?)\n---\s*(\n|$)", re.DOTALL)
+_TOKENIZER_FIELDS = ("bos_token", "chat_template", "eos_token", "mask_token", "pad_token", "unk_token")
 _LONGEST_TEXT = 1 << 20
 _LONGEST_HEAD = 100 << 20
 
@@ -29,15 +31,36 @@ def read_card(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def read_config(snapshot: Snapshot) -> dict[str, Any]:
-    """What the Hub shows of config.json and of the tokenizer's chat template."""
+    """What the Hub shows of config.json and of tokenizer_config.json."""
     config = _json(snapshot, "config.json")
     shown: dict[str, Any] = {
         name: config[name] for name in ("architectures", "model_type", "quantization_config") if name in config
     }
     tokenizer = _json(snapshot, "tokenizer_config.json")
-    if shown and "chat_template" in tokenizer:
-        shown["tokenizer_config"] = {"chat_template": tokenizer["chat_template"]}
-    return shown
+    told = {name: tokenizer[name] for name in _TOKENIZER_FIELDS if name in tokenizer}
+    return {**shown, **({"tokenizer_config": told} if shown and told else {})}
+
+
+def read_transformers_info(snapshot: Snapshot) -> dict[str, str] | None:
+    """How transformers loads the model, by the first class that config.json names; None where no row fits."""
+    config = _json(snapshot, "config.json")
+    architecture = next(iter(config.get("architectures") or []), "")
+    for row in _auto_models():
+        wanted = row.get("model_types")
+        if architecture.endswith(row["ending"]) and (wanted is None or config.get("model_type") in wanted):
+            return {name: row[name] for name in ("auto_model", "pipeline_tag", "processor")}
+    return None
+
+
+def read_mask_token(snapshot: Snapshot) -> str | None:
+    token = _json(snapshot, "tokenizer_config.json").get("mask_token")
+    return token.get("content") if isinstance(token, dict) else token
+
+
+@cache
+def _auto_models() -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("auto_models.yaml").read_text())["rows"]
+    return rows
 
 
 def read_safetensors(snapshot: Snapshot) -> dict[str, Any] | None:

@@ -6,18 +6,21 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from localcloud.hub.errors import HubError
-from localcloud.hub.model_files import read_card, read_config, read_safetensors
+from localcloud.hub.model_files import read_card, read_config, read_mask_token, read_safetensors, read_transformers_info
 from localcloud.hub.snapshots import COMMIT_TITLE, MAIN, Snapshot, find_snapshot
 from localcloud.hub.trees import file_entry, hub_time
 from localcloud.hub.visits import Visit
 
 _NOT_COUNTED = {"downloads": 0, "likes": 0, "downloadsAllTime": 0, "trendingScore": 0, "childrenModelCount": 0}
-_UNKNOWN = ("baseModels", "evalResults", "gguf", "inference", "inferenceProviderMapping", "mask_token", "model-index")
-_NEVER = ("resourceGroup", "spaces", "transformersInfo", "widgetData")
+_UNKNOWN = ("baseModels", "evalResults", "gguf", "inference", "inferenceProviderMapping")
+_NEVER = ("resourceGroup", "spaces", "widgetData")
+# Told also where there is nothing to tell.
+_ALWAYS = frozenset({"model-index"})
 # What the Hub tells unasked (huggingface_hub, HfApi.model_info without `expand`).
 _USUAL = (
     *("author", "cardData", "config", "createdAt", "disabled", "downloads", "gated", "lastModified", "library_name"),
-    *("likes", "pipeline_tag", "private", "safetensors", "sha", "siblings", "spaces", "tags", "usedStorage"),
+    *("likes", "mask_token", "model-index", "pipeline_tag", "private", "safetensors", "sha", "siblings", "spaces"),
+    *("tags", "transformersInfo", "usedStorage"),
 )
 
 
@@ -28,7 +31,8 @@ def model_info(visit: Visit) -> Response:
     for name in asked:
         if name not in properties:
             raise HubError(400, "", f'"expand" must be one of [{", ".join(sorted(properties))}], not {name}')
-    told = {name: value for name in asked or _USUAL if (value := properties[name]()) is not None}
+    found = {name: properties[name]() for name in asked or _USUAL}
+    told = {name: value for name, value in found.items() if value is not None or name in _ALWAYS}
     if visit.flag("securityStatus"):
         told["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}
     return JSONResponse({"_id": snapshot.commit[:24], "id": repo.id, "modelId": repo.id, **told})
@@ -62,6 +66,8 @@ def _properties(visit: Visit, snapshot: Snapshot) -> dict[str, Callable[[], Any]
     repo = visit.repo()
     card = read_card(snapshot)
     config = read_config(snapshot)
+    info = read_transformers_info(snapshot)
+    pipeline_tag = card.get("pipeline_tag") or (info["pipeline_tag"] if info else None)
     library = card.get("library_name") or ("transformers" if "model_type" in config else None)
     found: dict[str, Callable[[], Any]] = {
         "author": lambda: repo.owner,
@@ -74,8 +80,11 @@ def _properties(visit: Visit, snapshot: Snapshot) -> dict[str, Callable[[], Any]
         "cardData": lambda: card or None,
         "config": lambda: config or None,
         "library_name": lambda: library,
-        "pipeline_tag": lambda: card.get("pipeline_tag"),
-        "tags": lambda: _tags(card, config, library, snapshot),
+        "pipeline_tag": lambda: pipeline_tag,
+        "mask_token": lambda: read_mask_token(snapshot),
+        "model-index": lambda: card.get("model-index"),
+        "transformersInfo": lambda: info,
+        "tags": lambda: _tags({**card, "pipeline_tag": pipeline_tag}, config, library, snapshot),
         "safetensors": lambda: read_safetensors(snapshot),
         "siblings": lambda: [_sibling(visit, path, snapshot) for path in snapshot.files],
         "usedStorage": lambda: sum(file.size for file in snapshot.files.values()),

@@ -81,6 +81,15 @@ def find_repo(data_dir: Path, repo_id: str) -> Repo | None:
     return Repo(**{**record, "path": Path(record["path"]), "tags": tags})
 
 
+def find_public_repo_named(data_dir: Path, name: str) -> Repo | None:
+    """The repo of that name, whoever owns it; None where there is none, or more than one, or it is private."""
+    if not _NAME.match(name):
+        return None
+    owners = [file.stem.removesuffix(f"--{name}") for file in (data_dir / "repos").glob(f"*--{name}.json")]
+    found = find_repo(data_dir, f"{owners[0]}/{name}") if len(owners) == 1 else None
+    return None if found is None or found.private else found
+
+
 def find_token(data_dir: Path, sha256_hex: str) -> Token | None:
     """Compares with every known one, each in constant time: how long it takes says nothing about them."""
     found = None

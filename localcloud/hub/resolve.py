@@ -8,6 +8,7 @@ from starlette.responses import Response
 from localcloud.hub.access import check_gate
 from localcloud.hub.errors import HubError, entry_not_found
 from localcloud.hub.file_response import file_response
+from localcloud.hub.redirects import redirect
 from localcloud.hub.registry import find_repo
 from localcloud.hub.snapshots import MAIN, RepoFile, read_snapshot
 from localcloud.hub.visits import Visit
@@ -23,11 +24,13 @@ def resolve(visit: Visit) -> Response:
         raise entry_not_found(path, visit.revision, snapshot.commit)
     headers = {"X-Repo-Commit": snapshot.commit, "Content-Disposition": _disposition(path, "inline")}
     if file.sha256 is None:
+        # What somebody uploaded may not act as a page of the Hub.
+        headers["Content-Security-Policy"] = "default-src none; sandbox"
         headers["Content-Type"] = mimetypes.guess_type(path)[0] or "text/plain; charset=utf-8"
         return file_response(file.location, file.size, file.etag, visit.headers, headers)
     location = visit.hub.content_network.url(visit.base_url, visit.repo_id, file.sha256, path)
     linked = {"X-Linked-Size": str(file.size), "X-Linked-ETag": f'"{file.etag}"', "Accept-Ranges": "bytes"}
-    return Response(b"", 302, {**headers, **linked, "Location": location})
+    return redirect(302, location, {**headers, **linked})
 
 
 def content(visit: Visit) -> Response:

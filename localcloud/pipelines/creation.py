@@ -13,7 +13,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.pipelines.read_mask import masked
-from localcloud.pipelines.spec import check_parameters, check_spec
+from localcloud.pipelines.spec import check_components, check_parameters, check_spec
 
 # From `CreatePipelineJobRequest.pipeline_job_id`, and the SDK's check of it.
 _JOB_ID = re.compile(r"[a-z][-a-z0-9]{0,127}")
@@ -43,13 +43,17 @@ _REQUEST_FIELDS = (
 )
 
 
-def requested_job(request: Any, cloud: Cloud) -> Any:
-    """The job that is to be created. Raises ApiError for everything that it must not be."""
+def requested_job(request: Any, cloud: Cloud, *, components: bool = True) -> Any:
+    """The job that is to be created. Raises ApiError for everything that it must not be.
+
+    `components`: whether every component must have its executor and every task its component. A schedule is created
+    without (recorded in 2026); the run that it starts fails.
+    """
     if not _PARENT.fullmatch(request.parent):
         raise _refusal(f"parent has to be projects/PROJECT/locations/LOCATION, but is {request.parent!r}.")
     job = masked(request.pipeline_job, FieldMask(paths=_REQUEST_FIELDS))
     _check_texts(job)
-    _check_runtime(job, cloud)
+    _check_runtime(job, cloud, components)
     job.name = f"{cloud.canonical(request.parent)}/pipelineJobs/{_job_id(request, job, cloud)}"
     job.display_name = job.display_name or job.name.rpartition("/")[2]
     job.create_time.CopyFrom(cloud.timestamp())
@@ -73,9 +77,11 @@ def _check_texts(job: Any) -> None:
             )
 
 
-def _check_runtime(job: Any, cloud: Cloud) -> None:
+def _check_runtime(job: Any, cloud: Cloud, components: bool) -> None:
     spec = json_format.MessageToDict(job.pipeline_spec)
     check_spec(spec)
+    if components:
+        check_components(spec)
     if job.runtime_config.parameters:
         raise _refusal("runtimeConfig.parameters is of KFP 1.8; give runtimeConfig.parameterValues.")
     if job.runtime_config.input_artifacts:

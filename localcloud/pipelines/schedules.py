@@ -20,6 +20,7 @@ from localcloud.pipelines.schedule_times import complete, plan_next, skip_missed
 from localcloud.pipelines.scheduler import SCHEDULES, Scheduler
 from localcloud.pipelines.service import create_job
 from localcloud.services import Service
+from localcloud.vertex.names import check_numbered
 
 service = Service("google.cloud.aiplatform.v1beta1.ScheduleService")
 
@@ -75,7 +76,7 @@ def create_schedule(request: Any, cloud: Cloud) -> Message:
 
 @service.method("GetSchedule")
 def get_schedule(request: Any, cloud: Cloud) -> Message:
-    return cloud.store.require(SCHEDULES, cloud.canonical(request.name))
+    return cloud.store.require(SCHEDULES, _name(request.name, cloud))
 
 
 @service.method("ListSchedules")
@@ -94,7 +95,7 @@ def update_schedule(request: Any, cloud: Cloud) -> Message:
         raise _refusal("update_mask is required.")
     if unknown := [path for path in paths if path not in _CLIENT_FIELDS]:
         raise _refusal(f"update_mask: not to be updated: {', '.join(unknown)}. Known: {', '.join(_CLIENT_FIELDS)}.")
-    with cloud.store.update(SCHEDULES, cloud.canonical(request.schedule.name)) as schedule:
+    with cloud.store.update(SCHEDULES, _name(request.schedule.name, cloud)) as schedule:
         if schedule.state == _STATE.COMPLETED:
             raise _wrong_state(schedule, "updated")
         _replace(schedule, masked(request.schedule, request.update_mask), paths)
@@ -108,7 +109,7 @@ def update_schedule(request: Any, cloud: Cloud) -> Message:
 
 @service.method("PauseSchedule")
 def pause_schedule(request: Any, cloud: Cloud) -> Message:
-    with cloud.store.update(SCHEDULES, cloud.canonical(request.name)) as schedule:
+    with cloud.store.update(SCHEDULES, _name(request.name, cloud)) as schedule:
         if schedule.state != _STATE.ACTIVE:
             raise _wrong_state(schedule, "paused")
         schedule.state = _STATE.PAUSED
@@ -118,7 +119,7 @@ def pause_schedule(request: Any, cloud: Cloud) -> Message:
 
 @service.method("ResumeSchedule")
 def resume_schedule(request: Any, cloud: Cloud) -> Message:
-    with cloud.store.update(SCHEDULES, cloud.canonical(request.name)) as schedule:
+    with cloud.store.update(SCHEDULES, _name(request.name, cloud)) as schedule:
         if schedule.state != _STATE.PAUSED:
             raise _wrong_state(schedule, "resumed")
         schedule.state = _STATE.ACTIVE
@@ -132,11 +133,19 @@ def resume_schedule(request: Any, cloud: Cloud) -> Message:
 @service.method("DeleteSchedule")
 def delete_schedule(request: Any, cloud: Cloud) -> Operation:
     """Runs that it has started go on."""
-    name = cloud.canonical(request.name)
+    name = _name(request.name, cloud)
     with cloud.store.transaction():
         cloud.store.require(SCHEDULES, name)
         cloud.store.delete(SCHEDULES, name)
-    return cloud.operations.finished(name, metadata=DeleteOperationMetadata.pb()(), response=Empty())
+    # The schedule is gone: the operation belongs to its location.
+    parent = name.rpartition("/schedules/")[0]
+    return cloud.operations.finished(parent, metadata=DeleteOperationMetadata.pb()(), response=Empty())
+
+
+def _name(name: str, cloud: Cloud) -> str:
+    """Raises ApiError INVALID_ARGUMENT for a malformed one."""
+    check_numbered(name, "Schedule")
+    return cloud.canonical(name)
 
 
 def _scheduler(cloud: Cloud) -> Scheduler:
@@ -164,13 +173,13 @@ def _check(schedule: Any, cloud: Cloud) -> None:
 
 
 def _check_request(schedule: Any, cloud: Cloud) -> None:
-    """The job must be one that could be created now."""
+    """The job must be one that could be created now, but for its components: these a run of it finds out about."""
     if not schedule.HasField("create_pipeline_job_request"):
         raise _refusal("schedule.createPipelineJobRequest is required: what the schedule runs.")
     request, parent = schedule.create_pipeline_job_request, str(schedule.name).rpartition("/schedules/")[0]
     if cloud.canonical(request.parent) != parent:
         raise _refusal(f"schedule.createPipelineJobRequest.parent has to be the schedule's, but is {request.parent!r}.")
-    requested_job(request, cloud)
+    requested_job(request, cloud, components=False)
 
 
 def _replace(schedule: Any, update: Any, paths: list[str]) -> None:

@@ -49,7 +49,9 @@ def on_stop(cloud: Cloud) -> None:
 
 @service.method("CreatePipelineJob")
 def create_pipeline_job(request: Any, cloud: Cloud) -> Message:
-    return create_job(request, cloud)
+    """The answer tells nothing of tasks yet (recorded in 2026)."""
+    job: Message = _without_detail(create_job(request, cloud))
+    return job
 
 
 def create_job(request: Any, cloud: Cloud, *, schedule_name: str = "", schedule_time: str = "") -> Any:
@@ -69,13 +71,20 @@ def create_job(request: Any, cloud: Cloud, *, schedule_name: str = "", schedule_
 
 @service.method("GetPipelineJob")
 def get_pipeline_job(request: Any, cloud: Cloud) -> Message:
-    return cloud.store.require(PIPELINE_JOBS, cloud.canonical(request.name))
+    """Of a job that has not started the details are empty."""
+    job = cloud.store.get(PIPELINE_JOBS, cloud.canonical(request.name))
+    if job is None:
+        raise ApiError("NOT_FOUND", "The PipelineJob does not exist.")
+    if job.state == PipelineState.PIPELINE_STATE_PENDING:
+        job.job_detail.Clear()
+        job.job_detail.SetInParent()
+    return job
 
 
 @service.method("ListPipelineJobs")
 def list_pipeline_jobs(request: Any, cloud: Cloud) -> Message:
     jobs, token = page(
-        cloud.store.list(PIPELINE_JOBS, cloud.canonical(request.parent)),
+        cloud.store.list(PIPELINE_JOBS, cloud.canonical(request.parent))[::-1],
         request,
         {
             "pipeline_name": lambda job: str(job.pipeline_spec["pipelineInfo"]["name"]),
@@ -107,7 +116,9 @@ def batch_cancel_pipeline_jobs(request: Any, cloud: Cloud) -> Operation:
 @service.method("DeletePipelineJob")
 def delete_pipeline_job(request: Any, cloud: Cloud) -> Operation:
     job = delete_job(cloud.canonical(request.name), cloud)
-    return cloud.operations.finished(job.name, metadata=DeleteOperationMetadata.pb()(), response=Empty())
+    # The job is gone: the operation belongs to its location.
+    parent = str(job.name).rpartition("/pipelineJobs/")[0]
+    return cloud.operations.finished(parent, metadata=DeleteOperationMetadata.pb()(), response=Empty())
 
 
 @service.method("BatchDeletePipelineJobs")

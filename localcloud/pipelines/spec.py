@@ -55,6 +55,10 @@ def check_spec(spec: Json) -> None:
         raise _refusal("pipelineSpec.pipelineInfo.name is required.")
     if not _at(spec, "root", "dag", "tasks"):
         raise _refusal("pipelineSpec.root.dag.tasks is required: a pipeline has at least one task.")
+
+
+def check_components(spec: Json) -> None:
+    """Raises ApiError INVALID_ARGUMENT for a component that nothing carries out, or a task without a component."""
     for name, component in (("root", spec["root"]), *_at(spec, "components").items()):
         _check_component(name, component, spec)
 

@@ -51,6 +51,9 @@ def plan(job: Any, pipeline_name: str, tasks: Iterable[PlannedTask]) -> None:
     run.parent_contexts.append(context.name)
     for each in (context, run):
         each.create_time.CopyFrom(job.create_time)
+        each.update_time.CopyFrom(job.create_time)
+        each.etag = str(job.create_time.ToMilliseconds())
+        each.metadata.SetInParent()
     for task in tasks:
         _add(job, task.path, task.kind, job.create_time)
 
@@ -123,7 +126,8 @@ def _end(job: Any, event: TaskEnded, now: Timestamp) -> None:
 def _end_job(job: Any, state: str, error: str, now: Timestamp) -> None:
     job.end_time.CopyFrom(now)
     job.state = PipelineState[f"PIPELINE_STATE_{state}"]
-    if state != "SUCCEEDED":
+    # A job that was cancelled before it started has no error (recorded in 2026).
+    if state == "FAILED" or (state == "CANCELLED" and job.HasField("start_time")):
         code = code_pb2.CANCELLED if state == "CANCELLED" else code_pb2.FAILED_PRECONDITION
         job.error.CopyFrom(status_pb2.Status(code=code, message=error))
 

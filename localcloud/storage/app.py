@@ -23,11 +23,16 @@ from localcloud.storage.resources import object_resource
 from localcloud.storage.resumable import ResumableUploads
 from localcloud.storage.streams import RequestBody, base_url, read_body
 from localcloud.storage.uploads import media_upload, multipart_upload
-from localcloud.storage.xml_documents import error_document
+from localcloud.storage.xml_documents import PRIVATE, error_document
 
 _LONGEST_RESOURCE = 10 << 20
 _UPLOAD = path_pattern("(?:/resumable)?/upload/storage/v1/b/{bucket}/o")
 _MEDIA = path_pattern("(?P<download>/download)?/storage/v1/b/{bucket}/o/{object}")
+# Recorded in 2021 by gcsfs: bytes through the JSON API are for their caller alone.
+_MEDIA_HEADERS = {
+    "cache-control": "no-cache, no-store, max-age=0, must-revalidate",
+    "content-disposition": "attachment",
+}
 _BATCH = path_pattern("/batch(?:/storage/v1)?")
 _JSON_PREFIXES = ("/storage/v1/", "/download/storage/", "/upload/storage/", "/resumable/upload/storage/", "/batch")
 _XML_HOST_SUFFIX = ".storage.googleapis.com"
@@ -89,7 +94,7 @@ class StorageApp:
         if match and request.method in ("GET", "HEAD") and (match["download"] or _wants_media(request)):
             names = (decode_name(match["bucket"]), decode_name(match["object"]))
             conditions = in_query(request.query_params, request.headers)
-            return await download(request, self._backend, names, conditions)
+            return await download(request, self._backend, names, conditions, _MEDIA_HEADERS)
         return await self._run_operation(request, path)
 
     async def _run_operation(self, request: Request, path: str) -> Response:
@@ -141,9 +146,13 @@ def _wants_media(request: Request) -> bool:
 
 
 def refusal(error: StorageError, request: Request) -> Response:
-    """In JSON or XML, by what was asked."""
-    if _bucket_of_host(request) or not _raw_path(request.scope).startswith(_JSON_PREFIXES):
+    """In JSON, XML or plain text, by what was asked."""
+    path = _raw_path(request.scope)
+    if _bucket_of_host(request) or not path.startswith(_JSON_PREFIXES):
         return error_document(error)
     if error.status == 304:
         return Response(status_code=304)
+    if request.method == "GET" and _wants_media(request) and _MEDIA.match(path):
+        # Whoever asks for bytes gets the message as text, not as a JSON document.
+        return Response(error.message, error.status, {"cache-control": PRIVATE}, "text/html; charset=UTF-8")
     return Response(error.json(), error.status, media_type="application/json")

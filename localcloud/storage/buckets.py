@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from localcloud.storage import bucket_rows
-from localcloud.storage.backend import Backend, format_time
+from localcloud.storage.access_controls import access_controls, default_object_controls, with_list
+from localcloud.storage.backend import Backend
+from localcloud.storage.bucket_defaults import complete
 from localcloud.storage.bucket_rows import BucketRow, existing_bucket
 from localcloud.storage.calls import Call, Reply
 from localcloud.storage.errors import (
     bucket_already_owned,
     bucket_name_unavailable,
     bucket_not_empty,
+    invalid,
     required,
 )
 from localcloud.storage.listing import decode_page_token, encode_page_token
@@ -22,8 +24,7 @@ from localcloud.storage.policies import first_policy
 from localcloud.storage.resources import bucket_resource, bucket_state
 from localcloud.storage.settings import BUCKET_FIELDS, bucket_settings, merge
 
-# "you can disable uniform bucket-level access for 90 days" (cloud.google.com/storage/docs/uniform-bucket-level-access).
-_UNIFORM_ACCESS_LOCK = timedelta(days=90)
+_PROJECTIONS = ("noAcl", "full")
 
 
 def insert_bucket(call: Call, backend: Backend) -> Reply:
@@ -40,16 +41,17 @@ def insert_bucket(call: Call, backend: Backend) -> Reply:
         metageneration=1,
         time_created=time,
         updated=time,
-        settings=_complete(bucket_settings(resource), {}, backend),
+        settings=complete(bucket_settings(resource), {}, backend.clock()),
         policy=first_policy(project),
     )
+    bucket = with_list(bucket, resource, call.query)
     with backend.database.transaction() as transaction:
         existing = bucket_rows.find_bucket(transaction, name)
         if existing is not None:
             same_owner = existing.project_number == bucket.project_number
             raise bucket_already_owned() if same_owner else bucket_name_unavailable()
         bucket_rows.save_bucket(transaction, bucket)
-    return Reply(bucket_resource(bucket, call.base_url))
+    return Reply(_shown(bucket, call, "full" if "acl" in resource else "noAcl"))
 
 
 def list_buckets(call: Call, backend: Backend) -> Reply:
@@ -61,7 +63,7 @@ def list_buckets(call: Call, backend: Backend) -> Reply:
         buckets = bucket_rows.buckets_of_project(transaction, project_number, prefix, after, size + 1)
     page: dict[str, Any] = {"kind": "storage#buckets"}
     if buckets:
-        page["items"] = [bucket_resource(bucket, call.base_url) for bucket in buckets[:size]]
+        page["items"] = [_shown(bucket, call, "noAcl") for bucket in buckets[:size]]
     if len(buckets) > size:
         page["nextPageToken"] = encode_page_token(buckets[size - 1].name, 0)
     return Reply(page)
@@ -71,7 +73,7 @@ def get_bucket(call: Call, backend: Backend) -> Reply:
     with backend.database.transaction() as transaction:
         bucket = existing_bucket(transaction, call.names["bucket"])
     call.preconditions().check(bucket_state(bucket), reading=True)
-    return Reply(bucket_resource(bucket, call.base_url))
+    return Reply(_shown(bucket, call, "noAcl"))
 
 
 def patch_bucket(call: Call, backend: Backend) -> Reply:
@@ -119,27 +121,27 @@ def _change(call: Call, backend: Backend, change: Callable[[dict[str, Any]], dic
     with backend.database.transaction() as transaction:
         before = existing_bucket(transaction, call.names["bucket"])
         call.preconditions().check(bucket_state(before))
-        settings = _complete(bucket_settings(change(before.settings)), before.settings, backend)
+        settings = complete(bucket_settings(change(before.settings)), before.settings, backend.clock())
         bucket = replace(before, settings=settings, metageneration=before.metageneration + 1, updated=backend.time())
+        bucket = with_list(bucket, call.resource(), call.query)
         bucket_rows.save_bucket(transaction, bucket)
-    return Reply(bucket_resource(bucket, call.base_url))
+    return Reply(_shown(bucket, call, "full"))
 
 
-def _complete(settings: dict[str, Any], before: dict[str, Any], backend: Backend) -> dict[str, Any]:
-    """The settings with what Cloud Storage fills in: the default storage class and the access configuration."""
-    asked = settings.get("iamConfiguration", {})
-    access = asked.get("uniformBucketLevelAccess", asked.get("bucketPolicyOnly", {}))
-    uniform: dict[str, Any] = {"enabled": bool(access.get("enabled"))}
-    if uniform["enabled"]:
-        earlier = before.get("iamConfiguration", {}).get("uniformBucketLevelAccess", {})
-        locked = earlier.get("lockedTime") or format_time(backend.clock() + _UNIFORM_ACCESS_LOCK)
-        uniform = {**uniform, "lockedTime": locked}
-    configuration = {
-        "bucketPolicyOnly": uniform,
-        "uniformBucketLevelAccess": uniform,
-        "publicAccessPrevention": asked.get("publicAccessPrevention", "inherited"),
+def _shown(bucket: BucketRow, call: Call, usual: str) -> dict[str, Any]:
+    """The bucket in the projection that the call asks for, or in the method's `usual` one."""
+    projection = call.query.get("projection") or usual
+    if projection not in _PROJECTIONS:
+        raise invalid(f"Invalid value for projection: {projection!r} is neither noAcl nor full.")
+    resource = bucket_resource(bucket, call.base_url)
+    if projection == "noAcl" or bucket.uniform_access:
+        return resource
+    return {
+        **resource,
+        "acl": access_controls(bucket, call.base_url),
+        "defaultObjectAcl": default_object_controls(bucket),
+        "owner": {"entity": f"project-owners-{bucket.project_number}"},
     }
-    return {"storageClass": "STANDARD", **settings, "iamConfiguration": configuration}
 
 
 def _project(call: Call) -> str:

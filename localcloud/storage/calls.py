@@ -40,9 +40,9 @@ class Call:
         return in_query(self.query, self.headers, prefix)
 
     def number(self, parameter: str, default: int | None = None) -> int | None:
-        """Raises StorageError (400) when the query's parameter is no whole number."""
+        """Raises StorageError (400) when the query's parameter is not a whole number; an empty one counts as absent."""
         text = self.query.get(parameter)
-        if text is None:
+        if not text:
             return default
         try:
             return int(text)

@@ -1,7 +1,7 @@
 """Object bytes to the caller: whole, a range, or gunzipped; for the JSON API and the XML API alike."""
 
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
@@ -40,15 +40,19 @@ class Found:
 
 
 async def download(
-    request: Request, backend: Backend, bucket_and_name: tuple[str, str], preconditions: Preconditions
+    request: Request,
+    backend: Backend,
+    bucket_and_name: tuple[str, str],
+    preconditions: Preconditions,
+    usual_headers: Mapping[str, str],
 ) -> Response:
-    """Raises StorageError (304, 404, 412, 416)."""
+    """`usual_headers`: sent for an object whose metadata does not set them. Raises StorageError (304, 404, 412)."""
     generation = _generation(request.query_params.get("generation"))
     found = await to_thread.run_sync(_hold, backend, *bucket_and_name, generation, preconditions)
     try:
         gunzip = _gunzips(request, found.row)
         part = None if gunzip else parse_range(request.headers.get("range"), found.row.size)
-        return ObjectResponse(backend, found, part, gunzip)
+        return ObjectResponse(backend, found, part, gunzip, usual_headers)
     except RangeNotSatisfiable:
         _release(backend, found)
         error = range_not_satisfiable()
@@ -58,12 +62,14 @@ async def download(
 class ObjectResponse(StreamingResponse):
     """Sends the bytes as they are read, and lets go of them at the end, however it comes."""
 
-    def __init__(self, backend: Backend, found: Found, part: ByteRange | None, gunzip: bool) -> None:
+    def __init__(
+        self, backend: Backend, found: Found, part: ByteRange | None, gunzip: bool, usual_headers: Mapping[str, str]
+    ) -> None:
         self._backend = backend
         self._found = found
         self._part = part or ByteRange(0, found.row.size)
         self._gunzip = gunzip
-        super().__init__(self._chunks(), 200 if part is None else 206, object_headers(found.row))
+        super().__init__(self._chunks(), 200 if part is None else 206, {**usual_headers, **object_headers(found.row)})
         tell_hashes(self, found.row.crc32c, found.row.md5)
         if part is not None:
             self.headers["content-range"] = part.content_range(found.row.size)

@@ -9,10 +9,17 @@ from xml.etree import ElementTree
 
 
 class StorageError(Exception):
-    """One refusal. `reason` is the JSON API's word for it, `code` the XML API's."""
+    """One refusal. `reason` is the JSON API's word for it; `code`, `xml_message` and `details` are the XML API's."""
 
     def __init__(
-        self, status: int, reason: str, message: str, code: str = "InvalidArgument", details: str = ""
+        self,
+        status: int,
+        reason: str,
+        message: str,
+        code: str = "InvalidArgument",
+        details: str = "",
+        *,
+        xml_message: str = "",
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -20,16 +27,19 @@ class StorageError(Exception):
         self.message = message
         self.code = code
         self.details = details
+        self.xml_message = xml_message or message
 
     def json(self) -> bytes:
         domain = "usageLimits" if self.status == 429 else "global"
         error = {"message": self.message, "domain": domain, "reason": self.reason}
+        if self.status == 412:
+            error |= {"locationType": "header", "location": "If-Match"}
         return json.dumps({"error": {"code": self.status, "message": self.message, "errors": [error]}}).encode()
 
     def xml(self) -> bytes:
         root = ElementTree.Element("Error")
         ElementTree.SubElement(root, "Code").text = self.code
-        ElementTree.SubElement(root, "Message").text = self.message
+        ElementTree.SubElement(root, "Message").text = self.xml_message
         ElementTree.SubElement(root, "Details").text = self.details or self.message
         return b"<?xml version='1.0' encoding='UTF-8'?>" + ElementTree.tostring(root)
 
@@ -51,7 +61,8 @@ def bucket_not_found() -> StorageError:
 
 
 def object_not_found(bucket: str, name: str) -> StorageError:
-    return StorageError(404, "notFound", f"No such object: {bucket}/{name}", "NoSuchKey")
+    details = f"No such object: {bucket}/{name}"
+    return StorageError(404, "notFound", details, "NoSuchKey", details, xml_message="The specified key does not exist.")
 
 
 def upload_not_found() -> StorageError:

@@ -11,7 +11,7 @@ from localcloud.storage import bucket_rows, object_rows
 from localcloud.storage.backend import Backend
 from localcloud.storage.calls import Call, Reply
 from localcloud.storage.database import Transaction
-from localcloud.storage.errors import invalid
+from localcloud.storage.errors import invalid, not_implemented
 from localcloud.storage.object_rows import ObjectRow
 from localcloud.storage.resources import object_resource
 
@@ -105,13 +105,16 @@ def glob_matcher(pattern: str) -> Callable[[str], bool]:
 
 
 def _query(call: Call) -> Query:
+    if call.flag("softDeleted"):
+        raise not_implemented("soft-deleted objects: what is deleted is gone")
     glob = call.query.get("matchGlob")
     return Query(
         prefix=call.query.get("prefix", ""),
         delimiter=call.query.get("delimiter", ""),
         include_trailing_delimiter=call.flag("includeTrailingDelimiter"),
         start=call.query.get("startOffset", ""),
-        stop=call.query.get("endOffset"),
+        # Clients send parameters that they leave empty; empty is as good as absent.
+        stop=call.query.get("endOffset") or None,
         matches=glob_matcher(glob) if glob else None,
         versions=call.flag("versions"),
         after=decode_page_token(call.query.get("pageToken")),

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import unquote
 
-from localcloud.storage import buckets, listing, objects, policies
+from localcloud.storage import access_controls, buckets, listing, objects, policies
 from localcloud.storage.backend import Backend
 from localcloud.storage.calls import Call, Operation, Reply
 from localcloud.storage.errors import invalid, not_implemented
@@ -24,6 +24,12 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("GET", "/b/{bucket}/iam", policies.get_policy),
     ("PUT", "/b/{bucket}/iam", policies.set_policy),
     ("GET", "/b/{bucket}/iam/testPermissions", policies.test_permissions),
+    ("GET", "/b/{bucket}/acl", access_controls.list_entries),
+    ("POST", "/b/{bucket}/acl", access_controls.insert_entry),
+    ("GET", "/b/{bucket}/acl/{entity}", access_controls.get_entry),
+    ("PUT", "/b/{bucket}/acl/{entity}", access_controls.update_entry),
+    ("PATCH", "/b/{bucket}/acl/{entity}", access_controls.update_entry),
+    ("DELETE", "/b/{bucket}/acl/{entity}", access_controls.delete_entry),
     ("GET", "/b/{bucket}/o", listing.list_objects),
     ("GET", "/b/{bucket}/o/{object}", objects.get_object),
     ("PATCH", "/b/{bucket}/o/{object}", objects.patch_object),

@@ -46,6 +46,8 @@ def set_policy(call: Call, backend: Backend) -> Reply:
             raise precondition_failed()
         policy = {"version": int(resource.get("version", 1)), "bindings": bindings}
         _check(policy, bucket)
+        # As IAM answers it: the version tells whether there are conditions, whatever was asked for.
+        policy["version"] = _CONDITIONS_NEED_VERSION if any("condition" in binding for binding in bindings) else 1
         bucket = replace(bucket, policy=policy, metageneration=bucket.metageneration + 1, updated=backend.time())
         bucket_rows.save_bucket(transaction, bucket)
     return Reply(_shown(bucket))

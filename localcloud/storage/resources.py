@@ -1,6 +1,7 @@
 """Buckets and objects as the JSON API shows them."""
 
 import base64
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,10 @@ from localcloud.storage.preconditions import State
 
 
 def bucket_resource(bucket: BucketRow, base_url: str) -> dict[str, Any]:
+    """Without access control lists (`projection=noAcl`)."""
+    kind = location_type(bucket.location, bucket.settings)
+    # A region is one zone-isolated place; what spans several has a recovery point objective.
+    placement = {"satisfiesPZI": True} if kind == "region" else {"rpo": "DEFAULT"}
     return {
         "kind": "storage#bucket",
         "id": bucket.name,
@@ -19,11 +24,13 @@ def bucket_resource(bucket: BucketRow, base_url: str) -> dict[str, Any]:
         "name": bucket.name,
         "projectNumber": str(bucket.project_number),
         "location": bucket.location,
-        "locationType": location_type(bucket.location, bucket.settings),
+        "locationType": kind,
+        "generation": str(_generation_of(bucket)),
         "metageneration": str(bucket.metageneration),
         "etag": bucket_etag(bucket),
         "timeCreated": bucket.time_created,
         "updated": bucket.updated,
+        **placement,
         **bucket.settings,
     }
 
@@ -54,6 +61,11 @@ def object_resource(row: ObjectRow, base_url: str) -> dict[str, Any]:
         **{name: value for name, value in computed.items() if value is not None},
         **row.settings,
     }
+
+
+def _generation_of(bucket: BucketRow) -> int:
+    """Nanoseconds since 1970 of the bucket's creation: another bucket of the name has another generation."""
+    return round(datetime.fromisoformat(bucket.time_created).timestamp() * 1000) * 1_000_000
 
 
 def bucket_etag(bucket: BucketRow) -> str:

@@ -12,6 +12,9 @@ _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 # XML 1.0 has no way to write these characters, not even escaped.
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
+PRIVATE = "private, max-age=0"
+"""How long an object that says nothing of it, and an error, may be kept by caches: not at all by shared ones."""
+
 Fields = Sequence[tuple[str, "str | int | Fields"]]
 
 
@@ -24,7 +27,7 @@ def document(root: str, fields: Fields, headers: dict[str, str] | None = None) -
 
 def error_document(error: StorageError) -> Response:
     body = b"" if error.status == 304 else error.xml()
-    return Response(body, error.status, media_type="application/xml")
+    return Response(body, error.status, {"cache-control": PRIVATE}, "application/xml; charset=UTF-8")
 
 
 def parse_parts(body: bytes) -> list[tuple[int, str]]:

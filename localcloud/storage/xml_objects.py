@@ -13,6 +13,7 @@ from localcloud.storage.names import checked_object_name
 from localcloud.storage.preconditions import Preconditions, in_headers
 from localcloud.storage.uploads import store
 from localcloud.storage.versions import delete_version
+from localcloud.storage.xml_documents import PRIVATE
 from localcloud.storage.xml_settings import settings_in_headers
 
 _NOT_HERE = ("x-goog-copy-source", "x-amz-copy-source", "x-goog-resumable")
@@ -32,7 +33,8 @@ async def serve(request: Request, backend: Backend, bucket: str, name: str) -> R
         return await _multipart(request, backend, bucket, name)
     match request.method:
         case "GET" | "HEAD":
-            return await download(request, backend, (bucket, name), in_headers(request.headers))
+            conditions = in_headers(request.headers)
+            return await download(request, backend, (bucket, name), conditions, {"cache-control": PRIVATE})
         case "PUT":
             return await _put(request, backend, bucket, name)
         case "DELETE":

@@ -85,8 +85,13 @@ def create_endpoint(request: Any, cloud: Cloud) -> Message:
             f"{name.endpoint_id}.{location.region}-{location.project_number}.prediction.vertexai.goog"
         )
     cloud.store.insert(ENDPOINTS, str(name), endpoint)
+    # The operation's answer has no times and no etag (recorded in 2026): who wants them gets the endpoint.
+    answered = Endpoint.pb()()
+    answered.CopyFrom(endpoint)
+    for field in ("create_time", "update_time"):
+        answered.ClearField(field)
     metadata = CreateEndpointOperationMetadata.pb()()
-    return cloud.operations.finished(str(name), metadata=metadata, response=_view(endpoint))
+    return cloud.operations.finished(str(name), metadata=metadata, response=answered)
 
 
 @service.method("GetEndpoint")
@@ -99,7 +104,8 @@ def get_endpoint(request: Any, cloud: Cloud) -> Message:
 def list_endpoints(request: Any, cloud: Cloud) -> Message:
     permissions.check(cloud, "aiplatform.endpoints.list", request.parent)
     location = read_location(request.parent, cloud)
-    endpoints = [_view(endpoint) for endpoint in cloud.store.list(ENDPOINTS, str(location))]
+    # Newest first, as the service lists them.
+    endpoints = [_view(endpoint) for endpoint in reversed(cloud.store.list(ENDPOINTS, str(location)))]
     page, token = answer_page(endpoints, request, {"endpoint": _endpoint_id, "display_name": _display_name})
     return ListEndpointsResponse.pb()(endpoints=page, next_page_token=token)
 
@@ -149,7 +155,9 @@ def delete_endpoint(request: Any, cloud: Cloud) -> Message:
                 f"Endpoint {name} has deployed or being-deployed DeployedModel(s): {', '.join(held)}.",
             )
         cloud.store.delete(ENDPOINTS, name)
-    return cloud.operations.finished(name, metadata=DeleteOperationMetadata.pb()(), response=Empty())
+    # The endpoint is gone: the operation belongs to its location.
+    parent = name.partition("/endpoints/")[0]
+    return cloud.operations.finished(parent, metadata=DeleteOperationMetadata.pb()(), response=Empty())
 
 
 @service.method("DeployModel")

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.services import Service
-from localcloud.vertex.names import read_location
+from localcloud.vertex.names import check_numbered, read_location
 
 service = Service("google.cloud.aiplatform.v1beta1.JobService")
 
@@ -35,4 +35,5 @@ def delete_custom_job(request: Any, cloud: Cloud) -> NoReturn:
 
 
 def _not_found(request: Any, cloud: Cloud) -> NoReturn:
+    check_numbered(request.name, "CustomJob")
     raise ApiError("NOT_FOUND", f"The CustomJob {cloud.canonical(request.name)} does not exist.")

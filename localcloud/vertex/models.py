@@ -78,7 +78,8 @@ def list_models(request: Any, cloud: Cloud) -> Message:
     permissions.check(cloud, "aiplatform.models.list", request.parent)
     location = read_location(request.parent, cloud)
     models = []
-    for shared in cloud.store.list(MODELS, str(location)):
+    # Newest first, as the service lists them.
+    for shared in reversed(cloud.store.list(MODELS, str(location))):
         name = read_model(shared.name, cloud)
         models.append(registry.view(cloud, name, registry.find_version(cloud, name), str(name)))
     page, token = answer_page(models, request, {"model": _model_id, "display_name": _display_name})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.vertex.machines import load_machines
+from localcloud.vertex.validation import Violations
 
 _LOCATION = r"projects/(?P<project>[^/]+)/locations/(?P<region>[^/]+)"
 _MODEL_ID = re.compile(r"[a-z_][a-z0-9_-]{0,62}")
@@ -82,6 +83,14 @@ def check_endpoint_id(endpoint_id: str) -> None:
             f'Invalid endpoint_id "{endpoint_id}": either a letter and then up to 62 characters of [a-z0-9-], the last '
             "a letter or number; or up to 9 digits without a leading zero.",
         )
+
+
+def check_numbered(name: str, kind: str) -> None:
+    """Raises ApiError INVALID_ARGUMENT for a name whose id the service cannot have given: such ids are numbers."""
+    if re.fullmatch(rf"{_LOCATION}/[a-zA-Z]+/[1-9]\d*", name) is None:
+        violations = Violations()
+        violations.add("name", f"Invalid {kind} resource name.")
+        violations.raise_any()
 
 
 def _match(name: str, pattern: str, what: str, form: str) -> re.Match[str]:

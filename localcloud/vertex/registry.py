@@ -17,7 +17,7 @@ DEFAULT_ALIAS = "default"
 _ALIAS = re.compile(r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]")  # `Model.version_aliases`
 _SHARED_FIELDS = ("display_name", "description")
 
-# What the service answers for a model with a container of its own.
+# What the service answers for a model with a container of its own; without one, the first alone.
 _RESOURCE_TYPES = (Model.DeploymentResourcesType.DEDICATED_RESOURCES, Model.DeploymentResourcesType.SHARED_RESOURCES)
 _INPUT_FORMATS = ("jsonl", "bigquery", "csv", "tf-record", "tf-record-gzip", "file-list")
 _OUTPUT_FORMATS = ("jsonl", "bigquery")
@@ -185,9 +185,13 @@ def _incarnation(cloud: Cloud, name: ModelName) -> str:
 
 
 def _fill_in(version: Any) -> None:
-    if not version.HasField("container_spec"):
-        return
-    version.supported_deployment_resources_types.extend(kind.value for kind in _RESOURCE_TYPES)
+    """What the service says of a model that somebody uploads (without a container: recorded in 2026)."""
+    kinds = _RESOURCE_TYPES if version.HasField("container_spec") else _RESOURCE_TYPES[:1]
+    version.supported_deployment_resources_types.extend(kind.value for kind in kinds)
+    version.supported_export_formats.add(
+        id="custom-trained",
+        exportable_contents=[Model.ExportFormat.ExportableContent.ARTIFACT.value] if version.artifact_uri else [],
+    )
     version.supported_input_storage_formats.extend(_INPUT_FORMATS)
     version.supported_output_storage_formats.extend(_OUTPUT_FORMATS)
     from_garden = version.base_model_source.HasField("model_garden_source")

@@ -65,6 +65,50 @@ def test_a_repository_is_made_found_listed_and_deleted(
         client.get_repository(name=made.name)
 
 
+def test_a_repository_shows_what_the_service_fills_in(
+    client: artifactregistry_v1.ArtifactRegistryClient, project: str
+) -> None:
+    parent = f"projects/{project}/locations/{REGION}"
+    wanted = Repository(format_=Repository.Format.DOCKER, labels={"team": "a"})
+    operation = client.create_repository(parent=parent, repository_id="filled", repository=wanted)
+    answered, found = operation.result(), client.get_repository(name=f"{parent}/repositories/filled")
+    state = Repository.VulnerabilityScanningConfig.EnablementState.SCANNING_DISABLED
+
+    assert operation.operation.name.startswith(f"{parent}/operations/"), "with the project's id"
+    assert (found.mode, found.satisfies_pzi) == (Repository.Mode.STANDARD_REPOSITORY, True)
+    assert found.registry_uri == f"{REGION}-docker.pkg.dev/{project}/filled"
+    assert found.vulnerability_scanning_config.enablement_state == state
+    for field in ("create_time", "update_time", "registry_uri"):
+        delattr(found, field)
+    assert answered == found, "the operation's answer has neither times nor address"
+
+
+def test_a_patch_changes_what_its_mask_names(client: artifactregistry_v1.ArtifactRegistryClient, project: str) -> None:
+    name = make_repository(project, "patched", Repository.Format.DOCKER)
+    wanted = Repository(name=name, description="new", labels={"team": "b"})
+    changed = client.update_repository(repository=wanted, update_mask="description")
+    whole = client.update_repository(repository=wanted)
+
+    assert (changed.description, dict(changed.labels)) == ("new", {})
+    assert (whole.description, dict(whole.labels)) == ("new", {"team": "b"})
+    assert changed.update_time > changed.create_time
+    assert client.get_repository(name=name) == whole
+    with pytest.raises(exceptions.BadRequest, match="format cannot be changed"):
+        client.update_repository(repository=wanted, update_mask="format")
+    with pytest.raises(exceptions.NotFound, match="Requested entity was not found"):
+        client.update_repository(repository=Repository(name=f"{name}-not"), update_mask="description")
+
+
+def test_repositories_of_other_modes_are_refused_by_name(
+    client: artifactregistry_v1.ArtifactRegistryClient, project: str
+) -> None:
+    remote = Repository(format_=Repository.Format.DOCKER, mode=Repository.Mode.REMOTE_REPOSITORY)
+    with pytest.raises(exceptions.MethodNotImplemented):
+        client.create_repository(
+            parent=f"projects/{project}/locations/{REGION}", repository_id="remote", repository=remote
+        )
+
+
 def test_a_repository_has_a_policy_that_only_its_latest_reader_changes(
     client: artifactregistry_v1.ArtifactRegistryClient, project: str
 ) -> None:

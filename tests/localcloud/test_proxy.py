@@ -1,7 +1,9 @@
 """The proxy: Google's hosts lead here, all others nowhere."""
 
+import asyncio
 import http.client
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import certifi
@@ -9,7 +11,10 @@ import httpx
 import pytest
 import requests
 
+from localcloud.ca import CertificateAuthority
 from localcloud.daemon import Connection
+from localcloud.ports import choose_ports
+from localcloud.proxy import Proxy
 
 
 def _proxy(cloud: Connection) -> tuple[str, int]:
@@ -39,6 +44,29 @@ def _ask(cloud: Connection, request: bytes) -> tuple[int, str]:
 def test_a_host_without_a_route_is_refused_by_name(cloud: Connection, target: str, named: str) -> None:
     request = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode()
     assert _ask(cloud, request) == (403, f"local cloud has no route for {named}\n")
+
+
+def test_a_recorder_s_proxy_lets_other_hosts_through_unread(tmp_path: Path) -> None:
+    async def ask() -> bytes:
+        async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"heard " + await reader.readexactly(5))
+            writer.close()
+
+        other = await asyncio.start_server(echo, "127.0.0.1", 0)
+        ports = choose_ports(tmp_path / "ports.json")
+        proxy = Proxy(CertificateAuthority(tmp_path), api_port=ports.api, grpc_port=ports.grpc, passes_others=True)
+        await proxy.start(ports.proxy)
+        target = f"localhost:{other.sockets[0].getsockname()[1]}"
+        reader, writer = await asyncio.open_connection("127.0.0.1", ports.proxy)
+        writer.write(f"CONNECT {target} HTTP/1.1\r\n\r\n".encode())
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 200 Connection established\r\n\r\n"
+        writer.write(b"hello")
+        heard = await reader.read()
+        await proxy.stop()
+        other.close()
+        return heard
+
+    assert asyncio.run(ask()) == b"heard hello"
 
 
 def test_plain_http_is_not_for_this_proxy(cloud: Connection) -> None:

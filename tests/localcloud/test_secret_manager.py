@@ -123,3 +123,24 @@ def _files_with(cloud: Connection, text: bytes) -> set[str]:
     """Names of the state's files that hold `text`; a database's journal counts as the database."""
     files = (path for path in cloud.state_dir.rglob("*") if path.is_file())
     return {path.name.removesuffix("-wal") for path in files if text in path.read_bytes()}
+
+
+def test_a_lifetime_becomes_the_time_of_expiry(client: Client, project: str) -> None:
+    parent = f"projects/{project}"
+    made = client.create_secret(parent=parent, secret_id="short-lived", secret={**_AUTOMATIC, "ttl": {"seconds": 3600}})
+    assert (made.expire_time - made.create_time).total_seconds() == pytest.approx(3600, abs=60)
+    assert "ttl" not in made
+    longer = {"name": made.name, "ttl": {"seconds": 7200}}
+    changed = client.update_secret(secret=longer, update_mask={"paths": ["ttl"]})
+    assert changed.expire_time > made.expire_time
+
+
+def test_a_mask_may_name_a_part_of_a_field(client: Client, project: str) -> None:
+    rotation = {"next_rotation_time": "2030-01-01T00:00:00Z", "rotation_period": {"seconds": 86400}}
+    fields = {**_AUTOMATIC, "rotation": rotation, "topics": [{"name": f"projects/{project}/topics/t"}]}
+    made = client.create_secret(parent=f"projects/{project}", secret_id="turned", secret=fields)
+    later = {"name": made.name, "rotation": {"next_rotation_time": "2031-01-01T00:00:00Z"}}
+    changed = client.update_secret(secret=later, update_mask={"paths": ["rotation.next_rotation_time"]})
+    assert (changed.rotation.next_rotation_time.year, changed.rotation.rotation_period.days) == (2031, 1)
+    with pytest.raises(exceptions.BadRequest, match=r"replication\.automatic"):
+        client.update_secret(secret=later, update_mask={"paths": ["replication.automatic"]})

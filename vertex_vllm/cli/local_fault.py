@@ -83,8 +83,8 @@ def _flag(field: str) -> str:
 @state_option
 @_field_options
 def add(kind: str, state_dir: Path, always: bool, ignores_cancel: bool, **fields: Any) -> None:
-    """Post a fault of a kind: error, latency, reset, lost_answer, truncate, stall, flip_byte, flip_sent_byte,
-    wrong_content_range, slow_body, operation_error, operation_never_ends, crash.
+    """Post a fault of a kind: error, latency, reset, lost_answer, not_found_yet, truncate, stall, flip_byte,
+    flip_sent_byte, wrong_content_range, slow_body, operation_error, operation_never_ends, crash.
 
     It strikes the next call that it meets, once, unless --nth, --times, --always or --probability say otherwise.
 

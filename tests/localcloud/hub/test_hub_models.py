@@ -1,6 +1,7 @@
 """What the Hub tells about a repo, as the real client reads it."""
 
 import hashlib
+import json
 import subprocess
 
 import pytest
@@ -148,3 +149,43 @@ def test_files_that_say_nothing_are_no_error(hub):
     hub.add("org/odd", {"README.md": "---\n: [\n---\n", "config.json": "[1]", "model.safetensors": b"no head"})
     found = hub.api().model_info("org/odd")
     assert (found.card_data, found.config, found.safetensors) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "model_type", "auto_model", "task"),
+    [
+        ("MistralForCausalLM", "mistral", "AutoModelForCausalLM", "text-generation"),
+        ("OPTLMHeadModel", "opt", "AutoModelForCausalLM", "text-generation"),
+        ("MT5ForConditionalGeneration", "mt5", "AutoModelForSeq2SeqLM", "text2text-generation"),
+        ("WhisperForConditionalGeneration", "whisper", "AutoModelForSpeechSeq2Seq", "automatic-speech-recognition"),
+        ("Qwen2VLForConditionalGeneration", "qwen2_vl", "AutoModelForImageTextToText", "image-text-to-text"),
+        ("BertModel", "bert", "AutoModel", "feature-extraction"),
+    ],
+)
+def test_how_a_model_is_loaded_follows_from_its_class(hub, architecture, model_type, auto_model, task):
+    config = json.dumps({"architectures": [architecture], "model_type": model_type})
+    hub.add(f"derived/{model_type}", {"config.json": config})
+    found = hub.api().model_info(f"derived/{model_type}")
+
+    assert (found.transformers_info.auto_model, found.transformers_info.pipeline_tag) == (auto_model, task)
+    assert found.pipeline_tag == task
+    assert task in found.tags
+
+
+def test_what_a_tokenizer_s_file_says_is_told_as_it_stands(hub):
+    tokenizer = {"bos_token": None, "eos_token": "</s>", "mask_token": {"content": "<m>"}, "model_max_length": 8}
+    files = {"config.json": json.dumps({"architectures": ["OtherThing"], "model_type": "other"})}
+    hub.add("derived/tokenizer", {**files, "tokenizer_config.json": json.dumps(tokenizer)})
+    found = hub.api().model_info("derived/tokenizer")
+
+    shown = {name: value for name, value in tokenizer.items() if name != "model_max_length"}
+    assert found.config["tokenizer_config"] == shown
+    assert found.mask_token == "<m>"
+    assert found.transformers_info is None
+    assert found.pipeline_tag is None
+
+
+def test_the_card_s_task_goes_before_the_derived_one(hub):
+    config = json.dumps({"architectures": ["BertModel"], "model_type": "bert"})
+    hub.add("derived/card", {"config.json": config, "README.md": "---\npipeline_tag: sentence-similarity\n---\n"})
+    assert hub.api().model_info("derived/card").pipeline_tag == "sentence-similarity"

@@ -4,7 +4,14 @@ from typing import Any
 import pytest
 
 from localcloud.errors import ApiError
-from localcloud.pipelines.spec import PlannedTask, TaskKind, check_parameters, check_spec, planned_tasks
+from localcloud.pipelines.spec import (
+    PlannedTask,
+    TaskKind,
+    check_components,
+    check_parameters,
+    check_spec,
+    planned_tasks,
+)
 from tests.localcloud.pipelines import samples
 from tests.localcloud.pipelines.compiling import compiled
 
@@ -46,8 +53,9 @@ def test_the_tasks_of_a_pipeline_are_known_beforehand_but_for_those_in_loops() -
 def test_an_incomplete_spec_is_refused_with_the_place_that_is_wrong(change: Any, words: str) -> None:
     spec = copy.deepcopy(compiled(samples.guarded))
     change(spec)
-    with pytest.raises(ApiError) as refusal:
+    with pytest.raises(ApiError) as refusal:  # noqa: PT012  # a spec is refused by whichever finds it wrong first
         check_spec(spec)
+        check_components(spec)
     assert refusal.value.code == "INVALID_ARGUMENT"
     assert words in refusal.value.message
 

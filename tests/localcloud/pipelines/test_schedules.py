@@ -1,5 +1,6 @@
 """Schedules through the real clients; what time it is, the tests say."""
 
+import json
 import re
 import uuid
 from collections.abc import Callable, Iterator
@@ -307,3 +308,31 @@ def test_a_schedule_and_the_clock_outlive_the_local_cloud_and_what_it_missed_is_
         assert (found["state"], cloud.call("GET", f"{location}/pipelineJobs")) == ("ACTIVE", {})
     finally:
         daemon.down(cloud.state_dir)
+
+
+def test_a_schedule_takes_a_spec_whose_components_a_run_cannot_carry_out(
+    cloud: Connection, create: Callable[..., Any], project: str
+) -> None:
+    """Vertex AI looks at them when a run is created, not before."""
+    from google.cloud import aiplatform_v1
+    from google.protobuf import json_format
+
+    schedule = create()
+    client = aiplatform_v1.ScheduleServiceClient(client_options={"api_endpoint": f"{REGION}-aiplatform.googleapis.com"})
+    wanted = json_format.MessageToDict(client.get_schedule(name=schedule.resource_name)._pb)
+    job = wanted["createPipelineJobRequest"]["pipelineJob"]
+    job["pipelineSpec"]["deploymentConfig"] = job["pipelineSpec"].pop("deploymentSpec")
+    shown = ("displayName", "cron", "maxConcurrentRunCount", "createPipelineJobRequest")
+    fields = {name: wanted[name] for name in shown}
+    made = client.create_schedule(parent=f"projects/{project}/locations/{REGION}", schedule=json_to(fields))
+    advance(cloud, 1)
+    response = client.get_schedule(name=made.name).last_scheduled_run_response
+    client.delete_schedule(name=made.name).result()
+
+    assert "neither a dag nor an executor" in response.run_response
+
+
+def json_to(fields: dict[str, Any]) -> Any:
+    from google.cloud.aiplatform_v1.types import Schedule
+
+    return Schedule.from_json(json.dumps(fields))

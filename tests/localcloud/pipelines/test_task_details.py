@@ -147,6 +147,21 @@ def test_a_cancelled_job_stays_cancelling_until_its_pipeline_has_ended() -> None
     assert set(states(job).values()) == {"CANCELLED", "NOT_TRIGGERED"}
 
 
+def test_a_job_that_was_cancelled_before_it_started_has_no_error() -> None:
+    job = planned()
+    task_details.cancel(job, at(1))
+    task_details.apply(job, TaskEnded(path=(), state="CANCELLED", error="The task was cancelled."), at(3))
+    ended = json_format.MessageToDict(job)
+    assert (ended["state"], "error" in ended, "startTime" in ended) == ("PIPELINE_STATE_CANCELLED", False, False)
+
+
+def test_contexts_have_an_etag_and_metadata() -> None:
+    for context in (planned().job_detail.pipeline_context, planned().job_detail.pipeline_run_context):
+        shown = json_format.MessageToDict(context)
+        assert (shown["etag"], shown["metadata"]) == (str(context.create_time.ToMilliseconds()), {})
+        assert shown["updateTime"] == shown["createTime"]
+
+
 def test_a_job_whose_runner_is_gone_has_failed_and_says_why() -> None:
     job = apply_all(
         planned(),

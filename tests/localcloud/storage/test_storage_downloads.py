@@ -142,3 +142,31 @@ def test_files_in_chunks_by_the_transfer_manager(bucket, tmp_path):
         bucket.get_blob("object"), str(file), chunk_size=1 << 20, max_workers=2, worker_type="thread"
     )
     assert file.read_bytes() == data
+
+
+def test_bytes_through_either_api_are_not_for_shared_caches(bucket, http, endpoint):
+    bucket.blob("plain").upload_from_string("text")
+    json_api = http.get(f"{endpoint}/download/storage/v1/b/{bucket.name}/o/plain?alt=media")
+    xml_api = http.get(f"{endpoint}/{bucket.name}/plain")
+
+    assert json_api.headers["cache-control"] == "no-cache, no-store, max-age=0, must-revalidate"
+    assert json_api.headers["content-disposition"] == "attachment"
+    assert xml_api.headers["cache-control"] == "private, max-age=0"
+    assert "content-disposition" not in xml_api.headers
+
+
+def test_a_missing_object_is_told_in_the_form_that_was_asked_for(bucket, http, endpoint):
+    path = f"/storage/v1/b/{bucket.name}/o/absent"
+    resource = http.get(f"{endpoint}{path}")
+    media = http.get(f"{endpoint}/download{path}?alt=media")
+    xml = http.get(f"{endpoint}/{bucket.name}/absent")
+
+    message = f"No such object: {bucket.name}/absent"
+    assert [answer.status_code for answer in (resource, media, xml)] == [404, 404, 404]
+    assert resource.json()["error"]["message"] == message
+    assert (media.text, media.headers["content-type"]) == (message, "text/html; charset=UTF-8")
+    assert xml.headers["content-type"] == "application/xml; charset=UTF-8"
+    assert xml.text == (
+        "<?xml version='1.0' encoding='UTF-8'?><Error><Code>NoSuchKey</Code>"
+        f"<Message>The specified key does not exist.</Message><Details>{message}</Details></Error>"
+    )

@@ -102,3 +102,12 @@ def test_lists_of_a_missing_bucket_and_with_a_wrong_token(client, listed):
 def test_fields_of_a_list(listed):
     found = list(listed.list_blobs(prefix="c/", fields="items(name,size),nextPageToken"))
     assert [(blob.name, blob.size, blob.generation) for blob in found] == [("c/1", 0, None)]
+
+
+def test_parameters_that_are_sent_empty_count_as_absent(listed, http, endpoint):
+    empty = dict.fromkeys(
+        ("delimiter", "endOffset", "matchGlob", "maxResults", "pageToken", "prefix", "startOffset"), ""
+    )
+    url = f"{endpoint}/storage/v1/b/{listed.name}/o"
+
+    assert http.get(url, params=empty).json() == http.get(url).json()

@@ -84,3 +84,11 @@ def test_an_upload_with_a_metageneration_not_to_match(endpoint, http, blob):
     asked = {"uploadType": "media", "name": "object", "ifMetagenerationNotMatch": "2"}
     assert http.post(url, params=asked, data=b"new").status_code == 412
     assert http.post(url, params={**asked, "ifMetagenerationNotMatch": "3"}, data=b"new").status_code == 200
+
+
+def test_a_failed_condition_names_the_header_that_it_stands_for(bucket, http, endpoint):
+    bucket.blob("there").upload_from_string("")
+    url = f"{endpoint}/storage/v1/b/{bucket.name}/o/there"
+    error = http.get(url, params={"ifGenerationMatch": "1"}).json()["error"]["errors"][0]
+
+    assert (error["reason"], error["locationType"], error["location"]) == ("conditionNotMet", "header", "If-Match")

@@ -17,8 +17,12 @@ def test_an_endpoint(clients: Any, parent: str) -> None:
     project_number = created.name.split("/")[1]
     assert created.name == f"projects/{project_number}/locations/us-central1/endpoints/car-1"
     assert project_number.isdigit()
-    assert clients.endpoints.get_endpoint(name=f"{parent}/endpoints/car-1") == created
-    assert list(clients.endpoints.list_endpoints(parent=parent)) == [created]
+    found = clients.endpoints.get_endpoint(name=f"{parent}/endpoints/car-1")
+    assert list(clients.endpoints.list_endpoints(parent=parent)) == [found]
+    assert (found.etag != "", found.create_time == found.update_time) == (True, True)
+    for field in ("create_time", "update_time", "etag"):
+        delattr(found, field)
+    assert found == created, "the operation's answer has no times and no etag"
     clients.endpoints.delete_endpoint(name=created.name).result()
     with pytest.raises(exceptions.NotFound, match="does not exist"):
         clients.endpoints.get_endpoint(name=created.name)
@@ -32,7 +36,8 @@ def test_a_dedicated_endpoint_has_a_name_of_its_own(clients: Any, parent: str) -
 
 
 def test_updates(clients: Any, parent: str) -> None:
-    created = create_endpoint(clients, parent, labels={"stage": "new"}, description="first")
+    made = create_endpoint(clients, parent, labels={"stage": "new"}, description="first")
+    created = clients.endpoints.get_endpoint(name=made.name)
     updated = clients.endpoints.update_endpoint(
         endpoint={"name": created.name, "labels": {"stage": "live"}, "description": "ignored"},
         update_mask={"paths": ["labels"]},

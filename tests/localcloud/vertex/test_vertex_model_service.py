@@ -114,14 +114,14 @@ def test_lists_filter_and_page(clients: Any, parent: str) -> None:
         found = clients.models.list_models(request={"parent": parent, **request})
         return [listed.name.rpartition("/")[2] for listed in found]
 
-    assert ids() == ids(page_size=2) == [f"vllm-{index}" for index in range(5)]
-    assert ids(filter="labels.half=odd") == ["vllm-1", "vllm-3"]
+    assert ids() == ids(page_size=2) == [f"vllm-{index}" for index in (4, 3, 2, 1, 0)], "newest first"
+    assert ids(filter="labels.half=odd") == ["vllm-3", "vllm-1"]
     assert ids(filter='labels.half:* AND model="vllm-2"') == ["vllm-2"]
     assert ids(filter='display_name!="vllm"') == []
     page = clients.models.list_models(request={"parent": parent, "page_size": 2})
     assert len(next(page.pages).models) == 2
     masked = next(iter(clients.models.list_models(request={"parent": parent, "read_mask": {"paths": ["name"]}})))
-    assert (masked.name.rpartition("/")[2], masked.display_name) == ("vllm-0", "")
+    assert (masked.name.rpartition("/")[2], masked.display_name) == ("vllm-4", "")
 
 
 @pytest.mark.parametrize(

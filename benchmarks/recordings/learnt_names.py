@@ -1,0 +1,89 @@
+"""Names that a service gives itself: learnt from its answers, and put into the requests that follow."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+# `${name}`, and what stands for a generated name in a recording without placeholders: long numbers, hashes.
+NAME = re.compile(r"\$\{(\w+)\}|(?<![0-9A-Za-z.])\d{12,21}(?![0-9A-Za-z.])|\b[0-9a-f]{40}\b|\b[0-9a-f]{64}\b")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
+# Tokens that are copied whole into a later request.
+_TOKENS = ("nextPageToken", "rewriteToken")
+_ANY_NAME = r"([^/@:?&\s\"]+)"
+
+
+class LearntNames:
+    """`given`: placeholders whose meaning is known from the beginning, such as the project's."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self.given = dict(given)
+        self._names: dict[str, str] = {}
+        self._tokens: dict[str, str] = {}
+        self._etags: dict[str, str] = {}
+        self.last_etag = ""
+
+    def fill(self, text: str) -> str:
+        """`text` with every name that is known; the others stay as they are."""
+        for recorded, actual in self._tokens.items():
+            text = text.replace(recorded, actual)
+        return NAME.sub(lambda match: self._known(match) or match[0], text)
+
+    def has_unknown(self, text: str) -> bool:
+        """Whether a placeholder would stay, or the token of a page that was never given."""
+        if any(token not in self._tokens for token in re.findall(r"[?&]pageToken=([^&]+)", text)):
+            return True
+        return any(match[1] and self._known(match) is None for match in NAME.finditer(text))
+
+    def learn(self, recorded: Any, actual: Any, key: str = "") -> None:
+        """From an answer, and the recorded one in its place."""
+        if isinstance(recorded, dict) and isinstance(actual, dict):
+            for name in recorded.keys() & actual.keys():
+                self.learn(recorded[name], actual[name], name)
+        elif isinstance(recorded, list) and isinstance(actual, list):
+            for one, other in zip(recorded, actual, strict=False):
+                self.learn(one, other, key)
+        elif isinstance(recorded, str) and isinstance(actual, str) and recorded != actual:
+            self._learn_text(recorded, actual, key)
+
+    def remember_etag(self, resource: str, answer: Any) -> None:
+        """`resource`: a URL without an action; the etag of its latest answer is what a write has to bring."""
+        for holder in (answer, answer.get("response")) if isinstance(answer, dict) else ():
+            if isinstance(holder, dict) and isinstance(holder.get("etag"), str):
+                self._etags[resource] = self.last_etag = holder["etag"]
+
+    def with_current_etag(self, body: Any, resource: str) -> Any:
+        """A copy of `body` in which recorded etags are replaced by those that the service gave here."""
+        if isinstance(body, list):
+            return [self.with_current_etag(item, resource) for item in body]
+        if not isinstance(body, dict):
+            return body
+        current = self._etags.get(resource) or self.last_etag
+        replaced = {name: self.with_current_etag(value, resource) for name, value in body.items() if name != "etag"}
+        return {**replaced, **({"etag": current} if "etag" in body and current else {})}
+
+    def _learn_text(self, recorded: str, actual: str, key: str) -> None:
+        if key in _TOKENS:
+            self._tokens |= {recorded: actual, quote(recorded, safe=""): quote(actual, safe="")}
+        elif key in ("generation", "sha"):
+            self._names[recorded] = actual
+        elif key != "etag" and not _TIME.match(recorded):
+            self._align(recorded, actual)
+
+    def _align(self, recorded: str, actual: str) -> None:
+        pattern, names, end = "", [], 0
+        for match in NAME.finditer(recorded):
+            if match[1] in self.given:
+                continue
+            pattern += re.escape(self._given(recorded[end : match.start()])) + _ANY_NAME
+            names.append(match[0])
+            end = match.end()
+        found = re.fullmatch(pattern + re.escape(self._given(recorded[end:])), actual) if names else None
+        if found:
+            self._names.update(zip(names, found.groups(), strict=True))
+
+    def _given(self, text: str) -> str:
+        return re.sub(r"\$\{(\w+)\}", lambda match: self.given.get(match[1], match[0]), text)
+
+    def _known(self, match: re.Match[str]) -> str | None:
+        return self.given.get(match[1] or "") or self._names.get(match[0])

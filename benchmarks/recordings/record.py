@@ -1,0 +1,165 @@
+"""Records what real services answer while a command runs, without ids, addresses and tokens of whoever records:
+
+    python -m benchmarks.recordings.record --output FILE.jsonl [--name NAME] [--hide TEXT=NAME] -- COMMAND…
+
+The command's Google and Hugging Face clients are led through the local cloud's proxy, which passes everything on. A
+recording has the form that `benchmarks/recordings/recorded_form.py` describes. A scan looks for what must not be in it;
+a recording with a find is not written.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from benchmarks.recordings.recorder import Journal, RecordingApp, RecordingHandler
+from benchmarks.recordings.scrubbing import Scrubber
+from localcloud.ca import CertificateAuthority
+from localcloud.ports import Ports, choose_ports
+from localcloud.proxy import Proxy
+from localcloud.server import HttpServers
+
+_GRPC_THREADS = 16
+# Routes of a local cloud that go around its proxy, or lead gRPC elsewhere.
+_DIRECT = ("STORAGE_EMULATOR_HOST", "HF_ENDPOINT", "KF_PIPELINES_ENDPOINT")
+_LEAKED = 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command's exit code; 3 when its recording holds what it must not."""
+    options = _options(argv)
+    with tempfile.TemporaryDirectory(prefix="recorder-") as folder:
+        recorder = Recorder(Path(folder))
+        recorder.start()
+        try:
+            ended = subprocess.run(options.command, env={**os.environ, **recorder.environment()}, check=False)
+        finally:
+            recorder.stop()
+    hidden = _literals(options, os.environ, recorder.journal)
+    written, leaks = recording(recorder.journal, options.name, hidden)
+    if leaks:
+        print(f"not written: the recording holds {'; '.join(sorted(set(leaks)))}", file=sys.stderr)
+        return _LEAKED
+    options.output.write_text(written, encoding="utf-8")
+    print(
+        f"{options.output}: {len(recorder.journal.exchanges)} exchanges; left out by host: {recorder.journal.left_out}"
+    )
+    return ended.returncode
+
+
+class Recorder:
+    """The proxy and what stands behind it, in a thread with an event loop of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.journal = Journal()
+        self._folder = folder
+        self._ports: Ports = choose_ports(folder / "ports.json")
+        self._ready, self._loop = threading.Event(), asyncio.new_event_loop()
+        self._stop: asyncio.Event | None = None
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), name="recorder")
+
+    def start(self) -> None:
+        self._thread.start()
+        self._ready.wait()
+
+    def stop(self) -> None:
+        if self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        self._loop.close()
+
+    def environment(self) -> dict[str, str]:
+        """What leads a command's clients through the recorder; everything else is as it was."""
+        proxy, bundle = f"http://127.0.0.1:{self._ports.proxy}", str(self._folder / "bundle.pem")
+        return {
+            **dict.fromkeys(("HTTPS_PROXY", "https_proxy", "grpc_proxy"), proxy),
+            **dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"), bundle),
+            "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": bundle,
+            "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": bundle,
+            "GOOGLE_API_USE_CLIENT_CERTIFICATE": "false",
+            **dict.fromkeys(_DIRECT, ""),
+        }
+
+    async def _serve(self) -> None:
+        self._stop = asyncio.Event()
+        roots = os.environ.get("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
+        handler = RecordingHandler(self.journal, Path(roots).read_bytes() if roots else None)
+        server = grpc.server(ThreadPoolExecutor(_GRPC_THREADS), handlers=[handler])
+        server.add_insecure_port(f"127.0.0.1:{self._ports.grpc}")
+        server.start()
+        http = HttpServers()
+        await http.start(RecordingApp(self.journal), self._ports.api)
+        authority = CertificateAuthority(self._folder)
+        proxy = Proxy(authority, api_port=self._ports.api, grpc_port=self._ports.grpc, passes_others=True)
+        await proxy.start(self._ports.proxy)
+        self._ready.set()
+        await self._stop.wait()
+        await proxy.stop()
+        await http.stop()
+        await asyncio.to_thread(server.stop(1).wait)
+
+
+def recording(journal: Journal, name: str, literals: Mapping[str, str]) -> tuple[str, list[str]]:
+    """The line that is written, and what in it must not be there."""
+    scrubber = Scrubber({**dict.fromkeys(journal.tokens, "xxx"), **literals})
+    sequence: dict[str, Any] = {
+        "fixture": name,
+        "service": "several",
+        "tier": "real",
+        "evidence": "recorded by this project's recorder, on the services that its environment led to",
+        "source": {"date": datetime.now(UTC).date().isoformat()},
+        "left_out": journal.left_out,
+        "exchanges": journal.exchanges,
+    }
+    text = json.dumps(scrubber.clean(sequence), ensure_ascii=False) + "\n"
+    return text, list(scrubber.leaks(text))
+
+
+def _literals(options: argparse.Namespace, environment: Mapping[str, str], journal: Journal) -> dict[str, str]:
+    """The project by id and number, and what `--hide` names."""
+    found = dict(pair.split("=", 1) for pair in options.hide)
+    projects = {environment.get(name, "") for name in ("VERTEX_VLLM_TEST_PROJECT", "GOOGLE_CLOUD_PROJECT")} - {""}
+    for project in projects:
+        found.setdefault(project, "${projectId}")
+        for number in _numbers_of(project, journal.exchanges):
+            found.setdefault(number, "${projectNumber}")
+    return found
+
+
+def _numbers_of(project: str, exchanges: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The number of a project, where an answer tells it: Resource Manager's, and names by number for names by id."""
+    numbers = set()
+    for exchange in exchanges:
+        asked, answered = json.dumps([exchange["url"], exchange["request_body"]]), json.dumps(exchange["response_body"])
+        if f"projects/{project}" in asked:
+            numbers |= set(re.findall(r"\bprojects/(\d{6,})\b", answered))
+        if project in asked or project in answered:
+            numbers |= set(re.findall(r'"projectNumber": "?(\d{6,})', answered))
+    return numbers
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.recordings.record", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--output", type=Path, required=True, help="the recording, overwritten")
+    parser.add_argument("--name", default="recorded", help="the recording's name in it")
+    parser.add_argument("--hide", action="append", default=[], metavar="TEXT=NAME", help="writes NAME for TEXT")
+    parser.add_argument("command", nargs="+", help="after --")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""How recorded requests are sent: HTTP and gRPC as they were recorded, through the proxy that the environment names."""
+
+import http.client
+import json
+import os
+import ssl
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import grpc
+from google.protobuf import json_format
+
+from localcloud.contract import Method, load_contract
+from localcloud.hosts import API_PACKAGES
+
+_TIMEOUT_SECONDS = 120
+_TRIES = 2
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`status`: of HTTP, or the name of a gRPC code (`OK`)."""
+
+    status: int | str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def json(self) -> Any:
+        """None for what is no JSON document."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+class HttpClient:
+    """Adds no header, follows no redirect, decodes nothing. Connections are kept."""
+
+    def __init__(self) -> None:
+        proxy = urllib.parse.urlsplit(os.environ["HTTPS_PROXY"])
+        self._proxy = (str(proxy.hostname), int(proxy.port or 443))
+        # Reads SSL_CERT_FILE.
+        self._context = ssl.create_default_context()
+        self._kept: dict[str, http.client.HTTPSConnection] = {}
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        """Raises OSError where there is no way to the host."""
+        parts = urllib.parse.urlsplit(url)
+        host = str(parts.hostname)
+        for attempt in range(_TRIES):
+            connection = self._connection(host)
+            try:
+                return self._send(connection, method, parts, headers, body)
+            except (http.client.HTTPException, ConnectionError, TimeoutError):
+                # A connection that was kept may have been closed at the other end.
+                self._kept.pop(host).close()
+                if attempt + 1 == _TRIES:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _connection(self, host: str) -> http.client.HTTPSConnection:
+        if host not in self._kept:
+            connection = http.client.HTTPSConnection(*self._proxy, context=self._context, timeout=_TIMEOUT_SECONDS)
+            connection.set_tunnel(host, 443)
+            self._kept[host] = connection
+        return self._kept[host]
+
+    def _send(
+        self,
+        connection: http.client.HTTPSConnection,
+        method: str,
+        parts: urllib.parse.SplitResult,
+        headers: Mapping[str, str],
+        body: bytes | None,
+    ) -> Answer:
+        target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
+        connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+        for name, value in {"Host": str(parts.hostname), "Accept": "*/*", **headers}.items():
+            connection.putheader(name, value)
+        if body is not None or method in ("POST", "PUT", "PATCH"):
+            connection.putheader("Content-Length", str(len(body or b"")))
+        connection.endheaders(body or None)
+        response = connection.getresponse()
+        content = response.read()
+        joined: dict[str, str] = {}
+        for name, value in response.getheaders():
+            joined[name.lower()] = f"{joined[name.lower()]}, {value}" if name.lower() in joined else value
+        return Answer(response.status, joined, content)
+
+
+class GrpcClient:
+    """Recorded calls are of Vertex AI alone; its messages come from the installed client packages."""
+
+    def __init__(self, token: str) -> None:
+        with open(os.environ["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"], "rb") as bundle:
+            self._credentials = grpc.ssl_channel_credentials(bundle.read())
+        self._metadata = (("authorization", f"Bearer {token}"),)
+
+    @cached_property
+    def _contract(self) -> dict[str, Method]:
+        return load_contract(API_PACKAGES["vertex"])
+
+    def call(self, path: str, fields: Mapping[str, Any], region: str) -> Answer:
+        """`fields`: the request as proto JSON. Raises KeyError for a method that the packages do not have."""
+        method = self._contract[path]
+        with grpc.secure_channel(f"{region}-aiplatform.googleapis.com:443", self._credentials) as channel:
+            send = channel.unary_unary(path, method.request_type.SerializeToString, method.response_type.FromString)
+            request = json_format.ParseDict(fields, method.request_type(), ignore_unknown_fields=True)
+            try:
+                answered = send(request, metadata=self._metadata, timeout=_TIMEOUT_SECONDS)
+            except grpc.RpcError as error:
+                return Answer(error.code().name, body=json.dumps(error.details()).encode())
+        return Answer("OK", body=json_format.MessageToJson(answered).encode())

@@ -1,0 +1,80 @@
+"""What has to exist before a recorded sequence begins: buckets, objects, Hub repositories, results of other calls."""
+
+import hashlib
+import json
+import tempfile
+import time
+import urllib.parse
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from benchmarks.recordings.learnt_names import LearntNames
+from benchmarks.recordings.sending import Answer
+from localcloud.hub import add_repo, add_token
+from localcloud.state import StateDirectory
+
+Send = Callable[..., Answer]
+_STORAGE = "https://storage.googleapis.com"
+_OPERATION_SECONDS = 30.0
+
+
+class HubSetup(Protocol):
+    def add(self, repo: Mapping[str, Any], token: str) -> None:
+        """`repo`: `id`, `files` (text or `{"bytes": N}` by name), `gated`, `private`. `token` may read it."""
+
+
+class LocalHubSetup:
+    """Puts repositories on the Hub of a local cloud, in folders that are gone when this is."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._data_dir = StateDirectory(state_dir).hub
+        self._folders = tempfile.TemporaryDirectory(prefix="replayed-hub-")
+
+    def add(self, repo: Mapping[str, Any], token: str) -> None:
+        folder = Path(tempfile.mkdtemp(dir=self._folders.name))
+        for name, content in repo["files"].items():
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            data = (
+                bytes(number * 7 % 251 for number in range(content["bytes"])) if isinstance(content, dict) else content
+            )
+            file.write_bytes(data if isinstance(data, bytes) else str(data).encode())
+        add_repo(self._data_dir, repo["id"], folder, bool(repo.get("gated")), private=bool(repo.get("private")))
+        add_token(self._data_dir, hashlib.sha256(token.encode()).hexdigest(), "replay", [repo["id"]])
+
+
+def set_up(steps: Iterable[Mapping[str, Any]], names: LearntNames, send: Send, hub: HubSetup | None) -> bool:
+    """Whether all of it could be made."""
+    return all(_step(step, names, send, hub) for step in steps)
+
+
+def _step(step: Mapping[str, Any], names: LearntNames, send: Send, hub: HubSetup | None) -> bool:
+    match step:
+        case {"bucket": bucket}:
+            url = f"{_STORAGE}/storage/v1/b?project=${{projectId}}"
+            return bool(send("POST", url, bucket, names).status == 200)
+        case {"object": {"bucket": bucket, "name": name, "content": content, **more}}:
+            named = urllib.parse.quote(names.fill(name), safe="")
+            url = f"{_STORAGE}/upload/storage/v1/b/{bucket}/o?uploadType=media&name={named}"
+            headers = {"content-type": str(more.get("contentType") or "text/plain")}
+            return bool(send("POST", url, content, names, headers).status == 200)
+        case {"call": call}:
+            return _call(call, names, send)
+        case {"hub_repo": repo} if hub is not None:
+            hub.add(json.loads(names.fill(json.dumps(repo))), names.given["hubToken"])
+            return True
+    return False
+
+
+def _call(call: Mapping[str, Any], names: LearntNames, send: Send) -> bool:
+    answer = send(call["method"], call["url"], call["body"], names)
+    names.learn(call.get("learn"), answer.json)
+    operation = answer.json if isinstance(answer.json, dict) else {}
+    host, begun = urllib.parse.urlsplit(call["url"]).hostname, time.monotonic()
+    while "/operations/" in str(operation.get("name")) and not operation.get("done"):
+        if time.monotonic() - begun > _OPERATION_SECONDS:
+            return False
+        time.sleep(0.2)
+        operation = send("GET", f"https://{host}/v1/{operation['name']}", None, names).json or {}
+    return answer.status == 200
