@@ -1,6 +1,7 @@
 """Which container image: the newest whose vLLM has the model's architecture, or the one that the deployment names."""
 
 import datetime
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from vertex_vllm.planning.facts import ModelFacts
 
 UNSERVABLE_VARIANTS = {"arm": "is built for ARM machines", "tpu": "is built for TPUs"}
 WHERE = "serving.image"
+# "This URI must identify an image in Artifact Registry or Container Registry" (ModelContainerSpec.image_uri).
+_PULLED_FROM = re.compile(r"([a-z0-9-]+-)?docker\.pkg\.dev|([a-z]+\.)?gcr\.io")
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,7 @@ def choose_image(facts: ModelFacts, wanted: str, catalog: Catalog) -> ImageChoic
 def _check_wanted(wanted: str, facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> ImageChoice:
     image = catalog.find_image(wanted)
     if isinstance(image, Missing):
-        return ImageChoice(
-            wanted,
-            None,
-            "named in the deployment, not in the catalogue: which vLLM it has is not known, so neither the "
-            "architecture nor the arguments could be checked against it",
-        )
+        return _own(wanted)
     if image.variant in UNSERVABLE_VARIANTS:
         raise PlanError(
             f"{wanted} {UNSERVABLE_VARIANTS[image.variant]}",
@@ -70,6 +68,23 @@ def _check_wanted(wanted: str, facts: ModelFacts, row: Architecture | None, cata
     if _presence(image, row, catalog) == "unknown":
         remarks.append(f"whether its vLLM has {facts.architecture} is not known to the catalogue")
     return ImageChoice(image.uri, image.versions, "; ".join(remarks))
+
+
+def _own(wanted: str) -> ImageChoice:
+    """An image that the catalogue does not have. Raises PlanError for one that Vertex AI cannot pull."""
+    if not _PULLED_FROM.fullmatch(wanted.partition("/")[0]):
+        raise PlanError(
+            f"Vertex AI pulls images from Artifact Registry and Container Registry alone, not {wanted}",
+            where=WHERE,
+            fix="Copy it to REGION-docker.pkg.dev/PROJECT/REPOSITORY, or leave it out",
+        )
+    return ImageChoice(
+        wanted,
+        None,
+        "named in the deployment, not in the catalogue: which vLLM it has is not known, so neither the "
+        "architecture nor the arguments could be checked against it; it must run its arguments as a command, take "
+        "--model=gs://… as Model Garden's images do, and answer GET /ping and POST /generate on port 8080",
+    )
 
 
 def _newest(facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> ImageChoice:
