@@ -4,9 +4,9 @@
     python -m tools.read_vllm 0.26.0 --folder FOLDER  # a `vllm` package that is unpacked already
     python -m tools.read_vllm --missing               # names the newest release, exit code 1, if the tables lack it
 
-Written are `vertex_vllm/catalog/arguments.yaml` (what each argument takes) and `quantizations.yaml` (limits of methods
-and number formats); what other versions said stays. Reading arguments runs vLLM's own parser, and needs its
-dependencies for a CPU: the environment in VERTEX_VLLM_RUNTIME, default `.venv-vllm`.
+Written are `vertex_vllm/catalog/arguments.yaml` (what each argument takes), `flags.yaml` (which versions have it) and
+`quantizations.yaml` (limits of methods and number formats); what other versions said stays. Reading arguments runs
+vLLM's own parser, and needs its dependencies for a CPU: the environment in VERTEX_VLLM_RUNTIME, default `.venv-vllm`.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tools.version_tables import ARGUMENTS, QUANTIZATIONS, read_table, with_version, write_table
+from tools.version_tables import ARGUMENTS, QUANTIZATIONS, read_table, with_version, write_flags, write_table
 from tools.vllm_quantizations import read_quantizations, read_refusing_float16, resolves_auto_dtype
 
 HERE = Path(__file__).resolve().parent
@@ -59,11 +59,13 @@ def record(version: str, folder: Path) -> None:
     if resolves_auto_dtype(folder):
         formats["auto_dtype"] = {}
     formats["transformers"] = {"requires": requirement(folder, "transformers")}
-    for place, added in (
-        (ARGUMENTS, {"arguments": arguments, "parsers": parsers}),
-        (QUANTIZATIONS, {"quantizations": limits, "formats": formats}),
-    ):
-        write_table(place, with_version(read_table(place), version, added))
+    added = {
+        ARGUMENTS: {"arguments": arguments, "parsers": parsers},
+        QUANTIZATIONS: {"quantizations": limits, "formats": formats},
+    }
+    for place, sections in added.items():
+        write_table(place, with_version(read_table(place), version, sections))
+    write_flags(read_table(ARGUMENTS))
     print(f"{version}: {len(arguments)} arguments, {len(parsers)} parsers, {len(limits)} quantisation methods")
 
 

@@ -11,7 +11,7 @@ import yaml
 from vertex_vllm.catalog.versions import version_key
 
 FOLDER = Path(__file__).resolve().parent.parent / "vertex_vllm" / "catalog"
-ARGUMENTS, QUANTIZATIONS = FOLDER / "arguments.yaml", FOLDER / "quantizations.yaml"
+ARGUMENTS, QUANTIZATIONS, FLAGS = (FOLDER / f"{name}.yaml" for name in ("arguments", "quantizations", "flags"))
 # Section → the key that names a row.
 NAMES = {"arguments": "argument", "parsers": "parser", "quantizations": "quantization", "formats": "format"}
 SECTIONS = {ARGUMENTS: ("arguments", "parsers"), QUANTIZATIONS: ("quantizations", "formats")}
@@ -22,7 +22,8 @@ COMMENTS = {
 # Made by `python -m tools.read_vllm VERSION`, from the version's own parser. `first` and `last` are the ends of a run
 # of checked releases that say the same. `takes`: switch (no value; `negatable`: --no-… too), choice, integer,
 # integer with unit (1k), number, JSON (`keys`: no others), text, text or JSON, other. `none`, `auto`: the word None, or
-# auto, is taken too. `count`: as argparse's nargs. `ge`, `gt`, `le`, `lt`: bounds of the field that the value is put into.
+# auto, is taken too; `any_case`: choices may be written in capitals. `count`: as argparse's nargs. `ge`, `gt`, `le`,
+# `lt`: bounds of the field that the value is put into.
 """,
     QUANTIZATIONS: """\
 # Limits of vLLM's quantisation methods, by version: the least CUDA compute capability and the formats of activations.
@@ -33,6 +34,26 @@ COMMENTS = {
 # requires.
 """,
 }
+
+
+def write_flags(arguments: Mapping[str, Any], place: Path = FLAGS) -> None:
+    """flags.yaml: which versions have an option, drawn from the table of arguments; rows of Google's fork stay."""
+    text = place.read_text(encoding="utf-8")
+    head, _, rest = text.partition("\nchecked:")
+    forks = [line for line in rest.splitlines() if "fork: true" in line or line.lstrip().startswith('- {flag: "-O"')]
+    checked = arguments["checked"]
+    rows: dict[str, dict[str, Any]] = {}
+    for version in checked:
+        for name, row in arguments["arguments"].get(version, {}).items():
+            for flag, long in ((name, ""), *((short, name) for short in row.get("short", ()) if short != "-O")):
+                found = rows.setdefault(flag, {"first": version, "short_for": long})
+                found |= {"last": version, "switch": row["takes"] == "switch" and not long}
+    lines = [head, "", f"checked: {json.dumps(checked)}", "", "flags:", *forks]
+    for flag, row in sorted(rows.items(), key=lambda item: item[0].lstrip("-")):
+        more = ", switch: true" if row["switch"] else f', short_for: "{row["short_for"]}"' if row["short_for"] else ""
+        span = f'first: "{row["first"]}", last: "{row["last"]}"'
+        lines.append(f'  - {{flag: "{flag}", {span}{more}, source: [vllm-code]}}')
+    place.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def read_table(place: Path) -> dict[str, Any]:

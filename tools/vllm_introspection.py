@@ -118,7 +118,7 @@ def _first(name: str, *modules: str) -> Any:
 
 def arguments(parser: argparse.ArgumentParser) -> dict[str, dict[str, Any]]:
     """Long option → how its value is taken."""
-    limits = _limits(parser)
+    limits = bounds_of_fields(parser)
     found = {}
     for action in parser._actions:
         long = [text for text in action.option_strings if text.startswith("--") and not text.startswith("--no-")]
@@ -141,10 +141,12 @@ def _takes(parser: argparse.ArgumentParser, action: argparse.Action) -> dict[str
     if action.nargs is not None:
         row["count"] = str(action.nargs)
     if action.choices is not None:
-        choices = list(action.choices)
-        if hasattr(choices[0], "name"):
-            choices = [choice.name for choice in choices]
-        return {"takes": "choice", "choices": sorted(map(str, choices)), **row}
+        listed = [getattr(choice, "name", str(choice)) for choice in action.choices]
+        choices = sorted(text for text in listed if _accepts(parser, action, text))
+        row |= {"none": True} if "None" not in choices and _accepts(parser, action, "None") else {}
+        any_case = all(_accepts(parser, action, text.upper()) for text in choices)
+        row |= {"any_case": True} if any_case and [text.upper() for text in choices] != choices else {}
+        return {"takes": "choice", "choices": choices, **row}
     taken = {text for text in PROBES if _accepts(parser, action, text)}
     return {"takes": _kind(taken), **row, **_details(action, taken)}
 
@@ -176,7 +178,7 @@ def _details(action: argparse.Action, taken: set[str]) -> dict[str, Any]:
 def _accepts(parser: argparse.ArgumentParser, action: argparse.Action, text: str) -> bool:
     with redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
         try:
-            parser._get_value(action, text)
+            parser._check_value(action, parser._get_value(action, text))
         except Exception:
             return False
     return True
@@ -196,7 +198,7 @@ def _keys(reader: Any, depth: int = 4) -> list[str]:
     return []
 
 
-def _limits(parser: argparse.ArgumentParser) -> dict[str, dict[str, float]]:
+def bounds_of_fields(parser: argparse.ArgumentParser) -> dict[str, dict[str, float]]:
     """Destination → bounds of the field in the config class that the argument's group is named for."""
     import vllm.config
 

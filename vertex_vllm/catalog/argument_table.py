@@ -22,6 +22,7 @@ class Takes:
     keys: tuple[str, ...] = ()
     none: bool = False
     auto: bool = False
+    any_case: bool = False
     negatable: bool = False
     count: str = ""
     """As argparse's nargs: empty, +, *, ? or a number."""
@@ -91,6 +92,7 @@ def _takes(row: Mapping[str, Any]) -> Takes:
         keys=tuple(row.get("keys", ())),
         none=row.get("none", False),
         auto=row.get("auto", False),
+        any_case=row.get("any_case", False),
         negatable=row.get("negatable", False),
         count=row.get("count", ""),
         short=tuple(row.get("short", ())),

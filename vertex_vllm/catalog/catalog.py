@@ -3,10 +3,11 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vertex_vllm.catalog.rows import (
     Accelerator,
+    Advisory,
     Architecture,
     Family,
     Flag,
@@ -79,6 +80,7 @@ class Catalog:
     """vLLM releases whose options were read."""
     checked_architectures: tuple[str, ...]
     formats: tuple[NumberFormat, ...] = ()
+    advisories: Mapping[str, Advisory] = field(default_factory=dict)
     checked_formats: tuple[str, ...] = ()
     """vLLM releases whose number formats and quantisation methods were read."""
 
@@ -184,6 +186,7 @@ class Catalog:
             self.models,
             self.tpus,
             self.families,
+            self.advisories,
         ):
             yield from table.values()
         yield from self.formats

@@ -10,6 +10,7 @@ import yaml
 from vertex_vllm.catalog.catalog import Catalog
 from vertex_vllm.catalog.rows import (
     Accelerator,
+    Advisory,
     Architecture,
     Family,
     Flag,
@@ -41,6 +42,7 @@ def load_catalog() -> Catalog:
     for image in images["images"]:
         repository, tag = images["repositories"][image.pop("repository")], image.pop("tag")
         image["uri"] = f"{repository}:{tag}" if tag else repository
+    advisories = _read("advisories")
     catalog = Catalog(
         accelerators=_table(machines, "accelerators", Accelerator, "accelerator"),
         machines=_table(machines, "machines", Machine, "machine"),
@@ -49,6 +51,7 @@ def load_catalog() -> Catalog:
         architectures=_table(architectures, "architectures", Architecture, "architecture"),
         quantizations=_quantizations(quantizations, rules),
         formats=_formats(quantizations),
+        advisories=_table(advisories, "advisories", Advisory, "advisory"),
         checked_formats=tuple(quantizations["checked"]),
         presets=_table(models, "presets", Preset, "preset"),
         shapes=_table(models, "shapes", Shape, "shape"),

@@ -173,6 +173,16 @@ class NumberFormat(SourcedRow):
         return version_key(self.first) <= version_key(version) <= version_key(self.last)
 
 
+class Advisory(SourcedRow):
+    advisory: str
+    """CVE number."""
+    touches: Literal["code", "images"]
+    since: str = ""
+    """First affected version; empty: every one before `fixed`."""
+    fixed: str
+    about: str
+
+
 class Preset(SourcedRow):
     """Settings for a model, taken where the deployment leaves the choice."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from vertex_vllm.errors import InferenceError
+from vertex_vllm.inference.chat import own_answer
 from vertex_vllm.inference.client import EndpointClient, Message
 
 Prompt = str | Sequence[Message]
@@ -27,6 +28,8 @@ class Reply:
     """As the server counts them, its chat template's among them."""
     error: str = ""
     """Why there is no answer; empty where there is one."""
+    reasoning: str = ""
+    """Thoughts that the server took out of the text, or that stand in it before the answer."""
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -58,11 +61,15 @@ def _stream(client: EndpointClient, messages: Sequence[Message], max_tokens: int
     chunks = list(client.stream_chat(messages, max_tokens=max_tokens, temperature=0.0))
     if not chunks:
         raise InferenceError("The stream held no chunk")
-    with_text = [chunk.seconds for chunk in chunks if chunk.text]
+    # Thoughts are output like any other: the first token may be one of them.
+    with_text = [chunk.seconds for chunk in chunks if chunk.text or chunk.reasoning]
+    whole = "".join(chunk.text for chunk in chunks)
+    answer = own_answer(whole)
     counts = [chunk.completion_tokens for chunk in chunks if chunk.completion_tokens is not None]
     read = [chunk.prompt_tokens for chunk in chunks if chunk.prompt_tokens is not None]
     return Reply(
-        text="".join(chunk.text for chunk in chunks),
+        text=answer,
+        reasoning="".join(chunk.reasoning for chunk in chunks) or (whole if answer != whole else ""),
         seconds=chunks[-1].seconds,
         first_token_seconds=with_text[0] if with_text else None,
         last_token_seconds=with_text[-1] if with_text else None,

@@ -20,6 +20,9 @@ from vertex_vllm.evaluation.quality import (
 from vertex_vllm.inference.client import EndpointClient
 
 ANSWER_TOKENS = 32
+# For models that think before they answer: published evaluations of such models give thousands; short questions take
+# some hundreds.
+THINKING_TOKENS = 2048
 CONCURRENCY = 4
 
 
@@ -38,7 +41,7 @@ class Thresholds:
 class Answered:
     question: Question
     answer: str
-    """What is compared: the whole reply of a chat model, the first line of a completion."""
+    """What is compared: the reply of a chat model without its thoughts, the first line of a completion."""
     exact: bool
     contains: bool
     reply: Reply
@@ -122,7 +125,15 @@ def _ask_questions(
 ) -> tuple[Answered, ...]:
     prompts: list[Prompt] = [chat_prompt(asked) if chat else completion_prompt(asked) for asked in questions]
     replies = ask_all(client, prompts, ANSWER_TOKENS, concurrency)
+    if any(thought_only(reply) for reply in replies):
+        # A model that thinks first had no tokens left to answer with: all are asked again, each with enough.
+        replies = ask_all(client, prompts, THINKING_TOKENS, concurrency)
     return tuple(judge(question, reply, chat) for question, reply in zip(questions, replies, strict=True))
+
+
+def thought_only(reply: Reply) -> bool:
+    """The reply ended in the middle of its thoughts."""
+    return not reply.error and not reply.text.strip() and bool(reply.reasoning)
 
 
 def judge(question: Question, reply: Reply, chat: bool) -> Answered:

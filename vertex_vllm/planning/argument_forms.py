@@ -21,6 +21,9 @@ _BOUNDS: Mapping[str, tuple[str, Callable[[float, float], bool]]] = {
 }
 # Names that `validate_parsed_serve_args` wants together.
 _PARTNERS = {"--enable-auto-tool-choice": "--tool-call-parser", "--enable-log-outputs": "--enable-log-requests"}
+# … and those that it wants apart, or with more than one copy of the engine.
+_APART = {"--enable-per-request-metrics": "--disable-log-stats"}
+_COPIES = ("--data-parallel-multi-port-external-lb",)
 PARSERS = {"--tool-call-parser": "tool", "--reasoning-parser": "reasoning"}
 # What a Jinja template has and a path has not (`load_chat_template`).
 _TEMPLATE = re.compile(r"[{}\n]")
@@ -87,14 +90,15 @@ def _faults(
             yield from _of_value(name, value, takes)
     yield from _of_file(name, values)
     if name in PARSERS and values:
-        yield from _of_parser(name, values[0], version, table)
+        yield from _of_parser(name, values[0], version, table, given)
     yield from _of_partner(name, given)
 
 
 def _of_value(name: str, value: str, takes: Takes) -> Iterator[Fault]:
     if (takes.none and value in ("", "None")) or (takes.auto and value == "auto"):
         return
-    if takes.takes == "choice" and value not in takes.choices:
+    named = value.lower() if takes.any_case else value
+    if takes.takes == "choice" and named not in takes.choices:
         yield Fault(f"{name} may not be {value!r}", f"Choose one of {', '.join(takes.choices)}")
     elif takes.takes in ("JSON", "text or JSON"):
         yield from _of_json(name, value, takes)
@@ -125,8 +129,11 @@ def _of_json(name: str, value: str, takes: Takes) -> Iterator[Fault]:
         yield Fault(f"{name} has no field {unknown[0]!r}", f"Its fields: {', '.join(takes.keys)}")
 
 
-def _of_parser(name: str, value: str, version: str, table: ArgumentTable) -> Iterator[Fault]:
+def _of_parser(name: str, value: str, version: str, table: ArgumentTable, given: Sequence[Argument]) -> Iterator[Fault]:
     known = table.parser_names(PARSERS[name], version)
+    # The server looks at the tool parser's name only when it is to be used (`validate_api_server_args`).
+    if name == "--tool-call-parser" and not _given("--enable-auto-tool-choice", given):
+        return
     if known and value not in known and value:
         yield Fault(f"{name} may not be {value!r}", f"Choose one of {', '.join(known)}")
 
@@ -162,8 +169,17 @@ def _adapter_path(value: str) -> str:
 
 def _of_partner(name: str, given: Sequence[Argument]) -> Iterator[Fault]:
     partner = _PARTNERS.get(name)
-    if partner and not any(argument.flag == partner for argument in given):
+    if partner and not _given(partner, given):
         yield Fault(f"{name} needs {partner} beside it", f"Add {partner}, or leave {name} out")
+    if name in _APART and _given(_APART[name], given):
+        yield Fault(f"{name} may not be beside {_APART[name]}", f"Leave {_APART[name]} out")
+    copies = next((argument.value for argument in given if argument.flag == "--data-parallel-size"), "1")
+    if name in _COPIES and copies in ("0", "1"):
+        yield Fault(f"{name} needs --data-parallel-size of more than 1", f"Leave {name} out")
+
+
+def _given(flag: str, arguments: Sequence[Argument]) -> bool:
+    return any(argument.flag == flag for argument in arguments)
 
 
 def _integer(value: str) -> float:

@@ -24,6 +24,9 @@ REFUSED = {
 
 # A repository of mistral-common: params.json in the place of config.json, its own tokenizer, consolidated weights.
 MISTRAL_FORMATS = ("--tokenizer-mode=mistral", "--config-format=mistral", "--load-format=mistral")
+# Its figures need the statistics that --disable-log-stats turns off (`validate_parsed_serve_args` of 0.26.0).
+METRICS = "--enable-per-request-metrics"
+MEDIA_DOMAINS = "--allowed-media-domains"
 # vLLM reads quantize_config.json only where --quantization names the method (`get_config_filenames` of gptq.py).
 FLAGGED_FILE = "quantize_config.json"
 
@@ -55,10 +58,13 @@ def build_arguments(
     ours = parse_arguments([*_usual(settings, tensor_parallel), *optional], catalog)
     if facts.vision and "--max-num-seqs=12" in {argument.text[0] for argument in ours}:
         remarks.append("--max-num-seqs=12: 256 images at once ran out of memory in Google's tutorial")
+    ours = (*ours, *_media_domains(settings, image, catalog))
     overridden = {_positive(argument.flag) for argument in extra}
     replaced = [argument.flag for argument in ours if argument.flag in overridden]
     if replaced:
         remarks.append(f"{' '.join(replaced)} as the deployment's extra arguments say")
+    if METRICS in overridden:
+        overridden.add("--disable-log-stats")
     kept = [argument for argument in ours if argument.flag not in overridden]
     text = [item for argument in [*kept, *extra] for item in argument.text]
     return Arguments((*PROGRAM, "--host=0.0.0.0", f"--port={PORT}", *text), "; ".join(remarks))
@@ -82,6 +88,19 @@ def _optional(
         if catalog.flag_presence(catalog.flags[text.partition("=")[0]], image.versions) == "present"
     ]
     return sure, [text for text in wanted if text not in sure]
+
+
+def _media_domains(settings: Settings, image: ImageChoice, catalog: Catalog) -> tuple[Argument, ...]:
+    """The hosts that pictures may come from. Raises PlanError where the image's vLLM cannot restrict them."""
+    if not settings.media_domains:
+        return ()
+    if catalog.flag_presence(catalog.flags[MEDIA_DOMAINS], image.versions) != "present":
+        raise PlanError(
+            f"{image.vllm} may not have {MEDIA_DOMAINS}, so it would fetch pictures from anywhere",
+            where="serving.media_domains",
+            fix="Name another image in serving.image, or leave media_domains out",
+        )
+    return parse_arguments((MEDIA_DOMAINS, *settings.media_domains), catalog)
 
 
 def _usual(settings: Settings, tensor_parallel: int) -> Iterable[str]:

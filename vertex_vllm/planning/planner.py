@@ -135,7 +135,7 @@ def _require(
     extra = parse_arguments(deployment.serving.extra_args, catalog)
     given = {argument.flag: argument.value for argument in extra}
     check_servable(facts, given)
-    image = choose_image(facts, deployment.serving.image, catalog)
+    image = choose_image(facts, deployment.serving.image, catalog, deployment.serving.forbid_advisories)
     check_extra(extra, image, catalog)
     facts = _as_overridden(facts, given, image)
     settings = settle(facts, deployment.serving, catalog.preset(facts.model_id), extra)

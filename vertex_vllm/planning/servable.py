@@ -23,7 +23,7 @@ _MOST_IMAGE_TOKENS = dict.fromkeys(("qwen2_vl", "qwen2_5_vl", "qwen2_5_omni", "q
 def check_servable(facts: ModelFacts, given: Mapping[str, str]) -> None:
     """`given` are the deployment's own arguments, option → value.
 
-    Raises PlanError for a model that generates no text, that has no tokenizer, or whose files contradict its config.json.
+    Raises PlanError for a model that generates no text, has no tokenizer, or whose files contradict its config.json.
     """
     for flag, values in _POOLING_VALUES.items():
         if given.get(flag) in values:

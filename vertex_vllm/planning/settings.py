@@ -77,6 +77,8 @@ class Settings:
     """Method of speculative decoding."""
     unmodelled: tuple[str, ...] = ()
     """Arguments that the memory model does not know, and all other doubts: reasons for an uncertain verdict."""
+    media_domains: tuple[str, ...] = ()
+    """Hosts that requests may name pictures on; empty: any."""
     doubts: tuple[str, ...] = ()
     """Of these, what is not about memory."""
 
@@ -133,6 +135,7 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
         loras=_number(given, "--max-loras", DEFAULT_LORAS, int) if "--enable-lora" in given else 0,
         lora_rank=_number(given, "--max-lora-rank", DEFAULT_LORA_RANK, int),
         speculation=speculation_method(given),
+        media_domains=tuple(serving.media_domains),
         unmodelled=(
             *unmodelled_arguments(given),
             *value_doubts(facts, given),
@@ -151,8 +154,8 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
         raise PlanError(
             f"{facts.model_id} takes at most {facts.context_length} tokens, not {settings.max_model_len}",
             where=where,
-            fix=f"Ask for {facts.context_length} or fewer; vLLM refuses to start with more, unless --hf-overrides gives "
-            "a rope_scaling, which the model's card may name",
+            fix=f"Ask for {facts.context_length} or fewer; vLLM refuses to start with more, unless "
+            "--hf-overrides gives a rope_scaling, which the model's card may name",
         )
     return settings
 

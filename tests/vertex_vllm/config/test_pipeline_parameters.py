@@ -48,6 +48,8 @@ DEPLOY_VALUES = {
     "gpu_memory_utilization": 0.9,
     "dtype": "auto",
     "trust_remote_code": False,
+    "forbid_advisories": False,
+    "media_domains": [],
     "extra_args": ["--enable-lora"],
     "min_replica_count": 1,
     "max_replica_count": 2,
