@@ -125,15 +125,18 @@ def _ask_questions(
 ) -> tuple[Answered, ...]:
     prompts: list[Prompt] = [chat_prompt(asked) if chat else completion_prompt(asked) for asked in questions]
     replies = ask_all(client, prompts, ANSWER_TOKENS, concurrency)
-    if any(thought_only(reply) for reply in replies):
-        # A model that thinks first had no tokens left to answer with: all are asked again, each with enough.
-        replies = ask_all(client, prompts, THINKING_TOKENS, concurrency)
+    if any(reply.thought_only for reply in replies):
+        replies = _asked_with_room(client, prompts, concurrency)
     return tuple(judge(question, reply, chat) for question, reply in zip(questions, replies, strict=True))
 
 
-def thought_only(reply: Reply) -> bool:
-    """The reply ended in the middle of its thoughts."""
-    return not reply.error and not reply.text.strip() and bool(reply.reasoning)
+def _asked_with_room(client: EndpointClient, prompts: Sequence[Prompt], concurrency: int) -> tuple[Reply, ...]:
+    """Replies of a model that thinks before it answers, and had no tokens left for the answer.
+
+    A context that is shorter than so many tokens refuses them: without a limit an answer takes what is left of it.
+    """
+    replies = ask_all(client, prompts, THINKING_TOKENS, concurrency)
+    return ask_all(client, prompts, None, concurrency) if any(reply.error for reply in replies) else replies
 
 
 def judge(question: Question, reply: Reply, chat: bool) -> Answered:
