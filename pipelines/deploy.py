@@ -166,6 +166,7 @@ def deploy(
             commit=access.output,
             hf_token_secret=hf_token_secret,
             bucket=bucket_ready.output,
+            trust_remote_code=trust_remote_code,
         ).set_caching_options(False)
         uploaded = (
             upload_model(

@@ -96,7 +96,7 @@ _PIPELINES: dict[str, tuple[str | Parameter, ...]] = {
     "deploy": tuple(_PATHS),
     "mirror": (
         *("project", "deployment", "model_id", "region", "bucket", "revision", "hf_token_secret"),
-        "serving_service_account",
+        *("serving_service_account", "trust_remote_code"),
         "owner",
     ),
     "evaluate": ("project", "deployment", _ENDPOINT, _CHAT, *_EVALUATION),

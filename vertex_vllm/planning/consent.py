@@ -50,6 +50,17 @@ def check_consent(facts: ModelFacts, settings: Settings, extra: Sequence[Argumen
             )
 
 
+def code_told(facts: ModelFacts, settings: Settings, extra: Sequence[Argument]) -> str:
+    """Code that the container runs besides vLLM's own, or may run; empty: none."""
+    told = []
+    if facts.custom_code and settings.trust_remote_code:
+        told.append("the repository's own Python code is run")
+    told += [f"{argument.flag} {row.does}" for argument in extra if (row := code_flags().get(argument.flag))]
+    if facts.pickled:
+        told.append("the weights are pickled: a format that can run code while it is loaded")
+    return "; ".join(told)
+
+
 @cache
 def code_flags() -> dict[str, CodeFlag]:
     text = files("vertex_vllm.planning").joinpath("code_flags.yaml").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.errors import PlanError
 from vertex_vllm.planning.argument_forms import check_forms
 from vertex_vllm.planning.arguments import PORT, build_arguments, check_extra
-from vertex_vllm.planning.consent import check_consent
+from vertex_vllm.planning.consent import check_consent, code_told
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.headroom import Quotas
 from vertex_vllm.planning.images import ImageChoice, choose_image
@@ -89,6 +89,7 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
             "chat": _chat_reason(facts, chat),
             "quota": f"{choice.machine.count} × {choice.accelerator.accelerator} a replica; {_replicas(deployment)}",
             "model_id": f"facts from {facts.source}",
+            **({"code": told} if (told := code_told(facts, settings, extra)) else {}),
             **({"doubts": "; ".join(settings.doubts)} if settings.doubts else {}),
         },
         verdict=choice.offer.verdict,
