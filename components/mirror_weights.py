@@ -13,6 +13,7 @@ def mirror_weights(
     commit: str,
     hf_token_secret: str,
     bucket: str,
+    trust_remote_code: bool,
     manifest: dsl.Output[dsl.Artifact],
 ) -> str:
     """Stream what serving needs to gs://<bucket>/models/<model id>/<commit>; a finished mirror is found, not repeated.
@@ -24,13 +25,14 @@ def mirror_weights(
         commit: 40 hexadecimal digits.
         hf_token_secret: Secret Manager version that holds the token; empty: anonymous.
         bucket: Bucket name without gs://.
+        trust_remote_code: Copy the repo's own Python code too, which serving it would run.
         manifest: Every file with its size, sha256, crc32c and generation; how fast it went, in the metadata.
 
     Returns:
         The gs:// prefix that holds the files.
     """
     from vertex_vllm.hub import hub_token
-    from vertex_vllm.mirror import ProgressLog, destination, mirror_weights
+    from vertex_vllm.mirror import ProgressLog, Selection, destination, mirror_weights
     from vertex_vllm.steps import step, write_artifact
 
     with step(run):
@@ -42,6 +44,7 @@ def mirror_weights(
             destination(bucket, model_id, commit),
             project,
             on_progress=log,
+            selection=Selection(code=trust_remote_code),
         )
         write_artifact(manifest.path, mirrored.to_json())
         manifest.metadata.update(uri=mirrored.uri, **log.figures)

@@ -35,6 +35,8 @@ def deploy(
     gpu_memory_utilization: float = 0.9,
     dtype: str = "auto",
     trust_remote_code: bool = False,
+    forbid_advisories: bool = False,
+    media_domains: list = [],
     extra_args: list = [],
     min_replica_count: int = 1,
     max_replica_count: int = 1,
@@ -71,6 +73,8 @@ def deploy(
         gpu_memory_utilization: Share of each accelerator's memory that vLLM may take, 0 to 0.99.
         dtype: Number format that the weights are computed in. auto: the model's own.
         trust_remote_code: Run the repo's own Python code, which some models need; revision must then be a commit.
+        forbid_advisories: Refuse an image whose vLLM has a known security advisory that touches the model.
+        media_domains: Hosts that requests may name pictures on; empty: any. Needs a vLLM that can restrict them.
         extra_args: Further vLLM arguments, for example --enable-lora; they win over the planner's.
         min_replica_count: Replicas that always run.
         max_replica_count: Replicas at most; quota must cover them.
@@ -121,6 +125,8 @@ def deploy(
             gpu_memory_utilization=gpu_memory_utilization,
             dtype=dtype,
             trust_remote_code=trust_remote_code,
+            forbid_advisories=forbid_advisories,
+            media_domains=media_domains,
             extra_args=extra_args,
             min_replica_count=min_replica_count,
             max_replica_count=max_replica_count,
@@ -162,6 +168,7 @@ def deploy(
             commit=access.output,
             hf_token_secret=hf_token_secret,
             bucket=bucket_ready.output,
+            trust_remote_code=trust_remote_code,
         ).set_caching_options(False)
         uploaded = (
             upload_model(

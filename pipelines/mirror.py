@@ -17,6 +17,7 @@ def mirror(
     revision: str = "main",
     hf_token_secret: str = "",
     serving_service_account: str = "",
+    trust_remote_code: bool = False,
     owner: str = "",
 ) -> None:
     """Copy an open model from Hugging Face to Cloud Storage, verified.
@@ -30,6 +31,7 @@ def mirror(
         revision: Branch, tag or commit of the repo.
         hf_token_secret: Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous.
         serving_service_account: Service account of the container. Default: the project's vertex-vllm-serving.
+        trust_remote_code: Run the repo's own Python code, which some models need; revision must then be a commit.
         owner: Team or person who answers for it, on everything it makes as a label.
     """
     bucket_ready = setup_bucket(
@@ -51,4 +53,5 @@ def mirror(
         commit=access.output,
         hf_token_secret=hf_token_secret,
         bucket=bucket_ready.output,
+        trust_remote_code=trust_remote_code,
     ).set_caching_options(False)

@@ -30,6 +30,9 @@ ANSWERS = {
 FALLBACK = "I do not know."
 PAUSE = threading.Event()
 """Never set: waiting for it is how this server takes its time."""
+THOUGHTS = "Let me see what that may be."
+# With fewer, a model that thinks first gets no further than its thoughts.
+MANY_TOKENS = 1000
 
 
 class ModelServer(BaseHTTPRequestHandler):
@@ -47,15 +50,15 @@ class ModelServer(BaseHTTPRequestHandler):
             self._predict(request["instances"])
         elif not self._misbehaves(prompt := _last_words(request)):
             if request.get("stream"):
-                self._stream(prompt)
+                self._stream(prompt, request)
             else:
-                self._answer(200, _completion(prompt))
+                self._answer(200, _completion(prompt, request))
 
     def _predict(self, instances: list[dict[str, Any]]) -> None:
         if self._misbehaves(instances[0].get("prompt", "")):
             return
         if "messages" in instances[0]:
-            self._answer(200, {"predictions": _completion(_last_words(instances[0]))})
+            self._answer(200, {"predictions": _completion(_last_words(instances[0]), instances[0])})
         else:
             self._answer(200, {"predictions": [_prediction(instance) for instance in instances]})
 
@@ -68,7 +71,7 @@ class ModelServer(BaseHTTPRequestHandler):
         self._answer(int(match[2]), {"error": {"message": f"as you wished:{match[3]}", "code": int(match[2])}})
         return True
 
-    def _stream(self, prompt: str) -> None:
+    def _stream(self, prompt: str, request: dict[str, Any]) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
@@ -83,10 +86,13 @@ class ModelServer(BaseHTTPRequestHandler):
             self._event({"error": {"message": "EngineCore died", "code": 500}})
         else:
             self._event(_chunk({"role": "assistant", "content": ""}))
-            for word in words:
+            message, reason = _message(prompt, request)
+            if "reasoning_content" in message:
+                self._event(_chunk({"reasoning_content": message["reasoning_content"]}))
+            for word in re.findall(r"\S+\s*", message["content"] or ""):
                 self._event(_chunk({"content": word}))
                 PAUSE.wait(0.005)
-            self._event(_chunk({}, finish_reason="stop"))
+            self._event(_chunk({}, finish_reason=reason))
             self._event({"object": "chat.completion.chunk", "choices": [], "usage": _usage(text)})
         self._write(b"data: [DONE]\n\n")
         self.wfile.write(b"0\r\n\r\n")
@@ -126,10 +132,25 @@ def _last_words(request: dict[str, Any]) -> str:
     return content if isinstance(content, str) else content[-1]["text"]
 
 
-def _completion(prompt: str) -> dict[str, Any]:
+def _message(prompt: str, request: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """The answer and why it ended: `think first` as a server with a reasoning parser, `think aloud` as one without."""
     text = "" if "say nothing" in prompt else reply_to(prompt)
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-    return {"object": "chat.completion", "choices": [choice], "usage": _usage(text)}
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    cut = request.get("max_tokens", MANY_TOKENS) < MANY_TOKENS
+    if "think first" in prompt:
+        message = {**message, "reasoning_content": THOUGHTS, **({"content": None} if cut else {})}
+    if "think aloud" in prompt:
+        message["content"] = f"<think>{THOUGHTS}" if cut else f"<think>{THOUGHTS}</think>\n\n{text}"
+    if "call a tool" in prompt:
+        call = {"id": "call-1", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+        return {"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls"
+    return message, "length" if cut and "think" in prompt else "stop"
+
+
+def _completion(prompt: str, request: dict[str, Any]) -> dict[str, Any]:
+    message, reason = _message(prompt, request)
+    choice = {"index": 0, "message": message, "finish_reason": reason}
+    return {"object": "chat.completion", "choices": [choice], "usage": _usage(message["content"] or "thoughts alone")}
 
 
 def _chunk(delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:

@@ -1,24 +1,27 @@
 """The catalogue as one value, and the questions that planning asks of it."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vertex_vllm.catalog.rows import (
     Accelerator,
+    Advisory,
     Architecture,
     Family,
     Flag,
     Image,
     Machine,
     Model,
+    NumberFormat,
     Preset,
     Quantization,
     Shape,
     SourcedRow,
     Tpu,
 )
-from vertex_vllm.catalog.versions import Presence, VersionRange
+from vertex_vllm.catalog.versions import Presence, VersionRange, version_key
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.transformer import Transformer
 
@@ -76,6 +79,10 @@ class Catalog:
     checked_flags: tuple[str, ...]
     """vLLM releases whose options were read."""
     checked_architectures: tuple[str, ...]
+    formats: tuple[NumberFormat, ...] = ()
+    advisories: Mapping[str, Advisory] = field(default_factory=dict)
+    checked_formats: tuple[str, ...] = ()
+    """vLLM releases whose number formats and quantisation methods were read."""
 
     def find_machine(self, name: str) -> Machine | Missing:
         return self.machines.get(name) or _missing(name, self.machines)
@@ -140,6 +147,18 @@ class Catalog:
     def architecture_presence(self, architecture: Architecture, versions: VersionRange | None) -> Presence:
         return architecture.span.presence_in(versions, self.checked_architectures)
 
+    def format_rows(self, name: str, versions: VersionRange | None) -> tuple[tuple[str, NumberFormat | None], ...]:
+        """For each checked version that an image may have, the row of a number format; None: the version has none.
+
+        All checked versions where the image's is not known; the nearest older one where none of its range was checked.
+        """
+        within = [each for each in self.checked_formats if versions is None or versions.holds(each)]
+        if not within and versions is not None:
+            older = [each for each in self.checked_formats if version_key(each) <= version_key(versions.latest)]
+            within = older[-1:] or list(self.checked_formats[:1])
+        rows = [row for row in self.formats if row.format == name]
+        return tuple((each, next((row for row in rows if row.covers(each)), None)) for each in within)
+
     @property
     def regions(self) -> tuple[str, ...]:
         """Where some machine can be had, in alphabetical order."""
@@ -167,9 +186,14 @@ class Catalog:
             self.models,
             self.tpus,
             self.families,
+            self.advisories,
         ):
             yield from table.values()
+        yield from self.formats
 
 
 def _missing(name: str, known: Iterable[str]) -> Missing:
-    return Missing(name, tuple(difflib.get_close_matches(name, list(known), n=3, cutoff=0.8)))
+    """Names that have all words of the given one before names that are spelt alike: NVIDIA_T4 is NVIDIA_TESLA_T4."""
+    names, words = list(known), set(re.split("[-_]", name.lower()))
+    whole = [each for each in names if words < set(re.split("[-_]", each.lower()))]
+    return Missing(name, tuple(whole[:3] or difflib.get_close_matches(name, names, n=3, cutoff=0.8)))

@@ -10,12 +10,15 @@ import yaml
 from vertex_vllm.catalog.catalog import Catalog
 from vertex_vllm.catalog.rows import (
     Accelerator,
+    Advisory,
     Architecture,
     Family,
     Flag,
     Image,
+    Limit,
     Machine,
     Model,
+    NumberFormat,
     Preset,
     Quantization,
     Shape,
@@ -30,21 +33,26 @@ RowType = TypeVar("RowType", bound=SourcedRow)
 @cache
 def load_catalog() -> Catalog:
     """The catalogue that ships with the package. Raises ValueError where a file of it is malformed."""
-    machines, images, flags, architectures, quantizations, models, families = (
-        _read(name) for name in ("machines", "images", "flags", "architectures", "quantizations", "models", "families")
+    machines, images, flags, architectures, models, families = (
+        _read(name) for name in ("machines", "images", "flags", "architectures", "models", "families")
     )
+    quantizations, rules = _read("quantizations"), _read("quantization_rules")
     for machine in machines["machines"]:
         machine["regions"] = machines["regions"][machine["regions"]]
     for image in images["images"]:
         repository, tag = images["repositories"][image.pop("repository")], image.pop("tag")
         image["uri"] = f"{repository}:{tag}" if tag else repository
+    advisories = _read("advisories")
     catalog = Catalog(
         accelerators=_table(machines, "accelerators", Accelerator, "accelerator"),
         machines=_table(machines, "machines", Machine, "machine"),
         images=_table(images, "images", Image, "uri"),
         flags=_table(flags, "flags", Flag, "flag"),
         architectures=_table(architectures, "architectures", Architecture, "architecture"),
-        quantizations=_table(quantizations, "quantizations", Quantization, "quantization"),
+        quantizations=_quantizations(quantizations, rules),
+        formats=_formats(quantizations),
+        advisories=_table(advisories, "advisories", Advisory, "advisory"),
+        checked_formats=tuple(quantizations["checked"]),
         presets=_table(models, "presets", Preset, "preset"),
         shapes=_table(models, "shapes", Shape, "shape"),
         models=_table(models, "models", Model, "model"),
@@ -74,6 +82,34 @@ def _table(content: Mapping[str, Any], name: str, row_type: type[RowType], key: 
         row = row_type.model_validate({**fields, "source": tuple(sources[label] for label in fields["source"])})
         rows[fields[key]] = row
     return rows
+
+
+def _quantizations(read: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Quantization]:
+    """A row for each method, with its limits by version, and the rules that no class of vLLM says."""
+    sources = {
+        label: Source.model_validate(source) for label, source in {**read["sources"], **rules["sources"]}.items()
+    }
+    more = {rule["quantization"]: rule for rule in rules["rules"]}
+    limits: dict[str, list[Limit]] = {name: [] for name in more}
+    for row in read["quantizations"]:
+        fields = {key: value for key, value in row.items() if key not in ("quantization", "source")}
+        limits.setdefault(row["quantization"], []).append(Limit(**fields))
+    rows = {}
+    for name, found in sorted(limits.items()):
+        rule = more.get(name, {})
+        labels = ["wheels", *rule.get("source", ())]
+        fields = {key: value for key, value in rule.items() if key not in ("quantization", "source")}
+        told = tuple(sources[label] for label in labels)
+        rows[name] = Quantization(quantization=name, limits=tuple(found), source=told, **fields)
+    return rows
+
+
+def _formats(read: Mapping[str, Any]) -> tuple[NumberFormat, ...]:
+    sources = {label: Source.model_validate(source) for label, source in read["sources"].items()}
+    return tuple(
+        NumberFormat.model_validate({**row, "source": tuple(sources[label] for label in row["source"])})
+        for row in read["formats"]
+    )
 
 
 def _check_references(catalog: Catalog) -> None:

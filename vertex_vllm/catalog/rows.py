@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from vertex_vllm.catalog.versions import Span, VersionRange
+from vertex_vllm.catalog.versions import Span, VersionRange, version_key
 
 
 class Row(BaseModel):
@@ -118,15 +118,69 @@ class Architecture(SourcedRow):
         return Span(self.first, self.removed_after or self.last, ended=bool(self.removed_after))
 
 
-class Quantization(SourcedRow):
-    quantization: str
-    min_capability: str
-    needs_flag: str = ""
-    """Versions that know this flag refuse the method without it."""
+class Limit(Row):
+    """What a run of checked vLLM versions says of a quantisation method."""
+
+    first: str
+    last: str
+    capability: str = ""
+    """Least CUDA compute capability, for example 8.9; empty: the version does not say."""
+    dtypes: tuple[str, ...] = ()
+    """Formats of activations; empty: the version does not say."""
+
+    def overlaps(self, versions: VersionRange) -> bool:
+        return version_key(self.first) <= version_key(versions.latest) and version_key(self.last) >= version_key(
+            versions.earliest
+        )
 
     @property
-    def capability(self) -> tuple[int, ...]:
-        return tuple(map(int, self.min_capability.split(".")))
+    def numbers(self) -> tuple[int, ...]:
+        return tuple(map(int, self.capability.split("."))) if self.capability else ()
+
+
+class Quantization(SourcedRow):
+    quantization: str
+    """Method, or `compressed-tensors/scheme`."""
+    limits: tuple[Limit, ...]
+    """By version, the oldest first."""
+    needs_flag: str = ""
+    """Versions that know this flag refuse the method without it."""
+    splits: bool = True
+    """Stored weights of the method may be split over accelerators."""
+    instead: str = ""
+    """Row whose limits hold where they are lower: vLLM changes the method by itself."""
+
+    @property
+    def min_capability(self) -> str:
+        """`8.0 (0.7.2 to 0.13.0), 7.5 (0.14.0 to 0.33.0)`."""
+        return ", ".join(f"{each.capability} ({each.first} to {each.last})" for each in self.limits if each.capability)
+
+    def limits_in(self, versions: VersionRange | None) -> tuple[Limit, ...]:
+        """Of each version that an image may have; all where its version is not known, or was not read."""
+        found = tuple(each for each in self.limits if versions is not None and each.overlaps(versions))
+        return found or self.limits
+
+
+class NumberFormat(SourcedRow):
+    """`auto_dtype`, `transformers` with what it requires, or `without_float16:MODEL_TYPE`."""
+
+    format: str
+    first: str
+    last: str
+    requires: str = ""
+
+    def covers(self, version: str) -> bool:
+        return version_key(self.first) <= version_key(version) <= version_key(self.last)
+
+
+class Advisory(SourcedRow):
+    advisory: str
+    """CVE number."""
+    touches: Literal["code", "images"]
+    since: str = ""
+    """First affected version; empty: every one before `fixed`."""
+    fixed: str
+    about: str
 
 
 class Preset(SourcedRow):

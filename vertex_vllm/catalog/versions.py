@@ -25,6 +25,9 @@ class VersionRange:
     def __str__(self) -> str:
         return self.earliest if self.earliest == self.latest else f"{self.earliest} to {self.latest}"
 
+    def holds(self, version: str) -> bool:
+        return version_key(self.earliest) <= version_key(version) <= version_key(self.latest)
+
     def all_since(self, version: str) -> bool:
         return version_key(self.earliest) >= version_key(version)
 

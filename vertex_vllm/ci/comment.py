@@ -12,6 +12,8 @@ from vertex_vllm.planning.plan import ServingPlan
 MARK = "<!-- vertex-vllm ci plan -->"
 _WHY = {"added": "new", "edited": "edited"}
 _MOST_NAMED = 5
+# Reasons of a plan that a reviewer should see, where it has them.
+_TOLD = {"code": "Code that is run", "doubts": "Doubts"}
 
 
 def comment(decision: Decision, reviews: Sequence[Review], catalog: Catalog) -> str:
@@ -44,6 +46,7 @@ def facts(plan: ServingPlan, catalog: Catalog) -> dict[str, str]:
         "Accelerators": f"{plan.accelerator_count} × {plan.accelerator_type} a replica",
         "Image": plan.image,
         "Arguments": " ".join(plan.args),
+        **{label: plan.reasons[name] for name, label in _TOLD.items() if name in plan.reasons},
         "Price": f"{price} USD/h" if price else "unknown",
         "Quota": f"{plan.quota.quota_id}: {plan.quota.minimum} to start, {plan.quota.accelerators} at most",
     }
@@ -120,6 +123,8 @@ def _table(review: Review, plan: ServingPlan, catalog: Catalog) -> list[str]:
         rows = [f"| {label} | {code(value)} |" for label, value in after.items()]
         return [f"| | planned{why} |", "|---|---|", *rows]
     before = facts(review.before.plan, catalog)
+    # What only one of the two has is shown as nothing in the other.
+    before, after = ({**dict.fromkeys([*after, *before], ""), **each} for each in (before, after))
     if before == after:
         rows = [f"| {label} | {code(value)} |" for label, value in after.items()]
         return ["What would be served stays the same:", "", "| | planned |", "|---|---|", *rows]

@@ -19,6 +19,7 @@ TABLES = {
     "presets": ("preset", "machine", "max_num_seqs", "args"),
     "flags": ("flag", "first", "last", "switch"),
     "architectures": ("architecture", "takes", "first", "last", "removed_after"),
+    "advisories": ("advisory", "touches", "since", "fixed", "about"),
     "quantizations": ("quantization", "min_capability", "needs_flag"),
 }
 UNKNOWN = "unknown"

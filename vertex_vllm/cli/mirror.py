@@ -45,6 +45,7 @@ def mirror() -> None:
     "--hf-token-secret", default="", help="Secret Manager secret with the Hub's token; default: HF_TOKEN, if it is set."
 )
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match; may be repeated.")
+@click.option("--code", is_flag=True, help="Also the repo's own Python code, which serving it would run.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="No files that match; may be repeated.")
 @click.option("--processes", type=click.IntRange(0), default=0, help="Processes for large files; 0: one a processor.")
 @click.option(
@@ -69,6 +70,7 @@ def copy_command(
     target: str,
     revision: str,
     hf_token_secret: str,
+    code: bool,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     processes: int,
@@ -90,7 +92,7 @@ def copy_command(
     token = _token(hf_token_secret, named)
     commit = check_access(model, revision, token).commit
     place = f"gs://{bucket}/{prefix}" if prefix else destination(bucket, model, commit)
-    selection = Selection(include, exclude)
+    selection = Selection(include, exclude, code)
     if dry_run:
         _show(compare(model, commit, token, place, named, selection), place, as_json)
         return

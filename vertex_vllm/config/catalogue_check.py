@@ -39,7 +39,9 @@ def _machine_faults(deployment: Deployment, catalog: Catalog) -> Iterator[Fault]
         accelerator = catalog.find_accelerator(serving.accelerator_type)
         if isinstance(accelerator, Missing):
             known = accelerator.hint or f"Known: {', '.join(catalog.accelerators)}"
-            yield Fault(("serving", "accelerator_type"), f"unknown accelerator {accelerator.name}. {known}")
+            yield Fault(
+                ("serving", "accelerator_type"), f"{accelerator.name} is not in the catalogue of accelerators. {known}"
+            )
     if not serving.machine_type:
         yield from _region_faults(region, serving, catalog)
         return
@@ -65,7 +67,9 @@ def _machine_faults(deployment: Deployment, catalog: Catalog) -> Iterator[Fault]
 def _unknown_machine(machine: Missing, catalog: Catalog) -> str:
     if machine.name in catalog.tpus:
         return f"{machine.name} has TPUs, which nothing here plans or deploys to. Choose a machine with GPUs"
-    return f"unknown machine {machine.name}. {machine.hint or 'Known: ' + ', '.join(catalog.machines)}"
+    return (
+        f"{machine.name} is not in the catalogue of machines. {machine.hint or 'Known: ' + ', '.join(catalog.machines)}"
+    )
 
 
 def _fallback_faults(serving: Serving, catalog: Catalog) -> Iterator[Fault]:

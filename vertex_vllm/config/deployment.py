@@ -148,6 +148,15 @@ class Serving(Section):
         default=False,
         description="Run the repo's own Python code, which some models need; revision must then be a commit.",
     )
+    forbid_advisories: bool = Field(
+        default=False,
+        description="Refuse an image whose vLLM has a known security advisory that touches the model.",
+    )
+    media_domains: list[Annotated[str, Field(max_length=253, pattern=shapes.DOMAIN)]] = Field(
+        default_factory=list,
+        max_length=32,
+        description="Hosts that requests may name pictures on; empty: any. Needs a vLLM that can restrict them.",
+    )
     extra_args: list[
         Annotated[str, Field(max_length=4096, pattern=shapes.ARGUMENT), AfterValidator(_holds_no_token)]
     ] = Field(

@@ -33,6 +33,8 @@ _PATHS: dict[str, tuple[str, ...]] = {
     "gpu_memory_utilization": ("serving", "gpu_memory_utilization"),
     "dtype": ("serving", "dtype"),
     "trust_remote_code": ("serving", "trust_remote_code"),
+    "forbid_advisories": ("serving", "forbid_advisories"),
+    "media_domains": ("serving", "media_domains"),
     "extra_args": ("serving", "extra_args"),
     "min_replica_count": ("serving", "min_replica_count"),
     "max_replica_count": ("serving", "max_replica_count"),
@@ -94,7 +96,7 @@ _PIPELINES: dict[str, tuple[str | Parameter, ...]] = {
     "deploy": tuple(_PATHS),
     "mirror": (
         *("project", "deployment", "model_id", "region", "bucket", "revision", "hf_token_secret"),
-        "serving_service_account",
+        *("serving_service_account", "trust_remote_code"),
         "owner",
     ),
     "evaluate": ("project", "deployment", _ENDPOINT, _CHAT, *_EVALUATION),

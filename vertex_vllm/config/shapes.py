@@ -51,6 +51,10 @@ IMAGE = _form(
     r"^([a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?)?$",
     "a container image with its registry and tag",
 )
+DOMAIN = _form(
+    r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$",
+    "a host name, for example upload.wikimedia.org",
+)
 ARGUMENT = _form(r"^\S(.*\S)?$", "an argument without blanks at its ends")
 # What a Hugging Face token itself looks like; never a secret's id that anybody chose.
 HF_TOKEN = r"^hf_[A-Za-z0-9]{20,}$"

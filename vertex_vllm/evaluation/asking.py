@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from vertex_vllm.errors import InferenceError
+from vertex_vllm.inference.chat import own_answer
 from vertex_vllm.inference.client import EndpointClient, Message
 
 Prompt = str | Sequence[Message]
@@ -27,6 +28,15 @@ class Reply:
     """As the server counts them, its chat template's among them."""
     error: str = ""
     """Why there is no answer; empty where there is one."""
+    reasoning: str = ""
+    """Thoughts that the server took out of the text, or that stand in it before the answer."""
+    cut: bool = False
+    """The reply ended because its tokens were used up."""
+
+    @property
+    def thought_only(self) -> bool:
+        """The tokens were used up in the middle of the thoughts."""
+        return self.cut and not self.text.strip() and bool(self.reasoning)
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -37,14 +47,16 @@ class Reply:
         return (self.output_tokens - 1) / decoding if self.output_tokens > 1 and decoding > 0 else None
 
 
-def ask_all(client: EndpointClient, prompts: Sequence[Prompt], max_tokens: int, concurrency: int) -> tuple[Reply, ...]:
-    """Replies in the order of `prompts`, at most `concurrency` of them under way at once."""
+def ask_all(
+    client: EndpointClient, prompts: Sequence[Prompt], max_tokens: int | None, concurrency: int
+) -> tuple[Reply, ...]:
+    """Replies in the order of `prompts`, at most `concurrency` of them under way at once; `max_tokens` as in `ask`."""
     with ThreadPoolExecutor(max_workers=max(concurrency, 1)) as pool:
         return tuple(pool.map(partial(ask, client, max_tokens=max_tokens), prompts))
 
 
-def ask(client: EndpointClient, prompt: Prompt, max_tokens: int) -> Reply:
-    """A refusal is a reply too: its `error` says why."""
+def ask(client: EndpointClient, prompt: Prompt, max_tokens: int | None) -> Reply:
+    """A refusal is a reply too: its `error` says why. Without `max_tokens` an answer may take the whole context."""
     start = time.monotonic()
     try:
         if isinstance(prompt, str):
@@ -54,15 +66,20 @@ def ask(client: EndpointClient, prompt: Prompt, max_tokens: int) -> Reply:
         return Reply("", time.monotonic() - start, error=str(error))
 
 
-def _stream(client: EndpointClient, messages: Sequence[Message], max_tokens: int) -> Reply:
-    chunks = list(client.stream_chat(messages, max_tokens=max_tokens, temperature=0.0))
+def _stream(client: EndpointClient, messages: Sequence[Message], max_tokens: int | None) -> Reply:
+    chunks = list(client.stream_chat(messages, **_limit(max_tokens), temperature=0.0))
     if not chunks:
         raise InferenceError("The stream held no chunk")
-    with_text = [chunk.seconds for chunk in chunks if chunk.text]
+    # Thoughts are output like any other: the first token may be one of them.
+    with_text = [chunk.seconds for chunk in chunks if chunk.text or chunk.reasoning]
+    whole = "".join(chunk.text for chunk in chunks)
+    answer = own_answer(whole)
     counts = [chunk.completion_tokens for chunk in chunks if chunk.completion_tokens is not None]
     read = [chunk.prompt_tokens for chunk in chunks if chunk.prompt_tokens is not None]
     return Reply(
-        text="".join(chunk.text for chunk in chunks),
+        text=answer,
+        cut=any(chunk.finish_reason == "length" for chunk in chunks),
+        reasoning="".join(chunk.reasoning for chunk in chunks) or (whole if answer != whole else ""),
         seconds=chunks[-1].seconds,
         first_token_seconds=with_text[0] if with_text else None,
         last_token_seconds=with_text[-1] if with_text else None,
@@ -71,9 +88,13 @@ def _stream(client: EndpointClient, messages: Sequence[Message], max_tokens: int
     )
 
 
-def _complete(client: EndpointClient, prompt: str, max_tokens: int) -> Reply:
+def _limit(max_tokens: int | None) -> dict[str, int]:
+    return {} if max_tokens is None else {"max_tokens": max_tokens}
+
+
+def _complete(client: EndpointClient, prompt: str, max_tokens: int | None) -> Reply:
     start = time.monotonic()
-    instance = {"prompt": prompt, "max_tokens": max_tokens, "temperature": 0.0, "raw_response": True}
+    instance = {"prompt": prompt, **_limit(max_tokens), "temperature": 0.0, "raw_response": True}
     text = client.predict([instance])[0]
     if not isinstance(text, str):
         raise InferenceError(f"The prediction is not a string: {str(text)[:300]}")

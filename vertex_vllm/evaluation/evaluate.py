@@ -20,6 +20,9 @@ from vertex_vllm.evaluation.quality import (
 from vertex_vllm.inference.client import EndpointClient
 
 ANSWER_TOKENS = 32
+# For models that think before they answer: published evaluations of such models give thousands; short questions take
+# some hundreds.
+THINKING_TOKENS = 2048
 CONCURRENCY = 4
 
 
@@ -38,7 +41,7 @@ class Thresholds:
 class Answered:
     question: Question
     answer: str
-    """What is compared: the whole reply of a chat model, the first line of a completion."""
+    """What is compared: the reply of a chat model without its thoughts, the first line of a completion."""
     exact: bool
     contains: bool
     reply: Reply
@@ -122,7 +125,18 @@ def _ask_questions(
 ) -> tuple[Answered, ...]:
     prompts: list[Prompt] = [chat_prompt(asked) if chat else completion_prompt(asked) for asked in questions]
     replies = ask_all(client, prompts, ANSWER_TOKENS, concurrency)
+    if any(reply.thought_only for reply in replies):
+        replies = _asked_with_room(client, prompts, concurrency)
     return tuple(judge(question, reply, chat) for question, reply in zip(questions, replies, strict=True))
+
+
+def _asked_with_room(client: EndpointClient, prompts: Sequence[Prompt], concurrency: int) -> tuple[Reply, ...]:
+    """Replies of a model that thinks before it answers, and had no tokens left for the answer.
+
+    A context that is shorter than so many tokens refuses them: without a limit an answer takes what is left of it.
+    """
+    replies = ask_all(client, prompts, THINKING_TOKENS, concurrency)
+    return ask_all(client, prompts, None, concurrency) if any(reply.error for reply in replies) else replies
 
 
 def judge(question: Question, reply: Reply, chat: bool) -> Answered:

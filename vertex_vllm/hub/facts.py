@@ -1,21 +1,29 @@
 """What a plan needs to know of a model, read from its repository without downloading a weight."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.access import look_up
+from vertex_vllm.hub.custom_code import CONFIGS, code_references, foreign_repositories
 from vertex_vllm.hub.download import RepoReader
 from vertex_vllm.hub.files import AnyFile, FileReader
 from vertex_vllm.hub.listing import list_files
 from vertex_vllm.hub.model_config import config_dtype, facts_from_config, has_chat_template
+from vertex_vllm.hub.quantization import FLAGGED_FILE, MODELOPT_FILE
+from vertex_vllm.hub.repository_kind import ADAPTER_CONFIG, check_kind, is_mistral_common, pooling_reason
 from vertex_vllm.hub.safetensors import Weights, read_weights
+from vertex_vllm.hub.tokenizer_files import tokenizer_kind
 from vertex_vllm.hub.untrusted import parse_json
-from vertex_vllm.hub.weight_files import read_index, weight_files
+from vertex_vllm.hub.weight_files import CONSOLIDATED, read_index, weight_files
 from vertex_vllm.planning.facts import ModelFacts
 
 # Bytes. The longest tokenizer_config.json known, with all its added tokens, has 2 MB.
 _LONGEST_JSON = 32 << 20
+# Types that weights have only when several numbers, or numbers of 8 bits, are packed into them.
+PACKED_TYPES = frozenset(("I32", "U32", "I8", "U8", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F4"))
 
 
 def read_facts(model_id: str, commit: str, token: str | None) -> ModelFacts:
@@ -48,18 +56,60 @@ def facts_from_files(
     source: str,
 ) -> ModelFacts:
     """Facts from a model's files, wherever they lie. Raises PlanError naming the file and field."""
+    check_kind(listing, _read_json(reader, listing, ADAPTER_CONFIG))
     config = _read_json(reader, listing, "config.json")
     if config is None:
         raise PlanError("the repository has none", where="config.json", fix="Choose one that transformers can load.")
+    chosen = weight_files(listing, read_index(reader, listing))
+    tokenizer_config = _read_json(reader, listing, "tokenizer_config.json") or {}
     facts = facts_from_config(
         config,
         model_id=model_id,
         commit=commit,
-        weights=_weights(reader, weight_files(listing, read_index(reader, listing)), config),
-        chat_template=_has_chat_template(reader, listing),
+        weights=_weights(reader, chosen, config),
+        chat_template=_has_chat_template(reader, listing, tokenizer_config),
         gated=gated,
+        modelopt=_read_json(reader, listing, MODELOPT_FILE),
+        flagged=_read_json(reader, listing, FLAGGED_FILE),
     )
-    return replace(facts, license=license_name, source=source)
+    code = [reference for name in CONFIGS for reference in code_references(_read_json(reader, listing, name) or {})]
+    return replace(
+        facts,
+        license=license_name,
+        source=source,
+        custom_code=bool(code),
+        foreign_code=foreign_repositories(iter(code)),
+        pooling=pooling_reason(facts.architecture, _modules(reader, listing)),
+        tokenizer=tokenizer_kind(listing),
+        tokenizer_class=str(tokenizer_config.get("tokenizer_class") or ""),
+        mistral_common=is_mistral_common(listing),
+        pickled=not chosen[0].path.endswith(".safetensors"),
+        doubts=(*facts.doubts, *_packed(facts), *_format_doubts(listing)),
+    )
+
+
+def _packed(facts: ModelFacts) -> Iterator[str]:
+    """Tensors of types that no plain model has, where no file names the method."""
+    packed = sorted({group.dtype for group in facts.groups} & PACKED_TYPES)
+    if packed and not facts.quantization:
+        yield f"tensors are stored as {', '.join(packed)}, and no file names the quantisation method"
+
+
+def _format_doubts(listing: Sequence[AnyFile]) -> Iterator[str]:
+    if is_mistral_common(listing) and not any(fnmatchcase(file.path, CONSOLIDATED) for file in listing):
+        yield f"vLLM's mistral format reads {CONSOLIDATED}, and the repository has none"
+
+
+def _modules(reader: FileReader[AnyFile], listing: Sequence[AnyFile]) -> Sequence[object] | None:
+    """modules.json of sentence-transformers, which is a list; None without one."""
+    file = next((file for file in listing if file.path == "modules.json"), None)
+    if file is None or file.size > _LONGEST_JSON:
+        return None
+    try:
+        parsed = json.loads(reader.read(file))
+    except (ValueError, RecursionError):
+        return None
+    return parsed if isinstance(parsed, list) else None
 
 
 def _weights(reader: FileReader[AnyFile], files: Sequence[AnyFile], config: Mapping[str, object]) -> Weights:
@@ -70,11 +120,14 @@ def _weights(reader: FileReader[AnyFile], files: Sequence[AnyFile], config: Mapp
     return Weights(stored_bytes // (4 if config_dtype(config) in ("", "float32") else 2), stored_bytes, "")
 
 
-def _has_chat_template(reader: FileReader[AnyFile], listing: Sequence[AnyFile]) -> bool:
-    if any(file.path == "chat_template.jinja" for file in listing):
+def _has_chat_template(
+    reader: FileReader[AnyFile], listing: Sequence[AnyFile], tokenizer_config: Mapping[str, object]
+) -> bool:
+    """A template of the tokenizer, or mistral-common's own, which is in its code."""
+    if any(file.path == "chat_template.jinja" for file in listing) or is_mistral_common(listing):
         return True
-    named = (_read_json(reader, listing, name) for name in ("chat_template.json", "tokenizer_config.json"))
-    return any(has_chat_template(parsed) for parsed in named if parsed is not None)
+    saved = _read_json(reader, listing, "chat_template.json")
+    return has_chat_template(tokenizer_config) or (saved is not None and has_chat_template(saved))
 
 
 def _read_json(reader: FileReader[AnyFile], listing: Sequence[AnyFile], path: str) -> dict[str, object] | None:

@@ -1,37 +1,24 @@
-"""A model's `config.json` → its facts. Pure, and for any JSON: what cannot be used is a PlanError naming the field."""
+"""What config.json says of a model, in the terms of a plan. A field that cannot be read is named, not refused."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
 import yaml
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.rope import rope_of
+from vertex_vllm.hub.quantization import Quantized, quantization_of
 from vertex_vllm.hub.safetensors import Weights
-from vertex_vllm.hub.untrusted import is_count
+from vertex_vllm.hub.tensor_outline import contradictions
 from vertex_vllm.planning.facts import ModelFacts
-from vertex_vllm.planning.transformer import transformer_from_config
+from vertex_vllm.planning.rope import rope_of
+from vertex_vllm.planning.transformer import TEXT_PARTS, family_of, transformer_from_config
 
-# Where a model that takes more than text describes its text model (transformers `get_text_config`; InternVL, DeepSeek).
-_TEXT_PARTS = ("text_config", "llm_config", "language_config")
+# Where a model that speaks as well keeps the part that reads and writes text (Qwen's Omni models).
+_THINKER = "thinker_config"
 # Any of these says that there is a vision tower: most models; LLaVA's own code; Phi-3-vision; Qwen-VL.
 _VISION_PARTS = ("vision_config", "mm_vision_tower", "img_processor", "visual")
-_LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
-_HIDDEN_SIZE = ("hidden_size", "n_embd", "d_model")
-_HEADS = ("num_attention_heads", "n_head", "n_heads")
-_KEY_VALUE_HEADS = ("num_key_value_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num")
-# In vLLM's order, `derive_max_model_len_and_key`.
-_CONTEXT = (
-    "max_position_embeddings",
-    "n_positions",
-    "max_seq_len",
-    "seq_length",
-    "model_max_length",
-    "max_sequence_length",
-    "max_seq_length",
-    "seq_len",
-)
 _SAFETENSORS_DTYPES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
 
 
@@ -43,40 +30,58 @@ def facts_from_config(
     weights: Weights,
     chat_template: bool,
     gated: bool,
+    modelopt: Mapping[str, object] | None = None,
+    flagged: Mapping[str, object] | None = None,
 ) -> ModelFacts:
-    """Facts of a model from its parsed config.json and what is known of its weights. Raises PlanError."""
-    text = _text_part(config)
-    heads = _count(text, _HEADS)
-    hidden_size = _count(text, _HIDDEN_SIZE)
+    """Facts of a model from its parsed config.json and what is known of its weights.
+
+    `modelopt` and `flagged` are hf_quant_config.json and quantize_config.json, where the repository has them. A count
+    of 0 is not known, and `transformer.missing` names its field. Raises PlanError where no architecture is named.
+    """
+    architecture = _architecture(config)
+    text = text_part(config)
+    inner = {**config, **_inner(config), "architectures": [architecture], "text_config": text}
+    shape = transformer_from_config(inner)
     rope = rope_of(text)
+    kind = str(text.get("model_type", ""))
+    quantized, doubts = _quantized(config, text, modelopt, flagged)
+    known = family_of(architecture) is not None
+    against = tuple(contradictions(weights.outline, shape))
     return ModelFacts(
         model_id=model_id,
         commit=commit,
-        architecture=_architecture(config),
+        architecture=architecture,
         dtype=_dtype(config, text, weights),
-        quantization=_quantization(config, text),
+        quantization=quantized.method,
         parameters=weights.parameters,
         weight_bytes=weights.bytes,
-        layers=_count(text, _LAYERS),
-        hidden_size=hidden_size,
-        attention_heads=heads,
-        key_value_heads=_count(text, _KEY_VALUE_HEADS, heads),
-        head_size=_count(text, ("head_dim",), hidden_size // heads),
-        context_length=rope.context_length(_count(text, _CONTEXT), str(text.get("model_type", ""))),
-        vision=any(config.get(part) for part in _VISION_PARTS),
+        layers=shape.layers,
+        hidden_size=shape.hidden_size,
+        attention_heads=shape.attention_heads,
+        key_value_heads=shape.key_value_heads,
+        head_size=shape.head_size,
+        context_length=rope.context_length(shape.context_length, kind),
+        vision=any(_inner(config).get(part) for part in _VISION_PARTS),
         chat_template=chat_template,
         custom_code=bool(config.get("auto_map")),
         gated=gated,
         source="Hub",
-        transformer=transformer_from_config({**config, "text_config": text}),
+        transformer=replace(shape, context_length=rope.context_length(shape.context_length, kind)),
         groups=weights.groups,
         rope_scaling=str(rope),
+        model_type=str(config.get("model_type", "")),
+        text_model_type=kind,
+        positions=shape.context_length,
+        quantization_scheme=quantized.scheme,
+        quantization_file=quantized.file,
+        faults=against if known else (),
+        doubts=(*doubts, *(() if known else against)),
     )
 
 
 def config_dtype(config: Mapping[str, object]) -> str:
     """`dtype` or `torch_dtype` of a config.json, as vLLM reads it; empty where it says nothing usable."""
-    for part in (config, _text_part(config)):
+    for part in (config, text_part(config)):
         for key in ("dtype", "torch_dtype"):
             name = part.get(key)
             if isinstance(name, str) and name.removeprefix("torch.") in _SAFETENSORS_DTYPES.values():
@@ -89,15 +94,30 @@ def has_chat_template(tokenizer_config: Mapping[str, object]) -> bool:
     return bool(tokenizer_config.get("chat_template"))
 
 
-def _text_part(config: Mapping[str, object]) -> Mapping[str, object]:
+def _quantized(
+    config: Mapping[str, object],
+    text: Mapping[str, object],
+    modelopt: Mapping[str, object] | None,
+    flagged: Mapping[str, object] | None,
+) -> tuple[Quantized, tuple[str, ...]]:
+    """Method and scheme; a section of config.json that names no method is a doubt."""
+    try:
+        return quantization_of(config, text, modelopt, flagged), ()
+    except PlanError as error:
+        return Quantized(), (str(error),)
+
+
+def text_part(config: Mapping[str, object]) -> Mapping[str, object]:
     """The part that describes the text model, with what transformers would fill in."""
-    part: Mapping[str, object] = config
-    for key in _TEXT_PARTS:
-        nested = config.get(key)
-        if isinstance(nested, dict):
-            part = nested
-            break
+    inner = _inner(config)
+    nested = (inner.get(key) for key in TEXT_PARTS)
+    part = next((part for part in nested if isinstance(part, dict)), inner)
     return {**_defaults().get(str(part.get("model_type", "")), {}), **part}
+
+
+def _inner(config: Mapping[str, object]) -> Mapping[str, object]:
+    thinker = config.get(_THINKER)
+    return thinker if isinstance(thinker, dict) else config
 
 
 def _architecture(config: Mapping[str, object]) -> str:
@@ -117,30 +137,8 @@ def _dtype(config: Mapping[str, object], text: Mapping[str, object], weights: We
     return "bfloat16" if stored == "float32" else stored
 
 
-def _quantization(config: Mapping[str, object], text: Mapping[str, object]) -> str:
-    for part in (config, text):
-        for key in ("quantization_config", "compression_config"):
-            section = part.get(key)
-            if section is None:
-                continue
-            method = section.get("quant_method") if isinstance(section, dict) else None
-            if not isinstance(method, str) or not method.isprintable():
-                raise PlanError("does not say how the weights are quantized", where=f"config.json: {key}.quant_method")
-            return method.lower()
-    return ""
-
-
-def _count(part: Mapping[str, object], names: Sequence[str], default: int | None = None) -> int:
-    """First of the fields that is there, from 1 on. Raises PlanError that names the field as most configs have it."""
-    name = next((name for name in names if part.get(name) is not None), None)
-    value = default if name is None else part[name]
-    if value is None or not is_count(value) or not isinstance(value, int) or value < 1:
-        where = f"config.json: {name or names[0]}"
-        raise PlanError("is not there" if value is None else f"is {repr(value)[:80]}, not a count", where=where)
-    return value
-
-
 @cache
 def _defaults() -> dict[str, dict[str, object]]:
-    rows = yaml.safe_load(files("vertex_vllm.hub").joinpath("config_defaults.yaml").read_text())
+    text = files("vertex_vllm.hub").joinpath("config_defaults.yaml").read_text(encoding="utf-8")
+    rows = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return {row["model_type"]: {key: row[key] for key in row if key not in ("model_type", "source")} for row in rows}

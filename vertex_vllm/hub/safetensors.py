@@ -5,18 +5,30 @@ Format: 8 bytes little-endian length, that many bytes of JSON, then the tensors 
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.files import AnyFile, FileReader, SizedFile
 from vertex_vllm.hub.tensor_groups import group_of
+from vertex_vllm.hub.tensor_outline import Outline, outline_of
 from vertex_vllm.hub.untrusted import is_count, parse_json
 from vertex_vllm.planning.facts import TensorGroup
 
 # safetensors refuses longer headers itself: MAX_HEADER_SIZE in its tensor.rs.
 LONGEST_HEADER = 100_000_000
+# Of all files of one repository together. Real headers stay far below: 405 B parameters in 191 files have 0.3 MB.
+LONGEST_HEADERS = 2 * LONGEST_HEADER
+MOST_TENSORS = 1_000_000
+# Bits of one number, by safetensors' name (`Dtype` in its tensor.rs); a tensor of another type is not measured.
+_BITS = {
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+    **dict.fromkeys(("I16", "U16", "F16", "BF16"), 16),
+    **dict.fromkeys(("I32", "U32", "F32"), 32),
+    **dict.fromkeys(("I64", "U64", "F64", "C64"), 64),
+    **{"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6},
+}
 # Bytes; enough for most headers, so that one request does.
 _FIRST_READ = 128 << 10
 _READS_AT_ONCE = 8
@@ -32,6 +44,11 @@ class Weights:
     """The safetensors name of the type of most parameters, for example `BF16`; empty where it is not known."""
     groups: tuple[TensorGroup, ...] = ()
     """By part of the model and type; empty where the tensors' names are not known."""
+    shape: tuple[int, ...] = ()
+    """Of a single tensor."""
+    begin: int = field(default=0, compare=False)
+    """Of a single tensor: its first byte after the header."""
+    outline: Outline = field(default_factory=Outline)
 
 
 def header_length(prefix: bytes, file: SizedFile) -> int:
@@ -47,7 +64,9 @@ def tensors(header: bytes, file: SizedFile) -> dict[str, Weights]:
     entries = parse_json(header, file.path)
     entries.pop("__metadata__", None)
     room = file.size - 8 - len(header)
-    return {name: _tensor(entry, room, f"{file.path}: {name[:200]!r}") for name, entry in entries.items()}
+    found = {name: _tensor(entry, room, f"{file.path}: {name[:200]!r}") for name, entry in entries.items()}
+    _check_ranges(found, room, file)
+    return found
 
 
 def total(found: Iterable[Weights]) -> Weights:
@@ -72,12 +91,20 @@ def grouped(found: Iterable[tuple[str, Weights]]) -> tuple[TensorGroup, ...]:
     return tuple(TensorGroup(*key, parameters[key], bytes_[key]) for key in sorted(bytes_))
 
 
-def read_weights(reader: FileReader[AnyFile], files: Iterable[AnyFile]) -> Weights:
-    """What safetensors files hold, from their headers alone. Raises PlanError for one that is malformed."""
+def read_weights(reader: FileReader[AnyFile], files: Sequence[AnyFile]) -> Weights:
+    """What safetensors files hold, from their headers alone. Raises PlanError for one that is malformed or too long."""
+    named: list[tuple[str, Weights]] = []
+    read = 0
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
-        headers = pool.map(lambda file: tensors(_read_header(reader, file), file), files)
-        named = [tensor for header in headers for tensor in header.items()]
-    return replace(total(tensor for _, tensor in named), groups=grouped(named))
+        for file, header in zip(files, pool.map(lambda file: _read_header(reader, file), files), strict=True):
+            read += len(header)
+            if read > LONGEST_HEADERS:
+                raise PlanError(f"headers of more than {LONGEST_HEADERS} bytes in all", where=file.path)
+            named += tensors(header, file).items()
+            if len(named) > MOST_TENSORS:
+                raise PlanError(f"more than {MOST_TENSORS} tensors in all", where=file.path)
+    outline = outline_of((name, tensor.shape, tensor.dtype) for name, tensor in named)
+    return replace(total(tensor for _, tensor in named), groups=grouped(named), outline=outline)
 
 
 def _read_header(reader: FileReader[AnyFile], file: AnyFile) -> bytes:
@@ -103,4 +130,20 @@ def _tensor(entry: object, room: int, where: str) -> Weights:
     # No type is smaller than 4 bits, so that a shape cannot claim more than its bytes hold.
     if parameters > 2 * (offsets[1] - offsets[0]):
         raise PlanError("has a shape that its bytes cannot hold", where=where)
-    return Weights(parameters, offsets[1] - offsets[0], dtype)
+    if dtype in _BITS and parameters * _BITS[dtype] != 8 * (offsets[1] - offsets[0]):
+        raise PlanError("has a shape that its bytes cannot hold, or do not fill", where=where)
+    return Weights(parameters, offsets[1] - offsets[0], dtype, shape=tuple(shape), begin=offsets[0])
+
+
+def _check_ranges(found: Mapping[str, Weights], room: int, file: SizedFile) -> None:
+    """Tensors lie one behind the other and fill the file, or safetensors refuses it (`validate` in its tensor.rs)."""
+    end = 0
+    for name, tensor in sorted(found.items(), key=lambda item: (item[1].begin, item[1].bytes)):
+        if tensor.begin != end:
+            fault = "overlaps another tensor" if tensor.begin < end else "leaves a hole before it"
+            raise PlanError(fault, where=f"{file.path}: {name[:200]!r}")
+        end += tensor.bytes
+    if end != room:
+        raise PlanError(
+            f"has {room} bytes after its header, and its tensors take {end}: the file is cut", where=file.path
+        )

@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 
 from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.files import AnyFile, FileReader
+from vertex_vllm.hub.repository_kind import is_adapter_file, is_mistral_common
 from vertex_vllm.hub.untrusted import parse_json
 
 SAFETENSORS_INDEX = "model.safetensors.index.json"
@@ -23,9 +24,12 @@ def weight_files(listing: Sequence[AnyFile], indexed: Collection[str]) -> tuple[
     `indexed` holds the file names of the repository's index, see `read_index`; it is empty without one.
     Raises PlanError when the index names a file that is not there, or there are no weights that vLLM reads.
     """
+    top = [file for file in listing if "/" not in file.path and not is_adapter_file(file.path)]
+    consolidated = tuple(file for file in top if fnmatchcase(file.path, CONSOLIDATED))
+    if consolidated and is_mistral_common(listing):
+        return consolidated
     if indexed:
         return _indexed(listing, indexed)
-    top = [file for file in listing if "/" not in file.path]
     for pattern in ("*.safetensors", "*.bin", "*.pt"):
         found = tuple(file for file in top if fnmatchcase(file.path, pattern) and not _of_training(file.path))
         usual = tuple(file for file in found if not fnmatchcase(file.path, CONSOLIDATED))

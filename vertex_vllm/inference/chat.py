@@ -7,6 +7,8 @@ from typing import Any
 from vertex_vllm.errors import InferenceError
 
 _SHOWN_CHARACTERS = 300
+# Marks of DeepSeek-R1, Qwen3 and the models trained like them.
+THOUGHTS, THOUGHTS_END = "<think>", "</think>"
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,10 @@ class ChatAnswer:
     completion_tokens: int
     seconds: float
     """From the request's start to the answer's end."""
+    reasoning: str = ""
+    """Thoughts, where the server takes them out of the answer (--reasoning-parser)."""
+    tool_calls: int = 0
+    """Calls of tools in the place of an answer."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class ChatChunk:
     completion_tokens: int | None
     seconds: float
     """From the request's start to this chunk's arrival."""
+    reasoning: str = ""
 
 
 def read_answer(body: Any, seconds: float) -> ChatAnswer:
@@ -43,6 +50,8 @@ def read_answer(body: Any, seconds: float) -> ChatAnswer:
             prompt_tokens=int(usage["prompt_tokens"]),
             completion_tokens=int(usage["completion_tokens"]),
             seconds=seconds,
+            reasoning=_reasoning(choice["message"]),
+            tool_calls=len(choice["message"].get("tool_calls") or ()),
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise _malformed("chat completion", body, error) from error
@@ -62,6 +71,7 @@ def read_chunk(data: str, seconds: float) -> ChatChunk:
             prompt_tokens=usage.get("prompt_tokens"),
             completion_tokens=usage.get("completion_tokens"),
             seconds=seconds,
+            reasoning=_reasoning(choice.get("delta") or {}),
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise _malformed("chunk of a chat completion", data, error) from error
@@ -73,6 +83,23 @@ def _text(message: dict[str, Any]) -> str:
     if not isinstance(content, str):
         raise TypeError("content is not a string")
     return content
+
+
+def _reasoning(message: dict[str, Any]) -> str:
+    """vLLM calls it `reasoning_content`, and since 0.12 `reasoning` (ChatMessage in its protocol)."""
+    thoughts = message.get("reasoning_content") or message.get("reasoning") or ""
+    return thoughts if isinstance(thoughts, str) else ""
+
+
+def own_answer(text: str) -> str:
+    """An answer without the thoughts before it, which a server without a reasoning parser leaves in the text.
+
+    Empty where a text that begins with thoughts ends before its answer.
+    """
+    _, end, answer = text.rpartition(THOUGHTS_END)
+    if end:
+        return answer.strip()
+    return "" if text.lstrip().startswith(THOUGHTS) else text
 
 
 def _words(error: Any) -> str:

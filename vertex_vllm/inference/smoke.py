@@ -122,7 +122,8 @@ def _chat(client: EndpointClient, prompt: str, messages: list[dict[str, Any]]) -
 
 
 def _checked(method: str, prompt: str, answer: ChatAnswer, request: Mapping[str, Any]) -> Answer:
-    if not answer.text.strip():
+    # Thoughts without an answer yet, and a tool called in its place, are answers too.
+    if not (answer.text.strip() or answer.reasoning.strip() or answer.tool_calls):
         raise _bad(method, "is empty", answer)
     if not answer.finish_reason:
         raise _bad(method, "has no finish_reason", answer)
@@ -131,7 +132,7 @@ def _checked(method: str, prompt: str, answer: ChatAnswer, request: Mapping[str,
     return Answer(
         method,
         prompt,
-        answer.text,
+        answer.text or answer.reasoning,
         answer.seconds,
         answer.finish_reason,
         answer.prompt_tokens,

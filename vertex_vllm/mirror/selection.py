@@ -8,7 +8,7 @@ from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.listing import HubFile
 from vertex_vllm.hub.weight_files import weight_files, weight_index
 
-# Configs, tokenizers, chat templates, image processors, and the code of models that bring their own.
+# Configs, tokenizers, chat templates and image processors.
 _SUPPORT = (
     "*.json",
     "*.jinja",
@@ -17,8 +17,9 @@ _SUPPORT = (
     "tokenizer.model.*",
     "merges.txt",
     "vocab.txt",
-    "*.py",
 )
+# Python code of the repository: only where the config consents to running it.
+_CODE = ("*.py",)
 # Named chat templates, as transformers saves them; the one folder that is read.
 _SUPPORT_FOLDER = "additional_chat_templates/*.jinja"
 # Indexes, of which only that of the chosen weights is wanted, and what a trainer writes.
@@ -33,6 +34,8 @@ class Selection:
     """When there are any: only files that match one, also such as would be left out by themselves."""
     exclude: tuple[str, ...] = ()
     """Never files that match one."""
+    code: bool = False
+    """Also the repository's Python code, which serving it would run."""
 
 
 EVERYTHING_NEEDED = Selection()
@@ -53,7 +56,8 @@ def select_files(
         needed = {file.path for file in weight_files(listing, indexed)}
         if (index := weight_index(listing)) is not None:
             needed.add(index.path)
-        chosen = [file for file in listing if file.path in needed or _is_support(file.path)]
+        support = (*_SUPPORT, *_CODE) if selection.code else _SUPPORT
+        chosen = [file for file in listing if file.path in needed or _is_support(file.path, support)]
     selected = tuple(file for file in chosen if not _matches(file.path, selection.exclude))
     if not selected:
         raise PlanError(
@@ -62,10 +66,10 @@ def select_files(
     return selected
 
 
-def _is_support(path: str) -> bool:
+def _is_support(path: str, patterns: Sequence[str]) -> bool:
     if "/" in path:
         return fnmatchcase(path, _SUPPORT_FOLDER)
-    return _matches(path, _SUPPORT) and not _matches(path, _LEFT_OUT)
+    return _matches(path, patterns) and not _matches(path, _LEFT_OUT)
 
 
 def _matches(path: str, patterns: Sequence[str]) -> bool:

@@ -22,6 +22,14 @@ REFUSED = {
     "--api-key": "whoever may see the Model could read it; Vertex AI checks who calls",
 }
 
+# A repository of mistral-common: params.json in the place of config.json, its own tokenizer, consolidated weights.
+MISTRAL_FORMATS = ("--tokenizer-mode=mistral", "--config-format=mistral", "--load-format=mistral")
+# Its figures need the statistics that --disable-log-stats turns off (`validate_parsed_serve_args` of 0.26.0).
+METRICS = "--enable-per-request-metrics"
+MEDIA_DOMAINS = "--allowed-media-domains"
+# vLLM reads quantize_config.json only where --quantization names the method (`get_config_filenames` of gptq.py).
+FLAGGED_FILE = "quantize_config.json"
+
 
 @dataclass(frozen=True)
 class Arguments:
@@ -40,7 +48,7 @@ def build_arguments(
 ) -> Arguments:
     """All but `--model`. Raises PlanError for an extra argument that the image's vLLM lacks, or that is not yours."""
     remarks = ["as Model Garden starts vLLM"]
-    _check_extra(extra, image, catalog, remarks)
+    remarks += unknown_arguments(extra, image, catalog)
     _check_lora(extra, facts, catalog)
     optional, left_out = _optional(facts, image, preset, catalog)
     if optional:
@@ -50,10 +58,13 @@ def build_arguments(
     ours = parse_arguments([*_usual(settings, tensor_parallel), *optional], catalog)
     if facts.vision and "--max-num-seqs=12" in {argument.text[0] for argument in ours}:
         remarks.append("--max-num-seqs=12: 256 images at once ran out of memory in Google's tutorial")
+    ours = (*ours, *_media_domains(settings, image, catalog))
     overridden = {_positive(argument.flag) for argument in extra}
     replaced = [argument.flag for argument in ours if argument.flag in overridden]
     if replaced:
         remarks.append(f"{' '.join(replaced)} as the deployment's extra arguments say")
+    if METRICS in overridden:
+        overridden.add("--disable-log-stats")
     kept = [argument for argument in ours if argument.flag not in overridden]
     text = [item for argument in [*kept, *extra] for item in argument.text]
     return Arguments((*PROGRAM, "--host=0.0.0.0", f"--port={PORT}", *text), "; ".join(remarks))
@@ -64,6 +75,10 @@ def _optional(
 ) -> tuple[list[str], list[str]]:
     """Arguments that help this model, taken only where the image's vLLM surely has them; and those it may not have."""
     wanted = list(preset.args) if preset else []
+    if facts.mistral_common:
+        wanted += MISTRAL_FORMATS
+    if facts.quantization_file == FLAGGED_FILE:
+        wanted.append(f"--quantization={facts.quantization}")
     quantization = catalog.quantizations.get(facts.quantization)
     if quantization and quantization.needs_flag:
         wanted.append(quantization.needs_flag)
@@ -73,6 +88,19 @@ def _optional(
         if catalog.flag_presence(catalog.flags[text.partition("=")[0]], image.versions) == "present"
     ]
     return sure, [text for text in wanted if text not in sure]
+
+
+def _media_domains(settings: Settings, image: ImageChoice, catalog: Catalog) -> tuple[Argument, ...]:
+    """The hosts that pictures may come from. Raises PlanError where the image's vLLM cannot restrict them."""
+    if not settings.media_domains:
+        return ()
+    if catalog.flag_presence(catalog.flags[MEDIA_DOMAINS], image.versions) != "present":
+        raise PlanError(
+            f"{image.vllm} may not have {MEDIA_DOMAINS}, so it would fetch pictures from anywhere",
+            where="serving.media_domains",
+            fix="Name another image in serving.image, or leave media_domains out",
+        )
+    return parse_arguments((MEDIA_DOMAINS, *settings.media_domains), catalog)
 
 
 def _usual(settings: Settings, tensor_parallel: int) -> Iterable[str]:
@@ -85,7 +113,8 @@ def _usual(settings: Settings, tensor_parallel: int) -> Iterable[str]:
         yield "--trust-remote-code"
 
 
-def _check_extra(extra: Iterable[Argument], image: ImageChoice, catalog: Catalog, remarks: list[str]) -> None:
+def check_extra(extra: Iterable[Argument], image: ImageChoice, catalog: Catalog) -> None:
+    """Raises PlanError for an argument that the image's vLLM lacks, or that the pipeline itself gives."""
     for argument in extra:
         if argument.flag in REFUSED:
             raise PlanError(
@@ -94,16 +123,23 @@ def _check_extra(extra: Iterable[Argument], image: ImageChoice, catalog: Catalog
         row = catalog.find_flag(argument.flag)
         if isinstance(row, Missing):
             raise PlanError(f"vLLM has no option {argument.flag}", where=WHERE, fix=row.hint or "Leave it out")
-        presence = catalog.flag_presence(row, image.versions)
-        if presence == "absent":
+        if catalog.flag_presence(row, image.versions) == "absent":
             raise PlanError(
                 f"{image.vllm} in {image.uri.rpartition('/')[2]} does not have {argument.flag}; "
                 f"it was seen in vLLM {row.first} to {row.last}",
                 where=WHERE,
                 fix="Leave it out, or name another image in serving.image",
             )
-        if presence == "unknown":
-            remarks.append(f"whether {image.vllm} has {argument.flag} is not known")
+
+
+def unknown_arguments(extra: Iterable[Argument], image: ImageChoice, catalog: Catalog) -> list[str]:
+    """A remark for each argument of which nobody knows whether the image's vLLM has it."""
+    rows = [(argument.flag, catalog.find_flag(argument.flag)) for argument in extra]
+    return [
+        f"whether {image.vllm} has {flag} is not known"
+        for flag, row in rows
+        if not isinstance(row, Missing) and catalog.flag_presence(row, image.versions) == "unknown"
+    ]
 
 
 def _check_lora(extra: Iterable[Argument], facts: ModelFacts, catalog: Catalog) -> None:

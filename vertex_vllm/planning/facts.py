@@ -64,6 +64,32 @@ class ModelFacts:
     """As the repo's card names it, for example `apache-2.0`; empty: not known."""
     rope_scaling: str = ""
     """Kind and factor by which positions are stretched, for example `llama3 × 8`; empty: none."""
+    model_type: str = ""
+    """`model_type` of config.json; empty: not known."""
+    text_model_type: str = ""
+    """The same of the text model within."""
+    positions: int = 0
+    """`max_position_embeddings` as config.json has it, before positions are stretched; 0: not told."""
+    quantization_scheme: str = ""
+    """Of compressed-tensors, for example `w8a8_fp8`; empty: none, or not known."""
+    quantization_file: str = ""
+    """File that names the method; empty: nobody has looked."""
+    faults: tuple[str, ...] = ()
+    """Contradictions between files and config.json that vLLM refuses."""
+    doubts: tuple[str, ...] = ()
+    """What of the repository nobody can be sure of: reasons for an uncertain verdict."""
+    pooling: str = ""
+    """Why vLLM would run it as a model that embeds, ranks or classifies; empty: it generates text."""
+    tokenizer: str = ""
+    """transformers, mistral or none; empty: nobody has looked."""
+    tokenizer_class: str = ""
+    """`tokenizer_class` of tokenizer_config.json."""
+    mistral_common: bool = False
+    """params.json and a tokenizer of mistral-common alone: vLLM needs its mistral formats."""
+    foreign_code: tuple[str, ...] = ()
+    """Other repositories whose Python code the configs would have run."""
+    pickled: bool = False
+    """Weights in a format that can run code while it is loaded."""
 
     def loaded_bytes(self, dtype: str) -> int:
         """Bytes of the tensors once vLLM has loaded them to compute in `dtype`, which may be `auto`; 0: not known.
@@ -113,6 +139,8 @@ class ModelFacts:
             inner = fields["transformer"]
             fields["transformer"] = Transformer(**{**inner, "missing": tuple(inner["missing"])})
         fields["groups"] = tuple(TensorGroup(**group) for group in fields.get("groups", ()))
+        for name in ("faults", "doubts", "foreign_code"):
+            fields[name] = tuple(fields.get(name, ()))
         return cls(**fields)
 
 

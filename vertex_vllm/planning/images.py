@@ -1,17 +1,21 @@
 """Which container image: the newest whose vLLM has the model's architecture, or the one that the deployment names."""
 
 import datetime
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vertex_vllm.catalog import Catalog, Missing
 from vertex_vllm.catalog.rows import Architecture, Image
 from vertex_vllm.catalog.versions import Presence, VersionRange, version_key
 from vertex_vllm.errors import PlanError
+from vertex_vllm.planning.advisories import advisories_of, advisories_told
 from vertex_vllm.planning.facts import ModelFacts
 
 UNSERVABLE_VARIANTS = {"arm": "is built for ARM machines", "tpu": "is built for TPUs"}
 WHERE = "serving.image"
+# "This URI must identify an image in Artifact Registry or Container Registry" (ModelContainerSpec.image_uri).
+_PULLED_FROM = re.compile(r"([a-z0-9-]+-)?docker\.pkg\.dev|([a-z]+\.)?gcr\.io")
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,8 @@ class ImageChoice:
         return f"vLLM {self.versions}" if self.versions else "an unknown vLLM"
 
 
-def choose_image(facts: ModelFacts, wanted: str, catalog: Catalog) -> ImageChoice:
-    """The image to serve with.
+def choose_image(facts: ModelFacts, wanted: str, catalog: Catalog, forbid_advisories: bool = False) -> ImageChoice:
+    """The image to serve with; `forbid_advisories`: none with a known security advisory that touches the model.
 
     Raises PlanError where the architecture generates nothing, where the wanted image lacks it or runs on no GPU, and
     where no image has it.
@@ -40,18 +44,39 @@ def choose_image(facts: ModelFacts, wanted: str, catalog: Catalog) -> ImageChoic
             where="model.id",
             fix="Choose a model that generates text",
         )
-    return _check_wanted(wanted, facts, row, catalog) if wanted else _newest(facts, row, catalog)
+    found = _check_wanted(wanted, facts, row, catalog) if wanted else _newest(facts, row, catalog)
+    against = advisories_of(facts, found.versions, catalog)
+    if not against:
+        return found
+    clean = _clean(facts, row, catalog)
+    if not forbid_advisories:
+        other = f"; {clean.uri.rpartition('/')[2]} has none of these" if clean else "; no known image is free of them"
+        return replace(found, reason=f"{found.reason}; advisories: {advisories_told(against)}{other}")
+    if clean and not wanted:
+        return _choice(clean, "newest image without a known advisory that touches this model")
+    raise PlanError(
+        f"{found.uri} has {found.vllm}, with {advisories_told(against)}",
+        where=WHERE,
+        fix=f"Name {clean.uri}" if clean else "Name an image of your own with a newer vLLM, or allow advisories",
+    )
+
+
+def _clean(facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> Image | None:
+    """The newest image, whoever names it, whose vLLM has the architecture and no advisory that touches the model."""
+    return next(
+        (
+            image
+            for image in _candidates(catalog)
+            if _presence(image, row, catalog) == "present" and not advisories_of(facts, image.versions, catalog)
+        ),
+        None,
+    )
 
 
 def _check_wanted(wanted: str, facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> ImageChoice:
     image = catalog.find_image(wanted)
     if isinstance(image, Missing):
-        return ImageChoice(
-            wanted,
-            None,
-            "named in the deployment, not in the catalogue: which vLLM it has is not known, so neither the "
-            "architecture nor the arguments could be checked against it",
-        )
+        return _own(wanted)
     if image.variant in UNSERVABLE_VARIANTS:
         raise PlanError(
             f"{wanted} {UNSERVABLE_VARIANTS[image.variant]}",
@@ -72,16 +97,25 @@ def _check_wanted(wanted: str, facts: ModelFacts, row: Architecture | None, cata
     return ImageChoice(image.uri, image.versions, "; ".join(remarks))
 
 
-def _newest(facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> ImageChoice:
-    candidates = sorted(
-        (
-            image
-            for image in catalog.images.values()
-            if image.variant == "gpu" and not image.floating and image.versions
-        ),
-        key=lambda image: image.date or datetime.date.min,
-        reverse=True,
+def _own(wanted: str) -> ImageChoice:
+    """An image that the catalogue does not have. Raises PlanError for one that Vertex AI cannot pull."""
+    if not _PULLED_FROM.fullmatch(wanted.partition("/")[0]):
+        raise PlanError(
+            f"Vertex AI pulls images from Artifact Registry and Container Registry alone, not {wanted}",
+            where=WHERE,
+            fix="Copy it to REGION-docker.pkg.dev/PROJECT/REPOSITORY, or leave it out",
+        )
+    return ImageChoice(
+        wanted,
+        None,
+        "named in the deployment, not in the catalogue: which vLLM it has is not known, so neither the "
+        "architecture nor the arguments could be checked against it; it must run its arguments as a command, take "
+        "--model=gs://… as Model Garden's images do, and answer GET /ping and POST /generate on port 8080",
     )
+
+
+def _newest(facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> ImageChoice:
+    candidates = _candidates(catalog)
     of_google = [image for image in candidates if image.evidence == "google"]
     if row is None:
         return _choice(
@@ -89,7 +123,9 @@ def _newest(facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> Im
             f"newest image that Google names; {facts.architecture} is not known to the catalogue, so vLLM may refuse "
             "it or fall back to a slower generic implementation",
         )
-    surely = _first([image for image in of_google if _trusted(image, row)], row, catalog, "present")
+    trusted = [image for image in of_google if _trusted(image, row)]
+    untouched = [image for image in trusted if not advisories_of(facts, image.versions, catalog)]
+    surely = _first(untouched, row, catalog, "present") or _first(trusted, row, catalog, "present")
     if surely:
         return _choice(surely, f"newest image that Google names whose vLLM has {row.architecture}{_ending(row)}")
     reported = _first(candidates, row, catalog, "present")
@@ -109,6 +145,13 @@ def _newest(facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> Im
         where="model.id",
         fix=f"Name an image of your own that has one in {WHERE}, or choose another model",
     )
+
+
+def _candidates(catalog: Catalog) -> list[Image]:
+    """Images that a plan may choose, the newest first."""
+    found = [image for image in catalog.images.values() if image.variant == "gpu" and not image.floating]
+    known = [image for image in found if image.versions]
+    return sorted(known, key=lambda image: image.date or datetime.date.min, reverse=True)
 
 
 def _trusted(image: Image, row: Architecture) -> bool:

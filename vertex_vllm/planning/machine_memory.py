@@ -9,7 +9,6 @@ from vertex_vllm.planning.memory.overhead import MLLAMA
 from vertex_vllm.planning.memory.remedies import largest_sequences, longest_context, remedies
 from vertex_vllm.planning.memory.start import Start, default_batched_tokens
 from vertex_vllm.planning.settings import Settings
-from vertex_vllm.planning.size_rule import effective_dtype
 
 ELEMENT_BYTES = {"float32": 4}
 
@@ -21,8 +20,12 @@ def estimate_on(
     facts: ModelFacts,
     settings: Settings,
     image: ImageChoice,
+    dtype: str,
 ) -> MemoryEstimate | None:
-    """None where nobody has read the model's shape: the flat size rule is all there is then."""
+    """`dtype` is what the card computes in, never `auto`.
+
+    None where nobody has read the model's shape: the flat size rule is all there is then.
+    """
     model = facts.shape
     if model is None:
         return None
@@ -38,13 +41,13 @@ def estimate_on(
         gpu_memory_utilization=settings.gpu_memory_utilization,
         tensor_parallel=tensor_parallel,
         pipeline_stages=settings.pipeline_parallel_size,
-        element_bytes=ELEMENT_BYTES.get(effective_dtype(facts, settings), 2),
+        element_bytes=ELEMENT_BYTES.get(dtype, 2),
         quantization=facts.quantization or online,
         kv_cache_dtype=settings.kv_cache_dtype,
         enforce_eager=settings.enforce_eager,
         versions=image.versions,
         # Weights that are quantised while they load are no longer as large as stored.
-        weight_bytes=0 if online else facts.loaded_bytes(settings.dtype),
+        weight_bytes=0 if online else facts.loaded_bytes(dtype),
         block_tokens=settings.block_tokens,
         compute_capability=accelerator.capability,
         loras=settings.loras,

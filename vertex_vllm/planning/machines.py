@@ -10,7 +10,7 @@ from vertex_vllm.planning.objections import Objection, fixes, objections, quota_
 from vertex_vllm.planning.offers import CROWDED, WITHOUT_QUOTA, Offer, Ranked, alternatives, ranked_offers
 from vertex_vllm.planning.requirements import Requirements
 from vertex_vllm.planning.size_rule import memory_budget, memory_need
-from vertex_vllm.planning.suggestions import changes, instead
+from vertex_vllm.planning.suggestions import NOTHING_ELSE, changes, dtype_that_fits, instead
 
 WHERE = "serving.machine_type"
 
@@ -90,10 +90,13 @@ def _check_named(machine: Machine, required: Requirements, preset: Preset | None
     offers = ranked_offers(required.without_machine(), preset)
     if refused:
         other = refused.fix or instead(offers, required)
-        fitting = fixes(refused, machine, required)
-        fix = f"{fitting} would fit; or {other[0].lower()}{other[1:]}" if fitting else other
+        fitting = fixes(refused, machine, required) or dtype_that_fits(machine, required)
+        if other == NOTHING_ELSE and fitting:
+            other = f"{fitting} would fit"
+        elif fitting:
+            other = f"{fitting} would fit; or {other[0].lower()}{other[1:]}"
         raise PlanError(
-            f"{machine.machine} cannot serve {required.facts.model_id}: {refused.text}", where=WHERE, fix=fix
+            f"{machine.machine} cannot serve {required.facts.model_id}: {refused.text}", where=WHERE, fix=other
         )
     taken = next(ranked for ranked in offers if ranked.machine == machine)
     return _chosen(taken, offers, required, "named in the deployment", named=True)
@@ -116,11 +119,14 @@ def _chosen(
         reasons.append(f"whether it can compute {required.facts.quantization} is not known to the catalogue")
     if machine.recommended_regions and required.region not in machine.recommended_regions:
         reasons.append(f"Google names it for {', '.join(machine.recommended_regions)}, not for {required.region}")
+    computed = required.dtype(machine)
+    if required.settings.dtype == "auto" and computed != required.facts.dtype:
+        reasons.append(f"vLLM computes the model in {computed} there, which is not its own {required.facts.dtype}")
     idle = machine.count - split * required.settings.other_parallelism
     if idle:
         reasons.append(f"{idle} of its {machine.count} accelerators stay idle")
     others = alternatives(offers, machine, required, named)
-    told = _memory_reason(memory, split, accelerator, required)
+    told = _memory_reason(memory, split, machine, required)
     return MachineChoice(machine, accelerator, split, "; ".join(reasons), memory, told, taken.offer, others)
 
 
@@ -129,14 +135,15 @@ def _would(objection: Objection, machine: Machine, required: Requirements) -> st
     return f", {fitting} would fit" if fitting else ""
 
 
-def _memory_reason(memory: MemoryEstimate | None, split: int, accelerator: Accelerator, required: Requirements) -> str:
+def _memory_reason(memory: MemoryEstimate | None, split: int, machine: Machine, required: Requirements) -> str:
     """The verdict and its terms; what a flat rule says where the model's shape is not known."""
     if memory is not None and memory.conclusive:
         return describe(memory)
     unknown = "; ".join(memory.reasons) if memory else "the model's shape is not known"
     if not required.facts.weight_bytes:
         return f"uncertain: {unknown}"
-    need, budget = memory_need(required.facts, required.settings, split), memory_budget(accelerator, required.settings)
+    need = memory_need(required.facts, required.settings, split, required.dtype(machine))
+    budget = memory_budget(required.accelerator(machine), required.settings)
     return f"uncertain: {unknown}; roughly {need.total:.1f} of {budget:.1f} GiB of each accelerator: {need}"
 
 

@@ -7,10 +7,7 @@ from vertex_vllm.catalog.rows import Machine
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.machine_memory import would_fit
 from vertex_vllm.planning.requirements import Requirements
-from vertex_vllm.planning.size_rule import effective_dtype, host_shortage, memory_budget, memory_need
-
-# CUDA compute capability that bfloat16 needs: vLLM refuses to start below it (platforms/cuda.py, "Bfloat16 is only …").
-BFLOAT16_CAPABILITY = (8, 0)
+from vertex_vllm.planning.size_rule import host_shortage, memory_budget, memory_need
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ def objections(machine: Machine, required: Requirements) -> Iterator[Objection]:
             f"it has {machine.count} accelerators, and the arguments ask for {asked}", certain=True, split=True
         )
         return
-    yield from _split_objections(split, required.facts)
+    yield from _split_objections(split, required)
     yield from _group_objections(split, required.facts)
     yield from _memory_objections(machine, split, required)
     shortage = host_shortage(required.facts, machine)
@@ -54,17 +51,9 @@ def quota_shortage(machine: Machine, required: Requirements) -> str:
 
 
 def _accelerator_objections(machine: Machine, required: Requirements) -> Iterator[Objection]:
-    accelerator, facts, image = required.accelerator(machine), required.facts, required.image
-    if effective_dtype(facts, required.settings) == "bfloat16" and accelerator.capability < BFLOAT16_CAPABILITY:
-        fix = "Set serving.dtype: float16, or choose another machine"
-        yield Objection(f"{accelerator.accelerator} cannot compute in bfloat16", certain=True, fix=fix)
-    quantization = required.catalog.quantizations.get(facts.quantization)
-    if quantization is not None and accelerator.capability < quantization.capability:
-        text = (
-            f"{accelerator.accelerator} has compute capability {accelerator.compute_capability}, "
-            f"{quantization.quantization} needs {quantization.min_capability}"
-        )
-        yield Objection(text, certain=True)
+    accelerator, image = required.accelerator(machine), required.image
+    for refusal in required.formats.refusals(accelerator):
+        yield Objection(refusal.text, refusal.certain)
     since = accelerator.vllm_since
     if since and image.versions is not None and not image.versions.all_since(since):
         yield Objection(
@@ -72,7 +61,11 @@ def _accelerator_objections(machine: Machine, required: Requirements) -> Iterato
         )
 
 
-def _split_objections(split: int, facts: ModelFacts) -> Iterator[Objection]:
+def _split_objections(split: int, required: Requirements) -> Iterator[Objection]:
+    facts = required.facts
+    method = required.catalog.quantizations.get(facts.quantization)
+    if split > 1 and method is not None and not method.splits:
+        yield Objection(f"stored {facts.quantization} weights are not split: vLLM takes them on one accelerator", True)
     heads, shared = facts.attention_heads, facts.key_value_heads
     if heads and heads % split:
         yield Objection(f"{heads} attention heads cannot be split over {split} accelerators", certain=True)
@@ -106,10 +99,13 @@ def _memory_objections(machine: Machine, split: int, required: Requirements) -> 
             certain = estimate.verdict == "does not fit"
             yield Objection("; ".join(estimate.reasons), certain=certain, memory=True)
         return
-    need = memory_need(required.facts, required.settings, split)
+    need = memory_need(required.facts, required.settings, split, required.dtype(machine))
     budget = memory_budget(required.accelerator(machine), required.settings)
-    if need.certain > budget:
-        text = f"{need.certain:.1f} GiB of weights and cache on each accelerator, where vLLM may use {budget:.1f}"
+    # Without the shape what a token takes is not known: the weights alone are a lower bound.
+    bound = need.certain if estimate is None else need.certain - need.cache
+    if bound > budget:
+        held = "weights and cache" if estimate is None else "weights"
+        text = f"{bound:.1f} GiB of {held} on each accelerator, where vLLM may use {budget:.1f}"
         yield Objection(text, certain=True)
     elif need.total > budget:
         yield Objection(

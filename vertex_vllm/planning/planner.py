@@ -1,20 +1,25 @@
 """From facts, deployment and catalogue to a `ServingPlan`. Opens nothing, asks nobody."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from vertex_vllm.catalog import Catalog
 from vertex_vllm.config.catalogue_check import check_against_catalog
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.errors import PlanError
-from vertex_vllm.planning.arguments import PORT, build_arguments
+from vertex_vllm.planning.argument_forms import check_forms
+from vertex_vllm.planning.arguments import PORT, build_arguments, check_extra
 from vertex_vllm.planning.autoscaling import scaling_metric
+from vertex_vllm.planning.consent import check_consent, code_told
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.headroom import Quotas
-from vertex_vllm.planning.images import choose_image
+from vertex_vllm.planning.images import ImageChoice, choose_image
 from vertex_vllm.planning.machines import MachineChoice, choose_machine
 from vertex_vllm.planning.memory.account import MemoryAccount
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 from vertex_vllm.planning.requirements import Requirements
+from vertex_vllm.planning.rope import overridden_length
+from vertex_vllm.planning.servable import check_servable, model_doubts, most_image_tokens
 from vertex_vllm.planning.settings import Argument, Settings, parse_arguments, settle
 from vertex_vllm.planning.size_rule import SHARED_MEMORY_MB
 
@@ -46,7 +51,7 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
     serving = deployment.serving
     preset = catalog.preset(facts.model_id)
     required, extra = _require(facts, deployment, catalog, quotas)
-    settings, image = required.settings, required.image
+    settings, image, facts = required.settings, required.image, required.facts
     choice = choose_machine(required, preset)
     arguments = build_arguments(settings, choice.tensor_parallel, facts, image, preset, extra, catalog)
     # Refused here, before anything is rented; the deploy asks for the same metric.
@@ -87,6 +92,8 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
             "chat": _chat_reason(facts, chat),
             "quota": f"{choice.machine.count} × {choice.accelerator.accelerator} a replica; {_replicas(deployment)}",
             "model_id": f"facts from {facts.source}",
+            **({"code": told} if (told := code_told(facts, settings, extra)) else {}),
+            **({"doubts": "; ".join(settings.doubts)} if settings.doubts else {}),
         },
         verdict=choice.offer.verdict,
         usd_per_hour=choice.offer.usd_per_hour,
@@ -130,28 +137,32 @@ def _require(
     """What the choice of a machine rests on, and the deployment's own arguments."""
     _check_deployment(deployment, catalog)
     extra = parse_arguments(deployment.serving.extra_args, catalog)
+    given = {argument.flag: argument.value for argument in extra}
+    check_servable(facts, given)
+    image = choose_image(facts, deployment.serving.image, catalog, deployment.serving.forbid_advisories)
+    check_extra(extra, image, catalog)
+    facts = _as_overridden(facts, given, image)
     settings = settle(facts, deployment.serving, catalog.preset(facts.model_id), extra)
+    doubts = [*check_forms(extra, image.versions, image.vllm), *model_doubts(facts, image, catalog)]
     if facts.quantization not in ("", *catalog.quantizations):
-        doubt = f"how vLLM loads {facts.quantization} weights is not known"
-        settings = replace(settings, unmodelled=(*settings.unmodelled, doubt))
-    _check_consent(facts, settings)
-    image = choose_image(facts, deployment.serving.image, catalog)
+        doubts.append(f"how vLLM loads {facts.quantization} weights is not known")
+    settings = replace(settings, unmodelled=(*settings.unmodelled, *doubts), doubts=tuple(doubts))
+    check_consent(facts, settings, extra)
     return Requirements(facts, settings, image, deployment, catalog, quotas), extra
+
+
+def _as_overridden(facts: ModelFacts, given: Mapping[str, str], image: ImageChoice) -> ModelFacts:
+    """The facts with the context that arguments, or the image's version, make of the model."""
+    kind = facts.text_model_type or facts.model_type
+    positions = facts.positions or facts.context_length
+    length = overridden_length(given, positions, kind, image.versions)
+    return facts if length is None else replace(facts, context_length=length)
 
 
 def _check_deployment(deployment: Deployment, catalog: Catalog) -> None:
     """A deployment made without a file may name what does not exist."""
     for fault in check_against_catalog(deployment, catalog):
         raise PlanError(fault.message, where=".".join(map(str, fault.path)))
-
-
-def _check_consent(facts: ModelFacts, settings: Settings) -> None:
-    if facts.custom_code and not settings.trust_remote_code:
-        raise PlanError(
-            f"{facts.model_id} brings Python code of its own, which serving it would run",
-            where="serving.trust_remote_code",
-            fix="Read the code at this commit, and set it to true if you trust it",
-        )
 
 
 def _quota_need(choice: MachineChoice, deployment: Deployment) -> QuotaNeed:
@@ -170,10 +181,20 @@ def _replicas(deployment: Deployment) -> str:
 
 
 def _length_reason(facts: ModelFacts, deployment: Deployment, settings: Settings, extra: tuple[Argument, ...]) -> str:
+    why = _length_chosen(facts, deployment, settings, extra)
+    largest = most_image_tokens(facts)
+    if largest > settings.max_model_len:
+        why += f"; one picture at its largest takes {largest} tokens, more than that: requests with one are refused"
+    return why
+
+
+def _length_chosen(facts: ModelFacts, deployment: Deployment, settings: Settings, extra: tuple[Argument, ...]) -> str:
     if deployment.serving.max_model_len or any(argument.flag == "--max-model-len" for argument in extra):
         return "named in the deployment"
     if settings.max_model_len == facts.context_length:
         return "all that the model takes"
+    if not facts.context_length:
+        return "vLLM's own default: config.json tells no length"
     takes = f"the model takes {facts.context_length}" if facts.context_length else "what the model takes is not known"
     return f"what Google's tutorial serves with; {takes}"
 

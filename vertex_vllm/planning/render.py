@@ -29,6 +29,8 @@ def render_plan(plan: ServingPlan) -> str:
         ("Tokens", *_tokens(plan.throughput)),
         ("Image", f"{plan.image}, vLLM {plan.vllm_version}", plan.reasons.get("image", "")),
         ("Arguments", " ".join(plan.args), plan.reasons.get("args", "")),
+        *([("Code", plan.reasons["code"], "")] if "code" in plan.reasons else []),
+        *([("Doubts", plan.reasons["doubts"], "")] if "doubts" in plan.reasons else []),
         ("Context", f"{plan.max_model_len} tokens", plan.reasons.get("max_model_len", "")),
         ("Chat completions", "yes" if plan.chat else "no", plan.reasons.get("chat", "")),
         ("Images", "yes" if plan.vision else "no", ""),

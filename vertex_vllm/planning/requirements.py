@@ -12,6 +12,7 @@ from vertex_vllm.planning.headroom import Headroom, Quotas
 from vertex_vllm.planning.images import ImageChoice
 from vertex_vllm.planning.machine_memory import estimate_on
 from vertex_vllm.planning.memory.estimate import MemoryEstimate
+from vertex_vllm.planning.number_formats import Formats
 from vertex_vllm.planning.settings import Settings
 
 
@@ -43,7 +44,17 @@ class Requirements:
     def memory(self, machine: Machine) -> MemoryEstimate | None:
         """On one accelerator; None where the model's shape is not known."""
         split = self.tensor_parallel(machine)
-        return estimate_on(machine, self.accelerator(machine), split, self.facts, self.settings, self.image)
+        dtype = self.dtype(machine)
+        return estimate_on(machine, self.accelerator(machine), split, self.facts, self.settings, self.image, dtype)
+
+    @property
+    def formats(self) -> Formats:
+        method = self.facts.quantization or self.settings.quantization
+        return Formats(self.facts, self.settings.dtype, method, self.image.versions, self.catalog)
+
+    def dtype(self, machine: Machine) -> str:
+        """Number format that the machine computes the model in."""
+        return self.formats.computed(self.accelerator(machine))
 
     def tensor_parallel(self, machine: Machine) -> int:
         """Accelerators that share each layer; 0: the machine has too few for the other kinds of parallelism."""

@@ -1,5 +1,6 @@
 """What vLLM is told, once the deployment's fields, its extra arguments and a preset are laid over each other."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from vertex_vllm.planning.memory.unmodelled import speculation_method, unmodelle
 
 # Google's tutorial: --max-model-len=4096; --max-num-seqs=256 for text and 12 for images, where 256 ran out of memory.
 DEFAULT_MODEL_LENGTH = 4096
+# vLLM `_get_and_verify_max_len`: of a model whose config.json tells no length.
+UNTOLD_LENGTH = 2048
+FITTED_LENGTHS = ("auto", "-1")
 DEFAULT_SEQUENCES = 256
 DEFAULT_SEQUENCES_VISION = 12
 WHERE = "serving.extra_args"
@@ -25,6 +29,10 @@ MOST_MEMORY = 0.99
 DEFAULT_LORAS, DEFAULT_LORA_RANK = 1, 16
 
 Number = TypeVar("Number", int, float)
+_UNITS = {
+    **{letter: 1000**power for power, letter in enumerate("kmgt", 1)},
+    **{letter: 1024**power for power, letter in enumerate("KMGT", 1)},
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,8 @@ class Argument:
     """As it goes on the command line."""
     value: str
     """Empty for a switch."""
+    values: tuple[str, ...] = ()
+    """One by one; `--flag=` has one that is empty."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,11 @@ class Settings:
     speculation: str = ""
     """Method of speculative decoding."""
     unmodelled: tuple[str, ...] = ()
-    """Arguments that the memory model does not know, each as a reason for doubt."""
+    """Arguments that the memory model does not know, and all other doubts: reasons for an uncertain verdict."""
+    media_domains: tuple[str, ...] = ()
+    """Hosts that requests may name pictures on; empty: any."""
+    doubts: tuple[str, ...] = ()
+    """Of these, what is not about memory."""
 
 
 def parse_arguments(items: Iterable[str], catalog: Catalog) -> tuple[Argument, ...]:
@@ -82,13 +96,14 @@ def parse_arguments(items: Iterable[str], catalog: Catalog) -> tuple[Argument, .
                     f"{item!r} belongs to no option", where=WHERE, fix="Begin with an option, as --flag=value"
                 )
             last = arguments[-1]
-            arguments[-1] = Argument(last.flag, (*last.text, item), f"{last.value} {item}".strip())
+            value = f"{last.value} {item}".strip()
+            arguments[-1] = Argument(last.flag, (*last.text, item), value, (*last.values, item))
             continue
-        name, _, value = item.partition("=")
+        name, given_one, value = item.partition("=")
         if re.search(r"\s", name):
-            option, given = name.split(maxsplit=1)
-            raise PlanError(f"{option} and its value are one item", where=WHERE, fix=f"Write {option}={given}")
-        arguments.append(Argument(_canonical(name, catalog), (item,), value))
+            option, rest = name.split(maxsplit=1)
+            raise PlanError(f"{option} and its value are one item", where=WHERE, fix=f"Write {option}={rest}")
+        arguments.append(Argument(_canonical(name, catalog), (item,), value, (value,) if given_one else ()))
     return tuple(arguments)
 
 
@@ -100,10 +115,11 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
     given = {argument.flag: argument.value for argument in extra}
     preset_sequences = preset.max_num_seqs if preset else None
     sequences = serving.max_num_seqs or preset_sequences or _default_sequences(facts)
-    length = serving.max_model_len or min(DEFAULT_MODEL_LENGTH, facts.context_length or DEFAULT_MODEL_LENGTH)
+    length = serving.max_model_len or min(DEFAULT_MODEL_LENGTH, facts.context_length or UNTOLD_LENGTH)
+    fitted = given.get("--max-model-len") in FITTED_LENGTHS
     pipeline_stages = _number(given, "--pipeline-parallel-size", 1, int)
     settings = Settings(
-        max_model_len=_number(given, "--max-model-len", length, int),
+        max_model_len=facts.context_length or length if fitted else _number(given, "--max-model-len", length, int),
         max_num_seqs=_number(given, "--max-num-seqs", sequences, int),
         gpu_memory_utilization=_number(given, "--gpu-memory-utilization", serving.gpu_memory_utilization, float),
         dtype=given.get("--dtype", serving.dtype),
@@ -119,7 +135,12 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
         loras=_number(given, "--max-loras", DEFAULT_LORAS, int) if "--enable-lora" in given else 0,
         lora_rank=_number(given, "--max-lora-rank", DEFAULT_LORA_RANK, int),
         speculation=speculation_method(given),
-        unmodelled=(*unmodelled_arguments(given), *value_doubts(facts, given)),
+        media_domains=tuple(serving.media_domains),
+        unmodelled=(
+            *unmodelled_arguments(given),
+            *value_doubts(facts, given),
+            *(("vLLM takes as long a context as fits: --max-model-len=auto",) if fitted else ()),
+        ),
     )
     check_values(facts, settings.quantization, settings.lora_rank, settings.block_tokens)
     if settings.gpu_memory_utilization > MOST_MEMORY:
@@ -133,7 +154,8 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
         raise PlanError(
             f"{facts.model_id} takes at most {facts.context_length} tokens, not {settings.max_model_len}",
             where=where,
-            fix=f"Ask for {facts.context_length} or fewer; vLLM refuses to start with more",
+            fix=f"Ask for {facts.context_length} or fewer; vLLM refuses to start with more, unless "
+            "--hf-overrides gives a rope_scaling, which the model's card may name",
         )
     return settings
 
@@ -142,15 +164,16 @@ def _default_sequences(facts: ModelFacts) -> int:
     return DEFAULT_SEQUENCES_VISION if facts.vision else DEFAULT_SEQUENCES
 
 
-def _number(given: Mapping[str, str], flag: str, otherwise: Number, form: Callable[[str], Number]) -> Number:
-    """The number given with a flag; `1k` and the like, which only some vLLM versions take, are refused."""
+def _number(given: Mapping[str, str], flag: str, otherwise: Number, form: Callable[[str | float], Number]) -> Number:
+    """The number given with a flag, which may have a unit: `4k` is 4000, `4K` is 4096 (`human_readable_int`)."""
     if flag not in given:
         return otherwise
+    written = re.fullmatch(r"(\d{1,12}(?:\.\d{1,9})?)([kmgtKMGT]?)", given[flag])
     try:
-        number = form(given[flag]) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", given[flag]) else None
+        number = form(float(written[1]) * _UNITS[written[2]]) if written and written[2] else form(given[flag])
     except ValueError:
         number = None
-    if not number:
+    if not number or not 0 < number < math.inf:
         kind = "whole number" if form is int else "number"
         raise PlanError(f"{flag} must be a {kind} above 0, not {given[flag]!r}", where=WHERE, fix="Write it in digits")
     return number

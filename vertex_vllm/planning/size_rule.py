@@ -51,14 +51,17 @@ class MemoryNeed:
         )
 
 
-def memory_need(facts: ModelFacts, settings: Settings, tensor_parallel: int) -> MemoryNeed:
-    """What each accelerator must hold with the model split over `tensor_parallel` × pipeline stages of them."""
+def memory_need(facts: ModelFacts, settings: Settings, tensor_parallel: int, dtype: str) -> MemoryNeed:
+    """What each accelerator must hold with the model split over `tensor_parallel` × pipeline stages of them.
+
+    `dtype` is what it computes in. Weights count as they are loaded, not as they are stored: float32 files shrink.
+    """
     shards = tensor_parallel * settings.pipeline_parallel_size
     heads = max(1, facts.key_value_heads // tensor_parallel)
-    number_bytes = CACHE_BYTES.get(effective_dtype(facts, settings), 2)
+    number_bytes = CACHE_BYTES.get(dtype, 2)
     cache_per_token = 2 * facts.layers * heads * facts.head_size * number_bytes / settings.pipeline_parallel_size
     return MemoryNeed(
-        weights=facts.weight_bytes / shards / GIB * WEIGHTS_FACTOR,
+        weights=facts.loaded_bytes(dtype) / shards / GIB * WEIGHTS_FACTOR,
         cache=cache_per_token * settings.max_model_len / GIB,
         runtime=RUNTIME_GIB,
         images=IMAGE_GIB_PER_SEQUENCE * settings.max_num_seqs if facts.vision else 0.0,
@@ -75,11 +78,9 @@ def host_shortage(facts: ModelFacts, machine: Machine) -> str:
     need = SHARED_MEMORY_MB / 1024 + facts.weight_bytes / GIB + HOST_PROCESSES_GIB
     if need <= machine.host_memory_gib:
         return ""
+    # Two figures that are to be told apart.
+    told = f"{need:.0f}" if round(need) > machine.host_memory_gib else f"{need:.1f}"
     return (
-        f"its {machine.host_memory_gib:g} GiB of host memory are fewer than {need:.0f}: weights, "
+        f"its {machine.host_memory_gib:g} GiB of host memory are fewer than {told}: weights, "
         f"{SHARED_MEMORY_MB // 1024} of shared memory and {HOST_PROCESSES_GIB} for processes"
     )
-
-
-def effective_dtype(facts: ModelFacts, settings: Settings) -> str:
-    return facts.dtype if settings.dtype == "auto" else settings.dtype

@@ -2,16 +2,19 @@
 
 from dataclasses import replace
 
-from vertex_vllm.catalog.rows import Preset
+from vertex_vllm.catalog.rows import Machine, Preset
 from vertex_vllm.planning.objections import objections
 from vertex_vllm.planning.offers import Ranked, ranked_offers
 from vertex_vllm.planning.requirements import Requirements
 
+_WOULD_CHANGE, _ANOTHER_MODEL = "This would change it: ", "a smaller or quantised model"
+NOTHING_ELSE = _WOULD_CHANGE + _ANOTHER_MODEL
+
 
 def instead(offers: tuple[Ranked, ...], required: Requirements) -> str:
     """Which machine to take in the place of the one that cannot; `offers` are those without it being named."""
-    if offers and offers[0].serves:
-        best = offers[0]
+    best = next((ranked for ranked in offers if _fits(ranked)), None)
+    if best is not None:
         tutorials = ", as Google's tutorial does" if best.offer.tutorial else ""
         if best.machine.price(required.spot) is None:
             return f"Take {best.machine.machine}, which fits{tutorials}; what it costs is not known"
@@ -30,13 +33,12 @@ def changes(required: Requirements, preset: Preset | None) -> str:
         {
             f"{machine.machine} in {machine.regions[0]}"
             for machine in required.catalog.machines.values()
-            if required.region not in machine.regions and not any(objections(machine, required))
+            if required.region not in machine.regions and _fits_there(machine, required)
         }
     )
     found += elsewhere[:2]
     found += _halved("max_model_len", 256, required, preset) + _halved("max_num_seqs", 1, required, preset)
-    found.append("a smaller or quantised model")
-    return f"This would change it: {', '.join(found)}"
+    return f"{_WOULD_CHANGE}{', '.join([*found, _ANOTHER_MODEL])}"
 
 
 def _halved(field: str, least: int, required: Requirements, preset: Preset | None) -> list[str]:
@@ -49,6 +51,27 @@ def _halved(field: str, least: int, required: Requirements, preset: Preset | Non
     return []
 
 
+def dtype_that_fits(machine: Machine, required: Requirements) -> str:
+    """A `serving.dtype` with which the machine serves the model, tried out; empty: none, or it is not at fault."""
+    if not any(refusal.certain for refusal in required.formats.refusals(required.accelerator(machine))):
+        return ""
+    for dtype in ("auto", "bfloat16", "float16", "float32"):
+        other = replace(required, settings=replace(required.settings, dtype=dtype))
+        estimate = other.memory(machine)
+        if estimate is not None and estimate.verdict == "fits" and not any(objections(machine, other)):
+            return f"serving.dtype: {dtype}"
+    return ""
+
+
+def _fits_there(machine: Machine, required: Requirements) -> bool:
+    estimate = required.memory(machine)
+    return not any(objections(machine, required)) and estimate is not None and estimate.verdict == "fits"
+
+
 def _best(required: Requirements, preset: Preset | None) -> Ranked | None:
-    offers = ranked_offers(required, preset)
-    return offers[0] if offers and offers[0].serves else None
+    return next((ranked for ranked in ranked_offers(required, preset) if _fits(ranked)), None)
+
+
+def _fits(ranked: Ranked) -> bool:
+    """Advice is what ends in "fits": a machine that may serve is no way out."""
+    return ranked.serves and ranked.offer.verdict == "fits"

@@ -9,14 +9,21 @@ from typing import Any
 import yaml
 
 # Where a model that takes more than text keeps its text model's fields (as in hub/model_config.py).
-_TEXT_PARTS = ("text_config", "llm_config", "language_config")
+TEXT_PARTS = ("text_config", "llm_config", "language_config")
 _REQUIRED = {
     "vocabulary": ("vocab_size",),
     "hidden_size": ("hidden_size", "n_embd", "d_model"),
     "layers": ("num_hidden_layers", "n_layer", "n_layers", "num_layers"),
     "attention_heads": ("num_attention_heads", "n_head", "n_heads"),
-    "context_length": ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"),
 }
+# Keys of the context's length in vLLM's order (`derive_max_model_len_and_key`); the smallest counts.
+CONTEXT = (
+    *("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "model_max_length"),
+    *("max_target_positions", "max_sequence_length", "max_seq_length", "seq_len"),
+)
+_KEY_VALUE_HEADS = ("n_head_kv", "num_kv_heads", "num_key_value_heads", "multi_query_group_num")
+# Families that say with a switch of their own that they have new heads (`get_total_num_kv_heads`).
+_FALCON = ("falcon", "RefinedWeb", "RefinedWebModel")
 # Kinds of attention in `layer_types` whose cache is modelled; others keep a state, chunks or a part of the context.
 _MODELLED_LAYERS = {"full_attention", "sliding_attention"}
 _EXPERTS = ("num_experts", "n_routed_experts", "num_local_experts")
@@ -77,6 +84,8 @@ class Family:
     """Every n-th layer sees the whole context and the others a window; 1: every layer a window; 0: none."""
     expert_defaults: Mapping[str, int]
     """Default of fields that published configs of the family may leave out."""
+    extra_embeddings: int = 0
+    """Rows of the embedding beyond `vocab_size`."""
 
 
 def family_of(architecture: str) -> Family | None:
@@ -86,10 +95,15 @@ def family_of(architecture: str) -> Family | None:
 
 @cache
 def _families() -> dict[str, Family]:
-    rows = yaml.safe_load(files("vertex_vllm.planning").joinpath("families.yaml").read_text(encoding="utf-8"))
+    text = files("vertex_vllm.planning").joinpath("families.yaml").read_text(encoding="utf-8")
+    rows = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return {
         row["architecture"]: Family(
-            row.get("gated", True), row.get("tied", False), row.get("sliding_pattern", 0), row.get("defaults", {})
+            row.get("gated", True),
+            row.get("tied", False),
+            row.get("sliding_pattern", 0),
+            row.get("defaults", {}),
+            row.get("extra_embeddings", 0),
         )
         for row in rows["families"]
     }
@@ -104,12 +118,16 @@ def transformer_from_config(config: Mapping[str, Any]) -> Transformer:
     defaulted = {**(family.expert_defaults if family else {}), **{k: v for k, v in text.items() if v is not None}}
     found: dict[str, Any] = {name: _count(defaulted, keys) for name, keys in _REQUIRED.items()}
     missing = [f"config.json: {keys[0]}" for name, keys in _REQUIRED.items() if not found[name]]
+    missing += _unusable(text)
     heads, hidden = found["attention_heads"], found["hidden_size"]
     intermediate = _count(defaulted, ("intermediate_size", "n_inner", "ffn_dim"))
     experts = _count(defaulted, _EXPERTS)
     expert_width = _count(defaulted, ("moe_intermediate_size",)) or (intermediate if experts else 0)
     if not intermediate and not expert_width:
         missing.append("config.json: intermediate_size")
+    head_size = _count(defaulted, ("head_dim",)) or (hidden // heads if heads else 0)
+    if not head_size:
+        missing.append("config.json: head_dim")
     missing += _unmodelled_layers(text)
     latent = _count(defaulted, ("kv_lora_rank",))
     layers = found["layers"]
@@ -117,9 +135,10 @@ def transformer_from_config(config: Mapping[str, Any]) -> Transformer:
     return Transformer(
         architecture=architecture,
         **found,
+        context_length=context_length(defaulted),
         intermediate_size=intermediate,
-        key_value_heads=_count(defaulted, ("num_key_value_heads", "num_kv_heads", "n_head_kv")) or heads,
-        head_size=_count(defaulted, ("head_dim",)) or (hidden // heads if heads else 0),
+        key_value_heads=key_value_heads(defaulted, heads),
+        head_size=head_size,
         tied_embeddings=_switch(defaulted, config, "tie_word_embeddings", family.tied if family else False),
         experts=experts,
         experts_per_token=_count(defaulted, ("num_experts_per_tok", "num_experts_per_token")),
@@ -142,8 +161,33 @@ def transformer_from_config(config: Mapping[str, Any]) -> Transformer:
 
 
 def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    parts = (config.get(part) for part in _TEXT_PARTS)
+    parts = (config.get(part) for part in TEXT_PARTS)
     return next((part for part in parts if isinstance(part, dict)), config)
+
+
+def context_length(text: Mapping[str, Any]) -> int:
+    """Tokens, before positions are stretched: the smallest of the fields, but Cohere's own wins; 0: none is there."""
+    if own := _count(text, ("model_max_length",)):
+        return own
+    return min((length for name in CONTEXT if (length := _count(text, (name,)))), default=0)
+
+
+def key_value_heads(text: Mapping[str, Any], heads: int) -> int:
+    """As vLLM counts them (`get_total_num_kv_heads`): null and no field mean as many as there are heads."""
+    new_falcon = text.get("model_type") in _FALCON and text.get("new_decoder_architecture") is True
+    if text.get("multi_query") is True and not new_falcon:
+        return 1
+    inner = text.get("attn_config")
+    if isinstance(inner, dict) and (shared := _count(inner, ("kv_n_heads",))):
+        return shared
+    return _count(text, _KEY_VALUE_HEADS) or heads
+
+
+def _unusable(text: Mapping[str, Any]) -> list[str]:
+    """Fields that are there and are no count, by name: a null means that the model type's default holds."""
+    names = [name for keys in _REQUIRED.values() for name in keys[1:]]
+    names += [*CONTEXT, *_KEY_VALUE_HEADS, "head_dim", "intermediate_size"]
+    return [f"config.json: {name}" for name in names if text.get(name) is not None and not _count(text, (name,))]
 
 
 def _weight_group(config: Mapping[str, Any]) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from google.cloud import aiplatform_v1beta1 as vertex
@@ -13,6 +14,14 @@ from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.resource_names import ResourceName
 
 DEPLOY_SOURCE = "vertex-vllm"
+# Arguments that may name a repository on the Hub besides the mirrored weights.
+OTHER_REPOSITORIES = {
+    "--tokenizer",
+    "--hf-config-path",
+    "--speculative-config",
+    "--speculative-model",
+    "--lora-modules",
+}
 
 # Families that Model Garden lists under a publisher of their own: GoogleCloudPlatform/vertex-ai-samples @cc0d791,
 # model_garden_pytorch_llama3_1_deployment.ipynb, …llama3_2_deployment.ipynb, model_garden_model_cohost.ipynb.
@@ -51,6 +60,7 @@ def container_spec(plan: ServingPlan, model_uri: str) -> vertex.ModelContainerSp
         env=[
             vertex.EnvVar(name="MODEL_ID", value=plan.model_id),
             vertex.EnvVar(name="DEPLOY_SOURCE", value=DEPLOY_SOURCE),
+            *offline_environment(plan.args),
         ],
         ports=[vertex.Port(container_port=plan.port)],
         predict_route=plan.predict_route,
@@ -58,6 +68,12 @@ def container_spec(plan: ServingPlan, model_uri: str) -> vertex.ModelContainerSp
         shared_memory_size_mb=plan.shared_memory_mb,
         deployment_timeout=duration_pb2.Duration(seconds=plan.deployment_timeout_seconds),
     )
+
+
+def offline_environment(args: Sequence[str]) -> list[vertex.EnvVar]:
+    """Keeps the container from the Hub, from which it needs nothing unless an argument names another repository."""
+    named = {text.partition("=")[0] for text in args} & OTHER_REPOSITORIES
+    return [] if named else [vertex.EnvVar(name="HF_HUB_OFFLINE", value="1")]
 
 
 def version_alias(plan: ServingPlan) -> str:

@@ -96,8 +96,8 @@ def test_for_people_a_row_is_a_line_a_field() -> None:
             "NVIDIA_B200?",
         ),
         (
-            ("show", "qqqq"),
-            "NAME: the catalogue has nothing of the name qqqq. `vertex-vllm catalog list` shows what there is",
+            ("show", "zzzz"),
+            "NAME: the catalogue has nothing of the name zzzz. `vertex-vllm catalog list` shows what there is",
         ),
         (
             ("list", "machines", "--region", "us-centrall"),

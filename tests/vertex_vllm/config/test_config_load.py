@@ -151,7 +151,7 @@ since: 2024-01-01
         ("model: {id: a/b}\nkeep_endpoint: 'no'\n", "3: keep_endpoint: must be true or false"),
         (
             "model: {id: a/b}\nserving: {machine_type: g2-standart-12}\n",
-            "unknown machine g2-standart-12. Did you mean g2-st",
+            "g2-standart-12 is not in the catalogue of machines. Did you mean g2-st",
         ),
         (
             "model: {id: a/b}\nserving: {machine_type: ct6e-standard-1t}\n",
@@ -188,7 +188,7 @@ since: 2024-01-01
         ),
         (
             "model: {id: a/b}\nserving: {accelerator_type: NVIDIA_L5}\n",
-            "3: serving.accelerator_type: unknown accelerator NVIDIA_L5. Did you mean NVIDIA_L4?",
+            "3: serving.accelerator_type: NVIDIA_L5 is not in the catalogue of accelerators. Did you mean NVIDIA_L4?",
         ),
         (
             "model: {id: meta-Llama/Llama-3.1-8B}\n",

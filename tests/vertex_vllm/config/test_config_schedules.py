@@ -130,8 +130,8 @@ def test_what_is_replaced_must_be_a_parameter_of_the_pipeline_and_fit(tmp_path: 
         "deployment",
         "10: schedules[0].parameters.machine: deploy has no such parameter",
         "11: schedules[0].parameters.min_exact_match: must be of type float",
-        "15: schedules[1].parameters.machine_type: unknown machine g2-standard-9. Did you mean g2-standard-96 "
-        "or g2-standard-8 or g2-standard-4?",
+        "15: schedules[1].parameters.machine_type: g2-standard-9 is not in the catalogue of machines. Did you mean "
+        "g2-standard-96 or g2-standard-8 or g2-standard-4?",
         "16: schedules[2].parameters: evaluate needs endpoint. Endpoint to evaluate, "
         "projects/P/locations/REGION/endpoints/ID.",
     ]

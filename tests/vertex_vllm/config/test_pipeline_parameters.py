@@ -49,6 +49,8 @@ DEPLOY_VALUES = {
     "gpu_memory_utilization": 0.9,
     "dtype": "auto",
     "trust_remote_code": False,
+    "forbid_advisories": False,
+    "media_domains": [],
     "extra_args": ["--enable-lora"],
     "min_replica_count": 1,
     "max_replica_count": 2,
@@ -76,7 +78,7 @@ def test_deploy_is_given_every_field_and_what_belongs_to_the_project_spelt_out()
     [
         (
             "mirror",
-            "project deployment model_id region bucket revision hf_token_secret serving_service_account owner",
+            "project deployment model_id region bucket revision hf_token_secret serving_service_account trust_remote_code owner",
         ),
         (
             "evaluate",

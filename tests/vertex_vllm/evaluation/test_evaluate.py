@@ -56,6 +56,14 @@ def test_a_question_that_is_refused_is_recorded_and_counts_as_wrong(endpoint: st
     assert metrics_of(evaluation)["exact_match"] == 0.5
 
 
+@pytest.mark.parametrize("how", ["think first", "think aloud"])
+def test_a_model_that_thinks_gets_tokens_for_its_answer_and_the_answer_is_compared(endpoint: str, how: str) -> None:
+    asked = question(f"What is the capital of France? {how}")
+    (answered,) = evaluate_endpoint(endpoint, True, Thresholds(), questions=[asked]).answers
+    assert (answered.answer, answered.exact) == ("Paris.", True)
+    assert "Let me see what that may be." in answered.reply.reasoning
+
+
 def test_an_endpoint_that_answers_nothing_is_not_evaluated(endpoint: str) -> None:
     with pytest.raises(InferenceError, match=r"None of 1 requests was answered; the first: .*HTTP 500"):
         evaluate_endpoint(endpoint, True, Thresholds(), questions=[question("refuse 500 all")])

@@ -179,6 +179,10 @@ def test_facts_of_a_sharded_model(local: Any, llama: dict[str, bytes]) -> None:
             missing=("config.json: vocab_size", "config.json: intermediate_size"),
         ),
         groups=(TensorGroup("other", "BF16", 20_001_011, 40_002_022),),
+        model_type=json.loads(llama["config.json"]).get("model_type", ""),
+        text_model_type=json.loads(llama["config.json"]).get("model_type", ""),
+        positions=8192,
+        tokenizer="none",
     )
 
 
@@ -203,8 +207,8 @@ def test_facts_of_a_model_with_pickled_weights_come_from_their_sizes(local: Any,
         ({"model.safetensors": b"x"}, "config.json"),
         ({"config.json": b"{", "model.safetensors": bytes(64)}, "config.json"),
         ({"config.json": CONFIG, "model.safetensors": bytes(64)}, "model.safetensors"),
-        ({"config.json": CONFIG, "model.gguf": bytes(64)}, "*.safetensors"),
-        ({"config.json": CONFIG, "pytorch_model.bin": bytes(64)}, "config.json: num_attention_heads"),
+        ({"config.json": CONFIG, "model.gguf": bytes(64)}, "*.gguf"),
+        ({"config.json": b"{}", "pytorch_model.bin": bytes(64)}, "config.json: architectures"),
     ],
 )
 def test_a_model_that_cannot_be_planned_for_names_the_file(local: Any, files: dict[str, bytes], where: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from vertex_vllm.errors import InferenceError
-from vertex_vllm.inference.chat import ChatAnswer, ChatChunk, read_answer, read_chunk
+from vertex_vllm.inference.chat import ChatAnswer, ChatChunk, own_answer, read_answer, read_chunk
 from vertex_vllm.inference.connection import server_words
 
 # As vLLM 0.32 answered, without the fields that nothing here reads.
@@ -31,6 +31,26 @@ def test_a_whole_answer() -> None:
 def test_an_answer_that_only_calls_a_tool_has_no_text() -> None:
     called = {**COMPLETION, "choices": [{"message": {"content": None}, "finish_reason": "tool_calls"}]}
     assert read_answer(called, 1.5) == ChatAnswer("", "tool_calls", 35, 7, 1.5)
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_thoughts_are_read_beside_the_answer(field: str) -> None:
+    thought = {**COMPLETION, "choices": [{"message": {"content": None, field: "Hm."}, "finish_reason": "length"}]}
+    assert read_answer(thought, 1.5) == ChatAnswer("", "length", 35, 7, 1.5, reasoning="Hm.")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Paris.", "Paris."),
+        ("<think>Hm.</think>\n\nParis.", "Paris."),
+        ("Hm.</think>Paris.", "Paris."),
+        ("<think>Hm. Paris?", ""),
+        ("", ""),
+    ],
+)
+def test_an_answer_is_told_from_the_thoughts_before_it(text: str, answer: str) -> None:
+    assert own_answer(text) == answer
 
 
 @pytest.mark.parametrize(

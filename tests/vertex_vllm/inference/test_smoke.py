@@ -50,6 +50,21 @@ def test_a_picture_goes_with_the_question(
     assert {answer.text for answer in answers} == {"A red car."}
 
 
+@pytest.mark.parametrize(
+    ("question", "answered"),
+    [
+        ("What is a car? think first", "Let me see what that may be."),
+        ("What is a car? think aloud", "<think>Let me see what that may be."),
+        ("What is a car? call a tool", ""),
+    ],
+)
+def test_thoughts_and_a_called_tool_are_answers(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch, question: str, answered: str
+) -> None:
+    monkeypatch.setattr(smoke, "QUESTION", question)
+    assert smoke_test_text(endpoint, True)[-1].text == answered
+
+
 def test_what_is_recorded_has_the_requests_without_the_pictures_bytes(endpoint: str) -> None:
     recorded = answers_json(smoke_test_image(endpoint, True, "<image>What is in this picture?"))
     answers = json.loads(recorded)

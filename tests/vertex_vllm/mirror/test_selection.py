@@ -115,9 +115,8 @@ REPOSITORIES = {
             "config.json",
             INDEX,
             *shards(2),
-            "modeling_x.py",
         ],
-        ["README.md", "examples/run.py", "model-Q4_K_M.gguf", "onnx/model.onnx"],
+        ["README.md", "examples/run.py", "modeling_x.py", "model-Q4_K_M.gguf", "onnx/model.onnx"],
     ),
     "safetensors beside pickles": (
         shards(2),
@@ -157,6 +156,12 @@ def test_patterns_override_what_is_chosen(
     files = listing(["README.md", "config.json", INDEX, "original/params.json", *shards(2), "tokenizer.json"])
     chosen = select_files(files, shards(2), Selection(include, exclude))
     assert [file.path for file in chosen] == sorted(wanted)
+
+
+def test_code_is_copied_on_consent_alone() -> None:
+    files = listing(["config.json", "examples/run.py", "model.safetensors", "modeling_x.py"])
+    chosen = select_files(files, [], Selection(code=True))
+    assert [file.path for file in chosen] == ["config.json", "model.safetensors", "modeling_x.py"]
 
 
 def test_patterns_that_match_nothing_are_refused() -> None:

@@ -61,7 +61,7 @@ def test_all_machines_of_the_region_but_the_one_taken_are_offered_the_best_first
                 None,
                 "does not fit",
                 None,
-                "NVIDIA_TESLA_T4 cannot compute in bfloat16",
+                "at best 2.6 GiB too little before any cache (weights 15.0, activation 1.0, non-torch 0.2 GiB)",
             ),
         ),
     ],
@@ -147,7 +147,8 @@ def test_fallbacks_are_plans_of_their_own() -> None:
         (
             ["us-central1/n1-standard-8"],
             "serving.fallbacks.0: us-central1/n1-standard-8: n1-standard-8 cannot serve meta-llama/Llama-3.1-8B: "
-            "NVIDIA_TESLA_T4 cannot compute in bfloat16. Set serving.dtype: float16, or choose another machine",
+            "at best 2.6 GiB too little before any cache (weights 15.0, activation 1.0, non-torch 0.2 GiB). Take "
+            "g2-standard-12, the cheapest that fits, as Google's tutorial does, or leave this out",
         ),
         (
             ["us-east4/g2-standard-12", "us-east4/g2-standard-12"],

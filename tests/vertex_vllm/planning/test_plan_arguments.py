@@ -104,8 +104,8 @@ def test_arguments_are_model_gardens_with_the_deployments_own_winning(
         (
             replace(LLAMA_8B, context_length=0),
             {},
-            4096,
-            "what Google's tutorial serves with; what the model takes is not known",
+            2048,
+            "vLLM's own default: config.json tells no length",
         ),
     ],
 )

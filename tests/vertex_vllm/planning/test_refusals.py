@@ -54,15 +54,17 @@ from vertex_vllm.planning.planner import plan_serving
         ),
         (
             recorded("meta-llama/Llama-3.2-1B"),
-            {"machine_type": "n1-standard-8"},
+            {"machine_type": "n1-standard-8", "dtype": "bfloat16"},
             "serving.machine_type: n1-standard-8 cannot serve meta-llama/Llama-3.2-1B: NVIDIA_TESLA_T4 cannot compute "
-            "in bfloat16. Set serving.dtype: float16, or choose another machine",
+            "in bfloat16. serving.dtype: auto would fit; or take g2-standard-8, the cheapest that fits, as Google's "
+            "tutorial does, or leave this out",
         ),
         (
             replace(LLAMA_8B, quantization="fbgemm_fp8"),
             {"machine_type": "n1-standard-8", "dtype": "float16"},
             "serving.machine_type: n1-standard-8 cannot serve meta-llama/Llama-3.1-8B: NVIDIA_TESLA_T4 has compute "
-            "capability 7.5, fbgemm_fp8 needs 8.0. Take g2-standard-12, the cheapest that fits, as Google's "
+            "capability 7.5, fbgemm_fp8 needs 8.0 in vLLM 0.11.0 to 0.13.0. "
+            "Take g2-standard-12, the cheapest that fits, as Google's "
             "tutorial does, or leave this out",
         ),
         (
@@ -134,7 +136,8 @@ from vertex_vllm.planning.planner import plan_serving
             LLAMA_8B,
             {"max_model_len": 200_000},
             "serving.max_model_len: meta-llama/Llama-3.1-8B takes at most 131072 tokens, not 200000. Ask for 131072 or "
-            "fewer; vLLM refuses to start with more",
+            "fewer; vLLM refuses to start with more, unless --hf-overrides gives a rope_scaling, which the "
+            "model's card may name",
         ),
         (
             LLAMA_8B,
@@ -145,7 +148,8 @@ from vertex_vllm.planning.planner import plan_serving
             LLAMA_8B,
             {"extra_args": ["--swap-space=16"], "image": f"{SERVE}:20260320_0916_RC01"},
             "serving.extra_args: vLLM 0.18.0 to 0.19.0 in pytorch-vllm-serve:20260320_0916_RC01 does not have "
-            "--swap-space; it was seen in vLLM 0.6.2 to 0.17.1. Leave it out, or name another image in serving.image",
+            "--swap-space; it was seen in vLLM 0.6.6.post1 to 0.17.1. Leave it out, or name another image in "
+            "serving.image",
         ),
         (
             LLAMA_VISION,
@@ -181,8 +185,8 @@ from vertex_vllm.planning.planner import plan_serving
         ),
         (
             LLAMA_8B,
-            {"extra_args": ["--max-model-len=8k"]},
-            "serving.extra_args: --max-model-len must be a whole number above 0, not '8k'. Write it in digits",
+            {"extra_args": ["--max-model-len=8x"]},
+            "serving.extra_args: --max-model-len must be a whole number above 0, not '8x'. Write it in digits",
         ),
         (
             LLAMA_8B,
@@ -203,5 +207,7 @@ def test_what_would_fail_later_is_refused_with_what_to_do(
 def test_a_deployment_that_was_never_a_file_is_checked_too() -> None:
     asked = deployment(LLAMA_8B)
     serving = asked.serving.model_copy(update={"machine_type": "g2-standard-99"})
-    with pytest.raises(PlanError, match=r"^serving\.machine_type: unknown machine g2-standard-99\. Did you mean "):
+    with pytest.raises(
+        PlanError, match=r"^serving\.machine_type: g2-standard-99 is not in the catalogue of machines\. Did you mean "
+    ):
         plan_serving(LLAMA_8B, asked.model_copy(update={"serving": serving}), load_catalog())

@@ -34,7 +34,7 @@ def terms(facts: ModelFacts, **parameters: Any) -> dict[str, str]:
         ("--enable-prefix-caching", ""),
         ("--block-size=32", ""),
         ("--enable-lora", ""),
-        ("--kv-cache-dtype=nvfp4", "how much a cache of nvfp4 takes is not known"),
+        ("--kv-cache-dtype=fp8_ds_mla", "how much a cache of fp8_ds_mla takes is not known"),
         # An A100 computes in no 8-bit floating point.
         (
             "--kv-cache-dtype=fp8",

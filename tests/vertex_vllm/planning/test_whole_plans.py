@@ -108,7 +108,10 @@ def test_llama_3_2_vision_gets_an_image_that_still_has_it_and_few_sequences() ->
             "memory": "fits: weights 10.0, activation 0.3, images 3.4, non-torch 0.8, CUDA graphs 0.0; 5.3 of 19.8 GiB "
             "for the cache, 27287 tokens; up to max_model_len 46880, or max_num_seqs 22",
             "image": "newest image that Google names whose vLLM has MllamaForConditionalGeneration, which had it "
-            "until 0.10.2",
+            "until 0.10.2; advisories: CVE-2025-6242 (requests make the server fetch any address (SSRF by image URL); "
+            "fixed in 0.11.0); CVE-2026-24779 (a backslash in an image URL passes the list of allowed hosts (SSRF); "
+            "fixed in 0.14.1); CVE-2026-22778 (a malformed picture or video overflows memory while it is decoded; "
+            "fixed in 0.14.1); no known image is free of them",
             "args": "as Model Garden starts vLLM; --enforce-eager --swap-space=16 for this model; --max-num-seqs=12: "
             "256 images at once ran out of memory in Google's tutorial",
             "max_model_len": "what Google's tutorial serves with; the model takes 131072",

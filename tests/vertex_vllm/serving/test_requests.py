@@ -70,6 +70,7 @@ MODEL = vertex.Model(
         env=[
             vertex.EnvVar(name="MODEL_ID", value="meta-llama/Llama-3.1-8B-Instruct"),
             vertex.EnvVar(name="DEPLOY_SOURCE", value="vertex-vllm"),
+            vertex.EnvVar(name="HF_HUB_OFFLINE", value="1"),
         ],
         ports=[vertex.Port(container_port=8080)],
         predict_route="/generate",

@@ -95,7 +95,7 @@ def _judge(
     if refusals:
         return "does not fit", tuple(refusals)
     if unknown:
-        return "uncertain", unknown
+        return "uncertain", (*unknown, *start.unmodelled)
     doubts = [*start.unmodelled]
     if cache.low < needed:
         doubts.append(
@@ -118,7 +118,7 @@ def _refusals(model: Transformer, start: Start, requested: int) -> list[str]:
         found.append(f"world size {shards} is larger than the {start.gpus} GPUs")
     if model.context_length and start.max_model_len > model.context_length:
         found.append(f"max_model_len {start.max_model_len} is more than the model's {model.context_length}")
-    if model.attention_heads % start.tensor_parallel:
+    if model.attention_heads and model.attention_heads % start.tensor_parallel:
         found.append(f"{model.attention_heads} attention heads cannot be split over {start.tensor_parallel} GPUs")
     if start.max_num_batched_tokens < start.max_num_seqs:
         # vLLM `SchedulerConfig.verify_max_model_len`.

@@ -24,7 +24,8 @@ class Remedy:
 
 def longest_context(model: Transformer, start: Start) -> int:
     """Largest `max_model_len` that fits, up to the model's own; 0: none does."""
-    return _largest(lambda length: _fits(model, replace(start, max_model_len=length)), model.context_length)
+    most = model.context_length or start.max_model_len
+    return _largest(lambda length: _fits(model, replace(start, max_model_len=length)), most)
 
 
 def largest_sequences(model: Transformer, start: Start) -> int:

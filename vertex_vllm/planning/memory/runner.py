@@ -66,7 +66,8 @@ def _runner(model: Transformer, start: Start, version: str) -> Runner:
 
 @cache
 def _rules() -> tuple[_Rule, ...]:
-    rows = yaml.safe_load(files("vertex_vllm.planning.memory").joinpath("runners.yaml").read_text(encoding="utf-8"))
+    text = files("vertex_vllm.planning.memory").joinpath("runners.yaml").read_text(encoding="utf-8")
+    rows = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return tuple(
         _Rule(
             row["since"],

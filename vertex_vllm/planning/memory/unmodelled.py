@@ -7,6 +7,9 @@ from importlib.resources import files
 
 import yaml
 
+from vertex_vllm.planning.rope import overrides_lengths_alone
+
+OVERRIDES = "--hf-overrides"
 SPECULATION = "--speculative-config"
 # Drafts are read off the prompt: no weights and no cache of their own.
 WITHOUT_DRAFT_MODEL = ("ngram",)
@@ -14,7 +17,11 @@ WITHOUT_DRAFT_MODEL = ("ngram",)
 
 def unmodelled_arguments(given: Mapping[str, str]) -> tuple[str, ...]:
     """One reason for doubt each, from option → value."""
-    doubts = [f"{flag} changes {_changes()[flag]}, which is not modelled" for flag in given if flag in _changes()]
+    doubts = [
+        f"{flag} changes {_changes()[flag]}, which is not modelled"
+        for flag in given
+        if flag in _changes() and not (flag == OVERRIDES and overrides_lengths_alone(given[flag]))
+    ]
     if SPECULATION in given and speculation_method(given) not in WITHOUT_DRAFT_MODEL:
         doubts.append("what the draft of speculative decoding takes is not modelled")
     return tuple(doubts)
@@ -35,4 +42,5 @@ def speculation_method(given: Mapping[str, str]) -> str:
 @cache
 def _changes() -> dict[str, str]:
     text = files("vertex_vllm.planning.memory").joinpath("unmodelled.yaml").read_text(encoding="utf-8")
-    return {row["flag"]: row["changes"] for row in yaml.safe_load(text)["flags"]}
+    rows = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["flags"]
+    return {row["flag"]: row["changes"] for row in rows}

@@ -1,0 +1,76 @@
+"""Prints as JSON what vLLM's own parser says of argument lists: null for one that it takes, else its complaint.
+
+Runs in an environment that has vLLM's dependencies, as `vllm_introspection.py` does:
+
+    .venv-vllm/bin/python tools/vllm_parser_verdicts.py FOLDER VERSION < LISTS.json
+"""
+
+import argparse
+import importlib
+import io
+import json
+import operator
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
+from typing import Any
+
+from vllm_introspection import (  # type: ignore[import-not-found]  # The script beside this one.
+    PARSER_MODULES,
+    bounds_of_fields,
+    parser_of_server,
+    prepare,
+)
+
+BOUNDS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
+
+
+def main(root: Path, version: str) -> None:
+    lists: list[list[str]] = json.load(sys.stdin)
+    answer = sys.stdout
+    with redirect_stdout(sys.stderr):
+        prepare(root, version)
+        parser = parser_of_server()
+        check = _set_up_check()
+        limits = bounds_of_fields(parser)
+        verdicts = [_complaint(parser, check, limits, arguments) for arguments in lists]
+    json.dump(verdicts, answer)
+
+
+def _complaint(
+    parser: argparse.ArgumentParser, check: Any, limits: dict[str, dict[str, float]], arguments: list[str]
+) -> str | None:
+    said = io.StringIO()
+    with redirect_stderr(said), redirect_stdout(said):
+        try:
+            parsed = parser.parse_args(arguments)
+            check(parsed)
+        except SystemExit:
+            return said.getvalue().strip().splitlines()[-1][:300] if said.getvalue().strip() else "refused"
+        except Exception as error:  # Whatever the version raises for arguments that it does not take.
+            return f"{type(error).__name__}: {error}"[:300]
+    return next(_out_of_bounds(vars(parsed), limits), None)
+
+
+def _out_of_bounds(parsed: dict[str, Any], limits: dict[str, dict[str, float]]) -> Iterator[str]:
+    """What the config classes refuse when the engine is set up: bounds of their fields."""
+    for name, bounds in limits.items():
+        value = parsed.get(name)
+        if not isinstance(value, int | float):
+            continue
+        for bound, holds in BOUNDS.items():
+            if bound in bounds and not holds(value, bounds[bound]):
+                yield f"{name} must be {bound} {bounds[bound]:g}"
+
+
+def _set_up_check() -> Any:
+    """The check that the server makes after parsing."""
+    for module in PARSER_MODULES:
+        with suppress(ModuleNotFoundError, AttributeError):
+            return importlib.import_module(module).validate_parsed_serve_args
+    return lambda parsed: None
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve(), sys.argv[2])

@@ -1,0 +1,100 @@
+"""What each version of vLLM takes with each argument (arguments.yaml): read only when a deployment brings arguments."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from vertex_vllm.catalog.versions import VersionRange, version_key
+
+
+@dataclass(frozen=True)
+class Takes:
+    """How a run of checked versions takes an argument's value. See the head of arguments.yaml."""
+
+    first: str
+    last: str
+    takes: str
+    choices: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    none: bool = False
+    auto: bool = False
+    any_case: bool = False
+    negatable: bool = False
+    count: str = ""
+    """As argparse's nargs: empty, +, *, ? or a number."""
+    short: tuple[str, ...] = ()
+    bounds: Mapping[str, float] = field(default_factory=dict)
+    """`ge`, `gt`, `le`, `lt` → number."""
+
+    def covers(self, version: str) -> bool:
+        return version_key(self.first) <= version_key(version) <= version_key(self.last)
+
+
+@dataclass(frozen=True)
+class ArgumentTable:
+    checked: tuple[str, ...]
+    arguments: Mapping[str, tuple[Takes, ...]]
+    parsers: Mapping[str, tuple[tuple[str, str], ...]]
+    """`tool:hermes` or `reasoning:qwen3` → the first and last version of each run that has it."""
+
+    def versions(self, image: VersionRange | None) -> tuple[str, ...]:
+        """Checked versions that an image may have; the nearest older one where none of its range was checked.
+
+        Empty where the image's version is not known.
+        """
+        if image is None:
+            return ()
+        within = tuple(version for version in self.checked if image.holds(version))
+        older = tuple(version for version in self.checked if version_key(version) <= version_key(image.latest))
+        return within or older[-1:]
+
+    def takes(self, argument: str, version: str) -> Takes | None:
+        return next((row for row in self.arguments.get(argument, ()) if row.covers(version)), None)
+
+    def parser_names(self, kind: str, version: str) -> tuple[str, ...]:
+        """Of `tool` or `reasoning`, in alphabetical order."""
+        return tuple(sorted(self._parsers(kind, version)))
+
+    def _parsers(self, kind: str, version: str) -> Iterator[str]:
+        at = version_key(version)
+        for name, runs in self.parsers.items():
+            if name.startswith(f"{kind}:") and any(version_key(a) <= at <= version_key(b) for a, b in runs):
+                yield name.partition(":")[2]
+
+
+@cache
+def argument_table() -> ArgumentTable:
+    text = resources.files("vertex_vllm.catalog").joinpath("arguments.yaml").read_text(encoding="utf-8")
+    content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    arguments: dict[str, list[Takes]] = {}
+    for row in content["arguments"]:
+        arguments.setdefault(row["argument"], []).append(_takes(row))
+    parsers: dict[str, list[tuple[str, str]]] = {}
+    for row in content["parsers"]:
+        parsers.setdefault(row["parser"], []).append((row["first"], row["last"]))
+    return ArgumentTable(
+        tuple(content["checked"]),
+        {name: tuple(rows) for name, rows in arguments.items()},
+        {name: tuple(runs) for name, runs in parsers.items()},
+    )
+
+
+def _takes(row: Mapping[str, Any]) -> Takes:
+    return Takes(
+        first=row["first"],
+        last=row["last"],
+        takes=row["takes"],
+        choices=tuple(row.get("choices", ())),
+        keys=tuple(row.get("keys", ())),
+        none=row.get("none", False),
+        auto=row.get("auto", False),
+        any_case=row.get("any_case", False),
+        negatable=row.get("negatable", False),
+        count=row.get("count", ""),
+        short=tuple(row.get("short", ())),
+        bounds={name: row[name] for name in ("ge", "gt", "le", "lt") if name in row},
+    )

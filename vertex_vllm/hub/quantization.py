@@ -1,0 +1,98 @@
+"""How a repository says that its weights are quantised: method, scheme, and the file that names them.
+
+vLLM looks into config.json (`quantization_config`, `compression_config`, also of the text model), then into
+hf_quant_config.json (`get_config` in transformers_utils/config.py). quantize_config.json it reads only when
+--quantization names the method.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vertex_vllm.errors import PlanError
+
+CONFIG, MODELOPT_FILE, FLAGGED_FILE = "config.json", "hf_quant_config.json", "quantize_config.json"
+_SECTIONS = ("quantization_config", "compression_config")
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """Empty strings for weights that are not quantised."""
+
+    method: str = ""
+    """As vLLM names it, for example `compressed-tensors`."""
+    scheme: str = ""
+    """Of compressed-tensors, after vLLM's class, for example `w8a8_fp8`; empty: none, or an unknown one."""
+    file: str = ""
+
+
+def quantization_of(
+    config: Mapping[str, object],
+    text: Mapping[str, object],
+    modelopt: Mapping[str, object] | None,
+    flagged: Mapping[str, object] | None,
+) -> Quantized:
+    """Method and scheme; `modelopt` and `flagged` are hf_quant_config.json and quantize_config.json, where they exist.
+
+    Raises PlanError for a section of config.json that names no method.
+    """
+    for part in (config, text):
+        for key in _SECTIONS:
+            if part.get(key) is not None:
+                return _from_section(part[key], f"{CONFIG}: {key}")
+    if modelopt is not None and (section := _section(modelopt.get("quantization"))):
+        return Quantized(_modelopt(section, "modelopt"), file=MODELOPT_FILE)
+    if flagged is not None:
+        return Quantized(str(flagged.get("quant_method") or "gptq").lower(), file=FLAGGED_FILE)
+    return Quantized()
+
+
+def _from_section(value: object, where: str) -> Quantized:
+    section = _section(value)
+    method = section.get("quant_method")
+    if not isinstance(method, str) or not method.isprintable() or not method:
+        if "quant_algo" in section:
+            return Quantized(_modelopt(section, "modelopt"), file=CONFIG)
+        raise PlanError("does not say how the weights are quantized", where=f"{where}.quant_method")
+    name = method.lower().replace("compressed_tensors", "compressed-tensors")
+    if name.startswith("modelopt"):
+        return Quantized(_modelopt(section, name), file=CONFIG)
+    scheme = _scheme(section) if name == "compressed-tensors" else ""
+    return Quantized(name, scheme, CONFIG)
+
+
+def _modelopt(section: Mapping[str, Any], otherwise: str) -> str:
+    """ModelOpt has a method for each algorithm (`override_quantization_method` in modelopt.py)."""
+    inner = _section(section.get("quantization")) or section
+    algorithm = str(inner.get("quant_algo") or "").upper()
+    if "MXFP8" in algorithm:
+        return "modelopt_mxfp8"
+    if "NVFP4" in algorithm or "FP4" in algorithm:
+        return "modelopt_fp4"
+    if "MIXED" in algorithm:
+        return "modelopt_mixed"
+    return "modelopt" if "FP8" in algorithm else otherwise
+
+
+def _scheme(section: Mapping[str, Any]) -> str:
+    """Scheme of the first group of layers (`CompressedTensorsConfig._get_scheme_from_parts`)."""
+    groups = _section(section.get("config_groups"))
+    first = _section(next(iter(groups.values()), None))
+    weights, inputs = _section(first.get("weights")), _section(first.get("input_activations"))
+    bits, kind = weights.get("num_bits"), weights.get("type")
+    if kind == "float" and bits == 4:
+        micro = weights.get("group_size") == 32
+        return ("w4a4_mxfp4" if micro else "w4a4_nvfp4") if inputs else "w4a16_nvfp4"
+    if kind == "float" and bits == 8:
+        return "w8a8_fp8" if inputs else "w8a16_fp8"
+    if kind != "int":
+        return ""
+    if not inputs:
+        return "wna16"
+    if bits == 8:
+        return "w8a8_int8"
+    return "w4a8_fp8" if inputs.get("type") == "float" else "w4a8_int"
+
+
+def _section(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,28 @@
+"""Security advisories about the vLLM of an image, as far as they touch the model that is to be served."""
+
+from vertex_vllm.catalog import Catalog
+from vertex_vllm.catalog.rows import Advisory
+from vertex_vllm.catalog.versions import VersionRange, version_key
+from vertex_vllm.planning.facts import ModelFacts
+
+
+def advisories_of(facts: ModelFacts, versions: VersionRange | None, catalog: Catalog) -> tuple[Advisory, ...]:
+    """Those that any version which the image may have is affected by; none for an image of an unknown version."""
+    if versions is None:
+        return ()
+    return tuple(row for row in catalog.advisories.values() if _touches(row, facts) and _affects(row, versions))
+
+
+def advisories_told(found: tuple[Advisory, ...]) -> str:
+    """`CVE-2026-24779 (about, fixed in 0.14.1)`, one after the other."""
+    return "; ".join(f"{row.advisory} ({row.about}; fixed in {row.fixed})" for row in found)
+
+
+def _touches(row: Advisory, facts: ModelFacts) -> bool:
+    """A model without code of its own is not touched by advisories about code, one of text alone not by pictures."""
+    return facts.custom_code if row.touches == "code" else facts.vision
+
+
+def _affects(row: Advisory, versions: VersionRange) -> bool:
+    begun = not row.since or version_key(versions.latest) >= version_key(row.since)
+    return begun and version_key(versions.earliest) < version_key(row.fixed)

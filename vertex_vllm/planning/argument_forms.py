@@ -1,0 +1,206 @@
+"""Whether a version of vLLM takes an argument's value: type, choices, bounds, JSON, count, partners, parser names."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from vertex_vllm.catalog.argument_table import ArgumentTable, Takes, argument_table
+from vertex_vllm.catalog.versions import VersionRange
+from vertex_vllm.errors import PlanError
+from vertex_vllm.planning.settings import WHERE, Argument
+
+# vLLM `human_readable_int`: 1k is 1000, 1K is 1024, decimals with the small letters alone.
+_WITH_UNIT = re.compile(r"-?\d+|\d+(\.\d+)?[kmgt]|\d+[KMGT]", re.ASCII)
+_WHOLE = re.compile(r"\s*[+-]?\d+(_\d+)*\s*", re.ASCII)
+_BOUNDS: Mapping[str, tuple[str, Callable[[float, float], bool]]] = {
+    "ge": ("at least", lambda value, bound: value >= bound),
+    "gt": ("more than", lambda value, bound: value > bound),
+    "le": ("at most", lambda value, bound: value <= bound),
+    "lt": ("less than", lambda value, bound: value < bound),
+}
+# Names that `validate_parsed_serve_args` wants together.
+_PARTNERS = {"--enable-auto-tool-choice": "--tool-call-parser", "--enable-log-outputs": "--enable-log-requests"}
+# … and those that it wants apart, or with more than one copy of the engine.
+_APART = {"--enable-per-request-metrics": "--disable-log-stats"}
+_COPIES = ("--data-parallel-multi-port-external-lb",)
+PARSERS = {"--tool-call-parser": "tool", "--reasoning-parser": "reasoning"}
+# What a Jinja template has and a path has not (`load_chat_template`).
+_TEMPLATE = re.compile(r"[{}\n]")
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What one version refuses."""
+
+    message: str
+    fix: str
+
+
+def check_forms(arguments: Sequence[Argument], versions: VersionRange | None, of: str) -> tuple[str, ...]:
+    """Doubts: what some of the versions that an image may have refuse.
+
+    `of` names the image's vLLM. Raises PlanError for what all of them refuse.
+    """
+    if not arguments:
+        return ()
+    table = argument_table()
+    checked = table.versions(versions)
+    doubts = []
+    for argument in arguments:
+        found = [_fault(argument, arguments, version, table) for version in checked]
+        refusing = [fault for fault in found if fault is not None]
+        if refusing and len(refusing) == len(found):
+            raise PlanError(f"{refusing[-1].message}; {of} refuses it", where=WHERE, fix=refusing[-1].fix)
+        if refusing:
+            refused_by = ", ".join(version for version, fault in zip(checked, found, strict=True) if fault)
+            doubts.append(f"{refusing[-1].message} (vLLM {refused_by})")
+    return tuple(doubts)
+
+
+def _fault(argument: Argument, given: Sequence[Argument], version: str, table: ArgumentTable) -> Fault | None:
+    negated = argument.flag.startswith("--no-")
+    name = f"--{argument.flag.removeprefix('--no-')}" if negated else argument.flag
+    takes = table.takes(name, version) or table.takes(argument.flag, version)
+    if takes is None:
+        # Whether the version has the option at all is asked of flags.yaml; a fork's options are in no list.
+        return None
+    return next(_faults(argument, takes, given, version, table), None)
+
+
+def _faults(
+    argument: Argument, takes: Takes, given: Sequence[Argument], version: str, table: ArgumentTable
+) -> Iterator[Fault]:
+    name = argument.flag
+    dotted = "." in argument.text[0].partition("=")[0]
+    values = argument.values
+    if takes.takes == "switch":
+        if values:
+            yield Fault(f"{name} takes no value, not even {values[0]!r}", f"Write {name}, or leave it out")
+    elif dotted:
+        return
+    elif not values:
+        if takes.count not in ("*", "?"):
+            yield Fault(f"{name} needs a value", f"Write {name}=…")
+    elif len(values) > 1 and not takes.count:
+        yield Fault(f"{name} takes one value, not {len(values)}", f"Write {name}={values[0]}")
+    else:
+        for value in values:
+            yield from _of_value(name, value, takes)
+    yield from _of_file(name, values)
+    if name in PARSERS and values:
+        yield from _of_parser(name, values[0], version, table, given)
+    yield from _of_partner(name, given)
+
+
+def _of_value(name: str, value: str, takes: Takes) -> Iterator[Fault]:
+    if (takes.none and value in ("", "None")) or (takes.auto and value == "auto"):
+        return
+    named = value.lower() if takes.any_case else value
+    if takes.takes == "choice" and named not in takes.choices:
+        yield Fault(f"{name} may not be {value!r}", f"Choose one of {', '.join(takes.choices)}")
+    elif takes.takes in ("JSON", "text or JSON"):
+        yield from _of_json(name, value, takes)
+    elif takes.takes in _FORMS:
+        kind, number = _FORMS[takes.takes]
+        try:
+            read = number(value)
+        except ValueError:
+            yield Fault(f"{name} must be {kind}, not {value!r}", "Write it in digits")
+            return
+        for bound, (words, holds) in _BOUNDS.items():
+            if bound in takes.bounds and not holds(read, takes.bounds[bound]):
+                yield Fault(f"{name} must be {words} {takes.bounds[bound]:g}, not {value}", "Choose another number")
+
+
+def _of_json(name: str, value: str, takes: Takes) -> Iterator[Fault]:
+    if takes.takes == "text or JSON" and not re.fullmatch(r"(?s)\s*\{.*\}\s*", value):
+        return
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError):
+        yield Fault(f"{name} must be JSON, and {value[:80]!r} is not", f"Write {name}={{…}} with quotes around names")
+        return
+    unknown = sorted(set(parsed) - set(takes.keys)) if takes.keys and isinstance(parsed, dict) else []
+    if takes.keys and not isinstance(parsed, dict):
+        yield Fault(f"{name} must be a JSON object, not {value[:80]!r}", f"Write {name}={{…}}")
+    elif unknown:
+        yield Fault(f"{name} has no field {unknown[0]!r}", f"Its fields: {', '.join(takes.keys)}")
+
+
+def _of_parser(name: str, value: str, version: str, table: ArgumentTable, given: Sequence[Argument]) -> Iterator[Fault]:
+    known = table.parser_names(PARSERS[name], version)
+    # The server looks at the tool parser's name only when it is to be used (`validate_api_server_args`).
+    if name == "--tool-call-parser" and not _given("--enable-auto-tool-choice", given):
+        return
+    if known and value not in known and value:
+        yield Fault(f"{name} may not be {value!r}", f"Choose one of {', '.join(known)}")
+
+
+def _of_file(name: str, values: Sequence[str]) -> Iterator[Fault]:
+    """Files that the container does not have, and adapters that it would fetch from the Hub, where it has no token."""
+    if name == "--chat-template" and values and not _TEMPLATE.search(values[0]) and not values[0].startswith("/"):
+        yield Fault(
+            f"--chat-template names a file, {values[0]!r}, that the container does not have",
+            "Write the template itself as the value, or leave it out: the repository's own is taken",
+        )
+    if name == "--lora-modules":
+        for value in values:
+            path = value.partition("=")[2] if "=" in value and not value.startswith("{") else _adapter_path(value)
+            if not path:
+                yield Fault(f"--lora-modules may not be {value!r}", "Write NAME=PATH, or JSON with name and path")
+            elif _HUB_ID.fullmatch(path):
+                yield Fault(
+                    f"--lora-modules names an adapter on the Hub, {path}: the container would fetch it at start, "
+                    "without a token",
+                    "Copy the adapter to Cloud Storage, and name its gs:// path",
+                )
+
+
+def _adapter_path(value: str) -> str:
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError):
+        return ""
+    path = parsed.get("path") if isinstance(parsed, dict) and parsed.get("name") else None
+    return path if isinstance(path, str) else ""
+
+
+def _of_partner(name: str, given: Sequence[Argument]) -> Iterator[Fault]:
+    partner = _PARTNERS.get(name)
+    if partner and not _given(partner, given):
+        yield Fault(f"{name} needs {partner} beside it", f"Add {partner}, or leave {name} out")
+    if name in _APART and _given(_APART[name], given):
+        yield Fault(f"{name} may not be beside {_APART[name]}", f"Leave {_APART[name]} out")
+    copies = next((argument.value for argument in given if argument.flag == "--data-parallel-size"), "1")
+    if name in _COPIES and copies in ("0", "1"):
+        yield Fault(f"{name} needs --data-parallel-size of more than 1", f"Leave {name} out")
+
+
+def _given(flag: str, arguments: Sequence[Argument]) -> bool:
+    return any(argument.flag == flag for argument in arguments)
+
+
+def _integer(value: str) -> float:
+    if not _WHOLE.fullmatch(value):
+        raise ValueError(value)
+    return int(value)
+
+
+def _integer_with_unit(value: str) -> float:
+    text = value.strip()
+    if not _WITH_UNIT.fullmatch(text):
+        raise ValueError(value)
+    return float(re.sub(r"[a-zA-Z]", "", text)) * _UNITS.get(text[-1], 1)
+
+
+_UNITS = {
+    **{letter: 1000.0**power for power, letter in enumerate("kmgt", 1)},
+    **{letter: 1024.0**power for power, letter in enumerate("KMGT", 1)},
+}
+_FORMS: Mapping[str, tuple[str, Callable[[str], float]]] = {
+    "integer": ("a whole number", _integer),
+    "integer with unit": ("a whole number, as 4096 or 4k", _integer_with_unit),
+    "number": ("a number", float),
+}

@@ -1,0 +1,75 @@
+"""Whether a model can be served by this pipeline at all, whatever the machine; and what of it nobody can be sure of."""
+
+from collections.abc import Iterator, Mapping
+
+from vertex_vllm.catalog import Catalog
+from vertex_vllm.errors import PlanError
+from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.images import ImageChoice
+from vertex_vllm.planning.settings import WHERE
+
+# Flags and values that make vLLM run a model as one that embeds, ranks or classifies; `--task` left vLLM after 0.10.
+_POOLING_VALUES = {
+    "--runner": ("pooling",),
+    "--convert": ("embed", "classify", "reward"),
+    "--task": ("embedding", "embed", "classify", "score", "reward"),
+}
+# Classes that transformers 5 brought: 4 knows none of these names (tokenization_utils_tokenizers.py and its siblings).
+_NEW_TOKENIZERS = ("TokenizersBackend", "SentencePieceBackend", "PythonBackend", "MistralCommonBackend")
+# Tokens of one picture at its largest: `max_pixels` 12845056 of Qwen's processors, in patches of 28 × 28 pixels.
+_MOST_IMAGE_TOKENS = dict.fromkeys(("qwen2_vl", "qwen2_5_vl", "qwen2_5_omni", "qwen3_vl", "qwen3_vl_moe"), 16384)
+
+
+def check_servable(facts: ModelFacts, given: Mapping[str, str]) -> None:
+    """`given` are the deployment's own arguments, option → value.
+
+    Raises PlanError for a model that generates no text, has no tokenizer, or whose files contradict its config.json.
+    """
+    for flag, values in _POOLING_VALUES.items():
+        if given.get(flag) in values:
+            raise PlanError(
+                f"{flag}={given[flag]} makes a model that embeds, ranks or classifies, and this pipeline tests answers",
+                where=WHERE,
+                fix="Leave it out",
+            )
+    if facts.pooling and given.get("--runner") != "generate":
+        raise PlanError(
+            f"{facts.model_id} embeds, ranks or classifies: {facts.pooling}; it generates no text",
+            where="model.id",
+            fix="Choose a model that generates text",
+        )
+    if facts.faults:
+        raise PlanError(
+            f"the files of {facts.model_id} contradict its config.json: {'; '.join(facts.faults)}. vLLM refuses them",
+            where="model.id",
+            fix="Choose another revision, or a repository whose config.json was written for these weights",
+        )
+    if facts.tokenizer == "none" and not {"--tokenizer", "--skip-tokenizer-init"} & set(given):
+        raise PlanError(
+            f"{facts.model_id} has no tokenizer: no tokenizer.json, no *.model, no vocab.json with merges.txt, no "
+            "tekken.json",
+            where="model.id",
+            fix="Choose a repository that has one",
+        )
+
+
+def model_doubts(facts: ModelFacts, image: ImageChoice, catalog: Catalog) -> Iterator[str]:
+    """What of the repository may keep this image's vLLM from serving it."""
+    yield from facts.doubts
+    if facts.tokenizer_class in _NEW_TOKENIZERS:
+        rows = catalog.format_rows("transformers", image.versions)
+        if not all(row is not None and _is_of_five(row.requires) for _, row in rows):
+            yield (
+                f"tokenizer_config.json names {facts.tokenizer_class}, a class of transformers 5, and {image.vllm} may "
+                "come with transformers 4"
+            )
+
+
+def most_image_tokens(facts: ModelFacts) -> int:
+    """Tokens of one picture at its largest; 0: the model takes none, or nobody has looked."""
+    return _MOST_IMAGE_TOKENS.get(facts.model_type, 0)
+
+
+def _is_of_five(requirement: str) -> bool:
+    """`>=5.5.3` and the like: no version of transformers 4 will do."""
+    return any(part.strip().startswith(">=5") for part in requirement.split(","))
