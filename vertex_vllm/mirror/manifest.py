@@ -52,8 +52,8 @@ class Manifest:
             if fields.pop("format") != _FORMAT:
                 raise ValueError("a manifest of another format")
             fields["files"] = tuple(MirroredFile(**file) for file in fields["files"])
-            chosen = {name: tuple(patterns) for name, patterns in fields.pop("selection", {}).items()}
-            return cls(**fields, selection=Selection(**chosen))
+            selection = Selection.from_fields(fields.pop("selection", {}))
+            return cls(**fields, selection=selection)
         except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError("not a manifest") from error
 

@@ -1,8 +1,9 @@
 """Which files of a repository a serving container needs. Pure."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any, Self
 
 from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.listing import HubFile
@@ -36,6 +37,12 @@ class Selection:
     """Never files that match one."""
     code: bool = False
     """Also the repository's Python code, which serving it would run."""
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """From parsed JSON. Raises TypeError for fields that a selection does not have."""
+        patterns = {name: tuple(value) for name, value in fields.items() if name != "code"}
+        return cls(**patterns, code=bool(fields.get("code", False)))
 
 
 EVERYTHING_NEEDED = Selection()
