@@ -43,7 +43,7 @@ pytestmark = pytest.mark.skipif(not hasattr(Connection, "user"), reason="this lo
 
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN = "hf_" + "t" * 34
-# What the local cloud asks of nobody: writing logs, who a workflow on GitHub is, what Vertex AI does by itself.
+# The local cloud asks these of nobody: writing logs, who a workflow on GitHub is, the work of Vertex AI itself.
 UNASKED = {("build", "roles/logging.logWriter"), ("ci", "roles/logging.logWriter"), ("plan", "roles/logging.logWriter")}
 UNASKED |= {("github", "roles/iam.workloadIdentityUser")}
 UNASKED |= {("agent", "roles/iam.serviceAccountAdmin"), ("agent", "roles/aiplatform.serviceAgent")}
@@ -78,7 +78,7 @@ def place(cloud: Connection) -> Place:
 
 
 def pipeline(place: Place) -> None:
-    """What the steps of a run do, in their order."""
+    """The calls of a run's steps, in their order."""
     plan = serving_plan(machine_type="g2-standard-8", accelerator_type="NVIDIA_L4", accelerator_count=1)
     owner, bucket = Owner(plan.deployment, "run-1"), default_bucket(place.id, REGION)
     with place.cloud.user(place.account("pipeline")):
@@ -96,7 +96,7 @@ def pipeline(place: Place) -> None:
 
 
 def ci(place: Place) -> None:
-    """What `ci apply` does for one deployment."""
+    """The calls of `ci apply` for one deployment."""
     config = ROOT / "configs" / "smollm2-135m-idefics3.yaml"
     command = ["submit", str(config), "--pipeline", "mirror", "--project", place.id]
     answer = subprocess.run(
