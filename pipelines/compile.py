@@ -20,8 +20,8 @@ COMPILED = Path(__file__).resolve().parent.parent / "compiled"
 
 
 # A container's first process gets SIGTERM. kfp 2.17.0 makes that a shell, which ignores it there, or dies of it and
-# takes Python along unasked (kubeflow/pipelines#7902, #7903). So the image's init comes first, which hands signals on,
-# and the shell makes way for Python.
+# takes Python along unasked (kubeflow/pipelines#7902, #7903). The image's init therefore comes first,
+# which hands signals on, and the shell makes way for Python.
 _SHELL = "        command:\n        - sh\n        - -ec\n"
 _INIT = "        command:\n        - tini\n        - --\n        - sh\n        - -ec\n"
 _PYTHON = "_KFP_RUNTIME=true python3 -m "

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 ASK_SECONDS = 10.0
-"""Between two questions. What is cancelled is billed for at most that long before the step knows."""
+"""Seconds between two questions: a cancelled deploy is billed for at most that long before its step knows."""
 _CALL_SECONDS = 10.0
 _CANCELLED = frozenset({"PIPELINE_STATE_CANCELLING", "PIPELINE_STATE_CANCELLED"})
 _RUN = re.compile(r"projects/[^/]+/locations/(?P<region>[a-z]+-[a-z]+[0-9]+)/pipelineJobs/[a-z][-a-z0-9]{0,127}")

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Used:
-    """What other endpoints hold of one quota in one region."""
+    """Part of one quota in one region that other endpoints hold."""
 
     least: int = 0
     """With as few replicas as each may have."""
@@ -117,8 +117,8 @@ def judge(project: str, need: QuotaNeed, limit: int, spot: bool, used: Used = NO
 def check_quota(project: str, need: QuotaNeed, spot: bool, own_endpoint: str = "") -> QuotaVerdict:
     """Verdict on the plan's need, from the limit that Cloud Quotas tells for `project` and what its endpoints hold.
 
-    What the endpoint of id `own_endpoint` holds is the plan's own, from an earlier run of the same config, and counts
-    for nothing. Another config of the deployment has an endpoint beside it until it is torn down, which counts. Logs
+    The endpoint of id `own_endpoint` is the plan's own, from an earlier run of the same config, and does not count.
+    Another config of the deployment has an endpoint beside it until it is torn down, which counts. Logs
     the verdict's warning. Raises QuotaShortageError naming quota, region, have and need; ServiceError when Cloud Quotas
     cannot be asked.
     """

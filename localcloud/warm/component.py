@@ -1,4 +1,4 @@
-"""What the shell does that kfp starts a Python component with.
+"""Does what the shell does that kfp starts a Python component with.
 
 `python -m localcloud.warm.component HOW SOURCE ARGUMENT…`
 

@@ -52,7 +52,7 @@ def test_the_image_has_that_init() -> None:
 
 @pytest.fixture(scope="module")
 def namespace() -> list[str]:
-    """What starts a command as the first process of a PID namespace; nothing where that is not possible."""
+    """Words that start a command as the first process of a PID namespace; none where that is not possible."""
     start = ["unshare", "--pid", "--fork", "--kill-child=SIGKILL"]
     if shutil.which("unshare") and subprocess.run([*start, "true"], capture_output=True, check=False).returncode == 0:
         return start

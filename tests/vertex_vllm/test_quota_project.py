@@ -1,4 +1,4 @@
-"""Whose quota calls are charged to: a person's to the project, a service account's to its own."""
+"""The project that calls are charged to: a person's to the named one, a service account's to its own."""
 
 import json
 import os

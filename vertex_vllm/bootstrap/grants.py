@@ -32,7 +32,7 @@ class GrantRow:
     """project, weights, runs, secret, images, or an account"""
     why: str
     when: str = ALWAYS
-    """What bootstrap has to be asked for: secret, github, cloud-build; empty: nothing."""
+    """Made only where bootstrap is asked for it: secret, github, cloud-build; empty: always."""
     below: str = ""
     """Prefix of the names of a bucket's objects that the role is limited to; empty: all of them."""
 

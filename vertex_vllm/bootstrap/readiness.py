@@ -16,7 +16,7 @@ _SECRET_API = "secretmanager.googleapis.com"
 
 @dataclass(frozen=True)
 class Need:
-    """What a run needs of its project before Vertex AI may be asked for it."""
+    """Needs of a run that its project has to meet before Vertex AI may be asked for it."""
 
     project: str
     region: str

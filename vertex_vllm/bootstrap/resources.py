@@ -23,7 +23,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Resource:
-    """A thing that exists or not. One that exists and differs is an error, but for one that has an `update`."""
+    """A thing that exists or not. If it exists and differs, that is an error, unless it has an `update`."""
 
     kind: str
     name: str

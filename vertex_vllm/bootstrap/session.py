@@ -102,7 +102,7 @@ def until_there(ask: Callable[[], Answer]) -> Answer:
 
 
 class _NotYetError(TransientError):
-    """What was just made is not known everywhere yet."""
+    """A thing that was just made is not known everywhere yet."""
 
 
 def _answer(session: Session, request: Request, *, patient: bool) -> Fields:

@@ -87,7 +87,7 @@ class Settings:
 
     @property
     def asked(self) -> frozenset[str]:
-        """What of grants.yaml's `when` holds."""
+        """Values of grants.yaml's `when` that hold."""
         asked = {SECRET_ROWS: self.hub_token, GITHUB: bool(self.github_repository_id), CLOUD_BUILD: self.cloud_build}
         return frozenset({ALWAYS, *(when for when, holds in asked.items() if holds)})
 

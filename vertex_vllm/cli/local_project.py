@@ -11,7 +11,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def prepare(project: str, region: str, *, image: bool = True) -> None:
-    """What bootstrap makes, without the Hub token's value and the templates; what exists is left alone.
+    """Makes what bootstrap makes, without the Hub token's value and the templates, and leaves alone what exists.
 
     `image`: whether the steps' image is built, too.
 

@@ -1,4 +1,4 @@
-"""What an endpoint is scaled by, and whether that metric will exist."""
+"""The metric that an endpoint is scaled by, and whether it will exist."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a project's endpoints hold in a region, by the quota that it counts against."""
+"""Accelerators and CPUs that a project's endpoints hold in a region, by the quota that they count against."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, endpoint_client, se
 
 @dataclass(frozen=True)
 class Held:
-    """What one deployed model holds of one quota."""
+    """Part of one quota that a deployed model holds."""
 
     endpoint_id: str
     quota_id: str

@@ -24,7 +24,7 @@ def test_every_custom_role_is_granted_and_every_grant_of_one_names_it() -> None:
 
 
 def test_no_account_may_do_what_a_broader_role_would_let_it() -> None:
-    """What the roles that are left out would have given: custom jobs, other buckets' policies, the tag `live`."""
+    """The roles that are left out would give custom jobs, other buckets' policies and the tag `live`."""
     roles = {row.role for row in grant_rows() if row.account != "agent"}
     assert roles.isdisjoint({"roles/aiplatform.user", "roles/storage.admin", "roles/owner", "roles/editor"})
     permissions = {name for role in custom_roles() for name in role.names}

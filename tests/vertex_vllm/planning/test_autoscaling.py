@@ -1,4 +1,4 @@
-"""What an endpoint is scaled by, and the plans that could never be scaled."""
+"""The metric that an endpoint is scaled by, and the plans that could never be scaled."""
 
 import pytest
 
