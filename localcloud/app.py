@@ -12,13 +12,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from localcloud.callers import calling_as
 from localcloud.cloud import Cloud
 from localcloud.contract import Method, load_contract
 from localcloud.dispatch import Dispatcher
 from localcloud.errors import ApiError
 from localcloud.faults import Faults
 from localcloud.faults.http_faults import FaultyApp
-from localcloud.google import iam, identity, kfp_registry
+from localcloud.google import iam, identity, kfp_registry, service_usage
 from localcloud.hosts import API_PACKAGES, route_of
 from localcloud.rest import RestApi
 from localcloud.services import handler_table
@@ -89,12 +90,16 @@ class Services:
         }
         for name, contract in self._contracts.items():
             rest = RestApi(contract.values(), self.dispatcher)
-            app = _api_app(self._cloud, rest, self._prediction_routes() if name == "vertex" else [])
+            app = _api_app(self._cloud, rest, self._extra_routes(name))
             apps[name] = FaultyApp(app, faults, name, rest.rpc_of)
         return _by_host(apps)
 
-    def _prediction_routes(self) -> list[BaseRoute]:
+    def _extra_routes(self, name: str) -> list[BaseRoute]:
         """Asked before the contract: predictions stream, and may not wait in a buffer."""
+        if name == "service-usage":
+            return service_usage.ROUTES
+        if name != "vertex":
+            return []
         routes: list[BaseRoute] = []
         for module in self._modules:
             routes += getattr(module, "PREDICTION_ROUTES", [])
@@ -119,11 +124,12 @@ def _api_app(cloud: Cloud, rest: RestApi, routes: list[BaseRoute]) -> ASGIApp:
 
     async def check_token_first(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            cloud.check_token(Request(scope).headers.get("authorization", ""))
+            member = cloud.check_token(Request(scope).headers.get("authorization", ""))
         except ApiError as error:
             await _refuse(Request(scope), error)(scope, receive, send)
             return
-        await app(scope, receive, send)
+        with calling_as(member):
+            await app(scope, receive, send)
 
     return check_token_first
 

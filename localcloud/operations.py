@@ -103,6 +103,15 @@ class Operations:
         """Raises ApiError NOT_FOUND."""
         return self._store.require(OPERATIONS, name)
 
+    def find(self, name: str) -> Operation | None:
+        """An operation of a resource may be asked for as one of its location, as gcloud does; ids are unique there."""
+        found = self._store.get(OPERATIONS, name)
+        location, _, operation_id = name.partition("/operations/")
+        if found is None and location.count("/") == 3:
+            named = (each for each in self.list(location) if each.name.rpartition("/")[2] == operation_id)
+            found = next(named, None)
+        return found
+
     def list(self, parent: str) -> list[Operation]:
         """`parent`: a location or a resource; an operation of a resource is one of its location, too."""
         return self._store.list(OPERATIONS, parent)

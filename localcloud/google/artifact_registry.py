@@ -7,7 +7,6 @@ from google.cloud.artifactregistry_v1.types import ListRepositoriesResponse, Ope
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
-from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.google.artifact_packages import forget_repository, named
@@ -26,7 +25,6 @@ service = Service("google.devtools.artifactregistry.v1.ArtifactRegistry")
 @service.method("CreateRepository")
 def create_repository(request: Any, cloud: Cloud) -> Message:
     parent = named(cloud, request.parent)
-    permissions.check(cloud, "artifactregistry.repositories.create", parent)
     if not _REPOSITORY_ID.fullmatch(request.repository_id):
         raise ApiError("INVALID_ARGUMENT", f'repository id "{request.repository_id}" has an unexpected format.')
     if not request.repository.format_:
@@ -58,7 +56,6 @@ def list_repositories(request: Any, cloud: Cloud) -> Message:
 def delete_repository(request: Any, cloud: Cloud) -> Message:
     """With everything in it, as the real one does."""
     repository = repository_of(cloud, request.name)
-    permissions.check(cloud, "artifactregistry.repositories.delete", repository.name)
     forget_repository(cloud, repository.name)
     forget_policies(cloud, repository.name)
     cloud.store.delete(REPOSITORIES, repository.name)
@@ -74,7 +71,6 @@ def get_iam_policy(request: Any, cloud: Cloud) -> Message:
 @service.method("SetIamPolicy")
 def set_iam_policy(request: Any, cloud: Cloud) -> Message:
     repository = repository_of(cloud, request.resource)
-    permissions.check(cloud, "artifactregistry.repositories.setIamPolicy", repository.name)
     policy: Message = set_policy(cloud, repository.name, request.policy)
     return policy
 

@@ -17,20 +17,25 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from localcloud import permissions
+from localcloud.callers import calling_as
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
-from localcloud.google import identity_pools
+from localcloud.google import custom_roles, identity_pools
+from localcloud.google.accounts import account_name
+from localcloud.google.iam_requests import iam_call
 from localcloud.google.policies import SERVICE_ACCOUNTS, forget_policies, get_policy, set_policy
+from localcloud.method_permissions import require
 
 Fields = dict[str, Any]
 
+_ON_ONE_ROLE = ["GET", "POST", "PATCH", "DELETE"]
 # IAM, "Create service accounts".
 _ACCOUNT_ID = re.compile(r"[a-z][-a-z0-9]{4,28}[a-z0-9]")
 
 
 def create_app(cloud: Cloud) -> Starlette:
     accounts = "/v1/projects/{project}/serviceAccounts"
+    roles = "/v1/projects/{project}/roles"
     pools = "/v1/projects/{project}/locations/global/workloadIdentityPools"
     providers = f"{pools}/{{pool}}/providers"
     return Starlette(
@@ -38,6 +43,11 @@ def create_app(cloud: Cloud) -> Starlette:
             Route(accounts, _answer(cloud, _create_account), methods=["POST"]),
             Route(accounts, _answer(cloud, _list_accounts), methods=["GET"]),
             Route(f"{accounts}/{{account}}", _answer(cloud, _account), methods=["GET", "POST", "DELETE"]),
+            Route(roles, _answer(cloud, custom_roles.create_role), methods=["POST"]),
+            Route(roles, _answer(cloud, custom_roles.list_roles), methods=["GET"]),
+            Route(
+                f"{roles}/{{role}}", _answer(cloud, custom_roles.one_role), methods=["GET", "POST", "PATCH", "DELETE"]
+            ),
             Route(pools, _answer(cloud, identity_pools.create_pool), methods=["POST"]),
             Route(f"{pools}/{{pool}}", _answer(cloud, identity_pools.one), methods=["GET", "POST", "DELETE"]),
             Route(providers, _answer(cloud, identity_pools.create_provider), methods=["POST"]),
@@ -49,7 +59,6 @@ def create_app(cloud: Cloud) -> Starlette:
 
 def _create_account(cloud: Cloud, call: identity_pools.Call) -> Fields:
     project = cloud.project_id(call.path["project"])
-    permissions.check(cloud, "iam.serviceAccounts.create", f"projects/{project}")
     account_id = str(call.body.get("accountId", ""))
     if not _ACCOUNT_ID.fullmatch(account_id):
         raise ApiError("INVALID_ARGUMENT", f"{account_id!r} is no service account id: 6 to 30 of a-z, 0-9 and -.")
@@ -89,14 +98,12 @@ def _account(cloud: Cloud, call: identity_pools.Call) -> Fields:
         case "GET", "":
             return account
         case "DELETE", "":
-            permissions.check(cloud, "iam.serviceAccounts.delete", name)
             cloud.store.delete(SERVICE_ACCOUNTS, email)
             forget_policies(cloud, name)
             return {}
         case "POST", "getIamPolicy":
             return _json(get_policy(cloud, name))
         case "POST", "setIamPolicy":
-            permissions.check(cloud, "iam.serviceAccounts.setIamPolicy", name)
             return _json(set_policy(cloud, name, _policy(call.body)))
     raise ApiError("UNIMPLEMENTED", f"The local cloud does not implement {call.verb} of {action or 'an account'}.")
 
@@ -117,16 +124,34 @@ def _answer(
     cloud: Cloud, handler: Callable[[Cloud, identity_pools.Call], Mapping[str, Any]]
 ) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        cloud.check_token(request.headers.get("authorization", ""))
+        caller = cloud.check_token(request.headers.get("authorization", ""))
         body = await request.body()
         try:
             fields = json.loads(body) if body else {}
         except ValueError as error:
             raise ApiError("INVALID_ARGUMENT", f"Invalid JSON payload received. {error}") from None
         call = identity_pools.Call(request.method, request.path_params, request.query_params, fields)
-        return JSONResponse(await run_in_threadpool(handler, cloud, call))
+
+        def ask_and_handle() -> Mapping[str, Any]:
+            _ask(cloud, request)
+            return handler(cloud, call)
+
+        with calling_as(caller):
+            return JSONResponse(await run_in_threadpool(ask_and_handle))
 
     return answer
+
+
+def _ask(cloud: Cloud, request: Request) -> None:
+    """Raises ApiError PERMISSION_DENIED unless the caller may make this request."""
+    asked = iam_call(request.method, request.url.path)
+    if asked is None:
+        return
+    resource = asked.resource
+    if "/serviceAccounts/" in resource:  # named by number, by id or by `-`
+        email, slash, rest = resource.partition("/serviceAccounts/")[2].partition("/")
+        resource = f"{account_name(cloud, email)}{slash}{rest}"
+    require(cloud, asked.rpc, resource)
 
 
 def _refuse(request: Request, error: Exception) -> Response:

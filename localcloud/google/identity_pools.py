@@ -8,7 +8,6 @@ from typing import Any
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
-from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.store import Kind
@@ -33,14 +32,12 @@ class Call:
 
 def create_pool(cloud: Cloud, call: Call) -> Fields:
     parent = _parent(cloud, call)
-    permissions.check(cloud, "iam.workloadIdentityPools.create", parent)
     return _create(cloud, f"{parent}/workloadIdentityPools", call.query.get("workloadIdentityPoolId", ""), call.body)
 
 
 def create_provider(cloud: Cloud, call: Call) -> Fields:
     """GitHub's issuer serves every repository of the world: IAM wants a condition for it."""
     pool = f"{_parent(cloud, call)}/workloadIdentityPools/{call.path['pool']}"
-    permissions.check(cloud, "iam.workloadIdentityPoolProviders.create", pool)
     _require(cloud, pool)
     issuer = call.body.get("oidc", {}).get("issuerUri", "")
     if not issuer.startswith("https://") or "google.subject" not in call.body.get("attributeMapping", {}):
@@ -60,7 +57,6 @@ def one(cloud: Cloud, call: Call) -> Fields:
         case "GET", "":
             return found
         case "DELETE", "":
-            permissions.check(cloud, "iam.workloadIdentityPools.delete", name)
             return _stored(cloud, name, {**found, "state": "DELETED"})
         case "POST", "undelete":
             return _stored(cloud, name, {**found, "state": "ACTIVE"})

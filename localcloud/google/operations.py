@@ -46,11 +46,7 @@ def wait_operation(request: Any, cloud: Cloud) -> Message:
 
 
 def _name(request: Any, cloud: Cloud) -> str:
-    """An operation of a resource may be asked for as one of its location, as gcloud does; ids are unique there."""
+    """The operation's own name, whatever name it was asked for by."""
     name: str = cloud.canonical(request.name)
-    location, _, operation_id = name.partition("/operations/")
-    if location.count("/") == 3:
-        for operation in cloud.operations.list(location):
-            if operation.name.rpartition("/")[2] == operation_id:
-                return str(operation.name)
-    return name
+    found = cloud.operations.find(name)
+    return str(found.name) if found is not None else name

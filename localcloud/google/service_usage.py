@@ -1,4 +1,8 @@
-"""Service Usage: which APIs a project has enabled. None to begin with; the local cloud serves them all the same."""
+"""Service Usage: which APIs a project has enabled. None to begin with; the local cloud serves them all the same.
+
+Enabling Compute Engine's API makes its default service account; `generateServiceIdentity`, which v1beta1 alone has, an
+API's service agent.
+"""
 
 import re
 from typing import Any
@@ -12,10 +16,15 @@ from google.cloud.service_usage_v1.types import (
     State,
 )
 from google.protobuf.message import Message
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
+from localcloud.google import accounts
 from localcloud.listing import page
 from localcloud.services import Service as ServiceHandlers
 from localcloud.store import Kind
@@ -40,18 +49,39 @@ def list_services(request: Any, cloud: Cloud) -> Message:
 
 @service.method("EnableService")
 def enable_service(request: Any, cloud: Cloud) -> Message:
-    changed = _change(cloud, request.name, "serviceusage.services.enable", State.ENABLED)
+    changed = _change(cloud, request.name, State.ENABLED)
+    if changed.config.name == accounts.COMPUTE_API:
+        accounts.make_compute_account(cloud, changed.parent.partition("/")[2])
     return _done(cloud, changed, EnableServiceResponse.pb()(service=changed))
 
 
 @service.method("DisableService")
 def disable_service(request: Any, cloud: Cloud) -> Message:
-    changed = _change(cloud, request.name, "serviceusage.services.disable", State.DISABLED)
+    changed = _change(cloud, request.name, State.DISABLED)
     return _done(cloud, changed, DisableServiceResponse.pb()(service=changed))
 
 
-def _change(cloud: Cloud, name: str, permission: str, state: State) -> Any:
-    permissions.check(cloud, permission, name)
+async def _generate_identity(request: Request) -> Response:
+    """The agent of an API that has one, in an operation that is done; its answer has no account where there is none."""
+    cloud: Cloud = request.app.state.cloud
+    project, api = request.path_params["project"], request.path_params["api"]
+
+    def make() -> Any:
+        permissions.check(cloud, "serviceusage.services.enable", f"projects/{project}/services/{api}")
+        return accounts.make_service_agent(cloud, project, api)
+
+    agent = await run_in_threadpool(make)
+    identity = {"email": agent["email"], "uniqueId": agent["uniqueId"]} if agent is not None else {}
+    named = {"@type": "type.googleapis.com/google.api.serviceusage.v1beta1.ServiceIdentity", **identity}
+    return JSONResponse({"name": f"operations/finished.{cloud.ids.hex(16)}", "done": True, "response": named})
+
+
+ROUTES: list[BaseRoute] = [
+    Route("/v1beta1/projects/{project}/services/{api}:generateServiceIdentity", _generate_identity, methods=["POST"])
+]
+
+
+def _change(cloud: Cloud, name: str, state: State) -> Any:
     changed = _service(cloud, name)
     changed.state = state
     cloud.store.put(_SERVICES, changed.name, changed)

@@ -13,6 +13,7 @@ from google.cloud.aiplatform_v1beta1.types import PipelineFailurePolicy, Pipelin
 from google.protobuf import json_format
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from localcloud.callers import member_of
 from localcloud.errors import ApiError
 from localcloud.pipelines import task_details
 from localcloud.pipelines.job import KFP_LOCATION, Event, Job, TaskEnded, parse_event
@@ -59,7 +60,7 @@ class PipelineRuns:
         directory.job.write_text(job.model_dump_json())
         environment = worker_environment(
             job,
-            cloud=self._cloud.environment(),
+            cloud=self._cloud.environment(_member(self._cloud, message)),
             daemon=os.environ,
             labels=dict(message.labels),
             interpreter=sys.executable,
@@ -154,6 +155,11 @@ def _read_events(path: Path, position: int) -> tuple[list[Event], int]:
         text, newline, _ = file.read().rpartition(b"\n")
     events = [parse_event(line.decode()) for line in text.split(b"\n") if line]
     return events, position + len(text) + len(newline)
+
+
+def _member(cloud: "Cloud", message: Any) -> str:
+    """Whose credential the job's steps have: its service account's; in Kubeflow, that of the cluster's owner."""
+    return cloud.user if f"/{KFP_LOCATION}/" in message.name else member_of(message.service_account)
 
 
 def log_directory(cloud: "Cloud", message: Any) -> Path:

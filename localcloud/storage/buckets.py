@@ -32,6 +32,7 @@ def insert_bucket(call: Call, backend: Backend) -> Reply:
     name = checked_bucket_name(str(resource.get("name", "")))
     location = checked_location(str(resource.get("location", "US")))
     time = backend.time()
+    settings = _complete(bucket_settings(resource), {}, backend)
     bucket = BucketRow(
         name=name,
         project=project,
@@ -40,8 +41,8 @@ def insert_bucket(call: Call, backend: Backend) -> Reply:
         metageneration=1,
         time_created=time,
         updated=time,
-        settings=_complete(bucket_settings(resource), {}, backend),
-        policy=first_policy(project),
+        settings=settings,
+        policy=first_policy(project, uniform=settings["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"]),
     )
     with backend.database.transaction() as transaction:
         existing = bucket_rows.find_bucket(transaction, name)

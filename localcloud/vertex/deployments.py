@@ -14,8 +14,10 @@ from google.protobuf.message import Message
 
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
+from localcloud.google.acting import check_act_as
 from localcloud.operations import OperationRun
 from localcloud.vertex import registry
+from localcloud.vertex.container_account import check_pull
 from localcloud.vertex.container_spec import deployment_seconds
 from localcloud.vertex.images import find_image
 from localcloud.vertex.machines import DEFAULT_MACHINE_TYPE
@@ -49,6 +51,9 @@ def plan_deployed_model(requested: Any, endpoint: EndpointName, cloud: Cloud) ->
     deployed.display_name = requested.display_name or registry.display_name(cloud, str(name))
     deployed.create_time.CopyFrom(cloud.timestamp())
     check_deployed_model(deployed)
+    if deployed.service_account:
+        check_act_as(cloud, deployed.service_account)
+    check_pull(cloud, endpoint.location, version.container_spec.image_uri)
     resources = deployed.dedicated_resources
     resources.machine_spec.machine_type = resources.machine_spec.machine_type or DEFAULT_MACHINE_TYPE
     resources.max_replica_count = resources.max_replica_count or max(resources.min_replica_count, 1)

@@ -1,0 +1,87 @@
+"""Service accounts that nobody makes by hand: Compute Engine's default one, and Google's service agents.
+
+None exists in a new project. Compute Engine's account comes with its API; a service agent comes when it is asked for
+(`generateServiceIdentity`) or when its service first needs it.
+"""
+
+import re
+from typing import Any
+
+from google.protobuf.struct_pb2 import Struct
+
+from localcloud.cloud import SERVICE_ACCOUNTS, Cloud
+from localcloud.permissions import SERVICE_AGENTS
+
+_OWNED = re.compile(r"[^@]+@(?P<project>[^.]+)\.iam\.gserviceaccount\.com")
+COMPUTE_API = "compute.googleapis.com"
+
+# By API: the agent's domain, and the role that Google grants it on its project (IAM, page "Service agents").
+_AGENTS = {
+    "aiplatform.googleapis.com": ("gcp-sa-aiplatform", "roles/aiplatform.serviceAgent"),
+    "cloudbuild.googleapis.com": ("gcp-sa-cloudbuild", "roles/cloudbuild.serviceAgent"),
+    "artifactregistry.googleapis.com": ("gcp-sa-artifactregistry", "roles/artifactregistry.serviceAgent"),
+}
+
+
+def account_name(cloud: Cloud, email: str) -> str:
+    """The resource name of a service account, by its email alone; of one that does not exist, as it would be."""
+    found = cloud.store.get(SERVICE_ACCOUNTS, email)
+    if found is not None:
+        return str(found["name"])
+    owned = _OWNED.fullmatch(email)
+    return f"projects/{owned['project'] if owned else '-'}/serviceAccounts/{email}"
+
+
+def exists(cloud: Cloud, email: str) -> bool:
+    """Whether a service account or a service agent has that email."""
+    return any(cloud.store.get(kind, email) is not None for kind in (SERVICE_ACCOUNTS, SERVICE_AGENTS))
+
+
+def compute_account(cloud: Cloud, project: str) -> str:
+    """The email of Compute Engine's default account, whether or not it exists yet."""
+    return f"{cloud.project_number(project)}-compute@developer.gserviceaccount.com"
+
+
+def make_compute_account(cloud: Cloud, project: str) -> None:
+    """As enabling the Compute API does. It has no role: new organisations grant it none (organisation policy
+    `iam.automaticIamGrantsForDefaultServiceAccounts`, enforced since 2024-05-03)."""
+    email, project_id = compute_account(cloud, project), cloud.project_id(project)
+    if cloud.store.get(SERVICE_ACCOUNTS, email) is None:
+        account = Struct()
+        account.update(
+            {
+                "name": f"projects/{project_id}/serviceAccounts/{email}",
+                "projectId": project_id,
+                "uniqueId": cloud.ids.numeric(21),
+                "email": email,
+                "displayName": "Compute Engine default service account",
+            }
+        )
+        cloud.store.put(SERVICE_ACCOUNTS, email, account)
+
+
+def service_agent(cloud: Cloud, project: str, api: str) -> str:
+    """The email of an API's service agent, "" where this API has none, whether or not it exists yet."""
+    if api not in _AGENTS:
+        return ""
+    return f"service-{cloud.project_number(project)}@{_AGENTS[api][0]}.iam.gserviceaccount.com"
+
+
+def make_service_agent(cloud: Cloud, project: str, api: str) -> Any:
+    """The agent of an API, made with its role when it does not exist; None where the API has none."""
+    email = service_agent(cloud, project, api)
+    if not email:
+        return None
+    agent = cloud.store.get(SERVICE_AGENTS, email)
+    if agent is None:
+        agent = Struct()
+        agent.update(
+            {
+                "name": f"projects/{cloud.project_number(project)}",
+                "role": _AGENTS[api][1],
+                "email": email,
+                "uniqueId": cloud.ids.numeric(21),
+            }
+        )
+        cloud.store.put(SERVICE_AGENTS, email, agent)
+    return agent
