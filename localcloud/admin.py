@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from localcloud import permissions
+from localcloud import permissions, regions
 from localcloud.callers import OWNER, email_of, member_of
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
@@ -43,6 +43,7 @@ def create_app(cloud: Cloud, faults: Faults) -> Starlette:
             Route("/_local/denials", _put(_DENIAL, lambda fields: _set_denial(cloud, fields)), methods=["PUT"]),
             Route("/_local/user", _put(_USER, lambda fields: _set_user(cloud, fields)), methods=["PUT"]),
             Route("/_local/credentials", _credentials(cloud), methods=["GET"]),
+            Route("/_local/regions", _put(_REGION, lambda fields: _close_region(cloud, fields)), methods=["PUT"]),
             Route("/_local/images", _put(_IMAGE, lambda fields: _put_image(cloud, fields)), methods=["PUT"]),
             Route("/_local/builds", _put(_BUILDS, lambda fields: hold(cloud, fields["held"])), methods=["PUT"]),
             Route("/_local/clock", _put(_CLOCK, lambda fields: _advance(cloud, fields)), methods=["PUT"]),
@@ -59,6 +60,7 @@ def create_app(cloud: Cloud, faults: Faults) -> Starlette:
 
 _QUOTA: dict[str, type] = {"project": str, "quota_id": str, "region": str, "limit": int}
 _DENIAL: dict[str, type] = {"permission": str, "resource": str, "denied": bool}
+_REGION: dict[str, type] = {"region": str, "closed": bool}
 _USER: dict[str, type] = {"member": str}
 _IMAGE: dict[str, type] = {"repository": str, "image": str, "tag": str, "digest": str}
 _BUILDS: dict[str, type] = {"held": bool}
@@ -73,6 +75,10 @@ def _set_quota(cloud: Cloud, fields: Fields) -> None:
 
 def _set_denial(cloud: Cloud, fields: Fields) -> None:
     permissions.deny(cloud, fields["permission"], fields["resource"], denied=fields["denied"])
+
+
+def _close_region(cloud: Cloud, fields: Fields) -> None:
+    regions.close(cloud, fields["region"], closed=fields["closed"])
 
 
 def _set_user(cloud: Cloud, fields: Fields) -> None:

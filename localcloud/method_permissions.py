@@ -3,7 +3,7 @@
 from functools import reduce
 from typing import Any
 
-from localcloud import operation_permissions, permission_table, permissions
+from localcloud import operation_permissions, permission_table, permissions, regions
 from localcloud.cloud import Cloud
 from localcloud.contract import Method
 from localcloud.errors import ApiError
@@ -11,6 +11,7 @@ from localcloud.google import accounts
 
 _OPERATIONS = "google.longrunning.Operations"
 _VERTEX = "google.cloud.aiplatform."
+_VERTEX_API = "aiplatform.googleapis.com"
 # Methods whose work Vertex AI's service agent does: the first of them makes the agent.
 _FIRST_USES = ("Create", "Upload", "Deploy")
 
@@ -21,14 +22,16 @@ def ask(cloud: Cloud, method: Method, request: Any) -> None:
     `request` is the protobuf request; a method that streams its requests is refused, as none has a row.
     """
     if method.service == _OPERATIONS:
+        regions.check_open(cloud, request.name)
         operation_permissions.ask(cloud, method.name, request.name)
         return
     asked = _asked(method.rpc)
     if asked.on:
         resource = str(reduce(getattr, asked.on.split("."), request)) or _of_project(request)
+        regions.check_open(cloud, resource)
         _check(cloud, asked, resource)
         if method.service.startswith(_VERTEX) and method.name.startswith(_FIRST_USES):
-            accounts.make_service_agent(cloud, resource.split("/")[1], "aiplatform.googleapis.com")
+            accounts.make_service_agent(cloud, resource.split("/")[1], _VERTEX_API, granted=True)
 
 
 def require(cloud: Cloud, rpc: str, resource: str) -> None:

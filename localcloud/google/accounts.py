@@ -67,8 +67,12 @@ def service_agent(cloud: Cloud, project: str, api: str) -> str:
     return f"service-{cloud.project_number(project)}@{_AGENTS[api][0]}.iam.gserviceaccount.com"
 
 
-def make_service_agent(cloud: Cloud, project: str, api: str) -> Any:
-    """The agent of an API, made with its role when it does not exist; None where the API has none."""
+def make_service_agent(cloud: Cloud, project: str, api: str, *, granted: bool) -> Any:
+    """The agent of an API, made when it does not exist; None where the API has none.
+
+    `granted`: whether a new one gets its role on the project, as it does where its service needs it first; one that was
+    asked for gets none (IAM, "Create and grant roles to service agents", 2026-11-30).
+    """
     email = service_agent(cloud, project, api)
     if not email:
         return None
@@ -78,7 +82,7 @@ def make_service_agent(cloud: Cloud, project: str, api: str) -> Any:
         agent.update(
             {
                 "name": f"projects/{cloud.project_number(project)}",
-                "role": _AGENTS[api][1],
+                "role": _AGENTS[api][1] if granted else "",
                 "email": email,
                 "uniqueId": cloud.ids.numeric(21),
             }

@@ -30,7 +30,7 @@ class Quota:
     metric: str
     title: str
     limit: int
-    """Of every region, in accelerators, until an override says otherwise."""
+    """Of every region, in accelerators or CPUs, until an override says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Catalogue:
 def catalogue() -> Catalogue:
     content = yaml.safe_load(_DATA.read_text())
     quotas = [quota for row in content["accelerators"] for quota in _quotas_of(content["service"], row)]
+    quotas += [_quotas_of(content["service"], {**row, "preemptible_limit": 0})[0] for row in content["cpus"]]
     return Catalogue(content["service"], tuple(content["locations"].split()), {quota.id: quota for quota in quotas})
 
 

@@ -68,7 +68,7 @@ async def _generate_identity(request: Request) -> Response:
 
     def make() -> Any:
         permissions.check(cloud, "serviceusage.services.enable", f"projects/{project}/services/{api}")
-        return accounts.make_service_agent(cloud, project, api)
+        return accounts.make_service_agent(cloud, project, api, granted=False)
 
     agent = await run_in_threadpool(make)
     identity = {"email": agent["email"], "uniqueId": agent["uniqueId"]} if agent is not None else {}

@@ -124,7 +124,7 @@ def test_quotas_are_listed_in_pages(cloud: Connection, project: str) -> None:
     parent = f"projects/{project}/locations/global/services/aiplatform.googleapis.com"
     client = cloudquotas_v1.CloudQuotasClient()
     ids = [info.quota_id for info in client.list_quota_infos(request={"parent": parent, "page_size": 5})]
-    assert len(ids) == len(set(ids)) == 32
+    assert len(ids) == len(set(ids)) == 33
     assert {L4, "CustomModelServingPreemptibleH100GPUsPerProjectPerRegion"} <= set(ids)
     with pytest.raises(exceptions.NotFound):
         client.get_quota_info(name=f"{parent}/quotaInfos/NoSuchQuota")

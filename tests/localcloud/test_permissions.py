@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -255,6 +255,26 @@ def test_a_process_is_who_its_environment_says(cloud: Connection, robot: str) ->
     email, refused = json.loads(done.stdout)
     assert email == robot
     assert f"{robot} does not have storage.buckets.list access to the Google Cloud project" in refused
+
+
+@pytest.fixture
+def europe_closed(cloud: Connection) -> Iterator[None]:
+    cloud.admin("PUT", "/_local/regions", {"region": "europe-west4", "closed": True})
+    yield
+    cloud.admin("PUT", "/_local/regions", {"region": "europe-west4", "closed": False})
+
+
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+@pytest.mark.parametrize("region", ["me-central2", "europe-west4"])
+def test_a_closed_region_refuses_everybody(
+    cloud: Connection, project: str, europe_closed: None, region: str, transport: str
+) -> None:
+    options = {"api_endpoint": f"{region}-aiplatform.googleapis.com"}
+    client = aiplatform_v1beta1.EndpointServiceClient(transport=transport, client_options=options)
+    with pytest.raises(exceptions.Forbidden) as refused:
+        client.list_endpoints(parent=f"projects/{project}/locations/{region}")
+    assert f"Permission denied on 'locations/{region}' (or it may not exist)." in refused.value.message
+    assert (refused.value.reason, refused.value.metadata["location"]) == ("LOCATION_POLICY_VIOLATED", region)
 
 
 def test_every_method_that_is_served_says_what_it_asks_for() -> None:
