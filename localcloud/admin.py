@@ -44,6 +44,7 @@ def create_app(cloud: Cloud, faults: Faults) -> Starlette:
             Route("/_local/user", _put(_USER, lambda fields: _set_user(cloud, fields)), methods=["PUT"]),
             Route("/_local/credentials", _credentials(cloud), methods=["GET"]),
             Route("/_local/regions", _put(_REGION, lambda fields: _close_region(cloud, fields)), methods=["PUT"]),
+            Route("/_local/grace", _put(_GRACE, lambda fields: _set_grace(cloud, fields)), methods=["PUT"]),
             Route("/_local/images", _put(_IMAGE, lambda fields: _put_image(cloud, fields)), methods=["PUT"]),
             Route("/_local/builds", _put(_BUILDS, lambda fields: hold(cloud, fields["held"])), methods=["PUT"]),
             Route("/_local/clock", _put(_CLOCK, lambda fields: _advance(cloud, fields)), methods=["PUT"]),
@@ -61,6 +62,7 @@ def create_app(cloud: Cloud, faults: Faults) -> Starlette:
 _QUOTA: dict[str, type] = {"project": str, "quota_id": str, "region": str, "limit": int}
 _DENIAL: dict[str, type] = {"permission": str, "resource": str, "denied": bool}
 _REGION: dict[str, type] = {"region": str, "closed": bool}
+_GRACE: dict[str, type] = {"seconds": int}
 _USER: dict[str, type] = {"member": str}
 _IMAGE: dict[str, type] = {"repository": str, "image": str, "tag": str, "digest": str}
 _BUILDS: dict[str, type] = {"held": bool}
@@ -79,6 +81,13 @@ def _set_denial(cloud: Cloud, fields: Fields) -> None:
 
 def _close_region(cloud: Cloud, fields: Fields) -> None:
     regions.close(cloud, fields["region"], closed=fields["closed"])
+
+
+def _set_grace(cloud: Cloud, fields: Fields) -> None:
+    """Of the jobs that are created from now on."""
+    if fields["seconds"] < 0:
+        raise ApiError("INVALID_ARGUMENT", f"The grace has at least 0 s, not {fields['seconds']}.")
+    cloud.grace_seconds = float(fields["seconds"])
 
 
 def _set_user(cloud: Cloud, fields: Fields) -> None:

@@ -22,6 +22,9 @@ from localcloud.processes import Child, Processes
 from localcloud.state import StateDirectory
 from localcloud.store import Kind, Store
 
+# Between SIGTERM and SIGKILL, as Kubernetes has it. An assumption: Vertex AI's own is not documented.
+_GRACE_SECONDS = 30.0
+
 _PROJECT_IDS = Kind("project id by number", StringValue)
 
 SERVICE_ACCOUNTS = Kind("service account", Struct)
@@ -51,6 +54,8 @@ class Cloud:
         self.ports = ports
         self.warm_modules = tuple(warm_modules)
         self.enforces_permissions = enforces_permissions
+        self.grace_seconds = _GRACE_SECONDS
+        """Of the pipeline jobs that are created from now on."""
         self.user = OWNER
         """The member whose credential `environment` gives to those who name no account."""
         self.clock = Clock(self.state.clock)

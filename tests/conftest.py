@@ -65,3 +65,11 @@ def faulty(cloud: Connection) -> Iterator[Connection]:
 def project(cloud: Connection) -> str:
     """A project nobody has used."""
     return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def working(cloud: Connection, project: str) -> str:
+    """`project`, with accounts that its jobs and containers run as."""
+    from tests.accounts import working_project
+
+    return working_project(project)

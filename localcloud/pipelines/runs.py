@@ -31,8 +31,6 @@ _LOG = logging.getLogger(__name__)
 
 PIPELINE_JOBS = Kind("pipeline job", JOB)
 
-# What Kubernetes, and with it a Vertex AI worker, gives a container by default.
-_GRACE_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 _STOPPED = "The local cloud was stopped while this job was running."
 
@@ -184,7 +182,7 @@ def _job(cloud: "Cloud", message: Any, schedule_time: str, fork_server: str) -> 
         fail_fast=runtime.failure_policy == PipelineFailurePolicy.PIPELINE_FAILURE_POLICY_FAIL_FAST,
         run_directory=str(_run_directory(cloud, message)),
         log_directory=str(log_directory(cloud, message)),
-        grace_seconds=_GRACE_SECONDS,
+        grace_seconds=cloud.grace_seconds,
         fork_server=fork_server,
     )
 

@@ -13,7 +13,7 @@ import requests
 
 from localcloud import daemon, process_table
 from tests.localcloud.pipelines import samples
-from tests.localcloud.pipelines.compiling import compiled
+from tests.localcloud.pipelines.compiling import compiled_with_init
 from tests.waiting import wait_until
 
 STOPPED = "The local cloud was stopped while this job was running."
@@ -58,7 +58,7 @@ class LocalCloud:
         self.call("POST", "https://storage.googleapis.com/storage/v1/b?project=some-project", json={"name": bucket})
         location = "https://us-central1-aiplatform.googleapis.com/v1beta1/projects/some-project/locations/us-central1"
         job = {
-            "pipelineSpec": compiled(samples.waiting),
+            "pipelineSpec": compiled_with_init(samples.waiting),
             "runtimeConfig": {
                 "gcsOutputDirectory": f"gs://{bucket}",
                 "parameterValues": {"path": str(waiting), "status_path": str(waiting.with_suffix(".status"))},

@@ -16,7 +16,7 @@ from google.cloud import storage
 from localcloud import daemon, process_table
 from tests.accounts import classic_project, grant, grant_on_bucket, make_account
 from tests.localcloud.pipelines import samples
-from tests.localcloud.pipelines.compiling import compiled
+from tests.localcloud.pipelines.compiling import compiled, compiled_with_init
 from tests.waiting import wait_until
 
 REGION = "us-central1"
@@ -48,7 +48,7 @@ def bucket(cloud: daemon.Connection) -> str:
 def job_of(aiplatform: Any, bucket: str, tmp_path: Path) -> Callable[..., Any]:
     def make(pipeline: Any, parameters: dict[str, Any] | None = None, **options: Any) -> Any:
         template = tmp_path / "pipeline.yaml"
-        template.write_text(yaml.safe_dump(compiled(pipeline)))
+        template.write_text(yaml.safe_dump(compiled_with_init(pipeline)))
         return aiplatform.PipelineJob(
             display_name=options.pop("display_name", "a job"),
             template_path=str(template),

@@ -16,7 +16,7 @@ from localcloud import process_table
 from localcloud.pipelines.task_process import ProcessResult, TaskCancelledError, TaskProcesses
 from localcloud.processes import Processes
 from localcloud.warm.component import component_arguments
-from tests.localcloud.pipelines.compiling import compiled
+from tests.localcloud.pipelines.compiling import compiled, compiled_with_init
 from tests.localcloud.warm import components
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -48,8 +48,9 @@ def fork_server(request: pytest.FixtureRequest) -> Path | None:
     return request.getfixturevalue("server").socket if request.param == "warm" else None
 
 
-def command_of(component: Any, folder: Path, text: str) -> list[str]:
-    (executor,) = compiled(component)["deploymentSpec"]["executors"].values()
+def command_of(component: Any, folder: Path, text: str, *, init: bool = False) -> list[str]:
+    compile_it = compiled_with_init if init else compiled
+    (executor,) = compile_it(component)["deploymentSpec"]["executors"].values()
     outputs = {"parameters": {"Output": {"outputFile": str(folder / "output")}}}
     given = {
         "inputs": {"parameterValues": {"text": text}},
@@ -68,6 +69,7 @@ class Step:
     processes: TaskProcesses
     text: str = "7"
     uncancellable: bool = False
+    init: bool = False
     outcome: list[ProcessResult | TaskCancelledError] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -90,7 +92,7 @@ class Step:
         try:
             self.outcome.append(
                 self.processes.run(
-                    command_of(self.component, self.folder, self.text),
+                    command_of(self.component, self.folder, self.text, init=self.init),
                     environment=environment,
                     directory=self.folder / "scratch",
                     log=self.folder / "log",
@@ -175,7 +177,7 @@ def test_its_surroundings_are_its_own(processes: TaskProcesses, tmp_path: Path) 
 
 def test_cancelled_it_may_put_things_in_order(processes: TaskProcesses, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    step = Step(components.tidy_at_sigterm, tmp_path, processes, str(pid))
+    step = Step(components.tidy_at_sigterm, tmp_path, processes, str(pid), init=True)
     wait_until(lambda: pid.exists() and pid.read_text())
     processes.cancel()
     assert isinstance(step.end(), TaskCancelledError)

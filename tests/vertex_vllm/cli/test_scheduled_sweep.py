@@ -6,11 +6,15 @@ Parity: local cloud only; nothing of it has been checked on Google Cloud yet.
 import time
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from localcloud.daemon import Connection
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
 from vertex_vllm.cli import main
 from vertex_vllm.runs.listing import list_runs
 from vertex_vllm.runs.scheduling import delete, list_schedules
+
+pytestmark = pytest.mark.usefixtures("working")
 
 PATIENCE_SECONDS = 120
 
