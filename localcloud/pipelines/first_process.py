@@ -7,8 +7,16 @@ init in front, as tini, hands the signal on to its child, which is then a proces
 
 import os
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from localcloud.pipelines.image_init import without_init
+
+
+def has_init(command: Sequence[str]) -> bool:
+    """Whether the command begins with its image's init."""
+    return without_init(command) != list(command)
 
 
 def terminate(pid: int, *, has_init: bool) -> None:

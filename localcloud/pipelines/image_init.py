@@ -5,10 +5,6 @@ from collections.abc import Sequence
 _INITS = ("tini", "/usr/bin/tini", "dumb-init", "/usr/bin/dumb-init")
 
 
-def has_init(command: Sequence[str]) -> bool:
-    return without_init(command) != list(command)
-
-
 def without_init(command: Sequence[str]) -> list[str]:
     """`command` as its init would start it. Here the daemon sends the signals and collects what is left over."""
     match list(command):

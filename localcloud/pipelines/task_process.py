@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud import process_table
-from localcloud.pipelines.first_process import terminate
-from localcloud.pipelines.image_init import has_init, without_init
+from localcloud.pipelines.first_process import has_init, terminate
+from localcloud.pipelines.image_init import without_init
 from localcloud.warm.component import MODULE, component_arguments
 from localcloud.warm.process import ForkedProcess, fork
 
