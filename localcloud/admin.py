@@ -13,10 +13,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from localcloud import permissions
+from localcloud import permissions, regions
+from localcloud.callers import OWNER, email_of, member_of
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.faults import Faults
+from localcloud.google.accounts import exists
 from localcloud.google.artifact_packages import put_version
 from localcloud.google.artifact_registry import repository_of
 from localcloud.google.cloud_build import hold
@@ -39,6 +41,10 @@ def create_app(cloud: Cloud, faults: Faults) -> Starlette:
             Route("/_local/status", status, methods=["GET"]),
             Route("/_local/quotas", _put(_QUOTA, lambda fields: _set_quota(cloud, fields)), methods=["PUT"]),
             Route("/_local/denials", _put(_DENIAL, lambda fields: _set_denial(cloud, fields)), methods=["PUT"]),
+            Route("/_local/user", _put(_USER, lambda fields: _set_user(cloud, fields)), methods=["PUT"]),
+            Route("/_local/credentials", _credentials(cloud), methods=["GET"]),
+            Route("/_local/regions", _put(_REGION, lambda fields: _close_region(cloud, fields)), methods=["PUT"]),
+            Route("/_local/grace", _put(_GRACE, lambda fields: _set_grace(cloud, fields)), methods=["PUT"]),
             Route("/_local/images", _put(_IMAGE, lambda fields: _put_image(cloud, fields)), methods=["PUT"]),
             Route("/_local/builds", _put(_BUILDS, lambda fields: hold(cloud, fields["held"])), methods=["PUT"]),
             Route("/_local/clock", _put(_CLOCK, lambda fields: _advance(cloud, fields)), methods=["PUT"]),
@@ -55,6 +61,9 @@ def create_app(cloud: Cloud, faults: Faults) -> Starlette:
 
 _QUOTA: dict[str, type] = {"project": str, "quota_id": str, "region": str, "limit": int}
 _DENIAL: dict[str, type] = {"permission": str, "resource": str, "denied": bool}
+_REGION: dict[str, type] = {"region": str, "closed": bool}
+_GRACE: dict[str, type] = {"seconds": int}
+_USER: dict[str, type] = {"member": str}
 _IMAGE: dict[str, type] = {"repository": str, "image": str, "tag": str, "digest": str}
 _BUILDS: dict[str, type] = {"held": bool}
 _CLOCK: dict[str, type] = {"advance_seconds": int}
@@ -68,6 +77,40 @@ def _set_quota(cloud: Cloud, fields: Fields) -> None:
 
 def _set_denial(cloud: Cloud, fields: Fields) -> None:
     permissions.deny(cloud, fields["permission"], fields["resource"], denied=fields["denied"])
+
+
+def _close_region(cloud: Cloud, fields: Fields) -> None:
+    regions.close(cloud, fields["region"], closed=fields["closed"])
+
+
+def _set_grace(cloud: Cloud, fields: Fields) -> None:
+    """Of the jobs that are created from now on."""
+    if fields["seconds"] < 0:
+        raise ApiError("INVALID_ARGUMENT", f"The grace has at least 0 s, not {fields['seconds']}.")
+    cloud.grace_seconds = float(fields["seconds"])
+
+
+def _set_user(cloud: Cloud, fields: Fields) -> None:
+    """Whose credential those get who name no account; "" = the owner's."""
+    cloud.switch_user(_member(cloud, fields["member"]) if fields["member"] else OWNER)
+
+
+def _member(cloud: Cloud, name: str) -> str:
+    """Of an email address, or of a member. Raises ApiError NOT_FOUND for a service account that does not exist."""
+    member = member_of(name)
+    if member.startswith("serviceAccount:") and not exists(cloud, email_of(member)):
+        raise ApiError("NOT_FOUND", f"Service account {email_of(member)} does not exist.")
+    return member
+
+
+def _credentials(cloud: Cloud) -> Callable[[Request], Awaitable[Response]]:
+    """The access token of `?member=…`, and the environment that brings a client here as that member."""
+
+    async def answer(request: Request) -> Response:
+        member = await run_in_threadpool(_member, cloud, request.query_params.get("member", ""))
+        return JSONResponse({"access_token": cloud.token_of(member), "environment": cloud.environment(member)})
+
+    return answer
 
 
 def _put_image(cloud: Cloud, fields: Fields) -> None:

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from localcloud.callers import calling_as
 from localcloud.cloud import Cloud
 from localcloud.contract import Method, load_contract
 from localcloud.dispatch import Dispatcher
@@ -123,11 +124,12 @@ def _api_app(cloud: Cloud, dispatcher: Dispatcher, rest: RestApi, routes: list[B
 
     async def check_token_first(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            cloud.check_token(Request(scope).headers.get("authorization", ""))
+            member = cloud.check_token(Request(scope).headers.get("authorization", ""))
         except ApiError as error:
             await _refuse(Request(scope), error)(scope, receive, send)
             return
-        await app(scope, receive, send)
+        with calling_as(member):
+            await app(scope, receive, send)
 
     return check_token_first
 

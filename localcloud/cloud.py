@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.wrappers_pb2 import StringValue
 
 from localcloud import environment
-from localcloud.bearer import BearerTokens
+from localcloud.bearer import BearerTokens, self_signed_account
+from localcloud.callers import OWNER, email_of, member_of
 from localcloud.clock import Clock
 from localcloud.errors import ApiError
 from localcloud.ids import Ids
@@ -20,7 +22,13 @@ from localcloud.processes import Child, Processes
 from localcloud.state import StateDirectory
 from localcloud.store import Kind, Store
 
+# Between SIGTERM and SIGKILL, as Kubernetes has it. An assumption: Vertex AI's own is not documented.
+_GRACE_SECONDS = 30.0
+
 _PROJECT_IDS = Kind("project id by number", StringValue)
+
+SERVICE_ACCOUNTS = Kind("service account", Struct)
+"""By email, as the REST API has them."""
 
 
 class Cloud:
@@ -34,13 +42,22 @@ class Cloud:
         region: str,
         ports: Ports,
         warm_modules: Sequence[str] = (),
+        enforces_permissions: bool = True,
     ) -> None:
-        """`warm_modules`: modules that the process which pipelines' steps are forked from imports, besides kfp's."""
+        """`warm_modules`: modules that the process which pipelines' steps are forked from imports, besides kfp's.
+
+        `enforces_permissions`: False lets everybody do everything that was not denied beforehand.
+        """
         self.state = StateDirectory(state_dir)
         self.project = project
         self.region = region
         self.ports = ports
         self.warm_modules = tuple(warm_modules)
+        self.enforces_permissions = enforces_permissions
+        self.grace_seconds = _GRACE_SECONDS
+        """Of the pipeline jobs that are created from now on."""
+        self.user = OWNER
+        """The member whose credential `environment` gives to those who name no account."""
         self.clock = Clock(self.state.clock)
         self.store = Store(self.state.store)
         # Apart from everything else: the one place where a secret's payload may lie on disk.
@@ -53,11 +70,6 @@ class Cloud:
     @property
     def state_dir(self) -> Path:
         return self.state.root
-
-    @property
-    def service_account(self) -> str:
-        """The one that the metadata server speaks for: the default project's Compute Engine account."""
-        return f"{self.project_number(self.project)}-compute@developer.gserviceaccount.com"
 
     def timestamp(self) -> Timestamp:
         """The clock's time as a protobuf message."""
@@ -99,24 +111,50 @@ class Cloud:
             return name
         return f"projects/{self.project_number(project)}{slash}{remainder}"
 
-    @property
-    def access_token(self) -> str:
-        """What the metadata server gives out."""
-        return self._tokens.access_token
+    def token_of(self, member: str) -> str:
+        """The access token that `member` calls with."""
+        return self._tokens.token_of(member)
 
-    def check_token(self, authorization: str) -> None:
-        """Raises ApiError UNAUTHENTICATED unless `authorization` is `Bearer` and a token that this daemon takes."""
+    def switch_user(self, member: str) -> None:
+        """From now on the credential of `environment()` is that of `member`."""
+        self.user = member
+        self.write_token(self.state.access_token, member)
+
+    def write_token(self, file: Path, member: str) -> None:
+        """For gcloud, which reads its access token from a file."""
+        file.parent.mkdir(exist_ok=True, mode=0o700)
+        file.touch(mode=0o600)
+        file.write_text(self.token_of(member))
+
+    def check_token(self, authorization: str) -> str:
+        """The member that calls. `authorization`: an HTTP header, or gRPC's metadata of that name.
+
+        Raises ApiError UNAUTHENTICATED unless it is `Bearer` and a token that this daemon takes: one that it gave out,
+        or one that a service account that exists has signed for itself.
+        """
+        member = self._tokens.member_of(authorization)
+        if member is not None:
+            return member
         # By real time: a client renews its token by its own clock, which nobody has moved.
-        if not self._tokens.accepts(authorization, datetime.now(UTC)):
-            raise ApiError(
-                "UNAUTHENTICATED",
-                "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other "
-                "valid authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.",
-            )
+        account = self_signed_account(authorization, datetime.now(UTC))
+        if account and self.store.get(SERVICE_ACCOUNTS, account) is not None:
+            return member_of(account)
+        raise ApiError(
+            "UNAUTHENTICATED",
+            "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other "
+            "valid authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.",
+        )
 
-    def environment(self) -> dict[str, str]:
-        """The variables that bring any Google client here."""
-        return environment.variables(self.state, self.ports, project=self.project, region=self.region)
+    def environment(self, member: str = "") -> dict[str, str]:
+        """The variables that bring any Google client here, with the credential of `member`, or of the current user."""
+        if not member:
+            return environment.variables(self.state, self.ports, project=self.project, region=self.region)
+        account = email_of(member)
+        token_file = self.state.access_tokens / account
+        self.write_token(token_file, member)
+        return environment.variables(
+            self.state, self.ports, project=self.project, region=self.region, account=account, token_file=token_file
+        )
 
     def spawn(
         self,

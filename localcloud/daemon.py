@@ -4,12 +4,13 @@ import argparse
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,34 @@ class Connection:
         content: dict[str, Any] = json.loads(answer)
         return content
 
+    def switch_user(self, account: str = "") -> None:
+        """From now on the default credential is that of `account`, an email address; "" = the owner of all projects.
+
+        Clients that hold a token already go on with it. Raises RefusedError for a service account that does not exist.
+        """
+        self.admin("PUT", "/_local/user", {"member": account})
+
+    @contextmanager
+    def user(self, account: str) -> Iterator[None]:
+        """Clients that are made inside are `account`'s."""
+        self.switch_user(account)
+        try:
+            yield
+        finally:
+            self.switch_user()
+
+    def access_token(self, account: str) -> str:
+        """The token that `account`, an email address, calls with."""
+        return str(self._credentials(account)["access_token"])
+
+    def environment_of(self, account: str) -> dict[str, str]:
+        """`environment`, with the credential of `account`: for a process that is to be that account."""
+        variables: dict[str, str] = self._credentials(account)["environment"]
+        return variables
+
+    def _credentials(self, account: str) -> dict[str, Any]:
+        return self.admin("GET", f"/_local/credentials?{urlencode({'member': account})}")
+
     def add_fault(self, **fields: Any) -> int:
         """Posts a fault: `add_fault(service="storage", method="PUT", kind="error", status=503, times=2)`.
 
@@ -124,16 +153,21 @@ def up(
     region: str = DEFAULT_REGION,
     lifeline: bool = False,
     warm_modules: Sequence[str] = (),
+    enforces_permissions: bool = True,
 ) -> Connection:
     """Starts the daemon, or finds it running; returns when every port answers.
 
     `lifeline`: a daemon that is started now ends by itself when this process does, however that ends. `warm_modules`:
-    modules that a daemon which is started now imports once, besides kfp's, for all pipeline steps that it forks. Raises
-    DaemonError when the daemon ends instead of starting, or runs for another project or region.
+    modules that a daemon which is started now imports once, besides kfp's, for all pipeline steps that it forks.
+    `enforces_permissions`: False lets everybody do everything in a daemon that is started now. Raises DaemonError when
+    the daemon ends instead of starting, or runs for another project or region.
     """
     running = status(state_dir)
     if running is None:
-        running = _start_and_wait(StateDirectory(state_dir), project, region, lifeline, warm_modules)
+        options = [f"--warm-module={name}" for name in warm_modules]
+        options += ["--lifeline"] if lifeline else []
+        options += [] if enforces_permissions else ["--no-permissions"]
+        running = _start_and_wait(StateDirectory(state_dir), project, region, options, lifeline=lifeline)
     if (running.project, running.region) != (project, region):
         raise DaemonError(
             f"a local cloud is running on {running.state_dir} for project {running.project} in {running.region}. "
@@ -165,13 +199,14 @@ def down(state_dir: Path) -> bool:
     end_orphans(state.children)
     for left in (state.ready, state.access_token, state.pid):
         left.unlink(missing_ok=True)
+    shutil.rmtree(state.access_tokens, ignore_errors=True)
     return running is not None
 
 
 def _start_and_wait(
-    state: StateDirectory, project: str, region: str, lifeline: bool, warm_modules: Sequence[str]
+    state: StateDirectory, project: str, region: str, options: Sequence[str], *, lifeline: bool
 ) -> Connection:
-    daemon = _start(state, project, region, lifeline, warm_modules)
+    daemon = _start(state, project, region, options, lifeline=lifeline)
     try:
         return _wait_until_ready(state, daemon)
     except BaseException:  # Ctrl-C, too: nobody else knows of it yet
@@ -182,18 +217,17 @@ def _start_and_wait(
 
 
 def _start(
-    state: StateDirectory, project: str, region: str, lifeline: bool, warm_modules: Sequence[str]
+    state: StateDirectory, project: str, region: str, options: Sequence[str], *, lifeline: bool
 ) -> "subprocess.Popen[bytes]":
     state.create()
     command = [sys.executable, "-P", "-m", "localcloud.daemon", "--state-dir", str(state.root)]
-    command += ["--project", project, "--region", region]
-    command += [f"--warm-module={name}" for name in warm_modules]
+    command += ["--project", project, "--region", region, *options]
     # However this process found the package, the daemon and its children must find it, too.
     package_root = str(Path(__file__).resolve().parents[1])
     path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
     with state.daemon_log.open("ab") as log:
         daemon = subprocess.Popen(
-            [*command, *(["--lifeline"] if lifeline else [])],
+            command,
             stdin=subprocess.PIPE if lifeline else subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -266,6 +300,7 @@ def main() -> int:
     parser.add_argument("--region", default=DEFAULT_REGION)
     parser.add_argument("--lifeline", action="store_true", help="end when stdin does")
     parser.add_argument("--warm-module", action="append", default=[], help="import it once for all pipeline steps")
+    parser.add_argument("--no-permissions", action="store_true", help="do not enforce IAM")
     arguments = parser.parse_args()
     from localcloud import server
 
@@ -276,6 +311,7 @@ def main() -> int:
             region=arguments.region,
             lifeline=arguments.lifeline,
             warm_modules=arguments.warm_module,
+            enforces_permissions=not arguments.no_permissions,
         )
     except server.AlreadyRunningError as error:
         print(error, file=sys.stderr)

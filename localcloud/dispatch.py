@@ -10,6 +10,7 @@ from google.protobuf import descriptor_pool
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 
+from localcloud import method_permissions
 from localcloud.contract import Method
 from localcloud.errors import ApiError
 from localcloud.services import HandlerTable
@@ -54,7 +55,9 @@ class Dispatcher:
         version = caller.group(1) if caller else version
         request_type = self._contract[served].request_type
         try:
-            result = handler(_converted_request(request, request_type), self._cloud)
+            converted = _converted_request(request, request_type)
+            method_permissions.ask(self._cloud, method, converted)
+            result = handler(converted, self._cloud)
             if method.streams_response:
                 return self._stream(result, method, version)
             return self._converted_response(result, method, version)

@@ -3,21 +3,41 @@
 Every one is a value, also where the purpose is to undo what the user's own shell may say: `dict.update` is then enough.
 """
 
+from pathlib import Path
+
 from localcloud.ports import Ports
 from localcloud.state import StateDirectory
 
 _LOOPBACK = "127.0.0.1,localhost,::1"
 
 
-def variables(state: StateDirectory, ports: Ports, *, project: str, region: str) -> dict[str, str]:
-    """What a client needs to find the local cloud, and nothing else."""
+def variables(
+    state: StateDirectory,
+    ports: Ports,
+    *,
+    project: str,
+    region: str,
+    account: str = "",
+    token_file: Path | None = None,
+) -> dict[str, str]:
+    """What a client needs to find the local cloud, and nothing else.
+
+    `account`: the email address whose credential the client gets; "" = the local cloud's current user. `token_file`:
+    holds that account's access token.
+    """
+    metadata_server = f"127.0.0.1:{ports.metadata}{account_path(account)}"
     return {
         **_routes(ports),
         **_trust(str(state.bundle)),
-        **_identity(f"127.0.0.1:{ports.metadata}", str(state.gcloud)),
+        **_identity(metadata_server, str(state.gcloud)),
         **_project(project, region),
-        **_gcloud(state, ports, project, region),
+        **_gcloud(state, metadata_server, project, region, token_file or state.access_token),
     }
+
+
+def account_path(account: str) -> str:
+    """Where the metadata server speaks for one account: each container has a metadata server of its own."""
+    return f"/as/{account}" if account else ""
 
 
 def _routes(ports: Ports) -> dict[str, str]:
@@ -30,8 +50,10 @@ def _routes(ports: Ports) -> dict[str, str]:
         # gRPC prefers these two to the four above, so a shell that sets them would lead it elsewhere.
         "grpc_proxy": proxy,
         "no_grpc_proxy": _LOOPBACK,
-        # Straight to the servers: bulk bytes go two to four times as fast as through the proxy.
-        "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{ports.storage}",
+        # Straight to the servers: bulk bytes go two to four times as fast as through the proxy. STORAGE_EMULATOR_HOST
+        # would do the same, but clients send no credentials there.
+        "API_ENDPOINT_OVERRIDE": f"http://127.0.0.1:{ports.storage}",
+        "STORAGE_EMULATOR_HOST": "",
         "HF_ENDPOINT": f"http://127.0.0.1:{ports.hub}",
         "HF_HUB_OFFLINE": "0",
         "HF_HUB_DISABLE_XET": "1",
@@ -76,19 +98,19 @@ def _project(project: str, region: str) -> dict[str, str]:
     }
 
 
-def _gcloud(state: StateDirectory, ports: Ports, project: str, region: str) -> dict[str, str]:
+def _gcloud(state: StateDirectory, metadata_server: str, project: str, region: str, token_file: Path) -> dict[str, str]:
     """Properties of the gcloud command line; it takes the proxy from the variables above."""
     return {
         "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": str(state.bundle),
         "CLOUDSDK_CORE_PROJECT": project,
         "CLOUDSDK_AI_REGION": region,
         "CLOUDSDK_COMPUTE_REGION": region,
-        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(state.access_token),
+        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token_file),
         "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
         # What it would tell or ask Google of its own accord.
         "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
         "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
         "CLOUDSDK_SURVEY_DISABLE_PROMPTS": "1",
         # Its name for GCE_METADATA_HOST.
-        "GCE_METADATA_ROOT": f"127.0.0.1:{ports.metadata}",
+        "GCE_METADATA_ROOT": metadata_server,
     }

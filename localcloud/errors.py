@@ -1,9 +1,14 @@
 """The one error of the local cloud, told to REST clients and to gRPC clients as the real services tell it."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from google.rpc import code_pb2
+from google.rpc.status_pb2 import Status
 
 # google.rpc.Code name → HTTP status, from googleapis `google/rpc/code.proto`.
 _HTTP_STATUS = {
@@ -33,12 +38,14 @@ _USUAL_CODE = {400: "INVALID_ARGUMENT", 409: "ABORTED", 412: "FAILED_PRECONDITIO
 class ApiError(Exception):
     """A refusal, as `google.rpc.Status` has it."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, details: Sequence[Message] = ()) -> None:
+        """`details`: messages of `google/rpc/error_details.proto`."""
         if code not in _HTTP_STATUS:
             raise ValueError(f"{code} is not a name of google.rpc.Code")
         super().__init__(message)
         self.code = code
         self.message = message
+        self.details = tuple(details)
 
     @property
     def http_status(self) -> int:
@@ -49,7 +56,20 @@ class ApiError(Exception):
         return grpc.StatusCode[self.code]
 
     def body(self) -> dict[str, Any]:
-        return {"error": {"code": self.http_status, "message": self.message, "status": self.code}}
+        error: dict[str, Any] = {"code": self.http_status, "message": self.message, "status": self.code}
+        if self.details:
+            error["details"] = [
+                {"@type": f"type.googleapis.com/{detail.DESCRIPTOR.full_name}", **MessageToDict(detail)}
+                for detail in self.details
+            ]
+        return {"error": error}
+
+    def status(self) -> Status:
+        """What gRPC carries in `grpc-status-details-bin`."""
+        status = Status(code=code_pb2.Code.Value(self.code), message=self.message)
+        for detail in self.details:
+            status.details.add().Pack(detail)
+        return status
 
     def json(self) -> bytes:
         return json.dumps(self.body()).encode()

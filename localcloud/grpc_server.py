@@ -2,27 +2,33 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 from google.protobuf.message import Message
 
+from localcloud.callers import calling_as
 from localcloud.contract import Method
 from localcloud.dispatch import Dispatcher
 from localcloud.errors import ApiError
 
 # A call that waits (a prediction, WaitOperation) holds a thread.
 _THREADS = 32
+# Where a `google.rpc.Status` travels (gRPC docs, "Richer error model").
+_DETAILS = "grpc-status-details-bin"
 
 
 def start_grpc_server(
     contract: Mapping[str, Method],
     dispatcher: Dispatcher,
-    check_token: Callable[[str], None],
+    check_token: Callable[[str], str],
     port: int,
     interceptors: Sequence[grpc.ServerInterceptor] = (),
 ) -> grpc.Server:
-    """Serves on 127.0.0.1:`port`. `check_token` gets the `authorization` of each call, and raises ApiError."""
+    """Serves on 127.0.0.1:`port`.
+
+    `check_token` gets the `authorization` of each call, and answers who calls or raises ApiError.
+    """
     server = grpc.server(
         ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc"),
         handlers=[_ContractHandler(contract, dispatcher, check_token)],
@@ -41,7 +47,7 @@ def start_grpc_server(
 
 class _ContractHandler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc carries no types
     def __init__(
-        self, contract: Mapping[str, Method], dispatcher: Dispatcher, check_token: Callable[[str], None]
+        self, contract: Mapping[str, Method], dispatcher: Dispatcher, check_token: Callable[[str], str]
     ) -> None:
         self._contract = contract
         self._dispatcher = dispatcher
@@ -58,10 +64,10 @@ class _ContractHandler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ca
     def _unary_behaviour(self, method: Method) -> Callable[[Any, grpc.ServicerContext], Message]:
         def call(request: Any, context: grpc.ServicerContext) -> Message:
             try:
-                self._check_token(_authorization(context))
-                response: Message = self._dispatcher.call(method, request)
+                with calling_as(self._check_token(_authorization(context))):
+                    response: Message = self._dispatcher.call(method, request)
             except ApiError as error:
-                context.abort(error.grpc_code, error.message)
+                _abort(context, error)
             return response
 
         return call
@@ -69,10 +75,12 @@ class _ContractHandler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ca
     def _stream_behaviour(self, method: Method) -> Callable[[Any, grpc.ServicerContext], Iterator[Message]]:
         def call(request: Any, context: grpc.ServicerContext) -> Iterator[Message]:
             try:
-                self._check_token(_authorization(context))
-                yield from self._dispatcher.call(method, request)
+                # Asked for its permissions before its first answer: a generator has no caller of its own.
+                with calling_as(self._check_token(_authorization(context))):
+                    responses = self._dispatcher.call(method, request)
+                yield from responses
             except ApiError as error:
-                context.abort(error.grpc_code, error.message)
+                _abort(context, error)
 
         return call
 
@@ -91,6 +99,13 @@ def _refuse_unknown(path: str) -> Callable[[bytes, grpc.ServicerContext], bytes]
         return b""
 
     return refuse
+
+
+def _abort(context: grpc.ServicerContext, error: ApiError) -> NoReturn:
+    if error.details:
+        context.set_trailing_metadata(((_DETAILS, error.status().SerializeToString()),))
+    context.abort(error.grpc_code, error.message)
+    raise AssertionError("abort raises")
 
 
 def _authorization(context: grpc.ServicerContext) -> str:

@@ -6,6 +6,7 @@ import fcntl
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ from localcloud.ports import choose_ports, listen
 from localcloud.processes import end_orphans, watch_lifeline
 from localcloud.proxy import Proxy
 from localcloud.state import StateDirectory
+from localcloud.storage_access import CloudAccess
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,11 +46,17 @@ class AlreadyRunningError(Exception):
 
 
 def serve(
-    state_dir: Path, *, project: str, region: str, lifeline: bool = False, warm_modules: Sequence[str] = ()
+    state_dir: Path,
+    *,
+    project: str,
+    region: str,
+    lifeline: bool = False,
+    warm_modules: Sequence[str] = (),
+    enforces_permissions: bool = True,
 ) -> None:
     """Runs the local cloud in the foreground. `lifeline`: EOF on stdin ends it, too. Raises AlreadyRunningError.
 
-    `warm_modules`: as of `daemon.up`.
+    `warm_modules`, `enforces_permissions`: as of `daemon.up`.
     """
     state = StateDirectory(state_dir)
     state.create()
@@ -57,7 +65,16 @@ def serve(
             level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
         )
         end_orphans(state.children)
-        asyncio.run(_run(state, project, region, lifeline, warm_modules))
+        ports = choose_ports(state.last_ports)
+        cloud = Cloud(
+            state.root,
+            project=project,
+            region=region,
+            ports=ports,
+            warm_modules=warm_modules,
+            enforces_permissions=enforces_permissions,
+        )
+        asyncio.run(_run(cloud, lifeline))
 
 
 @contextlib.contextmanager
@@ -75,9 +92,10 @@ def _only_one(state: StateDirectory) -> Iterator[None]:
         finally:
             for file in (state.ready, state.access_token, state.pid):
                 file.unlink(missing_ok=True)
+            shutil.rmtree(state.access_tokens, ignore_errors=True)
 
 
-async def _run(state: StateDirectory, project: str, region: str, lifeline: bool, warm_modules: Sequence[str]) -> None:
+async def _run(cloud: Cloud, lifeline: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -85,8 +103,6 @@ async def _run(state: StateDirectory, project: str, region: str, lifeline: bool,
     if lifeline:
         watch_lifeline(lambda: loop.call_soon_threadsafe(stop.set))
     to_thread.current_default_thread_limiter().total_tokens = _THREADS
-    ports = choose_ports(state.last_ports)
-    cloud = Cloud(state.root, project=project, region=region, ports=ports, warm_modules=warm_modules)
     try:
         cloud.operations.abort_interrupted()
         await _serve(cloud, stop)
@@ -98,7 +114,13 @@ async def _serve(cloud: Cloud, stop: asyncio.Event) -> None:
     services = Services(cloud)
     faults = Faults(services.rpcs())
     storage_app = FaultyApp(
-        storage.create_app(cloud.state.storage, project_number=cloud.project_number, clock=cloud.clock, ids=cloud.ids),
+        storage.create_app(
+            cloud.state.storage,
+            project_number=cloud.project_number,
+            clock=cloud.clock,
+            ids=cloud.ids,
+            access=CloudAccess(cloud),
+        ),
         faults,
         "storage",
     )
@@ -130,8 +152,7 @@ async def _serve(cloud: Cloud, stop: asyncio.Event) -> None:
 
 
 def _announce(cloud: Cloud) -> None:
-    cloud.state.access_token.touch(mode=0o600)
-    cloud.state.access_token.write_text(cloud.access_token)
+    cloud.switch_user(cloud.user)
     _write_atomically(
         cloud.state.ready,
         {

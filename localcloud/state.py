@@ -28,6 +28,8 @@ class StateDirectory:
         self.pid = self.run / "daemon.pid.json"
         self.children = self.run / "children"
         self.access_token = self.run / "access-token"
+        self.access_tokens = self.run / "access-tokens"
+        """Of accounts, by their email addresses."""
 
     def create(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)

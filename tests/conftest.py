@@ -71,3 +71,11 @@ def project(cloud: Connection) -> str:
 def ready_project(project: str) -> str:
     """The same project, prepared by bootstrap: a run may be submitted."""
     return prepared(project)
+
+
+@pytest.fixture
+def working(cloud: Connection, project: str) -> str:
+    """`project`, with accounts that its jobs and containers run as."""
+    from tests.accounts import working_project
+
+    return working_project(project)

@@ -18,7 +18,6 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BytesValue
 
-from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.listing import page
@@ -84,7 +83,6 @@ def list_packages(request: Any, cloud: Cloud) -> Message:
 @service.method("DeletePackage")
 def delete_package(request: Any, cloud: Cloud) -> Message:
     package = _require(cloud, PACKAGES, request.name)
-    permissions.check(cloud, "artifactregistry.packages.delete", package.name)
     forget_repository(cloud, package.name)
     cloud.store.delete(PACKAGES, package.name)
     return _deleted(cloud, package.name)
@@ -106,7 +104,6 @@ def list_versions(request: Any, cloud: Cloud) -> Message:
 def delete_version(request: Any, cloud: Cloud) -> Message:
     """Refused while a tag is on it, unless `force`."""
     version = _require(cloud, VERSIONS, request.name)
-    permissions.check(cloud, "artifactregistry.versions.delete", version.name)
     tags = _tags_of(cloud, version.name)
     if tags and not request.force:
         raise ApiError(

@@ -8,7 +8,6 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
-from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.google.artifact_packages import forget_repository, named
@@ -37,7 +36,6 @@ service = Service("google.devtools.artifactregistry.v1.ArtifactRegistry")
 @service.method("CreateRepository")
 def create_repository(request: Any, cloud: Cloud) -> Message:
     parent = named(cloud, request.parent)
-    permissions.check(cloud, "artifactregistry.repositories.create", parent)
     if not _REPOSITORY_ID.fullmatch(request.repository_id):
         raise ApiError("INVALID_ARGUMENT", f'repository id "{request.repository_id}" has an unexpected format.')
     if not request.repository.format_:
@@ -97,7 +95,6 @@ def update_repository(request: Any, cloud: Cloud) -> Message:
 def delete_repository(request: Any, cloud: Cloud) -> Message:
     """With everything in it, as the real one does."""
     repository = repository_of(cloud, request.name)
-    permissions.check(cloud, "artifactregistry.repositories.delete", repository.name)
     forget_repository(cloud, repository.name)
     forget_policies(cloud, repository.name)
     cloud.store.delete(REPOSITORIES, repository.name)
@@ -113,7 +110,6 @@ def get_iam_policy(request: Any, cloud: Cloud) -> Message:
 @service.method("SetIamPolicy")
 def set_iam_policy(request: Any, cloud: Cloud) -> Message:
     repository = repository_of(cloud, request.resource)
-    permissions.check(cloud, "artifactregistry.repositories.setIamPolicy", repository.name)
     policy: Message = set_policy(cloud, repository.name, request.policy)
     return policy
 

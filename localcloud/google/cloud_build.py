@@ -7,6 +7,7 @@ Registry with a digest made from the source. No step is run, and no layer exists
 import gzip
 import hashlib
 import io
+import json
 import re
 import tarfile
 import threading
@@ -27,14 +28,16 @@ from google.cloud.devtools.cloudbuild_v1.types import (
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BoolValue
 
-from localcloud import permissions
+from localcloud.callers import member_of
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
+from localcloud.google.accounts import compute_account, exists
+from localcloud.google.acting import may_act_as
 from localcloud.google.artifact_packages import put_version
 from localcloud.google.artifact_registry import repository_of
-from localcloud.google.policies import SERVICE_ACCOUNTS
 from localcloud.listing import page
 from localcloud.operations import OperationRun
+from localcloud.permissions import has
 from localcloud.services import Service
 from localcloud.store import Kind
 
@@ -48,6 +51,7 @@ _IMAGE = re.compile(
 _TAG = re.compile(r"[\w][\w.-]{0,127}")
 _DEFAULT_TIMEOUT_SECONDS = 3600
 _STORAGE_SECONDS = 30
+_PUSH = "artifactregistry.repositories.uploadArtifacts"
 _POLL_SECONDS = 0.05
 _STATUS = Build.Status
 _ENDED = (_STATUS.SUCCESS, _STATUS.FAILURE, _STATUS.INTERNAL_ERROR, _STATUS.TIMEOUT, _STATUS.CANCELLED)
@@ -75,13 +79,12 @@ def hold(cloud: Cloud, held: bool) -> None:
 @service.method("CreateBuild")
 def create_build(request: Any, cloud: Cloud) -> Message:
     parent = _parent(request, cloud)
-    permissions.check(cloud, "cloudbuild.builds.create", parent)
-    _check(request.build, cloud)
     build = Build.pb()()
     build.CopyFrom(request.build)
+    build.project_id = cloud.project_id(parent.split("/")[1])
+    _check(build, cloud)
     build.id = str(uuid.UUID(cloud.ids.hex()))
     build.name = f"{parent}/builds/{build.id}"
-    build.project_id = cloud.project_id(parent.split("/")[1])
     build.status = _STATUS.QUEUED
     build.log_url = (
         f"https://console.cloud.google.com/cloud-build/builds;region={parent.rpartition('/')[2]}/{build.id}"
@@ -114,7 +117,6 @@ def list_builds(request: Any, cloud: Cloud) -> Message:
 @service.method("CancelBuild")
 def cancel_build(request: Any, cloud: Cloud) -> Message:
     name = _name(request, cloud)
-    permissions.check(cloud, "cloudbuild.builds.update", name)
     with cloud.store.update(BUILDS, name) as build:
         if build.status in _ENDED:
             raise ApiError("FAILED_PRECONDITION", f"build {build.id} has ended: {_STATUS(build.status).name}.")
@@ -130,10 +132,12 @@ def _check(build: Any, cloud: Cloud) -> None:
     for tag in build.tags:
         if not _TAG.fullmatch(tag):
             raise _refusal(f"invalid build: invalid build tag {tag!r}.")
+    account = _account(build, cloud)
+    if build.service_account and not exists(cloud, account):
+        raise ApiError("NOT_FOUND", f"Unknown service account {account}.")
+    if not may_act_as(cloud, account):
+        raise ApiError("PERMISSION_DENIED", f"caller does not have permission to act as service account {account}")
     if build.service_account:
-        email = build.service_account.rpartition("/")[2]
-        if cloud.store.get(SERVICE_ACCOUNTS, email) is None:
-            raise ApiError("NOT_FOUND", f"Unknown service account {email}.")
         options = build.options
         if not build.logs_bucket and options.logging not in _LOGGED_APART and not options.default_logs_bucket_behavior:
             raise _refusal(
@@ -142,7 +146,7 @@ def _check(build: Any, cloud: Cloud) -> None:
                 "either CLOUD_LOGGING_ONLY / NONE logging options."
             )
     source = build.source.storage_source
-    if source.bucket and _read_object(cloud, source, metadata=True) is None:
+    if source.bucket and _read_object(cloud, source, account, metadata=True) is None:
         raise _refusal(f"could not resolve source: Error 404: No such object: {source.bucket}/{source.object_}.")
 
 
@@ -172,7 +176,8 @@ def _run(cloud: Cloud, name: str, handle: OperationRun) -> Message:
 
 def _built_images(cloud: Cloud, build: Any) -> Iterator[Any]:
     """Every image of the build, by its digest; they are not in Artifact Registry yet."""
-    source = _read_object(cloud, build.source.storage_source)
+    account = _account(build, cloud)
+    source = _read_object(cloud, build.source.storage_source, account)
     files = _files_of(source or b"")
     for step in build.steps:
         dockerfile = _dockerfile(list(step.args))
@@ -187,6 +192,11 @@ def _built_images(cloud: Cloud, build: Any) -> Iterator[Any]:
             repository_of(cloud, repository)
         except ApiError as error:
             raise _BuildFailedError(f"failed to push {tagged}: {error.message}") from error
+        if not has(cloud, member_of(account), _PUSH, repository):
+            raise _BuildFailedError(
+                f'failed to push {tagged}: denied: Permission "{_PUSH}" denied on resource "{repository}" '
+                "(or it may not exist)"
+            )
         digest = hashlib.sha256(gzip.decompress(source or b"") + match["image"].encode()).hexdigest()
         yield BuiltImage.pb()(name=tagged, digest=f"sha256:{digest}")
 
@@ -227,18 +237,32 @@ def _files_of(source: bytes) -> set[str]:
         raise _BuildFailedError(f"the source is no gzipped tar archive: {error}") from error
 
 
-def _read_object(cloud: Cloud, source: Any, *, metadata: bool = False) -> bytes | None:
-    """Its bytes, or its metadata as JSON; None where there is no such object."""
+def _account(build: Any, cloud: Cloud) -> str:
+    """Who runs the build: since 2024-04-29, Compute Engine's default account where the build names none
+    (cloud.google.com/build/docs/cloud-build-service-account-updates)."""
+    return build.service_account.rpartition("/")[2] or compute_account(cloud, build.project_id)
+
+
+def _read_object(cloud: Cloud, source: Any, account: str, *, metadata: bool = False) -> bytes | None:
+    """Its bytes, or its metadata as JSON, as the build's account sees it; None where there is no such object.
+
+    Raises ApiError INVALID_ARGUMENT in the words of the service when the account may not read it.
+    """
     url = (
         f"http://127.0.0.1:{cloud.ports.storage}/storage/v1/b/{quote(source.bucket)}/o/{quote(source.object_, safe='')}"
     )
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    bearer = {"Authorization": f"Bearer {cloud.token_of(member_of(account))}"}
+    request = urllib.request.Request(url if metadata else f"{url}?alt=media", headers=bearer)
     try:
-        with direct.open(url if metadata else f"{url}?alt=media", timeout=_STORAGE_SECONDS) as answer:
+        with direct.open(request, timeout=_STORAGE_SECONDS) as answer:
             return bytes(answer.read())
     except urllib.error.HTTPError as error:
         if error.code == 404:
             return None
+        if error.code == 403:
+            words = json.loads(error.read())["error"]["message"]
+            raise _refusal(f"could not resolve source: googleapi: Error 403: {words}, forbidden") from error
         raise ApiError("UNAVAILABLE", f"Cloud Storage answered {error.code} for {source.object_}.") from error
 
 

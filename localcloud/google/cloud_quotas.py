@@ -10,7 +10,6 @@ from google.cloud.cloudquotas_v1.types import DimensionsInfo, ListQuotaInfosResp
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import Int64Value
 
-from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.listing import page
@@ -31,7 +30,7 @@ class Quota:
     metric: str
     title: str
     limit: int
-    """Of every region, in accelerators, until an override says otherwise."""
+    """Of every region, in accelerators or CPUs, until an override says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,7 @@ class Catalogue:
 def catalogue() -> Catalogue:
     content = yaml.safe_load(_DATA.read_text())
     quotas = [quota for row in content["accelerators"] for quota in _quotas_of(content["service"], row)]
+    quotas += [_quotas_of(content["service"], {**row, "preemptible_limit": 0})[0] for row in content["cpus"]]
     return Catalogue(content["service"], tuple(content["locations"].split()), {quota.id: quota for quota in quotas})
 
 
@@ -91,7 +91,6 @@ def quota_limit(cloud: Cloud, project: str, region: str, quota_id: str) -> int:
 
 @service.method("GetQuotaInfo")
 def get_quota_info(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "cloudquotas.quotas.get", request.name)
     parent, _, quota_id = request.name.partition("/quotaInfos/")
     _check_parent(parent)
     quota = catalogue().quotas.get(quota_id)
@@ -102,7 +101,6 @@ def get_quota_info(request: Any, cloud: Cloud) -> Message:
 
 @service.method("ListQuotaInfos")
 def list_quota_infos(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "cloudquotas.quotas.get", request.parent)
     _check_parent(request.parent)
     chosen, token = page(list(catalogue().quotas.values()), request)
     infos = [_quota_info(cloud, request.parent, quota) for quota in chosen]

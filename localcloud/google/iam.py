@@ -16,13 +16,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from localcloud import permissions
+from localcloud.callers import calling_as
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.google import custom_roles, identity_pools, service_account_keys, service_accounts
+from localcloud.google.iam_requests import iam_call
 from localcloud.google.identity_pools import Call
 from localcloud.google.permission_tests import test_permissions
 from localcloud.google.policies import get_policy, set_policy
+from localcloud.method_permissions import require
 
 Fields = dict[str, Any]
 
@@ -99,7 +101,6 @@ def _account(cloud: Cloud, call: Call) -> Fields:
         case "POST", "getIamPolicy":
             return _json(get_policy(cloud, name))
         case "POST", "setIamPolicy":
-            permissions.check(cloud, "iam.serviceAccounts.setIamPolicy", name)
             return _json(set_policy(cloud, name, _policy(call.body)))
         case "POST", "testIamPermissions":
             return test_permissions(cloud, name, call.body.get("permissions", []))
@@ -172,16 +173,36 @@ def _answer(
     cloud: Cloud, handler: Callable[[Cloud, Call], Mapping[str, Any]]
 ) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        cloud.check_token(request.headers.get("authorization", ""))
+        caller = cloud.check_token(request.headers.get("authorization", ""))
         body = await request.body()
         try:
             fields = json.loads(body) if body else {}
         except ValueError as error:
             raise ApiError("INVALID_ARGUMENT", f"Invalid JSON payload received. {error}") from None
         call = Call(request.method, request.path_params, request.query_params, fields)
-        return JSONResponse(await run_in_threadpool(handler, cloud, call))
+
+        def ask_and_handle() -> Mapping[str, Any]:
+            _ask(cloud, request)
+            return handler(cloud, call)
+
+        with calling_as(caller):
+            return JSONResponse(await run_in_threadpool(ask_and_handle))
 
     return answer
+
+
+def _ask(cloud: Cloud, request: Request) -> None:
+    """Raises ApiError PERMISSION_DENIED unless the caller may make this request."""
+    asked = iam_call(request.method, request.url.path)
+    if asked is None:
+        return
+    resource = asked.resource
+    project, found, account = resource.partition("/serviceAccounts/")
+    if found:  # its project is given by number, by id or as `-`
+        named, slash, rest = account.partition("/")
+        name = service_accounts.resource_name(cloud, project.partition("/")[2], named)
+        resource = f"{name}{slash}{rest}"
+    require(cloud, asked.rpc, resource)
 
 
 def _refuse(request: Request, error: Exception) -> Response:

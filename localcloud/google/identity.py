@@ -4,15 +4,18 @@ from datetime import timedelta
 from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from localcloud.cloud import Cloud
+from localcloud.bearer import token_claims
+from localcloud.callers import calling_as, member_of
+from localcloud.cloud import SERVICE_ACCOUNTS, Cloud
 from localcloud.errors import ApiError
+from localcloud.google.accounts import account_name
 from localcloud.google.tokens import LIFETIME_SECONDS, access_token_answer, identity_token
-
-_GRANTS = ("refresh_token", "urn:ietf:params:oauth:grant-type:jwt-bearer")
+from localcloud.method_permissions import require
 
 
 def create_app(cloud: Cloud) -> Starlette:
@@ -30,29 +33,48 @@ def create_app(cloud: Cloud) -> Starlette:
 
 
 async def _token(request: Request) -> Response:
-    """Whoever comes is let in: the credentials are somebody's own, and nothing is asked of Google about them."""
-    form = {name: values[0] for name, values in parse_qs((await request.body()).decode("latin-1")).items()}
-    if form.get("grant_type") not in _GRANTS:
-        return JSONResponse({"error": "unsupported_grant_type"}, status_code=400)
+    """A user's login gives the current user's token, a key file that of its account."""
     cloud: Cloud = request.app.state.cloud
-    answer = {**access_token_answer(cloud), "scope": form.get("scope", "")}
+    form = {name: values[0] for name, values in parse_qs((await request.body()).decode("latin-1")).items()}
+    match form.get("grant_type"):
+        case "refresh_token":
+            member = cloud.user
+        case "urn:ietf:params:oauth:grant-type:jwt-bearer":
+            account = str(token_claims(form.get("assertion", "")).get("iss", ""))
+            if cloud.store.get(SERVICE_ACCOUNTS, account) is None:
+                refused = {"error": "invalid_grant", "error_description": "Invalid grant: account not found"}
+                return JSONResponse(refused, status_code=400)
+            member = member_of(account)
+        case _:
+            return JSONResponse({"error": "unsupported_grant_type"}, status_code=400)
+    answer = {**access_token_answer(cloud, member), "scope": form.get("scope", "")}
     if form["grant_type"] == "refresh_token":
         # Logins of people are granted `openid`, too: each refresh brings an identity token (recorded in 2021).
-        answer["id_token"] = identity_token(cloud, form.get("client_id", ""))
+        answer["id_token"] = identity_token(cloud, member, form.get("client_id", ""))
     return JSONResponse(answer)
 
 
 async def _generate(request: Request) -> Response:
     cloud: Cloud = request.app.state.cloud
-    cloud.check_token(request.headers.get("authorization", ""))
+    member = await run_in_threadpool(_impersonated, cloud, request, "generateAccessToken")
     expires = cloud.clock() + timedelta(seconds=LIFETIME_SECONDS)
-    return JSONResponse({"accessToken": cloud.access_token, "expireTime": expires.strftime("%Y-%m-%dT%H:%M:%SZ")})
+    return JSONResponse({"accessToken": cloud.token_of(member), "expireTime": expires.strftime("%Y-%m-%dT%H:%M:%SZ")})
 
 
 async def _generate_id(request: Request) -> Response:
     cloud: Cloud = request.app.state.cloud
-    cloud.check_token(request.headers.get("authorization", ""))
-    return JSONResponse({"token": identity_token(cloud, (await request.json()).get("audience", ""))})
+    member = await run_in_threadpool(_impersonated, cloud, request, "generateIdToken")
+    return JSONResponse({"token": identity_token(cloud, member, (await request.json()).get("audience", ""))})
+
+
+def _impersonated(cloud: Cloud, request: Request, method: str) -> str:
+    """The account that the request is about, as a member. Raises ApiError unless the caller may have its tokens."""
+    email = request.path_params["account"]
+    with calling_as(cloud.check_token(request.headers.get("authorization", ""))):
+        require(cloud, f"iamcredentials/{method}", account_name(cloud, email))
+    if cloud.store.get(SERVICE_ACCOUNTS, email) is None:
+        raise ApiError("NOT_FOUND", f"Not found; Gaia id not found for email {email}")
+    return member_of(email)
 
 
 async def _locations(request: Request) -> Response:

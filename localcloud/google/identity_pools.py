@@ -10,7 +10,6 @@ from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 from starlette.datastructures import QueryParams
 
-from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.google.service_accounts import check_names
@@ -41,14 +40,12 @@ class Call:
 
 def create_pool(cloud: Cloud, call: Call) -> Fields:
     parent = _parent(cloud, call)
-    permissions.check(cloud, "iam.workloadIdentityPools.create", parent)
     check_names(call.body, {*_POOL_FIELDS, "name"})
     return _create(cloud, f"{parent}/workloadIdentityPools", call.query.get("workloadIdentityPoolId", ""), call.body)
 
 
 def create_provider(cloud: Cloud, call: Call) -> Fields:
     pool = f"{_parent(cloud, call)}/workloadIdentityPools/{call.path['pool']}"
-    permissions.check(cloud, "iam.workloadIdentityPoolProviders.create", pool)
     _require(cloud, pool)
     _check_provider(call.body)
     return _create(cloud, f"{pool}/providers", call.query.get("workloadIdentityPoolProviderId", ""), call.body)
@@ -76,7 +73,6 @@ def one(cloud: Cloud, call: Call) -> Fields:
         case "PATCH", "":
             return _patch(cloud, name, found, call)
         case "DELETE", "":
-            permissions.check(cloud, "iam.workloadIdentityPools.delete", name)
             expiry = (cloud.clock() + _KEPT).strftime("%Y-%m-%dT%H:%M:%SZ")
             return _stored(cloud, name, {**found, "state": "DELETED", "expireTime": expiry})
         case "POST", "undelete":

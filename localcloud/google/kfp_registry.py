@@ -16,28 +16,29 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from localcloud import permissions
+from localcloud.callers import calling_as
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.google.artifact_packages import CONTENTS, TAGS, put_version
 from localcloud.google.artifact_registry import repository_of
+from localcloud.method_permissions import require
 
 _FORMAT = Repository.Format.KFP
 
 
 def create_app(cloud: Cloud) -> Starlette:
     async def upload(request: Request) -> Response:
-        cloud.check_token(request.headers.get("authorization", ""))
+        caller = cloud.check_token(request.headers.get("authorization", ""))
         parts = _parts(request.headers.get("content-type", ""), await request.body())
         tags = [tag for tag in parts.get("tags", b"").decode().split(",") if tag]
-        return PlainTextResponse(
-            await run_in_threadpool(_upload, cloud, _repository(request), parts.get("content", b""), tags)
-        )
+        with calling_as(caller):
+            answer = await run_in_threadpool(_upload, cloud, _repository(request), parts.get("content", b""), tags)
+        return PlainTextResponse(answer)
 
     async def download(request: Request) -> Response:
-        cloud.check_token(request.headers.get("authorization", ""))
         package, reference = request.path_params["package"], request.path_params["reference"]
-        content = await run_in_threadpool(_download, cloud, _repository(request), package, reference)
+        with calling_as(cloud.check_token(request.headers.get("authorization", ""))):
+            content = await run_in_threadpool(_download, cloud, _repository(request), package, reference)
         return Response(content, media_type="application/yaml")
 
     return Starlette(
@@ -57,8 +58,8 @@ def _repository(request: Request) -> str:
 
 def _upload(cloud: Cloud, repository: str, content: bytes, tags: list[str]) -> str:
     """`PACKAGE/sha256:DIGEST`: the package is named by the pipeline, the version by the content."""
+    require(cloud, "kfp-registry/upload", repository)
     found = repository_of(cloud, repository)
-    permissions.check(cloud, "artifactregistry.repositories.uploadArtifacts", found.name)
     if found.format_ != _FORMAT:
         raise ApiError("FAILED_PRECONDITION", f"The repository {found.name} is not of format KFP.")
     package = _pipeline_name(content)
@@ -68,8 +69,8 @@ def _upload(cloud: Cloud, repository: str, content: bytes, tags: list[str]) -> s
 
 
 def _download(cloud: Cloud, repository: str, package: str, reference: str) -> bytes:
+    require(cloud, "kfp-registry/download", repository)
     found = repository_of(cloud, repository)
-    permissions.check(cloud, "artifactregistry.repositories.downloadArtifacts", found.name)
     name = f"{found.name}/packages/{package}"
     version = f"{name}/versions/{reference}"
     if not reference.startswith("sha256:"):

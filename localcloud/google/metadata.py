@@ -1,4 +1,8 @@
-"""The metadata server of Compute Engine, where clients on a Vertex AI worker find their project and their tokens."""
+"""The metadata server of Compute Engine, where clients on a Vertex AI worker find their project and their tokens.
+
+It speaks for the current user, as Cloud Shell's does, and under `/as/EMAIL` for one account: each container gets an
+address of its own.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from localcloud.callers import email_of, member_of
 from localcloud.cloud import Cloud
 from localcloud.google.tokens import access_token_answer, identity_token
 
@@ -16,30 +21,38 @@ Tree = Mapping[str, Union["Tree", str, list[str], Callable[[Request], Response]]
 """Folders, texts, lists of lines, and what is made anew for each request."""
 
 _PREFIX = "/computeMetadata/v1"
+_ACCOUNTS = "/as/"
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 # Clients refuse an answer without it: some other server may own the address.
 _FLAVOR = {"Metadata-Flavor": "Google"}
 
 
 def create_app(cloud: Cloud) -> Starlette:
-    tree = _tree(cloud)
-
     async def answer(request: Request) -> Response:
-        response = _answer(tree, request)
+        account, path = _account_and_path(request.url.path)
+        response = _answer(_tree(cloud, member_of(account) or cloud.user), path, request)
         response.headers.update(_FLAVOR)
         return response
 
     return Starlette(routes=[Route("/{path:path}", answer, methods=["GET"])])
 
 
-def _tree(cloud: Cloud) -> Tree:
+def _account_and_path(path: str) -> tuple[str, str]:
+    """The account that a path is for, "" for the current user's, and the rest of the path."""
+    if not path.startswith(_ACCOUNTS):
+        return "", path
+    account, slash, rest = path.removeprefix(_ACCOUNTS).partition("/")
+    return account, slash + rest or "/"
+
+
+def _tree(cloud: Cloud, member: str) -> Tree:
     number = str(cloud.project_number(cloud.project))
     account: Tree = {
         "aliases": ["default"],
-        "email": cloud.service_account,
+        "email": email_of(member),
         "scopes": _SCOPES,
-        "token": lambda request: JSONResponse(access_token_answer(cloud)),
-        "identity": lambda request: _identity(cloud, request),
+        "token": lambda request: JSONResponse(access_token_answer(cloud, member)),
+        "identity": lambda request: _identity(cloud, member, request),
     }
     return {
         "project": {"project-id": cloud.project, "numeric-project-id": number},
@@ -49,14 +62,13 @@ def _tree(cloud: Cloud) -> Tree:
             "hostname": f"local-cloud.c.{cloud.project}.internal",
             "zone": f"projects/{number}/zones/{cloud.region}-a",
             "region": f"projects/{number}/regions/{cloud.region}",
-            "service-accounts": {"default": account, cloud.service_account: account},
+            "service-accounts": {"default": account, email_of(member): account},
         },
         "universe": {"universe-domain": "googleapis.com"},
     }
 
 
-def _answer(tree: Tree, request: Request) -> Response:
-    path = request.url.path
+def _answer(tree: Tree, path: str, request: Request) -> Response:
     if path == "/":
         return PlainTextResponse("computeMetadata/\n")
     if request.headers.get("metadata-flavor") != "Google":
@@ -100,8 +112,8 @@ def _text(content: str) -> Response:
     return Response(content, media_type="application/text")
 
 
-def _identity(cloud: Cloud, request: Request) -> Response:
+def _identity(cloud: Cloud, member: str, request: Request) -> Response:
     audience = request.query_params.get("audience", "")
     if not audience:
         return PlainTextResponse("non-empty audience parameter required\n", status_code=400)
-    return Response(identity_token(cloud, audience), media_type="text/html")
+    return Response(identity_token(cloud, member, audience), media_type="text/html")

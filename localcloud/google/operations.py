@@ -47,9 +47,14 @@ def wait_operation(request: Any, cloud: Cloud) -> Message:
     return cloud.operations.wait(_name(request, cloud), min(asked, _LONGEST_WAIT_SECONDS))
 
 
+def find_operation(cloud: Cloud, name: str) -> Any:
+    """The operation that `name` asks for, or None."""
+    canonical = cloud.canonical(name)
+    # Artifact Registry names its operations by the project's id.
+    return cloud.operations.find(canonical) or cloud.operations.find(named(cloud, canonical))
+
+
 def _name(request: Any, cloud: Cloud) -> str:
     """The operation's own name, whatever name it was asked for by."""
-    name: str = cloud.canonical(request.name)
-    # Artifact Registry names its operations by the project's id.
-    found = cloud.operations.find(name) or cloud.operations.find(named(cloud, name))
-    return str(found.name) if found is not None else name
+    found = find_operation(cloud, request.name)
+    return str(found.name) if found is not None else cloud.canonical(request.name)

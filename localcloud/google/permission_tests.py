@@ -4,19 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from localcloud import permissions
+from localcloud.callers import caller
 from localcloud.cloud import Cloud
-from localcloud.errors import ApiError
 
 
 def test_permissions(cloud: Cloud, resource: str, asked: Iterable[str]) -> dict[str, Any]:
     """The answer as REST has it: without the field where the caller has none of them."""
-    granted = [permission for permission in asked if _has(cloud, permission, resource)]
+    granted = [permission for permission in asked if permissions.has(cloud, caller(), permission, resource)]
     return {"permissions": granted} if granted else {}
-
-
-def _has(cloud: Cloud, permission: str, resource: str) -> bool:
-    try:
-        permissions.check(cloud, permission, resource)
-    except ApiError:
-        return False
-    return True

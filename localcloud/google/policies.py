@@ -1,28 +1,26 @@
 """IAM policies, one a resource, of every service that has them: kept, and changed only by whoever read the latest."""
 
-import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from google.iam.v1.policy_pb2 import Policy
-from google.protobuf.struct_pb2 import Struct
 
-from localcloud.cloud import Cloud
+from localcloud import policy_conditions
+from localcloud.cloud import SERVICE_ACCOUNTS, Cloud
 from localcloud.errors import ApiError
-from localcloud.store import Kind
+from localcloud.google.accounts import exists
+from localcloud.permission_table import roles
+from localcloud.permissions import CUSTOM_ROLES, POLICIES
+from localcloud.policy_bindings import refuse_member
 
-POLICIES = Kind("IAM policy", Policy)
-SERVICE_ACCOUNTS = Kind("service account", Struct)
-"""By email, as the REST API has them."""
+__all__ = ["SERVICE_ACCOUNTS", "USUAL_MASK", "check_binding", "forget_policies", "get_policy", "set_policy"]
 
 # "If no mask is provided, the following default mask is used: paths: "bindings, etag"" (`SetIamPolicyRequest`).
 USUAL_MASK = ("bindings", "etag")
 _CONDITIONAL = 3
 """The version of a policy with conditions."""
 
-_OWN_ACCOUNTS = ".iam.gserviceaccount.com"
-# Google's own accounts, which act for a service in a project: service-PROJECT_NUMBER@…
-_SERVICE_AGENT = re.compile(r"service-\d+@|.*@gcp-sa-")
+_ACCOUNTS = ".gserviceaccount.com"
 
 
 def get_policy(cloud: Cloud, resource: str) -> Any:
@@ -67,14 +65,36 @@ def forget_policies(cloud: Cloud, resource: str) -> None:
 
 
 def _check_binding(cloud: Cloud, binding: Any, version: int) -> None:
-    if not binding.role.startswith(("roles/", "projects/", "organizations/")):
-        raise ApiError("INVALID_ARGUMENT", f"Role {binding.role} is not supported for this resource.")
     if binding.HasField("condition") and version < _CONDITIONAL:
         raise ApiError("INVALID_ARGUMENT", "A policy with conditions must have version 3.")
-    for member in binding.members:
+    check_binding(cloud, binding.role, binding.members, binding.condition.expression)
+
+
+def check_binding(cloud: Cloud, role: str, members: Iterable[str], condition: str) -> None:
+    """Raises ApiError INVALID_ARGUMENT for what IAM would not take, UNIMPLEMENTED for what is not carried out here."""
+    _check_role(cloud, role)
+    for member in members:
         kind, _, name = member.partition(":")
-        if kind == "serviceAccount" and name.endswith(_OWN_ACCOUNTS) and not _SERVICE_AGENT.match(name):
-            if cloud.store.get(SERVICE_ACCOUNTS, name) is None:
+        if reason := refuse_member(member):
+            raise ApiError("UNIMPLEMENTED", reason)
+        if kind == "serviceAccount" and name.endswith(_ACCOUNTS):
+            if not exists(cloud, name):
                 raise ApiError("INVALID_ARGUMENT", f"Service account {name} does not exist.")
         elif not name and member not in ("allUsers", "allAuthenticatedUsers"):
             raise ApiError("INVALID_ARGUMENT", f"The member {member} is of an unknown type.")
+    if condition:
+        try:
+            policy_conditions.check(condition)
+        except ValueError as error:
+            raise ApiError("UNIMPLEMENTED", f"{error}.") from None
+
+
+def _check_role(cloud: Cloud, role: str) -> None:
+    if role.startswith("roles/"):
+        if role not in roles():
+            message = f"The local cloud does not know the permissions of {role}; it knows {', '.join(roles())}."
+            raise ApiError("UNIMPLEMENTED", message)
+    elif role.startswith("organizations/"):
+        raise ApiError("UNIMPLEMENTED", f"The local cloud has no organizations, so it cannot tell what {role} holds.")
+    elif cloud.store.get(CUSTOM_ROLES, role) is None:
+        raise ApiError("INVALID_ARGUMENT", f"Role {role} is not supported for this resource.")

@@ -15,13 +15,16 @@ from google.cloud.resourcemanager_v3.types import (
     UndeleteProjectMetadata,
     UpdateProjectMetadata,
 )
+from google.iam.v1.iam_policy_pb2 import TestIamPermissionsResponse
 from google.protobuf.message import Message
 
-from localcloud import permissions
+from localcloud.callers import caller
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
+from localcloud.google.permission_tests import test_permissions
 from localcloud.google.policies import USUAL_MASK, get_policy, set_policy
 from localcloud.listing import page
+from localcloud.permissions import has
 from localcloud.services import Service
 from localcloud.store import Kind
 
@@ -30,6 +33,7 @@ PROJECTS = Kind("project", Project.pb())
 # `Project.project_id`: "6 to 30 lowercase ASCII letters, digits, or hyphens", a letter first, no hyphen at the end.
 _PROJECT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _PARENT = re.compile(r"(organizations|folders)/\d+")
+_GET = "resourcemanager.projects.get"
 _STATE = Project.State
 _UPDATABLE = frozenset({"display_name", "labels"})
 
@@ -39,7 +43,6 @@ service = Service("google.cloud.resourcemanager.v3.Projects")
 @service.method("GetProject")
 def get_project(request: Any, cloud: Cloud) -> Message:
     """By id or number; a number that no id has led to is refused as the real service refuses a stranger's project."""
-    permissions.check(cloud, "resourcemanager.projects.get", request.name)
     return _project(cloud, request.name)
 
 
@@ -56,17 +59,17 @@ def list_projects(request: Any, cloud: Cloud) -> Message:
 
 @service.method("SearchProjects")
 def search_projects(request: Any, cloud: Cloud) -> Message:
-    """All that were made or looked at."""
+    """Those that were made or looked at, and that the caller may get."""
     if request.query:
         raise ApiError("UNIMPLEMENTED", "The local cloud does not implement queries of SearchProjects.")
-    chosen, token = page(cloud.store.list(PROJECTS), request)
+    shown = [project for project in cloud.store.list(PROJECTS) if has(cloud, caller(), _GET, project.name)]
+    chosen, token = page(shown, request)
     return SearchProjectsResponse.pb()(projects=chosen, next_page_token=token)
 
 
 @service.method("CreateProject")
 def create_project(request: Any, cloud: Cloud) -> Message:
     wanted = request.project
-    permissions.check(cloud, "resourcemanager.projects.create", wanted.parent or "organizations/-")
     if not _PROJECT_ID.fullmatch(wanted.project_id):
         raise ApiError(
             "INVALID_ARGUMENT", f'field [project_id] has issue [project_id "{wanted.project_id}" is invalid]'
@@ -86,7 +89,6 @@ def create_project(request: Any, cloud: Cloud) -> Message:
 
 @service.method("UpdateProject")
 def update_project(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "resourcemanager.projects.update", request.project.name)
     paths = set(request.update_mask.paths) or {field.name for field, _ in request.project.ListFields()} & _UPDATABLE
     if not paths <= _UPDATABLE:
         raise ApiError("INVALID_ARGUMENT", f"The update mask may name {', '.join(sorted(_UPDATABLE))}; got {paths}.")
@@ -106,14 +108,12 @@ def update_project(request: Any, cloud: Cloud) -> Message:
 @service.method("DeleteProject")
 def delete_project(request: Any, cloud: Cloud) -> Message:
     """For 30 days it can be undeleted, and its id stays taken; what is in it stays as it is."""
-    permissions.check(cloud, "resourcemanager.projects.delete", request.name)
     project = _change_state(cloud, request.name, _STATE.ACTIVE, _STATE.DELETE_REQUESTED)
     return cloud.operations.finished("", metadata=DeleteProjectMetadata.pb()(), response=project)
 
 
 @service.method("UndeleteProject")
 def undelete_project(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "resourcemanager.projects.undelete", request.name)
     project = _change_state(cloud, request.name, _STATE.DELETE_REQUESTED, _STATE.ACTIVE)
     return cloud.operations.finished("", metadata=UndeleteProjectMetadata.pb()(), response=project)
 
@@ -129,10 +129,14 @@ def get_iam_policy(request: Any, cloud: Cloud) -> Message:
 
 @service.method("SetIamPolicy")
 def set_iam_policy(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "resourcemanager.projects.setIamPolicy", request.resource)
     mask = request.update_mask.paths or USUAL_MASK
     policy: Message = set_policy(cloud, cloud.canonical(request.resource), request.policy, mask)
     return policy
+
+
+@service.method("TestIamPermissions")
+def test_iam_permissions(request: Any, cloud: Cloud) -> Message:
+    return TestIamPermissionsResponse(**test_permissions(cloud, request.resource, request.permissions))
 
 
 def _project(cloud: Cloud, name: str) -> Any:

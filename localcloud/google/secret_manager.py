@@ -15,7 +15,6 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BytesValue
 
-from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.google.policies import forget_policies, get_policy, set_policy
@@ -38,7 +37,6 @@ service = Service("google.cloud.secretmanager.v1.SecretManagerService")
 
 @service.method("CreateSecret")
 def create_secret(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "secretmanager.secrets.create", request.parent)
     if not _SECRET_ID.fullmatch(request.secret_id):
         raise ApiError(
             "INVALID_ARGUMENT",
@@ -61,13 +59,11 @@ def create_secret(request: Any, cloud: Cloud) -> Message:
 
 @service.method("GetSecret")
 def get_secret(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "secretmanager.secrets.get", request.name)
     return _secret(cloud, request.name)
 
 
 @service.method("ListSecrets")
 def list_secrets(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "secretmanager.secrets.list", request.parent)
     secrets = cloud.store.list(SECRETS, cloud.canonical(request.parent))
     chosen, token = page(secrets, request)
     return ListSecretsResponse.pb()(secrets=chosen, next_page_token=token, total_size=len(secrets))
@@ -76,7 +72,6 @@ def list_secrets(request: Any, cloud: Cloud) -> Message:
 @service.method("UpdateSecret")
 def update_secret(request: Any, cloud: Cloud) -> Message:
     """Only the fields of the mask, and of them only those that Secret Manager lets change."""
-    permissions.check(cloud, "secretmanager.secrets.update", request.secret.name)
     # A path may name a part of a field: `rotation.next_rotation_time`.
     fixed = sorted(path for path in request.update_mask.paths if path.partition(".")[0] not in _MUTABLE_FIELDS)
     if fixed or not request.update_mask.paths:
@@ -92,7 +87,6 @@ def update_secret(request: Any, cloud: Cloud) -> Message:
 
 @service.method("DeleteSecret")
 def delete_secret(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "secretmanager.secrets.delete", request.name)
     secret = _secret(cloud, request.name)
     _check_etag(request.etag, secret.etag)
     for version in cloud.store.list(VERSIONS, secret.name):
@@ -105,7 +99,6 @@ def delete_secret(request: Any, cloud: Cloud) -> Message:
 
 @service.method("AddSecretVersion")
 def add_secret_version(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "secretmanager.versions.add", request.parent)
     _check_payload(request.payload)
     with cloud.store.transaction():
         secret = _secret(cloud, request.parent)
@@ -121,7 +114,6 @@ def add_secret_version(request: Any, cloud: Cloud) -> Message:
 
 @service.method("AccessSecretVersion")
 def access_secret_version(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "secretmanager.versions.access", request.name)
     version = _version(cloud, request.name)
     if version.state != _STATE.ENABLED:
         raise ApiError(
@@ -136,14 +128,12 @@ def access_secret_version(request: Any, cloud: Cloud) -> Message:
 
 @service.method("GetSecretVersion")
 def get_secret_version(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "secretmanager.versions.get", request.name)
     return _version(cloud, request.name)
 
 
 @service.method("ListSecretVersions")
 def list_secret_versions(request: Any, cloud: Cloud) -> Message:
     """The newest first, as the real service lists them."""
-    permissions.check(cloud, "secretmanager.versions.list", request.parent)
     versions = cloud.store.list(VERSIONS, _secret(cloud, request.parent).name)[::-1]
     chosen, token = page(versions, request)
     return ListSecretVersionsResponse.pb()(versions=chosen, next_page_token=token, total_size=len(versions))
@@ -151,19 +141,16 @@ def list_secret_versions(request: Any, cloud: Cloud) -> Message:
 
 @service.method("EnableSecretVersion")
 def enable_secret_version(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "secretmanager.versions.enable", request.name)
     return _change_state(request, cloud, _STATE.ENABLED)
 
 
 @service.method("DisableSecretVersion")
 def disable_secret_version(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "secretmanager.versions.disable", request.name)
     return _change_state(request, cloud, _STATE.DISABLED)
 
 
 @service.method("DestroySecretVersion")
 def destroy_secret_version(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "secretmanager.versions.destroy", request.name)
     return _change_state(request, cloud, _STATE.DESTROYED)
 
 
@@ -175,7 +162,6 @@ def get_iam_policy(request: Any, cloud: Cloud) -> Message:
 
 @service.method("SetIamPolicy")
 def set_iam_policy(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "secretmanager.secrets.setIamPolicy", request.resource)
     policy: Message = set_policy(cloud, _secret(cloud, request.resource).name, request.policy)
     return policy
 

@@ -11,9 +11,9 @@ from typing import Any
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
-from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
+from localcloud.google.accounts import account_name
 from localcloud.google.policies import SERVICE_ACCOUNTS, forget_policies
 from localcloud.store import Kind
 
@@ -31,7 +31,6 @@ _LARGEST_PAGE = 100
 def create(cloud: Cloud, project: str, body: Fields) -> Fields:
     """`project`: an id or a number. Raises ApiError."""
     project = cloud.project_id(project)
-    permissions.check(cloud, "iam.serviceAccounts.create", f"projects/{project}")
     check_names(body, {"accountId", "serviceAccount"})
     account_id = str(body.get("accountId", ""))
     if not _ACCOUNT_ID.fullmatch(account_id):
@@ -68,6 +67,20 @@ def find(cloud: Cloud, project: str, account: str) -> Fields:
     raise ApiError("NOT_FOUND", "Unknown service account")
 
 
+def resource_name(cloud: Cloud, project: str, account: str) -> str:
+    """The name of an account, also of a deleted one, in its own project; of one that never existed, as it would be.
+
+    `project`, `account`: as `find` takes them.
+    """
+    known = (*_all(cloud), *map(_fields, cloud.store.list(_DELETED)))
+    found = next((one for one in known if account in (one["email"], one["uniqueId"])), None)
+    if found is not None:
+        return str(found["name"])
+    if project == "-":
+        return account_name(cloud, account)
+    return f"projects/{cloud.project_id(project)}/serviceAccounts/{account}"
+
+
 def list_accounts(cloud: Cloud, project: str, query: Mapping[str, str]) -> Fields:
     project = cloud.project_id(project)
     accounts = [account for account in _all(cloud) if account["projectId"] == project]
@@ -102,7 +115,6 @@ def set_disabled(cloud: Cloud, account: Fields, disabled: bool) -> Fields:
 
 
 def delete(cloud: Cloud, account: Fields) -> Fields:
-    permissions.check(cloud, "iam.serviceAccounts.delete", account["name"])
     with cloud.store.transaction():
         cloud.store.delete(SERVICE_ACCOUNTS, account["email"])
         cloud.store.put(_DELETED, account["uniqueId"], _struct(account))

@@ -1,4 +1,7 @@
-"""Service Usage: which APIs a project has enabled. None to begin with; the local cloud serves them all the same."""
+"""Service Usage: which APIs a project has enabled. None to begin with; the local cloud serves them all the same.
+
+Enabling Compute Engine's API makes its default service account.
+"""
 
 import re
 from typing import Any
@@ -15,9 +18,9 @@ from google.cloud.service_usage_v1.types import (
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
-from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
+from localcloud.google import accounts
 from localcloud.listing import page
 from localcloud.services import Service as ServiceHandlers
 from localcloud.store import Kind
@@ -44,13 +47,13 @@ def list_services(request: Any, cloud: Cloud) -> Message:
 
 @service.method("EnableService")
 def enable_service(request: Any, cloud: Cloud) -> Message:
-    changed = _change(cloud, request.name, "serviceusage.services.enable", State.ENABLED)
+    changed = _enable(cloud, request.name)
     return _done(cloud, changed, EnableServiceResponse.pb()(service=changed))
 
 
 @service.method("DisableService")
 def disable_service(request: Any, cloud: Cloud) -> Message:
-    changed = _change(cloud, request.name, "serviceusage.services.disable", State.DISABLED)
+    changed = _change(cloud, request.name, State.DISABLED)
     return _done(cloud, changed, DisableServiceResponse.pb()(service=changed))
 
 
@@ -61,7 +64,7 @@ def batch_enable_services(request: Any, cloud: Cloud) -> Message:
     if not 1 <= len(names) <= _LARGEST_BATCH:
         raise ApiError("INVALID_ARGUMENT", f"A batch has 1 to {_LARGEST_BATCH} services; got {len(names)}.")
     with cloud.store.transaction():
-        changed = [_change(cloud, name, "serviceusage.services.enable", State.ENABLED) for name in names]
+        changed = [_enable(cloud, name) for name in names]
     return _done(cloud, changed[0], BatchEnableServicesResponse.pb()(services=changed))
 
 
@@ -71,8 +74,14 @@ def batch_get_services(request: Any, cloud: Cloud) -> Message:
     return BatchGetServicesResponse.pb()(services=services)
 
 
-def _change(cloud: Cloud, name: str, permission: str, state: State) -> Any:
-    permissions.check(cloud, permission, name)
+def _enable(cloud: Cloud, name: str) -> Any:
+    changed = _change(cloud, name, State.ENABLED)
+    if changed.config.name == accounts.COMPUTE_API:
+        accounts.make_compute_account(cloud, changed.parent.partition("/")[2])
+    return changed
+
+
+def _change(cloud: Cloud, name: str, state: State) -> Any:
     changed = _service(cloud, name)
     changed.state = state
     cloud.store.put(_SERVICES, changed.name, changed)

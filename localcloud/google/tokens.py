@@ -1,4 +1,4 @@
-"""The tokens that the local cloud gives out: one access token a daemon, and identity tokens for whoever asks."""
+"""The tokens that the local cloud gives out: each carries the member of IAM that it was given to."""
 
 import base64
 import json
@@ -10,26 +10,27 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from localcloud.callers import email_of
 from localcloud.cloud import Cloud
 
-# What Google's own answers say of a fresh token. The local one lasts as long as the daemon.
+# What Google's own answers say of a fresh token. The local one lasts as long as the state directory.
 LIFETIME_SECONDS = 3599
 
 
-def access_token_answer(cloud: Cloud) -> dict[str, Any]:
+def access_token_answer(cloud: Cloud, member: str) -> dict[str, Any]:
     """An OAuth 2 token response (RFC 6749, section 5.1)."""
-    return {"access_token": cloud.access_token, "expires_in": LIFETIME_SECONDS, "token_type": "Bearer"}
+    return {"access_token": cloud.token_of(member), "expires_in": LIFETIME_SECONDS, "token_type": "Bearer"}
 
 
-def identity_token(cloud: Cloud, audience: str) -> str:
-    """An OpenID Connect token of the service account, signed (ES256) with a key that nobody else has."""
+def identity_token(cloud: Cloud, member: str, audience: str) -> str:
+    """An OpenID Connect token of `member`, signed (ES256) with a key that nobody else has."""
     issued = cloud.clock()
     claims = {
         "iss": "https://accounts.google.com",
         "aud": audience,
         "azp": str(cloud.project_number(cloud.project)),
         "sub": str(cloud.project_number(cloud.project)),
-        "email": cloud.service_account,
+        "email": email_of(member),
         "email_verified": True,
         "iat": int(issued.timestamp()),
         "exp": int((issued + timedelta(seconds=LIFETIME_SECONDS)).timestamp()),

@@ -10,8 +10,12 @@ from google.cloud.aiplatform_v1beta1.types import PipelineState
 from google.protobuf import json_format
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from localcloud.callers import THE_CLOUD
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
+from localcloud.google.accounts import compute_account
+from localcloud.google.acting import check_act_as
+from localcloud.pipelines.job import KFP_LOCATION
 from localcloud.pipelines.read_mask import masked
 from localcloud.pipelines.spec import check_components, check_parameters, check_spec
 
@@ -59,7 +63,9 @@ def requested_job(request: Any, cloud: Cloud, *, components: bool = True) -> Any
     job.create_time.CopyFrom(cloud.timestamp())
     job.update_time.CopyFrom(job.create_time)
     job.state = PipelineState.PIPELINE_STATE_PENDING
-    job.service_account = job.service_account or _default_service_account(request.parent, cloud)
+    if not request.parent.endswith(f"/{KFP_LOCATION}"):
+        job.service_account = job.service_account or compute_account(cloud, request.parent.split("/")[1])
+        check_act_as(cloud, job.service_account)
     job.labels[_BILLING_LABEL] = cloud.ids.numeric()
     return job
 
@@ -113,17 +119,14 @@ def _job_id(request: Any, job: Any, cloud: Cloud) -> str:
 def _bucket_exists(bucket: str, cloud: Cloud) -> bool:
     url = f"http://127.0.0.1:{cloud.ports.storage}/storage/v1/b/{quote(bucket)}"
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {cloud.token_of(THE_CLOUD)}"})
     try:
-        with direct.open(url, timeout=_STORAGE_SECONDS):
+        with direct.open(asked, timeout=_STORAGE_SECONDS):
             return True
     except urllib.error.HTTPError as error:
         if error.code == 404:
             return False
         raise ApiError("UNAVAILABLE", f"Cloud Storage answered {error.code} for the bucket {bucket}.") from error
-
-
-def _default_service_account(parent: str, cloud: Cloud) -> str:
-    return f"{cloud.project_number(parent.split('/')[1])}-compute@developer.gserviceaccount.com"
 
 
 def _refusal(message: str) -> ApiError:

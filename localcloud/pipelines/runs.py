@@ -13,6 +13,7 @@ from google.cloud.aiplatform_v1beta1.types import PipelineFailurePolicy, Pipelin
 from google.protobuf import json_format
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from localcloud.callers import member_of
 from localcloud.errors import ApiError
 from localcloud.pipelines import task_details
 from localcloud.pipelines.job import KFP_LOCATION, Event, Job, TaskEnded, parse_event
@@ -30,8 +31,6 @@ _LOG = logging.getLogger(__name__)
 
 PIPELINE_JOBS = Kind("pipeline job", JOB)
 
-# What Kubernetes, and with it a Vertex AI worker, gives a container by default.
-_GRACE_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 _STOPPED = "The local cloud was stopped while this job was running."
 
@@ -58,7 +57,7 @@ class PipelineRuns:
         directory.job.write_text(job.model_dump_json())
         environment = worker_environment(
             job,
-            cloud=self._cloud.environment(),
+            cloud=self._cloud.environment(_member(self._cloud, message)),
             daemon=os.environ,
             labels=dict(message.labels),
             interpreter=sys.executable,
@@ -161,6 +160,11 @@ def _read_events(path: Path, position: int) -> tuple[list[Event], int]:
     return events, position + len(text) + len(newline)
 
 
+def _member(cloud: "Cloud", message: Any) -> str:
+    """Whose credential the job's steps have: its service account's; in Kubeflow, that of the cluster's owner."""
+    return cloud.user if f"/{KFP_LOCATION}/" in message.name else member_of(message.service_account)
+
+
 def log_directory(cloud: "Cloud", message: Any) -> Path:
     """Where the logs of a job's tasks are kept; the runner's own is beside it, as `<job id>.log`."""
     return cloud.state.logs / "pipelines" / str(message.name).rpartition("/")[2]
@@ -183,7 +187,7 @@ def _job(cloud: "Cloud", message: Any, schedule_time: str, fork_server: str) -> 
         fail_fast=runtime.failure_policy == PipelineFailurePolicy.PIPELINE_FAILURE_POLICY_FAIL_FAST,
         run_directory=str(_run_directory(cloud, message)),
         log_directory=str(log_directory(cloud, message)),
-        grace_seconds=_GRACE_SECONDS,
+        grace_seconds=cloud.grace_seconds,
         fork_server=fork_server,
     )
 

@@ -26,6 +26,7 @@ from localcloud.errors import ApiError
 from localcloud.listing import page
 from localcloud.pipelines import task_details
 from localcloud.pipelines.creation import requested_job
+from localcloud.pipelines.job_account import missing_rights
 from localcloud.pipelines.read_mask import masked
 from localcloud.pipelines.runs import PIPELINE_JOBS, PipelineRuns, log_directory
 from localcloud.pipelines.spec import planned_tasks
@@ -61,6 +62,10 @@ def create_job(request: Any, cloud: Cloud, *, schedule_name: str = "", schedule_
     spec = json_format.MessageToDict(job.pipeline_spec)
     task_details.plan(job, spec["pipelineInfo"]["name"], planned_tasks(spec))
     cloud.store.insert(PIPELINE_JOBS, job.name, job)
+    if reason := missing_rights(cloud, job):
+        with cloud.store.update(PIPELINE_JOBS, job.name) as failed:
+            task_details.abandon(failed, reason, cloud.timestamp())
+        return job
     try:
         _runs(cloud).start(job, schedule_time)
     except Exception:

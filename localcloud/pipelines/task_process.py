@@ -1,4 +1,5 @@
-"""The processes of a run's tasks: each leads a process group, writes to its task's log, and can be cancelled."""
+"""The processes of a run's tasks: each leads a process group as a container's first process does, and writes to its
+task's log."""
 
 import json
 import os
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud import process_table
+from localcloud.pipelines.first_process import has_init, terminate
 from localcloud.pipelines.image_init import without_init
 from localcloud.warm.component import MODULE, component_arguments
 from localcloud.warm.process import ForkedProcess, fork
@@ -47,6 +49,7 @@ class TaskProcesses:
         self._fork_server = fork_server
         self._lock = threading.Lock()
         self._running: dict[int, bool] = {}  # process group → is it uncancellable?
+        self._inits: set[int] = set()  # process groups of commands that begin with their image's init
         self._cancelled = threading.Event()
         self._stopped = False
 
@@ -67,23 +70,31 @@ class TaskProcesses:
             start = output.tell()
             process = self._start(command, environment, directory, output.fileno(), uncancellable)
         try:
-            self._wait(process, uncancellable)
+            self._wait(process)
         finally:
             with self._lock:
                 del self._running[process.pid]
+                self._inits.discard(process.pid)
             self._record(process.pid).unlink(missing_ok=True)
         if self.cancelled and not uncancellable:
             raise TaskCancelledError
-        return ProcessResult(process.returncode or 0, _cause(log, start) if process.returncode else "")
+        returncode = process.returncode or 0
+        if returncode < 0 and has_init(command):
+            returncode = 128 - returncode  # as an init tells of a child that a signal has ended
+        return ProcessResult(returncode, _cause(log, start) if returncode else "")
 
     def cancel(self) -> None:
-        """SIGTERM to what runs now, SIGKILL to what still does after the grace; starts nothing cancellable any more."""
+        """SIGTERM to each first process, SIGKILL to all after the grace; starts nothing cancellable any more.
+
+        The grace of Vertex AI is not documented: 30 s, as Kubernetes has it, is an assumption.
+        """
         with self._lock:
             if self.cancelled:
                 return
             self._cancelled.set()
             groups = {group for group, uncancellable in self._running.items() if not uncancellable}
-        _signal(groups, signal.SIGTERM)
+            for group in groups:
+                terminate(group, has_init=group in self._inits)
         timer = threading.Timer(self._grace_seconds, self._kill, (groups,))
         timer.daemon = True
         timer.start()
@@ -108,6 +119,8 @@ class TaskProcesses:
                 raise TaskCancelledError
             process = self._begin(command, environment, directory, output)
             self._running[process.pid] = uncancellable
+            if has_init(command):
+                self._inits.add(process.pid)
             started = process_table.start_time(process.pid)
             self._record(process.pid).write_text(json.dumps({"pid": process.pid, "start_time": started}))
         return process
@@ -130,11 +143,8 @@ class TaskProcesses:
             start_new_session=True,
         )
 
-    def _wait(self, process: subprocess.Popen[bytes] | ForkedProcess, uncancellable: bool) -> None:
+    def _wait(self, process: subprocess.Popen[bytes] | ForkedProcess) -> None:
         process.wait()
-        # The shell around a component ends at SIGTERM; the component itself may still be putting things in order.
-        while self.cancelled and not uncancellable and process_table.group_members(process.pid):
-            time.sleep(_POLL_SECONDS)
         # As in a container: when its first process ends, everything in it does.
         while process_table.group_members(process.pid):
             _signal({process.pid}, signal.SIGKILL)

@@ -10,7 +10,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from localcloud.callers import calling_as
 from localcloud.storage import operations, xml_objects
+from localcloud.storage.access import Access
 from localcloud.storage.backend import Backend, open_backend
 from localcloud.storage.batch import LONGEST_BATCH, run_batch
 from localcloud.storage.bytes_store import IdSource
@@ -39,13 +41,19 @@ _XML_HOST_SUFFIX = ".storage.googleapis.com"
 
 
 def create_app(
-    data_dir: Path, *, project_number: Callable[[str], int], clock: Callable[[], datetime], ids: IdSource
+    data_dir: Path,
+    *,
+    project_number: Callable[[str], int],
+    clock: Callable[[], datetime],
+    ids: IdSource,
+    access: Access | None = None,
 ) -> "StorageApp":
     """Cloud Storage over `data_dir`, which it creates and must have for itself.
 
-    `clock` gives aware times in UTC; `ids` names files and uploads, as `localcloud.ids.Ids` does.
+    `clock` gives aware times in UTC; `ids` names files and uploads, as `localcloud.ids.Ids` does; `access` decides who
+    may do what, and without it everybody may do everything.
     """
-    return StorageApp(open_backend(data_dir, project_number, clock, ids))
+    return StorageApp(open_backend(data_dir, project_number, clock, ids, access))
 
 
 class StorageApp:
@@ -64,7 +72,8 @@ class StorageApp:
         request = Request(scope, body.receive)
         path = _raw_path(scope)
         try:
-            response = await self._answer(request, path)
+            with calling_as(self._backend.access.authenticate(request.headers.get("authorization", ""))):
+                response = await self._answer(request, path)
         except StorageError as error:
             response = refusal(error, request)
         except ClientDisconnect:

@@ -1,10 +1,11 @@
 """What every operation of the local Cloud Storage works on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from localcloud.storage.access import Access, OpenAccess
 from localcloud.storage.bytes_store import BytesStore, IdSource
 from localcloud.storage.database import Database
 from localcloud.storage.upload_rows import remove_resumable_before
@@ -21,13 +22,18 @@ class Backend:
     project_number: Callable[[str], int]
     clock: Callable[[], datetime]
     ids: IdSource
+    access: Access = field(default_factory=OpenAccess)
 
     def time(self) -> str:
         return format_time(self.clock())
 
 
 def open_backend(
-    data_dir: Path, project_number: Callable[[str], int], clock: Callable[[], datetime], ids: IdSource
+    data_dir: Path,
+    project_number: Callable[[str], int],
+    clock: Callable[[], datetime],
+    ids: IdSource,
+    access: Access | None = None,
 ) -> Backend:
     """Opens what `data_dir` holds, and clears away what a killed process left half written."""
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -36,7 +42,7 @@ def open_backend(
     with database.transaction() as transaction:
         remove_resumable_before(transaction, format_time(clock() - _SESSION_LIFETIME))
     bytes_store.sweep(database.referenced_blobs())
-    return Backend(database, bytes_store, project_number, clock, ids)
+    return Backend(database, bytes_store, project_number, clock, ids, access or OpenAccess())
 
 
 def format_time(time: datetime) -> str:

@@ -33,6 +33,7 @@ def insert_bucket(call: Call, backend: Backend) -> Reply:
     name = checked_bucket_name(str(resource.get("name", "")))
     location = checked_location(str(resource.get("location", "US")))
     time = backend.time()
+    settings = complete(bucket_settings(resource), {}, backend.clock())
     bucket = BucketRow(
         name=name,
         project=project,
@@ -41,8 +42,8 @@ def insert_bucket(call: Call, backend: Backend) -> Reply:
         metageneration=1,
         time_created=time,
         updated=time,
-        settings=complete(bucket_settings(resource), {}, backend.clock()),
-        policy=first_policy(project),
+        settings=settings,
+        policy=first_policy(project, uniform=settings["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"]),
     )
     bucket = with_list(bucket, resource, call.query)
     with backend.database.transaction() as transaction:

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from localcloud.byte_ranges import ByteRange, RangeNotSatisfiable, parse_range
 from localcloud.storage import object_rows
+from localcloud.storage.access import ask_object
 from localcloud.storage.backend import Backend
 from localcloud.storage.bytes_store import READ_SIZE
 from localcloud.storage.checksums import encode_crc32c, encode_md5
@@ -136,6 +137,7 @@ def tell_hashes(response: Response, crc32c: int, md5: bytes | None) -> None:
 
 def _hold(backend: Backend, bucket: str, name: str, generation: int | None, preconditions: Preconditions) -> Found:
     with backend.database.transaction() as transaction:
+        ask_object(backend.access, transaction, "objects.get", bucket, name)
         row = existing_version(transaction, bucket, name, generation)
         preconditions.check(object_state(row), reading=True)
         content = object_rows.content_of(transaction, row)

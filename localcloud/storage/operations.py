@@ -3,7 +3,7 @@
 import re
 from urllib.parse import unquote
 
-from localcloud.storage import access_controls, buckets, listing, objects, policies
+from localcloud.storage import access, access_controls, buckets, listing, objects, policies
 from localcloud.storage.backend import Backend
 from localcloud.storage.calls import Call, Operation, Reply
 from localcloud.storage.errors import invalid, not_implemented
@@ -55,7 +55,10 @@ def run(call: Call, backend: Backend) -> Reply:
         match = pattern.match(call.path)
         if match is not None and method == call.method:
             names = {name: decode_name(value) for name, value in match.groupdict().items()}
-            reply = operation(Call(**{**vars(call), "names": names}), backend)
+            named = Call(**{**vars(call), "names": names})
+            with backend.database.transaction() as transaction:
+                access.ask(backend.access, transaction, operation.__name__, named)
+            reply = operation(named, backend)
             fields = call.query.get("fields")
             return Reply(select(reply.resource, fields), reply.status) if fields and reply.resource else reply
     raise not_implemented(f"{call.method} {call.path}")

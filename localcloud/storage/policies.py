@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from localcloud.storage import bucket_rows
+from localcloud.storage.access import object_subject
 from localcloud.storage.backend import Backend
 from localcloud.storage.bucket_rows import BucketRow, existing_bucket
 from localcloud.storage.calls import Call, Reply
@@ -19,16 +20,19 @@ _ROLE = re.compile(r"(projects/[^/]+/|organizations/[^/]+/)?roles/[A-Za-z0-9_.]+
 _CONDITIONS_NEED_VERSION = 3
 
 
-def first_policy(project: str) -> dict[str, Any]:
-    """What a new bucket's policy says."""
-    owners = [f"projectEditor:{project}", f"projectOwner:{project}"]
-    return {
-        "version": 1,
-        "bindings": [
-            {"role": "roles/storage.legacyBucketOwner", "members": owners},
-            {"role": "roles/storage.legacyBucketReader", "members": [f"projectViewer:{project}"]},
-        ],
-    }
+def first_policy(project: str, *, uniform: bool = False) -> dict[str, Any]:
+    """What a new bucket's policy says; with uniform access it grants, too, what lists of objects would grant."""
+    owners, viewers = [f"projectEditor:{project}", f"projectOwner:{project}"], [f"projectViewer:{project}"]
+    bindings = [
+        {"role": "roles/storage.legacyBucketOwner", "members": owners},
+        {"role": "roles/storage.legacyBucketReader", "members": viewers},
+    ]
+    if uniform:
+        bindings += [
+            {"role": "roles/storage.legacyObjectOwner", "members": owners},
+            {"role": "roles/storage.legacyObjectReader", "members": viewers},
+        ]
+    return {"version": 1, "bindings": bindings}
 
 
 def get_policy(call: Call, backend: Backend) -> Reply:
@@ -48,22 +52,26 @@ def set_policy(call: Call, backend: Backend) -> Reply:
         _check(policy, bucket)
         # As IAM answers it: the version tells whether there are conditions, whatever was asked for.
         policy["version"] = _CONDITIONS_NEED_VERSION if any("condition" in binding for binding in bindings) else 1
+        for binding in bindings:
+            expression = str((binding.get("condition") or {}).get("expression", ""))
+            backend.access.check_binding(binding["role"], binding.get("members", []), expression)
         bucket = replace(bucket, policy=policy, metageneration=bucket.metageneration + 1, updated=backend.time())
         bucket_rows.save_bucket(transaction, bucket)
     return Reply(_shown(bucket))
 
 
 def test_permissions(call: Call, backend: Backend) -> Reply:
-    """The caller owns the project, and so has every permission of Cloud Storage."""
+    """Those of the permissions that are asked about which the caller has."""
     with backend.database.transaction() as transaction:
-        existing_bucket(transaction, call.names["bucket"])
+        subject = object_subject(transaction, call.names["bucket"], "")
     permissions = call.query.getlist("permissions")
     if not permissions:
         raise required("permissions")
     for permission in permissions:
         if not permission.startswith("storage."):
             raise invalid(f"Invalid permission: {permission}")
-    return Reply({"kind": "storage#testIamPermissionsResponse", "permissions": permissions})
+    held = [permission for permission in permissions if backend.access.allows(permission, subject)]
+    return Reply({"kind": "storage#testIamPermissionsResponse", "permissions": held})
 
 
 def _shown(bucket: BucketRow) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from localcloud.callers import THE_CLOUD, calling_as
 from localcloud.storage import object_rows, upload_rows
+from localcloud.storage.access import ask_object, object_subject, require
 from localcloud.storage.backend import Backend
-from localcloud.storage.bucket_rows import existing_bucket
 from localcloud.storage.bytes_store import BytesWriter
 from localcloud.storage.checksums import DeclaredChecksums, declared_in_headers, declared_in_resource
 from localcloud.storage.errors import StorageError, invalid, upload_cancelled, upload_not_found
@@ -115,9 +116,12 @@ class ResumableUploads:
 
     def _insert(self, upload: ResumableUpload) -> str:
         with new_blob(self._backend) as writer, self._backend.database.transaction() as transaction:
-            existing_bucket(transaction, upload.bucket)
+            ask_object(self._backend.access, transaction, "objects.insert", upload.bucket, upload.name)
             live = object_rows.find_object(transaction, upload.bucket, upload.name)
             upload.preconditions.check(object_state(live))
+            if live is not None:
+                replaced = object_subject(transaction, upload.bucket, upload.name)
+                require(self._backend.access, "storage.objects.delete", replaced)
             upload_id = upload_rows.unused_upload_id(transaction, self._backend.ids)
             upload_rows.insert_resumable(transaction, replace(upload, id=upload_id, blob=writer.blob))
         return upload_id
@@ -138,10 +142,13 @@ class ResumableUploads:
         return self._writers[upload.id]
 
     def _finish(self, upload: ResumableUpload, writer: BytesWriter, checksums: DeclaredChecksums) -> ObjectRow:
-        """Makes the object. Whatever speaks against it ends the session too."""
+        """Makes the object. Whatever speaks against it ends the session too.
+
+        Who started the session had the permission: its URI "acts as an authentication token" ("Resumable uploads").
+        """
         try:
             content = written_content(writer, upload.checksums.or_else(checksums))
-            with self._backend.database.transaction() as transaction:
+            with calling_as(THE_CLOUD), self._backend.database.transaction() as transaction:
                 row = create_version(
                     transaction,
                     self._backend,

@@ -9,6 +9,7 @@ from typing import Any
 from anyio import to_thread
 from starlette.requests import Request
 
+from localcloud.storage.access import ask_object
 from localcloud.storage.backend import Backend
 from localcloud.storage.bytes_store import BytesWriter
 from localcloud.storage.checksums import DeclaredChecksums, declared_in_headers, declared_in_resource
@@ -60,11 +61,17 @@ async def store(
     if preconditions is None:
         preconditions = in_query(request.query_params, request.headers)
     checked = object_settings(settings)
+    await to_thread.run_sync(_ask, backend, *bucket_and_name)
     with new_blob(backend) as writer:
         await write_all(body, writer)
         return await to_thread.run_sync(
             create_object, backend, bucket_and_name, writer, checked, checksums, preconditions
         )
+
+
+def _ask(backend: Backend, bucket: str, name: str) -> None:
+    with backend.database.transaction() as transaction:
+        ask_object(backend.access, transaction, "objects.insert", bucket, name)
 
 
 def create_object(

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from localcloud.storage import object_rows
+from localcloud.storage.access import Subject, require
 from localcloud.storage.backend import Backend
 from localcloud.storage.bucket_rows import BucketRow, existing_bucket
 from localcloud.storage.database import Transaction
@@ -22,11 +23,12 @@ def create_version(
     settings: dict[str, Any],
     preconditions: Preconditions,
 ) -> ObjectRow:
-    """Makes `content` the live version of the object. Raises StorageError (404 no bucket, 412, 403 held)."""
+    """Makes `content` the live version of the object. Raises StorageError (404 no bucket, 412, 403)."""
     bucket = existing_bucket(transaction, bucket_name)
     live = object_rows.find_object(transaction, bucket_name, name)
     preconditions.check(object_state(live))
     if live is not None:
+        require(backend.access, "storage.objects.delete", Subject(bucket.project, bucket, name))
         _retire(transaction, backend, bucket, live)
     generation = object_rows.next_generation(transaction, backend.clock())
     complete = {"storageClass": bucket.settings["storageClass"], **settings}

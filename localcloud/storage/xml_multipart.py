@@ -5,8 +5,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from localcloud.storage import upload_rows
+from localcloud.storage.access import ask_object
 from localcloud.storage.backend import Backend
-from localcloud.storage.bucket_rows import existing_bucket
 from localcloud.storage.bytes_store import BytesWriter
 from localcloud.storage.checksums import combine_crc32c, declared_in_headers
 from localcloud.storage.database import Transaction
@@ -75,14 +75,14 @@ async def complete(request: Request, backend: Backend, bucket: str, name: str) -
 
 
 async def abort(request: Request, backend: Backend, bucket: str, name: str) -> Response:
-    upload = await to_thread.run_sync(_find, backend, request, bucket, name)
+    upload = await to_thread.run_sync(_find, backend, request, bucket, name, "multipartUploads.abort")
     with backend.database.transaction() as transaction:
         upload_rows.remove_multipart(transaction, upload)
     return Response(status_code=204)
 
 
 async def list_parts(request: Request, backend: Backend, bucket: str, name: str) -> Response:
-    upload = await to_thread.run_sync(_find, backend, request, bucket, name)
+    upload = await to_thread.run_sync(_find, backend, request, bucket, name, "multipartUploads.listParts")
     size = _page_size(request, "max-parts")
     after = _number(request, "part-number-marker", 0)
     with backend.database.transaction() as transaction:
@@ -110,7 +110,7 @@ async def list_uploads(request: Request, backend: Backend, bucket: str) -> Respo
     prefix = query.get("prefix", "")
     after = (query.get("key-marker", ""), query.get("upload-id-marker", ""))
     with backend.database.transaction() as transaction:
-        existing_bucket(transaction, bucket)
+        ask_object(backend.access, transaction, "multipartUploads.list", bucket)
         uploads = upload_rows.multiparts_in_order(transaction, bucket, prefix, after, size + 1)
     page = uploads[:size]
     following = [("NextKeyMarker", page[-1].name), ("NextUploadIdMarker", page[-1].id)] if len(uploads) > size else []
@@ -129,16 +129,19 @@ async def list_uploads(request: Request, backend: Backend, bucket: str) -> Respo
 
 def _start(backend: Backend, bucket: str, name: str, settings: dict[str, str]) -> MultipartUpload:
     with backend.database.transaction() as transaction:
-        existing_bucket(transaction, bucket)
+        ask_object(backend.access, transaction, "multipartUploads.create", bucket, name)
         upload_id = upload_rows.unused_upload_id(transaction, backend.ids)
         upload = MultipartUpload(upload_id, bucket, name, settings, backend.time())
         upload_rows.insert_multipart(transaction, upload)
     return upload
 
 
-def _find(backend: Backend, request: Request, bucket: str, name: str) -> MultipartUpload:
+def _find(
+    backend: Backend, request: Request, bucket: str, name: str, method: str = "multipartUploads.create"
+) -> MultipartUpload:
+    """`method`: what is asked of the caller, as permission_methods.yaml has it."""
     with backend.database.transaction() as transaction:
-        existing_bucket(transaction, bucket)
+        ask_object(backend.access, transaction, method, bucket, name)
         return _existing(transaction, request.query_params["uploadId"], bucket, name)
 
 

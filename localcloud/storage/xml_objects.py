@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from localcloud.storage import xml_multipart
+from localcloud.storage.access import ask_object
 from localcloud.storage.backend import Backend
 from localcloud.storage.checksums import declared_in_headers
 from localcloud.storage.downloads import download, object_headers, tell_hashes
@@ -74,6 +75,7 @@ def _delete(backend: Backend, bucket: str, name: str, request: Request) -> Respo
         raise invalid(f"Invalid value for generation: {generation!r}")
     conditions: Preconditions = in_headers(request.headers)
     with backend.database.transaction() as transaction:
+        ask_object(backend.access, transaction, "objects.delete", bucket, name)
         version = int(generation) if generation else None
         delete_version(transaction, backend, bucket, name, version, conditions)
     return Response(status_code=204)

@@ -1,7 +1,8 @@
 """Deploying: what is asked for, whether Vertex AI would rent it, and the operations that start and stop it."""
 
 import re
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 from google.cloud.aiplatform_v1beta1.types import (
     DeployedModel,
@@ -14,8 +15,10 @@ from google.protobuf.message import Message
 
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
+from localcloud.google.acting import check_act_as
 from localcloud.operations import OperationRun
 from localcloud.vertex import registry
+from localcloud.vertex.container_account import check_pull
 from localcloud.vertex.container_spec import deployment_seconds
 from localcloud.vertex.images import find_image
 from localcloud.vertex.machines import DEFAULT_MACHINE_TYPE
@@ -49,6 +52,9 @@ def plan_deployed_model(requested: Any, endpoint: EndpointName, cloud: Cloud) ->
     deployed.display_name = requested.display_name or registry.display_name(cloud, str(name))
     deployed.create_time.CopyFrom(cloud.timestamp())
     check_deployed_model(deployed)
+    if deployed.service_account:
+        check_act_as(cloud, deployed.service_account)
+    check_pull(cloud, endpoint.location, version.container_spec.image_uri)
     resources = deployed.dedicated_resources
     resources.machine_spec.machine_type = resources.machine_spec.machine_type or DEFAULT_MACHINE_TYPE
     resources.max_replica_count = resources.max_replica_count or max(resources.min_replica_count, 1)
@@ -80,16 +86,23 @@ def check_deployed_model(deployed: Any) -> None:
 
 
 def start_deployment(endpoint: EndpointName, deployed: Any, traffic_split: dict[str, int], cloud: Cloud) -> Message:
-    """Takes the quota, starts the operation. Raises ApiError RESOURCE_EXHAUSTED, ALREADY_EXISTS, INVALID_ARGUMENT."""
+    """Takes the quota, starts the operation, which fails at once where the quota is not enough.
+
+    Raises ApiError ALREADY_EXISTS, INVALID_ARGUMENT.
+    """
     pending = _pending_name(endpoint, deployed.id)
+    started = _stage(DeploymentStage.STARTING_DEPLOYMENT)
     with cloud.store.transaction():
         _split_with(deployed.id, traffic_split, cloud.store.require(ENDPOINTS, str(endpoint)))
-        check_quota(cloud, endpoint, deployed)
+        try:
+            check_quota(cloud, endpoint, deployed)
+        except ApiError as error:
+            return cloud.operations.start(str(endpoint), metadata=started, run=partial(_refuse, error))
         cloud.store.insert(PENDING_DEPLOYMENTS, pending, deployed)
 
     return cloud.operations.start(
         str(endpoint),
-        metadata=_stage(DeploymentStage.STARTING_DEPLOYMENT),
+        metadata=started,
         run=lambda operation: _deploy(endpoint, deployed, traffic_split, operation, cloud),
         on_end=lambda: cloud.store.delete(PENDING_DEPLOYMENTS, pending),
     )
@@ -114,6 +127,10 @@ def split_without(deployed_model_id: str, traffic_split: dict[str, int], record:
     if deployed_model_id not in ids:
         raise ApiError("NOT_FOUND", f"The Endpoint {record.name} has no DeployedModel {deployed_model_id}.")
     return split_after_undeploy(dict(record.traffic_split), traffic_split, deployed_model_id, ids)
+
+
+def _refuse(error: ApiError, operation: OperationRun) -> NoReturn:
+    raise error
 
 
 def _deploy(

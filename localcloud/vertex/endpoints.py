@@ -16,7 +16,6 @@ from google.cloud.aiplatform_v1beta1.types import (
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
-from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.services import Service
@@ -62,7 +61,6 @@ def on_stop(cloud: Cloud) -> None:
 
 @service.method("CreateEndpoint")
 def create_endpoint(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "aiplatform.endpoints.create", request.parent)
     location = read_location(request.parent, cloud)
     if request.endpoint_id:
         check_endpoint_id(request.endpoint_id)
@@ -96,13 +94,11 @@ def create_endpoint(request: Any, cloud: Cloud) -> Message:
 
 @service.method("GetEndpoint")
 def get_endpoint(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "aiplatform.endpoints.get", request.name)
     return _view(cloud.store.require(ENDPOINTS, str(read_endpoint(request.name, cloud))))
 
 
 @service.method("ListEndpoints")
 def list_endpoints(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "aiplatform.endpoints.list", request.parent)
     location = read_location(request.parent, cloud)
     # Newest first, as the service lists them.
     endpoints = [_view(endpoint) for endpoint in reversed(cloud.store.list(ENDPOINTS, str(location)))]
@@ -112,7 +108,6 @@ def list_endpoints(request: Any, cloud: Cloud) -> Message:
 
 @service.method("UpdateEndpoint")
 def update_endpoint(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "aiplatform.endpoints.update", request.endpoint.name)
     paths = set(request.update_mask.paths)
     check_update_mask(paths, _UPDATABLE)
     violations = Violations()
@@ -132,7 +127,6 @@ def update_endpoint(request: Any, cloud: Cloud) -> Message:
 @service.method("UpdateEndpointLongRunning")
 def update_endpoint_long_running(request: Any, cloud: Cloud) -> Message:
     """Changes `client_connection_config` only, as the real one."""
-    permissions.check(cloud, "aiplatform.endpoints.update", request.endpoint.name)
     _check_endpoint(request.endpoint)
     name = str(read_endpoint(request.endpoint.name, cloud))
     with cloud.store.update(ENDPOINTS, name) as endpoint:
@@ -144,7 +138,6 @@ def update_endpoint_long_running(request: Any, cloud: Cloud) -> Message:
 
 @service.method("DeleteEndpoint")
 def delete_endpoint(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "aiplatform.endpoints.delete", request.name)
     name = str(read_endpoint(request.name, cloud))
     with cloud.store.transaction():
         endpoint = cloud.store.require(ENDPOINTS, name)
@@ -162,7 +155,6 @@ def delete_endpoint(request: Any, cloud: Cloud) -> Message:
 
 @service.method("DeployModel")
 def deploy_model(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "aiplatform.endpoints.deploy", request.endpoint)
     name = read_endpoint(request.endpoint, cloud)
     cloud.store.require(ENDPOINTS, str(name))
     violations = Violations()
@@ -174,7 +166,6 @@ def deploy_model(request: Any, cloud: Cloud) -> Message:
 
 @service.method("UndeployModel")
 def undeploy_model(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "aiplatform.endpoints.undeploy", request.endpoint)
     name = read_endpoint(request.endpoint, cloud)
     requested, deployed_model_id = dict(request.traffic_split), request.deployed_model_id
     split_without(deployed_model_id, requested, cloud.store.require(ENDPOINTS, str(name)))
@@ -187,7 +178,6 @@ def undeploy_model(request: Any, cloud: Cloud) -> Message:
 
 @service.method("MutateDeployedModel")
 def mutate_deployed_model(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "aiplatform.endpoints.deploy", request.endpoint)
     name = read_endpoint(request.endpoint, cloud)
     check_update_mask(request.update_mask.paths, _MUTABLE)
     with cloud.store.update(ENDPOINTS, str(name)) as endpoint:

@@ -12,7 +12,6 @@ from google.cloud.aiplatform_v1beta1.types import (
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
-from localcloud import permissions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.services import Service
@@ -49,7 +48,6 @@ _OUTPUT_ONLY = (
 
 @service.method("UploadModel")
 def upload_model(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "aiplatform.models.upload", request.parent)
     location = read_location(request.parent, cloud)
     _check_upload(request.model)
     for field in _OUTPUT_ONLY:
@@ -67,7 +65,6 @@ def upload_model(request: Any, cloud: Cloud) -> Message:
 @service.method("GetModel")
 def get_model(request: Any, cloud: Cloud) -> Message:
     name = read_model(request.name, cloud)
-    permissions.check(cloud, "aiplatform.models.get", str(name))
     version = registry.find_version(cloud, name)
     answered = name.with_version(version.version_id) if name.version else str(name)
     return registry.view(cloud, name, version, answered)
@@ -75,7 +72,6 @@ def get_model(request: Any, cloud: Cloud) -> Message:
 
 @service.method("ListModels")
 def list_models(request: Any, cloud: Cloud) -> Message:
-    permissions.check(cloud, "aiplatform.models.list", request.parent)
     location = read_location(request.parent, cloud)
     models = []
     # Newest first, as the service lists them.
@@ -89,7 +85,6 @@ def list_models(request: Any, cloud: Cloud) -> Message:
 @service.method("ListModelVersions")
 def list_model_versions(request: Any, cloud: Cloud) -> Message:
     name = read_model(request.name, cloud)
-    permissions.check(cloud, "aiplatform.models.list", str(name))
     cloud.store.require(MODELS, str(name))
     versions = [
         registry.view(cloud, name, version, name.with_version(version.version_id))
@@ -103,7 +98,6 @@ def list_model_versions(request: Any, cloud: Cloud) -> Message:
 def update_model(request: Any, cloud: Cloud) -> Message:
     """With `@version` in the name the version is updated, without it (or with `@-`) the model."""
     name = read_model(request.model.name, cloud)
-    permissions.check(cloud, "aiplatform.models.update", str(name))
     of_model = name.version in ("", "-")
     paths = set(request.update_mask.paths)
     check_update_mask(paths, _MODEL_FIELDS | _VERSION_FIELDS)
@@ -132,7 +126,6 @@ def update_model(request: Any, cloud: Cloud) -> Message:
 @service.method("MergeVersionAliases")
 def merge_version_aliases(request: Any, cloud: Cloud) -> Message:
     name = _explicit_version(request.name, cloud)
-    permissions.check(cloud, "aiplatform.models.update", str(name))
     violations = Violations()
     violations.require("version_aliases", request.version_aliases)
     violations.raise_any()
@@ -149,7 +142,6 @@ def merge_version_aliases(request: Any, cloud: Cloud) -> Message:
 @service.method("DeleteModel")
 def delete_model(request: Any, cloud: Cloud) -> Message:
     name = read_model(request.name, cloud)
-    permissions.check(cloud, "aiplatform.models.delete", str(name))
     if name.version:
         raise ApiError("INVALID_ARGUMENT", f"{request.name} names a version: use DeleteModelVersion for it.")
     with cloud.store.transaction():
@@ -162,7 +154,6 @@ def delete_model(request: Any, cloud: Cloud) -> Message:
 @service.method("DeleteModelVersion")
 def delete_model_version(request: Any, cloud: Cloud) -> Message:
     name = _explicit_version(request.name, cloud)
-    permissions.check(cloud, "aiplatform.models.delete", str(name))
     with cloud.store.transaction():
         version = registry.find_version(cloud, name)
         _refuse_deployed(cloud, name, version.version_id)

@@ -1,5 +1,6 @@
 """Accelerators that a deployed model holds, and whether a project's quota has room for them."""
 
+import re
 from typing import Any
 
 from google.cloud.aiplatform_v1beta1.types import AcceleratorType
@@ -10,6 +11,9 @@ from localcloud.google import cloud_quotas
 from localcloud.vertex.machines import AcceleratorNeed, load_machines
 from localcloud.vertex.names import EndpointName
 from localcloud.vertex.records import deployed_models, pending_deployments
+
+_CPUS = "CustomModelServingCPUsPerProjectPerRegion"
+_N1 = re.compile(r"n1-[a-z]+-(?P<cpus>\d+)")
 
 
 def accelerator_need(deployed: Any, region: str) -> AcceleratorNeed | None:
@@ -23,35 +27,36 @@ def accelerator_need(deployed: Any, region: str) -> AcceleratorNeed | None:
 
 
 def check_quota(cloud: Cloud, endpoint: EndpointName, deployed: Any) -> None:
-    """Raises ApiError RESOURCE_EXHAUSTED when `deployed`, with all others, could hold more than the project's quota.
+    """Raises ApiError RESOURCE_EXHAUSTED when `deployed`, with all others, could hold more than the project's quotas.
 
-    A replica that may be started counts as one that runs (`DedicatedResources.max_replica_count`). Spot VMs have a
-    quota of their own.
+    A replica that may be started counts as one that runs (`DedicatedResources.max_replica_count`). Spot VMs have
+    quotas of their own. The words are those of public logs: "429 The following quotas are exceeded:
+    CustomModelServingA10080GBGPUsPerProjectPerRegion", as the error of the deployment's operation.
     """
-    region, spot = endpoint.location.region, deployed.dedicated_resources.spot
-    need = accelerator_need(deployed, region)
-    if need is None:
-        return
-    location = str(endpoint.location)
-    held = sum(
-        _held(other, need, spot, region)
+    region, location = endpoint.location.region, str(endpoint.location)
+    others = [
+        _held(other, region)
         for place, other in (*deployed_models(cloud, location), *pending_deployments(cloud, location))
         if (place, other.id) != (str(endpoint), deployed.id)
-    )
-    wanted = need.count * deployed.dedicated_resources.max_replica_count
-    quota_id = need.accelerator.quota_id(spot)
-    limit = cloud_quotas.quota_limit(cloud, project=endpoint.location.project_number, region=region, quota_id=quota_id)
-    if held + wanted > limit:
-        raise ApiError(
-            "RESOURCE_EXHAUSTED",
-            f"The following quota metrics exceed quota limits: {cloud_quotas.catalogue().quotas[quota_id].metric}. "
-            f"In {region} the limit is {limit}; {held} are held already, and this could hold {wanted}.",
-        )
+    ]
+    exceeded = [
+        quota_id
+        for quota_id, wanted in _held(deployed, region).items()
+        if wanted + sum(held.get(quota_id, 0) for held in others) > _limit(cloud, endpoint, quota_id)
+    ]
+    if exceeded:
+        raise ApiError("RESOURCE_EXHAUSTED", f"The following quotas are exceeded: {', '.join(exceeded)}")
 
 
-def _held(deployed: Any, need: AcceleratorNeed, spot: bool, region: str) -> int:
+def _held(deployed: Any, region: str) -> dict[str, int]:
+    """What all replicas of a raw DeployedModel may hold, by quota."""
     resources = deployed.dedicated_resources
-    own = accelerator_need(deployed, region)
-    if own is None or resources.spot != spot or own.accelerator != need.accelerator:
-        return 0
-    return own.count * int(resources.max_replica_count)
+    need, replicas = accelerator_need(deployed, region), int(resources.max_replica_count)
+    held = {need.accelerator.quota_id(resources.spot): need.count * replicas} if need else {}
+    n1 = _N1.fullmatch(resources.machine_spec.machine_type)
+    return {**held, _CPUS: int(n1["cpus"]) * replicas} if n1 and not resources.spot else held
+
+
+def _limit(cloud: Cloud, endpoint: EndpointName, quota_id: str) -> int:
+    location = endpoint.location
+    return cloud_quotas.quota_limit(cloud, project=location.project_number, region=location.region, quota_id=quota_id)

@@ -14,6 +14,7 @@ from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.processes import Child
 from localcloud.vertex import registry
+from localcloud.vertex.container_account import container_member, lend_artifacts, take_artifacts_back
 from localcloud.vertex.container_spec import deployment_seconds
 from localcloud.vertex.images import find_image
 from localcloud.vertex.launch import Launch, plan_launch
@@ -145,6 +146,7 @@ class Replicas:
     def remove(self, endpoint: EndpointName, deployed_model_id: str) -> None:
         """Stops the replica, if there is one, and forgets it."""
         replica = self.find(endpoint, deployed_model_id)
+        take_artifacts_back(self._cloud, endpoint, deployed_model_id)
         if replica is not None:
             replica.stop()
             with self._lock:
@@ -182,6 +184,7 @@ class Replicas:
 
     def _launch(self, endpoint: EndpointName, deployed: Any) -> Launch:
         version = self._version(deployed)
+        lend_artifacts(self._cloud, endpoint, deployed, version.artifact_uri)
         stem = f"{endpoint.endpoint_id}-{deployed.id}"
         return plan_launch(
             endpoint=endpoint,
@@ -191,7 +194,7 @@ class Replicas:
             port=_free_port(),
             ready_file=_unused(self._cloud.state.run / f"{stem}.ready"),
             log=self._cloud.state.container_logs / f"{stem}.log",
-            cloud_environment=self._cloud.environment(),
+            cloud_environment=self._cloud.environment(container_member(endpoint, deployed)),
         )
 
 

@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud import permissions
+from localcloud import permissions, regions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.vertex import registry
@@ -63,7 +63,8 @@ def find_target(name: str, host: str, cloud: Cloud, deployed_model_id: str = "")
     the wrong domain and for an endpoint without traffic; UNAVAILABLE while the container is not healthy.
     """
     endpoint = read_endpoint(name, cloud)
-    permissions.check(cloud, "aiplatform.endpoints.predict", str(endpoint))
+    regions.check_open(cloud, name)
+    permissions.check(cloud, "aiplatform.endpoints.predict", name)
     record = cloud.store.get(ENDPOINTS, str(endpoint))
     if record is None or (is_dedicated_domain(host) and host != record.dedicated_endpoint_dns):
         raise ApiError("NOT_FOUND", f"Endpoint `{endpoint}` not found.")

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localcloud.warm.account import read_environment_again
 from localcloud.warm.main_program import run_as_main
 
 # Descriptors that a request brings: standard input, and what is standard output and error.
@@ -245,6 +246,7 @@ def main() -> None:
         _import(arguments.imports)
         program = Server(listener).serve()
     if program is not None:
+        read_environment_again()
         run_as_main(program.module, program.arguments)
 
 

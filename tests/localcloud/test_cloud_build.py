@@ -14,6 +14,7 @@ from google.cloud.devtools import cloudbuild_v1
 from google.cloud.devtools.cloudbuild_v1.types import Build
 
 from localcloud.daemon import Connection
+from tests.accounts import classic_project, grant
 from tests.waiting import PATIENCE_SECONDS
 
 REGION = "us-central1"
@@ -25,7 +26,9 @@ def client(request: pytest.FixtureRequest, cloud: Connection) -> cloudbuild_v1.C
 
 
 @pytest.fixture
-def parent(project: str) -> str:
+def parent(cloud: Connection, project: str) -> str:
+    """A location of a project whose builds run as Compute Engine's default account, an editor."""
+    classic_project(project)
     return f"projects/{project}/locations/{REGION}"
 
 
@@ -166,6 +169,7 @@ def test_an_account_of_one_s_own_needs_a_place_for_the_log(
         f"https://iam.googleapis.com/v1/projects/{project}/serviceAccounts", json={"accountId": "builder"}
     )
     account = made.json()["name"]
+    grant(project, "roles/cloudbuild.builds.builder", made.json()["email"])
     build = build_of(image, source("Dockerfile"), service_account=account)
     with pytest.raises(exceptions.BadRequest, match="logs_bucket"):
         client.create_build(request={"parent": parent, "build": build})

@@ -17,6 +17,7 @@ from google.cloud import aiplatform_v1, aiplatform_v1beta1, cloudquotas_v1, reso
 from google.oauth2 import service_account
 
 from localcloud.daemon import Connection, DaemonError
+from tests.accounts import grant, make_account
 
 L4 = "CustomModelServingL4GPUsPerProjectPerRegion"
 
@@ -26,7 +27,7 @@ def test_default_credentials_come_from_the_metadata_server(cloud: Connection) ->
     assert isinstance(credentials, compute_engine.Credentials)
     credentials.refresh(google.auth.transport.requests.Request())
     assert project == "local-project"
-    assert credentials.service_account_email.endswith("-compute@developer.gserviceaccount.com")
+    assert credentials.service_account_email == "owner@localcloud.example"
     assert credentials.valid
 
 
@@ -45,11 +46,12 @@ def _metadata(cloud: Connection, path: str, flavor: str = "Google", **query: str
 
 def test_metadata_is_a_tree(cloud: Connection) -> None:
     number = _metadata(cloud, "project/numeric-project-id").text
-    email = f"{number}-compute@developer.gserviceaccount.com"
+    email = "owner@localcloud.example"
     scopes = ["https://www.googleapis.com/auth/cloud-platform"]
     assert _metadata(cloud, "project/project-id").text == "local-project"
     assert _metadata(cloud, "instance/zone").text == f"projects/{number}/zones/us-central1-a"
     assert _metadata(cloud, "instance/region").text == f"projects/{number}/regions/us-central1"
+    assert number.isdigit()
     assert _metadata(cloud, "instance/service-accounts/").text == f"default/\n{email}/\n"
     assert _metadata(cloud, "instance/service-accounts/default/", recursive="true").json() == {
         "aliases": ["default"],
@@ -74,13 +76,16 @@ def test_a_key_file_works_too(cloud: Connection, project: str) -> None:
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     credentials = service_account.Credentials.from_service_account_info(
         {
-            "client_email": f"robot@{project}.iam.gserviceaccount.com",
+            "client_email": f"some-robot@{project}.iam.gserviceaccount.com",
             "token_uri": "https://oauth2.googleapis.com/token",
             "private_key": pem.decode(),
         },
         scopes=["https://www.googleapis.com/auth/cloud-platform"],
     )
     client = resourcemanager_v3.ProjectsClient(credentials=credentials)
+    with pytest.raises(exceptions.Unauthenticated):
+        client.get_project(name=f"projects/{project}")
+    grant(project, "roles/browser", make_account(project, "some-robot"))
     assert client.get_project(name=f"projects/{project}").project_id == project
 
 
@@ -119,7 +124,7 @@ def test_quotas_are_listed_in_pages(cloud: Connection, project: str) -> None:
     parent = f"projects/{project}/locations/global/services/aiplatform.googleapis.com"
     client = cloudquotas_v1.CloudQuotasClient()
     ids = [info.quota_id for info in client.list_quota_infos(request={"parent": parent, "page_size": 5})]
-    assert len(ids) == len(set(ids)) == 32
+    assert len(ids) == len(set(ids)) == 33
     assert {L4, "CustomModelServingPreemptibleH100GPUsPerProjectPerRegion"} <= set(ids)
     with pytest.raises(exceptions.NotFound):
         client.get_quota_info(name=f"{parent}/quotaInfos/NoSuchQuota")

@@ -11,6 +11,8 @@ from google.cloud import aiplatform
 from localcloud.daemon import Connection
 from pipelines.compile import COMPILED, PIPELINES
 
+pytestmark = pytest.mark.usefixtures("working")
+
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "console.md").read_text()
 REQUIRED = {
     "project": "some-project",

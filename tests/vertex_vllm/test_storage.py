@@ -12,6 +12,8 @@ from vertex_vllm.iam import grant_on_bucket
 from vertex_vllm.lifecycle.ownership import Owner
 from vertex_vllm.storage import READER, check_bucket_name, setup_bucket
 
+pytestmark = pytest.mark.usefixtures("working")
+
 REGION = "us-central1"
 OWNER = Owner("smollm2", "run-1")
 ACCOUNT = "serving@some-project.iam.gserviceaccount.com"

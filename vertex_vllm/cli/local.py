@@ -1,4 +1,4 @@
-"""`vertex-vllm local up|down|status|env|clock|hub|fault`"""
+"""`vertex-vllm local up|down|status|env|as|clock|hub|fault`"""
 
 import shlex
 from pathlib import Path
@@ -66,6 +66,28 @@ def env(state_dir: Path) -> None:
     """Print the exports that bring any Google client to the local cloud."""
     for name, value in sorted(running(state_dir).environment.items()):
         click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@local.command(name="as")
+@state_option
+@click.argument("account", default="")
+def as_account(state_dir: Path, account: str) -> None:
+    """Let the local cloud's default credential be that of ACCOUNT, or without one, of the owner of all projects.
+
+    ACCOUNT is an email address: a person's, or that of a service account that exists. Steps and containers keep the
+    accounts that they run as.
+
+    Example: vertex-vllm local as vertex-vllm-ci@local-project.iam.gserviceaccount.com
+    """
+    from localcloud import daemon
+
+    try:
+        running(state_dir).switch_user(account)
+    except daemon.RefusedError as error:
+        raise InputError(
+            error.reason, where=account, fix="Name an account that exists, or none for the owner of all projects"
+        ) from None
+    click.echo(f"New clients are {account or 'the owner of all projects'}")
 
 
 @local.command()

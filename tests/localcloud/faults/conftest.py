@@ -5,6 +5,7 @@ import pytest
 import requests
 from google.cloud import storage
 
+from localcloud.callers import OWNER
 from localcloud.daemon import Connection
 
 
@@ -14,7 +15,8 @@ def bucket(cloud: Connection) -> storage.Bucket:
 
 
 @pytest.fixture(scope="module")
-def http() -> Iterator[requests.Session]:
-    """One try a request, and nothing but what is asked for."""
+def http(cloud: Connection) -> Iterator[requests.Session]:
+    """One try a request, by the owner of all projects."""
     with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {cloud.access_token(OWNER)}"
         yield session

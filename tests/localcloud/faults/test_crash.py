@@ -8,6 +8,7 @@ import requests
 import yaml
 
 from localcloud import daemon
+from localcloud.callers import OWNER
 from localcloud.daemon import Connection
 from tests.localcloud.vertex.echo_deployments import ECHO_ROW, containers_of
 from tests.localcloud.vertex.restart_scripts import ASK, DEPLOY, run
@@ -26,23 +27,27 @@ def own_cloud(tmp_path: Path) -> Iterator[Connection]:
     daemon.down(tmp_path)
 
 
-def put(cloud: Connection, path: str) -> None:
+def owner(cloud: Connection) -> requests.Session:
     session = requests.Session()
     session.trust_env = False
-    session.put(f"{cloud.environment['STORAGE_EMULATOR_HOST']}/{path}", data=b"x").raise_for_status()
+    session.headers["Authorization"] = f"Bearer {cloud.access_token(OWNER)}"
+    return session
+
+
+def put(cloud: Connection, path: str) -> None:
+    session = owner(cloud)
+    session.put(f"{cloud.environment['API_ENDPOINT_OVERRIDE']}/{path}", data=b"x").raise_for_status()
 
 
 def names(cloud: Connection, bucket: str) -> list[str]:
-    session = requests.Session()
-    session.trust_env = False
-    listed = session.get(f"{cloud.environment['STORAGE_EMULATOR_HOST']}/storage/v1/b/{bucket}/o").json()
+    session = owner(cloud)
+    listed = session.get(f"{cloud.environment['API_ENDPOINT_OVERRIDE']}/storage/v1/b/{bucket}/o").json()
     return [item["name"] for item in listed.get("items", [])]
 
 
 def create_bucket(cloud: Connection, bucket: str) -> None:
-    session = requests.Session()
-    session.trust_env = False
-    url = f"{cloud.environment['STORAGE_EMULATOR_HOST']}/storage/v1/b?project=p"
+    session = owner(cloud)
+    url = f"{cloud.environment['API_ENDPOINT_OVERRIDE']}/storage/v1/b?project=p"
     session.post(url, json={"name": bucket}).raise_for_status()
 
 

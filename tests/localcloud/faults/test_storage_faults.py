@@ -8,6 +8,7 @@ from google.api_core import exceptions
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 
+from localcloud.callers import OWNER
 from localcloud.daemon import Connection
 from tests.waiting import PATIENCE_SECONDS
 
@@ -25,7 +26,7 @@ def blob(bucket: storage.Bucket) -> storage.Blob:
 def url(request: pytest.FixtureRequest, cloud: Connection, blob: storage.Blob) -> str:
     """The object in the XML API: straight from the server, and by Google's host."""
     host = (
-        cloud.environment["STORAGE_EMULATOR_HOST"] if request.param == "own port" else "https://storage.googleapis.com"
+        cloud.environment["API_ENDPOINT_OVERRIDE"] if request.param == "own port" else "https://storage.googleapis.com"
     )
     return f"{host}/{blob.bucket.name}/{blob.name}"
 
@@ -51,7 +52,7 @@ def test_the_json_api_refuses_in_its_own_words(
     faulty: Connection, blob: storage.Blob, http: requests.Session, status: int, reason: str
 ) -> None:
     faulty.add_fault(service="storage", path="/storage/v1/b/*", kind="error", status=status)
-    path = f"{faulty.environment['STORAGE_EMULATOR_HOST']}/storage/v1/b/{blob.bucket.name}"
+    path = f"{faulty.environment['API_ENDPOINT_OVERRIDE']}/storage/v1/b/{blob.bucket.name}"
     refused = http.get(path)
     assert refused.status_code == refused.json()["error"]["code"] == status
     assert refused.json()["error"]["errors"][0]["reason"] == reason
@@ -64,7 +65,7 @@ def test_some_statuses_come_from_googles_front_end(
     faulty: Connection, blob: storage.Blob, http: requests.Session, status: int
 ) -> None:
     faulty.add_fault(service="storage", kind="error", status=status)
-    refused = http.get(f"{faulty.environment['STORAGE_EMULATOR_HOST']}/storage/v1/b/{blob.bucket.name}")
+    refused = http.get(f"{faulty.environment['API_ENDPOINT_OVERRIDE']}/storage/v1/b/{blob.bucket.name}")
     assert (refused.status_code, refused.headers["content-type"]) == (status, "text/html; charset=utf-8")
 
 
@@ -96,7 +97,7 @@ def test_a_reset_call_is_not_executed(faulty: Connection, bucket: storage.Bucket
     faulty.add_fault(service="storage", method="PUT", kind="reset")
     # urllib3 does not mind that the connection broke while it was sending, and then finds no answer.
     with pytest.raises(requests.ConnectionError, match=r"reset by peer|without response"):
-        http.put(f"{faulty.environment['STORAGE_EMULATOR_HOST']}/{bucket.name}/reset", data=b"x")
+        http.put(f"{faulty.environment['API_ENDPOINT_OVERRIDE']}/{bucket.name}/reset", data=b"x")
     assert not bucket.blob("reset").exists()
 
 
@@ -111,7 +112,7 @@ def test_a_reset_goes_through_the_proxy(faulty: Connection, blob: storage.Blob, 
 def test_a_lost_answer_is_executed(faulty: Connection, bucket: storage.Bucket, http: requests.Session) -> None:
     faulty.add_fault(service="storage", method="PUT", kind="lost_answer")
     with pytest.raises(requests.ConnectionError, match="reset by peer"):
-        http.put(f"{faulty.environment['STORAGE_EMULATOR_HOST']}/{bucket.name}/lost", data=b"there")
+        http.put(f"{faulty.environment['API_ENDPOINT_OVERRIDE']}/{bucket.name}/lost", data=b"there")
     assert bucket.blob("lost").download_as_bytes() == b"there"
 
 
@@ -153,8 +154,9 @@ def test_googles_client_notices_a_flipped_byte(faulty: Connection, blob: storage
 
 def test_one_bit_of_what_is_sent_arrives_as_another(faulty: Connection, bucket: storage.Bucket) -> None:
     faulty.add_fault(service="storage", method="PUT", kind="flip_sent_byte", offset=200_000)
-    host = faulty.environment["STORAGE_EMULATOR_HOST"]
+    host = faulty.environment["API_ENDPOINT_OVERRIDE"]
     with requests.Session() as http:
+        http.headers["Authorization"] = f"Bearer {faulty.access_token(OWNER)}"
         for data in (CONTENT[:200_000], CONTENT):  # too short to be struck
             assert http.put(f"{host}/{bucket.name}/sent", data=data).ok
     arrived = bucket.blob("sent").download_as_bytes()
@@ -211,7 +213,7 @@ def test_what_is_too_short_is_not_struck(faulty: Connection, url: str, http: req
 def test_a_part_of_an_upload_and_its_completion_are_met_by_their_parameters(
     faulty: Connection, bucket: storage.Bucket, http: requests.Session
 ) -> None:
-    url = f"{faulty.environment['STORAGE_EMULATOR_HOST']}/{bucket.name}/parts"
+    url = f"{faulty.environment['API_ENDPOINT_OVERRIDE']}/{bucket.name}/parts"
     upload_id = http.post(f"{url}?uploads").text.partition("<UploadId>")[2].partition("<")[0]
     faulty.add_fault(service="storage", query={"partNumber": "2"}, kind="error", status=500)
     faulty.add_fault(service="storage", method="POST", query={"uploadId": "*"}, kind="lost_answer")

@@ -235,3 +235,18 @@ def missing_program(path: str):
     cleaning = clean_up(path=path)
     with dsl.ExitHandler(cleaning):
         no_such_program()
+
+
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def who_am_i() -> str:
+    import google.auth
+    from google.auth.transport.requests import Request
+
+    credentials, _ = google.auth.default()
+    credentials.refresh(Request())
+    return credentials.service_account_email
+
+
+@dsl.pipeline(name="whoami")
+def whoami() -> None:
+    who_am_i()

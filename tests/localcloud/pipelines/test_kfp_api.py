@@ -13,7 +13,7 @@ from kfp_server_api import ApiException
 
 from localcloud.daemon import Connection
 from tests.localcloud.pipelines import samples
-from tests.localcloud.pipelines.compiling import compiled
+from tests.localcloud.pipelines.compiling import compiled, compiled_with_init
 from tests.waiting import PATIENCE_SECONDS
 
 REGION = "us-central1"
@@ -50,7 +50,7 @@ def start(client: Client, project: str, tmp_path: Path) -> Callable[..., Any]:
 
     def start(pipeline: Any, run_name: str = "a run", **arguments: Any) -> Any:
         spec = tmp_path / "spec.yaml"
-        spec.write_text(yaml.safe_dump(compiled(pipeline)))
+        spec.write_text(yaml.safe_dump(compiled_with_init(pipeline)))
         return client.create_run_from_pipeline_package(
             str(spec),
             arguments=arguments,

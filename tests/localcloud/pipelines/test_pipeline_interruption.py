@@ -13,7 +13,7 @@ import requests
 from localcloud import daemon, process_table
 from tests.children import runners
 from tests.localcloud.pipelines import samples
-from tests.localcloud.pipelines.compiling import compiled
+from tests.localcloud.pipelines.compiling import compiled_with_init
 from tests.waiting import wait_until
 
 STOPPED = "The local cloud was stopped while this job was running."
@@ -42,13 +42,23 @@ class LocalCloud:
         answer.raise_for_status()
         return dict(answer.json())
 
+    def make_classic(self, project: str) -> None:
+        """As `tests.accounts.classic_project`."""
+        service = f"https://serviceusage.googleapis.com/v1/projects/{project}/services/compute.googleapis.com"
+        number = self.call("POST", f"{service}:enable", json={})["response"]["service"]["parent"].partition("/")[2]
+        member = f"serviceAccount:{number}-compute@developer.gserviceaccount.com"
+        policy = {"policy": {"bindings": [{"role": "roles/editor", "members": [member]}]}}
+        url = f"https://cloudresourcemanager.googleapis.com/v3/projects/{project}:setIamPolicy"
+        self.call("POST", url, json=policy)
+
     def submit(self, waiting: Path) -> str:
         """Submits a job whose task waits for a signal; returns when it does and the job says so, with the job's URL."""
         bucket = f"bucket-{uuid.uuid4().hex[:8]}"
+        self.make_classic("some-project")
         self.call("POST", "https://storage.googleapis.com/storage/v1/b?project=some-project", json={"name": bucket})
         location = "https://us-central1-aiplatform.googleapis.com/v1beta1/projects/some-project/locations/us-central1"
         job = {
-            "pipelineSpec": compiled(samples.waiting),
+            "pipelineSpec": compiled_with_init(samples.waiting),
             "runtimeConfig": {
                 "gcsOutputDirectory": f"gs://{bucket}",
                 "parameterValues": {"path": str(waiting), "status_path": str(waiting.with_suffix(".status"))},

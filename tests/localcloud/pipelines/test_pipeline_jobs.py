@@ -16,9 +16,10 @@ from google.api_core import exceptions
 from google.cloud import storage
 
 from localcloud import daemon, process_table
+from tests.accounts import classic_project, grant, grant_on_bucket, make_account
 from tests.children import leaders, runners
 from tests.localcloud.pipelines import samples
-from tests.localcloud.pipelines.compiling import compiled
+from tests.localcloud.pipelines.compiling import compiled, compiled_with_init
 from tests.waiting import wait_until, wait_until_gone
 
 REGION = "us-central1"
@@ -33,6 +34,7 @@ def process_id_in(path: Path) -> int:
 def aiplatform(cloud: daemon.Connection) -> Any:
     from google.cloud import aiplatform
 
+    classic_project("pipelines-project")
     aiplatform.init(project="pipelines-project", location=REGION)
     return aiplatform
 
@@ -40,6 +42,7 @@ def aiplatform(cloud: daemon.Connection) -> Any:
 @pytest.fixture(scope="module")
 def bucket(cloud: daemon.Connection) -> str:
     name = f"pipelines-{uuid.uuid4().hex[:12]}"
+    classic_project("pipelines-project")
     storage.Client(project="pipelines-project").create_bucket(name, location=REGION)
     return name
 
@@ -48,7 +51,7 @@ def bucket(cloud: daemon.Connection) -> str:
 def job_of(aiplatform: Any, bucket: str, tmp_path: Path) -> Callable[..., Any]:
     def make(pipeline: Any, parameters: dict[str, Any] | None = None, **options: Any) -> Any:
         template = tmp_path / "pipeline.yaml"
-        template.write_text(yaml.safe_dump(compiled(pipeline)))
+        template.write_text(yaml.safe_dump(compiled_with_init(pipeline)))
         return aiplatform.PipelineJob(
             display_name=options.pop("display_name", "a job"),
             template_path=str(template),
@@ -226,7 +229,7 @@ def test_a_task_finds_itself_on_a_worker_of_the_jobs_project(job_of: Any, cloud:
         "CLOUD_ML_PROJECT_ID": job.resource_name.split("/")[1],
         "CLOUD_ML_REGION": REGION,
     }
-    expected = {**cloud.environment, **of_the_job}
+    expected = {**cloud.environment_of(job.gca_resource.service_account), **of_the_job}
     assert {name: found.get(name) for name in expected} == expected
     assert json.loads(found["VERTEX_AI_PIPELINES_RUN_LABELS"])["team"] == "one"
     run = str(cloud.state_dir / "pipelines")
@@ -329,3 +332,55 @@ def test_after_a_fork_server_has_been_killed_the_next_job_runs(
     os.kill(killed, signal.SIGKILL)
     wait_until_gone([killed])
     assert run() == "PIPELINE_STATE_SUCCEEDED"
+
+
+def test_a_job_runs_as_its_account_which_needs_rights_of_its_own(job_of: Any, bucket: str) -> None:
+    account = make_account("pipelines-project", f"robot-{uuid.uuid4().hex[:8]}")
+    without = job_of(samples.greetings, {"name": "Ada"})
+    without.submit(service_account=account)
+    error = end_of(without).error
+    assert (error.code, error.message) == (
+        9,
+        "Failed to create pipeline job. Error: Permission 'aiplatform.metadataStores.get' denied on resource "
+        f"'//aiplatform.googleapis.com/{PARENT}/metadataStores/default' (or it may not exist)..",
+    )
+
+    grant("pipelines-project", "roles/aiplatform.user", account)
+    bucketless = job_of(samples.greetings, {"name": "Ada"})
+    bucketless.submit(service_account=account)
+    words = f"Service account `{account}` does not have `[storage.objects.get, storage.objects.create]` IAM permission"
+    assert words in end_of(bucketless).error.message
+
+    grant_on_bucket(bucket, "roles/storage.objectUser", account)
+    job = job_of(samples.whoami)
+    job.submit(service_account=account)
+    assert end_of(job).state.name == "PIPELINE_STATE_SUCCEEDED"
+    said = tasks_of(job)["who-am-i"].execution.metadata["output:Output"]
+    assert said == account
+
+
+@pytest.mark.parametrize("account", ["nobody@pipelines-project.iam.gserviceaccount.com", ""])
+def test_an_account_that_one_may_not_act_as_is_refused(
+    cloud: daemon.Connection, create: Any, account: str, bucket: str
+) -> None:
+    poor = make_account("pipelines-project", f"poor-{uuid.uuid4().hex[:8]}")
+    grant("pipelines-project", "roles/aiplatform.user", poor)
+    if account:
+        status, answer = create(lambda job: job.update(serviceAccount=account))
+    else:
+        with cloud.user(poor):
+            status, answer = _post_as_current_user(bucket)
+    assert (status, answer["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert answer["error"]["message"].startswith("You do not have permission to act as service_account: ")
+    assert answer["error"]["message"].endswith(". (or it may not exist).")
+
+
+def _post_as_current_user(bucket: str) -> tuple[int, dict[str, Any]]:
+    credentials, _ = google.auth.default()
+    body = {
+        "pipelineSpec": compiled(samples.greetings),
+        "runtimeConfig": {"gcsOutputDirectory": f"gs://{bucket}/x", "parameterValues": {"name": "x"}},
+    }
+    url = f"https://{REGION}-aiplatform.googleapis.com/v1/{PARENT}/pipelineJobs"
+    answer = google.auth.transport.requests.AuthorizedSession(credentials).post(url, json=body)
+    return answer.status_code, answer.json()

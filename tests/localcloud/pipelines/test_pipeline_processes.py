@@ -83,16 +83,36 @@ def test_what_a_task_left_behind_ends_with_it(tmp_path: Path, records: Path) -> 
     assert process_table.start_time(int(left.read_text())) is None
 
 
-def test_a_cancelled_task_may_put_things_in_order_though_its_shell_is_gone(tmp_path: Path, records: Path) -> None:
-    processes = TaskProcesses(records, fork_server=NO_FORK_SERVER, grace_seconds=30)
+WITH_A_SHELL = ["sh", "-ec", '"$0" -c "$1"\ntrue', sys.executable]
+SHELL_MAKES_WAY = ["sh", "-ec", 'exec "$0" -c "$1"', sys.executable]
+INIT = ["tini", "--"]
+
+
+@pytest.mark.parametrize(
+    ("start", "grace_seconds", "said"),
+    [
+        ([sys.executable, "-c"], 30, "tidy"),
+        (SHELL_MAKES_WAY, 30, "tidy"),
+        ([*INIT, *SHELL_MAKES_WAY], 30, "tidy"),
+        # The shell dies of the signal, and with it the container.
+        ([*INIT, *WITH_A_SHELL], 30, ""),
+        # The kernel drops the signal: the shell is the first process, and has no handler.
+        (WITH_A_SHELL, 0.5, ""),
+    ],
+)
+def test_sigterm_reaches_the_first_process_alone(
+    tmp_path: Path, records: Path, start: list[str], grace_seconds: float, said: str
+) -> None:
+    processes = TaskProcesses(records, grace_seconds, NO_FORK_SERVER)
     pid, last_words = tmp_path / "pid", tmp_path / "last-words"
-    shell_is_gone = "[time.sleep(0.02) for _ in iter(lambda: os.getppid() == shell, False)]"
-    tidying = f"({shell_is_gone}, pathlib.Path({str(last_words)!r}).write_text('tidy'), sys.exit())"
-    task = Task(processes, tmp_path, ["sh", "-ec", '"$0" -c "$1"\ntrue', sys.executable, sleeper(pid, tidying)])
-    wait_until(pid.exists)
+    last_words.touch()
+    tidying = f"(pathlib.Path({str(last_words)!r}).write_text('tidy'), sys.exit())"
+    task = Task(processes, tmp_path, [*start, sleeper(pid, tidying)])
+    wait_until(lambda: pid.exists() and pid.read_text())
     processes.cancel()
     assert isinstance(task.end(), TaskCancelledError)
-    assert last_words.read_text() == "tidy"
+    assert last_words.read_text() == said
+    assert process_table.start_time(int(pid.read_text())) is None
 
 
 def test_a_task_that_ignores_sigterm_is_killed_after_the_grace(tmp_path: Path, records: Path) -> None:

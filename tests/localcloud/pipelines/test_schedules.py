@@ -16,6 +16,7 @@ from google.cloud import storage
 
 from localcloud import daemon
 from localcloud.daemon import Connection, DaemonError
+from tests.accounts import classic_project
 from tests.localcloud.pipelines import samples
 from tests.localcloud.pipelines.compiling import compiled
 from tests.localcloud.pipelines.test_pipeline_interruption import LocalCloud
@@ -47,6 +48,7 @@ def written(pipeline: Any, path: Path) -> Path:
 @pytest.fixture
 def bucket(project: str) -> str:
     name = f"schedules-{uuid.uuid4().hex[:12]}"
+    classic_project(project)
     storage.Client(project=project).create_bucket(name, location=REGION)
     return name
 
@@ -286,6 +288,7 @@ def test_the_clock_goes_forward_and_not_to_the_end_of_time(cloud: Connection, se
 def test_a_schedule_and_the_clock_outlive_the_local_cloud_and_what_it_missed_is_skipped(tmp_path: Path) -> None:
     cloud = LocalCloud(tmp_path / "state")
     try:
+        cloud.make_classic("some-project")
         cloud.call("POST", "https://storage.googleapis.com/storage/v1/b?project=some-project", json={"name": "runs"})
         parent = f"projects/some-project/locations/{REGION}"
         location = f"https://{REGION}-aiplatform.googleapis.com/v1beta1/{parent}"

@@ -204,14 +204,10 @@ def test_quota_counts_every_replica_that_may_run(cloud: Any, clients: Any, echo_
         .result(timeout=PATIENCE_SECONDS)
         .deployed_model
     )
-    too_many = exceptions.ResourceExhausted if clients.transport == "grpc" else exceptions.TooManyRequests
-    with pytest.raises(too_many) as refusal:
-        deploy(clients, endpoint, deployed_model(echo_model, max_replica_count=2))
-    assert (
-        "The following quota metrics exceed quota limits: "
-        "aiplatform.googleapis.com/custom_model_serving_nvidia_l4_gpus. "
-        "In us-central1 the limit is 3; 2 are held already, and this could hold 2."
-    ) in str(refusal.value)
+    refused = deploy(clients, endpoint, deployed_model(echo_model, max_replica_count=2))
+    with pytest.raises(exceptions.ResourceExhausted) as refusal:
+        refused.result(timeout=60)
+    assert refusal.value.message == ("The following quotas are exceeded: CustomModelServingL4GPUsPerProjectPerRegion")
     undeploy(clients, endpoint, deployed.id)
     again = (
         deploy(clients, endpoint, deployed_model(echo_model, max_replica_count=3))
@@ -224,8 +220,16 @@ def test_quota_counts_every_replica_that_may_run(cloud: Any, clients: Any, echo_
 def test_spot_has_a_quota_of_its_own(cloud: Any, gapic: Any, echo_model: str, parent: str) -> None:
     set_quota(cloud, parent, "CustomModelServingPreemptibleL4GPUsPerProjectPerRegion", 0)
     endpoint = create_endpoint(gapic, parent)
-    with pytest.raises(exceptions.ResourceExhausted, match="custom_model_serving_preemptible_nvidia_l4_gpus"):
-        deploy(gapic, endpoint, deployed_model(echo_model, spot=True))
+    with pytest.raises(exceptions.ResourceExhausted, match="CustomModelServingPreemptibleL4GPUsPerProjectPerRegion"):
+        deploy(gapic, endpoint, deployed_model(echo_model, spot=True)).result(timeout=60)
+
+
+def test_the_cpus_of_n1_machines_count(cloud: Any, gapic: Any, echo_model: str, parent: str) -> None:
+    set_quota(cloud, parent, "CustomModelServingCPUsPerProjectPerRegion", 7)
+    endpoint = create_endpoint(gapic, parent)
+    resources = machine(machine_type="n1-standard-8", accelerator_type="NVIDIA_TESLA_T4", accelerator_count=1)
+    with pytest.raises(exceptions.ResourceExhausted, match="exceeded: CustomModelServingCPUsPerProjectPerRegion"):
+        deploy(gapic, endpoint, deployed_model(echo_model, **resources)).result(timeout=60)
 
 
 def machine(**fields: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from localcloud import process_table
 from localcloud.pipelines.task_process import ProcessResult, TaskCancelledError, TaskProcesses
 from localcloud.warm.component import component_arguments
 from tests.localcloud.fork_servers import Server, running_fork_server
-from tests.localcloud.pipelines.compiling import compiled
+from tests.localcloud.pipelines.compiling import compiled, compiled_with_init
 from tests.localcloud.warm import step_endings
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -41,12 +41,13 @@ def start(request: pytest.FixtureRequest) -> str:
 
 def anew(command: list[str]) -> list[str]:
     """The same command in a form that the local cloud starts as it is: a shell that has one more thing to do."""
-    shell, flags, script, *arguments = command
-    return [shell, flags, f"true\n{script}", *arguments]
+    at = command.index("-ec") + 1
+    return [*command[:at], f"true\n{command[at]}", *command[at + 1 :]]
 
 
-def command_of(component: Any, folder: Path, text: str) -> list[str]:
-    (executor,) = compiled(component)["deploymentSpec"]["executors"].values()
+def command_of(component: Any, folder: Path, text: str, *, init: bool = False) -> list[str]:
+    compile_it = compiled_with_init if init else compiled
+    (executor,) = compile_it(component)["deploymentSpec"]["executors"].values()
     outputs = {"parameters": {"Output": {"outputFile": str(folder / "output")}}}
     given = {
         "inputs": {"parameterValues": {"text": text}},
@@ -66,6 +67,7 @@ class Step:
     text: str = "7"
     start: str = "forked"
     uncancellable: bool = False
+    init: bool = False
     outcome: list[ProcessResult | TaskCancelledError] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -85,7 +87,7 @@ class Step:
             "PYTHONUNBUFFERED": "1",
             "ONLY_HERE": "yes",
         }
-        command = command_of(self.component, self.folder, self.text)
+        command = command_of(self.component, self.folder, self.text, init=self.init)
         try:
             self.outcome.append(
                 self.processes.run(
@@ -178,7 +180,7 @@ def test_its_surroundings_are_its_own(processes: TaskProcesses, start: str, tmp_
 
 def test_cancelled_it_may_put_things_in_order(processes: TaskProcesses, start: str, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    step = Step(step_endings.tidy_at_sigterm, tmp_path, processes, str(pid), start)
+    step = Step(step_endings.tidy_at_sigterm, tmp_path, processes, str(pid), start, init=True)
     wait_until(lambda: pid.exists() and pid.read_text())
     processes.cancel()
     assert isinstance(step.end(), TaskCancelledError)

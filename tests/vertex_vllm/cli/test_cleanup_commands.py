@@ -18,6 +18,8 @@ from vertex_vllm.runs.scheduling import delete, list_schedules
 from vertex_vllm.runs.watching import watch
 from vertex_vllm.storage import setup_bucket
 
+pytestmark = pytest.mark.usefixtures("working")
+
 CONFIGS = sorted(map(str, (ROOT / "configs").glob("*.yaml")))
 EXPIRES = datetime(2030, 1, 1, tzinfo=UTC)
 CONFIG = "name: {name}\nmodel:\n  id: org/name\n"

@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from google.cloud import storage
 
 from tests.localcloud.pipelines import samples
-from tests.localcloud.pipelines.compiling import compiled
+from tests.localcloud.pipelines.compiling import compiled_with_init
 from tests.prepared import PINNED_IMAGE, RUNNER
 from tests.vertex_vllm.cli.documented_commands import commands_in, vertex_vllm
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
@@ -19,11 +20,13 @@ from vertex_vllm.lifecycle.ownership import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
 from vertex_vllm.runs.submission import Submission, run_labels, submit
 
+pytestmark = pytest.mark.usefixtures("working")
+
 
 def submit_run(project: str, run_id: str, folder: Path, pipeline: Any = samples.optional, **parameters: str) -> None:
     bucket = storage.Client(project=project).create_bucket(f"{project}-runs", location=REGION)
     spec = folder / "spec.yaml"
-    spec.write_text(yaml.safe_dump(compiled(pipeline)))
+    spec.write_text(yaml.safe_dump(compiled_with_init(pipeline)))
     labels = run_labels("deploy", "x")
     root = f"gs://{bucket.name}"
     submit(Submission(project, REGION, spec, run_id, parameters, root, labels, RUNNER, PINNED_IMAGE))

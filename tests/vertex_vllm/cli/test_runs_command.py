@@ -12,11 +12,13 @@ import yaml
 from google.cloud import storage
 
 from tests.localcloud.pipelines import samples
-from tests.localcloud.pipelines.compiling import compiled
+from tests.localcloud.pipelines.compiling import compiled_with_init
 from tests.prepared import PINNED_IMAGE, RUNNER
 from tests.vertex_vllm.cli.documented_commands import commands_in, vertex_vllm
 from vertex_vllm.runs.submission import Submission, job_id, run_labels, submit
 from vertex_vllm.runs.watching import cancel, watch
+
+pytestmark = pytest.mark.usefixtures("working")
 
 REGION = "us-central1"
 
@@ -31,7 +33,7 @@ class Runs:
 
     def start(self, deployment: str, pipeline: Any, labels: dict[str, str] | None = None, **parameters: Any) -> str:
         spec = self.folder / f"{uuid.uuid4().hex}.yaml"
-        spec.write_text(yaml.safe_dump(compiled(pipeline)))
+        spec.write_text(yaml.safe_dump(compiled_with_init(pipeline)))
         ours = run_labels("deploy", deployment) if labels is None else labels
         name = f"{job_id('deploy', deployment)}-{uuid.uuid4().hex[:6]}"
         root = f"gs://{self.bucket}"

@@ -16,6 +16,8 @@ from vertex_vllm.config import load_deployment
 from vertex_vllm.runs.scheduling import list_schedules
 from vertex_vllm.runs.submission import pipeline_job
 
+pytestmark = pytest.mark.usefixtures("working")
+
 REGION = "us-central1"
 # Far away: no test shall start a run by moving the clock.
 YEARLY = "0 0 1 1 *"

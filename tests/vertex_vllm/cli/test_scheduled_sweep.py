@@ -5,6 +5,8 @@ Parity: local cloud only; nothing of it has been checked on Google Cloud yet.
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from localcloud.daemon import Connection
 from tests.prepared import prepared
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
@@ -13,6 +15,8 @@ from vertex_vllm.cli import main
 from vertex_vllm.runs.listing import list_runs
 from vertex_vllm.runs.scheduling import delete, list_schedules
 from vertex_vllm.runs.watching import ENDED
+
+pytestmark = pytest.mark.usefixtures("working")
 
 
 def test_an_hourly_sweep_takes_away_what_has_expired(

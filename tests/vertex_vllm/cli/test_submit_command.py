@@ -14,6 +14,8 @@ from vertex_vllm.config import load_deployment
 from vertex_vllm.runs.listing import list_runs
 from vertex_vllm.runs.watching import cancel, pipeline_client, watch
 
+pytestmark = pytest.mark.usefixtures("working")
+
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = ROOT / "configs" / "llama-3.1-8b-instruct.yaml"
 REGION = load_deployment(CONFIG).google_cloud.region

@@ -12,7 +12,7 @@ import yaml
 from google.cloud import storage
 
 from tests.localcloud.pipelines import samples
-from tests.localcloud.pipelines.compiling import compiled
+from tests.localcloud.pipelines.compiling import compiled_with_init
 from tests.prepared import PINNED_IMAGE, RUNNER
 from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.served_models import REGION
@@ -21,6 +21,8 @@ from vertex_vllm.lifecycle.lock import acquire, lock_name, release
 from vertex_vllm.lifecycle.run_end import end_run
 from vertex_vllm.runs.submission import Submission, run_labels, submit
 from vertex_vllm.runs.watching import cancel, pipeline_client, watch
+
+pytestmark = pytest.mark.usefixtures("working")
 
 DEPLOYMENT = "llama"
 
@@ -32,7 +34,7 @@ class Project:
         self.name, self.folder = name, folder
         self.bucket = storage.Client(project=name).create_bucket(f"{name}-weights", location=REGION)
         self.spec = folder / "spec.yaml"
-        self.spec.write_text(yaml.safe_dump(compiled(samples.waiting)))
+        self.spec.write_text(yaml.safe_dump(compiled_with_init(samples.waiting)))
         self.runs: list[str] = []
 
     def start(self, run_id: str) -> str:

@@ -25,6 +25,8 @@ from vertex_vllm.mirror import destination, mirror_weights
 from vertex_vllm.runs.watching import cancel, watch
 from vertex_vllm.serving.clients import endpoint_client
 
+pytestmark = pytest.mark.usefixtures("working")
+
 NOW = datetime.now(UTC)
 PAST, FUTURE = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
 EXPIRED = f"expired at {PAST:%Y-%m-%d %H:%M} UTC"

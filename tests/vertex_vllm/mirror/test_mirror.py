@@ -64,7 +64,7 @@ def generations(client: Client, uri: str) -> dict[str, int]:
 
 
 def unfinished_uploads(bucket: str) -> int:
-    answer = requests.get(f"{os.environ['STORAGE_EMULATOR_HOST']}/{bucket}?uploads", timeout=10)
+    answer = requests.get(f"{os.environ['API_ENDPOINT_OVERRIDE']}/{bucket}?uploads", timeout=10)
     assert answer.ok
     return answer.text.count("<UploadId>")
 

@@ -20,6 +20,8 @@ from vertex_vllm.publishing.images import pinned, tag_name
 from vertex_vllm.publishing.templates import Destination, publish
 from vertex_vllm.runs.watching import watch
 
+pytestmark = pytest.mark.usefixtures("working")
+
 ROOT = Path(__file__).resolve().parents[3]
 REGION = "us-central1"
 COMMIT = "4f" * 20

@@ -1,0 +1,100 @@
+"""Service accounts that nobody makes by hand: Compute Engine's default one, and Google's service agents.
+
+None exists in a new project. Compute Engine's account comes with its API; a service agent comes when it is asked for
+(`generateServiceIdentity`) or when its service first needs it.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from google.protobuf.struct_pb2 import Struct
+
+from localcloud.cloud import SERVICE_ACCOUNTS, Cloud
+from localcloud.errors import ApiError
+from localcloud.permissions import SERVICE_AGENTS
+
+_OWNED = re.compile(r"[^@]+@(?P<project>[^.]+)\.iam\.gserviceaccount\.com")
+COMPUTE_API = "compute.googleapis.com"
+
+_AGENTS = Path(__file__).with_name("service_agents.yaml")
+
+
+def account_name(cloud: Cloud, email: str) -> str:
+    """The resource name of a service account, by its email alone; of one that does not exist, as it would be."""
+    found = cloud.store.get(SERVICE_ACCOUNTS, email)
+    if found is not None:
+        return str(found["name"])
+    owned = _OWNED.fullmatch(email)
+    return f"projects/{owned['project'] if owned else '-'}/serviceAccounts/{email}"
+
+
+def exists(cloud: Cloud, email: str) -> bool:
+    """Whether a service account or a service agent has that email."""
+    return any(cloud.store.get(kind, email) is not None for kind in (SERVICE_ACCOUNTS, SERVICE_AGENTS))
+
+
+def compute_account(cloud: Cloud, project: str) -> str:
+    """The email of Compute Engine's default account, whether or not it exists yet."""
+    return f"{cloud.project_number(project)}-compute@developer.gserviceaccount.com"
+
+
+def make_compute_account(cloud: Cloud, project: str) -> None:
+    """As enabling the Compute API does. It has no role: new organisations grant it none (organisation policy
+    `iam.automaticIamGrantsForDefaultServiceAccounts`, enforced since 2024-05-03)."""
+    email, project_id = compute_account(cloud, project), cloud.project_id(project)
+    if cloud.store.get(SERVICE_ACCOUNTS, email) is None:
+        account = Struct()
+        account.update(
+            {
+                "name": f"projects/{project_id}/serviceAccounts/{email}",
+                "projectId": project_id,
+                "uniqueId": cloud.ids.numeric(21),
+                "email": email,
+                "displayName": "Compute Engine default service account",
+            }
+        )
+        cloud.store.put(SERVICE_ACCOUNTS, email, account)
+
+
+def service_agent(cloud: Cloud, project: str, api: str) -> str:
+    """The email of an API's service agent, "" where this API has none, whether or not the agent exists yet.
+
+    Raises ApiError UNIMPLEMENTED for an API that service_agents.yaml does not have.
+    """
+    if api not in _agents():
+        known = ", ".join(_agents())
+        raise ApiError("UNIMPLEMENTED", f"The local cloud does not know the service agent of {api}; it knows {known}.")
+    domain = _agents()[api]["domain"]
+    return f"service-{cloud.project_number(project)}@{domain}.iam.gserviceaccount.com" if domain else ""
+
+
+def make_service_agent(cloud: Cloud, project: str, api: str, *, granted: bool) -> Any:
+    """The agent of an API, made when it does not exist; None where the API has none. Raises ApiError UNIMPLEMENTED.
+
+    `granted`: whether a new agent gets its role on the project, as it does where its service needs it first; an agent
+    that was asked for gets none (IAM, "Create and grant roles to service agents", 2026-11-30).
+    """
+    email = service_agent(cloud, project, api)
+    if not email:
+        return None
+    agent = cloud.store.get(SERVICE_AGENTS, email)
+    if agent is None:
+        agent = Struct()
+        agent.update(
+            {
+                "name": f"projects/{cloud.project_number(project)}",
+                "role": _agents()[api].get("role", "") if granted else "",
+                "email": email,
+                "uniqueId": cloud.ids.numeric(21),
+            }
+        )
+        cloud.store.put(SERVICE_AGENTS, email, agent)
+    return agent
+
+
+@cache
+def _agents() -> dict[str, dict[str, Any]]:
+    return {row["api"]: row for row in yaml.safe_load(_AGENTS.read_text())["agents"]}

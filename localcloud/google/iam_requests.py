@@ -1,0 +1,36 @@
+"""Which method of the IAM API a request line is, as permission_methods.yaml names it, and on which resource."""
+
+import re
+from dataclasses import dataclass
+
+# Collection of the URL → its name in permission_methods.yaml.
+_NAMES = {
+    "serviceAccounts": "serviceAccounts",
+    "keys": "keys",
+    "roles": "roles",
+    "workloadIdentityPools": "workloadIdentityPools",
+    "providers": "providers",
+}
+_OF_COLLECTIONS = {"POST": "create", "GET": "list"}
+_OF_RESOURCES = {"GET": "get", "DELETE": "delete", "PATCH": "patch", "PUT": "update"}
+_PATH = re.compile(r"/v1/(?P<name>projects/[^:]+?)(?P<action>:[a-zA-Z]+)?")
+
+
+@dataclass(frozen=True)
+class IamCall:
+    rpc: str
+    resource: str
+    """The resource, or its parent where one is created or all are listed."""
+
+
+def iam_call(verb: str, path: str) -> IamCall | None:
+    """None for a path that no project has: predefined roles may be read by everybody."""
+    match = _PATH.fullmatch(path)
+    if match is None:
+        return None
+    parts = match["name"].split("/")
+    action = (match["action"] or "").removeprefix(":")
+    if parts[-1] in _NAMES:
+        return IamCall(f"iam/{_NAMES[parts[-1]]}.{action or _OF_COLLECTIONS.get(verb, verb)}", "/".join(parts[:-1]))
+    method = action or _OF_RESOURCES.get(verb, verb)
+    return IamCall(f"iam/{_NAMES.get(parts[-2], parts[-2])}.{method}", match["name"])

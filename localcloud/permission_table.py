@@ -1,0 +1,68 @@
+"""Which permissions methods ask for, and which permissions predefined roles hold: the data of two files."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_METHODS = Path(__file__).with_name("permission_methods.yaml")
+_TABLE = Path(__file__).with_name("permission_table.json")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one method asks of its caller."""
+
+    permissions: tuple[str, ...]
+    on: str
+    """The field of the request that names the resource, dots between nested ones; "" where nothing is asked."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """How a service words that a permission is missing."""
+
+    message: str
+    """With {permission}, {service} and {resource}."""
+    service: str
+    names_resource: bool
+    """Whether its ErrorInfo names the resource."""
+
+
+def words(permission: str) -> Words:
+    prefix = permission.partition(".")[0]
+    row = next(row for row in _rows()["words"] if row["prefix"] in (prefix, ""))
+    return Words(row["message"], row["service"].format(prefix=prefix), "{resource}" in row["message"])
+
+
+@cache
+def methods() -> Mapping[str, Asked]:
+    """By `Service/Method`."""
+    permissions: dict[str, list[str]] = _table()["methods"]
+    return {row["rpc"]: Asked(tuple(permissions[row["rpc"]]), row["field"]) for row in _rows()["methods"]}
+
+
+@cache
+def roles() -> Mapping[str, frozenset[str]]:
+    """By predefined role, `roles/owner`, those of its permissions that a method here may ask for."""
+    return {role: frozenset(held) for role, held in _table()["roles"].items()}
+
+
+@cache
+def known_permissions() -> frozenset[str]:
+    """Every permission that the local cloud may ask for."""
+    return frozenset().union(*roles().values())
+
+
+@cache
+def _rows() -> Any:
+    return yaml.safe_load(_METHODS.read_text())
+
+
+@cache
+def _table() -> Any:
+    return json.loads(_TABLE.read_text())

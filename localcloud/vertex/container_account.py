@@ -1,0 +1,66 @@
+"""As whom a deployed model's container runs, and who pulls its image.
+
+"If you do not specify a service account, the container runs as one that does not have access to the resource project"
+(`DeployedModel.service_account`): it reads what `AIP_STORAGE_URI` names and nothing else. Images are pulled by Vertex
+AI's service agent, never by the container's own account (Vertex AI, "Use a custom service account", 2026-04-10).
+"""
+
+import re
+from typing import Any
+
+from localcloud.callers import member_of
+from localcloud.cloud import Cloud
+from localcloud.errors import ApiError
+from localcloud.google.accounts import service_agent
+from localcloud.google.artifact_registry import REPOSITORIES
+from localcloud.permissions import has
+from localcloud.storage_access import lend, take_back
+from localcloud.vertex.names import EndpointName, Location
+
+_PULL = "artifactregistry.repositories.downloadArtifacts"
+_IMAGE = re.compile(
+    r"(?P<location>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[^/]+)/(?P<repository>[^/]+)/[^:@]+([:@].+)?"
+)
+
+
+def container_member(endpoint: EndpointName, deployed: Any) -> str:
+    """The member that the container of a raw DeployedModel calls as."""
+    if deployed.service_account:
+        return member_of(deployed.service_account)
+    return _tenant_member(endpoint, deployed.id)
+
+
+def lend_artifacts(cloud: Cloud, endpoint: EndpointName, deployed: Any, artifact_uri: str) -> None:
+    """Lets a container without an account read the model's artifacts: Vertex AI hands it a copy."""
+    if artifact_uri and not deployed.service_account:
+        lend(cloud, _tenant_member(endpoint, deployed.id), artifact_uri)
+
+
+def take_artifacts_back(cloud: Cloud, endpoint: EndpointName, deployed_model_id: str) -> None:
+    take_back(cloud, _tenant_member(endpoint, deployed_model_id))
+
+
+def check_pull(cloud: Cloud, location: Location, image: str) -> None:
+    """Raises ApiError FAILED_PRECONDITION when Vertex AI's agent may not pull the image from Artifact Registry.
+
+    An image of a repository that this cloud does not have is taken for a public one: images.yaml says what it is.
+    """
+    found = _IMAGE.fullmatch(image)
+    if found is None:
+        return
+    repository = f"projects/{found['project']}/locations/{found['location']}/repositories/{found['repository']}"
+    if cloud.store.get(REPOSITORIES, repository) is None:
+        return
+    agent = service_agent(cloud, location.project_number, "aiplatform.googleapis.com")
+    if not has(cloud, member_of(agent), _PULL, repository):
+        raise ApiError(
+            "FAILED_PRECONDITION",
+            f'Failed to pull image {image} as {agent}: denied: Permission "{_PULL}" denied on resource "{repository}" '
+            "(or it may not exist)",
+        )
+
+
+def _tenant_member(endpoint: EndpointName, deployed_model_id: str) -> str:
+    """An account of the project that Google keeps for its customer's containers."""
+    name = f"custom-online-prediction-{endpoint.endpoint_id}-{deployed_model_id}"
+    return f"serviceAccount:{name}@p{endpoint.location.project_number}-tp.iam.gserviceaccount.com"
