@@ -77,7 +77,8 @@ def test_deploy_is_given_every_field_and_what_belongs_to_the_project_spelt_out()
     [
         (
             "mirror",
-            "project deployment model_id region bucket revision hf_token_secret serving_service_account trust_remote_code owner",
+            "project deployment model_id region bucket revision hf_token_secret serving_service_account "
+            "trust_remote_code owner",
         ),
         (
             "evaluate",
