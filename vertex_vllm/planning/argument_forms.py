@@ -24,7 +24,8 @@ _PARTNERS = {"--enable-auto-tool-choice": "--tool-call-parser", "--enable-log-ou
 # … and those that it wants apart, or with more than one copy of the engine.
 _APART = {"--enable-per-request-metrics": "--disable-log-stats"}
 _COPIES = ("--data-parallel-multi-port-external-lb",)
-PARSERS = {"--tool-call-parser": "tool", "--reasoning-parser": "reasoning"}
+TOOL_PARSER = "--tool-call-parser"
+PARSERS = {TOOL_PARSER: "tool", "--reasoning-parser": "reasoning"}
 # What a Jinja template has and a path has not (`load_chat_template`).
 _TEMPLATE = re.compile(r"[{}\n]")
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
@@ -38,10 +39,13 @@ class Fault:
     fix: str
 
 
-def check_forms(arguments: Sequence[Argument], versions: VersionRange | None, of: str) -> tuple[str, ...]:
+def check_forms(
+    arguments: Sequence[Argument], versions: VersionRange | None, of: str, tool_parser: str = ""
+) -> tuple[str, ...]:
     """Doubts: what some of the versions that an image may have refuse.
 
-    `of` names the image's vLLM. Raises PlanError for what all of them refuse.
+    `of` names the image's vLLM; `tool_parser` is the one for the model's family, which is suggested. Raises PlanError
+    for what all of them refuse.
     """
     if not arguments:
         return ()
@@ -52,11 +56,19 @@ def check_forms(arguments: Sequence[Argument], versions: VersionRange | None, of
         found = [_fault(argument, arguments, version, table) for version in checked]
         refusing = [fault for fault in found if fault is not None]
         if refusing and len(refusing) == len(found):
-            raise PlanError(f"{refusing[-1].message}; {of} refuses it", where=WHERE, fix=refusing[-1].fix)
+            fix = _suggested(argument, tool_parser) or refusing[-1].fix
+            raise PlanError(f"{refusing[-1].message}; {of} refuses it", where=WHERE, fix=fix)
         if refusing:
             refused_by = ", ".join(version for version, fault in zip(checked, found, strict=True) if fault)
             doubts.append(f"{refusing[-1].message} (vLLM {refused_by})")
     return tuple(doubts)
+
+
+def _suggested(argument: Argument, tool_parser: str) -> str:
+    """The family's own parser in the place of a wrong or a missing one."""
+    if tool_parser and argument.flag in (TOOL_PARSER, "--enable-auto-tool-choice"):
+        return f"Write {TOOL_PARSER}={tool_parser}, which is for this family of models"
+    return ""
 
 
 def _fault(argument: Argument, given: Sequence[Argument], version: str, table: ArgumentTable) -> Fault | None:
@@ -132,7 +144,7 @@ def _of_json(name: str, value: str, takes: Takes) -> Iterator[Fault]:
 def _of_parser(name: str, value: str, version: str, table: ArgumentTable, given: Sequence[Argument]) -> Iterator[Fault]:
     known = table.parser_names(PARSERS[name], version)
     # The server looks at the tool parser's name only when it is to be used (`validate_api_server_args`).
-    if name == "--tool-call-parser" and not _given("--enable-auto-tool-choice", given):
+    if name == TOOL_PARSER and not _given("--enable-auto-tool-choice", given):
         return
     if known and value not in known and value:
         yield Fault(f"{name} may not be {value!r}", f"Choose one of {', '.join(known)}")
