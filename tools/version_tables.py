@@ -47,7 +47,8 @@ def write_flags(arguments: Mapping[str, Any], place: Path = FLAGS) -> None:
         for name, row in arguments["arguments"].get(version, {}).items():
             for flag, long in ((name, ""), *((short, name) for short in row.get("short", ()) if short != "-O")):
                 found = rows.setdefault(flag, {"first": version, "short_for": long})
-                found |= {"last": version, "switch": row["takes"] == "switch" and not long}
+                switch = row["takes"] == "switch" and not long
+                found |= {"last": version, "switch": switch or found.get("switch", False)}
     lines = [head.rstrip(), "", f"checked: {json.dumps(checked)}", "", "flags:", *forks]
     for flag, row in sorted(rows.items(), key=lambda item: item[0].lstrip("-")):
         more = ", switch: true" if row["switch"] else f', short_for: "{row["short_for"]}"' if row["short_for"] else ""

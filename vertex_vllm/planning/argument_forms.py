@@ -107,7 +107,8 @@ def _faults(
 
 
 def _of_value(name: str, value: str, takes: Takes) -> Iterator[Fault]:
-    if (takes.none and value in ("", "None")) or (takes.auto and value == "auto"):
+    optional = takes.none or "None" in takes.choices
+    if (optional and value in ("", "None")) or (takes.auto and value == "auto"):
         return
     named = value.lower() if takes.any_case else value
     if takes.takes == "choice" and named not in takes.choices:
@@ -157,6 +158,9 @@ def _of_file(name: str, values: Sequence[str]) -> Iterator[Fault]:
             f"--chat-template names a file, {values[0]!r}, that the container does not have",
             "Write the template itself as the value, or leave it out: the repository's own is taken",
         )
+    if name == "--prompt-adapters":
+        for value in (value for value in values if "=" not in value):
+            yield Fault(f"--prompt-adapters may not be {value!r}", "Write NAME=PATH")
     if name == "--lora-modules":
         for value in values:
             path = value.partition("=")[2] if "=" in value and not value.startswith("{") else _adapter_path(value)
