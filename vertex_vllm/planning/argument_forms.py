@@ -24,6 +24,8 @@ _PARTNERS = {"--enable-auto-tool-choice": "--tool-call-parser", "--enable-log-ou
 # … and those that it wants apart, or with more than one copy of the engine.
 _APART = {"--enable-per-request-metrics": "--disable-log-stats"}
 _COPIES = ("--data-parallel-multi-port-external-lb",)
+# Needs a variable in the container's environment that nothing here sets (0.32.0: "requires VLLM_USE_RUST_FRONTEND=1").
+_UNSERVED = ("--grpc-port",)
 TOOL_PARSER = "--tool-call-parser"
 PARSERS = {TOOL_PARSER: "tool", "--reasoning-parser": "reasoning"}
 # What a Jinja template has and a path has not (`load_chat_template`).
@@ -189,6 +191,8 @@ def _of_partner(name: str, given: Sequence[Argument]) -> Iterator[Fault]:
         yield Fault(f"{name} needs {partner} beside it", f"Add {partner}, or leave {name} out")
     if name in _APART and _given(_APART[name], given):
         yield Fault(f"{name} may not be beside {_APART[name]}", f"Leave {_APART[name]} out")
+    if name in _UNSERVED:
+        yield Fault(f"{name} needs vLLM's Rust front end, which the container does not start", f"Leave {name} out")
     copies = next((argument.value for argument in given if argument.flag == "--data-parallel-size"), "1")
     if name in _COPIES and copies in ("0", "1"):
         yield Fault(f"{name} needs --data-parallel-size of more than 1", f"Leave {name} out")
