@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,10 +118,13 @@ def report_missing() -> int:
 
 
 def newest_release() -> str:
-    pip = [sys.executable, "-m", "pip", "index", "versions", "--json", "vllm"]
-    answer = subprocess.run(pip, capture_output=True, text=True, check=True).stdout
-    versions: Iterable[str] = json.loads(answer)["versions"]
-    return next(iter(versions))
+    """Of vLLM, as pip names it: `vllm (0.33.0)`."""
+    pip = [sys.executable, "-m", "pip", "index", "versions", "vllm"]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False)
+    named = re.search(r"^vllm \(([0-9.post]+)\)$", done.stdout, re.MULTILINE)
+    if named is None:
+        sys.exit(f"pip does not tell vLLM's newest release: {done.stderr.strip()[-200:]}")
+    return named[1]
 
 
 if __name__ == "__main__":

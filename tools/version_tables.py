@@ -47,8 +47,9 @@ def write_flags(arguments: Mapping[str, Any], place: Path = FLAGS) -> None:
         for name, row in arguments["arguments"].get(version, {}).items():
             for flag, long in ((name, ""), *((short, name) for short in row.get("short", ()) if short != "-O")):
                 found = rows.setdefault(flag, {"first": version, "short_for": long})
-                found |= {"last": version, "switch": row["takes"] == "switch" and not long}
-    lines = [head, "", f"checked: {json.dumps(checked)}", "", "flags:", *forks]
+                switch = row["takes"] == "switch" and not long
+                found |= {"last": version, "switch": switch or found.get("switch", False)}
+    lines = [head.rstrip(), "", f"checked: {json.dumps(checked)}", "", "flags:", *forks]
     for flag, row in sorted(rows.items(), key=lambda item: item[0].lstrip("-")):
         more = ", switch: true" if row["switch"] else f', short_for: "{row["short_for"]}"' if row["short_for"] else ""
         span = f'first: "{row["first"]}", last: "{row["last"]}"'
@@ -56,11 +57,12 @@ def write_flags(arguments: Mapping[str, Any], place: Path = FLAGS) -> None:
     place.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def read_table(place: Path) -> dict[str, Any]:
-    """`checked` versions, and each section as version → name → row."""
-    if not place.is_file():
+def read_table(place: Path, file: Path | None = None) -> dict[str, Any]:
+    """`checked` versions, and each section as version → name → row; from another `file` than the table's own."""
+    file = file or place
+    if not file.is_file():
         return {"checked": [], **{section: {} for section in SECTIONS[place]}}
-    content = yaml.load(place.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    content = yaml.load(file.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     checked = content["checked"]
     table: dict[str, Any] = {"checked": checked}
     for section in SECTIONS[place]:
@@ -81,7 +83,7 @@ def with_version(table: Mapping[str, Any], version: str, added: Mapping[str, Any
     return {"checked": checked, **{section: {**table[section], version: rows} for section, rows in added.items()}}
 
 
-def write_table(place: Path, table: Mapping[str, Any]) -> None:
+def write_table(place: Path, table: Mapping[str, Any], file: Path | None = None) -> None:
     lines = [COMMENTS[place], "sources:", "  wheels:", f"    title: {_title(table['checked'])}"]
     lines += [f"    date: {datetime.datetime.now(datetime.UTC).date()}", "", f"checked: {json.dumps(table['checked'])}"]
     for section in SECTIONS[place]:
@@ -89,7 +91,7 @@ def write_table(place: Path, table: Mapping[str, Any]) -> None:
         lines += [
             f"  - {_flow({NAMES[section]: name, **row})}" for name, row in _runs(table[section], table["checked"])
         ]
-    place.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (file or place).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _title(checked: list[str]) -> str:

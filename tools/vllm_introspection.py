@@ -47,7 +47,9 @@ class _Missing(types.ModuleType):
     def __getattr__(self, name: str) -> type:
         if name.startswith("__"):
             raise AttributeError(name)
-        made = _Nothing(name, (), {"__class_getitem__": classmethod(lambda cls, item: cls)})
+        made = _Nothing(
+            name, (), {"__class_getitem__": classmethod(lambda cls, item: cls), "__iter__": lambda self: iter(())}
+        )
         setattr(self, name, made)
         return made
 
@@ -59,7 +61,9 @@ class MissingModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.root = str(root)
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        if name.partition(".")[0] == "vllm" or not self._from_vllm():
+        top = name.partition(".")[0]
+        # A part of a module that was replaced is replaced too, whoever asks: PyTorch looks for Triton's.
+        if top == "vllm" or not (isinstance(sys.modules.get(top), _Missing) or self._from_vllm()):
             return None
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
 

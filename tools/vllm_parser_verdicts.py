@@ -13,6 +13,7 @@ import operator
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from vllm_introspection import (  # type: ignore[import-not-found]  # The script
     PARSER_MODULES,
     bounds_of_fields,
     parser_of_server,
+    parsers,
     prepare,
 )
 
@@ -50,7 +52,7 @@ def _complaint(
             return said.getvalue().strip().splitlines()[-1][:300] if said.getvalue().strip() else "refused"
         except Exception as error:  # Whatever the version raises for arguments that it does not take.
             return f"{type(error).__name__}: {error}"[:300]
-    return next(_out_of_bounds(vars(parsed), limits), None)
+    return next(chain(_out_of_bounds(vars(parsed), limits), _unknown_parsers(parsed)), None)
 
 
 def _out_of_bounds(parsed: dict[str, Any], limits: dict[str, dict[str, float]]) -> Iterator[str]:
@@ -62,6 +64,15 @@ def _out_of_bounds(parsed: dict[str, Any], limits: dict[str, dict[str, float]]) 
         for bound, holds in BOUNDS.items():
             if bound in bounds and not holds(value, bounds[bound]):
                 yield f"{name} must be {bound} {bounds[bound]:g}"
+
+
+def _unknown_parsers(parsed: argparse.Namespace) -> Iterator[str]:
+    """What the server refuses before it starts (`validate_api_server_args`), by the version's own registries."""
+    thinking = getattr(parsed, "reasoning_parser", "") or ""
+    if thinking and thinking not in parsers("Reasoning"):
+        yield f"invalid reasoning parser: {thinking}"
+    if parsed.enable_auto_tool_choice and parsed.tool_call_parser not in parsers("Tool"):
+        yield f"invalid tool call parser: {parsed.tool_call_parser}"
 
 
 def _set_up_check() -> Any:

@@ -24,7 +24,10 @@ _PARTNERS = {"--enable-auto-tool-choice": "--tool-call-parser", "--enable-log-ou
 # … and those that it wants apart, or with more than one copy of the engine.
 _APART = {"--enable-per-request-metrics": "--disable-log-stats"}
 _COPIES = ("--data-parallel-multi-port-external-lb",)
-PARSERS = {"--tool-call-parser": "tool", "--reasoning-parser": "reasoning"}
+# Needs a variable in the container's environment that nothing here sets (0.32.0: "requires VLLM_USE_RUST_FRONTEND=1").
+_UNSERVED = ("--grpc-port",)
+TOOL_PARSER = "--tool-call-parser"
+PARSERS = {TOOL_PARSER: "tool", "--reasoning-parser": "reasoning"}
 # What a Jinja template has and a path has not (`load_chat_template`).
 _TEMPLATE = re.compile(r"[{}\n]")
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
@@ -38,10 +41,13 @@ class Fault:
     fix: str
 
 
-def check_forms(arguments: Sequence[Argument], versions: VersionRange | None, of: str) -> tuple[str, ...]:
+def check_forms(
+    arguments: Sequence[Argument], versions: VersionRange | None, of: str, tool_parser: str = ""
+) -> tuple[str, ...]:
     """Doubts: what some of the versions that an image may have refuse.
 
-    `of` names the image's vLLM. Raises PlanError for what all of them refuse.
+    `of` names the image's vLLM; `tool_parser` is the one for the model's family, which is suggested. Raises PlanError
+    for what all of them refuse.
     """
     if not arguments:
         return ()
@@ -52,11 +58,19 @@ def check_forms(arguments: Sequence[Argument], versions: VersionRange | None, of
         found = [_fault(argument, arguments, version, table) for version in checked]
         refusing = [fault for fault in found if fault is not None]
         if refusing and len(refusing) == len(found):
-            raise PlanError(f"{refusing[-1].message}; {of} refuses it", where=WHERE, fix=refusing[-1].fix)
+            fix = _suggested(argument, tool_parser) or refusing[-1].fix
+            raise PlanError(f"{refusing[-1].message}; {of} refuses it", where=WHERE, fix=fix)
         if refusing:
             refused_by = ", ".join(version for version, fault in zip(checked, found, strict=True) if fault)
             doubts.append(f"{refusing[-1].message} (vLLM {refused_by})")
     return tuple(doubts)
+
+
+def _suggested(argument: Argument, tool_parser: str) -> str:
+    """The family's own parser in the place of a wrong or a missing one."""
+    if tool_parser and argument.flag in (TOOL_PARSER, "--enable-auto-tool-choice"):
+        return f"Write {TOOL_PARSER}={tool_parser}, which is for this family of models"
+    return ""
 
 
 def _fault(argument: Argument, given: Sequence[Argument], version: str, table: ArgumentTable) -> Fault | None:
@@ -95,7 +109,8 @@ def _faults(
 
 
 def _of_value(name: str, value: str, takes: Takes) -> Iterator[Fault]:
-    if (takes.none and value in ("", "None")) or (takes.auto and value == "auto"):
+    optional = takes.none or "None" in takes.choices
+    if (optional and value in ("", "None")) or (takes.auto and value == "auto"):
         return
     named = value.lower() if takes.any_case else value
     if takes.takes == "choice" and named not in takes.choices:
@@ -132,7 +147,7 @@ def _of_json(name: str, value: str, takes: Takes) -> Iterator[Fault]:
 def _of_parser(name: str, value: str, version: str, table: ArgumentTable, given: Sequence[Argument]) -> Iterator[Fault]:
     known = table.parser_names(PARSERS[name], version)
     # The server looks at the tool parser's name only when it is to be used (`validate_api_server_args`).
-    if name == "--tool-call-parser" and not _given("--enable-auto-tool-choice", given):
+    if name == TOOL_PARSER and not _given("--enable-auto-tool-choice", given):
         return
     if known and value not in known and value:
         yield Fault(f"{name} may not be {value!r}", f"Choose one of {', '.join(known)}")
@@ -145,6 +160,9 @@ def _of_file(name: str, values: Sequence[str]) -> Iterator[Fault]:
             f"--chat-template names a file, {values[0]!r}, that the container does not have",
             "Write the template itself as the value, or leave it out: the repository's own is taken",
         )
+    if name == "--prompt-adapters":
+        for value in (value for value in values if "=" not in value):
+            yield Fault(f"--prompt-adapters may not be {value!r}", "Write NAME=PATH")
     if name == "--lora-modules":
         for value in values:
             path = value.partition("=")[2] if "=" in value and not value.startswith("{") else _adapter_path(value)
@@ -173,6 +191,8 @@ def _of_partner(name: str, given: Sequence[Argument]) -> Iterator[Fault]:
         yield Fault(f"{name} needs {partner} beside it", f"Add {partner}, or leave {name} out")
     if name in _APART and _given(_APART[name], given):
         yield Fault(f"{name} may not be beside {_APART[name]}", f"Leave {_APART[name]} out")
+    if name in _UNSERVED:
+        yield Fault(f"{name} needs vLLM's Rust front end, which the container does not start", f"Leave {name} out")
     copies = next((argument.value for argument in given if argument.flag == "--data-parallel-size"), "1")
     if name in _COPIES and copies in ("0", "1"):
         yield Fault(f"{name} needs --data-parallel-size of more than 1", f"Leave {name} out")

@@ -154,9 +154,16 @@ def _nothing_fits(required: Requirements, offers: tuple[Ranked, ...], preset: Pr
         wanted = f"{serving.accelerator_count or 'any number of'} × {serving.accelerator_type or 'any accelerator'}"
         return PlanError(f"no machine in {required.region} has {wanted}", where="serving", fix="Leave one of them out")
     largest = max(offers, key=lambda ranked: ranked.machine.count * required.accelerator(ranked.machine).visible_gib)
+    name, region = largest.machine.machine, required.region
+    told = f"{largest.objections[0].text}{_not_tutorials(offers, required, preset)}"
+    if not any(objection.certain for objection in largest.objections):
+        return PlanError(
+            f"no machine in {region} surely fits {facts.model_id}; the largest, {name}, may be too small: {told}",
+            where="serving",
+            fix=f"Name {name} in {WHERE} to try it all the same. {changes(required, preset)}",
+        )
     return PlanError(
-        f"no machine in {required.region} fits {facts.model_id}; the largest, {largest.machine.machine}: "
-        f"{largest.objections[0].text}{_not_tutorials(offers, required, preset)}",
+        f"no machine in {region} fits {facts.model_id}; the largest, {name}: {told}",
         where="serving",
         fix=changes(required, preset),
     )

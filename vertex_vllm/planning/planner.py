@@ -143,7 +143,9 @@ def _require(
     check_extra(extra, image, catalog)
     facts = _as_overridden(facts, given, image)
     settings = settle(facts, deployment.serving, catalog.preset(facts.model_id), extra)
-    doubts = [*check_forms(extra, image.versions, image.vllm), *model_doubts(facts, image, catalog)]
+    family = catalog.family(facts.architecture)
+    tool_parser = family.tool_parser if family else ""
+    doubts = [*check_forms(extra, image.versions, image.vllm, tool_parser), *model_doubts(facts, image, catalog)]
     if facts.quantization not in ("", *catalog.quantizations):
         doubts.append(f"how vLLM loads {facts.quantization} weights is not known")
     settings = replace(settings, unmodelled=(*settings.unmodelled, *doubts), doubts=tuple(doubts))

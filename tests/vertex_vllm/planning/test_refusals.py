@@ -148,7 +148,7 @@ from vertex_vllm.planning.planner import plan_serving
             LLAMA_8B,
             {"extra_args": ["--swap-space=16"], "image": f"{SERVE}:20260320_0916_RC01"},
             "serving.extra_args: vLLM 0.18.0 to 0.19.0 in pytorch-vllm-serve:20260320_0916_RC01 does not have "
-            "--swap-space; it was seen in vLLM 0.6.6.post1 to 0.17.1. Leave it out, or name another image in "
+            "--swap-space; it was seen in vLLM 0.6.2 to 0.17.1. Leave it out, or name another image in "
             "serving.image",
         ),
         (

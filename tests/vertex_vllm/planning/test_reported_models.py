@@ -63,7 +63,7 @@ REFUSED = [
     # vllm#15124: the embedding has other rows than vocab_size.
     (plain(models.LLAMA_1B, vocabulary=128264), {}, "128264 rows of the embedding, config.json says 128256", ""),
     # vllm#9986, #7780: values that the version's parser, or its set-up, refuses.
-    (models.QWEN, arg("--enable-auto-tool-choice"), "needs --tool-call-parser beside it", "Add --tool-call-parser"),
+    (models.QWEN, arg("--enable-auto-tool-choice"), "needs --tool-call-parser beside it", "--tool-call-parser=hermes"),
     (
         models.QWEN,
         arg("--enable-auto-tool-choice", "--tool-call-parser=qwen25"),

@@ -1,0 +1,118 @@
+"""The programs that read a version of vLLM into the catalogue's tables, and the tables that they have written."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.architectures import PAGE, table
+from benchmarks.argument_verdicts import generated, plan_verdict
+from tools.read_vllm import requirement
+from tools.version_tables import ARGUMENTS, QUANTIZATIONS, read_table, with_version, write_flags, write_table
+from tools.vllm_quantizations import read_quantizations, read_refusing_float16, resolves_auto_dtype
+from vertex_vllm.catalog import load_catalog
+from vertex_vllm.catalog.argument_table import argument_table
+from vertex_vllm.catalog.versions import version_key
+
+METHODS = """
+def get_quantization_config(quantization):
+    method_to_config = {"fp8": Fp8Config, "awq": AWQConfig}
+    return method_to_config[quantization]
+"""
+FP8 = """
+class Fp8Config(QuantizationConfig):
+    @classmethod
+    def get_min_capability(cls) -> int:
+        return 89
+
+    @classmethod
+    def get_supported_act_dtypes(cls):
+        return [torch.bfloat16, torch.half]
+
+
+class AWQConfig(Fp8Config):
+    def get_supported_act_dtypes(self):
+        return [torch.half]
+"""
+SCHEME = """
+class CompressedTensorsW8A8Int8(CompressedTensorsScheme):
+    def get_min_capability(cls):
+        return 75
+"""
+CONFIG = """
+_FLOAT16_NOT_SUPPORTED_MODELS = {"gemma2": "Numerical instability."}
+
+
+def _resolve_auto_dtype(): ...
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """What the readers look at of an unpacked wheel."""
+    folder = tmp_path / "vllm" / "model_executor" / "layers" / "quantization"
+    for path, text in {
+        folder / "__init__.py": METHODS,
+        folder / "fp8.py": FP8,
+        folder / "compressed_tensors" / "schemes" / "compressed_tensors_w8a8_int8.py": SCHEME,
+        tmp_path / "vllm" / "config" / "model.py": CONFIG,
+        tmp_path / "vllm-9.9.9.dist-info" / "METADATA": "Requires-Dist: transformers<5,>=4.56.0\n",
+    }.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def test_limits_are_read_from_the_classes(source: Path) -> None:
+    assert read_quantizations(source) == {
+        "awq": {"capability": "8.9", "dtypes": ["float16"]},
+        "compressed-tensors/w8a8_int8": {"capability": "7.5", "dtypes": []},
+        "fp8": {"capability": "8.9", "dtypes": ["bfloat16", "float16"]},
+    }
+    assert read_refusing_float16(source) == ["gemma2"]
+    assert resolves_auto_dtype(source)
+    assert requirement(source, "transformers") == "<5,>=4.56.0"
+
+
+@pytest.mark.parametrize("place", [ARGUMENTS, QUANTIZATIONS], ids=lambda place: place.stem)
+def test_a_table_is_written_as_it_is_read(place: Path, tmp_path: Path) -> None:
+    copy = tmp_path / place.name
+    write_table(place, read_table(place), copy)
+    assert read_table(place, copy) == read_table(place)
+
+
+def test_a_version_is_put_in_its_place_and_changes_no_other() -> None:
+    shipped = read_table(ARGUMENTS)
+    rows = {"--seed": {"takes": "text"}}
+    more = with_version(shipped, "0.13.5", {"arguments": rows, "parsers": {}})
+    assert more["checked"] == sorted([*shipped["checked"], "0.13.5"], key=version_key)
+    assert more["arguments"]["0.13.5"] == rows
+    assert all(more["arguments"][version] == shipped["arguments"][version] for version in shipped["checked"])
+
+
+def test_flags_are_drawn_from_the_table_of_arguments(tmp_path: Path) -> None:
+    shipped = ARGUMENTS.with_name("flags.yaml").read_text(encoding="utf-8")
+    copy = tmp_path / "flags.yaml"
+    copy.write_text(shipped, encoding="utf-8")
+    write_flags(read_table(ARGUMENTS), copy)
+    assert copy.read_text(encoding="utf-8") == shipped
+
+
+def test_every_image_has_a_version_whose_arguments_were_read() -> None:
+    read = argument_table()
+    ranges = [image.versions for image in load_catalog().images.values() if image.versions]
+    assert [str(each) for each in ranges if not any(map(each.holds, read.checked))] == ["0.6.4.post1"] * 2
+
+
+def test_generated_lists_are_taken_or_refused_and_half_of_them_are_wrong() -> None:
+    lists = generated(argument_table(), "0.13.0")
+    verdicts = [plan_verdict(arguments, "0.13.0") for arguments in lists]
+    assert len(lists) == 300
+    assert 100 < sum(bool(verdict) for verdict in verdicts) < 200
+    # Of the right ones a few lack a partner that the server wants beside them.
+    assert sum(bool(verdict) for verdict in verdicts[::2]) < 10
+
+
+def test_the_page_shows_what_the_plan_says_of_public_architectures() -> None:
+    shown = table()
+    assert shown in PAGE.read_text(encoding="utf-8")
+    assert shown.count("\n") > 60

@@ -1,0 +1,72 @@
+"""Values of arguments, as the parser of the image's vLLM takes them: by type, choice, bound, count and partner."""
+
+import pytest
+
+from tests.vertex_vllm.planning.planned import OTHER, SERVE, plan
+from vertex_vllm.errors import PlanError
+
+NEW = f"{SERVE}:20260320_0916_RC01"  # vLLM 0.18.0 to 0.19.0
+OLD = f"{SERVE}:20250710_0916_RC01"  # vLLM 0.9.2
+
+
+@pytest.mark.parametrize(
+    ("image", "arguments", "message", "fix"),
+    [
+        ("", ["--seed=abc"], "--seed must be a whole number, not 'abc'", "digits"),
+        ("", ["--seed=1.5"], "--seed must be a whole number", "digits"),
+        ("", ["--swap-space=much"], "--swap-space must be a number", "digits"),
+        ("", ["--override-generation-config={temperature: 0}"], "must be JSON", "quotes around names"),
+        ("", ["--limit-mm-per-prompt=image"], "must be JSON", "quotes"),
+        ("", ["--tokenizer-mode"], "--tokenizer-mode needs a value", "--tokenizer-mode=…"),
+        ("", ["--load-format", "auto", "dummy"], "takes one value, not 2", "--load-format=auto"),
+        ("", ["--enable-sleep-mode=1"], "takes no value", "leave it out"),
+        ("", ["--no-enable-prefix-caching=false"], "takes no value", "leave it out"),
+        ("", ["--uvicorn-log-level=loud"], "may not be 'loud'", "Choose one of"),
+        ("", ["--enable-log-outputs"], "needs --enable-log-requests beside it", "Add --enable-log-requests"),
+        (
+            NEW,
+            ["--gpu-memory-utilization=0.5", "--max-num-seqs=4", "--kv-cache-dtype=int4"],
+            "may not be 'int4'",
+            "fp8",
+        ),
+        (NEW, ["--video-pruning-rate=1"], "must be less than 1", "another number"),
+        (NEW, ['--compilation-config={"levle": 3}'], "has no field 'levle'", "Its fields: "),
+        (OLD, ["--reasoning-parser=qwen4"], "--reasoning-parser may not be 'qwen4'", "qwen3"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_value_that_every_version_of_the_image_refuses(
+    image: str, arguments: list[str], message: str, fix: str
+) -> None:
+    with pytest.raises(PlanError) as refused:
+        plan(OTHER, extra_args=arguments, image=image)
+    assert refused.value.where == "serving.extra_args"
+    assert message in refused.value.message
+    assert fix in refused.value.fix
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["--seed=1"], ["--seed", "1"], ["--max_num_seqs=8"], ["--no-enable-prefix-caching"], ["-tp", "1"]),
+        *(["--max-model-len=8k"], ["--max-num-batched-tokens=4K"], ["--allowed-origins", '["*"]']),
+        *(["--enable-auto-tool-choice", "--tool-call-parser=hermes"], ["--tool-call-parser=anything"]),
+        *(["--load-format=runai_streamer"], ["--kv-cache-dtype=fp8_e4m3"], ["--quantization=None"]),
+        ['--override-generation-config={"temperature": 0}'],
+        *(["--compilation-config.level=3"], ["-O3"], ["--chat-template={{ messages }}"]),
+    ],
+    ids=" ".join,
+)
+def test_a_value_that_the_parser_takes(arguments: list[str]) -> None:
+    assert set(arguments) <= set(plan(OTHER, extra_args=arguments, image=f"{SERVE}:20251023_0916_RC01").args)
+
+
+def test_what_some_versions_of_the_image_refuse_is_a_doubt() -> None:
+    decided = plan(OTHER, extra_args=["--kv-cache-dtype=fp8_ds_mla"])
+    assert decided.verdict == "uncertain"
+    assert "--kv-cache-dtype may not be 'fp8_ds_mla' (vLLM 0.11.0)" in decided.reasons["doubts"]
+
+
+def test_the_statistics_that_a_flag_needs_stay_on() -> None:
+    decided = plan(OTHER, extra_args=["--enable-per-request-metrics"], image=f"{SERVE}:20260713_0916_RC01")
+    assert "--disable-log-stats" not in decided.args
