@@ -73,7 +73,7 @@ class Comparison:
             self._add("value", path, self._fill(recorded) if isinstance(recorded, str) else recorded, answered)
 
     def content(self, recorded: Any, answered: bytes) -> None:
-        """A body that is no JSON document."""
+        """Compares a body that is not a JSON document: bytes, XML, text."""
         binary = isinstance(recorded, dict)
         wanted = base64.b64decode(recorded["base64"]) if binary else self._fill(str(recorded or "")).encode()
         if wanted == answered or (not binary and _same_text(wanted.decode(), answered.decode("utf-8", "replace"))):
@@ -82,7 +82,7 @@ class Comparison:
 
     def headers(self, recorded: Mapping[str, str], answered: Mapping[str, str], *, json_api: bool) -> None:
         for name in _HEADERS:
-            # What Google's front end varies by is its own affair.
+            # Google's front end adds this value of Vary; the services do not.
             if (json_api and name in _OF_BYTES_ALONE) or "X-Origin" in recorded.get(name, ""):
                 continue
             wanted, given = recorded.get(name), answered.get(name)

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         recorder = Recorder(Path(folder))
         recorder.start()
         try:
-            ended = subprocess.run(options.command, env={**os.environ, **recorder.environment()}, check=False)
+            ended = subprocess.run(options.command, env=recorder.environment(os.environ), check=False)
         finally:
             recorder.stop()
     hidden = _literals(options, os.environ, recorder.journal)
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class Recorder:
-    """The proxy and what stands behind it, in a thread with an event loop of its own."""
+    """The proxy and the recording servers behind it, in a thread with an event loop of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.journal = Journal()
@@ -80,16 +80,16 @@ class Recorder:
         self._thread.join()
         self._loop.close()
 
-    def environment(self) -> dict[str, str]:
-        """What leads a command's clients through the recorder; everything else is as it was."""
+    def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
+        """`inherited`, with the variables that lead a command's clients through the recorder."""
         proxy, bundle = f"http://127.0.0.1:{self._ports.proxy}", str(self._folder / "bundle.pem")
         return {
+            **{name: value for name, value in inherited.items() if name not in _DIRECT},
             **dict.fromkeys(("HTTPS_PROXY", "https_proxy", "grpc_proxy"), proxy),
             **dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"), bundle),
             "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": bundle,
             "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": bundle,
             "GOOGLE_API_USE_CLIENT_CERTIFICATE": "false",
-            **dict.fromkeys(_DIRECT, ""),
         }
 
     async def _serve(self) -> None:
@@ -112,7 +112,7 @@ class Recorder:
 
 
 def recording(journal: Journal, name: str, literals: Mapping[str, str]) -> tuple[str, list[str]]:
-    """The line that is written, and what in it must not be there."""
+    """The recording as one line of text, and the finds of the scan in it."""
     scrubber = Scrubber({**dict.fromkeys(journal.tokens, "xxx"), **literals})
     sequence: dict[str, Any] = {
         "fixture": name,

@@ -1,4 +1,4 @@
-"""Passes requests on to the services that they are meant for, over HTTP and gRPC, and writes down what was said."""
+"""Passes requests on to the services that they are meant for, over HTTP and gRPC, and records both sides."""
 
 import base64
 import gzip
@@ -64,7 +64,7 @@ class Journal:
 
 
 class RecordingApp:
-    """An ASGI application: whatever host is asked answers itself, over the routes of this process's environment."""
+    """An ASGI application that forwards each request to its host, by the proxy and the certificates of this process."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -86,8 +86,12 @@ class RecordingApp:
         prepared = requests.Request(request.method, url, headers=sent, data=body or None).prepare()
         prepared.url = url  # as it was written: `requests` would quote it in its own way
         settings = self._session.merge_environment_settings(url, {}, True, None, None)
-        answered = self._session.send(prepared, allow_redirects=False, timeout=_TIMEOUT_SECONDS, **settings)
-        content = answered.raw.read(decode_content=False)
+        try:
+            answered = self._session.send(prepared, allow_redirects=False, timeout=_TIMEOUT_SECONDS, **settings)
+            content = answered.raw.read(decode_content=False)
+        except requests.RequestException as error:
+            self._journal.leave_out(host)
+            return Response(f"The recorder got no answer from {host}: {error}\n", 502, media_type="text/plain")
         headers = {name.lower(): value for name, value in answered.headers.items()}
         self._journal.see_token(request.headers.get("authorization", ""))
         self._write(request, url, host, body, answered.status_code, headers, content)
@@ -169,6 +173,7 @@ class RecordingHandler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ca
             answered: bytes = channel.unary_unary(method.path)(request, metadata=metadata, timeout=_TIMEOUT_SECONDS)
         except grpc.RpcError as error:
             self._write(method, request, _code_name(error.code()), {}, error.details())
+            context.set_trailing_metadata(error.trailing_metadata() or ())
             context.abort(error.code(), error.details())
         self._write(method, request, "OK", _fields(method.response_type, answered), "")
         return answered

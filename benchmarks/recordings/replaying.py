@@ -1,4 +1,4 @@
-"""Sends a recorded sequence to the services that the environment leads to, and says what became of each exchange."""
+"""Sends a recorded sequence to the services that the environment leads to, and judges the answer of each exchange."""
 
 import json
 import re
@@ -27,7 +27,7 @@ _GIVEN = {"user": "user@example.com", "organizationID": "111111111111", "folderI
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one exchange. `verdict` is
+    """The result of one exchange. `verdict` is
 
     exact, different, status (another one), unserved (the service says that it does not do this), late (the real service
     did not show yet what it had just made), or blocked (it names something that could not be made).

@@ -1,4 +1,4 @@
-"""What a recording may not hold: ids, addresses and secrets of whoever recorded it. Taken out, then looked for.
+"""Removes ids, addresses and secrets of its maker from a recording, and then looks for them.
 
 Tokens and keys become `xxx`, addresses the documentation's (RFC 5737, RFC 2606), the project `${projectId}` and
 `${projectNumber}`, other generated numbers and UUIDs made-up ones, the same for the same.
@@ -54,7 +54,7 @@ class Scrubber:
     _replaced: set[str] = field(default_factory=set)
 
     def clean(self, value: Any, key: str = "") -> Any:
-        """A copy of a JSON value with everything taken out."""
+        """A copy of a JSON value without ids, addresses and secrets."""
         if isinstance(value, dict):
             if key == "payload" and isinstance(value.get("data"), str):
                 # A secret's value, in base64.
@@ -72,7 +72,7 @@ class Scrubber:
         return self._text(value)
 
     def leaks(self, text: str) -> Iterator[str]:
-        """What is in a recording that must not be: what was replaced, and whatever looks like it."""
+        """Finds in a recording everything that was replaced, and everything that looks like a secret or an address."""
         for literal in (*self.literals, *self._replaced):
             if len(literal) > 5 and literal in text:
                 yield f"something that was to be replaced: {literal[:3]}…"

@@ -1,4 +1,4 @@
-"""How recorded requests are sent: HTTP and gRPC as they were recorded, through the proxy that the environment names."""
+"""Sends recorded requests by HTTP or gRPC, as they were recorded, through the proxy that the environment names."""
 
 import http.client
 import json
@@ -30,7 +30,7 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """None for what is no JSON document."""
+        """The body as a JSON value; None for a body that is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -48,7 +48,7 @@ class HttpClient:
         self._kept: dict[str, http.client.HTTPSConnection] = {}
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
-        """Raises OSError where there is no way to the host."""
+        """Raises OSError when the proxy refuses the host or the connection breaks."""
         parts = urllib.parse.urlsplit(url)
         host = str(parts.hostname)
         for attempt in range(_TRIES):

@@ -1,4 +1,4 @@
-"""What has to exist before a recorded sequence begins: buckets, objects, Hub repositories, results of other calls."""
+"""Creates the resources that a recorded sequence begins with: buckets, objects, Hub repositories, results of calls."""
 
 import hashlib
 import json

@@ -149,7 +149,7 @@ class AnswerFault(HttpFault):
 
 
 class NotFoundYet(HttpFault):
-    """Answers 404 in the place of what a read has found: a resource that was made a moment ago, and is not known
+    """Answers 404 instead of what a read has found, as for a resource that was made a moment ago and is not known
     everywhere yet. A read that finds nothing is not struck."""
 
     kind: Literal["not_found_yet"]

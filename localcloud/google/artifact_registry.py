@@ -20,7 +20,7 @@ REPOSITORIES = Kind("artifact repository", Repository.pb())
 
 _REPOSITORY_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 
-# What the service says itself; a request may bring it, and it is not looked at.
+# Output-only fields: the values in a request are ignored.
 _OUTPUT_ONLY = ("name", "create_time", "update_time", "size_bytes", "satisfies_pzs", "satisfies_pzi", "registry_uri")
 _UPDATABLE = frozenset(
     {

@@ -81,7 +81,7 @@ def _list_accounts(cloud: Cloud, call: Call) -> Fields:
 
 
 def _account(cloud: Cloud, call: Call) -> Fields:
-    """One account: looked at, changed, deleted, or its policy read or written."""
+    """Reads, changes or deletes an account, or reads or writes its policy."""
     named, _, action = call.path["account"].partition(":")
     if (call.verb, action) == ("POST", "undelete"):
         return service_accounts.undelete(cloud, named)

@@ -62,7 +62,7 @@ def list_providers(cloud: Cloud, call: Call) -> Fields:
 
 
 def one(cloud: Cloud, call: Call) -> Fields:
-    """A pool or a provider: looked at, changed, deleted (kept for 30 days), undeleted."""
+    """Reads, changes, deletes (for 30 days) or undeletes a pool or a provider."""
     parts = [call.path["pool"], *([call.path["provider"]] if "provider" in call.path else [])]
     parts[-1], _, action = parts[-1].partition(":")
     name = f"{_parent(cloud, call)}/workloadIdentityPools/{'/providers/'.join(parts)}"
@@ -158,7 +158,7 @@ def _camel(path: str) -> str:
 def _create(cloud: Cloud, collection: str, resource_id: str, body: Fields) -> Fields:
     if not _ID.fullmatch(resource_id):
         raise ApiError(
-            "INVALID_ARGUMENT", f"{resource_id!r} is no id: 4 to 32 of a-z, 0-9 and -, without gcp- in front."
+            "INVALID_ARGUMENT", f"{resource_id!r} is not an id: 4 to 32 of a-z, 0-9 and -, without gcp- in front."
         )
     name = f"{collection}/{resource_id}"
     if cloud.store.get(_POOLS, name) is not None:

@@ -24,7 +24,8 @@ def get_operation(request: Any, cloud: Cloud) -> Message:
 
 @service.method("ListOperations")
 def list_operations(request: Any, cloud: Cloud) -> Message:
-    parents = (cloud.canonical(request.name), named(cloud, request.name))
+    # Most services name a location by the project's number, Artifact Registry by its id.
+    parents = dict.fromkeys((cloud.canonical(request.name), named(cloud, request.name)))
     chosen, token = page([one for parent in parents for one in cloud.operations.list(parent)], request)
     return ListOperationsResponse(operations=chosen, next_page_token=token)
 

@@ -1,7 +1,7 @@
-"""Cloud Quotas: what a project asks for. A lower limit is granted at once, a higher one when somebody grants it.
+"""Cloud Quotas: preferences. A lower limit is granted at once, a higher one when somebody grants it.
 
-Google's people, or their programs, decide about more; here `PUT /_local/quotas` does: until then a preference is
-`reconciling`, and its granted value is the limit as it stands.
+Google decides about higher limits; here `PUT /_local/quotas` sets them. Until then a preference is
+`reconciling`, and its granted value is the current limit.
 """
 
 import re

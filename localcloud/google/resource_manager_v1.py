@@ -29,7 +29,7 @@ _KNOWN = frozenset({"projectId", "projectNumber", "name", "labels", "parent", "l
 
 
 class _Call:
-    """One request, and the v3 method that answers it."""
+    """A v1 request, and the v3 call that answers it."""
 
     def __init__(self, request: Request, body: Fields) -> None:
         self.verb = request.method

@@ -34,7 +34,7 @@ def create(cloud: Cloud, project: str, body: Fields) -> Fields:
     check_names(body, {"accountId", "serviceAccount"})
     account_id = str(body.get("accountId", ""))
     if not _ACCOUNT_ID.fullmatch(account_id):
-        raise ApiError("INVALID_ARGUMENT", f"{account_id!r} is no service account id: 6 to 30 of a-z, 0-9 and -.")
+        raise ApiError("INVALID_ARGUMENT", f"{account_id!r} is not a service account id: 6 to 30 of a-z, 0-9 and -.")
     given = body.get("serviceAccount") or {}
     check_names(given, {"displayName", "description", "name", "email", "etag"})
     email = f"{account_id}@{project}.iam.gserviceaccount.com"

@@ -31,7 +31,7 @@ def read_card(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def read_config(snapshot: Snapshot) -> dict[str, Any]:
-    """What the Hub shows of config.json and of tokenizer_config.json."""
+    """The part of config.json and of tokenizer_config.json that the Hub shows."""
     config = _json(snapshot, "config.json")
     shown: dict[str, Any] = {
         name: config[name] for name in ("architectures", "model_type", "quantization_config") if name in config

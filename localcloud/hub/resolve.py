@@ -24,7 +24,7 @@ def resolve(visit: Visit) -> Response:
         raise entry_not_found(path, visit.revision, snapshot.commit)
     headers = {"X-Repo-Commit": snapshot.commit, "Content-Disposition": _disposition(path, "inline")}
     if file.sha256 is None:
-        # What somebody uploaded may not act as a page of the Hub.
+        # An uploaded file must not act as a page of the Hub.
         headers["Content-Security-Policy"] = "default-src none; sandbox"
         headers["Content-Type"] = mimetypes.guess_type(path)[0] or "text/plain; charset=utf-8"
         return file_response(file.location, file.size, file.etag, visit.headers, headers)

@@ -173,7 +173,7 @@ def _check(schedule: Any, cloud: Cloud) -> None:
 
 
 def _check_request(schedule: Any, cloud: Cloud) -> None:
-    """The job must be one that could be created now, but for its components: these a run of it finds out about."""
+    """The job must be one that could be created now; its components are checked when a run is created."""
     if not schedule.HasField("create_pipeline_job_request"):
         raise _refusal("schedule.createPipelineJobRequest is required: what the schedule runs.")
     request, parent = schedule.create_pipeline_job_request, str(schedule.name).rpartition("/schedules/")[0]

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 
 class StorageError(Exception):
-    """One refusal. `reason` is the JSON API's word for it; `code`, `xml_message` and `details` are the XML API's."""
+    """A refusal. `reason` is the JSON API's word for it; `code`, `xml_message` and `details` are the XML API's."""
 
     def __init__(
         self,

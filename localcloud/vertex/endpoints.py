@@ -83,7 +83,7 @@ def create_endpoint(request: Any, cloud: Cloud) -> Message:
             f"{name.endpoint_id}.{location.region}-{location.project_number}.prediction.vertexai.goog"
         )
     cloud.store.insert(ENDPOINTS, str(name), endpoint)
-    # The operation's answer has no times and no etag (recorded in 2026): who wants them gets the endpoint.
+    # The operation's answer has no times and no etag (recorded in 2026); GetEndpoint's has.
     answered = Endpoint.pb()()
     answered.CopyFrom(endpoint)
     for field in ("create_time", "update_time"):

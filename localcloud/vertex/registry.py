@@ -17,7 +17,7 @@ DEFAULT_ALIAS = "default"
 _ALIAS = re.compile(r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]")  # `Model.version_aliases`
 _SHARED_FIELDS = ("display_name", "description")
 
-# What the service answers for a model with a container of its own; without one, the first alone.
+# The service's answer for a model with a container of its own; without one, the first type alone.
 _RESOURCE_TYPES = (Model.DeploymentResourcesType.DEDICATED_RESOURCES, Model.DeploymentResourcesType.SHARED_RESOURCES)
 _INPUT_FORMATS = ("jsonl", "bigquery", "csv", "tf-record", "tf-record-gzip", "file-list")
 _OUTPUT_FORMATS = ("jsonl", "bigquery")
@@ -185,7 +185,7 @@ def _incarnation(cloud: Cloud, name: ModelName) -> str:
 
 
 def _fill_in(version: Any) -> None:
-    """What the service says of a model that somebody uploads (without a container: recorded in 2026)."""
+    """Adds the fields that the service gives an uploaded model (without a container: recorded in 2026)."""
     kinds = _RESOURCE_TYPES if version.HasField("container_spec") else _RESOURCE_TYPES[:1]
     version.supported_deployment_resources_types.extend(kind.value for kind in kinds)
     version.supported_export_formats.add(

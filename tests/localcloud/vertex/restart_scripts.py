@@ -31,7 +31,7 @@ clients.endpoints.deploy_model(endpoint=waiting.name, deployed_model=deployed_mo
 print(endpoint.name)
 """
 ASK = """
-(endpoint, waiting) = clients.endpoints.list_endpoints(parent=parent)
+(waiting, endpoint) = clients.endpoints.list_endpoints(parent=parent)
 for _ in range(600):
     try:
         answer = clients.predictions.predict(endpoint=endpoint.name, instances=[{"prompt": "again"}])
