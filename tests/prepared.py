@@ -1,6 +1,10 @@
 """Projects as a run finds them: prepared by bootstrap, with an image for its steps."""
 
+from vertex_vllm.bootstrap import places
+from vertex_vllm.bootstrap.making import make
+from vertex_vllm.bootstrap.session import authorized_session
 from vertex_vllm.cli.local_project import prepare
+from vertex_vllm.config.names import SERVING_ACCOUNT
 
 REGION = "us-central1"
 # Steps on the local cloud run in its own Python, whatever the image is; a spec's images have to be pinned all the same.
@@ -11,4 +15,10 @@ RUNNER = "runner@some-project.iam.gserviceaccount.com"
 def prepared(project: str, region: str = REGION) -> str:
     """The project's id, once bootstrap has made what is missing. The caller's clients reach the local cloud already."""
     prepare(project, region)
+    return project
+
+
+def with_serving_account(project: str) -> str:
+    """The project's id, once the account exists that containers run as: enough to deploy by hand."""
+    make(authorized_session(), places.service_account(project, SERVING_ACCOUNT, "Serves: reads the weights"))
     return project
