@@ -1,6 +1,11 @@
 """Projects as a run finds them: prepared by bootstrap, with an image for its steps."""
 
+from vertex_vllm.bootstrap import places
+from vertex_vllm.bootstrap.making import make
+from vertex_vllm.bootstrap.resources import Grant
+from vertex_vllm.bootstrap.session import authorized_session
 from vertex_vllm.cli.local_project import prepare
+from vertex_vllm.config.names import PIPELINE_ACCOUNT, SERVING_ACCOUNT, account_email
 
 REGION = "us-central1"
 # Steps on the local cloud run in its own Python, whatever the image is; a spec's images have to be pinned all the same.
@@ -12,3 +17,24 @@ def prepared(project: str, region: str = REGION) -> str:
     """The project's id, once bootstrap has made what is missing. The caller's clients reach the local cloud already."""
     prepare(project, region)
     return project
+
+
+def with_serving_account(project: str) -> str:
+    """The project's id, once the account exists that containers run as: enough to deploy by hand."""
+    make(authorized_session(), places.service_account(project, SERVING_ACCOUNT, "Serves: reads the weights"))
+    return project
+
+
+def runner(project: str) -> str:
+    """Email of the account that a project's runs run as."""
+    return account_email(PIPELINE_ACCOUNT, project)
+
+
+def with_runner(project: str, bucket: str) -> str:
+    """`gs://bucket`, once the runner exists and may use it: enough for a run whose steps call nothing."""
+    session = authorized_session()
+    make(session, places.service_account(project, PIPELINE_ACCOUNT, "Runs the steps of the pipelines"))
+    member = f"serviceAccount:{runner(project)}"
+    make(session, Grant(member, "roles/aiplatform.user", places.project_policy(project)))
+    make(session, Grant(member, "roles/storage.objectUser", places.bucket_policy(bucket)))
+    return f"gs://{bucket}"

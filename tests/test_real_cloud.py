@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from localcloud.daemon import Connection
+from tests.prepared import prepared
 from tests.real_cloud import RealProject, RefusedError, ceiling_usd, check_budget, chosen
 from vertex_vllm.catalog import load_catalog
 
@@ -60,6 +61,7 @@ def test_the_tests_are_refused_before_one_of_them_starts() -> None:
 
 def test_a_body_runs_on_a_project_that_is_named(cloud: Connection) -> None:
     named = {"VERTEX_VLLM_TEST_PROJECT": f"real-{uuid.uuid4().hex[:8]}", "VERTEX_VLLM_TEST_BUDGET_USD": "20"}
+    prepared(named["VERTEX_VLLM_TEST_PROJECT"])
     answer = run_pytest("tests/e2e/test_failures.py", "-k", "before_anything_is_made and secret", "-s", **named)
     assert answer.returncode == 0, answer.stdout
     assert "1 passed" in answer.stdout

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from google.cloud import aiplatform_v1beta1 as vertex
 
+from tests.prepared import with_serving_account
 from tests.vertex_vllm.model_server import PROGRAM
 from tests.waiting import PATIENCE_SECONDS
 from vertex_vllm.lifecycle.ownership import Owner
@@ -135,6 +136,6 @@ class Vertex:
 
 @pytest.fixture
 def in_vertex(cloud: Any, project: str) -> Iterator[Vertex]:
-    vertex_ai = Vertex(project)
+    vertex_ai = Vertex(with_serving_account(project))
     yield vertex_ai
     vertex_ai.clear()

@@ -36,6 +36,8 @@ def test_a_new_bucket_is_as_it_should_be(bucket: str, project: str) -> None:
     assert made.labels == OWNER.labels
     assert made.iam_configuration.uniform_bucket_level_access_enabled
     assert made.iam_configuration.public_access_prevention == "enforced"
+    # Weights come from the Hub again: deleted ones are not kept, and billed, for another week.
+    assert made.soft_delete_policy.retention_duration_seconds == 0
     assert list(made.lifecycle_rules) == [
         {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 7}}
     ]

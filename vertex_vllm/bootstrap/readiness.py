@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from vertex_vllm.bootstrap import places
 from vertex_vllm.bootstrap.resources import Request
-from vertex_vllm.bootstrap.session import DeniedError, Session, look, send
+from vertex_vllm.bootstrap.session import DeniedError, Session, look
 from vertex_vllm.errors import InputError
 from vertex_vllm.iam import own_member
 
@@ -53,7 +53,7 @@ def _missing(session: Session, need: Need) -> Iterator[InputError]:
             yield InputError("no such service account", where=email, fix=fix)
     if not _may_act_as(session, need.project, need.pipeline_account):
         yield InputError(
-            f"{ACT_AS} is denied to {own_member()}",
+            f"{ACT_AS} is denied to {own_member()}, or there is no such account",
             where=need.pipeline_account,
             fix=f"Run `gcloud iam service-accounts add-iam-policy-binding {need.pipeline_account} "
             f"--member={own_member()} --role=roles/iam.serviceAccountUser --project={need.project}`.",
@@ -99,7 +99,7 @@ def _may_exist(session: Session, project: str, email: str) -> bool:
 
 
 def _may_act_as(session: Session, project: str, email: str) -> bool:
-    """As IAM answers it to anybody: testIamPermissions itself needs no permission."""
+    """As IAM answers it to anybody: testIamPermissions itself needs no permission. False without such an account."""
     test = Request("POST", places.account_test(project, email), {"permissions": [ACT_AS]})
-    granted: Iterable[str] = send(session, test).get("permissions", ())
+    granted: Iterable[str] = (look(session, test) or {}).get("permissions", ())
     return ACT_AS in granted

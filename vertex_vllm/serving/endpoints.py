@@ -18,6 +18,8 @@ OPERATION_LABEL = "vertex-vllm-operation"
 
 _LOOK_AGAIN_SECONDS = 2.0
 _DELETE_SECONDS = 120.0
+_NOTE_SECONDS = 5.0
+"""For each of the two calls of a note: a signal that comes meanwhile is noticed afterwards."""
 
 log = logging.getLogger(__name__)
 
@@ -122,9 +124,10 @@ def note_deploy(client: vertex.EndpointServiceClient, endpoint_name: str, operat
     Best effort: a step that is killed leaves more behind without it, and nothing else depends on it.
     """
     try:
-        noted = vertex.Endpoint(client.get_endpoint(name=endpoint_name, retry=RETRY, timeout=CALL_SECONDS))
+        patience = RETRY.with_timeout(_NOTE_SECONDS)
+        noted = vertex.Endpoint(client.get_endpoint(name=endpoint_name, retry=patience, timeout=_NOTE_SECONDS))
         noted.labels[OPERATION_LABEL] = operation_name.rpartition("/")[2]
-        client.update_endpoint(endpoint=noted, update_mask="labels", retry=RETRY, timeout=CALL_SECONDS)
+        client.update_endpoint(endpoint=noted, update_mask="labels", retry=patience, timeout=_NOTE_SECONDS)
     except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
         log.warning("Operation %s could not be noted on %s: %s", operation_name, endpoint_name, error)
 

@@ -19,6 +19,9 @@ _FIRST_POLL_SECONDS = 0.2
 _SLOWEST_POLL_SECONDS = 15.0
 _POLL_GROWTH = 1.5
 _REPORT_SECONDS = 30.0
+# For one poll. A signal that comes meanwhile is noticed afterwards, and a stopped container has 30 s.
+_POLL_SECONDS = 10.0
+_LEAST_CALL_SECONDS = 3.0
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +84,7 @@ def wait_for_operation(
     """
     interval, report_at = _FIRST_POLL_SECONDS, deadline.elapsed + _REPORT_SECONDS
     while True:
-        operation = _poll(client, name)
+        operation = _poll(client, name, max(_LEAST_CALL_SECONDS, min(_POLL_SECONDS, deadline.left)))
         if operation is not None and operation.done:
             return operation
         if not deadline.left or (pause or deadline.pause)(min(interval, deadline.left)):
@@ -92,11 +95,11 @@ def wait_for_operation(
             report_at += _REPORT_SECONDS
 
 
-def _poll(client: OperationsClient, name: str) -> operations_pb2.Operation | None:
+def _poll(client: OperationsClient, name: str, seconds: float) -> operations_pb2.Operation | None:
     request = operations_pb2.GetOperationRequest(name=name)
     try:
         # One try: the loop around this is the retry, and a signal or the deadline ends it.
-        return client.get_operation(request, retry=None, timeout=CALL_SECONDS / 2)
+        return client.get_operation(request, retry=None, timeout=seconds)
     except TRANSIENT as error:
         log.warning("Could not ask about operation %s, will ask again: %s", name, error)
         return None

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from tests.vertex_vllm.cli.documented_commands import Answer, vertex_vllm
 from vertex_vllm.bootstrap.making import is_missing, make, project_number
 from vertex_vllm.bootstrap.removal import remove
 from vertex_vllm.bootstrap.resources import Grant, Resource, Step
-from vertex_vllm.bootstrap.session import Session, authorized_session, look, send
+from vertex_vllm.bootstrap.session import Session, authorized_session, look
 from vertex_vllm.bootstrap.wanted import Settings, removable, wanted
 from vertex_vllm.config import default_bucket, runs_bucket
 from vertex_vllm.errors import InputError
@@ -193,59 +192,6 @@ def test_what_exists_otherwise_is_refused_and_not_changed(session: Session, sett
     storage.Client(project="somebody-else").create_bucket(default_bucket(elsewhere, REGION), location=REGION)
     with pytest.raises(InputError, match=r"exists, but with .*projectNumber"):
         made(session, wanted(Settings(elsewhere, project_number(session, elsewhere), REGION)))
-
-
-def test_a_provider_of_an_earlier_bootstrap_is_brought_up_to_date(session: Session, settings: Settings) -> None:
-    steps = wanted(settings)
-    made(session, steps)
-    provider = next(step for step in steps if step.kind == "identity provider")
-    assert isinstance(provider, Resource)
-    assert provider.update is not None
-    by_name = {"attributeCondition": "assertion.repository == 'team/repo'"}
-    send(session, replace(provider.update, body={**(provider.update.body or {}), **by_name}))
-    assert is_missing(session, provider)
-    assert make(session, provider)
-    assert not is_missing(session, provider)
-
-
-def test_a_role_of_an_earlier_bootstrap_is_brought_up_to_date(session: Session, settings: Settings) -> None:
-    role = next(step for step in wanted(settings) if step.kind == "custom role")
-    assert isinstance(role, Resource)
-    make(session, role)
-    assert role.update is not None
-    send(session, replace(role.update, body={"includedPermissions": ["aiplatform.models.get"]}))
-    assert make(session, role)
-    assert not is_missing(session, role)
-    assert not make(session, role)
-
-
-def test_somebody_else_s_role_of_that_name_is_not_changed(session: Session, settings: Settings) -> None:
-    role = next(step for step in wanted(settings) if step.kind == "custom role")
-    assert isinstance(role, Resource)
-    theirs = {"roleId": role.name, "role": {"title": "theirs", "includedPermissions": ["aiplatform.models.get"]}}
-    send(session, replace(role.create, body=theirs))
-    with pytest.raises(InputError, match="exists, but with"):
-        make(session, role)
-
-
-def test_an_account_that_was_just_made_is_waited_for(session: Session, settings: Settings, faulty: Connection) -> None:
-    steps = wanted(settings)
-    grant = next(step for step in steps if isinstance(step, Grant) and step.on.resource.startswith("service account"))
-    made(session, steps[: steps.index(grant)])
-    faulty.add_fault(
-        service="iam", method="POST", path="*:getIamPolicy", kind="error", status=404, message="Unknown", times=2
-    )
-    assert make(session, grant)
-    assert not is_missing(session, grant)
-
-
-def test_an_api_that_is_disabled_where_calls_are_charged_is_told_in_its_words(
-    session: Session, project: str, faulty: Connection
-) -> None:
-    words = "Service Usage API has not been used in project 42 before or it is disabled (SERVICE_DISABLED)"
-    faulty.add_fault(service="service-usage", method="GET", kind="error", status=403, message=words, times=None)
-    with pytest.raises(InputError, match="has not been used in project 42"):
-        project_number(session, project)
 
 
 def test_somebody_else_s_grants_stay(session: Session, settings: Settings) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from google.cloud import storage
 
-from tests.prepared import RUNNER, prepared
+from tests.prepared import prepared, runner
 from tests.vertex_vllm.cli.documented_commands import ROOT, commands_in, vertex_vllm
 from tests.vertex_vllm.cli.test_endpoints_command import submit_run
 from tests.vertex_vllm.lifecycle.test_teardown import names
@@ -41,9 +41,9 @@ def test_the_inventory_lists_everything_with_whose_it_is_and_what_it_has_cost(
     rows = json.loads(answer.stdout)
     told = [(row["kind"], row["name"], row["owner"], row["made_by"], row["expires"]) for row in rows]
     assert told == [
-        ("endpoint", name, None, RUNNER, EXPIRES.isoformat()),
+        ("endpoint", name, None, runner(project), EXPIRES.isoformat()),
         ("bucket", f"gs://{project}-weights", "search-team", None, None),
-        ("model", f"{version.name.partition('@')[0]}@1", None, RUNNER, EXPIRES.isoformat()),
+        ("model", f"{version.name.partition('@')[0]}@1", None, runner(project), EXPIRES.isoformat()),
     ]
     endpoint, bucket, _ = rows
     assert (endpoint["deployment"], endpoint["run"], endpoint["config_hash"]) == (

@@ -11,7 +11,7 @@ from google.cloud import storage
 
 from tests.localcloud.pipelines import samples
 from tests.localcloud.pipelines.compiling import compiled_with_init
-from tests.prepared import PINNED_IMAGE, RUNNER
+from tests.prepared import PINNED_IMAGE, runner, with_runner
 from tests.vertex_vllm.cli.documented_commands import commands_in, vertex_vllm
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
 from vertex_vllm.catalog.prices import HourlyPrice
@@ -28,8 +28,8 @@ def submit_run(project: str, run_id: str, folder: Path, pipeline: Any = samples.
     spec = folder / "spec.yaml"
     spec.write_text(yaml.safe_dump(compiled_with_init(pipeline)))
     labels = run_labels("deploy", "x")
-    root = f"gs://{bucket.name}"
-    submit(Submission(project, REGION, spec, run_id, parameters, root, labels, RUNNER, PINNED_IMAGE))
+    root = with_runner(project, bucket.name)
+    submit(Submission(project, REGION, spec, run_id, parameters, root, labels, runner(project), PINNED_IMAGE))
 
 
 def test_everything_served_is_listed_with_price_and_maker(
@@ -52,8 +52,8 @@ def test_everything_served_is_listed_with_price_and_maker(
     price = {"least": 1.0004, "most": 1.0004}
     assert told == [
         (names[0], None, "run-0", None, None),
-        (names[2], "live", "run-1", RUNNER, price),
-        (names[1], "superseded", "run-1", RUNNER, price),
+        (names[2], "live", "run-1", runner(in_vertex.project), price),
+        (names[1], "superseded", "run-1", runner(in_vertex.project), price),
     ]
     (documented,) = (
         words[1:] for words in commands_in("runs.md", PROJECT=in_vertex.project) if words[1] == "endpoints"

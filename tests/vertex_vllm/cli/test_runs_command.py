@@ -13,7 +13,7 @@ from google.cloud import storage
 
 from tests.localcloud.pipelines import samples
 from tests.localcloud.pipelines.compiling import compiled_with_init
-from tests.prepared import PINNED_IMAGE, RUNNER
+from tests.prepared import PINNED_IMAGE, runner, with_runner
 from tests.vertex_vllm.cli.documented_commands import commands_in, vertex_vllm
 from vertex_vllm.runs.submission import Submission, job_id, run_labels, submit
 from vertex_vllm.runs.watching import cancel, watch
@@ -36,13 +36,14 @@ class Runs:
         spec.write_text(yaml.safe_dump(compiled_with_init(pipeline)))
         ours = run_labels("deploy", deployment) if labels is None else labels
         name = f"{job_id('deploy', deployment)}-{uuid.uuid4().hex[:6]}"
-        root = f"gs://{self.bucket}"
-        return submit(Submission(self.project, REGION, spec, name, parameters, root, ours, RUNNER, PINNED_IMAGE))
+        account, root = runner(self.project), f"gs://{self.bucket}"
+        return submit(Submission(self.project, REGION, spec, name, parameters, root, ours, account, PINNED_IMAGE))
 
 
 @pytest.fixture
 def runs(cloud: Any, project: str, tmp_path: Path) -> Runs:
     bucket = storage.Client(project=project).create_bucket(f"{project}-runs", location=REGION)
+    with_runner(project, bucket.name)
     return Runs(project, bucket.name, tmp_path)
 
 
@@ -78,7 +79,7 @@ def test_list_has_our_runs_alone_the_newest_first(runs: Runs) -> None:
     assert header.split() == ["run", "state", "age", "deployment", "pipeline", "runs", "as"]
     newest = [cell for cell in lines[0].split("   ") if cell]
     assert [newest[0], newest[1], newest[3], newest[4]] == [run_id(second), "SUCCEEDED", "mistral", "deploy"]
-    assert newest[5].strip() == RUNNER
+    assert newest[5].strip() == runner(runs.project)
 
 
 def test_show_has_steps_errors_and_artifacts(runs: Runs, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from google.cloud import storage
 
 from tests.localcloud.pipelines import samples
 from tests.localcloud.pipelines.compiling import compiled_with_init
-from tests.prepared import PINNED_IMAGE, RUNNER
+from tests.prepared import PINNED_IMAGE, runner, with_runner
 from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.served_models import REGION
 from vertex_vllm.errors import LockedError, ServiceError
@@ -33,6 +33,7 @@ class Project:
     def __init__(self, name: str, folder: Path) -> None:
         self.name, self.folder = name, folder
         self.bucket = storage.Client(project=name).create_bucket(f"{name}-weights", location=REGION)
+        with_runner(name, self.bucket.name)
         self.spec = folder / "spec.yaml"
         self.spec.write_text(yaml.safe_dump(compiled_with_init(samples.waiting)))
         self.runs: list[str] = []
@@ -41,7 +42,8 @@ class Project:
         """Resource name of a run that goes on."""
         parameters = {"path": str(self.folder / run_id), "status_path": str(self.folder / f"{run_id}-status")}
         root, labels = f"gs://{self.bucket.name}/runs", run_labels("deploy", DEPLOYMENT)
-        name = submit(Submission(self.name, REGION, self.spec, run_id, parameters, root, labels, RUNNER, PINNED_IMAGE))
+        account = runner(self.name)
+        name = submit(Submission(self.name, REGION, self.spec, run_id, parameters, root, labels, account, PINNED_IMAGE))
         self.runs.append(name)
         return name
 
