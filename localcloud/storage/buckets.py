@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from localcloud.storage import bucket_rows
+from localcloud.storage import bucket_rows, soft_delete
 from localcloud.storage.backend import Backend, format_time
 from localcloud.storage.bucket_rows import BucketRow, existing_bucket
 from localcloud.storage.calls import Call, Reply
@@ -91,6 +91,7 @@ def delete_bucket(call: Call, backend: Backend) -> Reply:
         call.preconditions().check(bucket_state(bucket))
         if not bucket_rows.is_empty(transaction, bucket.name):
             raise bucket_not_empty()
+        soft_delete.forget_bucket(transaction, bucket.name)
         bucket_rows.remove_bucket(transaction, bucket.name)
     return Reply(None, 204)
 
