@@ -13,6 +13,7 @@ import pytest
 import yaml
 from google.cloud import aiplatform_v1beta1 as vertex
 
+from tests.accounts import SERVING, make_account
 from vertex_vllm.lifecycle.ownership import Owner
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 from vertex_vllm.serving.clients import endpoint_client, model_client
@@ -132,6 +133,7 @@ class Vertex:
 
 @pytest.fixture
 def in_vertex(cloud: Any, project: str) -> Iterator[Vertex]:
+    make_account(project, SERVING)
     vertex_ai = Vertex(project)
     yield vertex_ai
     vertex_ai.clear()
