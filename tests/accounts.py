@@ -55,12 +55,12 @@ def classic_project(project: str) -> str:
 # Accounts that tests name without making them: who runs jobs, and who serves.
 _NAMED = (("some-project", "runner"), ("some-project", "serving"))
 # The name that bootstrap gives it.
-_SERVING = "vertex-vllm-serving"
+SERVING = "vertex-vllm-serving"
 
 
 def working_project(project: str) -> str:
     """A classic project in which the accounts that tests name are editors, too: jobs, containers and schedules run."""
     classic_project(project)
-    for home, account_id in (*_NAMED, (project, _SERVING)):
+    for home, account_id in (*_NAMED, (project, SERVING)):
         grant(project, "roles/editor", make_account(home, account_id))
     return project

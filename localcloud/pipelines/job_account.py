@@ -6,9 +6,13 @@ import urllib.request
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from google.protobuf import json_format
+
 from localcloud.callers import member_of
 from localcloud.cloud import Cloud
+from localcloud.errors import ApiError
 from localcloud.permissions import has, refusal
+from localcloud.vertex.container_account import check_pull
 
 # Both refusals end the job, in the words of two reports: googleapis/python-aiplatform#1880 (2023-01-06) and
 # statmike/vertex-ai-mlops#60 (2024-05-16).
@@ -36,6 +40,18 @@ def missing_rights(cloud: Cloud, job: Any) -> str:
             f'permission(s) to the bucket "{bucket}". Please either copy the files to the Google Cloud Storage bucket '
             "owned by your project, or grant the required IAM permission(s) to the service account.."
         )
+    return _unpulled(cloud, job)
+
+
+def _unpulled(cloud: Cloud, job: Any) -> str:
+    """Why Vertex AI's agent cannot pull the image of a task; "" when it can pull all."""
+    executors = json_format.MessageToDict(job.pipeline_spec).get("deploymentSpec", {}).get("executors", {})
+    images = {executor["container"]["image"] for executor in executors.values() if "container" in executor}
+    for image in sorted(images):
+        try:
+            check_pull(cloud, job.name.split("/")[1], image)
+        except ApiError as error:
+            return error.message
     return ""
 
 

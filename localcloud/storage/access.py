@@ -42,6 +42,7 @@ _METHODS = {
     "update_object": "objects.update",
     "delete_object": "objects.delete",
     "compose": "objects.insert",
+    "restore": "objects.restore",
     "copy": "objects.copy",
     "rewrite": "objects.copy",
 }

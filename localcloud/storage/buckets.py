@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from localcloud.storage import bucket_rows
+from localcloud.storage import bucket_rows, soft_delete
 from localcloud.storage.access_controls import access_controls, default_object_controls, with_list
 from localcloud.storage.backend import Backend
 from localcloud.storage.bucket_defaults import complete
@@ -93,6 +93,7 @@ def delete_bucket(call: Call, backend: Backend) -> Reply:
         call.preconditions().check(bucket_state(bucket))
         if not bucket_rows.is_empty(transaction, bucket.name):
             raise bucket_not_empty()
+        soft_delete.forget_bucket(transaction, bucket.name)
         bucket_rows.remove_bucket(transaction, bucket.name)
     return Reply(None, 204)
 

@@ -41,15 +41,24 @@ CREATE TABLE IF NOT EXISTS part_requests (
     id INTEGER PRIMARY KEY, bucket TEXT NOT NULL, name TEXT NOT NULL, upload_id TEXT NOT NULL, number INTEGER NOT NULL,
     size INTEGER NOT NULL, stored INTEGER NOT NULL, began TEXT NOT NULL, ended TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS part_requests_by_object ON part_requests (bucket, name);
+CREATE TABLE IF NOT EXISTS soft_deleted (
+    id INTEGER PRIMARY KEY, bucket TEXT NOT NULL, name TEXT NOT NULL, generation INTEGER NOT NULL, object TEXT NOT NULL,
+    soft_delete_time TEXT NOT NULL, hard_delete_time TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS soft_deleted_by_object ON soft_deleted (bucket, name);
+CREATE TABLE IF NOT EXISTS soft_deleted_segments (
+    entry INTEGER NOT NULL, position INTEGER NOT NULL, blob TEXT NOT NULL, size INTEGER NOT NULL,
+    PRIMARY KEY (entry, position)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS soft_deleted_segments_by_blob ON soft_deleted_segments (blob);
 """
 
 _REFERENCES = """
-SELECT blob FROM segments UNION SELECT blob FROM parts
+SELECT blob FROM segments UNION SELECT blob FROM parts UNION SELECT blob FROM soft_deleted_segments
 UNION SELECT blob FROM resumable_uploads WHERE generation IS NULL AND NOT cancelled
 """
 
 _IS_REFERENCED = """
 SELECT EXISTS (SELECT 1 FROM segments WHERE blob = ?1) OR EXISTS (SELECT 1 FROM parts WHERE blob = ?1)
+OR EXISTS (SELECT 1 FROM soft_deleted_segments WHERE blob = ?1)
 OR EXISTS (SELECT 1 FROM resumable_uploads WHERE blob = ?1 AND generation IS NULL AND NOT cancelled)
 """
 

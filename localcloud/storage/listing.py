@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.storage import bucket_rows, object_rows
+from localcloud.storage import bucket_rows, object_rows, soft_delete
 from localcloud.storage.backend import Backend
 from localcloud.storage.calls import Call, Reply
 from localcloud.storage.database import Transaction
@@ -40,6 +40,9 @@ def list_objects(call: Call, backend: Backend) -> Reply:
     prefixes: list[str] = []
     with backend.database.transaction() as transaction:
         bucket_rows.existing_bucket(transaction, call.names["bucket"])
+        if call.flag("softDeleted"):
+            found = soft_delete.kept(transaction, call.names["bucket"], query.prefix, call.base_url, backend.clock())
+            return Reply({**page, **({"items": found[:size]} if found else {})})
         last = ("", 0)
         for key, prefix, row in entries(transaction, call.names["bucket"], query):
             if len(items) + len(prefixes) == size:

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from localcloud.storage import object_rows
+from localcloud.storage import object_rows, soft_delete
 from localcloud.storage.backend import Backend
+from localcloud.storage.bucket_rows import existing_bucket
 from localcloud.storage.calls import Call, Reply
 from localcloud.storage.checksums import combine_crc32c
 from localcloud.storage.database import Transaction
-from localcloud.storage.errors import invalid, required
+from localcloud.storage.errors import invalid, object_not_found, required
 from localcloud.storage.names import checked_object_name
 from localcloud.storage.object_rows import Content, ObjectRow
 from localcloud.storage.preconditions import Preconditions
@@ -61,6 +62,21 @@ def compose(call: Call, backend: Backend) -> Reply:
         if resource.get("deleteSourceObjects"):
             for source in rows:
                 delete_version(transaction, backend, bucket, source.name, source.generation, Preconditions())
+    return Reply(object_resource(row, call.base_url))
+
+
+def restore(call: Call, backend: Backend) -> Reply:
+    """A generation that soft delete kept becomes the live version, with a generation of its own."""
+    bucket, name, generation = call.names["bucket"], call.names["object"], call.number("generation")
+    if generation is None:
+        raise required("generation")
+    with backend.database.transaction() as transaction:
+        existing_bucket(transaction, bucket)
+        found = soft_delete.take(transaction, bucket, name, generation, backend.clock())
+        if found is None:
+            raise object_not_found(bucket, name)
+        kept, content = found
+        row = create_version(transaction, backend, bucket, name, content, kept.settings, call.preconditions())
     return Reply(object_resource(row, call.base_url))
 
 

@@ -36,6 +36,7 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("PUT", "/b/{bucket}/o/{object}", objects.update_object),
     ("DELETE", "/b/{bucket}/o/{object}", objects.delete_object),
     ("POST", "/b/{bucket}/o/{object}/compose", objects.compose),
+    ("POST", "/b/{bucket}/o/{object}/restore", objects.restore),
     ("POST", "/b/{bucket}/o/{object}/copyTo/b/{to_bucket}/o/{to_object}", objects.copy),
     ("POST", "/b/{bucket}/o/{object}/rewriteTo/b/{to_bucket}/o/{to_object}", objects.rewrite),
 )

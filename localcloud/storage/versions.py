@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from localcloud.storage import object_rows
+from localcloud.storage import object_rows, soft_delete
 from localcloud.storage.access import Subject, require
 from localcloud.storage.backend import Backend
 from localcloud.storage.bucket_rows import BucketRow, existing_bucket
@@ -45,7 +45,7 @@ def delete_version(
     generation: int | None,
     preconditions: Preconditions,
 ) -> None:
-    """Deletes that generation for good, or, without one, the live version, which a versioned bucket keeps."""
+    """Deletes that generation, or, without one, the live version, which a versioned bucket keeps."""
     bucket = existing_bucket(transaction, bucket_name)
     row = existing_version(transaction, bucket_name, name, generation)
     preconditions.check(object_state(row))
@@ -54,7 +54,7 @@ def delete_version(
     elif row.held:
         raise object_held(bucket_name, name)
     else:
-        object_rows.remove_object(transaction, row)
+        soft_delete.remove(transaction, backend, bucket, row)
 
 
 def existing_version(transaction: Transaction, bucket: str, name: str, generation: int | None = None) -> ObjectRow:
@@ -72,4 +72,4 @@ def _retire(transaction: Transaction, backend: Backend, bucket: BucketRow, live:
     if bucket.versioned:
         object_rows.save_object(transaction, replace(live, time_deleted=backend.time()))
     else:
-        object_rows.remove_object(transaction, live)
+        soft_delete.remove(transaction, backend, bucket, live)

@@ -15,7 +15,7 @@ from localcloud.google.accounts import service_agent
 from localcloud.google.artifact_registry import REPOSITORIES
 from localcloud.permissions import has
 from localcloud.storage_access import lend, take_back
-from localcloud.vertex.names import EndpointName, Location
+from localcloud.vertex.names import EndpointName
 
 _PULL = "artifactregistry.repositories.downloadArtifacts"
 _IMAGE = re.compile(
@@ -40,8 +40,8 @@ def take_artifacts_back(cloud: Cloud, endpoint: EndpointName, deployed_model_id:
     take_back(cloud, _tenant_member(endpoint, deployed_model_id))
 
 
-def check_pull(cloud: Cloud, location: Location, image: str) -> None:
-    """Raises ApiError FAILED_PRECONDITION when Vertex AI's agent may not pull the image from Artifact Registry.
+def check_pull(cloud: Cloud, project_number: str, image: str) -> None:
+    """Raises ApiError FAILED_PRECONDITION when the project's Vertex AI agent may not pull the image.
 
     An image of a repository that this cloud does not have is taken for a public one: images.yaml says what it is.
     """
@@ -51,7 +51,7 @@ def check_pull(cloud: Cloud, location: Location, image: str) -> None:
     repository = f"projects/{found['project']}/locations/{found['location']}/repositories/{found['repository']}"
     if cloud.store.get(REPOSITORIES, repository) is None:
         return
-    agent = service_agent(cloud, location.project_number, "aiplatform.googleapis.com")
+    agent = service_agent(cloud, project_number, "aiplatform.googleapis.com")
     if not has(cloud, member_of(agent), _PULL, repository):
         raise ApiError(
             "FAILED_PRECONDITION",

@@ -54,7 +54,7 @@ def plan_deployed_model(requested: Any, endpoint: EndpointName, cloud: Cloud) ->
     check_deployed_model(deployed)
     if deployed.service_account:
         check_act_as(cloud, deployed.service_account)
-    check_pull(cloud, endpoint.location, version.container_spec.image_uri)
+    check_pull(cloud, endpoint.location.project_number, version.container_spec.image_uri)
     resources = deployed.dedicated_resources
     resources.machine_spec.machine_type = resources.machine_spec.machine_type or DEFAULT_MACHINE_TYPE
     resources.max_replica_count = resources.max_replica_count or max(resources.min_replica_count, 1)

@@ -65,6 +65,7 @@ def create_endpoint(request: Any, cloud: Cloud) -> Message:
     if request.endpoint_id:
         check_endpoint_id(request.endpoint_id)
     _check_endpoint(request.endpoint)
+    _check_connection(request.endpoint)
     name = EndpointName(location, request.endpoint_id or cloud.ids.numeric())
     endpoint = request.endpoint
     for field in (
@@ -193,6 +194,14 @@ def mutate_deployed_model(request: Any, cloud: Cloud) -> Message:
         metadata=MutateDeployedModelOperationMetadata.pb()(),
         response=MutateDeployedModelResponse.pb()(deployed_model=deployed),
     )
+
+
+def _check_connection(endpoint: Any) -> None:
+    """google-cloud-aiplatform 1.165.1 sends the field for dedicated endpoints alone (models.py, Endpoint.create)."""
+    violations = Violations()
+    if endpoint.HasField("client_connection_config") and not endpoint.dedicated_endpoint_enabled:
+        violations.add("endpoint.client_connection_config", "Only a dedicated endpoint has one.")
+    violations.raise_any()
 
 
 def _check_endpoint(endpoint: Any) -> None:

@@ -1,5 +1,6 @@
 """Pipeline jobs through the real clients: submitted, followed, listed, cancelled, deleted."""
 
+import copy
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import google.auth.transport.requests
 import pytest
 import yaml
 from google.api_core import exceptions
-from google.cloud import storage
+from google.cloud import artifactregistry_v1, storage
 
 from localcloud import daemon, process_table
 from tests.accounts import classic_project, grant, grant_on_bucket, make_account
@@ -357,6 +358,32 @@ def test_a_job_runs_as_its_account_which_needs_rights_of_its_own(job_of: Any, bu
     assert end_of(job).state.name == "PIPELINE_STATE_SUCCEEDED"
     said = tasks_of(job)["who-am-i"].execution.metadata["output:Output"]
     assert said == account
+
+
+def test_a_task_s_image_is_pulled_by_vertex_ai_s_agent(
+    cloud: daemon.Connection, create: Any, aiplatform: Any, project: str
+) -> None:
+    """From another project's repository only where the agent may."""
+    artifactregistry_v1.ArtifactRegistryClient().create_repository(
+        parent=f"projects/{project}/locations/{REGION}", repository_id="images", repository={"format_": "DOCKER"}
+    ).result()
+
+    def use_it(job: dict[str, Any]) -> None:
+        spec = copy.deepcopy(job["pipelineSpec"])
+        for executor in spec["deploymentSpec"]["executors"].values():
+            executor["container"]["image"] = f"{REGION}-docker.pkg.dev/{project}/images/steps@sha256:{'0' * 64}"
+        job["pipelineSpec"] = spec
+
+    _, created = create(use_it)
+    ended = aiplatform.PipelineJob.get(created["name"])
+    words = (
+        f'denied: Permission "artifactregistry.repositories.downloadArtifacts" denied on resource "projects/{project}/'
+    )
+    assert words in end_of(ended).error.message
+    number = created["name"].split("/")[1]
+    grant(project, "roles/artifactregistry.reader", f"service-{number}@gcp-sa-aiplatform.iam.gserviceaccount.com")
+    _, created = create(use_it)
+    assert end_of(aiplatform.PipelineJob.get(created["name"])).state.name == "PIPELINE_STATE_SUCCEEDED"
 
 
 @pytest.mark.parametrize("account", ["nobody@pipelines-project.iam.gserviceaccount.com", ""])

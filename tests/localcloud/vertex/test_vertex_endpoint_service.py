@@ -90,6 +90,7 @@ def test_lists_filter(clients: Any, parent: str) -> None:
         ("", {"display_name": ""}, exceptions.InvalidArgument),
         ("", {"labels": {"Stage": "live"}}, exceptions.InvalidArgument),
         ("", {"client_connection_config": {"inference_timeout": {"seconds": 3601}}}, exceptions.InvalidArgument),
+        ("", {"client_connection_config": {"inference_timeout": {"seconds": 60}}}, exceptions.InvalidArgument),
         ("", {"network": "projects/1/global/networks/default"}, exceptions.MethodNotImplemented),
     ],
 )
