@@ -134,7 +134,8 @@ def test_a_role_of_a_repository_lets_read_and_not_write(
     policy = owner.get_iam_policy(request={"resource": repository.name})
     policy.bindings.append(Binding(role="roles/artifactregistry.reader", members=[f"serviceAccount:{robot}"]))
     owner.set_iam_policy(request={"resource": repository.name, "policy": policy})
-    assert as_robot(artifactregistry_v1.ArtifactRegistryClient).get_repository(name=repository.name) == repository
+    found = as_robot(artifactregistry_v1.ArtifactRegistryClient).get_repository(name=repository.name)
+    assert found.name == repository.name
     answer = requests.post(
         f"https://{REGION}-kfp.pkg.dev/{project}/templates",
         files={"content": b"pipelineInfo: {name: x}"},

@@ -7,6 +7,8 @@ from echo_deployments import REGION, containers_of
 from google.api_core import exceptions
 from google.cloud import aiplatform
 
+from tests.accounts import make_account
+
 INSTANCES = [{"prompt": "What is a car?", "max_tokens": 5}]
 
 
@@ -38,7 +40,7 @@ def deploy(model: aiplatform.Model, endpoint: aiplatform.Endpoint) -> None:
         accelerator_type="NVIDIA_L4",
         accelerator_count=1,
         deploy_request_timeout=1800,
-        service_account="vertex@project.iam.gserviceaccount.com",
+        service_account=make_account(aiplatform.initializer.global_config.project, "vertex"),
     )
 
 
