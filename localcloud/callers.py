@@ -1,4 +1,4 @@
-"""Who makes a call: a member as IAM policies name it, `user:a@example.com` or `serviceAccount:robot@…`.
+"""The caller of each request: a member as IAM policies name it, `user:a@example.com` or `serviceAccount:robot@…`.
 
 Every access token that the local cloud gives out carries its member (`localcloud.bearer`). Each server sets the caller
 once, where it checks the token; `localcloud.permissions` asks for it.

@@ -1,4 +1,4 @@
-"""Who may do what: the policies of a resource and of its project decide; what was denied beforehand stays denied."""
+"""Permissions: the policies of a resource and of its project decide; a denial that was posted beforehand stays."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial

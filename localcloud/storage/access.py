@@ -1,4 +1,4 @@
-"""Who may do what in Cloud Storage: what each request asks for, and how it is refused.
+"""Permissions in Cloud Storage: those that each request asks for, and how it is refused.
 
 Refusals are worded as the service was recorded to word them (2024-08 to 2026-08): "ACCOUNT does not have
 storage.objects.list access to the Google Cloud Storage bucket. Permission 'storage.objects.list' denied on resource (or

@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 import pytest
-import requests
 from google.cloud.storage import Client
 
+from tests.accounts import owner_session
 from vertex_vllm.errors import MirrorError, ServiceError, TokenMissingError
 from vertex_vllm.hub.access import check_access
 from vertex_vllm.hub.download import RepoReader
@@ -64,7 +64,7 @@ def generations(client: Client, uri: str) -> dict[str, int]:
 
 
 def unfinished_uploads(bucket: str) -> int:
-    answer = requests.get(f"{os.environ['API_ENDPOINT_OVERRIDE']}/{bucket}?uploads", timeout=10)
+    answer = owner_session().get(f"{os.environ['API_ENDPOINT_OVERRIDE']}/{bucket}?uploads", timeout=10)
     assert answer.ok
     return answer.text.count("<UploadId>")
 
