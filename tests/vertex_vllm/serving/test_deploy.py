@@ -165,11 +165,12 @@ def test_a_shortage_is_told_in_the_services_words(in_vertex: Vertex, make_plan: 
 
 def test_somebody_elses_endpoint_of_that_id_is_not_touched(in_vertex: Vertex, make_plan: MakePlan) -> None:
     plan = make_plan()
-    theirs = in_vertex.endpoint_client.create_endpoint(
+    made = in_vertex.endpoint_client.create_endpoint(
         parent=in_vertex.parent,
         endpoint={"display_name": "theirs"},
         endpoint_id=f"vllm-{plan.deployment}-{plan.config_hash}",
     ).result(timeout=PATIENCE_SECONDS)
+    theirs = in_vertex.endpoint(made.name)
     with pytest.raises(DeploymentError, match="not touched"):
         in_vertex.deploy(plan)
     assert in_vertex.endpoint(theirs.name) == theirs
