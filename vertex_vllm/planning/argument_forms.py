@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from vertex_vllm.catalog.argument_table import ArgumentTable, Takes, argument_table
-from vertex_vllm.catalog.versions import VersionRange
+from vertex_vllm.catalog.versions import VersionRange, version_key
 from vertex_vllm.errors import PlanError
 from vertex_vllm.planning.settings import WHERE, Argument
 
@@ -20,7 +20,13 @@ _BOUNDS: Mapping[str, tuple[str, Callable[[float, float], bool]]] = {
     "lt": ("less than", lambda value, bound: value < bound),
 }
 # Names that `validate_parsed_serve_args` wants together.
-_PARTNERS = {"--enable-auto-tool-choice": "--tool-call-parser", "--enable-log-outputs": "--enable-log-requests"}
+_PARTNERS = {
+    "--enable-auto-tool-choice": "--tool-call-parser",
+    "--enable-log-outputs": "--enable-log-requests",
+    "--enable-reasoning": "--reasoning-parser",
+}
+# … before the version that no longer does (cli_args.py of 0.8.5.post1 and 0.9.0).
+_PARTED = {"--enable-reasoning": "0.9.0"}
 # … and those that it wants apart, or with more than one copy of the engine.
 _APART = {"--enable-per-request-metrics": "--disable-log-stats"}
 _COPIES = ("--data-parallel-multi-port-external-lb",)
@@ -105,7 +111,7 @@ def _faults(
     yield from _of_file(name, values)
     if name in PARSERS and values:
         yield from _of_parser(name, values[0], version, table, given)
-    yield from _of_partner(name, given)
+    yield from _of_partner(name, given, version)
 
 
 def _of_value(name: str, value: str, takes: Takes) -> Iterator[Fault]:
@@ -185,9 +191,10 @@ def _adapter_path(value: str) -> str:
     return path if isinstance(path, str) else ""
 
 
-def _of_partner(name: str, given: Sequence[Argument]) -> Iterator[Fault]:
+def _of_partner(name: str, given: Sequence[Argument], version: str) -> Iterator[Fault]:
     partner = _PARTNERS.get(name)
-    if partner and not _given(partner, given):
+    parted = name in _PARTED and version_key(version) >= version_key(_PARTED[name])
+    if partner and not parted and not _given(partner, given):
         yield Fault(f"{name} needs {partner} beside it", f"Add {partner}, or leave {name} out")
     if name in _APART and _given(_APART[name], given):
         yield Fault(f"{name} may not be beside {_APART[name]}", f"Leave {_APART[name]} out")
