@@ -1,6 +1,7 @@
 """What clients of the Hub and of its content network see of faults."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,13 @@ def repo(cloud: Connection, tmp_path_factory: pytest.TempPathFactory) -> str:
     (directory / "model.safetensors").write_bytes(WEIGHTS)
     cloud.admin("PUT", "/_local/hub/repos", {"id": "faults/model", "path": str(directory), "gated": False})
     return "faults/model"
+
+
+@pytest.fixture(scope="module")
+def http() -> Iterator[requests.Session]:
+    """One try a request, without a token: the hub refuses tokens of Google's."""
+    with requests.Session() as session:
+        yield session
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_a_stockout_fails_the_deployment_late_and_leaves_nothing(
 
 def test_an_exceeded_quota_refuses_the_call_itself(faulty: Connection, deploy: Deploy) -> None:
     faulty.add_fault(rpc="EndpointService/DeployModel", kind="error", known="quota_exceeded")
-    with pytest.raises(exceptions.TooManyRequests, match="custom_model_serving_nvidia_l4_gpus"):
+    with pytest.raises(exceptions.TooManyRequests, match="CustomModelServingL4GPUsPerProjectPerRegion"):
         deploy()
 
 

@@ -81,7 +81,8 @@ def local_cloud(tmp_path: Path) -> Iterator[LocalCloud]:
 
 
 def states(job: dict[str, Any]) -> dict[str, str]:
-    return {task.get("taskUniqueName", ""): task["state"] for task in job["jobDetail"]["taskDetails"]}
+    """States of tasks by name; none before the job says of its first task."""
+    return {task.get("taskUniqueName", ""): task["state"] for task in job["jobDetail"].get("taskDetails", [])}
 
 
 def is_gone(pid: int) -> bool:
