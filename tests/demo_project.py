@@ -122,7 +122,7 @@ def _served_by_the_model_server(deployment: Deployment, model_id: str) -> Deploy
 
 def with_flags(cloud: Connection, deployment: Deployment, *flags: str) -> Deployment:
     """The deployment with an image of its own, for which the model server runs with these flags."""
-    image = f"tests.example/model-server:{uuid.uuid4().hex}"
+    image = f"us-docker.pkg.dev/tests/images/model-server:{uuid.uuid4().hex}"
     teach(cloud, image, *flags)
     return deployment.model_copy(update={"serving": deployment.serving.model_copy(update={"image": image})})
 

@@ -17,6 +17,7 @@ from google_cloud_pipeline_components.v1.model import ModelDeleteOp, ModelUpload
 from kfp import compiler, dsl
 
 from localcloud.daemon import Connection
+from tests.accounts import grant, grant_on_bucket, make_account
 from tests.localcloud.vertex.echo_deployments import ECHO_IMAGE, ECHO_ROW
 from vertex_vllm.runs.watching import watch
 
@@ -75,7 +76,11 @@ def test_google_s_own_operators_serve_a_model_and_remove_it(cloud: Connection, p
         location=REGION,
         enable_caching=False,
     )
-    job.submit()
+    # The roles that Vertex AI Pipelines' page on service accounts asks for.
+    account = make_account(project, "pipelines")
+    grant(project, "roles/aiplatform.user", account)
+    grant_on_bucket(bucket.name, "roles/storage.objectUser", account)
+    job.submit(service_account=account)
     run = watch(job.resource_name, lambda run: None)
     assert {step.name: step.state for step in run.steps} == dict.fromkeys(
         (

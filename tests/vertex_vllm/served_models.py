@@ -23,7 +23,7 @@ from vertex_vllm.serving.interruption import Interruption, interruption
 from vertex_vllm.serving.upload import upload_model
 
 REGION = "us-central1"
-IMAGE = "tests.example/model-server:1"
+IMAGE = "us-docker.pkg.dev/tests/images/model-server:1"
 WEIGHTS = "gs://weights/models/org/name/0123abcd"
 NEVER_READY = "--healthy-when=/nowhere/at/all"
 _COMMAND = ["{python}", PROGRAM]
