@@ -47,8 +47,8 @@ def test_no_server_is_left(cloud: Connection, served_by: DemoProject, handler_ru
     struck: list[int] = []
 
     def strike_in_deploy(run: Run) -> None:
-        step = next(step for step in run.steps if step.name == "deploy-model")
-        if step.state == "RUNNING" and not struck and any(serves in each for each in servers(cloud) - before):
+        deploys = any((step.name, step.state) == ("deploy-model", "RUNNING") for step in run.steps)
+        if deploys and not struck and any(serves in each for each in servers(cloud) - before):
             # The runner first, so that no exit handler begins.
             struck.extend([] if handler_runs else [runner])
             struck.extend(steps(cloud.state_dir))
