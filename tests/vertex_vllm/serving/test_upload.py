@@ -45,7 +45,8 @@ def test_no_token_and_no_command_is_in_what_was_uploaded(
     in_vertex.upload(make_plan())
     (uploaded,) = in_vertex.versions()
     assert not uploaded.container_spec.command
-    assert {variable.name for variable in uploaded.container_spec.env} == {"MODEL_ID", "DEPLOY_SOURCE", "HF_HUB_OFFLINE"}
+    environment = {variable.name for variable in uploaded.container_spec.env}
+    assert environment == {"MODEL_ID", "DEPLOY_SOURCE", "HF_HUB_OFFLINE"}
     assert "hf_canary" not in str(uploaded)
 
 
