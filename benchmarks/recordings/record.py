@@ -33,7 +33,7 @@ from localcloud.server import HttpServers
 
 _GRPC_THREADS = 16
 # Routes of a local cloud that go around its proxy, or lead gRPC elsewhere.
-_DIRECT = ("STORAGE_EMULATOR_HOST", "HF_ENDPOINT", "KF_PIPELINES_ENDPOINT")
+_DIRECT = ("STORAGE_EMULATOR_HOST", "API_ENDPOINT_OVERRIDE", "HF_ENDPOINT", "KF_PIPELINES_ENDPOINT")
 _LEAKED = 3
 
 
