@@ -32,7 +32,7 @@ def test_the_pages_commands_post_what_they_show(own_cloud: Connection) -> None:
         answer = vertex_vllm(*command, cwd=folder)
         assert (answer.returncode, answer.stdout, answer.stderr) == (0, f"Posted: fault {number}\n", "")
     header, *rows = vertex_vllm(*listing, cwd=folder).stdout.splitlines()
-    assert header.split() == ["id", "kind", "met", "struck", "fields"]
+    assert header.split() == ["id", "kind", "met", "struck", "striking", "fields"]
     assert [row.split()[:4] for row in rows] == [
         ["1", "error", "0", "0"],
         ["2", "flip_byte", "0", "0"],
@@ -44,7 +44,7 @@ def test_the_pages_commands_post_what_they_show(own_cloud: Connection) -> None:
     assert posted[1]["headers"] == {"range": "bytes=0-*"}
     assert posted[3] == {
         **{"id": 4, "rpc": "DeployModel", "kind": "operation_error", "known": "stockout", "after_seconds": 30.0},
-        **{"met": 0, "struck": 0},
+        **{"met": 0, "struck": 0, "striking": 0},
     }
     assert vertex_vllm(*clearing, cwd=folder).returncode == 0
     assert own_cloud.faults() == []
