@@ -1,6 +1,7 @@
 """A few chaos cases, and in `make test-all` one of each family; `make chaos` runs hundreds (docs/chaos.md)."""
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -28,9 +29,14 @@ def chosen(request: pytest.FixtureRequest) -> tuple[Order, ...]:
     return orders
 
 
+@cache
+def carried_out(orders: tuple[Order, ...]) -> Result:
+    return run_all(orders, LANES)
+
+
 @pytest.fixture(scope="module")
 def result(chosen: tuple[Order, ...]) -> Result:
-    return run_all(chosen, LANES)
+    return carried_out(chosen)
 
 
 with_the_few = pytest.mark.parametrize("chosen", [pytest.param(FEW, id="few")], indirect=True, scope="module")

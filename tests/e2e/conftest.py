@@ -1,4 +1,4 @@
-"""Order and parity of the end-to-end tests.
+"""Parity of the end-to-end tests.
 
 Every test is marked with what is known of its parity: `parity("checked on the cloud")`, `parity("not yet")` or
 `parity("local cloud only")`. `make test-cloud` runs the first two on a real project; `machine_hours` bounds what a test
@@ -21,10 +21,6 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         marker = item.get_closest_marker("parity")
         if marker is None or marker.args not in [(state,) for state in PARITY]:
             raise pytest.UsageError(f"{item.nodeid}: mark it as parity(…), one of: {', '.join(PARITY)}")
-    # It looks at what the others have left.
-    last = sorted(ours, key=lambda item: item.path.name == "test_token_scan.py")
-    for position, item in zip([items.index(item) for item in ours], last, strict=True):
-        items[position] = item
     if REAL is None:
         return
     kept = [item for item in ours if _parity(item).args != ("local cloud only",)]

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.vllm, pytest.mark.parity("local cloud only")]
 def test_the_token_is_nowhere_but_in_the_secret_store(
     cloud: Connection, demo_project: DemoProject, served_image: Served, commands: Commands, temporary_files: Path
 ) -> None:
-    """The last of these tests (conftest.py): all runs before it used the same cloud, most of them the same token.
+    """The last of these tests (tests/distribution.py): all runs before it used the same cloud and the same token.
 
     Specs, parameters, run folders, logs, artifacts and reports in the buckets: all lie in the local cloud's folder.
     """
