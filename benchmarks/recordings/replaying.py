@@ -114,9 +114,12 @@ class Replay:
         return _awaited(lambda: self.send(exchange.method, url, body, names, exchange.request_headers), exchange)
 
     def _project_number(self, project: str) -> str:
+        """Of a project that has Compute Engine's default account, as the recorded ones have."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        compute = f"https://serviceusage.googleapis.com/v1/projects/{project}/services/compute.googleapis.com:enable"
+        self._http.send("POST", compute, headers, None)
         url = f"https://cloudresourcemanager.googleapis.com/v3/projects/{project}"
-        answer = self._http.send("GET", url, {"Authorization": f"Bearer {self._token}"}, None)
-        return str(answer.json["name"]).partition("/")[2]
+        return str(self._http.send("GET", url, headers, None).json["name"]).partition("/")[2]
 
 
 def _judge(

@@ -11,7 +11,7 @@ from localcloud.storage import bucket_rows, object_rows, soft_delete
 from localcloud.storage.backend import Backend
 from localcloud.storage.calls import Call, Reply
 from localcloud.storage.database import Transaction
-from localcloud.storage.errors import invalid, not_implemented
+from localcloud.storage.errors import invalid
 from localcloud.storage.object_rows import ObjectRow
 from localcloud.storage.resources import object_resource
 
@@ -108,8 +108,6 @@ def glob_matcher(pattern: str) -> Callable[[str], bool]:
 
 
 def _query(call: Call) -> Query:
-    if call.flag("softDeleted"):
-        raise not_implemented("soft-deleted objects: what is deleted is gone")
     glob = call.query.get("matchGlob")
     return Query(
         prefix=call.query.get("prefix", ""),

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from localcloud.ca import CertificateAuthority
+from localcloud.callers import OWNER
 from localcloud.daemon import Connection
 from localcloud.ports import choose_ports
 from localcloud.proxy import Proxy
@@ -100,7 +101,8 @@ def test_a_certificate_is_for_the_host_that_was_asked_for(cloud: Connection, url
 def test_a_slow_reader_gets_every_byte(cloud: Connection, project: str) -> None:
     """More than all buffers on the way hold, read in small pieces, so that somebody has to wait."""
     bucket, content = f"{project}-bucket", bytes(range(256)) * 4096 * 24
-    with httpx.Client(base_url="https://storage.googleapis.com", timeout=60) as client:
+    headers = {"Authorization": f"Bearer {cloud.access_token(OWNER)}"}
+    with httpx.Client(base_url="https://storage.googleapis.com", headers=headers, timeout=60) as client:
         client.post("/storage/v1/b", params={"project": project}, json={"name": bucket}).raise_for_status()
         upload = f"/upload/storage/v1/b/{bucket}/o"
         client.post(upload, params={"uploadType": "media", "name": "o"}, content=content).raise_for_status()
