@@ -100,9 +100,3 @@ def test_a_bucket_that_is_made_anew_has_another_generation(client):
     second = client.create_bucket("made-twice")
 
     assert int(second._properties["generation"]) > int(first._properties["generation"]) > 10**18
-
-
-def test_lists_of_soft_deleted_objects_are_refused_by_name(bucket, http, endpoint):
-    answer = http.get(f"{endpoint}/storage/v1/b/{bucket.name}/o", params={"softDeleted": "true"})
-
-    assert (answer.status_code, answer.json()["error"]["errors"][0]["reason"]) == (501, "notImplemented")
