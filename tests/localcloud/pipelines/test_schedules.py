@@ -18,7 +18,7 @@ from localcloud import daemon
 from localcloud.daemon import Connection, DaemonError
 from tests.accounts import classic_project
 from tests.localcloud.pipelines import samples
-from tests.localcloud.pipelines.compiling import compiled
+from tests.localcloud.pipelines.compiling import compiled_with_init
 from tests.localcloud.pipelines.test_pipeline_interruption import LocalCloud
 from tests.waiting import wait_until
 
@@ -41,7 +41,7 @@ def advance(cloud: Connection, hours: int) -> None:
 
 
 def written(pipeline: Any, path: Path) -> Path:
-    path.write_text(yaml.safe_dump(compiled(pipeline)))
+    path.write_text(yaml.safe_dump(compiled_with_init(pipeline)))
     return path
 
 
@@ -292,7 +292,7 @@ def test_a_schedule_and_the_clock_outlive_the_local_cloud_and_what_it_missed_is_
         cloud.call("POST", "https://storage.googleapis.com/storage/v1/b?project=some-project", json={"name": "runs"})
         parent = f"projects/some-project/locations/{REGION}"
         location = f"https://{REGION}-aiplatform.googleapis.com/v1beta1/{parent}"
-        job = {"pipelineSpec": compiled(samples.timed), "runtimeConfig": {"gcsOutputDirectory": "gs://runs"}}
+        job = {"pipelineSpec": compiled_with_init(samples.timed), "runtimeConfig": {"gcsOutputDirectory": "gs://runs"}}
         schedule = {
             "displayName": "hourly",
             "cron": hourly(cloud.state_dir),

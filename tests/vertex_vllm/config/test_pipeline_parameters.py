@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config import Deployment, default_bucket, secret_version_name
 from vertex_vllm.config.deployment import Evaluation, GoogleCloud, Model, Serving, Thresholds
+from vertex_vllm.config.names import serving_account
 from vertex_vllm.config.pipeline_parameters import (
     Parameter,
     deployment_from_parameters,
@@ -38,7 +39,7 @@ DEPLOY_VALUES = {
     "bucket": "my-project-vertex-vllm-europe-west4",
     "revision": "abc",
     "hf_token_secret": "projects/my-project/secrets/hf-token/versions/latest",
-    "serving_service_account": "",
+    "serving_service_account": "vertex-vllm-serving@my-project.iam.gserviceaccount.com",
     "machine_type": "g2-standard-12",
     "accelerator_type": "",
     "accelerator_count": 0,
@@ -77,8 +78,8 @@ def test_deploy_is_given_every_field_and_what_belongs_to_the_project_spelt_out()
     [
         (
             "mirror",
-            "project deployment model_id region bucket revision hf_token_secret serving_service_account "
-            "trust_remote_code owner",
+            "project deployment model_id region bucket revision hf_token_secret serving_service_account"
+            " trust_remote_code owner",
         ),
         (
             "evaluate",
@@ -217,7 +218,11 @@ def test_from_parameters_comes_the_deployment_that_went_in(deployment: Deploymen
     spelt_out = {
         "hf_token_secret": secret_version_name(deployment.hf_token_secret, "my-project"),
         "google_cloud": cloud.model_copy(
-            update={"project": "my-project", "bucket": cloud.bucket or default_bucket("my-project", cloud.region)}
+            update={
+                "project": "my-project",
+                "bucket": cloud.bucket or default_bucket("my-project", cloud.region),
+                "serving_service_account": serving_account(cloud.serving_service_account, "my-project"),
+            }
         ),
     }
     assert deployment_from_parameters(**values) == deployment.model_copy(update=spelt_out)

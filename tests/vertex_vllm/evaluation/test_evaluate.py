@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.prepared import with_serving_account
 from tests.vertex_vllm.served_models import Vertex, serving_plan, teach
 from vertex_vllm.errors import GateError, InferenceError
 from vertex_vllm.evaluation.evaluate import Thresholds, evaluate_endpoint, metrics_of
@@ -17,7 +18,7 @@ from vertex_vllm.evaluation.report import render
 @pytest.fixture(scope="module")
 def endpoint(cloud: Any) -> Iterator[str]:
     teach(cloud)
-    in_vertex = Vertex(f"test-{uuid.uuid4().hex[:12]}")
+    in_vertex = Vertex(with_serving_account(f"test-{uuid.uuid4().hex[:12]}"))
     yield in_vertex.deploy(serving_plan())
     in_vertex.clear()
 

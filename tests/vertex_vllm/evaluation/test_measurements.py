@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from google.cloud.storage import Client
 
+from tests.prepared import with_serving_account
 from tests.vertex_vllm.served_models import REGION, Vertex, serving_plan, teach
 from vertex_vllm.cli import vertex_vllm
 from vertex_vllm.errors import InputError
@@ -37,7 +38,7 @@ class Evaluated:
     """An endpoint in a project of its own, whose weights come from a bucket there, and its evaluation."""
 
     def __init__(self) -> None:
-        self.in_vertex = Vertex(f"test-{uuid.uuid4().hex[:12]}")
+        self.in_vertex = Vertex(with_serving_account(f"test-{uuid.uuid4().hex[:12]}"))
         self.project = self.in_vertex.project
         self.bucket = f"{self.project}-vertex-vllm-{REGION}"
         Client(project=self.project).create_bucket(self.bucket, location=REGION)

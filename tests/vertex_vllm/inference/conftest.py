@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.prepared import with_serving_account
 from tests.vertex_vllm.served_models import Vertex, serving_plan, teach
 from vertex_vllm.inference.client import EndpointClient
 
@@ -14,7 +15,7 @@ from vertex_vllm.inference.client import EndpointClient
 def endpoints(cloud: Any) -> Iterator[dict[str, str]]:
     """Kind → name."""
     teach(cloud)
-    in_vertex = Vertex(f"test-{uuid.uuid4().hex[:12]}")
+    in_vertex = Vertex(with_serving_account(f"test-{uuid.uuid4().hex[:12]}"))
     yield {kind: in_vertex.deploy(serving_plan(dedicated_endpoint=kind == "dedicated")) for kind in KINDS}
     in_vertex.clear()
 
