@@ -87,7 +87,7 @@ def test_what_is_made_carries_labels_and_no_token(served_image: Served, demo_pro
         assert labels["vertex-vllm-run"] == run_id
     assert endpoint.labels["vertex-vllm-stage"] == "live"
     assert "live" in model.version_aliases
-    assert {variable.name for variable in model.container_spec.env} == {"MODEL_ID", "DEPLOY_SOURCE"}
+    assert {variable.name for variable in model.container_spec.env} == {"MODEL_ID", "DEPLOY_SOURCE", "HF_HUB_OFFLINE"}
     assert demo_project.token not in str(model)
 
 

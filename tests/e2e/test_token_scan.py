@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
-from google.cloud import secretmanager
+from google.cloud import secretmanager, storage
 
 from localcloud.daemon import Connection
 from localcloud.hosts import ROUTES
 from tests.canary import Commands, files_holding
-from tests.demo_project import DemoProject, Served
+from tests.demo_project import REGION, DemoProject, Served
+from vertex_vllm.config import default_bucket
 
 pytestmark = [pytest.mark.vllm, pytest.mark.parity("local cloud only")]
 
@@ -36,9 +37,10 @@ def test_no_service_but_the_hub_is_sent_the_token(faulty: Connection, demo_proje
     for service in ("hub", *sorted(others)):
         where = {"service": service, "headers": {"authorization": f"*{demo_project.token}*"}}
         faulty.add_fault(kind="latency", latency_seconds=0.001, times=None, **where)
-    # Into a bucket of its own, so that every byte is asked for.
-    bucket = f"{demo_project.id}-scanned"
-    run = demo_project.run("mirror", demo_project.deployment("smollm2-135m-idefics3"), bucket=bucket)
+    # Without what earlier runs have mirrored, so that every byte is asked for.
+    mirrored = storage.Client(project=demo_project.id).bucket(default_bucket(demo_project.id, REGION))
+    mirrored.delete_blobs(list(mirrored.list_blobs(prefix=f"models/{demo_project.gated}/")))
+    run = demo_project.run("mirror", demo_project.deployment("smollm2-135m-idefics3"))
     assert run.state == "SUCCEEDED", run.error
     hub, *rest = faulty.faults()
     assert hub["met"] > 0
