@@ -28,7 +28,8 @@ LATEST = "latest"
 _BUILDER = "gcr.io/cloud-builders/docker"
 # Installing the packages takes two minutes on a machine of Cloud Build's default type.
 _TIMEOUT_SECONDS = 1800
-_POLL_SECONDS = 2.0
+# A build of minutes is asked about every two seconds, one that has been done before soon.
+_FIRST_POLL_SECONDS, _POLL_SECONDS = 0.1, 2.0
 # An account that was just made takes up to a minute or two to be known everywhere (IAM, "Create service accounts").
 _PATIENCE_SECONDS = 180
 # google-github-actions/deploy-cloudrun#480, 2024-01-09.
@@ -214,7 +215,7 @@ def _create(client: "CloudBuildClient", build: ImageBuild) -> Any:
 
 def _wait(client: "CloudBuildClient", build: ImageBuild, found: Any, on_change: Callable[[str], None]) -> str:
     on_change(f"building {build.tagged}, log: {found.log_url}")
-    told = ""
+    told, pause = "", _FIRST_POLL_SECONDS
     while True:
         found = client.get_build(request={"name": found.name, "project_id": build.project, "id": found.id})
         if found.status.name != told:
@@ -222,7 +223,8 @@ def _wait(client: "CloudBuildClient", build: ImageBuild, found: Any, on_change: 
             on_change(f"build {found.id}: {told}")
         if told not in _UNFINISHED:
             break
-        time.sleep(_POLL_SECONDS)
+        time.sleep(pause)
+        pause = min(2 * pause, _POLL_SECONDS)
     digest = next((image.digest for image in found.results.images if image.name == build.tagged), "")
     if told != "SUCCESS" or not digest:
         reason = found.failure_info.detail or found.status_detail or "it pushed no image"
