@@ -28,7 +28,7 @@ from vertex_vllm.planning.settings import parse_arguments
 
 HERE = Path(__file__).resolve().parent.parent
 LISTS = 300
-# What the plan refuses for reasons of its own, whatever the parser says; files that the comparison does not have.
+# The plan refuses these for reasons of its own, whatever the parser says: the comparison does not have the files.
 LEFT_OUT = {*REFUSED, "--chat-template", "--lora-modules", "--config", "--help", "--tool-parser-plugin"}
 WRONG = {
     "integer": ("abc", "1.5", "", "{}", "1e3"),

@@ -91,7 +91,7 @@ def _set_grace(cloud: Cloud, fields: Fields) -> None:
 
 
 def _set_user(cloud: Cloud, fields: Fields) -> None:
-    """Whose credential those get who name no account; "" = the owner's."""
+    """The account whose credential a caller gets that names none; "" is the owner."""
     cloud.switch_user(_member(cloud, fields["member"]) if fields["member"] else OWNER)
 
 

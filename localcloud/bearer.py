@@ -57,7 +57,7 @@ def self_signed_account(authorization: str, now: datetime) -> str:
 
 
 def token_claims(token: str) -> dict[str, Any]:
-    """What a JWT says; nothing when `token` is not one."""
+    """The claims of a JWT; empty when `token` is not one."""
     parts = token.split(".")
     if len(parts) != 3:
         return {}

@@ -20,7 +20,7 @@ def variables(
     account: str = "",
     token_file: Path | None = None,
 ) -> dict[str, str]:
-    """What a client needs to find the local cloud, and nothing else.
+    """The variables with which a client finds the local cloud, and nothing else.
 
     `account`: the email address whose credential the client gets; "" = the local cloud's current user. `token_file`:
     holds that account's access token.

@@ -65,7 +65,7 @@ class ApiError(Exception):
         return {"error": error}
 
     def status(self) -> Status:
-        """What gRPC carries in `grpc-status-details-bin`."""
+        """The value of `grpc-status-details-bin`, gRPC's details of a refusal."""
         status = Status(code=code_pb2.Code.Value(self.code), message=self.message)
         for detail in self.details:
             status.details.add().Pack(detail)
