@@ -1,4 +1,4 @@
-"""What the plan says of public architectures, as a table: a verdict, or what is not known.
+"""The plan's verdict on public architectures, as a table, or what is not known of one.
 
     python -m benchmarks.architectures           # writes the table into docs/planning.md
     python -m benchmarks.architectures --check   # writes nothing; exit code 1 when the page is not current

@@ -15,7 +15,7 @@ _TABLE = Path(__file__).with_name("permission_table.json")
 
 @dataclass(frozen=True)
 class Asked:
-    """What one method asks of its caller."""
+    """The permissions that one method asks of its caller."""
 
     permissions: tuple[str, ...]
     on: str

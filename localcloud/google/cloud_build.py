@@ -238,7 +238,7 @@ def _files_of(source: bytes) -> set[str]:
 
 
 def _account(build: Any, cloud: Cloud) -> str:
-    """Who runs the build: since 2024-04-29, Compute Engine's default account where the build names none
+    """The account that runs the build: since 2024-04-29, Compute Engine's default account where the build names none
     (cloud.google.com/build/docs/cloud-build-service-account-updates)."""
     return build.service_account.rpartition("/")[2] or compute_account(cloud, build.project_id)
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from localcloud.callers import email_of
 from localcloud.cloud import Cloud
 
-# What Google's own answers say of a fresh token. The local one lasts as long as the state directory.
+# The lifetime in Google's own answers for a fresh token. The local one lasts as long as the state directory.
 LIFETIME_SECONDS = 3599
 
 

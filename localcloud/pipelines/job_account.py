@@ -1,4 +1,4 @@
-"""What a pipeline job's service account must be allowed before Vertex AI runs the job's first task."""
+"""The permissions that a pipeline job's service account needs before Vertex AI runs the job's first task."""
 
 import json
 import urllib.error

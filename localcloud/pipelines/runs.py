@@ -161,7 +161,7 @@ def _read_events(path: Path, position: int) -> tuple[list[Event], int]:
 
 
 def _member(cloud: "Cloud", message: Any) -> str:
-    """Whose credential the job's steps have: its service account's; in Kubeflow, that of the cluster's owner."""
+    """The account that the job's steps act as: its service account; in Kubeflow, the cluster's owner."""
     return cloud.user if f"/{KFP_LOCATION}/" in message.name else member_of(message.service_account)
 
 

@@ -1,4 +1,4 @@
-"""Every grant of bootstrap is needed, and none is missing: each account works with all of them, and not without one."""
+"""Each account works with all the grants of bootstrap, and not without any one that the local cloud asks for."""
 
 import os
 import re
