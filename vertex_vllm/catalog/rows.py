@@ -245,10 +245,8 @@ class Family(SourcedRow):
     architectures: Words
     chat_template: str
     """Which of its repos have one."""
-    tool_parser: str = ""
-    """For --tool-call-parser; empty: it calls no tools that vLLM parses."""
     fork_tool_parser: str = ""
-    """The same in Google's fork of vLLM."""
+    """For --tool-call-parser in Google's fork of vLLM; upstream's names are in parsers.yaml."""
     image_placeholder: str = ""
     """Stands for an image in the prompt of a request with `multi_modal_data`; empty: takes no images."""
     lora: bool

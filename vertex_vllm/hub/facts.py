@@ -7,11 +7,12 @@ from fnmatch import fnmatchcase
 
 from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.access import look_up
+from vertex_vllm.hub.chat_template import chat_template_of
 from vertex_vllm.hub.custom_code import CONFIGS, code_references, foreign_repositories
 from vertex_vllm.hub.download import RepoReader
 from vertex_vllm.hub.files import AnyFile, FileReader
 from vertex_vllm.hub.listing import list_files
-from vertex_vllm.hub.model_config import config_dtype, facts_from_config, has_chat_template
+from vertex_vllm.hub.model_config import config_dtype, facts_from_config
 from vertex_vllm.hub.quantization import FLAGGED_FILE, MODELOPT_FILE
 from vertex_vllm.hub.repository_kind import ADAPTER_CONFIG, check_kind, is_mistral_common, pooling_reason
 from vertex_vllm.hub.safetensors import Weights, read_weights
@@ -62,12 +63,13 @@ def facts_from_files(
         raise PlanError("the repository has none", where="config.json", fix="Choose one that transformers can load.")
     chosen = weight_files(listing, read_index(reader, listing))
     tokenizer_config = _read_json(reader, listing, "tokenizer_config.json") or {}
+    chats, marks = chat_template_of(reader, listing, tokenizer_config, lambda path: _read_json(reader, listing, path))
     facts = facts_from_config(
         config,
         model_id=model_id,
         commit=commit,
         weights=_weights(reader, chosen, config),
-        chat_template=_has_chat_template(reader, listing, tokenizer_config),
+        chat_template=chats,
         gated=gated,
         modelopt=_read_json(reader, listing, MODELOPT_FILE),
         flagged=_read_json(reader, listing, FLAGGED_FILE),
@@ -83,6 +85,7 @@ def facts_from_files(
         tokenizer=tokenizer_kind(listing),
         tokenizer_class=str(tokenizer_config.get("tokenizer_class") or ""),
         mistral_common=is_mistral_common(listing),
+        chat_marks=marks,
         pickled=not chosen[0].path.endswith(".safetensors"),
         doubts=(*facts.doubts, *_packed(facts), *_format_doubts(listing)),
     )
@@ -118,16 +121,6 @@ def _weights(reader: FileReader[AnyFile], files: Sequence[AnyFile], config: Mapp
     # Pickled weights have no header to read: their files' sizes are off by less than a thousandth.
     stored_bytes = sum(file.size for file in files)
     return Weights(stored_bytes // (4 if config_dtype(config) in ("", "float32") else 2), stored_bytes, "")
-
-
-def _has_chat_template(
-    reader: FileReader[AnyFile], listing: Sequence[AnyFile], tokenizer_config: Mapping[str, object]
-) -> bool:
-    """A template of the tokenizer, or mistral-common's own, which is in its code."""
-    if any(file.path == "chat_template.jinja" for file in listing) or is_mistral_common(listing):
-        return True
-    saved = _read_json(reader, listing, "chat_template.json")
-    return has_chat_template(tokenizer_config) or (saved is not None and has_chat_template(saved))
 
 
 def _read_json(reader: FileReader[AnyFile], listing: Sequence[AnyFile], path: str) -> dict[str, object] | None:

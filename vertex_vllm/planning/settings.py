@@ -77,6 +77,8 @@ class Settings:
     """Method of speculative decoding."""
     unmodelled: tuple[str, ...] = ()
     """Arguments that the memory model does not know, and all other doubts: reasons for an uncertain verdict."""
+    tools: bool = False
+    """The config asks for tool calls."""
     media_domains: tuple[str, ...] = ()
     """Hosts that requests may name pictures on; empty: any."""
     doubts: tuple[str, ...] = ()
@@ -135,6 +137,7 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
         loras=_number(given, "--max-loras", DEFAULT_LORAS, int) if "--enable-lora" in given else 0,
         lora_rank=_number(given, "--max-lora-rank", DEFAULT_LORA_RANK, int),
         speculation=speculation_method(given),
+        tools=serving.tools,
         media_domains=tuple(serving.media_domains),
         unmodelled=(
             *unmodelled_arguments(given),
