@@ -175,8 +175,8 @@ class NumberFormat(SourcedRow):
 
 class Advisory(SourcedRow):
     advisory: str
-    """CVE number."""
-    touches: Literal["code", "images"]
+    """CVE number, or the GHSA id of one without."""
+    touches: Literal["code", "images", "pickled", "requests"]
     since: str = ""
     """First affected version; empty: every one before `fixed`."""
     fixed: str

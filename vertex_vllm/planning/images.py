@@ -9,7 +9,7 @@ from vertex_vllm.catalog import Catalog, Missing
 from vertex_vllm.catalog.rows import Architecture, Image
 from vertex_vllm.catalog.versions import Presence, VersionRange, version_key
 from vertex_vllm.errors import PlanError
-from vertex_vllm.planning.advisories import advisories_of, advisories_told
+from vertex_vllm.planning.advisories import advisories_of, advisories_of_model, advisories_told
 from vertex_vllm.planning.facts import ModelFacts
 
 UNSERVABLE_VARIANTS = {"arm": "is built for ARM machines", "tpu": "is built for TPUs"}
@@ -124,7 +124,7 @@ def _newest(facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> Im
             "it or fall back to a slower generic implementation",
         )
     trusted = [image for image in of_google if _trusted(image, row)]
-    untouched = [image for image in trusted if not advisories_of(facts, image.versions, catalog)]
+    untouched = [image for image in trusted if not advisories_of_model(facts, image.versions, catalog)]
     surely = _first(untouched, row, catalog, "present") or _first(trusted, row, catalog, "present")
     if surely:
         return _choice(surely, f"newest image that Google names whose vLLM has {row.architecture}{_ending(row)}")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, SERVE, plan
+from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, PROMPT_EMBEDDINGS, SERVE, plan
 
 
 @pytest.mark.parametrize(
@@ -14,13 +14,13 @@ from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, SERVE, plan
             "FooForCausalLM",
             "20251205_0916_RC01",
             "newest image that Google names; FooForCausalLM is not known to the catalogue, so vLLM may refuse it or "
-            "fall back to a slower generic implementation; its version is inferred, not published",
+            "fall back to a slower generic implementation; its version is inferred, not published" + PROMPT_EMBEDDINGS,
         ),
         (
             "BambaForCausalLM",
             "20251205_0916_RC01",
             "newest image that Google names whose vLLM has BambaForCausalLM, which had it until 0.23.0; its version is "
-            "inferred, not published",
+            "inferred, not published" + PROMPT_EMBEDDINGS,
         ),
         (
             "AXK1ForCausalLM",

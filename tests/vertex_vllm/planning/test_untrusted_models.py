@@ -54,11 +54,24 @@ def test_an_argument_that_runs_code_needs_consent(argument: str) -> None:
 def test_advisories_that_touch_the_model_are_named_and_refused_on_request() -> None:
     vision = replace(LLAMA_VISION, model_id="someone/something", architecture="Idefics3ForConditionalGeneration")
     told = plan(vision).reasons["image"]
-    assert "advisories: CVE-2026-24779 (a backslash in an image URL passes the list of allowed hosts" in told
+    assert "CVE-2026-24779 (a backslash in an image URL passes the list of allowed hosts" in told
     assert "has none of these" in told
     clean = plan(vision, forbid_advisories=True)
     assert clean.reasons["image"].startswith("newest image without a known advisory that touches this model")
-    assert "advisories" not in plan(OTHER).reasons["image"]
+
+
+def test_an_advisory_of_every_model_is_told_and_chooses_no_older_image() -> None:
+    told = plan(OTHER)
+    assert "advisories: CVE-2025-62164" in told.reasons["image"]
+    assert told.image == f"{SERVE}:20251205_0916_RC01"
+    assert "advisories" not in plan(OTHER, forbid_advisories=True).reasons["image"]
+
+
+def test_pickled_weights_are_touched_by_advisories_of_their_own() -> None:
+    old = {"image": f"{SERVE}:20250304_0916_RC01"}
+    assert "pickled" not in plan(OTHER, **old).reasons["image"]
+    pickled = plan(replace(OTHER, pickled=True), **old).reasons["image"]
+    assert "GHSA-ggpf-24jw-3fcw (pickled weights run code in spite of the fix" in pickled
 
 
 def test_a_named_image_with_an_advisory_is_refused_on_request() -> None:

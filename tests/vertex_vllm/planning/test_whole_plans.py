@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_VISION, SERVE, START, plan
+from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_VISION, PROMPT_EMBEDDINGS, SERVE, START, plan
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 
