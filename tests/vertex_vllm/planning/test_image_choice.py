@@ -14,13 +14,15 @@ from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, PROMPT_EMBEDDING
             "FooForCausalLM",
             "20251205_0916_RC01",
             "newest image that Google names; FooForCausalLM is not known to the catalogue, so vLLM may refuse it or "
-            "fall back to a slower generic implementation; its version is inferred, not published" + PROMPT_EMBEDDINGS,
+            "fall back to a slower generic implementation; its version is inferred, not published"
+            + PROMPT_EMBEDDINGS
+            + "no known image is free of them",
         ),
         (
             "BambaForCausalLM",
             "20251205_0916_RC01",
             "newest image that Google names whose vLLM has BambaForCausalLM, which had it until 0.23.0; its version is "
-            "inferred, not published" + PROMPT_EMBEDDINGS,
+            "inferred, not published" + PROMPT_EMBEDDINGS + "pytorch-vllm-serve:20260413_0916_RC01 has none of these",
         ),
         (
             "AXK1ForCausalLM",
