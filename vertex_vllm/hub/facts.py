@@ -8,7 +8,6 @@ from fnmatch import fnmatchcase
 from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.access import look_up
 from vertex_vllm.hub.chat_template import chat_template_of
-from vertex_vllm.hub.custom_code import CONFIGS, code_references, foreign_repositories
 from vertex_vllm.hub.download import RepoReader
 from vertex_vllm.hub.files import AnyFile, FileReader
 from vertex_vllm.hub.listing import list_files
@@ -19,6 +18,7 @@ from vertex_vllm.hub.safetensors import Weights, read_weights
 from vertex_vllm.hub.tokenizer_files import tokenizer_kind
 from vertex_vllm.hub.untrusted import parse_json
 from vertex_vllm.hub.weight_files import CONSOLIDATED, read_index, weight_files
+from vertex_vllm.planning.code_references import CONFIGS, code_references, foreign_repositories
 from vertex_vllm.planning.facts import ModelFacts
 
 # Bytes. The longest tokenizer_config.json known, with all its added tokens, has 2 MB.

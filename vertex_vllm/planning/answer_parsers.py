@@ -1,4 +1,4 @@
-"""The parsers of tool calls and thoughts: which ones suit a model, and their arguments where the config asks for tools."""
+"""The parsers of tool calls and thoughts: which ones suit a model, and their arguments if the config asks for tools."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -9,9 +9,9 @@ from vertex_vllm.catalog.argument_table import argument_table
 from vertex_vllm.catalog.parser_table import TOOLS, FamilyParsers, Kind, marks_of, parser_table
 from vertex_vllm.catalog.versions import VersionRange, version_key
 from vertex_vllm.errors import PlanError
+from vertex_vllm.planning.command_line import Argument
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.images import ImageChoice
-from vertex_vllm.planning.settings import Argument
 
 FIELD = "serving.tools"
 FLAGS: dict[Kind, str] = {"tools": "--tool-call-parser", "thoughts": "--reasoning-parser"}
@@ -78,8 +78,8 @@ def answer_parsers(
             told.append(f"thoughts are told apart by {thought_parser}, as {thoughts.family} writes them")
         else:
             told.append(
-                f"{image.vllm} may lack a reasoning parser for {thoughts.family}: thoughts stay in the answer, and tool "
-                "calls are looked for in them too"
+                f"{image.vllm} may lack a reasoning parser for {thoughts.family}: thoughts stay in the answer, "
+                "and tool calls are looked for in them too"
             )
     return AnswerParsers(tuple(arguments), "; ".join(told), tuple(doubts))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vertex_vllm.catalog.argument_table import ArgumentTable, Takes, argument_table
 from vertex_vllm.catalog.versions import VersionRange, version_key
 from vertex_vllm.errors import PlanError
-from vertex_vllm.planning.settings import WHERE, Argument
+from vertex_vllm.planning.command_line import WHERE, Argument
 
 # vLLM `human_readable_int`: 1k is 1000, 1K is 1024, decimals with the small letters alone.
 _WITH_UNIT = re.compile(r"-?\d+|\d+(\.\d+)?[kmgt]|\d+[KMGT]", re.ASCII)

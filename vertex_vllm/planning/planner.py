@@ -11,6 +11,7 @@ from vertex_vllm.planning.answer_parsers import AnswerParsers, answer_parsers, s
 from vertex_vllm.planning.argument_forms import check_forms
 from vertex_vllm.planning.arguments import PORT, build_arguments, check_extra
 from vertex_vllm.planning.autoscaling import scaling_metric
+from vertex_vllm.planning.command_line import Argument, effective_values, parse_arguments
 from vertex_vllm.planning.consent import check_consent, code_told
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.headroom import Quotas
@@ -21,7 +22,7 @@ from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 from vertex_vllm.planning.requirements import Requirements
 from vertex_vllm.planning.rope import overridden_length
 from vertex_vllm.planning.servable import check_servable, model_doubts, most_image_tokens
-from vertex_vllm.planning.settings import Argument, Settings, parse_arguments, settle
+from vertex_vllm.planning.settings import Settings, settle
 from vertex_vllm.planning.size_rule import SHARED_MEMORY_MB
 
 # Routes of Model Garden's vLLM container (Google's tutorial, item 5).
@@ -140,7 +141,7 @@ def _require(
     """What the choice of a machine rests on, the deployment's own arguments, and the parsers of its answers."""
     _check_deployment(deployment, catalog)
     extra = parse_arguments(deployment.serving.extra_args, catalog)
-    given = {argument.flag: argument.value for argument in extra}
+    given = effective_values(extra)
     check_servable(facts, given)
     image = choose_image(facts, deployment.serving.image, catalog, deployment.serving.forbid_advisories)
     check_extra(extra, image, catalog)

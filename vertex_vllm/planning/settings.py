@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from vertex_vllm.catalog import Catalog
-from vertex_vllm.catalog.rows import Flag, Preset
+from vertex_vllm.catalog.rows import Preset
 from vertex_vllm.config.deployment import Serving
 from vertex_vllm.errors import PlanError
 from vertex_vllm.planning.argument_values import check_values, value_doubts
+from vertex_vllm.planning.command_line import WHERE, Argument, effective_values
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.memory.start import BLOCK_TOKENS
 from vertex_vllm.planning.memory.unmodelled import speculation_method, unmodelled_arguments
@@ -22,7 +22,6 @@ UNTOLD_LENGTH = 2048
 FITTED_LENGTHS = ("auto", "-1")
 DEFAULT_SEQUENCES = 256
 DEFAULT_SEQUENCES_VISION = 12
-WHERE = "serving.extra_args"
 # As in the config: above 0.9963 an empty H200 refused to start vLLM.
 MOST_MEMORY = 0.99
 # `LoRAConfig`, max_loras and max_lora_rank.
@@ -33,20 +32,6 @@ _UNITS = {
     **{letter: 1000**power for power, letter in enumerate("kmgt", 1)},
     **{letter: 1024**power for power, letter in enumerate("KMGT", 1)},
 }
-
-
-@dataclass(frozen=True)
-class Argument:
-    """One option of vLLM as given, with its values."""
-
-    flag: str
-    """As the catalogue spells it: long, with hyphens, without the `.key` of a dotted option."""
-    text: tuple[str, ...]
-    """As it goes on the command line."""
-    value: str
-    """Empty for a switch."""
-    values: tuple[str, ...] = ()
-    """One by one; `--flag=` has one that is empty."""
 
 
 @dataclass(frozen=True)
@@ -85,36 +70,12 @@ class Settings:
     """Of these, what is not about memory."""
 
 
-def parse_arguments(items: Iterable[str], catalog: Catalog) -> tuple[Argument, ...]:
-    """Arguments as in a command line: `--flag=value`, or `--flag` and its values as items of their own.
-
-    Raises PlanError for a value without an option before it, or an option and its value in one item.
-    """
-    arguments: list[Argument] = []
-    for item in items:
-        if not item.startswith("-") or re.fullmatch(r"-\d+(\.\d+)?", item):
-            if not arguments:
-                raise PlanError(
-                    f"{item!r} belongs to no option", where=WHERE, fix="Begin with an option, as --flag=value"
-                )
-            last = arguments[-1]
-            value = f"{last.value} {item}".strip()
-            arguments[-1] = Argument(last.flag, (*last.text, item), value, (*last.values, item))
-            continue
-        name, given_one, value = item.partition("=")
-        if re.search(r"\s", name):
-            option, rest = name.split(maxsplit=1)
-            raise PlanError(f"{option} and its value are one item", where=WHERE, fix=f"Write {option}={rest}")
-        arguments.append(Argument(_canonical(name, catalog), (item,), value, (value,) if given_one else ()))
-    return tuple(arguments)
-
-
 def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: Iterable[Argument]) -> Settings:
     """The settings: extra arguments before fields, fields before the preset, the preset before the defaults.
 
     Raises PlanError for a number that is none, a value that vLLM refuses, and a context longer than the model's.
     """
-    given = {argument.flag: argument.value for argument in extra}
+    given = effective_values(extra)
     preset_sequences = preset.max_num_seqs if preset else None
     sequences = serving.max_num_seqs or preset_sequences or _default_sequences(facts)
     length = serving.max_model_len or min(DEFAULT_MODEL_LENGTH, facts.context_length or UNTOLD_LENGTH)
@@ -180,13 +141,3 @@ def _number(given: Mapping[str, str], flag: str, otherwise: Number, form: Callab
         kind = "whole number" if form is int else "number"
         raise PlanError(f"{flag} must be a {kind} above 0, not {given[flag]!r}", where=WHERE, fix="Write it in digits")
     return number
-
-
-def _canonical(name: str, catalog: Catalog) -> str:
-    """vLLM reads underscores as hyphens, and `--option.key` as a part of `--option`."""
-    if name.startswith("--"):
-        return name.partition(".")[0].replace("_", "-")
-    if name.startswith("-O"):
-        return "-O"
-    row = catalog.find_flag(name)
-    return row.short_for if isinstance(row, Flag) and row.short_for else name
