@@ -73,9 +73,10 @@ def test_an_argument_that_runs_code_or_takes_another_repository_needs_consent(ar
     assert "serving.trust_remote_code to true" in (refused.value.fix or "") or "not JSON" in arguments[0]
 
 
-@pytest.mark.parametrize(
-    "arguments", [each for each in NEEDING_CONSENT if not each[0].endswith(("--m.C", "not JSON"))], ids=" ".join
-)
+OF_OBJECTS = [each for each in NEEDING_CONSENT if not each[0].endswith(("--m.C", "not JSON"))]
+
+
+@pytest.mark.parametrize("arguments", OF_OBJECTS, ids=" ".join)
 def test_with_consent_the_plan_tells_what_the_argument_does(arguments: list[str]) -> None:
     decided = plan(OTHER, **NEW, **CONSENT, extra_args=arguments)
     assert set(arguments) <= set(decided.args)
