@@ -10,7 +10,7 @@ from vertex_vllm.planning.objections import Objection, fixes, objections, quota_
 from vertex_vllm.planning.offers import CROWDED, WITHOUT_QUOTA, Offer, Ranked, alternatives, ranked_offers
 from vertex_vllm.planning.requirements import Requirements
 from vertex_vllm.planning.size_rule import memory_budget, memory_need
-from vertex_vllm.planning.suggestions import NOTHING_ELSE, changes, dtype_that_fits, instead
+from vertex_vllm.planning.suggestions import NOTHING_ELSE, changes, dtype_instead, instead
 
 WHERE = "serving.machine_type"
 
@@ -90,11 +90,12 @@ def _check_named(machine: Machine, required: Requirements, preset: Preset | None
     offers = ranked_offers(required.without_machine(), preset)
     if refused:
         other = refused.fix or instead(offers, required)
-        fitting = fixes(refused, machine, required) or dtype_that_fits(machine, required)
-        if other == NOTHING_ELSE and fitting:
-            other = f"{fitting} would fit"
-        elif fitting:
-            other = f"{fitting} would fit; or {other[0].lower()}{other[1:]}"
+        fitting = fixes(refused, machine, required)
+        here = f"{fitting} would fit" if fitting else dtype_instead(machine, required)
+        if other == NOTHING_ELSE and here:
+            other = here
+        elif here:
+            other = f"{here}; or {other[0].lower()}{other[1:]}"
         raise PlanError(
             f"{machine.machine} cannot serve {required.facts.model_id}: {refused.text}", where=WHERE, fix=other
         )
