@@ -56,9 +56,10 @@ def test_an_image_is_chosen_by_what_is_known_of_the_architecture(architecture: s
         (
             "europe-docker.pkg.dev/team/images/vllm:1",
             "unknown",
-            "named in the deployment, not in the catalogue: which vLLM it has is not known, so neither the "
-            "architecture nor the arguments could be checked against it; it must run its arguments as a command, take "
-            "--model=gs://… as Model Garden's images do, and answer GET /ping and POST /generate on port 8080",
+            "named in the deployment, not in the catalogue: which vLLM it has is not known, so the "
+            "architecture could not be checked against it, arguments only against every known version; it must run its "
+            "arguments as a command, take --model=gs://… as Model Garden's images do, and answer GET /ping and POST "
+            "/generate on port 8080",
         ),
     ],
 )
