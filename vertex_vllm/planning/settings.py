@@ -106,7 +106,8 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
             *(("vLLM takes as long a context as fits: --max-model-len=auto",) if fitted else ()),
         ),
     )
-    check_values(facts, settings.quantization, settings.lora_rank, settings.block_tokens)
+    check_values(facts, settings.quantization, settings.lora_rank, settings.block_tokens, settings.kv_cache_dtype)
+    _check_step(settings, given)
     if settings.gpu_memory_utilization > MOST_MEMORY:
         raise PlanError(
             f"--gpu-memory-utilization must be at most {MOST_MEMORY}, not {settings.gpu_memory_utilization:g}",
@@ -122,6 +123,21 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
             "--hf-overrides gives a rope_scaling, which the model's card may name",
         )
     return settings
+
+
+def _check_step(settings: Settings, given: Mapping[str, str]) -> None:
+    """Raises PlanError for a step that holds less than a prompt may have, where prompts are not chunked.
+
+    vLLM `SchedulerConfig.verify_max_model_len`. An old one on the V1 engine chunks prompts whatever it is told.
+    """
+    tokens = settings.max_num_batched_tokens
+    if "--no-enable-chunked-prefill" in given and 0 < tokens < settings.max_model_len:
+        raise PlanError(
+            f"a step of {tokens} tokens (--max-num-batched-tokens) is less than max_model_len "
+            f"{settings.max_model_len}, and prompts are not chunked",
+            where=WHERE,
+            fix=f"Ask for {settings.max_model_len} or more, or leave --no-enable-chunked-prefill out",
+        )
 
 
 def _default_sequences(facts: ModelFacts) -> int:

@@ -8,7 +8,7 @@ from vertex_vllm.planning.offers import Ranked, ranked_offers
 from vertex_vllm.planning.requirements import Requirements
 
 _WOULD_CHANGE, _ANOTHER_MODEL = "This would change it: ", "a smaller or quantised model"
-_UNCERTAIN = "whether the model fits is then uncertain"
+UNCERTAIN = "whether the model fits is then uncertain"
 NOTHING_ELSE = _WOULD_CHANGE + _ANOTHER_MODEL
 
 
@@ -30,7 +30,7 @@ def _not_refused(offers: tuple[Ranked, ...], required: Requirements) -> str:
     for ranked_so, also in ((offers, ""), (ranked_offers(resolved, None), " with serving.dtype: auto")):
         for ranked in ranked_so:
             if not any(each.certain for each in ranked.objections) and ranked.offer.verdict == "uncertain":
-                return f"Take {ranked.machine.machine}{also}, which vLLM does not refuse; {_UNCERTAIN}"
+                return f"Take {ranked.machine.machine}{also}, which vLLM does not refuse; {UNCERTAIN}"
     return ""
 
 
@@ -78,7 +78,7 @@ def dtype_instead(machine: Machine, required: Requirements) -> str:
         if estimate is not None and estimate.verdict == "fits" and not found:
             return f"serving.dtype: {dtype} would fit"
         if not taken and not any(objection.certain for objection in found):
-            taken = f"serving.dtype: {dtype} is what vLLM takes; {_UNCERTAIN}"
+            taken = f"serving.dtype: {dtype} is what vLLM takes; {UNCERTAIN}"
     return taken
 
 
