@@ -75,6 +75,8 @@ class Machine(SourcedRow):
 
 class Image(SourcedRow):
     uri: str
+    digest: str = Field(default="", pattern=r"^(sha256:[0-9a-f]{64})?$")
+    """What the tag pointed at when somebody asked the registry (tools/read_digests.py); empty: nobody has."""
     date: datetime.date | None = None
     """Of the tag; None: it floats, or tells none."""
     vllm: tuple[str, str] | None = None
@@ -89,6 +91,15 @@ class Image(SourcedRow):
     @property
     def versions(self) -> VersionRange | None:
         return VersionRange(*self.vllm) if self.vllm else None
+
+    @property
+    def tag(self) -> str:
+        return self.uri.rpartition(":")[2]
+
+    @property
+    def pinned(self) -> str:
+        """By digest where one is known, else by tag. A tag that floats is not pinned: its digest is only today's."""
+        return f"{self.uri.rpartition(':')[0]}@{self.digest}" if self.digest and not self.floating else self.uri
 
 
 class Flag(SourcedRow):

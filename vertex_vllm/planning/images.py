@@ -75,7 +75,8 @@ def _clean(facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> Ima
 
 def _check_wanted(wanted: str, facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> ImageChoice:
     image = catalog.find_image(wanted)
-    if isinstance(image, Missing):
+    digest = wanted.partition("@")[2]
+    if isinstance(image, Missing) or (digest and image.digest and digest != image.digest):
         return _own(wanted)
     if image.variant in UNSERVABLE_VARIANTS:
         raise PlanError(
@@ -94,7 +95,9 @@ def _check_wanted(wanted: str, facts: ModelFacts, row: Architecture | None, cata
         remarks.append("its tag floats: another image may be behind it tomorrow")
     if _presence(image, row, catalog) == "unknown":
         remarks.append(f"whether its vLLM has {facts.architecture} is not known to the catalogue")
-    return ImageChoice(image.uri, image.versions, "; ".join(remarks))
+    if image.digest and not digest and not image.floating:
+        remarks.append(f"tag {image.tag} by its digest")
+    return ImageChoice(wanted if digest else image.pinned, image.versions, "; ".join(remarks))
 
 
 def _own(wanted: str) -> ImageChoice:
@@ -176,7 +179,8 @@ def _presence(image: Image, row: Architecture | None, catalog: Catalog) -> Prese
 
 def _choice(image: Image, reason: str) -> ImageChoice:
     inferred = "" if image.published else "; its version is inferred, not published"
-    return ImageChoice(image.uri, image.versions, reason + inferred)
+    by_digest = f"; tag {image.tag} by its digest" if image.digest else ""
+    return ImageChoice(image.pinned, image.versions, reason + inferred + by_digest)
 
 
 def _lifetime(row: Architecture) -> str:

@@ -28,7 +28,7 @@ YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 
 
 
 def compressed(kind: str, bits: int, group: int | None, dynamic: bool) -> dict[str, Any]:
-    """`quantization_config` of compressed-tensors: weights of a kind, in groups or not; activations too, or as they are."""
+    """`quantization_config` of compressed-tensors: weights of a kind, in groups or by channel; activations too."""
     made = {"num_bits": bits, "type": kind, "symmetric": True, "dynamic": False}
     made |= {"strategy": "group", "group_size": group} if group else {"strategy": "channel"}
     taken = {"num_bits": bits, "type": kind, "strategy": "token", "dynamic": True, "symmetric": True}
