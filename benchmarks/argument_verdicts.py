@@ -101,7 +101,7 @@ def _written(
 
 def _right(name: str, takes: Takes, chooser: random.Random, table: ArgumentTable, version: str) -> str:
     if name in PARSERS and takes.takes == "text":
-        return chooser.choice(table.parser_names(PARSERS[name], version) or ("hermes",))
+        return chooser.choice(table.named(PARSERS[name], version) or ("hermes",))
     if takes.takes == "choice":
         return chooser.choice(takes.choices)
     return chooser.choice(RIGHT[takes.takes])

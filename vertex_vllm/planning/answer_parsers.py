@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from vertex_vllm.catalog import Catalog
-from vertex_vllm.catalog.argument_table import argument_table
+from vertex_vllm.catalog.argument_table import parser_names
 from vertex_vllm.catalog.parser_table import TOOLS, FamilyParsers, Kind, marks_of, parser_table
 from vertex_vllm.catalog.versions import VersionRange, version_key
 from vertex_vllm.errors import PlanError
@@ -44,7 +44,7 @@ def suitable_parser(
     row = parser_table().family(kind, facts.architecture, _marks(facts, extra))
     if row is None:
         return None, ""
-    versions = argument_table().versions(image.versions)
+    versions = parser_names().versions(image.versions)
     return row, next((name for name in row.parsers if _all_have(kind, name, versions)), "")
 
 
@@ -133,7 +133,7 @@ def _newer_image(row: FamilyParsers, facts: ModelFacts, catalog: Catalog) -> str
     architecture = catalog.architectures.get(facts.architecture)
     images = [image for image in catalog.images.values() if image.variant == "gpu" and image.date and image.versions]
     for image in sorted(images, key=lambda image: str(image.date), reverse=True):
-        versions = argument_table().versions(image.versions)
+        versions = parser_names().versions(image.versions)
         serves = architecture is None or catalog.architecture_presence(architecture, image.versions) == "present"
         if serves and any(_all_have("tools", name, versions) for name in row.parsers):
             return f"Name an image whose vLLM has it in serving.image, for example {image.uri}"
@@ -167,4 +167,4 @@ def _marks(facts: ModelFacts, extra: Sequence[Argument]) -> Collection[str] | No
 
 
 def _all_have(kind: Kind, name: str, versions: Sequence[str]) -> bool:
-    return all(name in argument_table().parser_names(_REGISTRY[kind], version) for version in versions)
+    return all(name in parser_names().named(_REGISTRY[kind], version) for version in versions)

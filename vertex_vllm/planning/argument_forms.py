@@ -177,7 +177,7 @@ def _of_json(name: str, value: str, takes: Takes) -> Iterator[Fault]:
 
 
 def _of_parser(name: str, value: str, version: str, table: ArgumentTable, given: Sequence[Argument]) -> Iterator[Fault]:
-    known = table.parser_names(PARSERS[name], version)
+    known = table.named(PARSERS[name], version)
     # The server looks at the tool parser's name only when it is to be used (`validate_api_server_args`).
     if name == TOOL_PARSER and not _given("--enable-auto-tool-choice", given):
         return

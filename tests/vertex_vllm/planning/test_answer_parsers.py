@@ -137,7 +137,7 @@ def test_of_an_image_of_unknown_version_the_parser_is_a_doubt() -> None:
 def test_every_parser_of_the_table_is_in_some_version_s_own_list() -> None:
     table = argument_table()
     registries = {
-        kind: {name for version in table.checked for name in table.parser_names(registry, version)}
+        kind: {name for version in table.checked for name in table.named(registry, version)}
         for kind, registry in (("tools", "tool"), ("thoughts", "reasoning"))
     }
     unknown = [
