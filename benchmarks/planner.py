@@ -1,8 +1,8 @@
 """The planner's memory model against what real vLLM held: predicted, observed and error of every start in a file.
 
-Run: `.venv/bin/python -m benchmarks.planner [OBSERVATIONS.jsonl]`. Exit code 1 where an error is larger than the planner
-is meant to make: weights within 1 %, KV tokens within 1 % at the median and 3 % at worst, no wrong verdict. Beside ours
-stand two published formulas, given the same tensors and the same KV bytes per token:
+Run: `.venv/bin/python -m benchmarks.planner [OBSERVATIONS.jsonl]`. Exit code 1 where an error is larger than the
+planner is meant to make: weights within 1 %, KV tokens within 1 % at the median and 3 % at worst, no wrong verdict.
+Beside ours stand two published formulas, given the same tensors and the same KV bytes per token:
 
 - accelerate (`accelerate estimate-memory`, and its documentation's "up to an additional 20 %" for inference)
 - KAITO (its estimator: 1.02 × the weight files + 2.3 GiB a GPU, the rest is cache)
