@@ -58,7 +58,7 @@ class MissingModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Last finder: imports from vLLM's own files never fail for a module that is not installed."""
 
     def __init__(self, root: Path) -> None:
-        self.root = str(root)
+        self.root = f"{root}/vllm/"
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
         top = name.partition(".")[0]
