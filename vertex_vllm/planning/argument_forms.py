@@ -27,6 +27,8 @@ _PARTNERS = {
 }
 # … before the version that no longer does (cli_args.py of 0.8.5.post1 and 0.9.0).
 _PARTED = {"--enable-reasoning": "0.9.0"}
+# … and the first that does (cli_args.py of 0.10.2 and 0.11.0).
+_PARTNERED = {"--enable-log-outputs": "0.11.0"}
 # … and those that it wants apart, or with more than one copy of the engine.
 _APART = {
     "--enable-per-request-metrics": "--disable-log-stats",
@@ -223,6 +225,7 @@ def _adapter_path(value: str) -> str:
 def _of_partner(name: str, given: Sequence[Argument], version: str) -> Iterator[Fault]:
     partner = _PARTNERS.get(name)
     parted = name in _PARTED and version_key(version) >= version_key(_PARTED[name])
+    parted = parted or (name in _PARTNERED and version_key(version) < version_key(_PARTNERED[name]))
     if partner and not parted and not _given(partner, given):
         yield Fault(f"{name} needs {partner} beside it", f"Add {partner}, or leave {name} out")
     if name in _APART and _given(_APART[name], given):
