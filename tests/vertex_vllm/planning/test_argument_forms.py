@@ -91,6 +91,15 @@ def test_a_partner_is_wanted_only_by_the_versions_that_want_it() -> None:
     assert decided.reasons["doubts"] == "--enable-log-outputs needs --enable-log-requests beside it (vLLM 0.11.0)"
 
 
+@pytest.mark.parametrize("value", ["true", "False", ""])
+def test_an_old_switch_takes_true_or_false(value: str) -> None:
+    """--enable-chunked-prefill took a value until 0.8.4."""
+    argument = f"--enable-chunked-prefill={value}" if value else "--enable-chunked-prefill"
+    assert argument in plan(OTHER, image=f"{SERVE}:20250304_0916_RC01", extra_args=[argument]).args
+    with pytest.raises(PlanError, match="may not be 'yes'"):
+        plan(OTHER, image=f"{SERVE}:20250304_0916_RC01", extra_args=["--enable-chunked-prefill=yes"])
+
+
 def test_switches_that_vllm_wants_apart() -> None:
     with pytest.raises(PlanError, match="may not be beside --enable-prompt-adapter"):
         plan(OTHER, image=OLD, extra_args=["--enable-prompt-embeds", "--enable-prompt-adapter"])
