@@ -42,6 +42,7 @@ def deploy(
     max_replica_count: int = 1,
     fallbacks: list = [],
     spot: bool = False,
+    flex_start_hours: int = 0,
     dedicated_endpoint: bool = True,
     request_timeout_seconds: int = 1800,
     deployment_timeout_seconds: int = 7200,
@@ -80,6 +81,7 @@ def deploy(
         max_replica_count: Replicas at most; quota must cover them.
         fallbacks: REGION/MACHINE_TYPE to take, in this order, when the machine is out of stock.
         spot: Cheaper machines that Google may take back at any time.
+        flex_start_hours: Hours on cheaper flex-start machines; then Vertex AI undeploys the model. 0: ordinary ones.
         dedicated_endpoint: Endpoint with a DNS name of its own: longer requests, larger payloads, streaming.
         request_timeout_seconds: Longest time for one request on a dedicated endpoint.
         deployment_timeout_seconds: Longest time until the container must be healthy.
@@ -132,6 +134,7 @@ def deploy(
             max_replica_count=max_replica_count,
             fallbacks=fallbacks,
             spot=spot,
+            flex_start_hours=flex_start_hours,
             dedicated_endpoint=dedicated_endpoint,
             request_timeout_seconds=request_timeout_seconds,
             deployment_timeout_seconds=deployment_timeout_seconds,

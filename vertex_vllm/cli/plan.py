@@ -118,7 +118,9 @@ def quotas_of(deployment: "Deployment", catalog: "Catalog", project: str | None)
     from vertex_vllm.quota import read_quotas
 
     region = deployment.google_cloud.region
-    return read_quotas(project_of(deployment, project), region, catalog.quota_ids(region, deployment.serving.spot))
+    return read_quotas(
+        project_of(deployment, project), region, catalog.quota_ids(region, deployment.serving.preemptible)
+    )
 
 
 def throughputs_in(path: Path) -> "tuple[Measurement, ...]":

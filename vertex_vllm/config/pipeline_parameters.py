@@ -40,6 +40,7 @@ _PATHS: dict[str, tuple[str, ...]] = {
     "max_replica_count": ("serving", "max_replica_count"),
     "fallbacks": ("serving", "fallbacks"),
     "spot": ("serving", "spot"),
+    "flex_start_hours": ("serving", "flex_start_hours"),
     "dedicated_endpoint": ("serving", "dedicated_endpoint"),
     "request_timeout_seconds": ("serving", "request_timeout_seconds"),
     "deployment_timeout_seconds": ("serving", "deployment_timeout_seconds"),

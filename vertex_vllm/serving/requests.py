@@ -150,6 +150,9 @@ def _dedicated_resources(plan: ServingPlan) -> vertex.DedicatedResources:
         max_replica_count=plan.max_replica_count,
         spot=plan.spot,
     )
+    if plan.flex_start_hours:
+        longest = duration_pb2.Duration(seconds=plan.flex_start_hours * 3600)
+        resources.flex_start = vertex.FlexStart(max_runtime_duration=longest)
     metric = scaling_metric(plan.vllm_version, plan.args, plan.min_replica_count, plan.max_replica_count)
     if metric:
         spec = vertex.AutoscalingMetricSpec(metric_name=metric.name, target=metric.target)
