@@ -18,7 +18,7 @@ from localcloud.errors import ApiError
 from localcloud.google.acting import check_act_as
 from localcloud.operations import OperationRun
 from localcloud.vertex import registry
-from localcloud.vertex.container_account import check_pull
+from localcloud.vertex.container_account import check_agent, check_pull
 from localcloud.vertex.container_spec import deployment_seconds
 from localcloud.vertex.images import find_image
 from localcloud.vertex.machines import DEFAULT_MACHINE_TYPE
@@ -55,6 +55,7 @@ def plan_deployed_model(requested: Any, endpoint: EndpointName, cloud: Cloud) ->
     check_deployed_model(deployed)
     if deployed.service_account:
         check_act_as(cloud, deployed.service_account)
+        check_agent(cloud, endpoint.location.project_number, deployed.service_account)
     check_pull(cloud, endpoint.location.project_number, version.container_spec.image_uri)
     resources = deployed.dedicated_resources
     resources.machine_spec.machine_type = resources.machine_spec.machine_type or DEFAULT_MACHINE_TYPE
