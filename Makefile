@@ -12,7 +12,7 @@ RUNS ?= 500
 SEED ?= 1
 
 # `python -m localcloud.demo_models.build` makes the serving runtime, too: both are set-up, and not a test's time.
-.PHONY: help demo test test-all test-cloud record test-fast chaos check audit format compile check-compiled grants-page schema local-up local-down local-env constraints clean clean-cache
+.PHONY: help demo test test-all test-cloud record test-fast chaos check audit format compile check-compiled grants-page grants-tried schema local-up local-down local-env constraints clean clean-cache
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ compile: $(VENV)/.ready  ## Write compiled/*.yaml; IMAGE=… pins another image 
 
 check-compiled: $(VENV)/.ready  ## Fail when compiled/*.yaml is not what `make compile` writes
 	@$(BIN)/python -m pipelines.compile --check
+
+grants-tried: $(VENV)/.ready  ## Try bootstrap's grants, each without it, and write which permission fails: minutes
+	@RENEW_GRANT_REFUSALS=1 $(BIN)/pytest -q tests/vertex_vllm/bootstrap/test_grants_needed.py
 
 grants-page: $(VENV)/.ready  ## Write the grants in docs/security.md from vertex_vllm/bootstrap/grants.yaml
 	@$(BIN)/python -m vertex_vllm.bootstrap.grants_page docs/security.md

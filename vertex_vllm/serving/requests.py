@@ -123,7 +123,7 @@ def deploy_request(
     return vertex.DeployModelRequest(
         endpoint=endpoint_name,
         deployed_model=vertex.DeployedModel(
-            id=_deployed_model_id(model),
+            id=deployed_model_id(model),
             model=str(model),
             display_name=plan.deployment,
             dedicated_resources=_dedicated_resources(plan),
@@ -134,8 +134,8 @@ def deploy_request(
     )
 
 
-def _deployed_model_id(model: ResourceName) -> str:
-    """1 to 10 digits (`DeployedModel.id`)."""
+def deployed_model_id(model: ResourceName) -> str:
+    """Id that a deploy of this model version asks for: 1 to 10 digits (`DeployedModel.id`)."""
     return str(int.from_bytes(hashlib.sha256(f"{model.id}@{model.version}".encode()).digest()[:8]) % 10**10)
 
 
