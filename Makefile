@@ -28,11 +28,11 @@ test-all: $(VENV)/.ready  ## All tests; as many examples and chaos cases as a ni
 	@$(BIN)/python -m localcloud.demo_models.build > /dev/null
 	@HYPOTHESIS_PROFILE=nightly $(PYTEST)
 
-test-cloud: $(VENV)/.ready  ## The end-to-end tests on a real project: PROJECT=… BUDGET_USD=… [REGION=…]; see docs/google-cloud.md
+test-cloud: $(VENV)/.ready  ## The end-to-end tests on a real project: PROJECT=… BUDGET_USD=… [REGION=…]; see docs/test-cloud.md
 	@VERTEX_VLLM_TEST_PROJECT=$(PROJECT) VERTEX_VLLM_TEST_REGION=$(REGION) VERTEX_VLLM_TEST_BUDGET_USD=$(BUDGET_USD) \
 	  sh -c 'test -n "$$VERTEX_VLLM_TEST_PROJECT" || { echo "Name the project: make test-cloud PROJECT=… BUDGET_USD=…" >&2; exit 2; }; exec $(BIN)/pytest -s tests/e2e'
 
-record: $(VENV)/.ready  ## Record what a real project answers to the end-to-end tests: PROJECT=… BUDGET_USD=… FILE=…; see docs/google-cloud.md
+record: $(VENV)/.ready  ## Record what a real project answers to the end-to-end tests: PROJECT=… BUDGET_USD=… FILE=…; see docs/test-cloud.md
 	@VERTEX_VLLM_TEST_PROJECT=$(PROJECT) VERTEX_VLLM_TEST_REGION=$(REGION) VERTEX_VLLM_TEST_BUDGET_USD=$(BUDGET_USD) RECORDING=$(FILE) \
 	  sh -c 'test -n "$$VERTEX_VLLM_TEST_PROJECT" && test -n "$$RECORDING" || { echo "Name the project and the file: make record PROJECT=… BUDGET_USD=… FILE=…" >&2; exit 2; }; \
 	    exec $(BIN)/python -m benchmarks.recordings.record --output "$$RECORDING" -- $(BIN)/pytest -s tests/e2e'
