@@ -6,26 +6,23 @@ that are used again.
 """
 
 import socket
-import ssl
 import threading
-from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cache, partial
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from pathlib import Path
+from functools import partial
+from http.client import HTTPException, HTTPResponse
 from types import TracebackType
 from typing import Self, TypeVar
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from urllib3 import HTTPHeaderDict
 
 from vertex_vllm.errors import UnreachableError
-from vertex_vllm.network_faults import check_authorities, check_proxy, network_fault
+from vertex_vllm.network_faults import network_fault
+from vertex_vllm.proxied_connection import open_connection
 from vertex_vllm.retries import TransientError
 
-_CONNECT_SECONDS = 5
 # Bytes of a body that are read on to keep its connection.
 _SHORT = 1 << 16
 
@@ -223,7 +220,7 @@ class _Connection:
     """One connection to one origin, opened anew when it is not open."""
 
     def __init__(self, parts: SplitResult) -> None:
-        self._http = _open(parts)
+        self._http = open_connection(parts)
         self._broken_off = False
 
     @property
@@ -271,41 +268,6 @@ class _Connection:
         if sock is not None:
             with suppress(OSError):  # It may be closed by now.
                 sock.shutdown(socket.SHUT_RDWR)
-
-
-def _open(parts: SplitResult) -> HTTPConnection:
-    host, port = parts.hostname or "", parts.port
-    if parts.scheme != "https":
-        return HTTPConnection(host, port, timeout=_CONNECT_SECONDS)
-    through = check_proxy(parts.geturl())
-    if through is None:
-        return HTTPSConnection(host, port, timeout=_CONNECT_SECONDS, context=_trust(_authorities()))
-    connection = HTTPSConnection(
-        through.hostname or "", through.port, timeout=_CONNECT_SECONDS, context=_trust(_authorities())
-    )
-    connection.set_tunnel(host, port, headers=_proxy_authorization(through))
-    return connection
-
-
-def _proxy_authorization(proxy: SplitResult) -> dict[str, str]:
-    if proxy.username is None:
-        return {}
-    login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-    return {"Proxy-Authorization": f"Basic {b64encode(login.encode()).decode()}"}
-
-
-def _authorities() -> str:
-    """File or folder of the authorities to trust: as requests and the ssl module find it, else certifi's."""
-    import certifi
-
-    return check_authorities() or certifi.where()
-
-
-@cache
-def _trust(authorities: str) -> ssl.SSLContext:
-    if Path(authorities).is_dir():
-        return ssl.create_default_context(capath=authorities)
-    return ssl.create_default_context(cafile=authorities)
 
 
 def _transient(error: Exception, host: str) -> TransientError:

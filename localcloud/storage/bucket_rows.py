@@ -31,7 +31,7 @@ class BucketRow:
     @property
     def object_retention(self) -> bool:
         """True where objects may have a retention of their own."""
-        return self.settings.get("objectRetention", {}).get("mode") == "Enabled"
+        return bool(self.settings.get("objectRetention", {}).get("mode") == "Enabled")
 
     @property
     def versioned(self) -> bool:

@@ -79,12 +79,8 @@ def test_no_such_secret(cloud: Any, project: str) -> None:
         read_secret(f"projects/{project}/secrets/nothing/versions/latest")
 
 
-def test_a_secret_without_a_version_is_given_one(
-    cloud: Any, client: SecretManagerServiceClient, project: str
-) -> None:
-    client.create_secret(
-        parent=f"projects/{project}", secret_id="empty", secret={"replication": {"automatic": {}}}
-    )
+def test_a_secret_without_a_version_is_given_one(cloud: Any, client: SecretManagerServiceClient, project: str) -> None:
+    client.create_secret(parent=f"projects/{project}", secret_id="empty", secret={"replication": {"automatic": {}}})
     with pytest.raises(SecretAccessError, match=r"has no versions.*gcloud secrets versions add empty --data-file=-"):
         read_secret(f"projects/{project}/secrets/empty/versions/latest")
 

@@ -19,7 +19,10 @@ def check_schedules(deployment: Deployment) -> tuple[Fault, ...]:
     end that is past.
     """
     past = tuple(
-        Fault(("schedules", index, "end"), "is past, so that nothing would run. Name a later one, or take the schedule out")
+        Fault(
+            ("schedules", index, "end"),
+            "is past, so that nothing would run. Name a later one, or take the schedule out",
+        )
         for index, schedule in enumerate(deployment.schedules)
         if schedule.end and datetime.fromisoformat(schedule.end) <= datetime.now(UTC)
     )

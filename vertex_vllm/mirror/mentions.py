@@ -79,10 +79,6 @@ def _one_below_the_other(place: str, own: str) -> bool:
     return not place or f"{own}/".startswith(f"{place}/") or f"{place}/".startswith(f"{own}/")
 
 
-def _one_below_the_other(place: str, own: str) -> bool:
-    return not place or f"{own}/".startswith(f"{place}/") or f"{place}/".startswith(f"{own}/")
-
-
 def _spellings(text: str) -> list[str]:
     """The text, and what is left of it when JSON's escapes and percent signs are taken away."""
     spelled = [text]

@@ -196,10 +196,8 @@ class MultipartUpload:
             raise TransientError(said, retry_after(reply.headers), throttled=throttled)
         if code == "NoSuchUpload":
             raise UploadGoneError
-        said = xml_words(reply.status, reply.body)
-        raise refused_by_storage(
-            said, self._where, f"Cloud Storage refused {method} with {reply.status} {code}".rstrip()
-        )
+        request = f"Cloud Storage refused {method} with {reply.status} {code}".rstrip()
+        raise refused_by_storage(xml_words(reply.status, reply.body), self._where, request)
 
 
 class PartOnItsWay:
