@@ -33,7 +33,7 @@ class BearerTokens:
         name, _, digest = _bearer(authorization).removeprefix(_PREFIX).rpartition("-")
         if not hmac.compare_digest(digest.encode(), self._digest(name).encode()):
             return None
-        return _decode(name).decode()
+        return decode(name).decode()
 
     def _digest(self, name: str) -> str:
         return hmac.new(self._key, name.encode(), hashlib.sha256).hexdigest()[:_DIGEST_CHARACTERS]
@@ -62,7 +62,7 @@ def token_claims(token: str) -> dict[str, Any]:
     if len(parts) != 3:
         return {}
     try:
-        claims = json.loads(_decode(parts[1]))
+        claims = json.loads(decode(parts[1]))
     except ValueError:  # no base64, no UTF-8, no JSON
         return {}
     return claims if isinstance(claims, dict) else {}
@@ -77,5 +77,5 @@ def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _decode(text: str) -> bytes:
+def decode(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
