@@ -34,6 +34,8 @@ def insert_bucket(call: Call, backend: Backend) -> Reply:
     location = checked_location(str(resource.get("location", "US")))
     time = backend.time()
     settings = complete(bucket_settings(resource), {}, backend.clock())
+    if call.flag("enableObjectRetention"):
+        settings["objectRetention"] = {"mode": "Enabled"}
     bucket = BucketRow(
         name=name,
         project=project,
@@ -85,6 +87,22 @@ def patch_bucket(call: Call, backend: Backend) -> Reply:
 def update_bucket(call: Call, backend: Backend) -> Reply:
     resource = call.resource()
     return _change(call, backend, lambda _: resource)
+
+
+def lock_retention_policy(call: Call, backend: Backend) -> Reply:
+    """For good: from now on the policy's period may only grow."""
+    if call.number("ifMetagenerationMatch") is None:
+        raise required("ifMetagenerationMatch")
+    with backend.database.transaction() as transaction:
+        before = existing_bucket(transaction, call.names["bucket"])
+        call.preconditions().check(bucket_state(before))
+        policy = before.settings.get("retentionPolicy")
+        if policy is None:
+            raise invalid("The bucket has no Retention Policy to lock.")
+        settings = {**before.settings, "retentionPolicy": {**policy, "isLocked": True}}
+        bucket = replace(before, settings=settings, metageneration=before.metageneration + 1, updated=backend.time())
+        bucket_rows.save_bucket(transaction, bucket)
+    return Reply(_shown(bucket, call, "full"))
 
 
 def delete_bucket(call: Call, backend: Backend) -> Reply:

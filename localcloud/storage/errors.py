@@ -86,11 +86,6 @@ def bucket_not_empty() -> StorageError:
     return StorageError(409, "conflict", "The bucket you tried to delete is not empty.", "BucketNotEmpty")
 
 
-def object_held(bucket: str, name: str) -> StorageError:
-    message = f"Object '{bucket}/{name}' is under active hold and cannot be deleted, overwritten or archived."
-    return StorageError(403, "objectUnderActiveHold", message, "ObjectUnderActiveHold")
-
-
 def precondition_failed() -> StorageError:
     message = "At least one of the pre-conditions you specified did not hold."
     return StorageError(412, "conditionNotMet", message, "PreconditionFailed")

@@ -10,6 +10,7 @@ from localcloud.storage.checksums import encode_crc32c, encode_md5
 from localcloud.storage.locations import location_type
 from localcloud.storage.object_rows import ObjectRow
 from localcloud.storage.preconditions import State
+from localcloud.storage.retention import shown
 
 
 def bucket_resource(bucket: BucketRow, base_url: str) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def object_resource(row: ObjectRow, base_url: str) -> dict[str, Any]:
         "timeFinalized": row.time_created,
         "timeStorageClassUpdated": row.time_created,
         **{name: value for name, value in computed.items() if value is not None},
-        **row.settings,
+        **shown(row),
     }
 
 

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Self
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.listing import HubFile, check_name
 from vertex_vllm.hub.weight_files import weight_files, weight_index
 
 # Configs, tokenizers, chat templates and image processors.
@@ -55,7 +55,8 @@ def select_files(
     vLLM and transformers read beside them; or what `selection` says.
 
     Left out by itself: `original/` and all other folders, other formats of the same weights, pictures and texts.
-    Raises PlanError when there are no weights, the index names a file that is not there, or nothing is selected.
+    Raises PlanError when there are no weights, the index names a file that is not there, or nothing is selected, and
+    HubAccessError when a selected file has a name that cannot be copied.
     """
     if selection.include:
         chosen = [file for file in listing if _matches(file.path, selection.include)]
@@ -65,7 +66,7 @@ def select_files(
             needed.add(index.path)
         support = (*_SUPPORT, *_CODE) if selection.code else _SUPPORT
         chosen = [file for file in listing if file.path in needed or _is_support(file.path, support)]
-    selected = tuple(file for file in chosen if not _matches(file.path, selection.exclude))
+    selected = tuple(check_name(file) for file in chosen if not _matches(file.path, selection.exclude))
     if not selected:
         raise PlanError(
             "no file of the repository is selected", where="--include, --exclude", fix="Widen the patterns."
