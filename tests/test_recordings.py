@@ -17,6 +17,7 @@ from benchmarks.recordings.recorded_form import Exchange, Sequence, encoded_body
 from benchmarks.recordings.replaying import Outcome, Replay
 from benchmarks.recordings.scrubbing import Scrubber
 from benchmarks.recordings.sending import Answer
+from benchmarks.recordings.setting_up import recorded_accounts
 from localcloud.daemon import Connection
 
 NAMES = LearntNames({"projectId": "my-project", "projectNumber": "424242424242"})
@@ -101,6 +102,21 @@ def test_a_write_brings_the_etag_of_the_latest_read() -> None:
 )
 def test_bodies_are_sent_as_they_were_recorded(body: Any, content: bytes | None, kind: str) -> None:
     assert encoded_body(body, NAMES.fill) == (content, kind)
+
+
+def test_accounts_that_a_recording_names_and_does_not_create() -> None:
+    def policy(*members: str) -> dict[str, Any]:
+        return {"bindings": [{"role": "roles/viewer", "members": members}]}
+
+    ours = "serviceAccount:{}@${{projectId}}.iam.gserviceaccount.com".format
+    writes = [
+        Exchange("POST", "u", {"accountId": "made-here"}, 200, {}),
+        Exchange("PUT", "u", policy(ours("made-here"), ours("was-there"), "user:a@example.com"), 200, {}),
+        Exchange("PUT", "u", policy("serviceAccount:elsewhere@other.iam.gserviceaccount.com"), 200, {}),
+    ]
+    setup = ({"call": {"method": "PUT", "url": "u", "body": policy(ours("in-setup"), ours("${uniqueId}-x"))}},)
+    sequence = Sequence("a", "storage", "real", tuple(writes), setup)
+    assert recorded_accounts(sequence) == ["in-setup", "was-there"]
 
 
 def test_a_line_that_is_no_sequence_is_named(tmp_path: Path) -> None:

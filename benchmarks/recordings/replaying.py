@@ -13,7 +13,7 @@ from benchmarks.recordings.comparing import Comparison, Difference
 from benchmarks.recordings.learnt_names import LearntNames
 from benchmarks.recordings.recorded_form import Exchange, Sequence, encoded_body
 from benchmarks.recordings.sending import Answer, GrpcClient, HttpClient
-from benchmarks.recordings.setting_up import HubSetup, set_up
+from benchmarks.recordings.setting_up import HubSetup, set_up, set_up_project
 from localcloud.hosts import route_of
 
 _OPERATION_SECONDS = 30.0
@@ -61,6 +61,7 @@ class Replay:
                 "hubToken": f"hf_{secrets.token_hex(17)}",
             }
         )
+        set_up_project(sequence, names, self.send)
         ready = set_up(sequence.setup, names, self.send, self._hub)
         made = {names.fill(step["bucket"]["name"]) for step in sequence.setup if "bucket" in step}
         for number, exchange in enumerate(sequence.exchanges):
