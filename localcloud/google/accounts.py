@@ -5,7 +5,9 @@ None exists in a new project. Compute Engine's account comes with its API; a ser
 its API: the local cloud cannot see the service's first use, which the real agent comes with.
 """
 
+import base64
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -55,21 +57,33 @@ def compute_account(cloud: Cloud, project: str) -> str:
     return f"{cloud.project_number(project)}-compute@developer.gserviceaccount.com"
 
 
+def new_account(cloud: Cloud, project_id: str, email: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """A service account's resource with the ids that IAM gives it. `told`: its description and display name."""
+    unique_id = cloud.ids.numeric(19) + cloud.ids.numeric(2)
+    return {
+        "name": f"projects/{project_id}/serviceAccounts/{email}",
+        "projectId": project_id,
+        "uniqueId": unique_id,
+        "email": email,
+        **told,
+        "etag": account_etag(cloud),
+        "oauth2ClientId": unique_id,
+    }
+
+
+def account_etag(cloud: Cloud) -> str:
+    """In the form of the real ones: eight digits in base64."""
+    return base64.b64encode(cloud.ids.numeric(8).encode()).decode()
+
+
 def make_compute_account(cloud: Cloud, project: str) -> None:
     """As enabling the Compute API does. It has no role: new organisations grant it none (organisation policy
     `iam.automaticIamGrantsForDefaultServiceAccounts`, enforced since 2024-05-03)."""
     email, project_id = compute_account(cloud, project), cloud.project_id(project)
     if cloud.store.get(SERVICE_ACCOUNTS, email) is None:
         account = Struct()
-        account.update(
-            {
-                "name": f"projects/{project_id}/serviceAccounts/{email}",
-                "projectId": project_id,
-                "uniqueId": cloud.ids.numeric(21),
-                "email": email,
-                "displayName": "Compute Engine default service account",
-            }
-        )
+        told = {"displayName": "Compute Engine default service account"}
+        account.update(new_account(cloud, project_id, email, told))
         cloud.store.put(SERVICE_ACCOUNTS, email, account)
 
 

@@ -45,7 +45,9 @@ def model_info(visit: Visit) -> Response:
     told = {name: value for name, value in found.items() if value is not None or name in always}
     if visit.flag("securityStatus"):
         told["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}
-    return JSONResponse({"_id": snapshot.commit[:24], "id": repo.id, "modelId": repo.id, **told})
+    # Recorded: an answer of what was asked for says the id once.
+    ids = {"_id": snapshot.commit[:24], "id": repo.id, **({} if asked else {"modelId": repo.id})}
+    return JSONResponse({**ids, **told})
 
 
 def list_refs(visit: Visit) -> Response:

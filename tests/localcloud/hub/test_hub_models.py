@@ -41,6 +41,12 @@ def test_only_what_is_asked_for(hub):
         hub.api().model_info("org/open", expand=["colour"])
 
 
+def test_an_answer_of_what_was_asked_for_says_the_id_once(hub, http):
+    asked = http.get(f"{hub.url}/api/models/org/open", params={"expand": "gated"}).json()
+    assert asked == {"_id": asked["_id"], "id": "org/open", "gated": False}
+    assert http.get(f"{hub.url}/api/models/org/open").json()["modelId"] == "org/open"
+
+
 def test_security_status(hub):
     assert hub.api().model_info("org/open", securityStatus=True).security_repo_status == {
         "scansDone": False,
