@@ -48,6 +48,7 @@ def deploy_model(
     """
     from pathlib import Path
 
+    from vertex_vllm.google_hosts import vertex_ai_host
     from vertex_vllm.lifecycle.expiry import expiry
     from vertex_vllm.lifecycle.ownership import Owner
     from vertex_vllm.planning.plan import ServingPlan
@@ -70,7 +71,7 @@ def deploy_model(
             on_operation=record_operation(Path(gcp_resources)),
             on_attempt=lambda so_far: Path(attempts.path).write_text(attempts_json(so_far)),
         )
-        address = f"https://{deployed.plan.region}-aiplatform.googleapis.com/v1"
+        address = f"https://{vertex_ai_host(deployed.plan.region)}/v1"
         endpoint.uri, served.uri = f"{address}/{deployed.endpoint}", f"{address}/{deployed.model}"
         endpoint.metadata["resourceName"] = deployed.endpoint
         served.metadata["resourceName"] = deployed.model

@@ -31,6 +31,7 @@ def upload_model(
     """
     from pathlib import Path
 
+    from vertex_vllm.google_hosts import vertex_ai_host
     from vertex_vllm.lifecycle.expiry import expiry
     from vertex_vllm.lifecycle.ownership import Owner
     from vertex_vllm.planning.plan import ServingPlan
@@ -41,5 +42,5 @@ def upload_model(
         serving_plan = ServingPlan.from_json(Path(plan.path).read_text())
         made_by = Owner(serving_plan.deployment, run_id, serving_plan.config_hash, owner, expiry(ttl, run_started))
         name = upload_model(project, serving_plan, model_uri, made_by)
-        model.uri = f"https://{serving_plan.region}-aiplatform.googleapis.com/v1/{name}"
+        model.uri = f"https://{vertex_ai_host(serving_plan.region)}/v1/{name}"
         model.metadata["resourceName"] = name

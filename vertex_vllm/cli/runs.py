@@ -136,9 +136,8 @@ def resource_name(run: str, project: str | None, region: str) -> str:
     """The run's whole name, of its id or of itself. Raises InputError for another resource's."""
     from vertex_vllm.resource_names import ResourceName
 
-    if "/" in run:
-        return str(ResourceName.parse(run, "pipelineJobs"))
-    return str(ResourceName(named_project(project), region, "pipelineJobs", run))
+    name = run if "/" in run else f"projects/{named_project(project)}/locations/{region}/pipelineJobs/{run}"
+    return str(ResourceName.parse(name, "pipelineJobs"))
 
 
 def _header(told: "RunSummary", details: "Run") -> list[str]:

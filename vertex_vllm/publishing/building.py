@@ -13,6 +13,7 @@ import yaml
 from vertex_vllm.config.names import IMAGES_REPOSITORY
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.google_errors import enable_api, google_errors, words
+from vertex_vllm.google_hosts import docker_registry
 from vertex_vllm.lifecycle.ownership import MANAGED_BY
 from vertex_vllm.publishing.images import find_digest
 from vertex_vllm.retries import TransientError, with_retries
@@ -39,7 +40,7 @@ _UNFINISHED = frozenset({"PENDING", "QUEUED", "WORKING"})
 
 def steps_image(project: str, region: str) -> str:
     """Name of the steps' image in a project's Artifact Registry, without a tag."""
-    return f"{region}-docker.pkg.dev/{project}/{IMAGES_REPOSITORY}/{_IMAGE}"
+    return f"{docker_registry(region)}/{project}/{IMAGES_REPOSITORY}/{_IMAGE}"
 
 
 def sources_tag(digest: str) -> str:
