@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vertex_vllm.cli.terminal import say, say_json
+
 if TYPE_CHECKING:
     from vertex_vllm.bootstrap.resources import Step
     from vertex_vllm.bootstrap.session import Session
@@ -98,7 +100,7 @@ def bootstrap(
     sources = None if no_image or removing else read_sources(_ROOT)
     release = _release(settings, sources, build_region) if sources else None
     if dry_run:
-        click.echo(json.dumps([*map(_printed, steps), *_printed_release(release)], indent=2))
+        say_json(json.dumps([*map(_printed, steps), *_printed_release(release)], indent=2))
     elif check:
         _check(session, steps, release)
     elif removing:
@@ -179,8 +181,8 @@ def _check(session: "Session", steps: tuple["Step", ...], release: "Release | No
         lines += releasing.missing(release)
         count += 1 + len(release.pipelines)
     for line in lines:
-        click.echo(f"missing  {line}")
-    click.echo(f"{len(lines)} of {count} missing", err=True)
+        say(f"missing  {line}")
+    say(f"{len(lines)} of {count} missing", err=True)
     if lines:
         sys.exit(1)
 
@@ -195,7 +197,7 @@ def _make(session: "Session", steps: tuple["Step", ...]) -> int:
         changed = make(session, step, value)
         made += changed
         if changed:
-            click.echo(f"made  {step.kind} {step.name}")
+            say(f"made  {step.kind} {step.name}")
     return made
 
 
@@ -203,8 +205,8 @@ def _make_release(release: "Release", sources: "Sources") -> int:
     from vertex_vllm.publishing import release as releasing
 
     made = 0
-    for line in releasing.make(release, sources.archive, lambda text: click.echo(text, err=True)):
-        click.echo(f"made  {line}")
+    for line in releasing.make(release, sources.archive, lambda text: say(text, err=True)):
+        say(f"made  {line}")
         made += 1
     return made
 
@@ -212,10 +214,10 @@ def _make_release(release: "Release", sources: "Sources") -> int:
 def _told(settings: "Settings", made: int) -> None:
     from vertex_vllm.bootstrap.wanted import CI
 
-    click.echo(f"{made} made" if made else "no change", err=True)
+    say(f"{made} made" if made else "no change", err=True)
     if settings.github_repository_id:
-        click.echo(f"GCP_WORKLOAD_IDENTITY_PROVIDER={settings.identity_provider}", err=True)
-        click.echo(f"GCP_SERVICE_ACCOUNT={settings.account(CI)}", err=True)
+        say(f"GCP_WORKLOAD_IDENTITY_PROVIDER={settings.identity_provider}", err=True)
+        say(f"GCP_SERVICE_ACCOUNT={settings.account(CI)}", err=True)
 
 
 def _secret_value(session: "Session", steps: tuple["Step", ...]) -> str:
@@ -245,10 +247,10 @@ def _remove(session: "Session", steps: tuple["Step", ...], *, delete_data: bool,
 
     for step in steps:
         if not asked:
-            click.echo(f"{step.kind} {step.name}", err=True)
+            say(f"{step.kind} {step.name}", err=True)
     if not asked:
         click.confirm("Remove what of this bootstrap made?", abort=True, err=True)
     for step in reversed(steps):
         outcome = remove(session, step, delete_data=delete_data)
         if outcome != "absent":
-            click.echo(f"{outcome}  {step.kind} {step.name}")
+            say(f"{outcome}  {step.kind} {step.name}")

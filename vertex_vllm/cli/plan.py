@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vertex_vllm.cli.terminal import say, say_json
+
 if TYPE_CHECKING:
     from vertex_vllm.catalog import Catalog
     from vertex_vllm.config import Deployment
@@ -80,9 +82,9 @@ def plan(
     if against:
         show_difference(decided, deployment, catalog, project, as_json)
     elif explain:
-        click.echo(explain_memory(decided.memory) if decided.memory else f"{decided.reasons['memory']}\n", nl=False)
+        say(explain_memory(decided.memory) if decided.memory else f"{decided.reasons['memory']}\n", nl=False)
     else:
-        click.echo(decided.to_json() if as_json else render_plan(decided), nl=False)
+        say_json(decided.to_json()) if as_json else say(render_plan(decided), nl=False)
 
 
 def model_facts(
@@ -159,7 +161,7 @@ def show_difference(
     if as_json:
         print_json({"serving": serving, "config_hash": decided.config_hash, "changes": found})
     else:
-        click.echo(_difference_text(decided, serving, found), nl=False)
+        say(_difference_text(decided, serving, found), nl=False)
 
 
 def _difference_text(decided: "ServingPlan", serving: "Serving | None", found: "tuple[Change, ...]") -> str:
