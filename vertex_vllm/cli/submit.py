@@ -95,6 +95,8 @@ def submit(
         # Under --local, the variable was not there yet when the options were read.
         found = os.environ["KF_PIPELINES_ENDPOINT"] if cloud else host
         name, address, follow = _on_kubeflow(sent, found, namespace)
+        # The local cloud's address holds its key.
+        address = f"run {name} of the local cloud" if cloud else address
     else:
         name, address, follow = _on_vertex(sent)
     if cloud and engine == "vertex":
