@@ -10,7 +10,8 @@ from urllib.parse import quote
 from vertex_vllm.errors import RegionClosedError, ServiceError
 from vertex_vllm.google_errors import google_errors
 from vertex_vllm.mirror.journal import JOURNAL_PREFIX, Journal
-from vertex_vllm.mirror.manifest import MANIFEST_NAME, Manifest
+from vertex_vllm.mirror.manifest import Manifest
+from vertex_vllm.mirror.own_objects import MANIFEST_NAME
 from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, model_client, service_errors
 from vertex_vllm.storage import check_bucket_name
 
