@@ -12,6 +12,7 @@ import re
 import tarfile
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -253,7 +254,8 @@ def _read_object(cloud: Cloud, source: Any, account: str, *, metadata: bool = Fa
     )
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     bearer = {"Authorization": f"Bearer {cloud.token_of(member_of(account))}"}
-    request = urllib.request.Request(url if metadata else f"{url}?alt=media", headers=bearer)
+    asked = {"alt": "json" if metadata else "media", **({"generation": source.generation} if source.generation else {})}
+    request = urllib.request.Request(f"{url}?{urllib.parse.urlencode(asked)}", headers=bearer)
     try:
         with direct.open(request, timeout=_STORAGE_SECONDS) as answer:
             return bytes(answer.read())
