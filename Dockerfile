@@ -6,7 +6,7 @@ FROM python:3.11-slim
 
 WORKDIR /app
 COPY constraints/image.hashes constraints/
-RUN python -m pip install --no-cache-dir --require-hashes --requirement constraints/image.hashes
+RUN python -m pip install --no-cache-dir --no-deps --require-hashes --requirement constraints/image.hashes
 COPY pyproject.toml README.md LICENSE ./
 COPY vertex_vllm vertex_vllm
 COPY components components

@@ -51,14 +51,14 @@ check: $(VENV)/.ready  ## Lint, format, types, import rules, generated files cur
 # In an environment of its own: what it needs is no business of the project's. It asks a database on the internet.
 audit: $(VENV)/.ready  ## Known vulnerabilities of the pinned packages (needs the internet), and their licences
 	@$(BIN)/pytest -q tests/test_licences.py
-	@$(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet --require-hashes --requirement constraints/tools.hashes
+	@$(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet --no-deps --require-hashes --requirement constraints/tools.hashes
 	@.venv-audit/bin/pip-audit --disable-pip --no-deps --requirement constraints/project.txt
 	@sed 's/+cpu$$//' constraints/serving.txt > .venv-audit/serving.txt
 	@.venv-audit/bin/pip-audit --disable-pip --no-deps --requirement .venv-audit/serving.txt
 
 # uv in an environment of its own. The lists name no index: pip takes its own, and a file with another hash is refused.
 hashes:  ## Write constraints/*.hashes from pyproject.toml and constraints/*.txt (needs the internet)
-	@$(PYTHON) -m venv .venv-hashes && .venv-hashes/bin/python -m pip install --quiet --require-hashes --requirement constraints/tools.hashes
+	@$(PYTHON) -m venv .venv-hashes && .venv-hashes/bin/python -m pip install --quiet --no-deps --require-hashes --requirement constraints/tools.hashes
 	@.venv-hashes/bin/python tools/hashes.py
 
 format: $(VENV)/.ready  ## Rewrite the sources as ruff wants them
@@ -91,7 +91,7 @@ $(VENV)/.ready: pyproject.toml constraints/project.hashes
 	@echo "Setting up $(VENV): about 100 packages, one to two minutes"
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "vertex-vllm needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 …")'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --require-hashes --requirement constraints/project.hashes
+	@$(BIN)/python -m pip install --no-deps --require-hashes --requirement constraints/project.hashes
 	@$(BIN)/python -m pip install --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
