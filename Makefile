@@ -2,8 +2,8 @@
 
 PYTHON ?= python3
 VENV   := .venv
-# Two processes, each with a local cloud of its own, in the order of the tree: the longest first (tests/distribution.py).
-PYTEST  := $(VENV)/bin/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 20
+# Three processes, since tests also wait for services, each with a local cloud of its own, in the order of the tree: the longest first (tests/distribution.py).
+PYTEST  := $(VENV)/bin/pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder --durations 20
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
@@ -11,7 +11,7 @@ RUNS ?= 500
 SEED ?= 1
 
 # `python -m localcloud.demo_models.build` makes the serving runtime, too: both are set-up, and not a test's time.
-.PHONY: help demo test test-all test-cloud record test-fast chaos check audit hashes format compile check-compiled grants-page schema local-up local-down local-env constraints clean clean-cache
+.PHONY: help demo test test-all test-cloud record test-fast chaos check audit hashes format compile check-compiled grants-page grants-tried schema local-up local-down local-env constraints clean clean-cache
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,11 +27,11 @@ test-all: $(VENV)/.ready  ## All tests; as many examples and chaos cases as a ni
 	@$(BIN)/python -m localcloud.demo_models.build > /dev/null
 	@HYPOTHESIS_PROFILE=nightly $(PYTEST)
 
-test-cloud: $(VENV)/.ready  ## The end-to-end tests on a real project: PROJECT=… BUDGET_USD=… [REGION=…]; see docs/google-cloud.md
+test-cloud: $(VENV)/.ready  ## The end-to-end tests on a real project: PROJECT=… BUDGET_USD=… [REGION=…]; see docs/test-cloud.md
 	@VERTEX_VLLM_TEST_PROJECT=$(PROJECT) VERTEX_VLLM_TEST_REGION=$(REGION) VERTEX_VLLM_TEST_BUDGET_USD=$(BUDGET_USD) \
 	  sh -c 'test -n "$$VERTEX_VLLM_TEST_PROJECT" || { echo "Name the project: make test-cloud PROJECT=… BUDGET_USD=…" >&2; exit 2; }; exec $(BIN)/pytest -s tests/e2e'
 
-record: $(VENV)/.ready  ## Record what a real project answers to the end-to-end tests: PROJECT=… BUDGET_USD=… FILE=…; see docs/google-cloud.md
+record: $(VENV)/.ready  ## Record what a real project answers to the end-to-end tests: PROJECT=… BUDGET_USD=… FILE=…; see docs/test-cloud.md
 	@VERTEX_VLLM_TEST_PROJECT=$(PROJECT) VERTEX_VLLM_TEST_REGION=$(REGION) VERTEX_VLLM_TEST_BUDGET_USD=$(BUDGET_USD) RECORDING=$(FILE) \
 	  sh -c 'test -n "$$VERTEX_VLLM_TEST_PROJECT" && test -n "$$RECORDING" || { echo "Name the project and the file: make record PROJECT=… BUDGET_USD=… FILE=…" >&2; exit 2; }; \
 	    exec $(BIN)/python -m benchmarks.recordings.record --output "$$RECORDING" -- $(BIN)/pytest -s tests/e2e'
@@ -70,6 +70,9 @@ compile: $(VENV)/.ready  ## Write compiled/*.yaml; IMAGE=… pins another image 
 
 check-compiled: $(VENV)/.ready  ## Fail when compiled/*.yaml is not what `make compile` writes
 	@$(BIN)/python -m pipelines.compile --check
+
+grants-tried: $(VENV)/.ready  ## Try bootstrap's grants, each without it, and write which permission fails: minutes
+	@RENEW_GRANT_REFUSALS=1 $(BIN)/pytest -q tests/vertex_vllm/bootstrap/test_grants_needed.py
 
 grants-page: $(VENV)/.ready  ## Write the grants in docs/security.md from vertex_vllm/bootstrap/grants.yaml
 	@$(BIN)/python -m vertex_vllm.bootstrap.grants_page docs/security.md

@@ -51,7 +51,7 @@ class BearerTokens:
         name, _, digest = token.removeprefix(prefix).rpartition("-")
         if not hmac.compare_digest(digest.encode(), self._digest(f"{purpose}{name}").encode()):
             return None
-        return _decode(name).decode()
+        return decode(name).decode()
 
     def _digest(self, name: str) -> str:
         return hmac.new(self._key, name.encode(), hashlib.sha256).hexdigest()[:_DIGEST_CHARACTERS]
@@ -78,7 +78,7 @@ def _part(token: str, index: int) -> dict[str, Any]:
     if len(parts) != 3:
         return {}
     try:
-        content = json.loads(_decode(parts[index]))
+        content = json.loads(decode(parts[index]))
     except ValueError:  # no base64, no UTF-8, no JSON
         return {}
     return content if isinstance(content, dict) else {}
@@ -88,5 +88,5 @@ def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _decode(text: str) -> bytes:
+def decode(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

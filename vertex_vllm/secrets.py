@@ -74,7 +74,8 @@ def _refusals(resource_name: str, name: re.Match[str], role: str) -> Iterator[No
         except PermissionDenied as error:
             if error.reason == "SERVICE_DISABLED":
                 raise
-            raise SecretAccessError("may not be read by us", where=resource_name, fix=_grant(name, role)) from error
+            told = f"may not be read by us: {words(error)}"
+            raise SecretAccessError(told, where=resource_name, fix=_grant(name, role)) from error
         except (FailedPrecondition, InvalidArgument) as error:
             fix = "Enable that version, or name one that is enabled."
             raise SecretAccessError(words(error), where=resource_name, fix=fix) from error

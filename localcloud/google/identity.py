@@ -1,4 +1,4 @@
-"""`oauth2.googleapis.com` and `iamcredentials.googleapis.com`: key files and `gcloud` logins become local tokens."""
+"""`oauth2`, `sts` and `iamcredentials.googleapis.com`: key files, logins and federated tokens become local tokens."""
 
 from datetime import timedelta
 from urllib.parse import parse_qs
@@ -14,6 +14,7 @@ from localcloud.callers import calling_as, member_of
 from localcloud.cloud import SERVICE_ACCOUNTS, Cloud
 from localcloud.errors import ApiError
 from localcloud.google.accounts import account_name
+from localcloud.google.federation import exchange
 from localcloud.google.signed_tokens import signing_account
 from localcloud.google.tokens import LIFETIME_SECONDS, access_token_answer, identity_token
 from localcloud.method_permissions import require
@@ -23,6 +24,7 @@ def create_app(cloud: Cloud) -> Starlette:
     app = Starlette(
         routes=[
             Route("/token", _token, methods=["POST"]),
+            Route("/v1/token", exchange, methods=["POST"]),
             Route("/v1/projects/{project}/serviceAccounts/{account}:generateAccessToken", _generate, methods=["POST"]),
             Route("/v1/projects/{project}/serviceAccounts/{account}:generateIdToken", _generate_id, methods=["POST"]),
             Route("/v1/projects/{project}/serviceAccounts/{account}/allowedLocations", _locations, methods=["GET"]),

@@ -38,13 +38,14 @@ def facts(plan: ServingPlan, catalog: Catalog) -> dict[str, str]:
     """What a reviewer compares of a plan, label → value."""
     least, most = plan.min_replica_count, plan.max_replica_count
     replicas = f"{least} replica{'s' if least > 1 else ''}" if least == most else f"{least} to {most} replicas"
+    kind = ", spot" if plan.spot else f", flex-start for {plan.flex_start_hours} h" if plan.flex_start_hours else ""
     price = hourly_price(
         Replicas(plan.machine_type, plan.accelerator_type, plan.accelerator_count, plan.region, plan.spot, least, most),
         catalog,
     )
     return {
         "Model": plan.model_id,
-        "Machine": f"{plan.machine_type}, {replicas}{', spot' if plan.spot else ''}, in {plan.region}",
+        "Machine": f"{plan.machine_type}, {replicas}{kind}, in {plan.region}",
         "Accelerators": f"{plan.accelerator_count} × {plan.accelerator_type} a replica",
         "Image": plan.image,
         "Arguments": " ".join(plan.args),

@@ -17,7 +17,7 @@ TABLES = {
     "tpus": ("tpu", "generation", "chips", "memory_gb", "quota"),
     "images": ("uri", "vllm", "variant", "evidence", "published"),
     "models": ("model", "shape", "preset", "chat_template", "gated"),
-    "families": ("family", "tool_parser", "image_placeholder", "lora", "chat_template"),
+    "families": ("family", "fork_tool_parser", "image_placeholder", "lora", "chat_template"),
     "presets": ("preset", "machine", "max_num_seqs", "args"),
     "flags": ("flag", "first", "last", "switch"),
     "architectures": ("architecture", "takes", "first", "last", "removed_after"),
@@ -133,7 +133,7 @@ def _derived(loaded: "Catalog", row: "SourcedRow") -> dict[str, Any]:
     from vertex_vllm.catalog.rows import Accelerator, Image, Machine, Model
 
     if isinstance(row, Accelerator):
-        return {"quota_id": row.quota_id(spot=False), "spot_quota_id": row.quota_id(spot=True)}
+        return {"quota_id": row.quota_id(preemptible=False), "spot_quota_id": row.quota_id(preemptible=True)}
     if isinstance(row, Machine):
         accelerator = loaded.accelerators[row.accelerator]
         told = {"visible_gib": accelerator.visible_gib, "compute_capability": accelerator.compute_capability}
