@@ -32,6 +32,7 @@ _PROGRESS = ("state", "jobDetail", "startTime", "endTime", "updateTime", "error"
 # Lists whose elements are those of the project that was recorded; of a bucket list the same.
 _OF_THE_PROJECT = ("services", "models", "schedules", "folders", "tagKeys", "tagValues")
 _BUCKET = re.compile(r"https://(?:storage|www)\.googleapis\.com/(?:(?:upload/|download/)?storage/v1/b/)?([^/?]+)")
+_REFRESH_TOKEN = re.compile(rb"(?<=\brefresh_token=)[^&\s\"]+")
 _GIVEN = {"user": "user@example.com", "organizationID": "111111111111", "folderID": "222222222222"}
 
 
@@ -54,10 +55,11 @@ class Outcome:
 
 class Replay:
     """`token`: of a caller with every right. `hub`: puts repositories on the Hub; None: sequences that need one are
-    blocked."""
+    blocked. `refresh_token`: of the same caller, in the place of those that the recordings do not tell."""
 
-    def __init__(self, token: str, hub: HubSetup | None = None) -> None:
+    def __init__(self, token: str, hub: HubSetup | None = None, refresh_token: str = "") -> None:
         self._http, self._grpc, self._token, self._hub = HttpClient(), GrpcClient(token), token, hub
+        self._refresh_token = refresh_token
 
     def run(self, sequence: Sequence) -> Iterator[Outcome]:
         """In a project of its own, in order."""
@@ -88,6 +90,8 @@ class Replay:
         sent = {name.title(): names.fill(value) for name, value in (headers or {}).items() if name != "host"}
         if content_type:
             sent["Content-Type"] = content_type
+        if content and self._refresh_token:
+            content = _REFRESH_TOKEN.sub(urllib.parse.quote(self._refresh_token, safe="").encode(), content)
         if urllib.parse.urlsplit(url).hostname != "huggingface.co":
             sent.setdefault("Authorization", f"Bearer {self._token}")
         try:
