@@ -22,6 +22,7 @@ COMMANDS = {
     "submit": "Run a pipeline on Vertex AI Pipelines with a config's parameters.",
     "bootstrap": "Make a project ready: APIs, buckets, accounts, secret, repositories; or check or remove them.",
     "publish": "Compile the pipelines for a pushed image, and put the specs in the registry of templates.",
+    "diagnose": "Say why a deployment failed, and what of its config to change.",
     "runs": "Pipeline runs: list, show, logs, cancel.",
     "endpoints": "What is served now, what it costs by the hour, and who made it.",
     "inventory": "All that vertex-vllm made in a project, in every region, and what it has cost so far.",
