@@ -22,7 +22,7 @@ def superseded(settings: Settings) -> tuple[Grant, ...]:
     return tuple(grant_of(settings, row) for row in _rows())
 
 
-def standing(session: Session, settings: Settings) -> tuple[Grant, ...]:
+def existing(session: Session, settings: Settings) -> tuple[Grant, ...]:
     """Those of them that exist, and those to repositories on GitHub by name. Raises ServiceError."""
     grants = superseded(settings)
     read = {grant.on.resource: look(session, grant.on.read) or {} for grant in _one_a_place(grants)}
