@@ -2,8 +2,8 @@
 
 PYTHON ?= python3
 VENV   := .venv
-# Two processes, each with a local cloud of its own, in the order of the tree: the longest first (tests/distribution.py).
-PYTEST  := $(VENV)/bin/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 20
+# Three processes, since tests also wait for services, each with a local cloud of its own, in the order of the tree: the longest first (tests/distribution.py).
+PYTEST  := $(VENV)/bin/pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder --durations 20
 PIP_AUDIT := pip-audit==2.9.0
 BIN    := $(VENV)/bin
 

@@ -320,4 +320,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from localcloud.warm.main_program import end_process
+
+    end_process(main())

@@ -23,6 +23,10 @@ def step(run: str = "") -> Iterator[None]:
     cancellation of the pipeline job `run`, should the signal not come. Secrets are redacted from all that it prints
     and logs.
     """
+    # Imported here: commands that call no gRPC service use this module, too.
+    from vertex_vllm.grpc_engine import keep_engine
+
+    keep_engine()
     with redacting(), _told_to_stop(), stopped_with(run):
         try:
             yield

@@ -91,7 +91,11 @@ class Catalog:
         return self.accelerators.get(name) or _missing(name, self.accelerators)
 
     def find_image(self, uri: str) -> Image | Missing:
-        """A tag alone, or another repository's, is missing; images of that tag count as near."""
+        """By URI with tag, digest or both. A tag alone, or another repository's, is missing; its images are near."""
+        uri, _, digest = uri.partition("@")
+        pinned = (row for row in self.images.values() if digest and row.digest == digest)
+        if (found := next(pinned, None)) is not None and uri in (found.uri, found.uri.rpartition(":")[0]):
+            return found
         tag = uri.rpartition(":")[2]
         same_tag = tuple(known for known in self.images if known.endswith(f":{tag}"))
         return self.images.get(uri) or (Missing(uri, same_tag) if same_tag else _missing(uri, self.images))

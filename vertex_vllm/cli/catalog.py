@@ -15,7 +15,7 @@ TABLES = {
     "tpus": ("tpu", "generation", "chips", "memory_gb", "quota"),
     "images": ("uri", "vllm", "variant", "evidence", "published"),
     "models": ("model", "shape", "preset", "chat_template", "gated"),
-    "families": ("family", "tool_parser", "image_placeholder", "lora", "chat_template"),
+    "families": ("family", "fork_tool_parser", "image_placeholder", "lora", "chat_template"),
     "presets": ("preset", "machine", "max_num_seqs", "args"),
     "flags": ("flag", "first", "last", "switch"),
     "architectures": ("architecture", "takes", "first", "last", "removed_after"),

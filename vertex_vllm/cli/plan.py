@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vertex_vllm.cli.collecting import without_collecting
+
 if TYPE_CHECKING:
     from vertex_vllm.catalog import Catalog
     from vertex_vllm.config import Deployment
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     help="Show what would change on the endpoint that serves the deployment now.",
 )
 @click.option("--project", help="Project; default: the config's, then GOOGLE_CLOUD_PROJECT.")
+@without_collecting()
 def plan(
     config: Path,
     as_json: bool,
@@ -63,8 +66,6 @@ def plan(
     """
     from vertex_vllm.catalog import load_catalog
     from vertex_vllm.config import load_deployment
-    from vertex_vllm.planning.memory.explain import explain_memory
-    from vertex_vllm.planning.page import plan_page
     from vertex_vllm.planning.planner import plan_serving
     from vertex_vllm.planning.render import render_plan
     from vertex_vllm.planning.throughput import with_throughput
@@ -76,10 +77,14 @@ def plan(
     found = [measurement for file in throughput_files for measurement in throughputs_in(file)]
     decided = with_throughput(decided, [*found, *(throughputs_of(deployment, project) if measured else ())])
     if html_file:
+        from vertex_vllm.planning.page import plan_page
+
         html_file.write_text(plan_page(decided), encoding="utf-8")
     if against:
         show_difference(decided, deployment, catalog, project, as_json)
     elif explain:
+        from vertex_vllm.planning.memory.explain import explain_memory
+
         click.echo(explain_memory(decided.memory) if decided.memory else f"{decided.reasons['memory']}\n", nl=False)
     else:
         click.echo(decided.to_json() if as_json else render_plan(decided), nl=False)
@@ -90,9 +95,10 @@ def model_facts(
 ) -> "ModelFacts":
     """From the file if one is given, else the catalogue's, else the Hub's."""
     from vertex_vllm.catalog import Missing
-    from vertex_vllm.cli.facts import read_file
 
     if file is not None:
+        from vertex_vllm.cli.facts import read_file
+
         return read_file(file, deployment.model.id)
     recorded = catalog.facts(deployment.model.id)
     return hub_facts(deployment, project) if hub or isinstance(recorded, Missing) else recorded

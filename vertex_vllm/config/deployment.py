@@ -148,6 +148,10 @@ class Serving(Section):
         default=False,
         description="Run the repo's own Python code, which some models need; revision must then be a commit.",
     )
+    tools: bool = Field(
+        default=False,
+        description="Answer with tool calls, read by the parser of the model's family; thoughts are told apart too.",
+    )
     forbid_advisories: bool = Field(
         default=False,
         description="Refuse an image whose vLLM has a known security advisory that touches the model.",

@@ -33,6 +33,7 @@ _PATHS: dict[str, tuple[str, ...]] = {
     "gpu_memory_utilization": ("serving", "gpu_memory_utilization"),
     "dtype": ("serving", "dtype"),
     "trust_remote_code": ("serving", "trust_remote_code"),
+    "tools": ("serving", "tools"),
     "forbid_advisories": ("serving", "forbid_advisories"),
     "media_domains": ("serving", "media_domains"),
     "extra_args": ("serving", "extra_args"),

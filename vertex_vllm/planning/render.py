@@ -33,6 +33,11 @@ def render_plan(plan: ServingPlan) -> str:
         *([("Doubts", plan.reasons["doubts"], "")] if "doubts" in plan.reasons else []),
         ("Context", f"{plan.max_model_len} tokens", plan.reasons.get("max_model_len", "")),
         ("Chat completions", "yes" if plan.chat else "no", plan.reasons.get("chat", "")),
+        *(
+            [("Tools", "yes" if "--enable-auto-tool-choice" in plan.args else "no", plan.reasons["tools"])]
+            if "tools" in plan.reasons
+            else []
+        ),
         ("Images", "yes" if plan.vision else "no", ""),
         (
             "Endpoint",

@@ -1,7 +1,6 @@
 """The image of the steps, built by Cloud Build from the sources; found again by their hash, and then not built."""
 
 import gzip
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,6 +13,7 @@ from vertex_vllm.config.names import IMAGES_REPOSITORY
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.google_errors import enable_api, google_errors, words
 from vertex_vllm.lifecycle.ownership import MANAGED_BY
+from vertex_vllm.polling import poll_until
 from vertex_vllm.publishing.images import find_digest
 from vertex_vllm.retries import TransientError, with_retries
 
@@ -29,7 +29,6 @@ _BUILDER = "gcr.io/cloud-builders/docker"
 # Installing the packages takes two minutes on a machine of Cloud Build's default type.
 _TIMEOUT_SECONDS = 1800
 # A build of minutes is asked about every two seconds, one that has been done before soon.
-_FIRST_POLL_SECONDS, _POLL_SECONDS = 0.1, 2.0
 # An account that was just made takes up to a minute or two to be known everywhere (IAM, "Create service accounts").
 _PATIENCE_SECONDS = 180
 # google-github-actions/deploy-cloudrun#480, 2024-01-09.
@@ -215,20 +214,21 @@ def _create(client: "CloudBuildClient", build: ImageBuild) -> Any:
 
 def _wait(client: "CloudBuildClient", build: ImageBuild, found: Any, on_change: Callable[[str], None]) -> str:
     on_change(f"building {build.tagged}, log: {found.log_url}")
-    told, pause = "", _FIRST_POLL_SECONDS
-    while True:
-        found = client.get_build(request={"name": found.name, "project_id": build.project, "id": found.id})
-        if found.status.name != told:
-            told = found.status.name
-            on_change(f"build {found.id}: {told}")
-        if told not in _UNFINISHED:
-            break
-        time.sleep(pause)
-        pause = min(2 * pause, _POLL_SECONDS)
-    digest = next((image.digest for image in found.results.images if image.name == build.tagged), "")
+    told = ""
+
+    def look() -> Any:
+        nonlocal told
+        seen = client.get_build(request={"name": found.name, "project_id": build.project, "id": found.id})
+        if seen.status.name != told:
+            told = seen.status.name
+            on_change(f"build {seen.id}: {told}")
+        return seen
+
+    ended = poll_until(lambda seen: seen.status.name not in _UNFINISHED, look)
+    digest = next((image.digest for image in ended.results.images if image.name == build.tagged), "")
     if told != "SUCCESS" or not digest:
-        reason = found.failure_info.detail or found.status_detail or "it pushed no image"
+        reason = ended.failure_info.detail or ended.status_detail or "it pushed no image"
         raise ServiceError(
-            f"build {found.id} ended as {told}: {reason}", where=build.tagged, fix=f"Log: {found.log_url}"
+            f"build {ended.id} ended as {told}: {reason}", where=build.tagged, fix=f"Log: {ended.log_url}"
         )
     return f"{build.image}@{digest}"

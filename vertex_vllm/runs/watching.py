@@ -1,16 +1,16 @@
 """Follow a pipeline job: its steps, their states, what they put out."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from vertex_vllm.polling import poll_until
+
 if TYPE_CHECKING:
     from google.cloud.aiplatform_v1 import PipelineServiceClient
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
-POLL_SECONDS = 2.0
 AWAY_SECONDS = 600.0
 
 
@@ -101,12 +101,13 @@ def watch(resource_name: str, on_change: Callable[[Run], None]) -> Run:
 
     with google_errors("Vertex AI Pipelines", resource_name):
         client = pipeline_client(resource_name.split("/")[3])
-        while True:
+
+        def look() -> Run:
             run = read_run(client.get_pipeline_job(name=resource_name, retry=Retry(timeout=AWAY_SECONDS)))
             on_change(run)
-            if run.state in ENDED:
-                return run
-            time.sleep(POLL_SECONDS)
+            return run
+
+        return poll_until(lambda run: run.state in ENDED, look)
 
 
 def cancel(resource_name: str) -> None:

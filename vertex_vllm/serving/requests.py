@@ -20,6 +20,9 @@ OTHER_REPOSITORIES = {
     "--hf-config-path",
     "--speculative-config",
     "--speculative-model",
+    "--spec-model",
+    "--generation-config",
+    "--hf-overrides",
     "--lora-modules",
 }
 
@@ -72,7 +75,8 @@ def container_spec(plan: ServingPlan, model_uri: str) -> vertex.ModelContainerSp
 
 def offline_environment(args: Sequence[str]) -> list[vertex.EnvVar]:
     """Keeps the container from the Hub, from which it needs nothing unless an argument names another repository."""
-    named = {text.partition("=")[0] for text in args} & OTHER_REPOSITORIES
+    options = {re.split("[.=]", text, maxsplit=1)[0].replace("_", "-") for text in args}
+    named = options & OTHER_REPOSITORIES
     return [] if named else [vertex.EnvVar(name="HF_HUB_OFFLINE", value="1")]
 
 

@@ -49,6 +49,7 @@ DEPLOY_VALUES = {
     "gpu_memory_utilization": 0.9,
     "dtype": "auto",
     "trust_remote_code": False,
+    "tools": False,
     "forbid_advisories": False,
     "media_domains": [],
     "extra_args": ["--enable-lora"],
