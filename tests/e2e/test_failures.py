@@ -98,21 +98,27 @@ def test_a_quota_that_is_too_small_is_named_with_what_is_needed(
 def test_a_container_that_vllm_refuses_to_start_is_torn_down(demo_project: DemoProject) -> None:
     # Known to every vLLM and to the catalogue; refused when it starts, since there is no such directory.
     refused = ["--tokenizer=/no/such/folder"]
-    assert_a_failed_start_is_torn_down(demo_project, demo_project.own_deployment("refused"), extra_args=refused)
+    said = "The model's tokenizer is missing or cannot be made"
+    assert_a_failed_start_is_torn_down(demo_project, demo_project.own_deployment("refused"), said, extra_args=refused)
 
 
 @pytest.mark.parity("local cloud only")
 def test_a_container_that_does_not_start_is_torn_down(
     cloud: Connection, small_project: DemoProject, deployment: Deployment
 ) -> None:
-    assert_a_failed_start_is_torn_down(small_project, with_flags(cloud, deployment, "--exit=3"))
+    said = "No known cause: ValueError: the weights are nowhere to be found"
+    assert_a_failed_start_is_torn_down(small_project, with_flags(cloud, deployment, "--exit=3"), said)
 
 
-def assert_a_failed_start_is_torn_down(project: DemoProject, deployment: Deployment, **parameters: Any) -> None:
+def assert_a_failed_start_is_torn_down(
+    project: DemoProject, deployment: Deployment, said: str, **parameters: Any
+) -> None:
+    """`said`: a part of the step's error that tells why the container ended."""
     run = project.run("deploy", deployment, keep_endpoint=True, **parameters)
     name, error = failed_step(run)
     assert name == "deploy-model"
     assert "log" in error
+    assert said in error
     assert {step.name: step.state for step in run.steps}["teardown-run"] == "SUCCEEDED"
     assert made(project.id, deployment.name) == []
 
