@@ -50,7 +50,7 @@ def diagnose_run(run: str) -> Diagnosis:
         logs = read_container_logs(named, since, until=until)
         if logs and (diagnosis := of_replicas(logs)).causes:
             return diagnosis
-    return diagnose_lines(errors)
+    return replace(diagnose_lines(errors), outcome="failed")
 
 
 def of_replicas(logs: tuple[ContainerLog, ...]) -> Diagnosis:
@@ -67,7 +67,7 @@ def diagnose_failure(said: str, endpoint: str, since: datetime) -> Diagnosis:
     best = of_replicas(logs) if logs else None
     if best and best.causes:
         return best
-    own = diagnose_lines([said])
+    own = replace(diagnose_lines([said]), outcome="failed")
     return replace(own, lines=best.lines or own.lines, line_count=best.line_count) if best else own
 
 

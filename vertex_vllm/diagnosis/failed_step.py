@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def _diagnosis(error: VertexVllmError, endpoint: str, since: datetime) -> Diagno
         return diagnose_failure(error.message, endpoint, since)
     except ServiceError as refused:
         log.warning("The container's log cannot be read: %s", refused)
-        return diagnose_lines([error.message])
+        return replace(diagnose_lines([error.message]), outcome="failed")
 
 
 def _with_cause(error: VertexVllmError, found: Diagnosis, run: str) -> VertexVllmError:

@@ -61,6 +61,7 @@ _FRAMES = {
     "in execute_model": "execute",
     "in load_lora_adapter": "adapter",
     "in add_lora": "adapter",
+    "in set_lora": "adapter",
     "in add_adapter": "adapter",
     "in _load_adapter": "adapter",
     "in activate_adapter": "adapter",
