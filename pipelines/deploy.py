@@ -43,6 +43,7 @@ def deploy(
     max_replica_count: int = 1,
     fallbacks: list = [],
     spot: bool = False,
+    flex_start_hours: int = 0,
     dedicated_endpoint: bool = True,
     request_timeout_seconds: int = 1800,
     deployment_timeout_seconds: int = 7200,
@@ -82,6 +83,7 @@ def deploy(
         max_replica_count: Replicas at most; quota must cover them.
         fallbacks: REGION/MACHINE_TYPE to take, in this order, when the machine is out of stock.
         spot: Cheaper machines that Google may take back at any time.
+        flex_start_hours: Hours on cheaper flex-start machines; then Vertex AI undeploys the model. 0: ordinary ones.
         dedicated_endpoint: Endpoint with a DNS name of its own: longer requests, larger payloads, streaming.
         request_timeout_seconds: Longest time for one request on a dedicated endpoint.
         deployment_timeout_seconds: Longest time until the container must be healthy.
@@ -135,6 +137,7 @@ def deploy(
             max_replica_count=max_replica_count,
             fallbacks=fallbacks,
             spot=spot,
+            flex_start_hours=flex_start_hours,
             dedicated_endpoint=dedicated_endpoint,
             request_timeout_seconds=request_timeout_seconds,
             deployment_timeout_seconds=deployment_timeout_seconds,
@@ -181,6 +184,7 @@ def deploy(
                 owner=owner,
                 ttl=ttl,
                 model_uri=mirrored.outputs["Output"],
+                manifest=mirrored.outputs["manifest"],
                 plan=planned.outputs["plan"],
             )
             .after(locked)
@@ -195,6 +199,7 @@ def deploy(
             ttl=ttl,
             serving_service_account=serving_service_account,
             model_uri=mirrored.outputs["Output"],
+            manifest=mirrored.outputs["manifest"],
             plan=planned.outputs["plan"],
             model=uploaded.outputs["model"],
         ).set_caching_options(False)
@@ -223,6 +228,7 @@ def deploy(
                 fallbacks=fallbacks,
                 deployment=deployment,
                 run_id=run_id,
+                manifest=mirrored.outputs["manifest"],
                 model=deployed.outputs["served"],
                 endpoint=deployed.outputs["endpoint"],
             ).after(evaluated).set_caching_options(False)

@@ -171,10 +171,10 @@ class Catalog:
     def machines_in(self, region: str) -> tuple[Machine, ...]:
         return tuple(machine for machine in self.machines.values() if region in machine.regions)
 
-    def quota_ids(self, region: str, spot: bool) -> tuple[str, ...]:
+    def quota_ids(self, region: str, preemptible: bool) -> tuple[str, ...]:
         """Cloud Quotas ids of all accelerators that a region has."""
         names = dict.fromkeys(machine.accelerator for machine in self.machines_in(region))
-        return tuple(self.accelerators[name].quota_id(spot) for name in names)
+        return tuple(self.accelerators[name].quota_id(preemptible) for name in names)
 
     def rows(self) -> Iterable[SourcedRow]:
         """Every row of every table."""

@@ -46,9 +46,9 @@ class Accelerator(SourcedRow):
     quota_metric: str = ""
     """The older metric's name; empty: not known."""
 
-    def quota_id(self, spot: bool) -> str:
+    def quota_id(self, preemptible: bool) -> str:
         """Cloud Quotas id of the limit that serving on this accelerator counts against."""
-        return f"CustomModelServing{'Preemptible' if spot else ''}{self.quota}PerProjectPerRegion"
+        return f"CustomModelServing{'Preemptible' if preemptible else ''}{self.quota}PerProjectPerRegion"
 
     @property
     def capability(self) -> tuple[int, ...]:

@@ -70,6 +70,7 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
         accelerator_type=choice.accelerator.accelerator,
         accelerator_count=choice.machine.count,
         spot=serving.spot,
+        flex_start_hours=serving.flex_start_hours,
         min_replica_count=serving.min_replica_count,
         max_replica_count=serving.max_replica_count,
         image=image.uri,
@@ -176,7 +177,7 @@ def _check_deployment(deployment: Deployment, catalog: Catalog) -> None:
 def _quota_need(choice: MachineChoice, deployment: Deployment) -> QuotaNeed:
     serving = deployment.serving
     return QuotaNeed(
-        quota_id=choice.accelerator.quota_id(serving.spot),
+        quota_id=choice.accelerator.quota_id(serving.preemptible),
         region=deployment.google_cloud.region,
         accelerators=choice.machine.count * serving.max_replica_count,
         minimum=choice.machine.count * serving.min_replica_count,

@@ -57,6 +57,7 @@ DEPLOY_VALUES = {
     "max_replica_count": 2,
     "fallbacks": [],
     "spot": True,
+    "flex_start_hours": 0,
     "dedicated_endpoint": True,
     "request_timeout_seconds": 1800,
     "deployment_timeout_seconds": 7200,

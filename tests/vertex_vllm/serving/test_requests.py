@@ -202,6 +202,27 @@ def test_more_replicas_at_most_than_at_least_scale_on_vllms_queue() -> None:
     )
 
 
+def test_flex_start_machines_are_asked_for_with_the_time_that_they_may_run() -> None:
+    request = deploy_request(replace(PLAN, flex_start_hours=8), ENDPOINT, VERSION, "serving@p.iam.gserviceaccount.com")
+    assert request == deployed_model(
+        vertex.DedicatedResources(
+            machine_spec=vertex.MachineSpec(
+                machine_type="g2-standard-12",
+                accelerator_type=vertex.AcceleratorType.NVIDIA_L4,
+                accelerator_count=1,
+            ),
+            min_replica_count=1,
+            max_replica_count=1,
+            flex_start=vertex.FlexStart(max_runtime_duration=duration_pb2.Duration(seconds=8 * 3600)),
+        )
+    )
+
+
+def test_a_plan_without_flex_start_keeps_the_hash_of_earlier_versions() -> None:
+    assert PLAN.config_hash == "56ff8e0f37"
+    assert replace(PLAN, flex_start_hours=8).config_hash != PLAN.config_hash
+
+
 def test_a_shared_endpoint_is_asked_for_no_connection_of_its_own() -> None:
     request = endpoint_request("p", replace(PLAN, dedicated_endpoint=False), OWNER)
     assert not request.endpoint.dedicated_endpoint_enabled
