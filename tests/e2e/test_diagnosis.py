@@ -25,8 +25,9 @@ def facts_of(model: str) -> ModelFacts:
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
-        (["--enable-lora", "--lora-modules=a=/adapters/none"], "adapter_missing"),
+        (["--chat-template=/no/such/template.jinja"], "chat_template_file"),
         (["--reasoning-parser=deepseek_r1"], "reasoning_tokens_missing"),
+        (["--enable-lora", "--lora-modules=a=/adapters/none"], "adapter_missing"),
     ],
 )
 def test_the_change_that_a_failed_run_calls_for_deploys(

@@ -96,9 +96,9 @@ def test_a_quota_that_is_too_small_is_named_with_what_is_needed(
 @pytest.mark.vllm
 @pytest.mark.parity("not yet", machine_hours=1.0)
 def test_a_container_that_vllm_refuses_to_start_is_torn_down(demo_project: DemoProject) -> None:
-    # Known to every vLLM and to the catalogue; refused when it starts, since there is no such directory.
-    refused = ["--tokenizer=/no/such/folder"]
-    said = "The model's tokenizer is missing or cannot be made"
+    # Known to every vLLM and to the catalogue; refused when it starts, since the container has no such file.
+    refused = ["--chat-template=/no/such/template.jinja"]
+    said = "--chat-template names a file that the container does not have: /no/such/template.jinja"
     assert_a_failed_start_is_torn_down(demo_project, demo_project.own_deployment("refused"), said, extra_args=refused)
 
 
