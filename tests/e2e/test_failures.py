@@ -11,6 +11,7 @@ from tests.canary import files_holding
 from tests.demo_project import REGION, DemoProject, with_flags
 from tests.vertex_vllm.served_models import NEVER_READY
 from vertex_vllm.config import Deployment
+from vertex_vllm.diagnosis.deployed import diagnose_run
 from vertex_vllm.runs.submission import submit
 from vertex_vllm.runs.watching import Run, cancel, watch
 from vertex_vllm.serving.clients import endpoint_client, model_client
@@ -119,6 +120,8 @@ def assert_a_failed_start_is_torn_down(
     assert name == "deploy-model"
     assert "log" in error
     assert said in error
+    found = diagnose_run(run.name)
+    assert said in (found.summary, *(f"No known cause: {line.message}" for line in found.lines))
     assert {step.name: step.state for step in run.steps}["teardown-run"] == "SUCCEEDED"
     assert made(project.id, deployment.name) == []
 

@@ -9,6 +9,7 @@ from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2
 
 from localcloud.daemon import Connection
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
+from vertex_vllm.cli import main
 from vertex_vllm.config.names import SERVING_ACCOUNT, account_email
 from vertex_vllm.container_logs import read_container_logs
 from vertex_vllm.diagnosis.failed_step import diagnosed
@@ -52,7 +53,9 @@ def test_a_deploy_that_succeeds_writes_nothing_down(in_vertex: Vertex, make_plan
     assert (artifact.read_text(), page.read_text()) == ("", "")
 
 
-def test_logs_are_read_by_endpoint_and_time(in_vertex: Vertex, failing: ServingPlan) -> None:
+def test_logs_are_read_by_endpoint_and_time(
+    in_vertex: Vertex, failing: ServingPlan, capsys: pytest.CaptureFixture[str]
+) -> None:
     begun = datetime.now(UTC) - timedelta(seconds=2)
     with pytest.raises(DeploymentError):
         in_vertex.deploy(failing)
@@ -61,6 +64,11 @@ def test_logs_are_read_by_endpoint_and_time(in_vertex: Vertex, failing: ServingP
     assert [line.partition(" ")[2] for line in log.lines][:2] == SAID.splitlines()
     assert read_container_logs(name, datetime.now(UTC) + timedelta(hours=1)) == ()
     assert read_container_logs(f"{name}x", begun) == ()
+    main(["diagnose", name.rpartition("/")[2], "--project", in_vertex.project, "--region", REGION])
+    assert "1. The weights leave no room for the KV cache" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["diagnose", f"{name}x"])
+    assert "its containers wrote nothing" in capsys.readouterr().err
 
 
 def test_what_cloud_logging_refuses_is_refused(cloud: Connection, in_vertex: Vertex) -> None:

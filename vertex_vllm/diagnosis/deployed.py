@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -46,11 +47,10 @@ def diagnose_run(run: str) -> Diagnosis:
         raise InputError(f"no step of the run failed; it is {details.state}", where=run, fix="Name a run that failed")
     since = job.create_time or datetime.now(UTC) - timedelta(days=1)
     until = (job.end_time or datetime.now(UTC)) + _AFTER_A_RUN
+    logs: list[ContainerLog] = []
     for named in dict.fromkeys(found[0] for error in errors for found in _ENDPOINT.finditer(error)):
-        logs = read_container_logs(named, since, until=until)
-        if logs and (diagnosis := of_replicas(logs)).causes:
-            return diagnosis
-    return replace(diagnose_lines(errors), outcome="failed")
+        logs += read_container_logs(named, since, until=until)
+    return _best(of_replicas(tuple(logs)) if logs else None, errors)
 
 
 def of_replicas(logs: tuple[ContainerLog, ...]) -> Diagnosis:
@@ -64,11 +64,15 @@ def diagnose_failure(said: str, endpoint: str, since: datetime) -> Diagnosis:
     Raises ServiceError where the log cannot be read.
     """
     logs = _logs(endpoint, since)
-    best = of_replicas(logs) if logs else None
-    if best and best.causes:
-        return best
-    own = replace(diagnose_lines([said]), outcome="failed")
-    return replace(own, lines=best.lines or own.lines, line_count=best.line_count) if best else own
+    return _best(of_replicas(logs) if logs else None, [said])
+
+
+def _best(logged: Diagnosis | None, said: Sequence[str]) -> Diagnosis:
+    """What the containers' logs name, else what the errors' own words do; the lines of the logs before those."""
+    if logged and logged.causes:
+        return logged
+    own = replace(diagnose_lines(said), outcome="failed")
+    return replace(own, lines=logged.lines or own.lines, line_count=logged.line_count) if logged else own
 
 
 def _logs(endpoint: str, since: datetime) -> tuple[ContainerLog, ...]:
