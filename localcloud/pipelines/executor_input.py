@@ -117,4 +117,4 @@ def _read(name: str, path: Path, parameter_type: str) -> Any:
     try:
         return json.loads(text.lower() if parameter_type == "BOOLEAN" else text)
     except json.JSONDecodeError as error:
-        raise ValueError(f"the output {name} has to be of type {parameter_type}, but its file holds {text!r}") from error
+        raise ValueError(f"the output {name} has to be {parameter_type}, but its file holds {text!r}") from error

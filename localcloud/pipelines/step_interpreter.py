@@ -37,7 +37,7 @@ _FETCHED: set[str] = set()
 def redirect(module: Any) -> None:
     """Replaces what kfp's module of artifact types knows of /gcs. Does nothing outside of a step."""
     mount = os.environ.get(MOUNT)
-    if not mount or module._GCS_LOCAL_MOUNT_PREFIX == f"{mount}/":
+    if not mount or f"{mount}/" == module._GCS_LOCAL_MOUNT_PREFIX:
         return
     module._GCS_LOCAL_MOUNT_PREFIX = f"{mount}/"
     path_of = module.Artifact._get_path

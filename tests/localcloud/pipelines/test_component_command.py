@@ -19,7 +19,10 @@ TOLD: Any = {
             "items": [1, "two"],
             "empty": "",
         },
-        "artifacts": {"models": {"artifacts": [MODEL, {**MODEL, "uri": "gs://bucket/other"}]}, "none": {"artifacts": []}},
+        "artifacts": {
+            "models": {"artifacts": [MODEL, {**MODEL, "uri": "gs://bucket/other"}]},
+            "none": {"artifacts": []},
+        },
     },
     "outputs": {
         "parameters": {"out": {"outputFile": "/run/out"}},
@@ -74,7 +77,9 @@ def test_structures_become_words() -> None:
         if_present("absent", ["--absent"]),
         if_present("absent", "then", "else"),
         if_present("empty", ["--empty", "{{$.inputs.parameters['empty']}}"]),
-        json.dumps({"Concat": ["a-", "{{$.inputs.parameters['number']}}", {"IfPresent": {"InputName": "x", "Then": "y"}}]}),
+        json.dumps(
+            {"Concat": ["a-", "{{$.inputs.parameters['number']}}", {"IfPresent": {"InputName": "x", "Then": "y"}}]}
+        ),
     ) == ["--number", "3", "else", "--empty", "", "a-3"]
 
 

@@ -84,7 +84,14 @@ def test_none_is_left_out_numbers_have_their_type_and_lists_of_artifacts_are_fla
         },
         "outputDefinitions": {"parameters": {"Output": {}}},
     }
-    given = {"ratio": 2, "count": 2.0, "left": None, "models": [[records[0]], [records[1]]], "empty": [], "missing": None}
+    given = {
+        "ratio": 2,
+        "count": 2.0,
+        "left": None,
+        "models": [[records[0]], [records[1]]],
+        "empty": [],
+        "missing": None,
+    }
     told = executor_input(component, given, {}, Path("/run"))
     assert repr(told["inputs"]["parameterValues"]) == repr({"ratio": 2.0, "count": 2, "usual": [1]}) or told["inputs"][
         "parameterValues"
