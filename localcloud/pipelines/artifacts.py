@@ -62,6 +62,7 @@ class Artifacts:
                 if chosen and Path(chosen).exists() and Path(chosen) != content:
                     _copy(Path(chosen), content)
                 self._mount.upload(record.uri, content)
+        self._mount.upload_changed(apart_from=self._mount.path(self._run_folder()))
         return {name: record for name, (record, _) in written.items()}
 
     def _run_folder(self) -> str:

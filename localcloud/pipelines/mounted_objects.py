@@ -1,7 +1,7 @@
 """Cloud Storage as a folder, as Vertex AI mounts it at /gcs: `BUCKET/OBJECT` below a folder of the run.
 
 An object is copied into the folder when a component first asks for its path. What a component wrote is uploaded when
-its task has ended well. `python -m localcloud.pipelines.mounted_objects ROOT URI` copies one in.
+its task has ended well. `python -m localcloud.pipelines.mounted_objects ROOT URI all|entry` copies one in.
 """
 
 import hashlib
@@ -27,8 +27,10 @@ class Mount:
         """Of a `gs://` address."""
         return self.root / uri.removeprefix(_SCHEME)
 
-    def fetch(self, uri: str) -> Path:
+    def fetch(self, uri: str, below: bool = True) -> Path:
         """Copies the object at `uri`, or all below it; nothing where neither exists.
+
+        Without `below`, an empty folder stands for objects below.
 
         A file that is there already is left alone if it is the object's, or if a component has changed it. Returns the
         path, whose parent folder exists. Raises google.api_core.exceptions.GoogleAPIError.
@@ -37,6 +39,9 @@ class Mount:
         path.parent.mkdir(parents=True, exist_ok=True)
         bucket, _, name = uri.removeprefix(_SCHEME).partition("/")
         for blob in _blobs(self.client(), bucket, name.rstrip("/")):
+            if not below and blob.name != name:
+                path.mkdir(exist_ok=True)
+                break
             file = self.root / bucket / blob.name
             if not file.exists() or self._fetched_generation(file) not in (None, str(blob.generation)):
                 self._copy(blob, file)
@@ -52,7 +57,24 @@ class Mount:
             if self._fetched_generation(file) is not None:
                 continue
             name = prefix if file == source else f"{prefix}/{file.relative_to(source).as_posix()}"
-            self.client().bucket(bucket).blob(name).upload_from_filename(str(file))
+            self._send(file, bucket, name)
+
+    def upload_changed(self, apart_from: Path) -> None:
+        """Every other file that a component wrote by its path, except below one folder.
+
+        Raises google.api_core.exceptions.GoogleAPIError when the bucket does not take one.
+        """
+        for folder, folders, files in os.walk(self.root):
+            folders[:] = [name for name in folders if Path(folder, name) != apart_from]
+            for file in (Path(folder, name) for name in files):
+                if self._fetched_generation(file) is None:
+                    bucket, _, name = file.relative_to(self.root).as_posix().partition("/")
+                    self._send(file, bucket, name)
+
+    def _send(self, file: Path, bucket: str, name: str) -> None:
+        blob = self.client().bucket(bucket).blob(name)
+        blob.upload_from_filename(str(file))
+        self._note(file, blob, file.stat().st_mtime_ns)
 
     def client(self) -> Any:
         if self._client is None:
@@ -67,14 +89,18 @@ class Mount:
             path.mkdir(parents=True, exist_ok=True)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        arriving = path.with_name(f".{uuid.uuid4().hex}")
-        blob.download_to_filename(str(arriving))
         self._fetched.mkdir(exist_ok=True)
-        self._record(path).write_text(f"{arriving.stat().st_mtime_ns} {blob.generation}")
+        arriving = self._fetched / uuid.uuid4().hex
+        blob.download_to_filename(str(arriving))
+        self._note(path, blob, arriving.stat().st_mtime_ns)
         arriving.replace(path)
 
+    def _note(self, path: Path, blob: Any, modified: int) -> None:
+        self._fetched.mkdir(exist_ok=True)
+        self._record(path).write_text(f"{modified} {blob.generation}")
+
     def _fetched_generation(self, path: Path) -> str | None:
-        """The generation of the object whose content the file has; None when a component wrote the file."""
+        """The generation of the object whose content the file has; None when a component has written since."""
         record = self._record(path)
         if not record.exists():
             return None
@@ -104,9 +130,9 @@ def _files(source: Path) -> Iterator[Path]:
 def main() -> int:
     from google.api_core.exceptions import GoogleAPIError, NotFound
 
-    root, uri = sys.argv[1:]
+    root, uri, what = sys.argv[1:]
     try:
-        Mount(Path(root)).fetch(uri)
+        Mount(Path(root)).fetch(uri, below=what == "all")
     except NotFound:
         return 0  # as in a mounted bucket: opening the path says that there is no such file
     except GoogleAPIError as error:

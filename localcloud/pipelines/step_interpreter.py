@@ -4,9 +4,13 @@ A step's interpreter imports a copy of this file as `sitecustomize`: it needs no
 works with every kfp 2.
 """
 
+import builtins
+import errno
+import functools
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import io
 import json
 import os
 import subprocess
@@ -31,7 +35,8 @@ ENVIRONMENT = "LOCALCLOUD_STEP_ENVIRONMENT"
 SHARED_PREFIXES = "LOCALCLOUD_SHARED_PREFIXES"
 """Environments, or folders of them, that no step may change, separated as in PATH."""
 
-_FETCHED: set[str] = set()
+_GCS = "/gcs"
+_FETCHED: dict[str, str] = {}
 
 
 def redirect(module: Any) -> None:
@@ -45,20 +50,59 @@ def redirect(module: Any) -> None:
     def path(artifact: Any) -> Any:
         found = path_of(artifact)
         if isinstance(found, str) and found.startswith(f"{mount}/"):
-            _fetch(f"gs://{found[len(mount) + 1 :]}")
+            _fetch(f"gs://{found[len(mount) + 1 :]}", "all")
         return found
 
     module.Artifact._get_path = path
 
 
-def _fetch(uri: str) -> None:
-    """Once in a process, as a component that keeps asking for a path reads what it has written there itself."""
-    if uri.startswith(os.environ[OWN_FOLDER]) or uri in _FETCHED:
+def _fetch(uri: str, what: str) -> None:
+    """Once in a process, as a component that keeps asking for a path reads what it has written there itself.
+
+    `what`: `all` for the object or everything below it, `entry` for the object or an empty folder in its place.
+    """
+    if f"{uri}/".startswith(os.environ[OWN_FOLDER]) or _FETCHED.get(uri) in ("all", what):
         return
-    _FETCHED.add(uri)
-    told = subprocess.run([os.environ[FETCH], uri], stderr=subprocess.PIPE, text=True, check=False)
+    _FETCHED[uri] = what
+    told = subprocess.run([os.environ[FETCH], uri, what], stderr=subprocess.PIPE, text=True, check=False)
     if told.returncode:
         raise PermissionError(told.stderr.strip())
+
+
+def redirect_files() -> None:
+    """Lets Python's own functions find `/gcs/BUCKET/OBJECT`. Other programs, and libraries in C, do not find it."""
+    mount = os.environ.get(MOUNT)
+    if not mount or os.path.isdir(_GCS):
+        return
+    builtins.open = io.open = _redirected(builtins.open, mount, "entry")
+    for name in ("open", "stat", "lstat", "access", "mkdir", "chmod", "utime", "rmdir"):
+        setattr(os, name, _redirected(getattr(os, name), mount, "entry"))
+    for name in ("listdir", "scandir"):
+        setattr(os, name, _redirected(getattr(os, name), mount, "all"))
+    for name in ("remove", "unlink", "rename", "replace"):
+        setattr(os, name, _redirected(getattr(os, name), mount, ""))
+
+
+def _redirected(function: Any, mount: str, what: str) -> Any:
+    """`function` with each positional path below /gcs replaced. `what`: as of `_fetch`; "" for a change of names."""
+
+    @functools.wraps(function)
+    def redirected(*arguments: Any, **options: Any) -> Any:
+        return function(*(_local(each, mount, what) for each in arguments), **options)
+
+    return redirected
+
+
+def _local(argument: Any, mount: str, what: str) -> Any:
+    path = os.fspath(argument) if isinstance(argument, os.PathLike) else argument
+    if not isinstance(path, str) or not path.startswith(f"{_GCS}/"):
+        return argument
+    uri, local = f"gs://{path[len(_GCS) + 1 :]}".rstrip("/"), f"{mount}{path[len(_GCS) :]}"
+    if what:
+        _fetch(uri, what)
+    elif uri in _FETCHED:
+        raise OSError(errno.ENOTSUP, "an object of the local cloud is not removed or renamed by its path", path)
+    return local
 
 
 class _WhenImported(importlib.abc.MetaPathFinder):
@@ -134,6 +178,7 @@ def _run_the_one_that_this_hides() -> None:
 
 def prepare() -> None:
     """For the interpreter of a step, before the step's own code."""
+    redirect_files()
     sys.meta_path.append(_InstalledMeanwhile())
     module = sys.modules.get(_ARTIFACT_TYPES)
     if module is None:

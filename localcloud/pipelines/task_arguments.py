@@ -46,7 +46,7 @@ def _value(source: Json, given: Json, produced: Mapping[str, Json]) -> Any:
         if key not in produced.get(task, {}):
             raise LookupError(f"{task} did not produce its output {key}")
         return produced[task][key]
-    name = source.get("componentInputParameter") or source.get("componentInputArtifact")
+    name = str(source.get("componentInputParameter") or source.get("componentInputArtifact"))
     if name not in given:
         raise LookupError(f"the pipeline has no input {name}")
     return selected(given[name], source.get("parameterExpressionSelector", ""))

@@ -130,7 +130,9 @@ def test_what_it_cannot_run_is_refused(client: Client, start: Callable[..., Any]
         (lambda client, spec: client.delete_pipeline_version("p", "v"), "PipelineService.DeletePipelineVersion"),
         (lambda client, spec: client.list_recurring_runs(), "RecurringRunService.ListRecurringRuns"),
         (
-            lambda client, spec: client.create_recurring_run("e", "job", cron_expression="0 0 * * *", pipeline_package_path=spec),
+            lambda client, spec: client.create_recurring_run(
+                "e", "job", cron_expression="0 0 * * *", pipeline_package_path=spec
+            ),
             "RecurringRunService.CreateRecurringRun",
         ),
         (lambda client, spec: client.disable_recurring_run("r"), "RecurringRunService.DisableRecurringRun"),

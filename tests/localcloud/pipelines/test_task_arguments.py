@@ -1,5 +1,6 @@
 """The inputs of a task: from constants, the group's inputs and other tasks' outputs."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,8 +9,6 @@ from localcloud.pipelines.executor_input import executor_input
 from localcloud.pipelines.job import ArtifactRecord
 from localcloud.pipelines.task_arguments import selected, task_arguments
 from localcloud.pipelines.values import artifacts_in, integral
-
-from pathlib import Path
 
 FROM_TASK = {"taskOutputParameter": {"producerTask": "before", "outputParameterKey": "Output"}}
 
