@@ -84,6 +84,10 @@ class StorageApp:
     async def _answer(self, request: Request, path: str) -> Response:
         if "x-goog-encryption-key" in request.headers:
             raise not_implemented("customer-supplied encryption keys")
+        for place, name in ((request.query_params, "kmsKeyName"), (request.query_params, "destinationKmsKeyName"),
+                            (request.headers, "x-goog-encryption-kms-key-name")):  # fmt: skip
+            if place.get(name):
+                raise not_implemented(f"encryption by keys of Cloud KMS ({name})")
         if bucket := _bucket_of_host(request):
             return await xml_objects.serve(request, self._backend, bucket, decode_name(path.removeprefix("/")))
         if not path.startswith(_JSON_PREFIXES):
@@ -103,7 +107,7 @@ class StorageApp:
         if match and request.method in ("GET", "HEAD") and (match["download"] or _wants_media(request)):
             names = (decode_name(match["bucket"]), decode_name(match["object"]))
             conditions = in_query(request.query_params, request.headers)
-            return await download(request, self._backend, names, conditions, _MEDIA_HEADERS)
+            return await download(request, self._backend, names, conditions, _MEDIA_HEADERS, json_api=True)
         return await self._run_operation(request, path)
 
     async def _run_operation(self, request: Request, path: str) -> Response:
