@@ -38,7 +38,7 @@ class Mount:
         path = self.path(uri)
         path.parent.mkdir(parents=True, exist_ok=True)
         bucket, _, name = uri.removeprefix(_SCHEME).partition("/")
-        for blob in _blobs(self.client(), bucket, name.rstrip("/")):
+        for blob in _found(self.client(), bucket, name.rstrip("/")):
             if not below and blob.name != name:
                 path.mkdir(exist_ok=True)
                 break
@@ -111,6 +111,16 @@ class Mount:
         return self._fetched / hashlib.sha256(os.fsencode(path)).hexdigest()
 
 
+def _found(client: Any, bucket: str, name: str) -> Iterator[Any]:
+    """Nothing in a bucket that does not exist: as in a mounted one, opening the path says that there is no file."""
+    from google.api_core.exceptions import NotFound
+
+    try:
+        yield from _blobs(client, bucket, name)
+    except NotFound:
+        return
+
+
 def _blobs(client: Any, bucket: str, name: str) -> Iterator[Any]:
     """The object of that name, and those below it, as a mounted bucket shows them."""
     exact = client.bucket(bucket).get_blob(name) if name else None
@@ -128,13 +138,11 @@ def _files(source: Path) -> Iterator[Path]:
 
 
 def main() -> int:
-    from google.api_core.exceptions import GoogleAPIError, NotFound
+    from google.api_core.exceptions import GoogleAPIError
 
     root, uri, what = sys.argv[1:]
     try:
         Mount(Path(root)).fetch(uri, below=what == "all")
-    except NotFound:
-        return 0  # as in a mounted bucket: opening the path says that there is no such file
     except GoogleAPIError as error:
         print(f"{uri} cannot be read: {error}", file=sys.stderr)
         return 1

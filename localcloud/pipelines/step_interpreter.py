@@ -156,8 +156,9 @@ def _divert_pip() -> None:
     arguments = pip_arguments(sys.orig_argv)
     if arguments is None or PIP not in os.environ:
         return
-    shared = os.environ[SHARED_PREFIXES].split(os.pathsep)
-    if any(sys.prefix == prefix or sys.prefix.startswith(f"{prefix}{os.sep}") for prefix in shared):
+    # A step reaches its environment by a link.
+    own, shared = os.path.realpath(sys.prefix), map(os.path.realpath, os.environ[SHARED_PREFIXES].split(os.pathsep))
+    if any(own == prefix or own.startswith(f"{prefix}{os.sep}") for prefix in shared):
         os.execv(os.environ[PIP], [os.environ[PIP], *arguments])
     with open(os.environ[PIP_VARIABLES]) as file:
         variables: dict[str, str | None] = json.load(file)

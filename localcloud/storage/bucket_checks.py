@@ -63,8 +63,8 @@ def _check_labels(labels: dict[str, Any]) -> None:
     for key, value in labels.items():
         if not key[:1].isalpha() or not (_is_label(key) and _is_label(str(value))):
             raise invalid(
-                f"Invalid argument: labels: {key!r}: {value!r} is not allowed; use at most 63 lower-case letters, digits, "
-                "- and _, and a letter first in the key."
+                f"Invalid argument: labels: {key!r}: {value!r} is not allowed; use at most 63 lower-case letters, "
+                "digits, - and _, and a letter first in the key."
             )
 
 

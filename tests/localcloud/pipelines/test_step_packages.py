@@ -97,7 +97,8 @@ def test_what_python_code_installs_can_be_imported_by_it(shell: Shell, tmp_path:
 @pytest.mark.slow
 def test_lists_add_up_and_a_failed_one_says_why(shell: Shell, tmp_path: Path) -> None:
     one, two = wheel(tmp_path, "tiny_one", 1), wheel(tmp_path, "tiny_two", 2)
-    told = shell('pip install -q "$1"; pip install -q "$2"; python3 -c "import tiny_one, tiny_two"', str(one), str(two))
+    script = 'python3 -m pip install -q "$1"; python3 -m pip install -q "$2"; python3 -c "import tiny_one, tiny_two"'
+    told = shell(script, str(one), str(two))
     assert told.returncode == 0, told.stderr
     failed = shell('pip install -q --no-index "no-such-package-of-nobody"')
     assert failed.returncode == 1
