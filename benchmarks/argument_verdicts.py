@@ -23,8 +23,8 @@ from vertex_vllm.catalog.versions import VersionRange
 from vertex_vllm.errors import PlanError
 from vertex_vllm.planning.argument_forms import PARSERS, check_forms
 from vertex_vllm.planning.arguments import REFUSED, check_extra
+from vertex_vllm.planning.command_line import parse_arguments
 from vertex_vllm.planning.images import ImageChoice
-from vertex_vllm.planning.settings import parse_arguments
 
 HERE = Path(__file__).resolve().parent.parent
 LISTS = 300
@@ -101,7 +101,7 @@ def _written(
 
 def _right(name: str, takes: Takes, chooser: random.Random, table: ArgumentTable, version: str) -> str:
     if name in PARSERS and takes.takes == "text":
-        return chooser.choice(table.parser_names(PARSERS[name], version) or ("hermes",))
+        return chooser.choice(table.named(PARSERS[name], version) or ("hermes",))
     if takes.takes == "choice":
         return chooser.choice(takes.choices)
     return chooser.choice(RIGHT[takes.takes])

@@ -1,7 +1,8 @@
 """The planner's memory model against what real vLLM held: predicted, observed and error of every start in a file.
 
-Run: `.venv/bin/python -m benchmarks.planner [OBSERVATIONS.jsonl]`. Beside ours stand two published formulas,
-given the same tensors and the same KV bytes per token:
+Run: `.venv/bin/python -m benchmarks.planner [OBSERVATIONS.jsonl]`. Exit code 1 where an error is larger than the
+planner is meant to make: weights within 1 %, KV tokens within 1 % at the median and 3 % at worst, no wrong verdict.
+Beside ours stand two published formulas, given the same tensors and the same KV bytes per token:
 
 - accelerate (`accelerate estimate-memory`, and its documentation's "up to an additional 20 %" for inference)
 - KAITO (its estimator: 1.02 × the weight files + 2.3 GiB a GPU, the rest is cache)
@@ -27,6 +28,7 @@ DEFAULT = Path(__file__).resolve().parent.parent / "tests/data/vllm_memory_obser
 # What PyTorch says an H200 has, for rows that failed before they told; one GPU, as the data's README says.
 H200_BYTES, GPUS = 150_109_880_320, 1
 ACCELERATE_INFERENCE = 1.2
+WEIGHTS_WORST, TOKENS_MEDIAN, TOKENS_WORST = 0.01, 0.01, 0.03
 KAITO_WEIGHTS, KAITO_RUNTIME = 1.02, 2.3 * GIB
 
 
@@ -148,5 +150,33 @@ def _summary(rows: list[Row]) -> list[str]:
     return lines
 
 
+def exceeded(rows: Iterable[Row]) -> list[str]:
+    """The bounds that our figures break, as sentences."""
+    started, failed = [], []
+    for row in rows:
+        (started if row.observed else failed).append(row)
+    weights = [abs(weight_error(row.ours, row)) for row in started]
+    tokens = [abs(token_error(row.ours, row)) for row in started]
+    found = [
+        f"{what}: {value:.2%}, more than {bound:.0%}"
+        for what, value, bound in (
+            ("weights at worst", max(weights, default=0.0), WEIGHTS_WORST),
+            ("KV tokens at the median", median(tokens) if tokens else 0.0, TOKENS_MEDIAN),
+            ("KV tokens at worst", max(tokens, default=0.0), TOKENS_WORST),
+        )
+        if value > bound
+    ]
+    found += [f"{row.run} started and is refused" for row in started if row.estimate.verdict == "does not fit"]
+    return found + [f"{row.run} did not start and fits" for row in failed if row.estimate.verdict == "fits"]
+
+
+def main() -> int:
+    rows = read_rows(Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT)
+    print(render(rows), end="")
+    for sentence in (broken := exceeded(rows)):
+        print(sentence, file=sys.stderr)
+    return int(bool(broken))
+
+
 if __name__ == "__main__":
-    print(render(read_rows(Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT)), end="")
+    sys.exit(main())

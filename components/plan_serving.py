@@ -26,6 +26,7 @@ def plan_serving(
     gpu_memory_utilization: float,
     dtype: str,
     trust_remote_code: bool,
+    tools: bool,
     forbid_advisories: bool,
     media_domains: list,
     extra_args: list,
@@ -33,6 +34,7 @@ def plan_serving(
     max_replica_count: int,
     fallbacks: list,
     spot: bool,
+    flex_start_hours: int,
     dedicated_endpoint: bool,
     request_timeout_seconds: int,
     deployment_timeout_seconds: int,
@@ -62,6 +64,7 @@ def plan_serving(
         gpu_memory_utilization: Share of each accelerator's memory that vLLM may take, 0 to 0.99.
         dtype: Number format that the weights are computed in. auto: the model's own.
         trust_remote_code: Run the repo's own Python code, which some models need; revision must then be a commit.
+        tools: Answer with tool calls, read by the parser of the model's family; thoughts are told apart too.
         forbid_advisories: Refuse an image whose vLLM has a known security advisory that touches the model.
         media_domains: Hosts that requests may name pictures on; empty: any. Needs a vLLM that can restrict them.
         extra_args: Further vLLM arguments, for example --enable-lora; they win over the planner's.
@@ -69,6 +72,7 @@ def plan_serving(
         max_replica_count: Replicas at most; quota must cover them.
         fallbacks: REGION/MACHINE_TYPE to take, in this order, when the machine is out of stock.
         spot: Cheaper machines that Google may take back at any time.
+        flex_start_hours: Hours on cheaper flex-start machines; then Vertex AI undeploys the model. 0: ordinary ones.
         dedicated_endpoint: Endpoint with a DNS name of its own: longer requests, larger payloads, streaming.
         request_timeout_seconds: Longest time for one request on a dedicated endpoint.
         deployment_timeout_seconds: Longest time until the container must be healthy.
@@ -114,6 +118,7 @@ def plan_serving(
             gpu_memory_utilization=gpu_memory_utilization,
             dtype=dtype,
             trust_remote_code=trust_remote_code,
+            tools=tools,
             forbid_advisories=forbid_advisories,
             media_domains=media_domains,
             extra_args=extra_args,
@@ -121,6 +126,7 @@ def plan_serving(
             max_replica_count=max_replica_count,
             fallbacks=fallbacks,
             spot=spot,
+            flex_start_hours=flex_start_hours,
             dedicated_endpoint=dedicated_endpoint,
             request_timeout_seconds=request_timeout_seconds,
             deployment_timeout_seconds=deployment_timeout_seconds,
@@ -130,7 +136,9 @@ def plan_serving(
         )
         facts, catalog = read_facts(model_id, commit, hub_token(hf_token_secret)), load_catalog()
         # A named machine is taken whatever the quota says: the step after this one checks it.
-        quotas = {} if machine_type else read_quotas(project, region, catalog.quota_ids(region, spot))
+        quotas = (
+            {} if machine_type else read_quotas(project, region, catalog.quota_ids(region, asked.serving.preemptible))
+        )
         measured = read_throughputs(project, bucket or default_bucket(project, region), model_id)
         decided = with_throughput(plan_serving(facts, asked, catalog, quotas), measured)
         print(render_plan(decided))

@@ -28,6 +28,7 @@ ROUTES = (
     Route("*-kfp.pkg.dev", "kfp-registry"),
     Route("oauth2.googleapis.com", "identity"),
     Route("iamcredentials.googleapis.com", "identity"),
+    Route("sts.googleapis.com", "identity"),
     Route("storage.googleapis.com", "storage"),
     Route("*.storage.googleapis.com", "storage"),
     Route("huggingface.co", "hub"),

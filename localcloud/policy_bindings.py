@@ -11,7 +11,7 @@ _EVERYBODY_WITH_CREDENTIALS = "allAuthenticatedUsers"
 # Members of bucket policies that stand for whoever has a basic role on the project.
 BASIC_ROLES = {"projectOwner": "roles/owner", "projectEditor": "roles/editor", "projectViewer": "roles/viewer"}
 
-# Nobody's membership of these is known here. Federated identities (`principalSet:`) are stored, and nobody has one.
+# Nobody's membership of these is known here.
 _NOT_CARRIED_OUT = ("group", "domain")
 
 HasBasicRole = Callable[[str, str], bool]
@@ -55,7 +55,8 @@ def refuse_member(member: str) -> str:
 def _includes(named: str, member: str, has_basic_role: HasBasicRole) -> bool:
     if named == _EVERYBODY:
         return True
-    if named == member:
+    # A federated identity has several names: its subject's, and those of the sets that its attributes put it in.
+    if named in member.split(" "):
         return bool(member)
     if named == _EVERYBODY_WITH_CREDENTIALS:
         return bool(member)

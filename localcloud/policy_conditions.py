@@ -47,7 +47,7 @@ class Attributes:
 
 def holds(expression: str, call: Attributes) -> bool:
     """Whether the condition is met. Raises ValueError for an expression that is not carried out here."""
-    return bool(_evaluate(_parse(expression), call))
+    return bool(_evaluate(parse(expression), call))
 
 
 def check(expression: str) -> None:
@@ -55,7 +55,9 @@ def check(expression: str) -> None:
     holds(expression, Attributes())
 
 
-def _parse(expression: str) -> ast.expr:
+def parse(expression: str) -> ast.expr:
+    """The expression as Python's syntax tree. Raises ValueError for text that is not an expression."""
+
     def translate(match: re.Match[str]) -> str:
         text = match.group()
         return text if match.lastgroup == "string" else _PYTHON[text]

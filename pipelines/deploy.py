@@ -35,6 +35,7 @@ def deploy(
     gpu_memory_utilization: float = 0.9,
     dtype: str = "auto",
     trust_remote_code: bool = False,
+    tools: bool = False,
     forbid_advisories: bool = False,
     media_domains: list = [],
     extra_args: list = [],
@@ -42,6 +43,7 @@ def deploy(
     max_replica_count: int = 1,
     fallbacks: list = [],
     spot: bool = False,
+    flex_start_hours: int = 0,
     dedicated_endpoint: bool = True,
     request_timeout_seconds: int = 1800,
     deployment_timeout_seconds: int = 7200,
@@ -73,6 +75,7 @@ def deploy(
         gpu_memory_utilization: Share of each accelerator's memory that vLLM may take, 0 to 0.99.
         dtype: Number format that the weights are computed in. auto: the model's own.
         trust_remote_code: Run the repo's own Python code, which some models need; revision must then be a commit.
+        tools: Answer with tool calls, read by the parser of the model's family; thoughts are told apart too.
         forbid_advisories: Refuse an image whose vLLM has a known security advisory that touches the model.
         media_domains: Hosts that requests may name pictures on; empty: any. Needs a vLLM that can restrict them.
         extra_args: Further vLLM arguments, for example --enable-lora; they win over the planner's.
@@ -80,6 +83,7 @@ def deploy(
         max_replica_count: Replicas at most; quota must cover them.
         fallbacks: REGION/MACHINE_TYPE to take, in this order, when the machine is out of stock.
         spot: Cheaper machines that Google may take back at any time.
+        flex_start_hours: Hours on cheaper flex-start machines; then Vertex AI undeploys the model. 0: ordinary ones.
         dedicated_endpoint: Endpoint with a DNS name of its own: longer requests, larger payloads, streaming.
         request_timeout_seconds: Longest time for one request on a dedicated endpoint.
         deployment_timeout_seconds: Longest time until the container must be healthy.
@@ -125,6 +129,7 @@ def deploy(
             gpu_memory_utilization=gpu_memory_utilization,
             dtype=dtype,
             trust_remote_code=trust_remote_code,
+            tools=tools,
             forbid_advisories=forbid_advisories,
             media_domains=media_domains,
             extra_args=extra_args,
@@ -132,6 +137,7 @@ def deploy(
             max_replica_count=max_replica_count,
             fallbacks=fallbacks,
             spot=spot,
+            flex_start_hours=flex_start_hours,
             dedicated_endpoint=dedicated_endpoint,
             request_timeout_seconds=request_timeout_seconds,
             deployment_timeout_seconds=deployment_timeout_seconds,
@@ -178,6 +184,7 @@ def deploy(
                 owner=owner,
                 ttl=ttl,
                 model_uri=mirrored.outputs["Output"],
+                manifest=mirrored.outputs["manifest"],
                 plan=planned.outputs["plan"],
             )
             .after(locked)
@@ -192,6 +199,7 @@ def deploy(
             ttl=ttl,
             serving_service_account=serving_service_account,
             model_uri=mirrored.outputs["Output"],
+            manifest=mirrored.outputs["manifest"],
             plan=planned.outputs["plan"],
             model=uploaded.outputs["model"],
         ).set_caching_options(False)
@@ -220,6 +228,7 @@ def deploy(
                 fallbacks=fallbacks,
                 deployment=deployment,
                 run_id=run_id,
+                manifest=mirrored.outputs["manifest"],
                 model=deployed.outputs["served"],
                 endpoint=deployed.outputs["endpoint"],
             ).after(evaluated).set_caching_options(False)

@@ -52,6 +52,15 @@ def classic_project(project: str) -> str:
     return email
 
 
+def lend_accounts(project: str) -> None:
+    """Lets Vertex AI's agent lend the project's accounts to containers, as Google's page asks for."""
+    service = f"projects/{project}/services/aiplatform.googleapis.com"
+    url = f"https://serviceusage.googleapis.com/v1beta1/{service}:generateServiceIdentity"
+    agent = owner_session().post(url, json={}).json()["response"]["email"]
+    for role in ("roles/aiplatform.serviceAgent", "roles/iam.serviceAccountAdmin"):
+        grant(project, role, agent)
+
+
 # Accounts that tests name without making them: who runs jobs, and who serves.
 _NAMED = (("some-project", "runner"), ("some-project", "serving"))
 # The name that bootstrap gives it.
@@ -63,4 +72,5 @@ def working_project(project: str) -> str:
     classic_project(project)
     for home, account_id in (*_NAMED, (project, SERVING)):
         grant(project, "roles/editor", make_account(home, account_id))
+    lend_accounts(project)
     return project

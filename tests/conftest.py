@@ -14,6 +14,7 @@ from localcloud.daemon import Connection
 from tests.prepared import prepared
 from tests.real_cloud import REAL
 from vertex_vllm.cli.local_state import WARM_MODULES
+from vertex_vllm.grpc_engine import keep_engine
 
 _TEMPORARY = tempfile.TemporaryDirectory(prefix="localcloud-tests-")
 _STATE_DIR = Path(_TEMPORARY.name) / "state"
@@ -41,6 +42,7 @@ def cloud() -> Iterator[Connection]:
     """A local cloud that this process's clients reach: REST and gRPC, by the environment alone."""
     if REAL:
         pytest.skip("on a real project there is no local cloud")
+    keep_engine()
     connection = daemon.up(_STATE_DIR, lifeline=True, warm_modules=WARM_MODULES)
     assert connection.environment == _ENVIRONMENT, "somebody took a planned port; run the tests again"
     yield connection

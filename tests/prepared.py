@@ -1,7 +1,7 @@
 """Projects as a run finds them: prepared by bootstrap, with an image for its steps."""
 
 from vertex_vllm.bootstrap import places
-from vertex_vllm.bootstrap.making import make
+from vertex_vllm.bootstrap.making import make, project_number
 from vertex_vllm.bootstrap.resources import Grant
 from vertex_vllm.bootstrap.session import authorized_session
 from vertex_vllm.cli.local_project import prepare
@@ -20,8 +20,15 @@ def prepared(project: str, region: str = REGION) -> str:
 
 
 def with_serving_account(project: str) -> str:
-    """The project's id, once the account exists that containers run as: enough to deploy by hand."""
-    make(authorized_session(), places.service_account(project, SERVING_ACCOUNT, "Serves: reads the weights"))
+    """The project's id, once containers may run as their account: enough to deploy by hand."""
+    session = authorized_session()
+    make(session, places.service_account(project, SERVING_ACCOUNT, "Serves: reads the weights"))
+    number = project_number(session, project)
+    agent, account = f"serviceAccount:{places.vertex_agent(number)}", account_email(SERVING_ACCOUNT, project)
+    lends = Grant(agent, "roles/iam.serviceAccountAdmin", places.account_policy(project, account))
+    pulls = Grant(agent, "roles/aiplatform.serviceAgent", places.project_policy(project))
+    for step in (places.service_agent(project, number, pulls), pulls, lends):
+        make(session, step)
     return project
 
 

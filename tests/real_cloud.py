@@ -1,6 +1,6 @@
 """The switch from the local cloud to a real project, and what that may cost: decided before anything is started.
 
-Nobody has run it yet (docs/google-cloud.md).
+Nobody has run it yet (docs/test-cloud.md).
 """
 
 import os

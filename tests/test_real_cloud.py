@@ -1,6 +1,7 @@
 """What keeps `make test-cloud` honest and cheap; the real project is played by the local cloud."""
 
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -11,6 +12,7 @@ import pytest
 from localcloud.daemon import Connection
 from tests.prepared import prepared
 from tests.real_cloud import RealProject, RefusedError, ceiling_usd, check_budget, chosen
+from tests.vertex_vllm.cli.documented_commands import commands_in, vertex_vllm
 from vertex_vllm.catalog import load_catalog
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,11 +27,6 @@ def run_pytest(*arguments: str, **environment: str) -> subprocess.CompletedProce
         env=os.environ | environment,
         cwd=ROOT,
     )
-
-
-def test_every_end_to_end_test_says_what_is_known_of_its_parity() -> None:
-    unmarked = run_pytest("tests/e2e", "--collect-only", "-m", "not parity")
-    assert unmarked.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, unmarked.stdout
 
 
 def test_the_local_cloud_is_what_tests_run_on_unless_a_project_is_named() -> None:
@@ -54,7 +51,9 @@ def test_without_a_budget_that_is_enough_nothing_starts(budget: float | None) ->
 
 
 def test_the_tests_are_refused_before_one_of_them_starts() -> None:
-    answer = run_pytest("tests/e2e", VERTEX_VLLM_TEST_PROJECT="team", VERTEX_VLLM_TEST_BUDGET_USD="0.01")
+    answer = run_pytest(
+        "tests/e2e/test_deploy_pipeline.py", VERTEX_VLLM_TEST_PROJECT="team", VERTEX_VLLM_TEST_BUDGET_USD="0.01"
+    )
     assert answer.returncode == pytest.ExitCode.USAGE_ERROR
     assert "the budget is 0.01 USD" in answer.stderr + answer.stdout
 
@@ -66,3 +65,25 @@ def test_a_body_runs_on_a_project_that_is_named(cloud: Connection) -> None:
     assert answer.returncode == 0, answer.stdout
     assert "1 passed" in answer.stdout
     assert f"On {named['VERTEX_VLLM_TEST_PROJECT']} in us-central1, at most 0.00 USD" in answer.stdout
+
+
+PAGE = (ROOT / "docs" / "test-cloud.md").read_text()
+
+
+def test_the_page_s_budget_is_enough_and_its_figures_are_those_of_the_tests() -> None:
+    """The budget of the page's own command, with nothing started: pytest refuses a lower one at once."""
+    (told,) = re.findall(r"make test-cloud PROJECT=PROJECT BUDGET_USD=(\d+)", PAGE)
+    named = {"VERTEX_VLLM_TEST_PROJECT": "team", "VERTEX_VLLM_TEST_BUDGET_USD": told}
+    answer = run_pytest("tests/e2e", "--collect-only", "-s", **named)
+    assert answer.returncode == 0, answer.stdout
+    (ceiling, hours) = re.findall(r"at most ([\d.]+) USD: ([\d.]+) h of g2-standard-8", answer.stdout)[0]
+    assert f"at most {ceiling} USD for machines ({float(hours):g} hours of one `g2-standard-8`" in PAGE
+    assert "14/" in answer.stdout, "the page says that fourteen tests run"
+
+
+def test_the_page_s_commands_work_in_their_order(cloud: Connection, project: str) -> None:
+    commands = commands_in("test-cloud.md", PROJECT=project)
+    assert [words[1] for words in commands] == ["plan", "bootstrap", "bootstrap", "inventory", "sweep", "bootstrap"]
+    for words in commands:
+        answer = vertex_vllm(*words[1:])
+        assert answer.returncode == 0, (words, answer.stderr)

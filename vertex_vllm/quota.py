@@ -87,14 +87,14 @@ def limit_in_region(rows: "Iterable[DimensionsInfo]", region: str) -> int:
     return 0
 
 
-def judge(project: str, need: QuotaNeed, limit: int, spot: bool, used: Used = NOTHING) -> QuotaVerdict:
+def judge(project: str, need: QuotaNeed, limit: int, preemptible: bool, used: Used = NOTHING) -> QuotaVerdict:
     """Verdict on a limit. Raises QuotaShortageError when not even the plan's minimum fits beside what is in use.
 
     The documents contradict each other on whether Vertex charges the quota for the most replicas or for those that run
     (DedicatedResources in v1beta1 against "Autoscaling"): so too little for the most, of the plan or of what is in use,
     is a warning, not an error.
     """
-    kind = "CPUs" if need.quota_id == CPU_QUOTA else "spot accelerators" if spot else "accelerators"
+    kind = "CPUs" if need.quota_id == CPU_QUOTA else "preemptible accelerators" if preemptible else "accelerators"
     have = f"{limit} {kind} in {need.region} by quota {need.quota_id}"
     if used.endpoints:
         have += f", of which {used} are in use ({', '.join(used.endpoints)})"
@@ -114,7 +114,7 @@ def judge(project: str, need: QuotaNeed, limit: int, spot: bool, used: Used = NO
     return verdict
 
 
-def check_quota(project: str, need: QuotaNeed, spot: bool, own_endpoint: str = "") -> QuotaVerdict:
+def check_quota(project: str, need: QuotaNeed, preemptible: bool, own_endpoint: str = "") -> QuotaVerdict:
     """Verdict on the plan's need, from the limit that Cloud Quotas tells for `project` and what its endpoints hold.
 
     The endpoint of id `own_endpoint` is the plan's own, from an earlier run of the same config, and does not count.
@@ -123,7 +123,7 @@ def check_quota(project: str, need: QuotaNeed, spot: bool, own_endpoint: str = "
     cannot be asked.
     """
     limit = _read_limit(project, need.quota_id, need.region)
-    verdict = judge(project, need, limit, spot, _used(project, need, own_endpoint))
+    verdict = judge(project, need, limit, preemptible, _used(project, need, own_endpoint))
     if verdict.warning:
         log.warning(verdict.warning)
     return verdict
@@ -192,16 +192,16 @@ def _check_place(project: str, plan: "ServingPlan") -> QuotaVerdict:
     own = endpoint_resource_id(plan.deployment, plan.config_hash)
     if cpus := cpu_need(plan):
         try:
-            check_quota(project, cpus, plan.spot, own)
+            check_quota(project, cpus, plan.preemptible, own)
         except NoSuchQuotaError as error:
             log.warning("The quota of CPUs is not checked: %s", error)
-    return check_quota(project, plan.quota, plan.spot, own)
+    return check_quota(project, plan.quota, plan.preemptible, own)
 
 
 def cpu_need(plan: "ServingPlan") -> QuotaNeed | None:
-    """CPUs that count against a quota of their own: those of N1 machines; None for all others, and for spot ones."""
+    """CPUs that count against a quota of their own: those of N1 machines. None for all others and preemptible ones."""
     cpus = n1_cpus(plan.machine_type)
-    if not cpus or plan.spot:
+    if not cpus or plan.preemptible:
         return None
     return QuotaNeed(CPU_QUOTA, plan.region, cpus * plan.max_replica_count, cpus * plan.min_replica_count)
 

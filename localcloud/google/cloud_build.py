@@ -6,17 +6,11 @@ Registry with a digest made from the source. No step is run, and no layer exists
 
 import gzip
 import hashlib
-import io
-import json
 import re
-import tarfile
 import threading
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
 
 from google.cloud.devtools.cloudbuild_v1.types import (
     Build,
@@ -35,6 +29,7 @@ from localcloud.google.accounts import compute_account, exists
 from localcloud.google.acting import may_act_as
 from localcloud.google.artifact_packages import put_version
 from localcloud.google.artifact_registry import repository_of
+from localcloud.google.build_sources import BuildFailedError, dockerfile_of, files_of, read_object, refusal
 from localcloud.listing import page
 from localcloud.operations import OperationRun
 from localcloud.permissions import has
@@ -52,16 +47,13 @@ _TAG = re.compile(r"[\w][\w.-]{0,127}")
 _DEFAULT_TIMEOUT_SECONDS = 3600
 _STORAGE_SECONDS = 30
 _PUSH = "artifactregistry.repositories.uploadArtifacts"
+_WRITE_LOG = "logging.logEntries.create"
 _POLL_SECONDS = 0.05
 _STATUS = Build.Status
 _ENDED = (_STATUS.SUCCESS, _STATUS.FAILURE, _STATUS.INTERNAL_ERROR, _STATUS.TIMEOUT, _STATUS.CANCELLED)
 _LOGGED_APART = (BuildOptions.LoggingMode.CLOUD_LOGGING_ONLY, BuildOptions.LoggingMode.NONE)
 
 service = Service("google.devtools.cloudbuild.v1.CloudBuild")
-
-
-class _BuildFailedError(Exception):
-    """A step of the build failed; the message is what its log would end with."""
 
 
 def on_start(cloud: Cloud) -> None:
@@ -128,10 +120,10 @@ def cancel_build(request: Any, cloud: Cloud) -> Message:
 def _check(build: Any, cloud: Cloud) -> None:
     """Raises ApiError INVALID_ARGUMENT in the words of the service."""
     if not build.steps:
-        raise _refusal("invalid build: no build steps specified.")
+        raise refusal("invalid build: no build steps specified.")
     for tag in build.tags:
         if not _TAG.fullmatch(tag):
-            raise _refusal(f"invalid build: invalid build tag {tag!r}.")
+            raise refusal(f"invalid build: invalid build tag {tag!r}.")
     account = _account(build, cloud)
     if build.service_account and not exists(cloud, account):
         raise ApiError("NOT_FOUND", f"Unknown service account {account}.")
@@ -140,14 +132,14 @@ def _check(build: Any, cloud: Cloud) -> None:
     if build.service_account:
         options = build.options
         if not build.logs_bucket and options.logging not in _LOGGED_APART and not options.default_logs_bucket_behavior:
-            raise _refusal(
+            raise refusal(
                 "if 'build.service_account' is specified, the build must either (a) specify 'build.logs_bucket', (b) "
                 "use the REGIONAL_USER_OWNED_BUCKET build.options.default_logs_bucket_behavior option, or (c) use "
                 "either CLOUD_LOGGING_ONLY / NONE logging options."
             )
     source = build.source.storage_source
-    if source.bucket and _read_object(cloud, source, account, metadata=True) is None:
-        raise _refusal(f"could not resolve source: Error 404: No such object: {source.bucket}/{source.object_}.")
+    if _has_source(build) and read_object(cloud, source, account, metadata=True) is None:
+        raise refusal(f"could not resolve source: Error 404: No such object: {source.bucket}/{source.object_}.")
 
 
 def _run(cloud: Cloud, name: str, handle: OperationRun) -> Message:
@@ -161,8 +153,9 @@ def _run(cloud: Cloud, name: str, handle: OperationRun) -> Message:
         handle.raise_if_cancelled()
         waiting.wait(_POLL_SECONDS)
     try:
+        _check_log(cloud, build)
         images = list(_built_images(cloud, build))
-    except _BuildFailedError as error:
+    except BuildFailedError as error:
         _end(cloud, name, _STATUS.FAILURE, str(error))
     else:
         _end(cloud, name, _STATUS.SUCCESS, "", images)
@@ -174,26 +167,42 @@ def _run(cloud: Cloud, name: str, handle: OperationRun) -> Message:
     return build
 
 
+def _check_log(cloud: Cloud, build: Any) -> None:
+    """Raises BuildFailedError where the log is written to Cloud Logging, by an account that may not write there.
+
+    In the words of GoogleCloudPlatform/terraform-google-enterprise-application#120 (2024-05-09). Whether such a build
+    goes on without a log is doubtful: terraform-genai-knowledge-base#245 (2025-02-19) tells of a failure.
+    """
+    account = _account(build, cloud)
+    asked = build.service_account and build.options.logging == BuildOptions.LoggingMode.CLOUD_LOGGING_ONLY
+    if asked and not has(cloud, member_of(account), _WRITE_LOG, f"projects/{build.project_id}"):
+        raise BuildFailedError(
+            f"The service account running this build projects/{build.project_id}/serviceAccounts/{account} does not "
+            "have permission to write logs to Cloud Logging. To fix this, grant the Logs Writer "
+            "(roles/logging.logWriter) role to the service account."
+        )
+
+
 def _built_images(cloud: Cloud, build: Any) -> Iterator[Any]:
     """Every image of the build, by its digest; they are not in Artifact Registry yet."""
     account = _account(build, cloud)
-    source = _read_object(cloud, build.source.storage_source, account)
-    files = _files_of(source or b"")
+    source = read_object(cloud, build.source.storage_source, account) if _has_source(build) else None
+    files = files_of(source) if source else set()
     for step in build.steps:
-        dockerfile = _dockerfile(list(step.args))
-        if dockerfile not in files:
-            raise _BuildFailedError(f"failed to read dockerfile: open {dockerfile}: no such file or directory")
+        dockerfile = dockerfile_of(list(step.args))
+        if dockerfile and dockerfile not in files:
+            raise BuildFailedError(f"failed to read dockerfile: open {dockerfile}: no such file or directory")
     for tagged in build.images:
         match = _IMAGE.match(tagged)
         if match is None:
-            raise _BuildFailedError(f"{tagged} is not in Artifact Registry")
+            raise BuildFailedError(f"{tagged} is not in Artifact Registry")
         repository = f"projects/{match['project']}/locations/{match['region']}/repositories/{match['repository']}"
         try:
             repository_of(cloud, repository)
         except ApiError as error:
-            raise _BuildFailedError(f"failed to push {tagged}: {error.message}") from error
+            raise BuildFailedError(f"failed to push {tagged}: {error.message}") from error
         if not has(cloud, member_of(account), _PUSH, repository):
-            raise _BuildFailedError(
+            raise BuildFailedError(
                 f'failed to push {tagged}: denied: Permission "{_PUSH}" denied on resource "{repository}" '
                 "(or it may not exist)"
             )
@@ -220,50 +229,14 @@ def _end(cloud: Cloud, name: str, status: Build.Status, detail: str, images: lis
         build.finish_time.CopyFrom(cloud.timestamp())
 
 
-def _dockerfile(args: list[str]) -> str:
-    for index, argument in enumerate(args):
-        if argument in ("-f", "--file") and index + 1 < len(args):
-            return args[index + 1]
-        if argument.startswith("--file="):
-            return argument.partition("=")[2]
-    return "Dockerfile"
-
-
-def _files_of(source: bytes) -> set[str]:
-    try:
-        with tarfile.open(fileobj=io.BytesIO(source), mode="r:gz") as archive:
-            return {member.name.removeprefix("./") for member in archive.getmembers()}
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise _BuildFailedError(f"the source is no gzipped tar archive: {error}") from error
+def _has_source(build: Any) -> bool:
+    return bool(build.source.storage_source.bucket)
 
 
 def _account(build: Any, cloud: Cloud) -> str:
     """The account that runs the build: since 2024-04-29, Compute Engine's default account where the build names none
     (cloud.google.com/build/docs/cloud-build-service-account-updates)."""
     return build.service_account.rpartition("/")[2] or compute_account(cloud, build.project_id)
-
-
-def _read_object(cloud: Cloud, source: Any, account: str, *, metadata: bool = False) -> bytes | None:
-    """Its bytes, or its metadata as JSON, as the build's account sees it; None where there is no such object.
-
-    Raises ApiError INVALID_ARGUMENT in the words of the service when the account may not read it.
-    """
-    url = (
-        f"http://127.0.0.1:{cloud.ports.storage}/storage/v1/b/{quote(source.bucket)}/o/{quote(source.object_, safe='')}"
-    )
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    bearer = {"Authorization": f"Bearer {cloud.token_of(member_of(account))}"}
-    request = urllib.request.Request(url if metadata else f"{url}?alt=media", headers=bearer)
-    try:
-        with direct.open(request, timeout=_STORAGE_SECONDS) as answer:
-            return bytes(answer.read())
-    except urllib.error.HTTPError as error:
-        if error.code == 404:
-            return None
-        if error.code == 403:
-            words = json.loads(error.read())["error"]["message"]
-            raise _refusal(f"could not resolve source: googleapi: Error 403: {words}, forbidden") from error
-        raise ApiError("UNAVAILABLE", f"Cloud Storage answered {error.code} for {source.object_}.") from error
 
 
 def _is_held(cloud: Cloud) -> bool:
@@ -275,13 +248,9 @@ def _parent(request: Any, cloud: Cloud) -> str:
     """Without a location it is `global`, as the service has it."""
     parent = request.parent or f"projects/{request.project_id}/locations/global"
     if not _PARENT.fullmatch(parent):
-        raise _refusal(f"invalid parent {parent!r}: it has to be projects/PROJECT/locations/LOCATION.")
+        raise refusal(f"invalid parent {parent!r}: it has to be projects/PROJECT/locations/LOCATION.")
     return cloud.canonical(parent)
 
 
 def _name(request: Any, cloud: Cloud) -> str:
     return cloud.canonical(request.name or f"projects/{request.project_id}/locations/global/builds/{request.id}")
-
-
-def _refusal(message: str) -> ApiError:
-    return ApiError("INVALID_ARGUMENT", message)

@@ -1,4 +1,4 @@
-"""Workload identity pools and their providers: kept, changed, soft-deleted, undeleted. Nobody logs in through them."""
+"""Workload identity pools and their providers: kept, changed, soft-deleted, undeleted; `federation` logs in by them."""
 
 import re
 from collections.abc import Callable
@@ -90,6 +90,17 @@ def get_operation(cloud: Cloud, call: Call) -> Fields:
     if found is None:
         raise ApiError("NOT_FOUND", "Requested entity was not found.")
     return _fields(found)
+
+
+def find_provider(cloud: Cloud, name: str) -> Fields | None:
+    """The provider that is in use, as is its pool; None where there is none."""
+    canonical = cloud.canonical(name)
+    for part in (canonical.partition("/providers/")[0], canonical):
+        found = cloud.store.get(_POOLS, part)
+        fields = _fields(found) if found is not None else {}
+        if fields.get("state") != "ACTIVE" or fields.get("disabled"):
+            return None
+    return fields if "/providers/" in canonical else None
 
 
 _ROOT = "/v1/projects/{project}/locations/global/workloadIdentityPools"

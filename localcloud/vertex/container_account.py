@@ -11,12 +11,13 @@ from typing import Any
 from localcloud.callers import member_of
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
-from localcloud.google.accounts import service_agent
+from localcloud.google.accounts import account_name, service_agent
 from localcloud.google.artifact_registry import REPOSITORIES
 from localcloud.permissions import has
 from localcloud.storage_access import lend, take_back
 from localcloud.vertex.names import EndpointName
 
+_ADMINISTER = "iam.serviceAccounts.setIamPolicy"
 _PULL = "artifactregistry.repositories.downloadArtifacts"
 _IMAGE = re.compile(
     r"(?P<location>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[^/]+)/(?P<repository>[^/]+)/[^:@]+([:@].+)?"
@@ -57,6 +58,22 @@ def check_pull(cloud: Cloud, project_number: str, image: str) -> None:
             "FAILED_PRECONDITION",
             f'Failed to pull image {image} as {agent}: denied: Permission "{_PULL}" denied on resource "{repository}" '
             "(or it may not exist)",
+        )
+
+
+def check_agent(cloud: Cloud, project_number: str, service_account: str) -> None:
+    """Raises ApiError FAILED_PRECONDITION unless the project's Vertex AI agent administers the container's account.
+
+    "You must grant the Service Account Admin role to the Vertex AI Service Agent" for predictions by an account of
+    one's own (Vertex AI, "Use a custom service account", 2026-04-10). Whether Vertex AI enforces it within a project,
+    and in which words, is not known: asked here is a permission of that role that the agent's own role lacks.
+    """
+    agent = service_agent(cloud, project_number, "aiplatform.googleapis.com")
+    if not has(cloud, member_of(agent), _ADMINISTER, account_name(cloud, service_account)):
+        raise ApiError(
+            "FAILED_PRECONDITION",
+            f"The Vertex AI Service Agent {agent} does not have {_ADMINISTER} on service account {service_account} "
+            "(or it may not exist). Grant it roles/iam.serviceAccountAdmin there.",
         )
 
 

@@ -18,7 +18,7 @@ from localcloud.errors import ApiError
 from localcloud.google.acting import check_act_as
 from localcloud.operations import OperationRun
 from localcloud.vertex import registry
-from localcloud.vertex.container_account import check_pull
+from localcloud.vertex.container_account import check_agent, check_pull
 from localcloud.vertex.container_spec import deployment_seconds
 from localcloud.vertex.images import find_image
 from localcloud.vertex.machines import DEFAULT_MACHINE_TYPE
@@ -30,6 +30,7 @@ from localcloud.vertex.traffic import split_after_deploy, split_after_undeploy
 from localcloud.vertex.validation import Violations
 
 _DEPLOYED_MODEL_ID = re.compile(r"[0-9]{1,10}")  # `DeployedModel.id`
+_LONGEST_FLEX_START_SECONDS = 7 * 24 * 3600  # "Use Flex-start VMs with inference" (Vertex AI), 2026-11-30
 _SERVICE_ACCOUNT = re.compile(r"[^@\s]+@[^@\s]+\.gserviceaccount\.com")
 
 
@@ -54,6 +55,7 @@ def plan_deployed_model(requested: Any, endpoint: EndpointName, cloud: Cloud) ->
     check_deployed_model(deployed)
     if deployed.service_account:
         check_act_as(cloud, deployed.service_account)
+        check_agent(cloud, endpoint.location.project_number, deployed.service_account)
     check_pull(cloud, endpoint.location.project_number, version.container_spec.image_uri)
     resources = deployed.dedicated_resources
     resources.machine_spec.machine_type = resources.machine_spec.machine_type or DEFAULT_MACHINE_TYPE
@@ -63,7 +65,8 @@ def plan_deployed_model(requested: Any, endpoint: EndpointName, cloud: Cloud) ->
 
 
 def check_deployed_model(deployed: Any) -> None:
-    """Raises ApiError INVALID_ARGUMENT for resources that no machine decides about, and for malformed fields."""
+    """Raises ApiError INVALID_ARGUMENT for resources that no machine decides about, and for malformed fields;
+    UNIMPLEMENTED for fields that the local cloud does not carry out."""
     kind = deployed.WhichOneof("prediction_resources")
     if kind != "dedicated_resources":
         raise ApiError(
@@ -71,18 +74,39 @@ def check_deployed_model(deployed: Any) -> None:
         )
     violations = Violations()
     resources = deployed.dedicated_resources
+    _check_carried_out(deployed)
     field = "deployed_model.dedicated_resources"
-    if resources.min_replica_count < 1 and not resources.HasField("scale_to_zero_spec"):
+    if resources.min_replica_count < 1:
         violations.add(f"{field}.min_replica_count", "Must be at least 1.")
     if resources.max_replica_count and resources.max_replica_count < resources.min_replica_count:
         violations.add(f"{field}.max_replica_count", "Must not be less than min_replica_count.")
     if not 0 <= resources.required_replica_count <= max(resources.min_replica_count, 1):
         violations.add(f"{field}.required_replica_count", "Must be between 0 and min_replica_count.")
+    if resources.HasField("flex_start"):
+        if not 0 < resources.flex_start.max_runtime_duration.ToSeconds() <= _LONGEST_FLEX_START_SECONDS:
+            violations.add(
+                f"{field}.flex_start.max_runtime_duration", "Must be more than 0 and at most 604800 seconds."
+            )
+        if resources.spot:
+            violations.add(f"{field}.flex_start", "Cannot be set together with spot.")
     if deployed.service_account and not _SERVICE_ACCOUNT.fullmatch(deployed.service_account):
         violations.add(
             "deployed_model.service_account", f"`{deployed.service_account}` is not a service account's address."
         )
     violations.raise_any()
+
+
+def _check_carried_out(deployed: Any) -> None:
+    """Raises ApiError UNIMPLEMENTED that names the field of v1beta1 that would be stored and ignored."""
+    resources, machine = deployed.dedicated_resources, deployed.dedicated_resources.machine_spec
+    asked = {
+        "rollout_options": deployed.HasField("rollout_options"),
+        "dedicated_resources.scale_to_zero_spec": resources.HasField("scale_to_zero_spec"),
+        "dedicated_resources.machine_spec.gpu_partition_size": bool(machine.gpu_partition_size),
+        "dedicated_resources.machine_spec.reservation_affinity": bool(machine.reservation_affinity.key),
+    }
+    if fields := [name for name, is_set in asked.items() if is_set]:
+        raise ApiError("UNIMPLEMENTED", f"The local cloud does not carry out deployed_model.{fields[0]}: leave it out.")
 
 
 def start_deployment(endpoint: EndpointName, deployed: Any, traffic_split: dict[str, int], cloud: Cloud) -> Message:

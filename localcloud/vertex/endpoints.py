@@ -26,6 +26,7 @@ from localcloud.vertex.deployments import (
     start_deployment,
     undeploy,
 )
+from localcloud.vertex.flex_start import undeploy_expired
 from localcloud.vertex.listing import answer_page
 from localcloud.vertex.names import EndpointName, check_endpoint_id, read_endpoint, read_location
 from localcloud.vertex.quota import check_quota
@@ -53,6 +54,7 @@ def on_start(cloud: Cloud) -> None:
     for name, _ in cloud.store.items(PENDING_DEPLOYMENTS):
         cloud.store.delete(PENDING_DEPLOYMENTS, name)
     replicas_of(cloud).restore()
+    cloud.clock.on_advance(lambda: undeploy_expired(cloud))
 
 
 def on_stop(cloud: Cloud) -> None:
@@ -95,12 +97,14 @@ def create_endpoint(request: Any, cloud: Cloud) -> Message:
 
 @service.method("GetEndpoint")
 def get_endpoint(request: Any, cloud: Cloud) -> Message:
+    undeploy_expired(cloud)
     return _view(cloud.store.require(ENDPOINTS, str(read_endpoint(request.name, cloud))))
 
 
 @service.method("ListEndpoints")
 def list_endpoints(request: Any, cloud: Cloud) -> Message:
     location = read_location(request.parent, cloud)
+    undeploy_expired(cloud)
     # Newest first, as the service lists them.
     endpoints = [_view(endpoint) for endpoint in reversed(cloud.store.list(ENDPOINTS, str(location)))]
     page, token = answer_page(endpoints, request, {"endpoint": _endpoint_id, "display_name": _display_name})
@@ -157,6 +161,7 @@ def delete_endpoint(request: Any, cloud: Cloud) -> Message:
 @service.method("DeployModel")
 def deploy_model(request: Any, cloud: Cloud) -> Message:
     name = read_endpoint(request.endpoint, cloud)
+    undeploy_expired(cloud)
     cloud.store.require(ENDPOINTS, str(name))
     violations = Violations()
     violations.require("deployed_model.model", request.deployed_model.model)
@@ -218,6 +223,11 @@ def _check_endpoint(endpoint: Any) -> None:
         or endpoint.HasField("private_service_connect_config")
     ):
         raise ApiError("UNIMPLEMENTED", "The local cloud has no private networks: make a public or dedicated endpoint.")
+    if endpoint.predict_request_response_logging_config.enabled:
+        raise ApiError(
+            "UNIMPLEMENTED",
+            "The local cloud has no BigQuery: leave predict_request_response_logging_config out.",
+        )
 
 
 def _replace(source: Any, target: Any, fields: set[str]) -> None:

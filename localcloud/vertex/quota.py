@@ -26,12 +26,17 @@ def accelerator_need(deployed: Any, region: str) -> AcceleratorNeed | None:
     return AcceleratorNeed(need.accelerator, need.count * spec.multihost_gpu_node_count)
 
 
+def is_preemptible(resources: Any) -> bool:
+    """Whether raw DedicatedResources count against the preemptible quotas: spot and flex-start machines."""
+    return bool(resources.spot) or resources.HasField("flex_start")
+
+
 def check_quota(cloud: Cloud, endpoint: EndpointName, deployed: Any) -> None:
     """Raises ApiError RESOURCE_EXHAUSTED when `deployed`, with all others, could hold more than the project's quotas.
 
-    A replica that may be started counts as one that runs (`DedicatedResources.max_replica_count`). Spot VMs have
-    quotas of their own. The words are those of public logs: "429 The following quotas are exceeded:
-    CustomModelServingA10080GBGPUsPerProjectPerRegion", as the error of the deployment's operation.
+    A replica that may be started counts as one that runs (`DedicatedResources.max_replica_count`). Spot
+    and flex-start VMs have quotas of their own. The words are those of public logs: "429 The following quotas are
+    exceeded: CustomModelServingA10080GBGPUsPerProjectPerRegion", as the error of the deployment's operation.
     """
     region, location = endpoint.location.region, str(endpoint.location)
     others = [
@@ -52,9 +57,9 @@ def _held(deployed: Any, region: str) -> dict[str, int]:
     """What all replicas of a raw DeployedModel may hold, by quota."""
     resources = deployed.dedicated_resources
     need, replicas = accelerator_need(deployed, region), int(resources.max_replica_count)
-    held = {need.accelerator.quota_id(resources.spot): need.count * replicas} if need else {}
+    held = {need.accelerator.quota_id(is_preemptible(resources)): need.count * replicas} if need else {}
     n1 = _N1.fullmatch(resources.machine_spec.machine_type)
-    return {**held, _CPUS: int(n1["cpus"]) * replicas} if n1 and not resources.spot else held
+    return {**held, _CPUS: int(n1["cpus"]) * replicas} if n1 and not is_preemptible(resources) else held
 
 
 def _limit(cloud: Cloud, endpoint: EndpointName, quota_id: str) -> int:

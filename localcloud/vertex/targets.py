@@ -8,6 +8,7 @@ from localcloud import permissions, regions
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.vertex import registry
+from localcloud.vertex.flex_start import undeploy_expired
 from localcloud.vertex.names import EndpointName, read_endpoint, read_model
 from localcloud.vertex.records import ENDPOINTS
 from localcloud.vertex.replicas import replicas_of
@@ -65,6 +66,7 @@ def find_target(name: str, host: str, cloud: Cloud, deployed_model_id: str = "")
     endpoint = read_endpoint(name, cloud)
     regions.check_open(cloud, name)
     permissions.check(cloud, "aiplatform.endpoints.predict", name)
+    undeploy_expired(cloud)
     record = cloud.store.get(ENDPOINTS, str(endpoint))
     if record is None or (is_dedicated_domain(host) and host != record.dedicated_endpoint_dns):
         raise ApiError("NOT_FOUND", f"Endpoint `{endpoint}` not found.")

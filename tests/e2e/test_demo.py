@@ -22,7 +22,10 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.parity("local cloud only")
 
 ROOT = Path(__file__).resolve().parents[2]
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
+SIGNALS = [
+    signal.SIGINT,
+    *(pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGKILL)),
+]
 
 
 @pytest.fixture(

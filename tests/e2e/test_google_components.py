@@ -61,6 +61,7 @@ def serve_and_remove(project: str, location: str, display_name: str) -> None:
     ModelDeleteOp(model=uploaded.outputs["model"]).after(undeployed)
 
 
+@pytest.mark.slow
 def test_google_s_own_operators_serve_a_model_and_remove_it(cloud: Connection, project: str, tmp_path: Path) -> None:
     (cloud.state_dir / "images.yaml").write_text(yaml.safe_dump({"images": [ECHO_ROW]}))
     bucket = storage.Client(project=project).create_bucket(f"{project}-runs", location=REGION)

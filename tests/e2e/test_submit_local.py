@@ -49,6 +49,7 @@ def test_the_cloud_is_started_then_used_and_a_model_that_is_not_there_is_named(f
     assert "SUCCEEDED" in shown.stdout, shown.stderr
 
 
+@pytest.mark.slow
 def test_a_gated_model_of_the_demo_s_is_put_on_the_hub_with_a_token_that_opens_it(folder: Path) -> None:
     submit = ("submit", "configs/smollm2-135m-idefics3.yaml", "--pipeline", "mirror", "--local", "--wait")
     for _ in range(2):

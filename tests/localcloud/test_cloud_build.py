@@ -169,11 +169,15 @@ def test_an_account_of_one_s_own_needs_a_place_for_the_log(
         f"https://iam.googleapis.com/v1/projects/{project}/serviceAccounts", json={"accountId": "builder"}
     )
     account = made.json()["name"]
-    grant(project, "roles/cloudbuild.builds.builder", made.json()["email"])
+    for role in ("roles/storage.objectViewer", "roles/artifactregistry.writer"):
+        grant(project, role, made.json()["email"])
     build = build_of(image, source("Dockerfile"), service_account=account)
     with pytest.raises(exceptions.BadRequest, match="logs_bucket"):
         client.create_build(request={"parent": parent, "build": build})
     build.options.logging = cloudbuild_v1.types.BuildOptions.LoggingMode.CLOUD_LOGGING_ONLY
+    with pytest.raises(exceptions.GoogleAPICallError, match=r"write logs to Cloud Logging.*roles/logging\.logWriter"):
+        client.create_build(request={"parent": parent, "build": build}).result(timeout=PATIENCE_SECONDS)
+    grant(project, "roles/logging.logWriter", made.json()["email"])
     assert (
         client.create_build(request={"parent": parent, "build": build}).result(timeout=PATIENCE_SECONDS).service_account
         == account

@@ -180,3 +180,22 @@ def test_what_cannot_be_cancelled_is_undeployed_and_its_operation_stands_on_the_
     assert endpoint.labels[OPERATION_LABEL] == noted
     undeploys = [each for each in in_vertex.operations(endpoint.name) if "Undeploy" in each.metadata.type_url]
     assert len(undeploys) == 1
+
+
+@pytest.mark.slow  # The local cloud ends once the call that hangs has ended.
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_call_that_hangs_keeps_neither_the_cancellation_nor_the_undeploy_back(
+    in_vertex: Vertex, make_plan: MakePlan, folder: Path, namespace: list[str], faulty: Connection, nth: int
+) -> None:
+    """After the signal, the first or the second look at the endpoint hangs for longer than the grace."""
+    faulty.add_fault(rpc="CancelOperation", kind="error", code="UNIMPLEMENTED", message="not here", times=None)
+    step = Step(in_vertex, make_plan(args=("--healthy-after=4",)), folder, namespace)
+    try:
+        wait_until(lambda: operation_id(in_vertex))
+        faulty.add_fault(rpc="GetEndpoint", kind="latency", latency_seconds=45, nth=nth, times=1)
+        step.stop()
+    finally:
+        step.kill()
+    (endpoint,) = wait_until(lambda: [each for each in in_vertex.endpoints() if not each.deployed_models])
+    undeploys = [each for each in in_vertex.operations(endpoint.name) if "Undeploy" in each.metadata.type_url]
+    assert len(undeploys) == 1

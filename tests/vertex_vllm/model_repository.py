@@ -11,7 +11,7 @@ from vertex_vllm.hub.facts import facts_from_files
 from vertex_vllm.planning.facts import ModelFacts
 
 COMMIT = "c" * 40
-BITS = {"BF16": 16, "F16": 16, "F32": 32, "U8": 8, "F8_E4M3": 8, "I32": 32}
+BITS = {"BF16": 16, "F16": 16, "F32": 32, "U8": 8, "I8": 8, "F8_E4M3": 8, "I32": 32}
 TOKENIZER = {"tokenizer.json": b"{}", "tokenizer_config.json": b'{"chat_template": "{{ messages }}"}'}
 Tensors = Mapping[str, tuple[str, tuple[int, ...]]]
 """Name → safetensors type and shape."""
@@ -76,6 +76,21 @@ def decoder(config: Mapping[str, Any], dtype: str = "BF16", vocabulary: int = 0,
     made[f"{prefix}norm.weight"] = ("BF16", (hidden,))
     if not config.get("tie_word_embeddings"):
         made["lm_head.weight"] = ("BF16", (rows, hidden))
+    return made
+
+
+def four_bit(config: Mapping[str, Any], group: int = 128) -> Tensors:
+    """The decoder with linear layers of 4 bits, eight numbers in each stored one, as AWQ and GPTQ keep them."""
+    made: dict[str, tuple[str, tuple[int, ...]]] = {}
+    for name, (dtype, shape) in decoder(config).items():
+        if ".layers." not in name or len(shape) == 1:
+            made[name] = (dtype, shape)
+            continue
+        rows, columns = shape
+        linear = name.removesuffix(".weight")
+        made[f"{linear}.qweight"] = ("I32", (columns, rows // 8))
+        made[f"{linear}.qzeros"] = ("I32", (columns // group, rows // 8))
+        made[f"{linear}.scales"] = ("F16", (columns // group, rows))
     return made
 
 

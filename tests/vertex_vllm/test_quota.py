@@ -46,14 +46,14 @@ def test_the_row_that_holds_in_a_region(rows: list[DimensionsInfo], limit: int) 
 
 @pytest.mark.parametrize("limit", [4, 100, -1])
 def test_enough(limit: int) -> None:
-    assert judge("p", NEED, limit, spot=False) == QuotaVerdict(L4, "us-central1", limit, 4, 2, "")
+    assert judge("p", NEED, limit, preemptible=False) == QuotaVerdict(L4, "us-central1", limit, 4, 2, "")
 
 
 @pytest.mark.parametrize("limit", [2, 3])
 def test_enough_to_start_is_a_warning(limit: int) -> None:
-    verdict = judge("p", NEED, limit, spot=True)
+    verdict = judge("p", NEED, limit, preemptible=True)
     assert verdict.warning == (
-        f"the project has {limit} spot accelerators in us-central1 by quota {L4}: "
+        f"the project has {limit} preemptible accelerators in us-central1 by quota {L4}: "
         "the plan starts with 2, but cannot grow to 4"
     )
 
@@ -61,7 +61,7 @@ def test_enough_to_start_is_a_warning(limit: int) -> None:
 @pytest.mark.parametrize("limit", [0, 1])
 def test_a_shortage_names_quota_region_have_need_and_what_to_do(limit: int) -> None:
     with pytest.raises(QuotaShortageError) as raised:
-        judge("some-project", NEED, limit, spot=False)
+        judge("some-project", NEED, limit, preemptible=False)
     told = str(raised.value)
     assert told.startswith(
         f"some-project: the project has {limit} accelerators in us-central1 by quota {L4}; "
@@ -74,7 +74,7 @@ def test_a_shortage_names_quota_region_have_need_and_what_to_do(limit: int) -> N
 @pytest.mark.parametrize("used", [Used(3, 3, ("vllm-other-1",)), Used(3, 9, ("vllm-other-1",))])
 def test_what_is_in_use_counts(used: Used) -> None:
     with pytest.raises(QuotaShortageError) as raised:
-        judge("some-project", NEED, 4, spot=False, used=used)
+        judge("some-project", NEED, 4, preemptible=False, used=used)
     told = str(raised.value)
     assert (
         f"the project has 4 accelerators in us-central1 by quota {L4}, of which {used} are in use (vllm-other-1)"
@@ -85,7 +85,7 @@ def test_what_is_in_use_counts(used: Used) -> None:
 
 
 def test_what_may_come_into_use_is_a_warning() -> None:
-    verdict = judge("p", NEED, 8, spot=False, used=Used(1, 6, ("vllm-other-1",)))
+    verdict = judge("p", NEED, 8, preemptible=False, used=Used(1, 6, ("vllm-other-1",)))
     assert verdict.warning.endswith("in use (vllm-other-1): the plan starts with 2, but may find too few left")
 
 
@@ -122,16 +122,16 @@ def test_the_cpus_of_n1_machines_have_a_quota_of_their_own(machine: str, spot: b
 def test_the_limit_that_cloud_quotas_tells(local: Any, project: str) -> None:
     local.put("quotas", project=project, quota_id=L4, region="us-central1", limit=4)
     local.put("quotas", project=project, quota_id=L4, region="europe-west4", limit=1)
-    assert check_quota(project, NEED, spot=False) == QuotaVerdict(L4, "us-central1", 4, 4, 2, "")
+    assert check_quota(project, NEED, preemptible=False) == QuotaVerdict(L4, "us-central1", 4, 4, 2, "")
     with pytest.raises(QuotaShortageError, match="1 accelerators in europe-west4"):
-        check_quota(project, replace(NEED, region="europe-west4"), spot=False)
+        check_quota(project, replace(NEED, region="europe-west4"), preemptible=False)
 
 
 def test_a_limit_that_lets_it_start_but_not_grow_is_logged(
     local: Any, project: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     local.put("quotas", project=project, quota_id=L4, region="us-central1", limit=3)
-    assert check_quota(project, NEED, spot=False).limit == 3
+    assert check_quota(project, NEED, preemptible=False).limit == 3
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
         f"the project has 3 accelerators in us-central1 by quota {L4}: the plan starts with 2, but cannot grow to 4"
     ]
@@ -139,10 +139,10 @@ def test_a_limit_that_lets_it_start_but_not_grow_is_logged(
 
 def test_a_quota_that_does_not_exist(cloud: Any, project: str) -> None:
     with pytest.raises(ServiceError, match="no such quota"):
-        check_quota(project, replace(NEED, quota_id="NoSuchQuota"), spot=False)
+        check_quota(project, replace(NEED, quota_id="NoSuchQuota"), preemptible=False)
 
 
 def test_a_quota_that_may_not_be_read(local: Any, project: str) -> None:
     local.deny("cloudquotas.quotas.get", f"projects/{project}")
     with pytest.raises(ServiceError, match=r"roles/cloudquotas\.viewer"):
-        check_quota(project, NEED, spot=False)
+        check_quota(project, NEED, preemptible=False)

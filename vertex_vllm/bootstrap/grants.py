@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+REFUSALS = Path(__file__).with_name("grant_refusals.yaml")
 ALWAYS, SECRET, GITHUB, CLOUD_BUILD = "", "secret", "github", "cloud-build"
 
 
@@ -20,6 +21,10 @@ class CustomRole:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(name for name, _ in self.permissions))
+
+
+Which = tuple[str, str, str]
+"""Account, role and resource of a row."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,11 @@ class GrantRow:
     below: str = ""
     """Prefix of the names of a bucket's objects that the role is limited to; empty: all of them."""
 
+    @property
+    def which(self) -> Which:
+        """No two rows are the same in this."""
+        return self.account, self.role, self.resource
+
 
 @cache
 def custom_roles() -> tuple[CustomRole, ...]:
@@ -45,6 +55,13 @@ def custom_roles() -> tuple[CustomRole, ...]:
 @cache
 def grant_rows() -> tuple[GrantRow, ...]:
     return tuple(GrantRow(**row) for row in _table()["grants"])
+
+
+@cache
+def refusals() -> dict[Which, str]:
+    """The permission that fails where one grant is missing, as tests/…/test_grants_needed.py found it."""
+    rows = yaml.safe_load(REFUSALS.read_text(encoding="utf-8"))["refusals"]
+    return {(row["account"], row["role"], row["resource"]): row["refused"] for row in rows}
 
 
 def _table() -> dict[str, list[dict[str, Any]]]:

@@ -4,7 +4,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from vertex_vllm.bootstrap.grants import CustomRole, GrantRow, custom_roles, grant_rows
+from vertex_vllm.bootstrap.grant_commands import grant_command
+from vertex_vllm.bootstrap.grants import CustomRole, GrantRow, custom_roles, grant_rows, refusals
+from vertex_vllm.bootstrap.wanted import Settings, grants_by_row
 
 BEGIN = "<!-- generated from vertex_vllm/bootstrap/grants.yaml: make grants-page -->"
 END = "<!-- end of what is generated -->"
@@ -12,6 +14,12 @@ _ACCOUNTS = {"ci": "CI", "agent": "Vertex AI's agent", "github": "GitHub"}
 _PLACES = {"weights": "weights bucket", "runs": "runs bucket", "ci": "CI account"}
 _RESOURCES = ("project", "secret", "images")
 _WHEN = {"secret": "", "github": "", "cloud-build": " (with `--cloud-build`)"}
+
+
+# A project with everything that bootstrap can be asked for, its numbers as names afterwards.
+_NUMBER, _REPOSITORY = "1000000001", "1000000002"
+_NAMES = {_NUMBER: "PROJECT_NUMBER", _REPOSITORY: "REPOSITORY_ID"}
+_EXAMPLE = Settings("PROJECT", _NUMBER, "REGION", _REPOSITORY, "1", cloud_build=True)
 
 
 def page_with_grants(page: str) -> str:
@@ -24,16 +32,35 @@ def page_with_grants(page: str) -> str:
 
 
 def grants_text() -> str:
-    return "\n".join((*_grants(), "", *_roles(), ""))
+    return "\n".join((*_grants(), "", *_commands(), "", *_roles(), ""))
 
 
 def _grants() -> Iterator[str]:
-    yield "| who | role | on | why |"
-    yield "|---|---|---|---|"
+    yield "| who | role | on | why | without it fails |"
+    yield "|---|---|---|---|---|"
     for row in grant_rows():
-        who = _ACCOUNTS.get(row.account, row.account)
-        role = f"`{row.role.removeprefix('roles/')}`"
-        yield f"| {who} | {role} | {_place(row)} | {row.why}{_WHEN.get(row.when, '')} |"
+        why = f"{row.why}{_WHEN.get(row.when, '')}"
+        yield f"| {_who(row)} | {_role(row)} | {_place(row)} | {why} | `{refusals()[row.which]}` |"
+
+
+def _commands() -> Iterator[str]:
+    yield "Each by hand, where bootstrap is not run:"
+    yield ""
+    yield "| grant | command |"
+    yield "|---|---|"
+    for row, grant in grants_by_row(_EXAMPLE):
+        command = grant_command(_EXAMPLE.project, grant)
+        for number, name in _NAMES.items():
+            command = command.replace(number, name)
+        yield f"| {_who(row)}: {_role(row)} on {_place(row)} | `{command}` |"
+
+
+def _who(row: GrantRow) -> str:
+    return _ACCOUNTS.get(row.account, row.account)
+
+
+def _role(row: GrantRow) -> str:
+    return f"`{row.role.removeprefix('roles/')}`"
 
 
 def _place(row: GrantRow) -> str:

@@ -110,7 +110,7 @@ def wanted(settings: Settings) -> tuple[Step, ...]:
 
 
 def removable(settings: Settings) -> tuple[Step, ...]:
-    """Everything that bootstrap may have made, whatever it was asked for then."""
+    """Everything that this version of bootstrap may have made, whatever it was asked for then."""
     steps = wanted(replace(settings, hub_token=True, cloud_build=True))
     return steps if settings.github_repository_id else (*steps, places.identity_pool(settings.number, POOL))
 
@@ -141,12 +141,17 @@ def _things(settings: Settings) -> tuple[Step, ...]:
 def _grants(settings: Settings) -> tuple[Step, ...]:
     """Those of grants.yaml that these settings ask for; Vertex AI's agent is made before it is granted anything."""
     rows = [row for row in grant_rows() if row.when in settings.asked and row.when != GITHUB]
-    grants = [_grant(settings, row) for row in rows]
+    grants = [grant_of(settings, row) for row in rows]
     agent = next(grant for row, grant in zip(rows, grants, strict=True) if row.account == "agent")
     return (places.service_agent(settings.project, settings.number, agent), *grants)
 
 
-def _grant(settings: Settings, row: GrantRow) -> Grant:
+def grants_by_row(settings: Settings) -> tuple[tuple[GrantRow, Grant], ...]:
+    """Each row of grants.yaml that these settings ask for, with the grant that it means."""
+    return tuple((row, grant_of(settings, row)) for row in grant_rows() if row.when in settings.asked)
+
+
+def grant_of(settings: Settings, row: GrantRow) -> Grant:
     role = row.role if row.role.startswith("roles/") else f"projects/{settings.project}/roles/{row.role}"
     return Grant(_member(settings, row.account), role, _place(settings, row.resource), _condition(settings, row))
 
@@ -170,6 +175,8 @@ def _place(settings: Settings, on: str) -> PolicyPlace:
             return places.secret_policy(project, SECRET)
         case "images":
             return places.repository_policy(project, region, IMAGES_REPOSITORY)
+        case "templates":
+            return places.repository_policy(project, region, TEMPLATES_REPOSITORY)
     return places.account_policy(project, settings.account(_ACCOUNTS[on]))
 
 
@@ -193,5 +200,5 @@ def _federation(settings: Settings) -> tuple[Step, ...]:
     provider = places.github_provider(
         pool, PROVIDER, settings.github_repository_id, settings.github_owner_id, settings.github_branch
     )
-    grants = (_grant(settings, row) for row in grant_rows() if row.when == GITHUB)
+    grants = (grant_of(settings, row) for row in grant_rows() if row.when == GITHUB)
     return (places.identity_pool(settings.number, POOL), provider, *grants)

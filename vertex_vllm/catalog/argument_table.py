@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from vertex_vllm.catalog.row_lookup import LOADER
 from vertex_vllm.catalog.versions import VersionRange, version_key
 
 
@@ -35,9 +36,10 @@ class Takes:
 
 
 @dataclass(frozen=True)
-class ArgumentTable:
+class ParserNames:
+    """Names of vLLM's tool and reasoning parsers, by version."""
+
     checked: tuple[str, ...]
-    arguments: Mapping[str, tuple[Takes, ...]]
     parsers: Mapping[str, tuple[tuple[str, str], ...]]
     """`tool:hermes` or `reasoning:qwen3` → the first and last version of each run that has it."""
 
@@ -52,10 +54,7 @@ class ArgumentTable:
         older = tuple(version for version in self.checked if version_key(version) <= version_key(image.latest))
         return within or older[-1:]
 
-    def takes(self, argument: str, version: str) -> Takes | None:
-        return next((row for row in self.arguments.get(argument, ()) if row.covers(version)), None)
-
-    def parser_names(self, kind: str, version: str) -> tuple[str, ...]:
+    def named(self, kind: str, version: str) -> tuple[str, ...]:
         """Of `tool` or `reasoning`, in alphabetical order."""
         return tuple(sorted(self._parsers(kind, version)))
 
@@ -66,21 +65,36 @@ class ArgumentTable:
                 yield name.partition(":")[2]
 
 
+@dataclass(frozen=True)
+class ArgumentTable(ParserNames):
+    arguments: Mapping[str, tuple[Takes, ...]]
+
+    def takes(self, argument: str, version: str) -> Takes | None:
+        return next((row for row in self.arguments.get(argument, ()) if row.covers(version)), None)
+
+
+@cache
+def parser_names() -> ParserNames:
+    """Without the table of arguments, which is ten times as long: every plan looks at the names."""
+    head, _, rest = _text().partition("\narguments:\n")
+    parsers: dict[str, list[tuple[str, str]]] = {}
+    for row in yaml.load(rest.partition("\nparsers:\n")[2], Loader=LOADER):
+        parsers.setdefault(row["parser"], []).append((row["first"], row["last"]))
+    checked = yaml.load(head, Loader=LOADER)["checked"]
+    return ParserNames(tuple(checked), {name: tuple(runs) for name, runs in parsers.items()})
+
+
 @cache
 def argument_table() -> ArgumentTable:
-    text = resources.files("vertex_vllm.catalog").joinpath("arguments.yaml").read_text(encoding="utf-8")
-    content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    names = parser_names()
     arguments: dict[str, list[Takes]] = {}
-    for row in content["arguments"]:
+    for row in yaml.load(_text(), Loader=LOADER)["arguments"]:
         arguments.setdefault(row["argument"], []).append(_takes(row))
-    parsers: dict[str, list[tuple[str, str]]] = {}
-    for row in content["parsers"]:
-        parsers.setdefault(row["parser"], []).append((row["first"], row["last"]))
-    return ArgumentTable(
-        tuple(content["checked"]),
-        {name: tuple(rows) for name, rows in arguments.items()},
-        {name: tuple(runs) for name, runs in parsers.items()},
-    )
+    return ArgumentTable(names.checked, names.parsers, {name: tuple(rows) for name, rows in arguments.items()})
+
+
+def _text() -> str:
+    return resources.files("vertex_vllm.catalog").joinpath("arguments.yaml").read_text(encoding="utf-8")
 
 
 def _takes(row: Mapping[str, Any]) -> Takes:

@@ -91,7 +91,11 @@ class Catalog:
         return self.accelerators.get(name) or _missing(name, self.accelerators)
 
     def find_image(self, uri: str) -> Image | Missing:
-        """A tag alone, or another repository's, is missing; images of that tag count as near."""
+        """By URI with tag, digest or both. A tag alone, or another repository's, is missing; its images are near."""
+        uri, _, digest = uri.partition("@")
+        pinned = (row for row in self.images.values() if digest and row.digest == digest)
+        if (found := next(pinned, None)) is not None and uri in (found.uri, found.uri.rpartition(":")[0]):
+            return found
         tag = uri.rpartition(":")[2]
         same_tag = tuple(known for known in self.images if known.endswith(f":{tag}"))
         return self.images.get(uri) or (Missing(uri, same_tag) if same_tag else _missing(uri, self.images))
@@ -167,10 +171,10 @@ class Catalog:
     def machines_in(self, region: str) -> tuple[Machine, ...]:
         return tuple(machine for machine in self.machines.values() if region in machine.regions)
 
-    def quota_ids(self, region: str, spot: bool) -> tuple[str, ...]:
+    def quota_ids(self, region: str, preemptible: bool) -> tuple[str, ...]:
         """Cloud Quotas ids of all accelerators that a region has."""
         names = dict.fromkeys(machine.accelerator for machine in self.machines_in(region))
-        return tuple(self.accelerators[name].quota_id(spot) for name in names)
+        return tuple(self.accelerators[name].quota_id(preemptible) for name in names)
 
     def rows(self) -> Iterable[SourcedRow]:
         """Every row of every table."""

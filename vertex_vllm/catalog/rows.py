@@ -46,9 +46,9 @@ class Accelerator(SourcedRow):
     quota_metric: str = ""
     """The older metric's name; empty: not known."""
 
-    def quota_id(self, spot: bool) -> str:
+    def quota_id(self, preemptible: bool) -> str:
         """Cloud Quotas id of the limit that serving on this accelerator counts against."""
-        return f"CustomModelServing{'Preemptible' if spot else ''}{self.quota}PerProjectPerRegion"
+        return f"CustomModelServing{'Preemptible' if preemptible else ''}{self.quota}PerProjectPerRegion"
 
     @property
     def capability(self) -> tuple[int, ...]:
@@ -75,6 +75,8 @@ class Machine(SourcedRow):
 
 class Image(SourcedRow):
     uri: str
+    digest: str = Field(default="", pattern=r"^(sha256:[0-9a-f]{64})?$")
+    """What the tag pointed at when somebody asked the registry (tools/read_digests.py); empty: nobody has."""
     date: datetime.date | None = None
     """Of the tag; None: it floats, or tells none."""
     vllm: tuple[str, str] | None = None
@@ -89,6 +91,15 @@ class Image(SourcedRow):
     @property
     def versions(self) -> VersionRange | None:
         return VersionRange(*self.vllm) if self.vllm else None
+
+    @property
+    def tag(self) -> str:
+        return self.uri.rpartition(":")[2]
+
+    @property
+    def pinned(self) -> str:
+        """By digest where one is known, else by tag. A tag that floats is not pinned: its digest is only today's."""
+        return f"{self.uri.rpartition(':')[0]}@{self.digest}" if self.digest and not self.floating else self.uri
 
 
 class Flag(SourcedRow):
@@ -175,8 +186,8 @@ class NumberFormat(SourcedRow):
 
 class Advisory(SourcedRow):
     advisory: str
-    """CVE number."""
-    touches: Literal["code", "images"]
+    """CVE number, or the GHSA id of one without."""
+    touches: Literal["code", "images", "pickled", "requests"]
     since: str = ""
     """First affected version; empty: every one before `fixed`."""
     fixed: str
@@ -245,10 +256,8 @@ class Family(SourcedRow):
     architectures: Words
     chat_template: str
     """Which of its repos have one."""
-    tool_parser: str = ""
-    """For --tool-call-parser; empty: it calls no tools that vLLM parses."""
     fork_tool_parser: str = ""
-    """The same in Google's fork of vLLM."""
+    """For --tool-call-parser in Google's fork of vLLM; upstream's names are in parsers.yaml."""
     image_placeholder: str = ""
     """Stands for an image in the prompt of a request with `multi_modal_data`; empty: takes no images."""
     lora: bool

@@ -8,7 +8,9 @@ from vertex_vllm.catalog.prices import BASIS, Replicas, hourly_price
 from vertex_vllm.ci.changes import Decision
 from vertex_vllm.ci.review import Review
 from vertex_vllm.ci.unread import Unread
+from vertex_vllm.plain_text import plain as plain_text
 from vertex_vllm.planning.plan import ServingPlan
+from vertex_vllm.redaction import redact
 
 MARK = "<!-- vertex-vllm ci plan -->"
 _WHY = {"added": "new", "edited": "edited", "renamed": "renamed"}
@@ -70,13 +72,14 @@ def facts(plan: ServingPlan, catalog: Catalog) -> dict[str, str]:
     """What a reviewer compares of a plan, label → value."""
     least, most = plan.min_replica_count, plan.max_replica_count
     replicas = f"{least} replica{'s' if least > 1 else ''}" if least == most else f"{least} to {most} replicas"
+    kind = ", spot" if plan.spot else f", flex-start for {plan.flex_start_hours} h" if plan.flex_start_hours else ""
     price = hourly_price(
         Replicas(plan.machine_type, plan.accelerator_type, plan.accelerator_count, plan.region, plan.spot, least, most),
         catalog,
     )
     return {
         "Model": plan.model_id,
-        "Machine": f"{plan.machine_type}, {replicas}{', spot' if plan.spot else ''}, in {plan.region}",
+        "Machine": f"{plan.machine_type}, {replicas}{kind}, in {plan.region}",
         "Accelerators": f"{plan.accelerator_count} × {plan.accelerator_type} a replica",
         "Image": plan.image,
         "Arguments": " ".join(plan.args),
@@ -88,7 +91,7 @@ def facts(plan: ServingPlan, catalog: Catalog) -> dict[str, str]:
 
 def code(text: object) -> str:
     """As inline code in a table's cell, whatever is in it: what would end the one or the other looks alike instead."""
-    plain = " ".join(str(text).split()).replace("`", "'").replace("|", "¦")
+    plain = " ".join(plain_text(redact(str(text))).split()).replace("`", "'").replace("|", "¦")
     return f"`{plain}`" if plain else "(empty)"
 
 

@@ -8,9 +8,9 @@ import traceback
 import click
 
 from vertex_vllm import __version__
-from vertex_vllm.cli.terminal import plain
+from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import VertexVllmError
-from vertex_vllm.redaction import redacting
+from vertex_vllm.redaction import redact, redacting
 
 # Command → the line that `--help` shows. The module of that name holds a click command of that name.
 COMMANDS = {
@@ -22,6 +22,7 @@ COMMANDS = {
     "submit": "Run a pipeline on Vertex AI Pipelines with a config's parameters.",
     "bootstrap": "Make a project ready: APIs, buckets, accounts, secret, repositories; or check or remove them.",
     "publish": "Compile the pipelines for a pushed image, and put the specs in the registry of templates.",
+    "diagnose": "Say why a deployment failed, and what of its config to change.",
     "runs": "Pipeline runs: list, show, logs, cancel.",
     "endpoints": "What is served now, what it costs by the hour, and who made it.",
     "inventory": "All that vertex-vllm made in a project, in every region, and what it has cost so far.",
@@ -77,8 +78,9 @@ def _main(arguments: list[str] | None) -> None:
     except VertexVllmError as error:
         if os.environ.get("VERTEX_VLLM_DEBUG"):
             raise
-        for line in str(error).splitlines():
-            click.echo(f"error: {plain(line)}", err=True)
+        # A private key takes several lines: it is found before they are told apart.
+        for line in redact(str(error)).splitlines():
+            say(f"error: {line}", err=True)
         sys.exit(error.exit_code)
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)
@@ -86,5 +88,5 @@ def _main(arguments: list[str] | None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+        say("interrupted", err=True)
         sys.exit(130)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vertex_vllm.cli.terminal import say, say_json
+
 if TYPE_CHECKING:
-    from vertex_vllm.bootstrap.resources import Step
+    from vertex_vllm.bootstrap.resources import Grant, Step
     from vertex_vllm.bootstrap.session import Session
     from vertex_vllm.bootstrap.wanted import Settings
     from vertex_vllm.publishing.release import Release
@@ -43,7 +45,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 @click.option("--check", is_flag=True, help="Say what is missing; exit code 1 when anything is.")
 @click.option("--remove", "removing", is_flag=True, help="Remove what bootstrap made.")
 @click.option("--delete-data", is_flag=True, help="With --remove: also buckets and repositories that hold something.")
-@click.option("--yes", is_flag=True, help="With --remove: do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask before grants are revoked, or with --remove before anything is.")
 def bootstrap(
     project: str,
     region: str,
@@ -62,7 +64,7 @@ def bootstrap(
 ) -> None:
     """Make a project ready: APIs, buckets, accounts with the least roles, secret, repositories, image, templates.
 
-    Again: no change.
+    Again: no change. Grants of an earlier version that are no longer wanted are revoked, after a question.
 
     Example: vertex-vllm bootstrap --project my-project --region us-central1 < hf-token.txt
 
@@ -70,6 +72,7 @@ def bootstrap(
     """
     from vertex_vllm.bootstrap.making import project_number
     from vertex_vllm.bootstrap.session import authorized_session
+    from vertex_vllm.bootstrap.superseded import standing
     from vertex_vllm.bootstrap.wanted import Settings, removable, wanted
     from vertex_vllm.cli.place import check_place, named_regions
     from vertex_vllm.errors import InputError
@@ -77,8 +80,8 @@ def bootstrap(
 
     if dry_run + check + removing > 1:
         raise InputError("only one of --dry-run, --check and --remove at a time", where="bootstrap")
-    if (delete_data or yes) and not removing:
-        raise InputError("--delete-data and --yes go with --remove", where="bootstrap")
+    if delete_data and not removing:
+        raise InputError("--delete-data goes with --remove", where="bootstrap")
     check_place(project, region)
     if build_region:
         named_regions((build_region,))
@@ -98,16 +101,18 @@ def bootstrap(
     sources = None if no_image or removing else read_sources(_ROOT)
     release = _release(settings, sources, build_region) if sources else None
     if dry_run:
-        click.echo(json.dumps([*map(_printed, steps), *_printed_release(release)], indent=2))
+        printed = [*map(_printed, steps), *_printed_superseded(settings), *_printed_release(release)]
+        say_json(json.dumps(printed, indent=2))
     elif check:
-        _check(session, steps, release)
+        _check(session, settings, steps, release)
     elif removing:
-        _remove(session, removable(settings), delete_data=delete_data, asked=yes)
+        _remove(session, (*removable(settings), *standing(session, settings)), delete_data=delete_data, asked=yes)
     else:
         made = _make(session, steps)
         if release and sources:
             made += _make_release(release, sources)
-        _told(settings, made)
+        # After the new grants, so that no run in between lacks a permission.
+        _told(settings, made + _revoke(session, standing(session, settings), asked=yes))
 
 
 def _release(settings: "Settings", sources: "Sources", build_region: str) -> "Release":
@@ -145,6 +150,15 @@ def _printed(step: "Step") -> dict[str, object]:
     return {step.kind: step.name, "look": asdict(step.look), "create": asdict(step.create)}
 
 
+def _printed_superseded(settings: "Settings") -> list[dict[str, object]]:
+    from vertex_vllm.bootstrap.superseded import superseded
+
+    return [
+        {"revoke_where_it_exists": {"role": grant.role, "member": grant.member}, "on": grant.on.resource}
+        for grant in superseded(settings)
+    ]
+
+
 def _printed_release(release: "Release | None") -> list[dict[str, object]]:
     from google.cloud.devtools.cloudbuild_v1.types import CreateBuildRequest
 
@@ -169,8 +183,9 @@ def _printed_release(release: "Release | None") -> list[dict[str, object]]:
     return [image, *templates]
 
 
-def _check(session: "Session", steps: tuple["Step", ...], release: "Release | None") -> None:
+def _check(session: "Session", settings: "Settings", steps: tuple["Step", ...], release: "Release | None") -> None:
     from vertex_vllm.bootstrap.making import is_missing
+    from vertex_vllm.bootstrap.superseded import standing
     from vertex_vllm.publishing import release as releasing
 
     lines = [f"{step.kind} {step.name}" for step in steps if is_missing(session, step)]
@@ -179,9 +194,13 @@ def _check(session: "Session", steps: tuple["Step", ...], release: "Release | No
         lines += releasing.missing(release)
         count += 1 + len(release.pipelines)
     for line in lines:
-        click.echo(f"missing  {line}")
-    click.echo(f"{len(lines)} of {count} missing", err=True)
-    if lines:
+        say(f"missing  {line}")
+    old = standing(session, settings)
+    for grant in old:
+        say(f"superseded  {grant.kind} {grant.name}")
+    told = f", {len(old)} grants of an earlier bootstrap to revoke" if old else ""
+    say(f"{len(lines)} of {count} missing{told}", err=True)
+    if lines or old:
         sys.exit(1)
 
 
@@ -195,16 +214,38 @@ def _make(session: "Session", steps: tuple["Step", ...]) -> int:
         changed = make(session, step, value)
         made += changed
         if changed:
-            click.echo(f"made  {step.kind} {step.name}")
+            say(f"made  {step.kind} {step.name}")
     return made
+
+
+def _revoke(session: "Session", grants: tuple["Grant", ...], *, asked: bool) -> int:
+    """How many were revoked: all of them, or none without consent."""
+    from vertex_vllm.bootstrap.making import revoke
+
+    for grant in grants:
+        say(f"superseded  {grant.kind} {grant.name}", err=True)
+    if not grants or not (asked or _consent(len(grants))):
+        return 0
+    revoked = [grant for grant in grants if revoke(session, grant)]
+    for grant in revoked:
+        say(f"revoked  {grant.kind} {grant.name}")
+    return len(revoked)
+
+
+def _consent(count: int) -> bool:
+    """Asks a person at a terminal; anybody else is told what to run."""
+    if sys.stdin.isatty():
+        return click.confirm(f"Revoke these {count} grants of an earlier bootstrap?", err=True)
+    say("Left as they are: the same command with --yes revokes them.", err=True)
+    return False
 
 
 def _make_release(release: "Release", sources: "Sources") -> int:
     from vertex_vllm.publishing import release as releasing
 
     made = 0
-    for line in releasing.make(release, sources.archive, lambda text: click.echo(text, err=True)):
-        click.echo(f"made  {line}")
+    for line in releasing.make(release, sources.archive, lambda text: say(text, err=True)):
+        say(f"made  {line}")
         made += 1
     return made
 
@@ -212,10 +253,10 @@ def _make_release(release: "Release", sources: "Sources") -> int:
 def _told(settings: "Settings", made: int) -> None:
     from vertex_vllm.bootstrap.wanted import CI
 
-    click.echo(f"{made} made" if made else "no change", err=True)
+    say(f"{made} changed" if made else "no change", err=True)
     if settings.github_repository_id:
-        click.echo(f"GCP_WORKLOAD_IDENTITY_PROVIDER={settings.identity_provider}", err=True)
-        click.echo(f"GCP_SERVICE_ACCOUNT={settings.account(CI)}", err=True)
+        say(f"GCP_WORKLOAD_IDENTITY_PROVIDER={settings.identity_provider}", err=True)
+        say(f"GCP_SERVICE_ACCOUNT={settings.account(CI)}", err=True)
 
 
 def _secret_value(session: "Session", steps: tuple["Step", ...]) -> str:
@@ -245,10 +286,10 @@ def _remove(session: "Session", steps: tuple["Step", ...], *, delete_data: bool,
 
     for step in steps:
         if not asked:
-            click.echo(f"{step.kind} {step.name}", err=True)
+            say(f"{step.kind} {step.name}", err=True)
     if not asked:
         click.confirm("Remove what of this bootstrap made?", abort=True, err=True)
     for step in reversed(steps):
         outcome = remove(session, step, delete_data=delete_data)
         if outcome != "absent":
-            click.echo(f"{outcome}  {step.kind} {step.name}")
+            say(f"{outcome}  {step.kind} {step.name}")

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vertex_vllm.cli.terminal import say
+
 if TYPE_CHECKING:
     from vertex_vllm.catalog import Catalog
     from vertex_vllm.catalog.rows import SourcedRow
@@ -15,7 +17,7 @@ TABLES = {
     "tpus": ("tpu", "generation", "chips", "memory_gb", "quota"),
     "images": ("uri", "vllm", "variant", "evidence", "published"),
     "models": ("model", "shape", "preset", "chat_template", "gated"),
-    "families": ("family", "tool_parser", "image_placeholder", "lora", "chat_template"),
+    "families": ("family", "fork_tool_parser", "image_placeholder", "lora", "chat_template"),
     "presets": ("preset", "machine", "max_num_seqs", "args"),
     "flags": ("flag", "first", "last", "switch"),
     "architectures": ("architecture", "takes", "first", "last", "removed_after"),
@@ -58,7 +60,7 @@ def list_command(table: str, region: str | None, as_json: bool) -> None:
         print_json([_as_object(row) for row in rows])
         return
     columns = TABLES[table]
-    click.echo(text_table(columns, [[_cell(getattr(row, name)) for name in columns] for row in rows]), nl=False)
+    say(text_table(columns, [[_cell(getattr(row, name)) for name in columns] for row in rows]), nl=False)
 
 
 @catalog.command("show")
@@ -81,7 +83,7 @@ def show(name: str, as_json: bool) -> None:
     width = max(map(len, shown))
     for field, value in shown.items():
         for number, line in enumerate(_lines(value)):
-            click.echo(f"{field if not number else '':<{width}}  {line}")
+            say(f"{field if not number else '':<{width}}  {line}")
 
 
 def _in_region(loaded: "Catalog", region: str) -> "list[SourcedRow]":
@@ -131,7 +133,7 @@ def _derived(loaded: "Catalog", row: "SourcedRow") -> dict[str, Any]:
     from vertex_vllm.catalog.rows import Accelerator, Image, Machine, Model
 
     if isinstance(row, Accelerator):
-        return {"quota_id": row.quota_id(spot=False), "spot_quota_id": row.quota_id(spot=True)}
+        return {"quota_id": row.quota_id(preemptible=False), "spot_quota_id": row.quota_id(preemptible=True)}
     if isinstance(row, Machine):
         accelerator = loaded.accelerators[row.accelerator]
         told = {"visible_gib": accelerator.visible_gib, "compute_capability": accelerator.compute_capability}

@@ -12,6 +12,8 @@ import click
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.sending import image_option, require_ready, with_image
 from vertex_vllm.cli.table import text_table
+from vertex_vllm.cli.terminal import say
+from vertex_vllm.plain_text import one_line
 
 if TYPE_CHECKING:
     from vertex_vllm.ci.changes import Decision
@@ -26,7 +28,8 @@ PIPELINES = ("deploy", "mirror")
 
 # GitHub refuses a comment of more than 65,536 characters, and a step's summary of more than 1 MiB
 # (docs.github.com, "Workflow commands", "Step isolation and limits", read in November 2026). Bytes are never fewer.
-COMMENT_BYTES = 65_536
+# The workflow cuts what it hands on as a comment at 60,000 bytes, whoever wrote it.
+COMMENT_BYTES = 60_000
 SUMMARY_BYTES = 1024 * 1024
 
 
@@ -87,7 +90,7 @@ def plan(base: str, head: str, pipeline: str, repository: Path, comment_file: Pa
     from vertex_vllm.ci.comment import comment
 
     found, catalog = look(repository, base, head, pipeline), load_catalog()
-    click.echo(comment(found.decision, found.reviews, catalog, found.unread, SUMMARY_BYTES), nl=False)
+    say(comment(found.decision, found.reviews, catalog, found.unread, SUMMARY_BYTES), nl=False)
     if comment_file:
         comment_file.write_text(
             comment(found.decision, found.reviews, catalog, found.unread, COMMENT_BYTES), encoding="utf-8"
@@ -128,10 +131,10 @@ def apply_command(
     outcomes = deploy(found.commit, pipeline, project, [deployment for _, deployment in chosen], image)
     if outcomes:
         rows = [(outcome.deployment, outcome.run_id, outcome.state, outcome.error) for outcome in outcomes]
-        click.echo(text_table(("deployment", "run", "state", "error"), rows), nl=False)
+        say(text_table(("deployment", "run", "state", "error"), rows), nl=False)
     failed = [outcome.deployment for outcome in outcomes if outcome.state != "SUCCEEDED"]
     if failed:
-        click.echo(f"error: {len(failed)} of {len(outcomes)} failed: {', '.join(failed)}", err=True)
+        say(f"error: {len(failed)} of {len(outcomes)} failed: {', '.join(failed)}", err=True)
         sys.exit(1)
 
 
@@ -199,12 +202,12 @@ def tell(found: Found) -> None:
     """What is concerned and yet not deployed, on standard error."""
     for review in found.reviews:
         if review.after.deployment and not review.after.deployment.deploy_on_change:
-            click.echo(f"{review.config}: not deployed, deploy_on_change is not set", err=True)
+            say(f"{one_line(review.config)}: not deployed, deploy_on_change is not set", err=True)
     for removed in found.decision.removed:
-        named = f"{removed.config}: {removed.deployment or 'its deployment'}"
-        click.echo(f"{named} is removed; what it deployed stays until it is torn down by hand", err=True)
+        named = one_line(f"{removed.config}: {removed.deployment or 'its deployment'}")
+        say(f"{named} is removed; what it deployed stays until it is torn down by hand", err=True)
     for each in found.unread:
-        click.echo(f"{each.path}: {each.why}", err=True)
+        say(f"{one_line(each.path)}: {each.why}", err=True)
 
 
 def show(chosen: "Sequence[tuple[Review, Deployment]]", commit: "Commit", as_json: bool) -> None:
@@ -224,9 +227,9 @@ def show(chosen: "Sequence[tuple[Review, Deployment]]", commit: "Commit", as_jso
         return
     rows = [(deployment.name, review.config, review.concerned.why) for review, deployment in chosen]
     if rows:
-        click.echo(text_table(("deployment", "config", "why"), rows), nl=False)
+        say(text_table(("deployment", "config", "why"), rows), nl=False)
     else:
-        click.echo("nothing would be submitted", err=True)
+        say("nothing would be submitted", err=True)
 
 
 @dataclass(frozen=True)
@@ -266,7 +269,7 @@ def deploy(
             except ServiceError as error:
                 refused.append(Outcome(deployment.name, "", "REFUSED", str(error)))
                 continue
-            click.echo(f"{deployment.name}: {console_address(name)}", err=True)
+            say(f"{deployment.name}: {console_address(name)}", err=True)
             begun.append((deployment.name, name))
     return [*(followed(deployment, name) for deployment, name in begun), *refused]
 
@@ -279,7 +282,7 @@ def followed(deployment: str, resource_name: str) -> Outcome:
     from vertex_vllm.google_errors import google_errors
     from vertex_vllm.runs.watching import watch
 
-    click.echo(f"{deployment}:", err=True)
+    say(f"{deployment}:", err=True)
     view = RunView(Console(stderr=True, highlight=False))
     with view.shown(), google_errors("Vertex AI Pipelines", resource_name):
         run = watch(resource_name, view.update)

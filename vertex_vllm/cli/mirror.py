@@ -8,6 +8,7 @@ import click
 
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.place import named_project
+from vertex_vllm.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
     from vertex_vllm.mirror import Comparison, Manifest
@@ -103,7 +104,7 @@ def copy_command(
         with terminal_view() as view:
             manifest = mirror_weights(model, commit, token, place, named, view, selection=selection, transfer=transfer)
     else:
-        log = ProgressLog(lambda line: click.echo(line, err=True))
+        log = ProgressLog(lambda line: say(line, err=True))
         manifest = mirror_weights(model, commit, token, place, named, log, selection=selection, transfer=transfer)
     _tell(manifest, as_json)
 
@@ -117,9 +118,10 @@ def copy_command(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--project", help="Project of the bucket and of the Models; default: GOOGLE_CLOUD_PROJECT.")
 def gc_command(bucket: str, days: int, delete: bool, as_json: bool, project: str | None) -> None:
-    """Find mirrors that no Model of the project serves from, and uploads that nobody went on with.
+    """Find mirrors that nothing of the project serves from, and uploads that nobody went on with.
 
-    A dry run unless --delete is given. Looks at the Models of every region; those of other projects it cannot see.
+    A dry run unless --delete is given. Looks at the Models and the runs of every region, and at the bucket's locks;
+    Models of other projects it cannot see.
 
     Example: vertex-vllm mirror gc gs://my-bucket
     """
@@ -129,18 +131,18 @@ def gc_command(bucket: str, days: int, delete: bool, as_json: bool, project: str
 
     name = check_bucket_name(bucket.removeprefix("gs://").rstrip("/"))
     named = named_project(project)
-    garbage = find_garbage(named, name, load_catalog().regions, timedelta(days=days))
+    regions = load_catalog().regions
+    garbage = find_garbage(named, name, regions, timedelta(days=days))
     if delete:
-        remove_garbage(named, name, garbage)
+        garbage = remove_garbage(named, name, garbage, regions)
     if as_json:
         print_json(garbage)
         return
     for one in garbage:
         size = f"{one.objects} objects, {_size(one.bytes).strip()}" if one.objects else "an upload under way"
-        click.echo(
-            f"{'deleted' if delete else 'unused'}   {one.uri}   {size}, {one.reason}, since {one.since:%Y-%m-%d}"
-        )
-    click.echo(f"{len(garbage)} found{'' if delete or not garbage else ': --delete removes them'}", err=True)
+        say(f"{'deleted' if delete else 'unused'}   {one.uri}   {size}, {one.reason}, since {one.since:%Y-%m-%d}")
+    done = "deleted" if delete else "found"
+    say(f"{len(garbage)} {done}{'' if delete or not garbage else ': --delete removes them'}", err=True)
 
 
 def _token(hf_token_secret: str, project: str) -> str | None:
@@ -169,19 +171,19 @@ def _show(comparison: "Comparison", place: str, as_json: bool) -> None:
         print_json({"destination": place, "present": comparison.present, "missing": comparison.missing})
         return
     for file in comparison.missing:
-        click.echo(f"copy     {_size(file.size)}   {file.path}")
+        say(f"copy     {_size(file.size)}   {file.path}")
     for file in comparison.present:
-        click.echo(f"present  {_size(file.size)}   {file.path}")
+        say(f"present  {_size(file.size)}   {file.path}")
     missing = sum(file.size for file in comparison.missing)
-    click.echo(f"{len(comparison.missing)} files, {_size(missing).strip()} to copy to {place}", err=True)
+    say(f"{len(comparison.missing)} files, {_size(missing).strip()} to copy to {place}", err=True)
 
 
 def _tell(manifest: "Manifest", as_json: bool) -> None:
     if as_json:
-        click.echo(manifest.to_json(), nl=False)
+        say_json(manifest.to_json())
         return
-    click.echo(manifest.uri)
-    click.echo(f"{len(manifest.files)} files, {_size(manifest.total_bytes).strip()}, verified", err=True)
+    say(manifest.uri)
+    say(f"{len(manifest.files)} files, {_size(manifest.total_bytes).strip()}, verified", err=True)
 
 
 def _size(count: int) -> str:

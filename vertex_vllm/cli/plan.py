@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vertex_vllm.cli.collecting import without_collecting
+from vertex_vllm.cli.terminal import say, say_json
+
 if TYPE_CHECKING:
     from vertex_vllm.catalog import Catalog
     from vertex_vllm.config import Deployment
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     help="Show what would change on the endpoint that serves the deployment now.",
 )
 @click.option("--project", help="Project; default: the config's, then GOOGLE_CLOUD_PROJECT.")
+@without_collecting()
 def plan(
     config: Path,
     as_json: bool,
@@ -63,8 +67,6 @@ def plan(
     """
     from vertex_vllm.catalog import load_catalog
     from vertex_vllm.config import load_deployment
-    from vertex_vllm.planning.memory.explain import explain_memory
-    from vertex_vllm.planning.page import plan_page
     from vertex_vllm.planning.planner import plan_serving
     from vertex_vllm.planning.render import render_plan
     from vertex_vllm.planning.throughput import with_throughput
@@ -76,13 +78,17 @@ def plan(
     found = [measurement for file in throughput_files for measurement in throughputs_in(file)]
     decided = with_throughput(decided, [*found, *(throughputs_of(deployment, project) if measured else ())])
     if html_file:
+        from vertex_vllm.planning.page import plan_page
+
         html_file.write_text(plan_page(decided), encoding="utf-8")
     if against:
         show_difference(decided, deployment, catalog, project, as_json)
     elif explain:
-        click.echo(explain_memory(decided.memory) if decided.memory else f"{decided.reasons['memory']}\n", nl=False)
+        from vertex_vllm.planning.memory.explain import explain_memory
+
+        say(explain_memory(decided.memory) if decided.memory else f"{decided.reasons['memory']}\n", nl=False)
     else:
-        click.echo(decided.to_json() if as_json else render_plan(decided), nl=False)
+        say_json(decided.to_json()) if as_json else say(render_plan(decided), nl=False)
 
 
 def model_facts(
@@ -90,9 +96,10 @@ def model_facts(
 ) -> "ModelFacts":
     """From the file if one is given, else the catalogue's, else the Hub's."""
     from vertex_vllm.catalog import Missing
-    from vertex_vllm.cli.facts import read_file
 
     if file is not None:
+        from vertex_vllm.cli.facts import read_file
+
         return read_file(file, deployment.model.id)
     recorded = catalog.facts(deployment.model.id)
     return hub_facts(deployment, project) if hub or isinstance(recorded, Missing) else recorded
@@ -118,7 +125,9 @@ def quotas_of(deployment: "Deployment", catalog: "Catalog", project: str | None)
     from vertex_vllm.quota import read_quotas
 
     region = deployment.google_cloud.region
-    return read_quotas(project_of(deployment, project), region, catalog.quota_ids(region, deployment.serving.spot))
+    return read_quotas(
+        project_of(deployment, project), region, catalog.quota_ids(region, deployment.serving.preemptible)
+    )
 
 
 def throughputs_in(path: Path) -> "tuple[Measurement, ...]":
@@ -159,7 +168,7 @@ def show_difference(
     if as_json:
         print_json({"serving": serving, "config_hash": decided.config_hash, "changes": found})
     else:
-        click.echo(_difference_text(decided, serving, found), nl=False)
+        say(_difference_text(decided, serving, found), nl=False)
 
 
 def _difference_text(decided: "ServingPlan", serving: "Serving | None", found: "tuple[Change, ...]") -> str:

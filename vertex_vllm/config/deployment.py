@@ -148,6 +148,10 @@ class Serving(Section):
         default=False,
         description="Run the repo's own Python code, which some models need; revision must then be a commit.",
     )
+    tools: bool = Field(
+        default=False,
+        description="Answer with tool calls, read by the parser of the model's family; thoughts are told apart too.",
+    )
     forbid_advisories: bool = Field(
         default=False,
         description="Refuse an image whose vLLM has a known security advisory that touches the model.",
@@ -174,6 +178,13 @@ class Serving(Section):
         description="REGION/MACHINE_TYPE to take, in this order, when the machine is out of stock.",
     )
     spot: bool = Field(default=False, description="Cheaper machines that Google may take back at any time.")
+    # "Use Flex-start VMs with inference" (Vertex AI), 2026-11-30: at most seven days.
+    flex_start_hours: int = Field(
+        default=0,
+        ge=0,
+        le=168,
+        description="Hours on cheaper flex-start machines; then Vertex AI undeploys the model. 0: ordinary ones.",
+    )
     dedicated_endpoint: bool = Field(
         default=True, description="Endpoint with a DNS name of its own: longer requests, larger payloads, streaming."
     )
@@ -185,6 +196,13 @@ class Serving(Section):
         default=7200, ge=60, le=7200, description="Longest time until the container must be healthy."
     )
 
+    @field_validator("flex_start_hours")
+    @classmethod
+    def _one_kind_of_machine(cls, hours: int, info: ValidationInfo) -> int:
+        if hours and info.data.get("spot"):
+            raise PydanticCustomError("kind_of_machine", "cannot be set together with spot: choose one of the two")
+        return hours
+
     @field_validator("max_replica_count")
     @classmethod
     def _not_fewer_than_least(cls, most: int, info: ValidationInfo) -> int:
@@ -194,6 +212,11 @@ class Serving(Section):
                 "replica_counts", "must be at least min_replica_count, which is {least}", {"least": least}
             )
         return most
+
+    @property
+    def preemptible(self) -> bool:
+        """Whether the accelerators count against the preemptible quota ("Use Flex-start VMs with inference")."""
+        return self.spot or bool(self.flex_start_hours)
 
 
 class Thresholds(Section):
@@ -237,7 +260,7 @@ class Schedule(Section):
     end: Annotated[str, AfterValidator(_is_moment)] = Field(
         default="", description='No run after it, for example "2030-12-31T20:00:00+01:00". Default: none.'
     )
-    max_run_count: int = Field(default=0, ge=0, le=1_000_000, description="Runs in all. 0: any number.")
+    max_run_count: int | None = Field(default=None, ge=1, le=1_000_000, description="Runs in all. Default: any number.")
 
     @field_validator("end")
     @classmethod

@@ -1,24 +1,29 @@
 """What a plan needs to know of a model, read from its repository without downloading a weight."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.access import look_up
-from vertex_vllm.hub.custom_code import CONFIGS, code_references, foreign_repositories
+from vertex_vllm.hub.chat_template import chat_template_of
 from vertex_vllm.hub.download import RepoReader
 from vertex_vllm.hub.files import AnyFile, FileReader
 from vertex_vllm.hub.listing import list_files
-from vertex_vllm.hub.model_config import config_dtype, facts_from_config, has_chat_template
+from vertex_vllm.hub.mistral_params import FILE as PARAMS
+from vertex_vllm.hub.mistral_params import config_from_params
+from vertex_vllm.hub.model_config import config_dtype, facts_from_config
 from vertex_vllm.hub.quantization import FLAGGED_FILE, MODELOPT_FILE
-from vertex_vllm.hub.repository_kind import ADAPTER_CONFIG, check_kind, is_mistral_common, pooling_reason
+from vertex_vllm.hub.repository_kind import ADAPTER_CONFIG, check_kind, is_mistral_common
 from vertex_vllm.hub.safetensors import Weights, read_weights
 from vertex_vllm.hub.tokenizer_files import tokenizer_kind
 from vertex_vllm.hub.untrusted import parse_json
 from vertex_vllm.hub.weight_files import CONSOLIDATED, read_index, weight_files
+from vertex_vllm.planning.code_references import CONFIGS, code_references, foreign_repositories
 from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.pooling import pooling_reason
 
 # Bytes. The longest tokenizer_config.json known, with all its added tokens, has 2 MB.
 _LONGEST_JSON = 32 << 20
@@ -58,16 +63,19 @@ def facts_from_files(
     """Facts from a model's files, wherever they lie. Raises PlanError naming the file and field."""
     check_kind(listing, _read_json(reader, listing, ADAPTER_CONFIG))
     config = _read_json(reader, listing, "config.json")
+    if config is None and is_mistral_common(listing):
+        config = config_from_params(_read_json(reader, listing, PARAMS) or {})
     if config is None:
         raise PlanError("the repository has none", where="config.json", fix="Choose one that transformers can load.")
     chosen = weight_files(listing, read_index(reader, listing))
     tokenizer_config = _read_json(reader, listing, "tokenizer_config.json") or {}
+    chats, marks = chat_template_of(reader, listing, tokenizer_config, lambda path: _read_json(reader, listing, path))
     facts = facts_from_config(
         config,
         model_id=model_id,
         commit=commit,
         weights=_weights(reader, chosen, config),
-        chat_template=_has_chat_template(reader, listing, tokenizer_config),
+        chat_template=chats,
         gated=gated,
         modelopt=_read_json(reader, listing, MODELOPT_FILE),
         flagged=_read_json(reader, listing, FLAGGED_FILE),
@@ -83,8 +91,9 @@ def facts_from_files(
         tokenizer=tokenizer_kind(listing),
         tokenizer_class=str(tokenizer_config.get("tokenizer_class") or ""),
         mistral_common=is_mistral_common(listing),
+        chat_marks=marks,
         pickled=not chosen[0].path.endswith(".safetensors"),
-        doubts=(*facts.doubts, *_packed(facts), *_format_doubts(listing)),
+        doubts=(*facts.doubts, *_packed(facts), *_format_doubts(listing), *_shard_doubts(chosen)),
     )
 
 
@@ -97,7 +106,24 @@ def _packed(facts: ModelFacts) -> Iterator[str]:
 
 def _format_doubts(listing: Sequence[AnyFile]) -> Iterator[str]:
     if is_mistral_common(listing) and not any(fnmatchcase(file.path, CONSOLIDATED) for file in listing):
-        yield f"vLLM's mistral format reads {CONSOLIDATED}, and the repository has none"
+        yield (
+            f"vLLM's mistral format reads {CONSOLIDATED}, and the repository has none; --config-format=hf with "
+            "--load-format=auto would read its other weights"
+        )
+
+
+_SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.(safetensors|bin)")
+
+
+def _shard_doubts(chosen: Sequence[AnyFile]) -> Iterator[str]:
+    """Files of a series, `model-00001-of-00002`, that has gaps: what an upload that broke off leaves."""
+    series: dict[tuple[str, int], int] = {}
+    for file in chosen:
+        if found := _SHARD.fullmatch(file.path):
+            series[found[1], int(found[3])] = series.get((found[1], int(found[3])), 0) + 1
+    for (name, told), there in series.items():
+        if there < told:
+            yield f"{name}-*-of-{told:05} has {there} of {told} files"
 
 
 def _modules(reader: FileReader[AnyFile], listing: Sequence[AnyFile]) -> Sequence[object] | None:
@@ -118,16 +144,6 @@ def _weights(reader: FileReader[AnyFile], files: Sequence[AnyFile], config: Mapp
     # Pickled weights have no header to read: their files' sizes are off by less than a thousandth.
     stored_bytes = sum(file.size for file in files)
     return Weights(stored_bytes // (4 if config_dtype(config) in ("", "float32") else 2), stored_bytes, "")
-
-
-def _has_chat_template(
-    reader: FileReader[AnyFile], listing: Sequence[AnyFile], tokenizer_config: Mapping[str, object]
-) -> bool:
-    """A template of the tokenizer, or mistral-common's own, which is in its code."""
-    if any(file.path == "chat_template.jinja" for file in listing) or is_mistral_common(listing):
-        return True
-    saved = _read_json(reader, listing, "chat_template.json")
-    return has_chat_template(tokenizer_config) or (saved is not None and has_chat_template(saved))
 
 
 def _read_json(reader: FileReader[AnyFile], listing: Sequence[AnyFile], path: str) -> dict[str, object] | None:

@@ -89,11 +89,6 @@ def config_dtype(config: Mapping[str, object]) -> str:
     return ""
 
 
-def has_chat_template(tokenizer_config: Mapping[str, object]) -> bool:
-    """True when a tokenizer_config.json (or chat_template.json) holds a template, or a list of named ones."""
-    return bool(tokenizer_config.get("chat_template"))
-
-
 def _quantized(
     config: Mapping[str, object],
     text: Mapping[str, object],

@@ -11,13 +11,8 @@ ADAPTER_WEIGHTS = "adapter_model*"
 # mistral-common's tokenizers: tekken.json, and sentencepiece models that name their version.
 MISTRAL_TOKENIZERS = ("tekken.json", "tokenizer.model.v*")
 _OTHER_TOKENIZERS = ("tokenizer.json", "tokenizer.model")
+_ORIGINAL = ("consolidated.*.pth",)
 _WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth")
-# vLLM `_SUFFIX_TO_DEFAULTS` (config/model.py of 0.11.0 to 0.26.0): class names of models that do not generate.
-_POOLING_SUFFIXES = (
-    *("ForTextEncoding", "EmbeddingModel", "ForSequenceClassification", "ForTokenClassification"),
-    *("ForAudioClassification", "ForImageClassification", "ForVideoClassification", "ClassificationModel"),
-    *("ForRewardModeling", "RewardModel"),
-)
 
 
 def is_adapter_file(path: str) -> bool:
@@ -37,6 +32,12 @@ def check_kind(listing: Sequence[AnyFile], adapter: Mapping[str, object] | None)
             where="model_index.json",
             fix="Choose a repository with a model that generates text",
         )
+    if "config.json" not in top and any(_matches(path, _ORIGINAL) for path in top):
+        raise PlanError(
+            "the repository holds Meta's original checkpoints (consolidated.*.pth), which vLLM does not read",
+            where="consolidated.*.pth",
+            fix="Choose the repository in transformers' format, for example the one whose name ends with -hf",
+        )
     if not weights and any(path.lower().endswith(".gguf") for path in top):
         raise PlanError(
             "the repository holds GGUF files alone, which are made for llama.cpp and are not served here",
@@ -50,22 +51,6 @@ def is_mistral_common(listing: Sequence[AnyFile]) -> bool:
     top = {file.path for file in listing}
     mistral = any(_matches(path, MISTRAL_TOKENIZERS) for path in top)
     return mistral and "params.json" in top and not top & set(_OTHER_TOKENIZERS)
-
-
-def pooling_reason(architecture: str, modules: Sequence[object] | None) -> str:
-    """Why vLLM would run the model as one that embeds, ranks or classifies; empty: it generates text.
-
-    `modules` is modules.json of sentence-transformers, where there is one (`get_pooling_config`).
-    """
-    if modules is not None and any(_is_pooling(module) for module in modules):
-        return "modules.json of sentence-transformers has a pooling module"
-    suffix = next((suffix for suffix in _POOLING_SUFFIXES if architecture.endswith(suffix)), "")
-    return f"its class {architecture} ends with {suffix}" if suffix else ""
-
-
-def _is_pooling(module: object) -> bool:
-    kind = module.get("type") if isinstance(module, dict) else None
-    return isinstance(kind, str) and kind.rpartition(".")[2] == "Pooling"
 
 
 def _adapter(adapter: Mapping[str, object]) -> PlanError:

@@ -1,26 +1,35 @@
 """The prefix of one mirror in its bucket: what lies there, and how more is put there."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from google.api_core.exceptions import NotFound
+from google.api_core.exceptions import Forbidden, NotFound
 from google.auth.exceptions import GoogleAuthError
 
+from vertex_vllm.bucket_settings import check_fit, settings_of
 from vertex_vllm.connections import Connections
 from vertex_vllm.hub.listing import HubFile
 from vertex_vllm.mirror.authorization import Authorization
 from vertex_vllm.mirror.checksums import Checksums
 from vertex_vllm.mirror.destination import split_destination
 from vertex_vllm.mirror.journal import JOURNAL_PREFIX, Journal
-from vertex_vllm.mirror.manifest import MANIFEST_NAME, Manifest, MirroredFile
+from vertex_vllm.mirror.manifest import Manifest, MirroredFile
 from vertex_vllm.mirror.multipart import MultipartUpload, StorageServer
+from vertex_vllm.mirror.own_objects import MANIFEST_NAME
 from vertex_vllm.retries import OnRetry, ignore_retry
+from vertex_vllm.storage_words import keeps_objects, words_of_error
 
 _CONTENT_TYPE = "application/octet-stream"
+FOUND_WHOLE = "found-whole"
+"""Of a manifest's metadata: when a run last found the mirror whole."""
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,11 +40,11 @@ class StoredObject:
     crc32c: str
     generation: int
     sha256: str
-    """What whoever wrote it had verified; empty when it was not this project."""
+    """Its metadata's, for a manifest or a hash of its content to confirm; empty where there is none."""
     git_oid: str
 
     def as_mirrored(self, file: HubFile) -> MirroredFile | None:
-        """As an entry of the manifest, if whoever wrote it had verified that it is this file."""
+        """As an entry of the manifest, if its metadata says that it is this file. Anybody may have written that."""
         if self.size != file.size or not self.sha256:
             return None
         verified = self.sha256 == file.sha256 if file.sha256 else self.git_oid == file.git_oid
@@ -67,6 +76,18 @@ class MirrorBucket:
         self._connections = Connections(stall_seconds)
         self._authorization, self._patience, self._on_retry = authorization, patience_seconds, on_retry
 
+    def check_fit(self) -> None:
+        """Raises BucketError where the bucket's settings keep a mirror from being made.
+
+        Who may not see the settings goes on: then a refusal tells.
+        """
+        try:
+            found = self._client.get_bucket(self._bucket.name)
+        except Forbidden as error:
+            _LOG.info("%s: the bucket's settings are not known: %s", self.uri, words_of_error(error))
+            return
+        check_fit(settings_of(found), found.name, (f"{self._prefix}/", f"{JOURNAL_PREFIX}/"))
+
     def objects(self) -> dict[str, StoredObject]:
         """Path → object, for all that lies under the prefix."""
         fields = "items(name,size,crc32c,generation,metadata),nextPageToken"
@@ -78,17 +99,20 @@ class MirrorBucket:
         blob = self._bucket.get_blob(self._name(path))
         return None if blob is None else _stored(blob)
 
-    def look_for(self, file: HubFile) -> MirroredFile | None:
-        """The object of `file`, if it is there and was verified to be that."""
-        stored = self.look(file.path)
-        return None if stored is None else stored.as_mirrored(file)
-
     def read(self, path: str, start: int, length: int) -> bytes:
         """`length` bytes of an object from `start` on."""
         # Cloud Storage takes no range of no bytes.
         if not length:
             return b""
         return bytes(self._bucket.blob(self._name(path)).download_as_bytes(start=start, end=start + length - 1))
+
+    def read_generation(self, path: str, generation: int, start: int, length: int) -> bytes | None:
+        """`length` bytes, at least one, of that generation of an object; None where it is gone."""
+        blob = self._bucket.blob(self._name(path), generation=generation)
+        try:
+            return bytes(blob.download_as_bytes(start=start, end=start + length - 1, retry=self._retry))
+        except NotFound:
+            return None
 
     def write(self, file: HubFile, data: bytes, checksums: Checksums) -> None:
         """Writes a whole small file; Cloud Storage refuses it if it does not arrive intact."""
@@ -163,14 +187,29 @@ class MirrorBucket:
 
     def delete_journal(self, path: str) -> None:
         """Does nothing where there is none."""
-        with suppress(NotFound):
-            self._bucket.blob(self._journal_name(path)).delete(retry=self._retry)
+        self._delete_journal(self._bucket.blob(self._journal_name(path)))
 
     def delete_journals(self) -> None:
         """Deletes the journals of all files under the prefix."""
         for blob in self._client.list_blobs(self._bucket, prefix=f"{JOURNAL_PREFIX}/{self._prefix}/"):
-            with suppress(NotFound):
-                blob.delete(retry=self._retry)
+            self._delete_journal(blob)
+
+    def touch_manifest(self, generation: int) -> bool:
+        """Writes the time into the manifest's metadata: who collects garbage sees that a run counts on the mirror.
+
+        False when that manifest is gone. Who may only read leaves it as it is.
+        """
+        from google.api_core.exceptions import PreconditionFailed
+
+        blob = self._bucket.blob(self._name(MANIFEST_NAME))
+        blob.metadata = {FOUND_WHOLE: datetime.now(UTC).isoformat(timespec="seconds")}
+        try:
+            blob.patch(if_generation_match=generation, retry=self._retry)
+        except (NotFound, PreconditionFailed):
+            return False
+        except Forbidden as error:
+            _LOG.info("%s: the manifest stays as old as it is: %s", self.uri, words_of_error(error))
+        return True
 
     def delete(self, path: str, generation: int) -> None:
         """Deletes an object, provided that it is still that one."""
@@ -208,6 +247,17 @@ class MirrorBucket:
         except PreconditionFailed:
             return False
         return True
+
+    def _delete_journal(self, journal: Any) -> None:
+        """A bucket may keep it, by a hold or a policy that nobody could see beforehand: then it stays, and is told."""
+        try:
+            journal.delete(retry=self._retry)
+        except NotFound:
+            return
+        except Forbidden as error:
+            if not keeps_objects(words_of_error(error)):
+                raise
+            _LOG.warning("gs://%s/%s stays: %s", self._bucket.name, journal.name, words_of_error(error))
 
     def _server(self, file: HubFile) -> StorageServer:
         on_retry = partial(self._on_retry, file.path)

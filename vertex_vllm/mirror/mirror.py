@@ -1,7 +1,7 @@
 """`mirror_weights`: what is missing is copied, what is there stays, and the manifest says so last."""
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 
 from vertex_vllm.errors import MirrorError
@@ -11,10 +11,12 @@ from vertex_vllm.hub.listing import HubFile, list_files
 from vertex_vllm.hub.names import check_commit, check_model_id
 from vertex_vllm.hub.weight_files import read_index
 from vertex_vllm.mirror.bucket import MirrorBucket, StoredObject
+from vertex_vllm.mirror.content_check import check_openings, named
 from vertex_vllm.mirror.dispatch import copy_large_files
 from vertex_vllm.mirror.job import Job
 from vertex_vllm.mirror.manifest import Manifest, MirroredFile, is_whole
 from vertex_vllm.mirror.progress import Meter, OnProgress, ignore_progress
+from vertex_vllm.mirror.rehashing import proven_files
 from vertex_vllm.mirror.reuse import copy_from_siblings
 from vertex_vllm.mirror.selection import EVERYTHING_NEEDED, Selection, select_files
 from vertex_vllm.mirror.small_files import copy_small_files
@@ -40,7 +42,8 @@ def mirror_weights(
     verified against the Hub's listing before its object appears. Broken off in any way, the next run goes on where this
     one was; a finished mirror costs one read of its manifest and one listing, and moves nothing.
     Raises MirrorError when the Hub sends what it does not list or the bucket changes underneath, PlanError when the
-    repository holds no usable weights, HubAccessError and ServiceError as the Hub and Cloud Storage do.
+    repository holds no usable weights, BucketError for a bucket that cannot hold a mirror, HubAccessError and
+    ServiceError as the Hub and Cloud Storage do.
     """
     check_model_id(model_id)
     check_commit(commit)
@@ -49,11 +52,13 @@ def mirror_weights(
         manifest, generation = bucket.read_manifest()
         published = manifest if _is_of(manifest, model_id, commit) else None
         objects = bucket.objects()
-        if published is not None and published.selection == selection and is_whole(published, objects):
+        whole = published is not None and published.selection == selection and is_whole(published, objects)
+        if published is not None and whole and bucket.touch_manifest(generation):
             meter = Meter(model_id, {file.path: file.size for file in published.files}, on_progress)
             for file in published.files:
                 meter.found(file.path, file.size)
             return published
+        bucket.check_fit()
         files = _copy_missing(job, selection, bucket, objects, published, on_progress)
         # A mirror that was killed between an object and the end of its journal has left that one. After the manifest it
         # would be too late: who is killed there is not gone on with.
@@ -82,7 +87,9 @@ def compare(
     with google_errors("Cloud Storage", destination), closing(_bucket(job)) as bucket, _reader(job) as reader:
         manifest, _ = bucket.read_manifest()
         wanted = _wanted(job, selection, reader)
-        present = _present(wanted, bucket.objects(), manifest if _is_of(manifest, model_id, commit) else None)
+        objects = bucket.objects()
+        bucket.check_fit()
+        present = _present(wanted, bucket, objects, manifest if _is_of(manifest, model_id, commit) else None)
     return Comparison(
         tuple(file for file in wanted if file.path in present),
         tuple(file for file in wanted if file.path not in present),
@@ -97,16 +104,20 @@ def _copy_missing(
     published: Manifest | None,
     on_progress: OnProgress,
 ) -> tuple[MirroredFile, ...]:
-    with _reader(job) as reader:
+    with ExitStack() as stack:
+        reader = stack.enter_context(_reader(job))
         wanted = _wanted(job, selection, reader)
         meter = Meter(job.model_id, {file.path: file.size for file in wanted}, on_progress)
-        there = _present(wanted, objects, published)
+        stack.enter_context(meter.beating())
+        there = _present(wanted, bucket, objects, published)
         for file in there.values():
             meter.found(file.path, file.size)
         there |= copy_from_siblings(_missing(wanted, there), bucket, meter)
+        with named(f"{job.model_id}@{job.commit}"):
+            check_openings([file for file in wanted if file.path in there], bucket.read)
         missing = _missing(wanted, there)
         there |= copy_small_files([file for file in missing if not _is_large(file, job)], reader, bucket, meter)
-    there |= copy_large_files([file for file in missing if _is_large(file, job)], job, meter)
+        there |= copy_large_files([file for file in missing if _is_large(file, job)], job, meter)
     return tuple(there[file.path] for file in wanted)
 
 
@@ -125,21 +136,22 @@ def _is_large(file: HubFile, job: Job) -> bool:
 
 
 def _present(
-    wanted: Sequence[HubFile], objects: dict[str, StoredObject], published: Manifest | None
+    wanted: Sequence[HubFile], bucket: MirrorBucket, objects: dict[str, StoredObject], published: Manifest | None
 ) -> dict[str, MirroredFile]:
-    """Path → object, for the files that an earlier run verified."""
+    """Path → object, for the files that an earlier run verified, or whose objects hold what the Hub lists."""
     earlier = {file.path: file for file in published.files} if published else {}
     found = {file.path: present_file(file, objects.get(file.path), earlier.get(file.path)) for file in wanted}
-    return {path: mirrored for path, mirrored in found.items() if mirrored is not None}
+    known = {path: mirrored for path, mirrored in found.items() if mirrored is not None}
+    return known | proven_files([file for file in wanted if file.path not in earlier], objects, bucket)
 
 
 def present_file(file: HubFile, stored: StoredObject | None, earlier: MirroredFile | None) -> MirroredFile | None:
-    """The object as an entry of the manifest, if an earlier run verified that it is this file; else None.
+    """The object as an entry of the manifest, if `earlier`, of a manifest, has its content; else None.
 
-    Its metadata tells what was verified when it was written, `earlier` what its content was when a manifest was.
+    Its metadata alone proves nothing: whoever may write an object writes that, too.
     """
     mirrored = None if stored is None else stored.as_mirrored(file)
-    if mirrored is None or (earlier is not None and earlier.crc32c != mirrored.crc32c):
+    if mirrored is None or earlier is None or earlier.crc32c != mirrored.crc32c:
         return None
     return mirrored
 

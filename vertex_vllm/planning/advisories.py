@@ -13,6 +13,11 @@ def advisories_of(facts: ModelFacts, versions: VersionRange | None, catalog: Cat
     return tuple(row for row in catalog.advisories.values() if _touches(row, facts) and _affects(row, versions))
 
 
+def advisories_of_model(facts: ModelFacts, versions: VersionRange | None, catalog: Catalog) -> tuple[Advisory, ...]:
+    """Without those that touch every model: no image is chosen for them, since older ones have others."""
+    return tuple(row for row in advisories_of(facts, versions, catalog) if row.touches != "requests")
+
+
 def advisories_told(found: tuple[Advisory, ...]) -> str:
     """`CVE-2026-24779 (about, fixed in 0.14.1)`, one after the other."""
     return "; ".join(f"{row.advisory} ({row.about}; fixed in {row.fixed})" for row in found)
@@ -20,7 +25,8 @@ def advisories_told(found: tuple[Advisory, ...]) -> str:
 
 def _touches(row: Advisory, facts: ModelFacts) -> bool:
     """A model without code of its own is not touched by advisories about code, one of text alone not by pictures."""
-    return facts.custom_code if row.touches == "code" else facts.vision
+    touched = {"code": facts.custom_code, "images": facts.vision, "pickled": facts.pickled, "requests": True}
+    return touched[row.touches]
 
 
 def _affects(row: Advisory, versions: VersionRange) -> bool:

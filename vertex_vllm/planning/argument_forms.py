@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vertex_vllm.catalog.argument_table import ArgumentTable, Takes, argument_table
 from vertex_vllm.catalog.versions import VersionRange, version_key
 from vertex_vllm.errors import PlanError
-from vertex_vllm.planning.settings import WHERE, Argument
+from vertex_vllm.planning.command_line import WHERE, Argument
 
 # vLLM `human_readable_int`: 1k is 1000, 1K is 1024, decimals with the small letters alone.
 _WITH_UNIT = re.compile(r"-?\d+|\d+(\.\d+)?[kmgt]|\d+[KMGT]", re.ASCII)
@@ -52,24 +52,43 @@ def check_forms(
 ) -> tuple[str, ...]:
     """Doubts: what some of the versions that an image may have refuse.
 
-    `of` names the image's vLLM; `tool_parser` is the one for the model's family, which is suggested. Raises PlanError
-    for what all of them refuse.
+    `versions` are None for an image of unknown version: all known versions are asked. `of` names the image's vLLM;
+    `tool_parser` is the one for the model's family, which is suggested. Raises PlanError for what every version refuses
+    that has the option.
     """
     if not arguments:
         return ()
     table = argument_table()
-    checked = table.versions(versions)
+    checked = table.versions(versions) if versions else table.checked
+    whose = of if versions else f"every known vLLM, {checked[0]} to {checked[-1]},"
     doubts = []
     for argument in arguments:
-        found = [_fault(argument, arguments, version, table) for version in checked]
-        refusing = [fault for fault in found if fault is not None]
-        if refusing and len(refusing) == len(found):
-            fix = _suggested(argument, tool_parser) or refusing[-1].fix
-            raise PlanError(f"{refusing[-1].message}; {of} refuses it", where=WHERE, fix=fix)
-        if refusing:
-            refused_by = ", ".join(version for version, fault in zip(checked, found, strict=True) if fault)
-            doubts.append(f"{refusing[-1].message} (vLLM {refused_by})")
+        found = {
+            version: _fault(argument, arguments, version, table)
+            for version in checked
+            if _has(argument, version, table)
+        }
+        refusing = {version: fault for version, fault in found.items() if fault is not None}
+        if not refusing:
+            continue
+        last = list(refusing.values())[-1]
+        if len(refusing) == len(found):
+            fix = _suggested(argument, tool_parser) or last.fix
+            raise PlanError(f"{last.message}; {whose} refuses it", where=WHERE, fix=fix)
+        doubts.append(f"{last.message} (vLLM {_told(tuple(refusing), checked)})")
     return tuple(doubts)
+
+
+def _told(refusing: Sequence[str], checked: Sequence[str]) -> str:
+    """Versions as runs of the checked ones: `0.6.2 to 0.9.2, 0.11.0`."""
+    runs: list[list[str]] = []
+    for version in refusing:
+        follows = runs and checked.index(version) == checked.index(runs[-1][-1]) + 1
+        if follows:
+            runs[-1].append(version)
+        else:
+            runs.append([version])
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
 
 
 def _suggested(argument: Argument, tool_parser: str) -> str:
@@ -80,13 +99,20 @@ def _suggested(argument: Argument, tool_parser: str) -> str:
 
 
 def _fault(argument: Argument, given: Sequence[Argument], version: str, table: ArgumentTable) -> Fault | None:
+    takes = _takes(argument, version, table)
+    return next(_faults(argument, takes, given, version, table), None) if takes else None
+
+
+def _has(argument: Argument, version: str, table: ArgumentTable) -> bool:
+    """flags.yaml says whether an image has the option at all; of a version without it the value is not judged."""
+    return _takes(argument, version, table) is not None
+
+
+def _takes(argument: Argument, version: str, table: ArgumentTable) -> Takes | None:
+    """None: the version lacks the option. A fork's options are in no list."""
     negated = argument.flag.startswith("--no-")
     name = f"--{argument.flag.removeprefix('--no-')}" if negated else argument.flag
-    takes = table.takes(name, version) or table.takes(argument.flag, version)
-    if takes is None:
-        # Whether the version has the option at all is asked of flags.yaml; a fork's options are in no list.
-        return None
-    return next(_faults(argument, takes, given, version, table), None)
+    return table.takes(name, version) or table.takes(argument.flag, version)
 
 
 def _faults(
@@ -151,7 +177,7 @@ def _of_json(name: str, value: str, takes: Takes) -> Iterator[Fault]:
 
 
 def _of_parser(name: str, value: str, version: str, table: ArgumentTable, given: Sequence[Argument]) -> Iterator[Fault]:
-    known = table.parser_names(PARSERS[name], version)
+    known = table.named(PARSERS[name], version)
     # The server looks at the tool parser's name only when it is to be used (`validate_api_server_args`).
     if name == TOOL_PARSER and not _given("--enable-auto-tool-choice", given):
         return

@@ -16,8 +16,21 @@ STORED = ("awq", "gptq", "compressed-tensors", "fbgemm_fp8")
 EXCLUSIVE = (*STORED, "fp8", "bitsandbytes")
 
 
-def check_values(facts: ModelFacts, quantization: str, lora_rank: int, block_tokens: int) -> None:
+# Formats of the weights with which attention refuses an e5m2 cache ("fp8_e5m2 kv-cache is not supported with fp8
+# checkpoints", in attention/layer.py of 0.6.2 to 0.32.0).
+_WITHOUT_E5M2 = ("fp8", "modelopt")
+
+
+def check_values(
+    facts: ModelFacts, quantization: str, lora_rank: int, block_tokens: int, kv_cache_dtype: str = "auto"
+) -> None:
     """Raises PlanError for what no vLLM takes; a value that some versions take is let through."""
+    if kv_cache_dtype == "fp8_e5m2" and (facts.quantization or quantization) in _WITHOUT_E5M2:
+        raise PlanError(
+            f"--kv-cache-dtype=fp8_e5m2 may not be beside {facts.quantization or quantization} weights",
+            where=WHERE,
+            fix="Write --kv-cache-dtype=fp8_e4m3, or leave it out",
+        )
     if lora_rank not in LORA_RANKS:
         larger = next((rank for rank in LORA_RANKS if rank > lora_rank), LORA_RANKS[-1])
         raise _refusal("--max-lora-rank", lora_rank, f"vLLM takes {', '.join(map(str, LORA_RANKS))}", f"{larger}")
@@ -42,6 +55,8 @@ def check_values(facts: ModelFacts, quantization: str, lora_rank: int, block_tok
 def value_doubts(facts: ModelFacts, given: Mapping[str, str]) -> tuple[str, ...]:
     """What nobody has read of a value: reasons for doubt."""
     asked = given.get("--quantization", "")
+    if given.get("--kv-cache-dtype") == "fp8_e5m2" and facts.quantization == "compressed-tensors":
+        return ("whether vLLM keeps an fp8_e5m2 cache beside compressed-tensors weights depends on the version",)
     if _method(asked) in STORED and not facts.quantization:
         return (f"whether the repo holds {asked} weights is not known",)
     return ()

@@ -1,5 +1,6 @@
 """Code that serving a model would run besides vLLM's own: what needs the config's consent, and what it cannot have."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,19 +10,41 @@ from typing import Literal
 import yaml
 
 from vertex_vllm.errors import PlanError
+from vertex_vllm.planning.code_references import code_references, foreign_repositories
+from vertex_vllm.planning.command_line import WHERE, Argument, effective_values
 from vertex_vllm.planning.facts import ModelFacts
-from vertex_vllm.planning.settings import WHERE, Argument, Settings
+from vertex_vllm.planning.settings import Settings
 
 FIELD = "serving.trust_remote_code"
+# Options whose JSON may name Python code of a repository, as an `auto_map` does.
+_MAPPING = ("--hf-overrides", "--mm-processor-kwargs")
+_DEEPEST = 32
 
 
 @dataclass(frozen=True)
 class CodeFlag:
-    """An option that runs code, or reads another repository or file than the mirrored weights."""
+    """An option that runs code, or reads another repository or file than the mirrored weights. See code_flags.yaml."""
 
     flag: str
     does: str
-    kind: Literal["code", "repository"]
+    harmless: Literal["never", "values", "keys", "but_keys", "references", "always"]
+    values: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+    def needs_consent(self, value: str) -> bool:
+        if self.harmless in ("never", "always"):
+            return self.harmless == "never"
+        if self.harmless == "values":
+            return value not in self.values
+        parsed = _object(value)
+        if parsed is None:
+            # `-O3` and the like, and whatever vLLM itself refuses.
+            return self.harmless != "but_keys"
+        if self.harmless == "keys":
+            return not set(parsed) <= set(self.values)
+        if self.harmless == "but_keys":
+            return any(key in parsed and parsed[key] not in self.values for key in self.keys)
+        return _refers(parsed)
 
 
 def check_consent(facts: ModelFacts, settings: Settings, extra: Sequence[Argument]) -> None:
@@ -33,6 +56,14 @@ def check_consent(facts: ModelFacts, settings: Settings, extra: Sequence[Argumen
             where="model.id",
             fix="Choose a repository that holds its own code, or none",
         )
+    values = effective_values(extra)
+    for flag in _MAPPING:
+        if foreign := foreign_repositories(code_references(_object(values.get(flag, "")) or {})):
+            raise PlanError(
+                f"{flag} names Python code of another repository, {', '.join(foreign)}, whose revision nobody pins",
+                where=WHERE,
+                fix="Leave it out, or choose a repository that holds its own code",
+            )
     if settings.trust_remote_code:
         return
     if facts.custom_code:
@@ -41,10 +72,10 @@ def check_consent(facts: ModelFacts, settings: Settings, extra: Sequence[Argumen
             where=FIELD,
             fix="Read the code at this commit, and set it to true if you trust it",
         )
-    for argument in extra:
-        if (row := code_flags().get(argument.flag)) is not None and row.kind == "code":
+    for flag, value in values.items():
+        if (row := code_flags().get(flag)) is not None and row.needs_consent(value):
             raise PlanError(
-                f"{argument.flag} {row.does}",
+                f"{flag} {row.does}",
                 where=WHERE,
                 fix=f"Leave it out, or set {FIELD} to true if you trust what it names",
             )
@@ -55,7 +86,10 @@ def code_told(facts: ModelFacts, settings: Settings, extra: Sequence[Argument]) 
     told = []
     if facts.custom_code and settings.trust_remote_code:
         told.append("the repository's own Python code is run")
-    told += [f"{argument.flag} {row.does}" for argument in extra if (row := code_flags().get(argument.flag))]
+    for flag, value in effective_values(extra).items():
+        row = code_flags().get(flag)
+        if row is not None and (row.harmless == "always" or row.needs_consent(value)):
+            told.append(f"{flag} {row.does}")
     if facts.pickled:
         told.append("the weights are pickled: a format that can run code while it is loaded")
     return "; ".join(told)
@@ -65,4 +99,29 @@ def code_told(facts: ModelFacts, settings: Settings, extra: Sequence[Argument]) 
 def code_flags() -> dict[str, CodeFlag]:
     text = files("vertex_vllm.planning").joinpath("code_flags.yaml").read_text(encoding="utf-8")
     rows = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["flags"]
-    return {row["flag"]: CodeFlag(row["flag"], row["does"], row["kind"]) for row in rows}
+    return {
+        row["flag"]: CodeFlag(
+            row["flag"], row["does"], row["harmless"], tuple(row.get("values", ())), tuple(row.get("keys", ()))
+        )
+        for row in rows
+    }
+
+
+def _object(value: str) -> dict[str, object] | None:
+    """A JSON object; None for anything else."""
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    return parsed if isinstance(parsed, dict) else None
+
+
+def _refers(value: object, depth: int = 0) -> bool:
+    """Whether JSON names code, or text that may be a repository, a path, or a class of a repository."""
+    if depth > _DEEPEST:
+        return True
+    if isinstance(value, dict):
+        return "auto_map" in value or any(_refers(each, depth + 1) for each in value.values())
+    if isinstance(value, list):
+        return any(_refers(each, depth + 1) for each in value)
+    return isinstance(value, str) and ("/" in value or "--" in value)

@@ -90,6 +90,8 @@ class ModelFacts:
     """Other repositories whose Python code the configs would have run."""
     pickled: bool = False
     """Weights in a format that can run code while it is loaded."""
+    chat_marks: tuple[str, ...] | None = None
+    """Texts of the chat template that tell how the model calls tools and thinks; None: nobody has read it."""
 
     def loaded_bytes(self, dtype: str) -> int:
         """Bytes of the tensors once vLLM has loaded them to compute in `dtype`, which may be `auto`; 0: not known.
@@ -141,6 +143,8 @@ class ModelFacts:
         fields["groups"] = tuple(TensorGroup(**group) for group in fields.get("groups", ()))
         for name in ("faults", "doubts", "foreign_code"):
             fields[name] = tuple(fields.get(name, ()))
+        if fields.get("chat_marks") is not None:
+            fields["chat_marks"] = tuple(fields["chat_marks"])
         return cls(**fields)
 
 

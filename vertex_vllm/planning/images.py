@@ -9,7 +9,7 @@ from vertex_vllm.catalog import Catalog, Missing
 from vertex_vllm.catalog.rows import Architecture, Image
 from vertex_vllm.catalog.versions import Presence, VersionRange, version_key
 from vertex_vllm.errors import PlanError
-from vertex_vllm.planning.advisories import advisories_of, advisories_told
+from vertex_vllm.planning.advisories import advisories_of, advisories_of_model, advisories_told
 from vertex_vllm.planning.facts import ModelFacts
 
 UNSERVABLE_VARIANTS = {"arm": "is built for ARM machines", "tpu": "is built for TPUs"}
@@ -75,7 +75,8 @@ def _clean(facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> Ima
 
 def _check_wanted(wanted: str, facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> ImageChoice:
     image = catalog.find_image(wanted)
-    if isinstance(image, Missing):
+    digest = wanted.partition("@")[2]
+    if isinstance(image, Missing) or (digest and image.digest and digest != image.digest):
         return _own(wanted)
     if image.variant in UNSERVABLE_VARIANTS:
         raise PlanError(
@@ -94,7 +95,9 @@ def _check_wanted(wanted: str, facts: ModelFacts, row: Architecture | None, cata
         remarks.append("its tag floats: another image may be behind it tomorrow")
     if _presence(image, row, catalog) == "unknown":
         remarks.append(f"whether its vLLM has {facts.architecture} is not known to the catalogue")
-    return ImageChoice(image.uri, image.versions, "; ".join(remarks))
+    if image.digest and not digest and not image.floating:
+        remarks.append(f"tag {image.tag} by its digest")
+    return ImageChoice(wanted if digest else image.pinned, image.versions, "; ".join(remarks))
 
 
 def _own(wanted: str) -> ImageChoice:
@@ -108,9 +111,10 @@ def _own(wanted: str) -> ImageChoice:
     return ImageChoice(
         wanted,
         None,
-        "named in the deployment, not in the catalogue: which vLLM it has is not known, so neither the "
-        "architecture nor the arguments could be checked against it; it must run its arguments as a command, take "
-        "--model=gs://… as Model Garden's images do, and answer GET /ping and POST /generate on port 8080",
+        "named in the deployment, not in the catalogue: which vLLM it has is not known, so the "
+        "architecture could not be checked against it, arguments only against every known version; it must run its "
+        "arguments as a command, take --model=gs://… as Model Garden's images do, and answer GET /ping and POST "
+        "/generate on port 8080",
     )
 
 
@@ -124,7 +128,7 @@ def _newest(facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> Im
             "it or fall back to a slower generic implementation",
         )
     trusted = [image for image in of_google if _trusted(image, row)]
-    untouched = [image for image in trusted if not advisories_of(facts, image.versions, catalog)]
+    untouched = [image for image in trusted if not advisories_of_model(facts, image.versions, catalog)]
     surely = _first(untouched, row, catalog, "present") or _first(trusted, row, catalog, "present")
     if surely:
         return _choice(surely, f"newest image that Google names whose vLLM has {row.architecture}{_ending(row)}")
@@ -175,7 +179,8 @@ def _presence(image: Image, row: Architecture | None, catalog: Catalog) -> Prese
 
 def _choice(image: Image, reason: str) -> ImageChoice:
     inferred = "" if image.published else "; its version is inferred, not published"
-    return ImageChoice(image.uri, image.versions, reason + inferred)
+    by_digest = f"; tag {image.tag} by its digest" if image.digest else ""
+    return ImageChoice(image.pinned, image.versions, reason + inferred + by_digest)
 
 
 def _lifetime(row: Architecture) -> str:

@@ -10,7 +10,7 @@ from vertex_vllm.planning.objections import Objection, fixes, objections, quota_
 from vertex_vllm.planning.offers import CROWDED, WITHOUT_QUOTA, Offer, Ranked, alternatives, ranked_offers
 from vertex_vllm.planning.requirements import Requirements
 from vertex_vllm.planning.size_rule import memory_budget, memory_need
-from vertex_vllm.planning.suggestions import NOTHING_ELSE, changes, dtype_that_fits, instead
+from vertex_vllm.planning.suggestions import NOTHING_ELSE, UNCERTAIN, changes, dtype_instead, instead
 
 WHERE = "serving.machine_type"
 
@@ -89,12 +89,15 @@ def _check_named(machine: Machine, required: Requirements, preset: Preset | None
     refused = next((objection for objection in objections(machine, required) if objection.certain), None)
     offers = ranked_offers(required.without_machine(), preset)
     if refused:
-        other = refused.fix or instead(offers, required)
-        fitting = fixes(refused, machine, required) or dtype_that_fits(machine, required)
-        if other == NOTHING_ELSE and fitting:
-            other = f"{fitting} would fit"
-        elif fitting:
-            other = f"{fitting} would fit; or {other[0].lower()}{other[1:]}"
+        other = instead(offers, required)
+        if other == NOTHING_ELSE and refused.fix:
+            other = refused.fix
+        fitting = fixes(refused, machine, required)
+        here = f"{fitting} would fit" if fitting else dtype_instead(machine, required)
+        if here and (other == NOTHING_ELSE or UNCERTAIN in other):
+            other = here
+        elif here:
+            other = f"{here}; or {other[0].lower()}{other[1:]}"
         raise PlanError(
             f"{machine.machine} cannot serve {required.facts.model_id}: {refused.text}", where=WHERE, fix=other
         )
@@ -114,7 +117,8 @@ def _chosen(
     if taken.rank == WITHOUT_QUOTA:
         reasons.append(quota_shortage(machine, required))
     for objection in taken.objections:
-        reasons.append(f"it may be too small: {objection.text}{_would(objection, machine, required)}")
+        doubt = "it may be too small" if objection.size else "vLLM may refuse it"
+        reasons.append(f"{doubt}: {objection.text}{_would(objection, machine, required)}")
     if required.facts.quantization not in ("", *required.catalog.quantizations):
         reasons.append(f"whether it can compute {required.facts.quantization} is not known to the catalogue")
     if machine.recommended_regions and required.region not in machine.recommended_regions:
@@ -147,6 +151,10 @@ def _memory_reason(memory: MemoryEstimate | None, split: int, machine: Machine, 
     return f"uncertain: {unknown}; roughly {need.total:.1f} of {budget:.1f} GiB of each accelerator: {need}"
 
 
+def _may_be(ranked: Ranked) -> str:
+    return "may be too small" if ranked.objections[0].size else "may be refused by vLLM"
+
+
 def _nothing_fits(required: Requirements, offers: tuple[Ranked, ...], preset: Preset | None) -> PlanError:
     facts = required.facts
     if not offers:
@@ -158,7 +166,7 @@ def _nothing_fits(required: Requirements, offers: tuple[Ranked, ...], preset: Pr
     told = f"{largest.objections[0].text}{_not_tutorials(offers, required, preset)}"
     if not any(objection.certain for objection in largest.objections):
         return PlanError(
-            f"no machine in {region} surely fits {facts.model_id}; the largest, {name}, may be too small: {told}",
+            f"no machine in {region} surely fits {facts.model_id}; the largest, {name}, {_may_be(largest)}: {told}",
             where="serving",
             fix=f"Name {name} in {WHERE} to try it all the same. {changes(required, preset)}",
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vertex_vllm.catalog.rows import Machine
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.planning.facts import FLOAT_BYTES, ModelFacts
 from vertex_vllm.planning.machine_memory import would_fit
 from vertex_vllm.planning.requirements import Requirements
 from vertex_vllm.planning.size_rule import host_shortage, memory_budget, memory_need
@@ -18,10 +18,13 @@ class Objection:
     certain: bool
     """vLLM would not start. Otherwise the size rule's margins advise against it."""
     fix: str = ""
+    """Where no other machine fits either."""
     memory: bool = False
     """Found by the memory model, which can say what would fit."""
     split: bool = False
     """The machine has too few accelerators for the arguments: its memory cannot be asked about."""
+    size: bool = True
+    """About room; otherwise about what the accelerator computes, or how the model is split."""
 
 
 def objections(machine: Machine, required: Requirements) -> Iterator[Objection]:
@@ -31,7 +34,11 @@ def objections(machine: Machine, required: Requirements) -> Iterator[Objection]:
     if split == 0 or split * required.settings.other_parallelism > machine.count:
         asked = max(1, split) * required.settings.other_parallelism
         yield Objection(
-            f"it has {machine.count} accelerators, and the arguments ask for {asked}", certain=True, split=True
+            f"it has {machine.count} accelerators, and the arguments ask for {asked}",
+            certain=True,
+            fix="Ask for as many as the machine has, or leave --tensor-parallel-size, --pipeline-parallel-size and "
+            "--data-parallel-size out",
+            split=True,
         )
         return
     yield from _split_objections(split, required)
@@ -53,7 +60,7 @@ def quota_shortage(machine: Machine, required: Requirements) -> str:
 def _accelerator_objections(machine: Machine, required: Requirements) -> Iterator[Objection]:
     accelerator, image = required.accelerator(machine), required.image
     for refusal in required.formats.refusals(accelerator):
-        yield Objection(refusal.text, refusal.certain)
+        yield Objection(refusal.text, refusal.certain, size=False)
     since = accelerator.vllm_since
     if since and image.versions is not None and not image.versions.all_since(since):
         yield Objection(
@@ -73,20 +80,36 @@ def _split_objections(split: int, required: Requirements) -> Iterator[Objection]
         yield Objection(f"{shared} key-value heads cannot be split over {split} accelerators", certain=True)
 
 
+# Methods whose dense layers vLLM refuses to load with a torn group: AWQLinearMethod ("The input size is not aligned
+# with the quantized weight shape"), CompressedTensorsWNA16 (an assertion), `validate_fp8_block_shape`. Of GPTQ's, and
+# of experts, another kernel may take it.
+_WHOLE_GROUPS = ("awq", "awq_marlin", "compressed-tensors", "fp8")
+
+
 def _group_objections(split: int, facts: ModelFacts) -> Iterator[Objection]:
-    """Widths of feed-forward parts whose share on one accelerator breaks through weights with a common scale."""
+    """Widths of layers whose share on one accelerator breaks through weights with a common scale."""
     shape = facts.transformer
     if shape is None or not shape.weight_group or split == 1:
         return
-    for width in (shape.intermediate_size, shape.expert_intermediate_size):
+    stored = {group.dtype for group in facts.groups if group.group == "attention"}
+    packed = bool(stored - set(FLOAT_BYTES)) and not shape.latent_size
+    attention = facts.attention_heads * facts.head_size if packed else 0
+    keys = facts.key_value_heads * facts.head_size if facts.quantization == "fp8" and attention else 0
+    # Of key-value heads fewer than accelerators each accelerator has a whole one.
+    key_split = min(split, max(1, facts.key_value_heads))
+    for width, parts, dense in (
         # A dense width that stands in the config of a model of experts alone is used by no layer.
-        used = width and (width == shape.expert_intermediate_size or not shape.experts or shape.dense_layers)
-        if used and width % (split * shape.weight_group):
-            # vLLM `validate_fp8_block_shape` raises; of 4-bit methods another kernel may take it.
+        (shape.intermediate_size if not shape.experts or shape.dense_layers else 0, split, True),
+        (shape.expert_intermediate_size, split, False),
+        (attention, split, True),
+        (keys, key_split, True),
+    ):
+        if width and width % (parts * shape.weight_group):
             yield Objection(
                 f"{width} wide {facts.quantization} layers in groups of {shape.weight_group} cannot be split over "
-                f"{split} accelerators",
-                certain=facts.quantization == "fp8",
+                f"{parts} accelerators",
+                certain=facts.quantization == "fp8" or (dense and facts.quantization in _WHOLE_GROUPS),
+                size=False,
             )
             return
 

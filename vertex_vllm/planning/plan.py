@@ -77,8 +77,15 @@ class ServingPlan:
     """None: the model's shape is not known."""
     alternatives: tuple[Offer, ...] = ()
     """The other machines of the region, the best first, each with why it was not taken."""
+    flex_start_hours: int = 0
+    """Hours until Vertex AI undeploys the model from flex-start machines; 0: other machines."""
     fallbacks: tuple["ServingPlan", ...] = ()
     """What to serve with when the machine is out of stock, in this order; each a plan of its own, without fallbacks."""
+
+    @property
+    def preemptible(self) -> bool:
+        """Whether its accelerators count against the preemptible quota."""
+        return self.spot or bool(self.flex_start_hours)
 
     @property
     def config_hash(self) -> str:
@@ -86,6 +93,9 @@ class ServingPlan:
         decided: dict[str, Any] = asdict(self)
         for name in _TOLD:
             del decided[name]
+        # Plans from before this field keep their hash, and so their endpoints.
+        if not self.flex_start_hours:
+            del decided["flex_start_hours"]
         return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:10]
 
     def to_json(self) -> str:

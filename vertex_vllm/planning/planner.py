@@ -7,9 +7,11 @@ from vertex_vllm.catalog import Catalog
 from vertex_vllm.config.catalogue_check import check_against_catalog
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.errors import PlanError
+from vertex_vllm.planning.answer_parsers import AnswerParsers, answer_parsers, suitable_parser
 from vertex_vllm.planning.argument_forms import check_forms
 from vertex_vllm.planning.arguments import PORT, build_arguments, check_extra
 from vertex_vllm.planning.autoscaling import scaling_metric
+from vertex_vllm.planning.command_line import Argument, effective_values, parse_arguments
 from vertex_vllm.planning.consent import check_consent, code_told
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.headroom import Quotas
@@ -20,7 +22,7 @@ from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 from vertex_vllm.planning.requirements import Requirements
 from vertex_vllm.planning.rope import overridden_length
 from vertex_vllm.planning.servable import check_servable, model_doubts, most_image_tokens
-from vertex_vllm.planning.settings import Argument, Settings, parse_arguments, settle
+from vertex_vllm.planning.settings import Settings, settle
 from vertex_vllm.planning.size_rule import SHARED_MEMORY_MB
 
 # Routes of Model Garden's vLLM container (Google's tutorial, item 5).
@@ -50,10 +52,11 @@ def plan_serving(
 def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quotas: Quotas) -> ServingPlan:
     serving = deployment.serving
     preset = catalog.preset(facts.model_id)
-    required, extra = _require(facts, deployment, catalog, quotas)
+    required, extra, parsers = _require(facts, deployment, catalog, quotas)
     settings, image, facts = required.settings, required.image, required.facts
     choice = choose_machine(required, preset)
-    arguments = build_arguments(settings, choice.tensor_parallel, facts, image, preset, extra, catalog)
+    given = (*parse_arguments(parsers.arguments, catalog), *extra)
+    arguments = build_arguments(settings, choice.tensor_parallel, facts, image, preset, given, catalog)
     # Refused here, before anything is rented; the deploy asks for the same metric.
     scaling_metric(str(image.versions), arguments.args, serving.min_replica_count, serving.max_replica_count)
     chat = facts.chat_template or any(argument.flag == "--chat-template" for argument in extra)
@@ -67,6 +70,7 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
         accelerator_type=choice.accelerator.accelerator,
         accelerator_count=choice.machine.count,
         spot=serving.spot,
+        flex_start_hours=serving.flex_start_hours,
         min_replica_count=serving.min_replica_count,
         max_replica_count=serving.max_replica_count,
         image=image.uri,
@@ -90,6 +94,7 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
             "args": arguments.reason,
             "max_model_len": _length_reason(facts, deployment, settings, extra),
             "chat": _chat_reason(facts, chat),
+            **({"tools": parsers.told} if parsers.told else {}),
             "quota": f"{choice.machine.count} × {choice.accelerator.accelerator} a replica; {_replicas(deployment)}",
             "model_id": f"facts from {facts.source}",
             **({"code": told} if (told := code_told(facts, settings, extra)) else {}),
@@ -133,24 +138,26 @@ def _check_distinct(plan: ServingPlan, fallbacks: tuple[ServingPlan, ...]) -> No
 
 def _require(
     facts: ModelFacts, deployment: Deployment, catalog: Catalog, quotas: Quotas
-) -> tuple[Requirements, tuple[Argument, ...]]:
-    """What the choice of a machine rests on, and the deployment's own arguments."""
+) -> tuple[Requirements, tuple[Argument, ...], AnswerParsers]:
+    """What the choice of a machine rests on, the deployment's own arguments, and the parsers of its answers."""
     _check_deployment(deployment, catalog)
     extra = parse_arguments(deployment.serving.extra_args, catalog)
-    given = {argument.flag: argument.value for argument in extra}
+    given = effective_values(extra)
     check_servable(facts, given)
     image = choose_image(facts, deployment.serving.image, catalog, deployment.serving.forbid_advisories)
     check_extra(extra, image, catalog)
     facts = _as_overridden(facts, given, image)
     settings = settle(facts, deployment.serving, catalog.preset(facts.model_id), extra)
-    family = catalog.family(facts.architecture)
-    tool_parser = family.tool_parser if family else ""
-    doubts = [*check_forms(extra, image.versions, image.vllm, tool_parser), *model_doubts(facts, image, catalog)]
+    _, tool_parser = suitable_parser("tools", facts, image, extra)
+    parsers = answer_parsers(settings.tools, facts, image, extra, catalog)
+    given_all = (*extra, *parse_arguments(parsers.arguments, catalog))
+    doubts = [*check_forms(given_all, image.versions, image.vllm, tool_parser), *parsers.doubts]
+    doubts += model_doubts(facts, image, catalog)
     if facts.quantization not in ("", *catalog.quantizations):
         doubts.append(f"how vLLM loads {facts.quantization} weights is not known")
     settings = replace(settings, unmodelled=(*settings.unmodelled, *doubts), doubts=tuple(doubts))
     check_consent(facts, settings, extra)
-    return Requirements(facts, settings, image, deployment, catalog, quotas), extra
+    return Requirements(facts, settings, image, deployment, catalog, quotas), extra, parsers
 
 
 def _as_overridden(facts: ModelFacts, given: Mapping[str, str], image: ImageChoice) -> ModelFacts:
@@ -170,7 +177,7 @@ def _check_deployment(deployment: Deployment, catalog: Catalog) -> None:
 def _quota_need(choice: MachineChoice, deployment: Deployment) -> QuotaNeed:
     serving = deployment.serving
     return QuotaNeed(
-        quota_id=choice.accelerator.quota_id(serving.spot),
+        quota_id=choice.accelerator.quota_id(serving.preemptible),
         region=deployment.google_cloud.region,
         accelerators=choice.machine.count * serving.max_replica_count,
         minimum=choice.machine.count * serving.min_replica_count,

@@ -16,12 +16,13 @@ def render_plan(plan: ServingPlan) -> str:
     """One row a choice, the reason under it, lines of at most 100 characters where they can be; ends with a newline."""
     replicas = f"{plan.min_replica_count} to {plan.max_replica_count} replicas, " if plan.max_replica_count > 1 else ""
     accelerators = f"{plan.accelerator_count} × {plan.accelerator_type}"
+    kind = "spot, " if plan.spot else f"flex-start for {plan.flex_start_hours} h, " if plan.flex_start_hours else ""
     rows = [
         ("Deployment", f"{plan.deployment}, config {plan.config_hash}", ""),
         ("Model", f"{plan.model_id}{'@' + plan.commit if plan.commit else ''}", plan.reasons.get("model_id", "")),
         (
             "Machine",
-            f"{plan.machine_type}, {accelerators}, {replicas}{'spot, ' if plan.spot else ''}in {plan.region}",
+            f"{plan.machine_type}, {accelerators}, {replicas}{kind}in {plan.region}",
             plan.reasons.get("machine_type", ""),
         ),
         *([("Memory", plan.reasons["memory"], "")] if "memory" in plan.reasons else []),
@@ -33,6 +34,11 @@ def render_plan(plan: ServingPlan) -> str:
         *([("Doubts", plan.reasons["doubts"], "")] if "doubts" in plan.reasons else []),
         ("Context", f"{plan.max_model_len} tokens", plan.reasons.get("max_model_len", "")),
         ("Chat completions", "yes" if plan.chat else "no", plan.reasons.get("chat", "")),
+        *(
+            [("Tools", "yes" if "--enable-auto-tool-choice" in plan.args else "no", plan.reasons["tools"])]
+            if "tools" in plan.reasons
+            else []
+        ),
         ("Images", "yes" if plan.vision else "no", ""),
         (
             "Endpoint",

@@ -62,7 +62,7 @@ class Requirements:
 
     def headroom(self, machine: Machine) -> Headroom | None:
         """None: nobody has asked."""
-        return self.quotas.get((self.accelerator(machine).quota_id(self.spot), self.region))
+        return self.quotas.get((self.accelerator(machine).quota_id(self.deployment.serving.preemptible), self.region))
 
     def candidates(self) -> Iterator[Machine]:
         """Machines of the region that the deployment leaves to choose from."""

@@ -1,12 +1,14 @@
 """Whether a model can be served by this pipeline at all, whatever the machine; and what of it nobody can be sure of."""
 
+import json
 from collections.abc import Iterator, Mapping
 
 from vertex_vllm.catalog import Catalog
 from vertex_vllm.errors import PlanError
+from vertex_vllm.planning.command_line import WHERE
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.images import ImageChoice
-from vertex_vllm.planning.settings import WHERE
+from vertex_vllm.planning.pooling import pooling_reason
 
 # Flags and values that make vLLM run a model as one that embeds, ranks or classifies; `--task` left vLLM after 0.10.
 _POOLING_VALUES = {
@@ -18,6 +20,21 @@ _POOLING_VALUES = {
 _NEW_TOKENIZERS = ("TokenizersBackend", "SentencePieceBackend", "PythonBackend", "MistralCommonBackend")
 # Tokens of one picture at its largest: `max_pixels` 12845056 of Qwen's processors, in patches of 28 × 28 pixels.
 _MOST_IMAGE_TOKENS = dict.fromkeys(("qwen2_vl", "qwen2_5_vl", "qwen2_5_omni", "qwen3_vl", "qwen3_vl_moe"), 16384)
+
+
+# Classes that vLLM serves for transcription alone (`supports_transcription_only` in models/whisper.py and
+# voxtral_realtime.py of the wheel vllm 0.32.0).
+_TRANSCRIBING = ("WhisperForConditionalGeneration", "VoxtralRealtimeGeneration")
+
+
+def overridden_architecture(given: Mapping[str, str]) -> str:
+    """The class that --hf-overrides puts in the place of config.json's; empty: none."""
+    try:
+        overrides = json.loads(given.get("--hf-overrides", ""))
+    except (ValueError, RecursionError):
+        return ""
+    named = overrides.get("architectures") if isinstance(overrides, dict) else None
+    return str(named[0]) if isinstance(named, list) and named else ""
 
 
 def check_servable(facts: ModelFacts, given: Mapping[str, str]) -> None:
@@ -32,6 +49,19 @@ def check_servable(facts: ModelFacts, given: Mapping[str, str]) -> None:
                 where=WHERE,
                 fix="Leave it out",
             )
+    overridden = overridden_architecture(given)
+    if overridden and (why := pooling_reason(overridden, None)) and given.get("--runner") != "generate":
+        raise PlanError(
+            f"--hf-overrides makes {facts.model_id} a model that embeds, ranks or classifies: {why}",
+            where=WHERE,
+            fix="Leave the override of architectures out",
+        )
+    if (overridden or facts.architecture) in _TRANSCRIBING:
+        raise PlanError(
+            f"{facts.model_id} ({overridden or facts.architecture}) transcribes speech alone: it answers no text",
+            where="model.id",
+            fix="Choose a model that generates text from text",
+        )
     if facts.pooling and given.get("--runner") != "generate":
         raise PlanError(
             f"{facts.model_id} embeds, ranks or classifies: {facts.pooling}; it generates no text",

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from vertex_vllm.catalog import Catalog
-from vertex_vllm.catalog.rows import Flag, Preset
+from vertex_vllm.catalog.rows import Preset
 from vertex_vllm.config.deployment import Serving
 from vertex_vllm.errors import PlanError
 from vertex_vllm.planning.argument_values import check_values, value_doubts
+from vertex_vllm.planning.command_line import WHERE, Argument, effective_values
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.memory.start import BLOCK_TOKENS
 from vertex_vllm.planning.memory.unmodelled import speculation_method, unmodelled_arguments
@@ -22,7 +22,6 @@ UNTOLD_LENGTH = 2048
 FITTED_LENGTHS = ("auto", "-1")
 DEFAULT_SEQUENCES = 256
 DEFAULT_SEQUENCES_VISION = 12
-WHERE = "serving.extra_args"
 # As in the config: above 0.9963 an empty H200 refused to start vLLM.
 MOST_MEMORY = 0.99
 # `LoRAConfig`, max_loras and max_lora_rank.
@@ -33,20 +32,6 @@ _UNITS = {
     **{letter: 1000**power for power, letter in enumerate("kmgt", 1)},
     **{letter: 1024**power for power, letter in enumerate("KMGT", 1)},
 }
-
-
-@dataclass(frozen=True)
-class Argument:
-    """One option of vLLM as given, with its values."""
-
-    flag: str
-    """As the catalogue spells it: long, with hyphens, without the `.key` of a dotted option."""
-    text: tuple[str, ...]
-    """As it goes on the command line."""
-    value: str
-    """Empty for a switch."""
-    values: tuple[str, ...] = ()
-    """One by one; `--flag=` has one that is empty."""
 
 
 @dataclass(frozen=True)
@@ -77,34 +62,12 @@ class Settings:
     """Method of speculative decoding."""
     unmodelled: tuple[str, ...] = ()
     """Arguments that the memory model does not know, and all other doubts: reasons for an uncertain verdict."""
+    tools: bool = False
+    """The config asks for tool calls."""
     media_domains: tuple[str, ...] = ()
     """Hosts that requests may name pictures on; empty: any."""
     doubts: tuple[str, ...] = ()
     """Of these, what is not about memory."""
-
-
-def parse_arguments(items: Iterable[str], catalog: Catalog) -> tuple[Argument, ...]:
-    """Arguments as in a command line: `--flag=value`, or `--flag` and its values as items of their own.
-
-    Raises PlanError for a value without an option before it, or an option and its value in one item.
-    """
-    arguments: list[Argument] = []
-    for item in items:
-        if not item.startswith("-") or re.fullmatch(r"-\d+(\.\d+)?", item):
-            if not arguments:
-                raise PlanError(
-                    f"{item!r} belongs to no option", where=WHERE, fix="Begin with an option, as --flag=value"
-                )
-            last = arguments[-1]
-            value = f"{last.value} {item}".strip()
-            arguments[-1] = Argument(last.flag, (*last.text, item), value, (*last.values, item))
-            continue
-        name, given_one, value = item.partition("=")
-        if re.search(r"\s", name):
-            option, rest = name.split(maxsplit=1)
-            raise PlanError(f"{option} and its value are one item", where=WHERE, fix=f"Write {option}={rest}")
-        arguments.append(Argument(_canonical(name, catalog), (item,), value, (value,) if given_one else ()))
-    return tuple(arguments)
 
 
 def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: Iterable[Argument]) -> Settings:
@@ -112,7 +75,7 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
 
     Raises PlanError for a number that is none, a value that vLLM refuses, and a context longer than the model's.
     """
-    given = {argument.flag: argument.value for argument in extra}
+    given = effective_values(extra)
     preset_sequences = preset.max_num_seqs if preset else None
     sequences = serving.max_num_seqs or preset_sequences or _default_sequences(facts)
     length = serving.max_model_len or min(DEFAULT_MODEL_LENGTH, facts.context_length or UNTOLD_LENGTH)
@@ -135,6 +98,7 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
         loras=_number(given, "--max-loras", DEFAULT_LORAS, int) if "--enable-lora" in given else 0,
         lora_rank=_number(given, "--max-lora-rank", DEFAULT_LORA_RANK, int),
         speculation=speculation_method(given),
+        tools=serving.tools,
         media_domains=tuple(serving.media_domains),
         unmodelled=(
             *unmodelled_arguments(given),
@@ -142,7 +106,8 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
             *(("vLLM takes as long a context as fits: --max-model-len=auto",) if fitted else ()),
         ),
     )
-    check_values(facts, settings.quantization, settings.lora_rank, settings.block_tokens)
+    check_values(facts, settings.quantization, settings.lora_rank, settings.block_tokens, settings.kv_cache_dtype)
+    _check_step(settings, given)
     if settings.gpu_memory_utilization > MOST_MEMORY:
         raise PlanError(
             f"--gpu-memory-utilization must be at most {MOST_MEMORY}, not {settings.gpu_memory_utilization:g}",
@@ -158,6 +123,21 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
             "--hf-overrides gives a rope_scaling, which the model's card may name",
         )
     return settings
+
+
+def _check_step(settings: Settings, given: Mapping[str, str]) -> None:
+    """Raises PlanError for a step that holds less than a prompt may have, where prompts are not chunked.
+
+    vLLM `SchedulerConfig.verify_max_model_len`. An old one on the V1 engine chunks prompts whatever it is told.
+    """
+    tokens = settings.max_num_batched_tokens
+    if "--no-enable-chunked-prefill" in given and 0 < tokens < settings.max_model_len:
+        raise PlanError(
+            f"a step of {tokens} tokens (--max-num-batched-tokens) is less than max_model_len "
+            f"{settings.max_model_len}, and prompts are not chunked",
+            where=WHERE,
+            fix=f"Ask for {settings.max_model_len} or more, or leave --no-enable-chunked-prefill out",
+        )
 
 
 def _default_sequences(facts: ModelFacts) -> int:
@@ -177,13 +157,3 @@ def _number(given: Mapping[str, str], flag: str, otherwise: Number, form: Callab
         kind = "whole number" if form is int else "number"
         raise PlanError(f"{flag} must be a {kind} above 0, not {given[flag]!r}", where=WHERE, fix="Write it in digits")
     return number
-
-
-def _canonical(name: str, catalog: Catalog) -> str:
-    """vLLM reads underscores as hyphens, and `--option.key` as a part of `--option`."""
-    if name.startswith("--"):
-        return name.partition(".")[0].replace("_", "-")
-    if name.startswith("-O"):
-        return "-O"
-    row = catalog.find_flag(name)
-    return row.short_for if isinstance(row, Flag) and row.short_for else name

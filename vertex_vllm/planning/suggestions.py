@@ -8,6 +8,7 @@ from vertex_vllm.planning.offers import Ranked, ranked_offers
 from vertex_vllm.planning.requirements import Requirements
 
 _WOULD_CHANGE, _ANOTHER_MODEL = "This would change it: ", "a smaller or quantised model"
+UNCERTAIN = "whether the model fits is then uncertain"
 NOTHING_ELSE = _WOULD_CHANGE + _ANOTHER_MODEL
 
 
@@ -19,7 +20,18 @@ def instead(offers: tuple[Ranked, ...], required: Requirements) -> str:
         if best.machine.price(required.spot) is None:
             return f"Take {best.machine.machine}, which fits{tutorials}; what it costs is not known"
         return f"Take {best.machine.machine}, the cheapest that fits{tutorials}, or leave this out"
-    return changes(required.without_machine(), None)
+    fixed = changes(required.without_machine(), None)
+    return (_not_refused(offers, required) or fixed) if fixed == NOTHING_ELSE else fixed
+
+
+def _not_refused(offers: tuple[Ranked, ...], required: Requirements) -> str:
+    """The first machine that vLLM does not refuse, with `dtype: auto` where it refuses all with the dtype asked for."""
+    resolved = replace(required.without_machine(), settings=replace(required.settings, dtype="auto"))
+    for ranked_so, also in ((offers, ""), (ranked_offers(resolved, None), " with serving.dtype: auto")):
+        for ranked in ranked_so:
+            if not any(each.certain for each in ranked.objections) and ranked.offer.verdict == "uncertain":
+                return f"Take {ranked.machine.machine}{also}, which vLLM does not refuse; {UNCERTAIN}"
+    return ""
 
 
 def changes(required: Requirements, preset: Preset | None) -> str:
@@ -51,16 +63,23 @@ def _halved(field: str, least: int, required: Requirements, preset: Preset | Non
     return []
 
 
-def dtype_that_fits(machine: Machine, required: Requirements) -> str:
-    """A `serving.dtype` with which the machine serves the model, tried out; empty: none, or it is not at fault."""
+def dtype_instead(machine: Machine, required: Requirements) -> str:
+    """A `serving.dtype` with which the machine serves the model, tried out; empty: none, or it is not at fault.
+
+    Of those that vLLM takes, one that surely fits comes first; for another the advice says that it is uncertain.
+    """
     if not any(refusal.certain for refusal in required.formats.refusals(required.accelerator(machine))):
         return ""
+    taken = ""
     for dtype in ("auto", "bfloat16", "float16", "float32"):
         other = replace(required, settings=replace(required.settings, dtype=dtype))
         estimate = other.memory(machine)
-        if estimate is not None and estimate.verdict == "fits" and not any(objections(machine, other)):
-            return f"serving.dtype: {dtype}"
-    return ""
+        found = list(objections(machine, other))
+        if estimate is not None and estimate.verdict == "fits" and not found:
+            return f"serving.dtype: {dtype} would fit"
+        if not taken and not any(objection.certain for objection in found):
+            taken = f"serving.dtype: {dtype} is what vLLM takes; {UNCERTAIN}"
+    return taken
 
 
 def _fits_there(machine: Machine, required: Requirements) -> bool:

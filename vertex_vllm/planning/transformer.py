@@ -195,6 +195,12 @@ def _weight_group(config: Mapping[str, Any]) -> int:
     if not isinstance(quantization, dict):
         return 0
     block = quantization.get("weight_block_size")
+    groups = quantization.get("config_groups")
+    for group in groups.values() if isinstance(groups, dict) else ():
+        # compressed-tensors: each group of layers has weights with a strategy of their own.
+        weights = group.get("weights") if isinstance(group, dict) else None
+        if isinstance(weights, dict):
+            block, quantization = block or weights.get("block_structure"), {**weights, **quantization}
     if isinstance(block, list) and block:
         return _count({"size": block[0]}, ("size",))
     return _count(quantization, ("group_size",))

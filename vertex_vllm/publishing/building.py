@@ -1,7 +1,6 @@
 """The image of the steps, built by Cloud Build from the sources; found again by their hash, and then not built."""
 
 import gzip
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -13,7 +12,9 @@ import yaml
 from vertex_vllm.config.names import IMAGES_REPOSITORY
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.google_errors import enable_api, google_errors, words
+from vertex_vllm.google_hosts import docker_registry
 from vertex_vllm.lifecycle.ownership import MANAGED_BY
+from vertex_vllm.polling import poll_until
 from vertex_vllm.publishing.images import find_digest
 from vertex_vllm.retries import TransientError, with_retries
 
@@ -29,7 +30,6 @@ _BUILDER = "gcr.io/cloud-builders/docker"
 # Installing the packages takes two minutes on a machine of Cloud Build's default type.
 _TIMEOUT_SECONDS = 1800
 # A build of minutes is asked about every two seconds, one that has been done before soon.
-_FIRST_POLL_SECONDS, _POLL_SECONDS = 0.1, 2.0
 # An account that was just made takes up to a minute or two to be known everywhere (IAM, "Create service accounts").
 _PATIENCE_SECONDS = 180
 # google-github-actions/deploy-cloudrun#480, 2024-01-09.
@@ -39,7 +39,7 @@ _UNFINISHED = frozenset({"PENDING", "QUEUED", "WORKING"})
 
 def steps_image(project: str, region: str) -> str:
     """Name of the steps' image in a project's Artifact Registry, without a tag."""
-    return f"{region}-docker.pkg.dev/{project}/{IMAGES_REPOSITORY}/{_IMAGE}"
+    return f"{docker_registry(region)}/{project}/{IMAGES_REPOSITORY}/{_IMAGE}"
 
 
 def sources_tag(digest: str) -> str:
@@ -90,8 +90,11 @@ class ImageBuild:
         return f"projects/{self.project}/locations/{self.build_region or self.region}"
 
 
-def create_build_request(build: ImageBuild) -> "CreateBuildRequest":
-    """What Cloud Build is asked for."""
+def create_build_request(build: ImageBuild, generation: int = 0) -> "CreateBuildRequest":
+    """What Cloud Build is asked for.
+
+    `generation`: of the archive, which so cannot be exchanged before it is read; 0 where it is not uploaded yet.
+    """
     from google.cloud.devtools.cloudbuild_v1.types import (
         Build,
         BuildOptions,
@@ -109,7 +112,9 @@ def create_build_request(build: ImageBuild) -> "CreateBuildRequest":
         parent=build.parent,
         project_id=build.project,
         build=Build(
-            source=Source(storage_source=StorageSource(bucket=build.bucket, object_=build.object_name)),
+            source=Source(
+                storage_source=StorageSource(bucket=build.bucket, object_=build.object_name, generation=generation)
+            ),
             steps=[BuildStep(name=_BUILDER, args=["build", "--tag", build.tagged, *options, "."])],
             images=[build.tagged],
             tags=[MANAGED_BY, build.tag, *([f"commit-{build.commit}"] if build.commit else [])],
@@ -141,14 +146,14 @@ def build_image(build: ImageBuild, archive: bytes, on_change: Callable[[str], No
         client = CloudBuildClient()
         found = _running(client, build) or (None if build.build_region else _running(client, elsewhere))
         if found is None:
-            _upload(build, archive)
+            generation = _upload(build, archive)
             try:
-                found = _create(client, build)
+                found = _create(client, build, generation)
             except FailedPrecondition as error:
                 if build.build_region or _RESTRICTED not in words(error):
                     raise
                 on_change(f"no builds in {build.region} for this project ({words(error)}): building in another region")
-                found = _create(client, elsewhere)
+                found = _create(client, elsewhere, generation)
         return _wait(client, build, found, on_change)
 
 
@@ -165,7 +170,8 @@ def open_region(region: str) -> str:
     return region if region in table["open"] else nearest.get(region.partition("-")[0], nearest["other"])
 
 
-def _upload(build: ImageBuild, archive: bytes) -> None:
+def _upload(build: ImageBuild, archive: bytes) -> int:
+    """Generation of the object that holds exactly these sources."""
     from google.api_core.exceptions import PreconditionFailed
     from google.cloud.storage import Client
 
@@ -174,12 +180,14 @@ def _upload(build: ImageBuild, archive: bytes) -> None:
         blob.upload_from_string(archive, content_type="application/gzip", checksum="crc32c", if_generation_match=0)
     except PreconditionFailed as error:
         # Its name is its content's hash only if nobody else wrote it: what is built runs as the pipelines' account.
-        if _tar(blob.download_as_bytes()) != _tar(archive):
+        blob.reload()
+        if _tar(blob.download_as_bytes(if_generation_match=blob.generation)) != _tar(archive):
             raise ServiceError(
                 "another archive has the name of these sources",
                 where=f"gs://{build.bucket}/{build.object_name}",
                 fix="Find out who wrote it, delete it, and run this again.",
             ) from error
+    return int(blob.generation)
 
 
 def _tar(archive: bytes) -> bytes:
@@ -196,12 +204,12 @@ def _running(client: "CloudBuildClient", build: ImageBuild) -> Any:
     return next((found for found in client.list_builds(request=request) if found.status.name in _UNFINISHED), None)
 
 
-def _create(client: "CloudBuildClient", build: ImageBuild) -> Any:
+def _create(client: "CloudBuildClient", build: ImageBuild, generation: int) -> Any:
     from google.api_core.exceptions import GoogleAPICallError
 
     def create() -> Any:
         try:
-            return client.create_build(request=create_build_request(build)).metadata.build
+            return client.create_build(request=create_build_request(build, generation)).metadata.build
         except GoogleAPICallError as error:
             if enable_api(error) or build.service_account in words(error):
                 raise TransientError(words(error)) from error
@@ -215,20 +223,21 @@ def _create(client: "CloudBuildClient", build: ImageBuild) -> Any:
 
 def _wait(client: "CloudBuildClient", build: ImageBuild, found: Any, on_change: Callable[[str], None]) -> str:
     on_change(f"building {build.tagged}, log: {found.log_url}")
-    told, pause = "", _FIRST_POLL_SECONDS
-    while True:
-        found = client.get_build(request={"name": found.name, "project_id": build.project, "id": found.id})
-        if found.status.name != told:
-            told = found.status.name
-            on_change(f"build {found.id}: {told}")
-        if told not in _UNFINISHED:
-            break
-        time.sleep(pause)
-        pause = min(2 * pause, _POLL_SECONDS)
-    digest = next((image.digest for image in found.results.images if image.name == build.tagged), "")
+    told = ""
+
+    def look() -> Any:
+        nonlocal told
+        seen = client.get_build(request={"name": found.name, "project_id": build.project, "id": found.id})
+        if seen.status.name != told:
+            told = seen.status.name
+            on_change(f"build {seen.id}: {told}")
+        return seen
+
+    ended = poll_until(lambda seen: seen.status.name not in _UNFINISHED, look)
+    digest = next((image.digest for image in ended.results.images if image.name == build.tagged), "")
     if told != "SUCCESS" or not digest:
-        reason = found.failure_info.detail or found.status_detail or "it pushed no image"
+        reason = ended.failure_info.detail or ended.status_detail or "it pushed no image"
         raise ServiceError(
-            f"build {found.id} ended as {told}: {reason}", where=build.tagged, fix=f"Log: {found.log_url}"
+            f"build {ended.id} ended as {told}: {reason}", where=build.tagged, fix=f"Log: {ended.log_url}"
         )
     return f"{build.image}@{digest}"

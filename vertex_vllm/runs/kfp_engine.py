@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -13,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from vertex_vllm.errors import InputError, ServiceError
+from vertex_vllm.polling import poll_until
 from vertex_vllm.retries import TransientError, with_retries
 from vertex_vllm.runs.submission import Submission, ensure_artifact_bucket, spec_file
-from vertex_vllm.runs.watching import AWAY_SECONDS, ENDED, POLL_SECONDS, Run, Step
+from vertex_vllm.runs.watching import AWAY_SECONDS, ENDED, Run, Step
 
 if TYPE_CHECKING:
     from kfp import Client
@@ -55,12 +55,13 @@ def watch(run_id: str, spec: Path, host: str, on_change: Callable[[Run], None]) 
     names = step_names(yaml.safe_load(spec.read_text()))
     with _told(host):
         client = _client(host)
-        while True:
+
+        def look() -> Run:
             run = read_run(with_retries(lambda: _look(client, run_id), seconds=AWAY_SECONDS), names)
             on_change(run)
-            if run.state in ENDED:
-                return run
-            time.sleep(POLL_SECONDS)
+            return run
+
+        return poll_until(lambda run: run.state in ENDED, look)
 
 
 def step_names(spec: Mapping[str, Any]) -> frozenset[str]:

@@ -29,9 +29,10 @@ from vertex_vllm.serving.operations import (
     failure,
     wait_for_operation,
 )
-from vertex_vllm.serving.requests import deploy_request, endpoint_request
+from vertex_vllm.serving.requests import deploy_request, deployed_model_id, endpoint_request
 from vertex_vllm.serving.stockouts import Attempt, stockout_in, stockout_of
-from vertex_vllm.serving.undeploy import undeploy
+from vertex_vllm.serving.stopping import STOPPED_CALL_SECONDS, stoppable
+from vertex_vllm.serving.undeploy import send_undeploys, undeploy
 
 _ROUNDS = 4
 """Looks at the endpoint before giving up: one after each lost answer, and one after an earlier attempt's failure."""
@@ -39,10 +40,10 @@ _AFTER_LOST_ANSWER_SECONDS = 3.0
 _CANCEL_SECONDS = 60.0
 """For a cancelled operation to end. Vertex documents no bound; afterwards teardown has to look again."""
 _UNDO_SECONDS = 300.0
-# After SIGTERM. Vertex AI documents no grace; Kubernetes kills after 30 s. In all: two calls of 5 s at most, this wait,
-# and an undeploy of 5 s that is sent and not waited for.
-_STOPPED_CALL_SECONDS = 5.0
-_STOPPED_WAIT_SECONDS = 10.0
+# After SIGTERM. Vertex AI documents no grace; Kubernetes kills after 30 s. In all: the call that is under way, the
+# cancellation and a look at the endpoint (each as long as stopping.py lets it), and this wait, whose last poll may take
+# a call's time: 24 s if each of them hangs. The undeploy is then sent and not waited for.
+_STOPPED_WAIT_SECONDS = 8.0
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ def deploy_model(
     deadline = Deadline(deadline_seconds)
     request = endpoint_request(project, plan, owner)
     with service_errors(f"Deploying {model.id}@{model.version}"), interruption() as asked:
-        client = endpoint_client(plan.region)
+        client = stoppable(endpoint_client(plan.region), asked)
         try:
             endpoint = ensure_endpoint(client, request, deadline, asked)
         except OperationUnfinishedError as error:
@@ -210,7 +211,7 @@ def _broken_off(target: _Target, operation_name: str, why: str) -> DeploymentErr
     log.warning("%s: cancelling %s", why, operation_name)
     stopped = bool(target.asked.signal_name)
     patience = Deadline(_STOPPED_WAIT_SECONDS if stopped else _CANCEL_SECONDS)
-    cancel_operation(target.client, operation_name, _STOPPED_CALL_SECONDS if stopped else CALL_SECONDS)
+    cancel_operation(target.client, operation_name, STOPPED_CALL_SECONDS if stopped else CALL_SECONDS)
     try:
         wait_for_operation(target.client, operation_name, patience, "Cancelling the deploy")
         ended = "the operation was cancelled"
@@ -225,21 +226,37 @@ def _broken_off(target: _Target, operation_name: str, why: str) -> DeploymentErr
 
 def _undo(target: _Target) -> str:
     """Takes off what this deploy brought up, and says how that went; told to stop, it is sent and not waited for."""
-    stopped = bool(target.asked.signal_name)
+    if target.asked.signal_name:
+        return _undo_at_once(target)
     try:
-        endpoint = get_endpoint(target.client, target.endpoint, _STOPPED_CALL_SECONDS if stopped else CALL_SECONDS)
+        endpoint = get_endpoint(target.client, target.endpoint)
     except (exceptions.RetryError, *TRANSIENT) as error:
         return f"WHAT MAY HAVE COME UP IS BILLED (its endpoint cannot be asked: {error}): run teardown"
     there = [deployed.id for deployed in deployed_versions(endpoint, target.model)] if endpoint else []
     if not there:
         return "nothing came up"
     try:
-        undeploy(target.client, target.endpoint, there, Deadline(0.0 if stopped else _UNDO_SECONDS))
+        undeploy(target.client, target.endpoint, there, Deadline(_UNDO_SECONDS))
     except DeploymentError as error:
-        if stopped:
-            return "what came up is being undeployed"
         return f"WHAT CAME UP IS STILL BILLED ({error}): run teardown"
     return "what came up was undeployed"
+
+
+def _undo_at_once(target: _Target) -> str:
+    """Sends the undeploy of what came up; of what was asked for, where the endpoint gives no answer."""
+    try:
+        endpoint = get_endpoint(target.client, target.endpoint, STOPPED_CALL_SECONDS)
+    except (exceptions.RetryError, *TRANSIENT) as error:
+        log.warning("Undeploying what was asked for, as its endpoint cannot be asked: %s", error)
+        presumed = vertex.DeployedModel(id=deployed_model_id(target.model))
+        endpoint = vertex.Endpoint(name=target.endpoint, deployed_models=[presumed])
+        there = [presumed.id]
+    else:
+        there = [deployed.id for deployed in deployed_versions(endpoint, target.model)] if endpoint else []
+    if endpoint is None or not there:
+        return "nothing came up"
+    undeployed = send_undeploys(target.client, endpoint, there)
+    return "what came up was undeployed" if undeployed else "what came up is being undeployed"
 
 
 def _why(asked: Interruption, deadline: Deadline) -> str:

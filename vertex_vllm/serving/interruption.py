@@ -8,11 +8,20 @@ import os
 import select
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar, cast
+
+from google.api_core.exceptions import DeadlineExceeded
+
+Answer = TypeVar("Answer")
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class StillCallingError(DeadlineExceeded):  # type: ignore[misc]
+    """A call that has no answer yet and is not waited for any longer."""
 
 
 class Interruption:
@@ -28,6 +37,37 @@ class Interruption:
         """Sleeps; True at once when the process is, or already was, asked to stop."""
         readable, _, _ = select.select([self._reader], [], [], max(seconds, 0.0))
         return bool(readable)
+
+    def bounded(self, call: Callable[[], Answer], seconds: float) -> Answer:
+        """Answer of `call`, however long it takes; once the process is asked to stop, at most `seconds` more.
+
+        Raises what `call` raises, and StillCallingError when it is given up: it then goes on in a thread of its own,
+        which ends with the process.
+        """
+        outcome: list[tuple[Answer | None, BaseException | None]] = []
+        reader, writer = os.pipe()
+
+        def run() -> None:
+            try:
+                outcome.append((call(), None))
+            except BaseException as error:
+                outcome.append((None, error))
+            finally:
+                os.close(writer)  # wakes the reader
+
+        threading.Thread(target=run, name="call", daemon=True).start()
+        try:
+            select.select([reader, self._reader], [], [])
+            if not outcome:
+                select.select([reader], [], [], seconds)
+        finally:
+            os.close(reader)
+        if not outcome:
+            raise StillCallingError(f"no answer {seconds:.0f} s after {self.signal_name}")
+        answer, error = outcome[0]
+        if error is not None:
+            raise error
+        return cast("Answer", answer)
 
     def note(self, number: int, frame: FrameType | None) -> None:
         """The signal handler. Ctrl-C a second time is meant: it does not wait for any cleaning up."""

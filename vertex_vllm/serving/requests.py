@@ -20,6 +20,9 @@ OTHER_REPOSITORIES = {
     "--hf-config-path",
     "--speculative-config",
     "--speculative-model",
+    "--spec-model",
+    "--generation-config",
+    "--hf-overrides",
     "--lora-modules",
 }
 
@@ -72,7 +75,8 @@ def container_spec(plan: ServingPlan, model_uri: str) -> vertex.ModelContainerSp
 
 def offline_environment(args: Sequence[str]) -> list[vertex.EnvVar]:
     """Keeps the container from the Hub, from which it needs nothing unless an argument names another repository."""
-    named = {text.partition("=")[0] for text in args} & OTHER_REPOSITORIES
+    options = {re.split("[.=]", text, maxsplit=1)[0].replace("_", "-") for text in args}
+    named = options & OTHER_REPOSITORIES
     return [] if named else [vertex.EnvVar(name="HF_HUB_OFFLINE", value="1")]
 
 
@@ -123,7 +127,7 @@ def deploy_request(
     return vertex.DeployModelRequest(
         endpoint=endpoint_name,
         deployed_model=vertex.DeployedModel(
-            id=_deployed_model_id(model),
+            id=deployed_model_id(model),
             model=str(model),
             display_name=plan.deployment,
             dedicated_resources=_dedicated_resources(plan),
@@ -134,8 +138,8 @@ def deploy_request(
     )
 
 
-def _deployed_model_id(model: ResourceName) -> str:
-    """1 to 10 digits (`DeployedModel.id`)."""
+def deployed_model_id(model: ResourceName) -> str:
+    """Id that a deploy of this model version asks for: 1 to 10 digits (`DeployedModel.id`)."""
     return str(int.from_bytes(hashlib.sha256(f"{model.id}@{model.version}".encode()).digest()[:8]) % 10**10)
 
 
@@ -150,6 +154,9 @@ def _dedicated_resources(plan: ServingPlan) -> vertex.DedicatedResources:
         max_replica_count=plan.max_replica_count,
         spot=plan.spot,
     )
+    if plan.flex_start_hours:
+        longest = duration_pb2.Duration(seconds=plan.flex_start_hours * 3600)
+        resources.flex_start = vertex.FlexStart(max_runtime_duration=longest)
     metric = scaling_metric(plan.vllm_version, plan.args, plan.min_replica_count, plan.max_replica_count)
     if metric:
         spec = vertex.AutoscalingMetricSpec(metric_name=metric.name, target=metric.target)

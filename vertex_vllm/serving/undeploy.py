@@ -45,6 +45,18 @@ def undeploy(
             deadline.pause(min(_TRY_AGAIN_SECONDS, deadline.left))
 
 
+def send_undeploys(
+    client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, deployed_ids: Sequence[str]
+) -> bool:
+    """Begins the undeploy of each, once, by what `endpoint` says of the traffic; whether all are off already.
+
+    For a process that is about to be killed: Vertex AI goes on with what it was told.
+    """
+    at_once, ids = Deadline(0.0), _least_traffic_first(endpoint, deployed_ids)
+    off = [deployed_id for deployed_id in ids if _undeploy_one(client, endpoint, deployed_id, at_once)]
+    return off == ids
+
+
 def _least_traffic_first(endpoint: vertex.Endpoint, deployed_ids: Sequence[str]) -> list[str]:
     there = [deployed.id for deployed in endpoint.deployed_models if deployed.id in deployed_ids]
     return sorted(there, key=lambda deployed_id: endpoint.traffic_split.get(deployed_id, 0))

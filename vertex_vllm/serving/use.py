@@ -52,8 +52,9 @@ def _held(endpoint_name: str, deployed: vertex.DeployedModel) -> Iterator[Held]:
     endpoint_id = ResourceName.parse(endpoint_name, "endpoints").id
     least, most = resources.min_replica_count, max(resources.min_replica_count, resources.max_replica_count)
     accelerator = load_catalog().accelerators.get(machine.accelerator_type.name)
+    preemptible = resources.spot or "flex_start" in resources
     if accelerator and machine.accelerator_count:
         count = machine.accelerator_count
-        yield Held(endpoint_id, accelerator.quota_id(resources.spot), count * least, count * most)
-    if (cpus := n1_cpus(machine.machine_type)) and not resources.spot:
+        yield Held(endpoint_id, accelerator.quota_id(preemptible), count * least, count * most)
+    if (cpus := n1_cpus(machine.machine_type)) and not preemptible:
         yield Held(endpoint_id, CPU_QUOTA, cpus * least, cpus * most)

@@ -10,7 +10,7 @@ from google.cloud import artifactregistry_v1, storage
 from google.oauth2.credentials import Credentials
 
 from localcloud.daemon import Connection
-from tests.accounts import grant, make_account
+from tests.accounts import grant, lend_accounts, make_account
 from tests.localcloud.vertex.echo_deployments import (
     ECHO_ROW,
     REGION,
@@ -86,6 +86,10 @@ def test_with_an_account_a_container_is_that_account(
 ) -> None:
     account = make_account(project, "serving")
     endpoint = create_endpoint(gapic, parent)
+    number = endpoint.name.split("/")[1]
+    with pytest.raises(exceptions.FailedPrecondition, match=rf"service-{number}@.* on service account {account}"):
+        deploy(gapic, endpoint, echo_model, account)
+    lend_accounts(project)
     deploy(gapic, endpoint, echo_model, account)
     email, credentials = credentials_of(endpoint.name)
     assert email == account

@@ -3,7 +3,6 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from echo_deployments import containers_of, create_endpoint, deployed_model, upload_echo
 from google.api_core import exceptions
@@ -193,7 +192,7 @@ def test_replica_counts_can_be_changed(gapic: Any, echo_model: str, parent: str)
 
 def set_quota(cloud: Any, parent: str, quota_id: str, limit: int) -> None:
     override = {"project": parent.split("/")[1], "quota_id": quota_id, "region": "us-central1", "limit": limit}
-    httpx.put(f"{cloud.admin_url}/_local/quotas", json=override, trust_env=False).raise_for_status()
+    cloud.admin("PUT", "/_local/quotas", override)
 
 
 def test_quota_counts_every_replica_that_may_run(cloud: Any, clients: Any, echo_model: str, parent: str) -> None:
@@ -224,6 +223,28 @@ def test_spot_has_a_quota_of_its_own(cloud: Any, gapic: Any, echo_model: str, pa
         deploy(gapic, endpoint, deployed_model(echo_model, spot=True)).result(timeout=60)
 
 
+FLEX = {"flex_start": {"max_runtime_duration": {"seconds": 3600}}}
+
+
+def test_flex_start_counts_against_the_preemptible_quota(cloud: Any, gapic: Any, echo_model: str, parent: str) -> None:
+    set_quota(cloud, parent, "CustomModelServingPreemptibleL4GPUsPerProjectPerRegion", 0)
+    endpoint = create_endpoint(gapic, parent)
+    with pytest.raises(exceptions.ResourceExhausted, match="CustomModelServingPreemptibleL4GPUsPerProjectPerRegion"):
+        deploy(gapic, endpoint, deployed_model(echo_model, **FLEX)).result(timeout=60)
+
+
+def test_a_model_on_flex_start_machines_is_undeployed_when_their_time_is_over(
+    cloud: Any, gapic: Any, echo_model: str, parent: str
+) -> None:
+    endpoint = create_endpoint(gapic, parent)
+    deploy(gapic, endpoint, deployed_model(echo_model, **FLEX)).result(timeout=PATIENCE_SECONDS)
+    assert len(gapic.endpoints.get_endpoint(name=endpoint.name).deployed_models) == 1
+    cloud.admin("PUT", "/_local/clock", {"advance_seconds": 3601})
+    assert containers_of(endpoint.name) == []
+    standing = gapic.endpoints.get_endpoint(name=endpoint.name)
+    assert (list(standing.deployed_models), dict(standing.traffic_split)) == ([], {})
+
+
 def test_the_cpus_of_n1_machines_count(cloud: Any, gapic: Any, echo_model: str, parent: str) -> None:
     set_quota(cloud, parent, "CustomModelServingCPUsPerProjectPerRegion", 7)
     endpoint = create_endpoint(gapic, parent)
@@ -246,6 +267,16 @@ def machine(**fields: Any) -> dict[str, Any]:
         ({"min_replica_count": -1}, exceptions.InvalidArgument, "min_replica_count"),
         ({"min_replica_count": 3, "max_replica_count": 2}, exceptions.InvalidArgument, "max_replica_count"),
         ({"required_replica_count": 2}, exceptions.InvalidArgument, "required_replica_count"),
+        ({**FLEX, "spot": True}, exceptions.InvalidArgument, "together with spot"),
+        ({"flex_start": {}}, exceptions.InvalidArgument, "max_runtime_duration"),
+        ({"flex_start": {"max_runtime_duration": {"seconds": 604801}}}, exceptions.InvalidArgument, "at most 604800"),
+        ({"min_replica_count": 0, "scale_to_zero_spec": {}}, exceptions.MethodNotImplemented, "scale_to_zero_spec"),
+        (machine(gpu_partition_size="1g.10gb"), exceptions.MethodNotImplemented, "gpu_partition_size"),
+        (
+            machine(reservation_affinity={"key": "compute.googleapis.com/reservation-name"}),
+            exceptions.MethodNotImplemented,
+            "reservation_affinity",
+        ),
     ],
 )
 def test_resources_that_vertex_does_not_rent(
@@ -254,6 +285,13 @@ def test_resources_that_vertex_does_not_rent(
     endpoint = create_endpoint(gapic, parent)
     with pytest.raises(error, match=message):
         deploy(gapic, endpoint, deployed_model(echo_model, **changes))
+
+
+def test_a_rolling_deployment_is_refused_by_name(gapic: Any, echo_model: str, parent: str) -> None:
+    endpoint = create_endpoint(gapic, parent)
+    rolled = {**deployed_model(echo_model), "rollout_options": {"previous_deployed_model": "1"}}
+    with pytest.raises(exceptions.MethodNotImplemented, match="rollout_options"):
+        deploy(gapic, endpoint, rolled)
 
 
 def test_a_region_without_the_accelerator(gapic: Any, echo_image: str, parent: str) -> None:

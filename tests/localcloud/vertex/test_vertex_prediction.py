@@ -280,6 +280,14 @@ def test_invoke(rest: Any, gapic: Clients, echo_image: str, parent: str) -> None
         assert answer.json() == {"path": "/v1/models?a=b", "body": "x", "authorization": None}
     refused = rest.post(f"/v1/{endpoint.name}:predict", host=domain(endpoint), json={"instances": INSTANCES})
     assert (refused.status_code, "/invoke" in refused.text) == (400, True)
-    gapic.endpoints.undeploy_model(endpoint=endpoint.name, deployed_model_id=deployed.id).result(
-        timeout=PATIENCE_SECONDS
+    # A deployed model without traffic answers to its own address ("overriding this Endpoint's traffic split").
+    operation = gapic.endpoints.deploy_model(
+        endpoint=endpoint.name, deployed_model=deployed_model(model), traffic_split={deployed.id: 100, "0": 0}
     )
+    other = operation.result(timeout=PATIENCE_SECONDS).deployed_model
+    answer = rest.post(f"/v1/{endpoint.name}/deployedModels/{other.id}/invoke/v1/models", host=domain(endpoint))
+    assert (answer.status_code, answer.headers["x-vertex-ai-deployed-model-id"]) == (200, other.id)
+    for name, split in ((other.id, {deployed.id: 100}), (deployed.id, {})):
+        gapic.endpoints.undeploy_model(endpoint=endpoint.name, deployed_model_id=name, traffic_split=split).result(
+            timeout=PATIENCE_SECONDS
+        )

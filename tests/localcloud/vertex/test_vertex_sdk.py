@@ -7,7 +7,7 @@ from echo_deployments import REGION, containers_of
 from google.api_core import exceptions
 from google.cloud import aiplatform
 
-from tests.accounts import make_account
+from tests.accounts import lend_accounts, make_account
 
 INSTANCES = [{"prompt": "What is a car?", "max_tokens": 5}]
 
@@ -34,6 +34,7 @@ def upload(image: str, **fields: Any) -> aiplatform.Model:
 
 
 def deploy(model: aiplatform.Model, endpoint: aiplatform.Endpoint) -> None:
+    lend_accounts(aiplatform.initializer.global_config.project)
     model.deploy(
         endpoint=endpoint,
         machine_type="g2-standard-12",

@@ -228,7 +228,7 @@ def test_the_command_makes_checks_and_removes(cloud: Connection, project: str) -
     assert len(bootstrap(project, "--check").stdout.splitlines()) == len(before.stdout.splitlines()) - 9
 
 
-@pytest.mark.parametrize("lines", [1, 9, 17, 30])
+@pytest.mark.parametrize("lines", [9, *(pytest.param(lines, marks=pytest.mark.slow) for lines in (1, 17, 30))])
 def test_killed_the_next_run_finishes(cloud: Connection, project: str, tmp_path: Path, lines: int) -> None:
     token = tmp_path / "token"
     token.write_text(TOKEN)

@@ -1,4 +1,7 @@
-"""Each account works with all the grants of bootstrap, and not without any one that the local cloud asks for."""
+"""Each account works with all the grants of bootstrap, and not without any one; docs/security.md tells each refusal.
+
+`make grants-tried` writes the permissions that were refused into vertex_vllm/bootstrap/grant_refusals.yaml.
+"""
 
 import os
 import re
@@ -7,19 +10,27 @@ import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from google.api_core.exceptions import GoogleAPIError
+from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
+from google.cloud.devtools import cloudbuild_v1
+from google.protobuf import json_format
 
 from localcloud.daemon import Connection
+from localcloud.permission_table import known_permissions
+from tests.federation import federated, key_set, workflow_token
 from tests.prepared import prepared
 from tests.vertex_vllm.served_models import REGION, serving_plan, teach
-from vertex_vllm.bootstrap.grants import GrantRow, grant_rows
+from tests.waiting import PATIENCE_SECONDS
+from vertex_vllm.bootstrap.grants import REFUSALS, GrantRow, grant_rows, refusals
 from vertex_vllm.bootstrap.making import make, project_number, revoke
-from vertex_vllm.bootstrap.resources import Grant, SecretValue
+from vertex_vllm.bootstrap.resources import Grant
 from vertex_vllm.bootstrap.session import Session, authorized_session
-from vertex_vllm.bootstrap.wanted import Settings, wanted
+from vertex_vllm.bootstrap.wanted import Settings, grants_by_row, wanted
 from vertex_vllm.config import default_bucket, runs_bucket
 from vertex_vllm.config.names import SERVING_ACCOUNT, account_email
 from vertex_vllm.errors import VertexVllmError
@@ -39,42 +50,45 @@ from vertex_vllm.storage import setup_bucket
 
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN = "hf_" + "t" * 34
-# The local cloud asks these of nobody: writing logs, who a workflow on GitHub is, the work of Vertex AI itself.
-UNASKED = {("build", "roles/logging.logWriter"), ("ci", "roles/logging.logWriter"), ("plan", "roles/logging.logWriter")}
-UNASKED |= {("github", "roles/iam.workloadIdentityUser")}
-UNASKED |= {("agent", "roles/iam.serviceAccountAdmin"), ("agent", "roles/aiplatform.serviceAgent")}
-REFUSED = re.compile("denied|does not have|lack|may not|permission", re.IGNORECASE)
-ROWS = [row for row in grant_rows() if (row.account, row.role) not in UNASKED]
+RENEW = "RENEW_GRANT_REFUSALS"
+# Refusals in which Google names no permission, and the permission that each means.
+UNNAMED = {
+    "do not have permission to act as": "iam.serviceAccounts.actAs",
+    "permission to write logs to Cloud Logging": "logging.logEntries.create",
+}
 
 
 class Place:
-    """A project that bootstrap has prepared, with a token in its secret."""
+    """A project that bootstrap has prepared, for CI on GitHub and on Cloud Build, with a token in its secret."""
 
-    def __init__(self, cloud: Connection) -> None:
+    def __init__(self, cloud: Connection, folder: Path) -> None:
         self.cloud = cloud
         self.id = prepared(f"grants-{uuid.uuid4().hex[:10]}")
         self.session: Session = authorized_session()
-        self.settings = Settings(self.id, project_number(self.session, self.id), REGION)
+        self.settings = Settings(self.id, project_number(self.session, self.id), REGION, "1", "2", cloud_build=True)
         for step in wanted(self.settings):
-            if isinstance(step, SecretValue):
-                make(self.session, step, TOKEN)
+            make(self.session, step, TOKEN)
+        self.workflow_token = folder / "workflow-token"
+        self.workflow_token.write_text(workflow_token(self.settings.identity_provider))
+        provider: Any = self.session
+        url = f"https://iam.googleapis.com/v1/{self.settings.identity_provider}?updateMask=oidc.jwksJson"
+        provider.patch(url, json={"oidc": {"jwksJson": key_set()}}).raise_for_status()
 
     def grant(self, row: GrantRow) -> Grant:
-        grants = [step for step in wanted(self.settings) if isinstance(step, Grant)]
-        return grants[[each for each in grant_rows() if each.when in self.settings.asked].index(row)]
+        return next(grant for each, grant in grants_by_row(self.settings) if each == row)
 
     def account(self, name: str) -> str:
         return self.settings.account(f"vertex-vllm-{name}")
 
 
 @pytest.fixture(scope="module")
-def place(cloud: Connection) -> Place:
+def place(cloud: Connection, tmp_path_factory: pytest.TempPathFactory) -> Place:
     teach(cloud)
-    return Place(cloud)
+    return Place(cloud, tmp_path_factory.mktemp("grants"))
 
 
 def pipeline(place: Place) -> None:
-    """The calls of a run's steps, in their order."""
+    """The calls of a run's steps, in their order; Vertex AI's agent lends the container its account."""
     plan = serving_plan(machine_type="g2-standard-8", accelerator_type="NVIDIA_L4", accelerator_count=1)
     owner, bucket = Owner(plan.deployment, "run-1"), default_bucket(place.id, REGION)
     with place.cloud.user(place.account("pipeline")):
@@ -91,19 +105,37 @@ def pipeline(place: Place) -> None:
         require_clean(sweep(place.id, [REGION], dry_run=False))
 
 
+def serving(place: Place) -> None:
+    """A container reads its weights."""
+    bucket = default_bucket(place.id, REGION)
+    storage.Client(project=place.id).bucket(bucket).blob("models/weights").upload_from_string("w")
+    with place.cloud.user(place.account("serving")):
+        blob = storage.Client(project=place.id).bucket(bucket).blob("models/weights")
+        assert blob.download_as_bytes() == b"w"
+
+
 def ci(place: Place) -> None:
     """The calls of `ci apply` for one deployment."""
+    _submit(place, "mirror", environment=place.cloud.environment_of(place.account("ci")))
+
+
+def agent(place: Place) -> None:
+    """A run whose steps Vertex AI's agent pulls the image of."""
+    _submit(place, "teardown", "--wait", environment={})
+
+
+def _submit(place: Place, pipeline: str, *options: str, environment: dict[str, str]) -> None:
     config = ROOT / "configs" / "smollm2-135m-idefics3.yaml"
-    command = ["submit", str(config), "--pipeline", "mirror", "--project", place.id]
+    command = ["submit", str(config), "--pipeline", pipeline, "--project", place.id, *options]
     answer = subprocess.run(
         [sys.executable, "-m", "vertex_vllm", *command],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, **place.cloud.environment_of(place.account("ci"))},
+        env={**os.environ, **environment},
         cwd=ROOT,
     )
-    assert answer.returncode == 0, answer.stderr
+    assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
 def build(place: Place) -> None:
@@ -114,22 +146,70 @@ def build(place: Place) -> None:
     build_image(ImageBuild(place.id, REGION, bucket, digest, place.account("build")), sources.archive)
 
 
-WORK: dict[str, Callable[[Place], None]] = {"pipeline": pipeline, "serving": pipeline, "ci": ci, "build": build}
+def triggered(place: Place, account: str) -> None:
+    """The build of cloudbuild.yaml, as a trigger begins it for a push or for a pull request."""
+    text = (ROOT / "cloudbuild.yaml").read_text().replace("${PROJECT_ID}", place.id)
+    asked = yaml.safe_load(text.replace("${_SERVICE_ACCOUNT}", place.account(account)))
+    request = cloudbuild_v1.types.CreateBuildRequest(parent=f"projects/{place.id}/locations/{REGION}")
+    json_format.ParseDict(asked, cloudbuild_v1.types.Build.pb(request.build))
+    cloudbuild_v1.CloudBuildClient().create_build(request=request).result(timeout=PATIENCE_SECONDS)
 
 
-@pytest.mark.parametrize("work", [pipeline, ci, build], ids=lambda work: work.__name__)
+def workflow(place: Place) -> None:
+    """A workflow on GitHub acts as CI: it exchanges its token, and looks at the runs' bucket."""
+    provider = place.settings.identity_provider
+    credentials = federated(provider, place.workflow_token, place.account("ci"))
+    storage.Client(project=place.id, credentials=credentials).get_bucket(runs_bucket(place.id, REGION))
+
+
+def work_of(row: GrantRow) -> Callable[[Place], None]:
+    """Work of the account that a grant is for, which asks for it."""
+    if row.role == "roles/logging.logWriter" and row.account != "build":
+        return lambda place: triggered(place, row.account)
+    works: dict[str, Callable[[Place], None]] = {"serving": serving, "ci": ci, "build": build, "github": workflow}
+    if row.which == ("agent", "roles/aiplatform.serviceAgent", "project"):
+        return agent
+    return works.get(row.account, pipeline)
+
+
+@pytest.mark.parametrize("work", [pipeline, serving, ci, agent, build, workflow], ids=lambda work: work.__name__)
 def test_with_all_of_them_the_work_is_done(place: Place, work: Callable[[Place], None]) -> None:
     work(place)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.account}-{row.role.rpartition('/')[2]}-{row.resource}")
+@pytest.mark.parametrize("account", ["ci", "plan"])
+def test_with_all_of_them_a_trigger_s_build_is_done(place: Place, account: str) -> None:
+    triggered(place, account)
+
+
+@pytest.mark.parametrize("row", grant_rows(), ids=lambda row: "-".join(row.which).replace("roles/", ""))
 def test_without_one_of_them_it_is_refused(place: Place, row: GrantRow, monkeypatch: pytest.MonkeyPatch) -> None:
     # A new account's permissions take a while on the real cloud; here the missing one never comes.
     monkeypatch.setattr(building, "_PATIENCE_SECONDS", 0.1)
     grant = place.grant(row)
     assert revoke(place.session, grant)
     try:
-        with pytest.raises((VertexVllmError, GoogleAPIError, AssertionError), match=REFUSED):
-            WORK[row.account](place)
+        with pytest.raises((VertexVllmError, GoogleAPIError, GoogleAuthError, AssertionError)) as refused:
+            work_of(row)(place)
     finally:
         make(place.session, grant)
+    permission = _refused(str(refused.value))
+    if os.environ.get(RENEW):
+        _write(row, permission)
+    assert refusals().get(row.which) == permission, "run `make grants-tried`, then `make grants-page`"
+
+
+def _refused(words: str) -> str:
+    """The permission that a refusal names, or means."""
+    named = [name for name in re.findall(r"[a-z]+\.[A-Za-z.]+\b", words) if name in known_permissions()]
+    meant = (permission for text, permission in UNNAMED.items() if text in words)
+    return named[0] if named else next(meant, f"none is named: {words}")
+
+
+def _write(row: GrantRow, permission: str) -> None:
+    found = {**refusals(), row.which: permission}
+    names = ("account", "role", "resource", "refused")
+    rows = [dict(zip(names, (*each.which, found.get(each.which, "")), strict=True)) for each in grant_rows()]
+    head = "# The permission that fails without each grant of grants.yaml, on the local cloud: `make grants-tried`.\n"
+    REFUSALS.write_text(head + yaml.safe_dump({"refusals": rows}, sort_keys=False, width=200), encoding="utf-8")
+    refusals.cache_clear()

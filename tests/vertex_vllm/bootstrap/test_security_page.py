@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from vertex_vllm.bootstrap.grants import custom_roles, grant_rows
+from localcloud.permission_table import known_permissions
+from vertex_vllm.bootstrap.grants import custom_roles, grant_rows, refusals
 from vertex_vllm.bootstrap.grants_page import page_with_grants
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -16,6 +17,11 @@ def test_the_page_is_what_make_grants_page_writes() -> None:
 def test_the_grants_stand_on_one_page_alone() -> None:
     others = [page for page in DOCS.glob("*.md") if page.name != "security.md"]
     assert not [page.name for page in others if "| `storage.objectUser` |" in page.read_text()]
+
+
+def test_every_grant_was_tried_without() -> None:
+    assert list(refusals()) == [row.which for row in grant_rows()]
+    assert not [which for which, permission in refusals().items() if permission not in known_permissions()]
 
 
 def test_every_custom_role_is_granted_and_every_grant_of_one_names_it() -> None:

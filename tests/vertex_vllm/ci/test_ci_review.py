@@ -176,7 +176,7 @@ def test_a_comment_keeps_under_its_limit_with_totals_and_the_first_configs(count
     ]
     decision = Decision(tuple(each.concerned for each in reviews), (), ())
     whole = comment(decision, reviews, CATALOG)
-    limit = min(65_536, len(whole.encode()) - 1) if count > 1 else 65_536
+    limit = min(60_000, len(whole.encode()) - 1) if count > 1 else 60_000
     short = comment(decision, reviews, CATALOG, limit=limit)
     assert len(short.encode()) <= limit
     if count == 1:

@@ -1,5 +1,6 @@
 """The files that GitHub and Cloud Build read: pinned, with few permissions, and calling what docs/ci.md documents."""
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -39,7 +40,8 @@ def test_every_action_is_pinned_by_commit(path: Path) -> None:
 def test_no_job_may_do_more_than_it_needs() -> None:
     assert DEPLOYMENTS["permissions"] == {}
     assert {name: job["permissions"] for name, job in DEPLOYMENTS["jobs"].items()} == {
-        "plan": {"contents": "read", "pull-requests": "write"},
+        "plan": {"contents": "read"},
+        "comment": {"pull-requests": "write"},
         "changed": {"contents": "read"},
         "apply": {"contents": "read", "id-token": "write"},
     }
@@ -47,6 +49,34 @@ def test_no_job_may_do_more_than_it_needs() -> None:
     assert "secrets." not in text
     assert "credentials_json" not in text
     assert text.count("persist-credentials: false") == text.count("actions/checkout@")
+
+
+def test_the_job_that_may_write_runs_nothing_of_the_pull_request() -> None:
+    comment = DEPLOYMENTS["jobs"]["comment"]
+    assert comment["needs"] == "plan"
+    assert [step for step in comment["steps"] if "uses" in step or set(step) != {"env", "run"}] == []
+    assert DEPLOYMENTS["jobs"]["plan"]["outputs"] == {"plan": "${{ steps.plan.outputs.plan }}"}
+    others = [job for name, job in DEPLOYMENTS["jobs"].items() if name != "comment"]
+    assert not [step for job in others for step in job["steps"] if "GH_TOKEN" in step.get("env", {})]
+
+
+@pytest.mark.parametrize("text", ["# Plan\n\n`$(id)` $HOME 'x' \\n\nplan<<EOF\nEOF", "é" * 40000])
+def test_the_plan_comes_to_the_comment_as_it_is(tmp_path: Path, text: str) -> None:
+    """By the scripts of the two jobs, with a `gh` that keeps what it is given."""
+    (tmp_path / "comment.md").write_text(text)
+    (tmp_path / "gh").write_text("#!/bin/sh\ncat > body\n")
+    (tmp_path / "gh").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    (written,) = (step["run"] for step in DEPLOYMENTS["jobs"]["plan"]["steps"] if step.get("id") == "plan")
+    output = tmp_path / "output"
+    run = {"check": True, "cwd": tmp_path}
+    subprocess.run(["bash", "-e", "-c", written], env={"PATH": path, "GITHUB_OUTPUT": str(output)}, **run)
+    head, *lines, delimiter = output.read_text().splitlines()
+    assert head == f"plan<<{delimiter}"
+    (said,) = (step["run"] for step in DEPLOYMENTS["jobs"]["comment"]["steps"])
+    given = {"PLAN": "\n".join(lines), "PULL_REQUEST": "1", "GITHUB_REPOSITORY": "o/n", "PATH": path}
+    subprocess.run(["bash", "-e", "-c", said], env=given, **run)
+    assert (tmp_path / "body").read_text() == f"{text[:30000]}\n"
 
 
 def test_what_a_change_says_reaches_a_shell_only_by_the_environment() -> None:

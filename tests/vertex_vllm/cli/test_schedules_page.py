@@ -65,6 +65,7 @@ def test_the_commands_do_what_the_page_says(ready_project: str, project: str) ->
             delete(schedule.resource_name)
 
 
+@pytest.mark.slow
 def test_on_a_local_cloud_of_its_own_every_schedule_runs(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     environment = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}

@@ -138,6 +138,11 @@ since: 2024-01-01
         ("model: {id: a/b}\nserving: {gpu_memory_utilization: 1}\n", "must be at most 0.99"),
         ("model: {id: a/b}\nserving: {gpu_memory_utilization: 0}\n", "must be more than 0"),
         ("model: {id: a/b}\nserving: {deployment_timeout_seconds: 7201}\n", "must be at most 7200"),
+        ("model: {id: a/b}\nserving: {flex_start_hours: 169}\n", "must be at most 168"),
+        (
+            "model: {id: a/b}\nserving: {spot: true, flex_start_hours: 8}\n",
+            "serving.flex_start_hours: cannot be set together with spot: choose one of the two",
+        ),
         (
             "model: {id: a/b}\nserving:\n  min_replica_count: 3\n",
             "3: serving.max_replica_count: must be at least min_replica_count, which is 3",

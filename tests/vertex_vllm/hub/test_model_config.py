@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.model_config import facts_from_config, has_chat_template
+from vertex_vllm.hub.chat_template import has_chat_template
+from vertex_vllm.hub.model_config import facts_from_config
 from vertex_vllm.hub.safetensors import Weights
 from vertex_vllm.planning.facts import ModelFacts
 

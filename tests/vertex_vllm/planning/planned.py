@@ -13,6 +13,11 @@ from vertex_vllm.planning.planner import plan_serving
 
 SERVE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve"
 SOURCE = "projects/p/locations/us-central1/endpoints/1"
+# Said of every plan whose image may have a vLLM from 0.10.2 to before 0.11.1.
+PROMPT_EMBEDDINGS = (
+    "; advisories: CVE-2025-62164 (a request's prompt embeddings overwrite memory while they are loaded; fixed in "
+    "0.11.1); "
+)
 START = ("python", "-m", "vllm.entrypoints.api_server", "--host=0.0.0.0", "--port=8080")
 
 

@@ -67,6 +67,34 @@ def test_what_some_versions_of_the_image_refuse_is_a_doubt() -> None:
     assert "--kv-cache-dtype may not be 'fp8_ds_mla' (vLLM 0.11.0)" in decided.reasons["doubts"]
 
 
+OWN = "europe-docker.pkg.dev/acme/images/vllm:1"
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--dtype=fp16", "--dtype may not be 'fp16'; every known vLLM, 0.6.2 to "),
+        ("--seed=abc", "--seed must be a whole number, not 'abc'; every known vLLM"),
+        ("--enable-prefix-caching=True", "takes no value, not even 'True'; every known vLLM"),
+        ('--override-generation-config={"a":', "must be JSON"),
+    ],
+)
+def test_of_an_image_of_unknown_version_what_every_version_refuses_is_refused(argument: str, message: str) -> None:
+    with pytest.raises(PlanError) as refused:
+        plan(OTHER, image=OWN, extra_args=[argument])
+    assert message in refused.value.message
+
+
+def test_of_an_image_of_unknown_version_what_some_versions_refuse_is_a_doubt() -> None:
+    decided = plan(OTHER, image=OWN, extra_args=["--reasoning-parser=qwen3", "--block-size=256"])
+    assert decided.reasons["doubts"] == (
+        "--reasoning-parser may not be 'qwen3' (vLLM 0.7.2 to 0.8.5.post1); "
+        "--block-size may not be '256' (vLLM 0.6.2 to 0.11.0)"
+    )
+    assert decided.reasons["memory"].startswith("uncertain: ")
+    assert "doubts" not in plan(OTHER, image=OWN, extra_args=["--seed=1"]).reasons
+
+
 def test_the_statistics_that_a_flag_needs_stay_on() -> None:
     decided = plan(OTHER, extra_args=["--enable-per-request-metrics"], image=f"{SERVE}:20260713_0916_RC01")
     assert "--disable-log-stats" not in decided.args

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, SERVE, plan
+from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, PROMPT_EMBEDDINGS, SERVE, plan
 
 
 @pytest.mark.parametrize(
@@ -14,13 +14,15 @@ from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, SERVE, plan
             "FooForCausalLM",
             "20251205_0916_RC01",
             "newest image that Google names; FooForCausalLM is not known to the catalogue, so vLLM may refuse it or "
-            "fall back to a slower generic implementation; its version is inferred, not published",
+            "fall back to a slower generic implementation; its version is inferred, not published"
+            + PROMPT_EMBEDDINGS
+            + "no known image is free of them",
         ),
         (
             "BambaForCausalLM",
             "20251205_0916_RC01",
             "newest image that Google names whose vLLM has BambaForCausalLM, which had it until 0.23.0; its version is "
-            "inferred, not published",
+            "inferred, not published" + PROMPT_EMBEDDINGS + "pytorch-vllm-serve:20260413_0916_RC01 has none of these",
         ),
         (
             "AXK1ForCausalLM",
@@ -54,9 +56,10 @@ def test_an_image_is_chosen_by_what_is_known_of_the_architecture(architecture: s
         (
             "europe-docker.pkg.dev/team/images/vllm:1",
             "unknown",
-            "named in the deployment, not in the catalogue: which vLLM it has is not known, so neither the "
-            "architecture nor the arguments could be checked against it; it must run its arguments as a command, take "
-            "--model=gs://… as Model Garden's images do, and answer GET /ping and POST /generate on port 8080",
+            "named in the deployment, not in the catalogue: which vLLM it has is not known, so the "
+            "architecture could not be checked against it, arguments only against every known version; it must run its "
+            "arguments as a command, take --model=gs://… as Model Garden's images do, and answer GET /ping and POST "
+            "/generate on port 8080",
         ),
     ],
 )

@@ -27,8 +27,18 @@ REFUSED = [
     (plain(models.GEMMA3_1B), {**L4, "dtype": "float16"}, "computes no gemma3_text model in float16", "dtype: auto"),
     (plain(models.GEMMA3_1B), {**T4, "dtype": "float16"}, "computes no gemma3_text model in float16", "dtype: auto"),
     # vllm#22288: mxfp4 takes bfloat16 alone, and needs Ampere.
-    (models.GPT_OSS, {"machine_type": "g2-standard-12", "dtype": "float16"}, "mxfp4 weights are computed in bf", ""),
-    (models.GPT_OSS, {**T4, "dtype": "float16"}, "capability 7.5, mxfp4 needs 8.0", ""),
+    (
+        models.GPT_OSS,
+        {"machine_type": "g2-standard-12", "dtype": "float16"},
+        "mxfp4 weights are computed in bf",
+        "serving.dtype: auto is what vLLM takes; whether the model fits is then uncertain",
+    ),
+    (
+        models.GPT_OSS,
+        {**T4, "dtype": "float16"},
+        "capability 7.5, mxfp4 needs 8.0",
+        " with serving.dtype: auto, which vLLM does not refuse",
+    ),
     # vllm PR #50019, Model-Optimizer#261: the method may be in a file of its own.
     (
         plain({**models.LLAMA_8B, "quantization_config": models.MODELOPT}, "F8_E4M3"),

@@ -43,7 +43,8 @@ def terms(facts: ModelFacts, **parameters: Any) -> dict[str, str]:
     ],
 )
 def test_what_the_model_does_not_know_is_uncertain_and_says_so(argument: str, reason: str) -> None:
-    memory = plan(OTHER, **A100, extra_args=[argument]).reasons["memory"]
+    consent = {"trust_remote_code": True, "revision": "c" * 40}
+    memory = plan(OTHER, **A100, **consent, extra_args=[argument]).reasons["memory"]
     assert memory.startswith("uncertain: " if reason else "fits: ")
     assert reason in memory
 

@@ -1,5 +1,6 @@
 """Code that a model or an argument would run, and advisories about the image: told, refused, or consented to."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 from tests.vertex_vllm.model_repository import decoder, read, repository, small, weights
 from tests.vertex_vllm.planning.planned import LLAMA_VISION, OTHER, SERVE, plan
 from tests.vertex_vllm.planning.reported_models import LLAMA_1B, Files
+from vertex_vllm.catalog import load_catalog
 from vertex_vllm.errors import PlanError
+from vertex_vllm.planning.command_line import effective_values, parse_arguments
 
 WEIGHTS = weights(decoder(LLAMA_1B))
 OWN = {"auto_map": {"AutoModel": "modeling.Model"}}
@@ -37,28 +40,115 @@ def test_code_of_another_repository_is_refused_even_with_consent() -> None:
         plan(read(repository(config, WEIGHTS)), trust_remote_code=True, revision="c" * 40)
 
 
+CONSENT: dict[str, Any] = {"trust_remote_code": True, "revision": "c" * 40}
+# Each is a list of arguments, in one spelling that vLLM takes.
+NEEDING_CONSENT = [
+    *(["--tokenizer=other/repo"], ["--tokenizer", "other/repo"], ["--code_revision=main"]),
+    *(["--middleware=evil.module"], ["--worker-cls=evil.Worker"], ["--worker_cls", "evil.Worker"]),
+    *(["--logits-processors=evil.Processor"], ["--logits_processors", "a.B", "c.D"], ["--config=/x.yaml"]),
+    *(["--allowed-local-media-path=/"], ["--allowed_local_media_path", "/"], ["--hf-config-path=other/repo"]),
+    *(["--generation-config=other/repo"], ["--generation_config", "/mnt/x"], ["--tool-parser-plugin=/x.py"]),
+    *(['--kv-transfer-config={"kv_connector": "x"}'], ["--kv-transfer-config.kv_connector_module_path=evil"]),
+    *(["--kv_transfer_config.kv_connector_module_path", "evil"],),
+    *(['--speculative-config={"model": "other/draft"}'], ["--speculative_config.model", "other/draft"]),
+    *(["--speculative-config.model=other/draft"], ["--speculative-config={not JSON"]),
+    *(['--hf-overrides={"auto_map": {"AutoModel": "modeling.Evil"}}'],),
+    *(['--hf_overrides={"vision_config": {"auto_map": {"AutoModel": "modeling.Evil"}}}'],),
+    *(['--hf-overrides={"auto\\u005fmap": {"AutoModel": "modeling.Evil"}}'],),
+    *(["--hf-overrides.auto_map.AutoModel=modeling.Evil"], ["--hf_overrides.auto_map.AutoModel", "modeling.Evil"]),
+    *(["--hf-overrides.text_config.auto_map={}"], ["--hf-overrides.x+=a,other/repo--m.C"]),
+    *(['--hf-overrides={"mm_vision_tower": "other/tower"}'], ["--hf-overrides._attn_implementation=other/kernel"]),
+    *(['--mm-processor-kwargs={"auto_map": "x.Y"}'], ['--compilation-config={"backend": "evil.compile"}']),
+    *(["-O.backend=evil.compile"], ["--distributed-executor-backend=evil.Executor"]),
+    *(["--structured-outputs-config.reasoning_parser_plugin=/x.py"],),
+]
+# Parts of lists that only newer versions have are asked of an image with one.
+NEW = {"image": f"{SERVE}:20260713_0916_RC01"}
+
+
+@pytest.mark.parametrize("arguments", NEEDING_CONSENT, ids=" ".join)
+def test_an_argument_that_runs_code_or_takes_another_repository_needs_consent(arguments: list[str]) -> None:
+    with pytest.raises(PlanError) as refused:
+        plan(OTHER, **NEW, extra_args=arguments)
+    assert "serving.trust_remote_code to true" in (refused.value.fix or "") or "not JSON" in arguments[0]
+
+
+OF_OBJECTS = [each for each in NEEDING_CONSENT if not each[0].endswith(("--m.C", "not JSON"))]
+
+
+@pytest.mark.parametrize("arguments", OF_OBJECTS, ids=" ".join)
+def test_with_consent_the_plan_tells_what_the_argument_does(arguments: list[str]) -> None:
+    decided = plan(OTHER, **NEW, **CONSENT, extra_args=arguments)
+    assert set(arguments) <= set(decided.args)
+    assert decided.reasons["code"].startswith(("--", "-O"))
+
+
+HARMLESS = [
+    ['--hf-overrides={"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}'],
+    ["--hf-overrides.rope_scaling.rope_type=yarn", "--hf-overrides.rope_scaling.factor=4.0"],
+    ['--speculative-config={"method": "ngram", "num_speculative_tokens": 3, "prompt_lookup_max": 4}'],
+    ["--speculative-config.method=ngram", "--speculative-config.num_speculative_tokens=3"],
+    *(["--generation-config=vllm"], ["--generation_config", "auto"], ["--worker-cls=auto"]),
+    *(["--distributed-executor-backend=mp"], ["-O3"], ['--compilation-config={"mode": 3}']),
+    ['--mm-processor-kwargs={"max_pixels": 1003520}'],
+]
+
+
+@pytest.mark.parametrize("arguments", HARMLESS, ids=" ".join)
+def test_the_same_options_with_harmless_values_need_none(arguments: list[str]) -> None:
+    assert "code" not in plan(OTHER, **NEW, extra_args=arguments).reasons
+
+
 @pytest.mark.parametrize(
-    "argument",
+    "arguments",
     [
-        *("--tokenizer=other/repo", "--code-revision=main", "--middleware=evil.module", "--worker-cls=evil.Worker"),
-        *("--logits-processors=evil.Processor", "--allowed-local-media-path=/", "--hf-config-path=other/repo"),
-        *('--kv-transfer-config={"kv_connector": "x"}', "--tool-parser-plugin=/x.py", "--config=/x.yaml"),
+        ['--hf-overrides={"auto_map": {"AutoModel": "other/repo--modeling.Model"}}'],
+        ["--hf-overrides.auto_map.AutoModel=other/repo--modeling.Model"],
+        ["--hf_overrides.vision_config.auto_map.AutoModel", "other/repo--modeling.Model"],
     ],
+    ids=" ".join,
 )
-def test_an_argument_that_runs_code_needs_consent(argument: str) -> None:
-    with pytest.raises(PlanError, match=r"serving\.trust_remote_code to true"):
+def test_an_override_that_names_code_of_another_repository_is_refused_even_with_consent(arguments: list[str]) -> None:
+    with pytest.raises(PlanError, match="names Python code of another repository, other/repo"):
+        plan(OTHER, **NEW, **CONSENT, extra_args=arguments)
+
+
+@pytest.mark.parametrize("argument", ['--hf-over={"auto_map": {}}', "--specul={}", "--allowed-local=/", "--tokenize=x"])
+def test_an_abbreviation_that_argparse_would_complete_is_refused(argument: str) -> None:
+    """argparse takes any unambiguous beginning of an option; the plan takes whole names alone."""
+    with pytest.raises(PlanError, match="vLLM has no option"):
         plan(OTHER, extra_args=[argument])
-    assert argument in plan(OTHER, extra_args=[argument], trust_remote_code=True, revision="c" * 40).args
+
+
+def test_dotted_parts_of_an_option_are_one_object() -> None:
+    arguments = ["--hf-overrides.a.b=1", "--hf_overrides.a.c", "x", "--hf-overrides.d+=y,z", "--hf-overrides={}"]
+    values = effective_values(parse_arguments(arguments, load_catalog()))
+    assert {flag: json.loads(value) for flag, value in values.items()} == {
+        "--hf-overrides": {"a": {"b": 1, "c": "x"}, "d": ["y", "z"]}
+    }
 
 
 def test_advisories_that_touch_the_model_are_named_and_refused_on_request() -> None:
     vision = replace(LLAMA_VISION, model_id="someone/something", architecture="Idefics3ForConditionalGeneration")
     told = plan(vision).reasons["image"]
-    assert "advisories: CVE-2026-24779 (a backslash in an image URL passes the list of allowed hosts" in told
+    assert "CVE-2026-24779 (a backslash in an image URL passes the list of allowed hosts" in told
     assert "has none of these" in told
     clean = plan(vision, forbid_advisories=True)
     assert clean.reasons["image"].startswith("newest image without a known advisory that touches this model")
-    assert "advisories" not in plan(OTHER).reasons["image"]
+
+
+def test_an_advisory_of_every_model_is_told_and_chooses_no_older_image() -> None:
+    told = plan(OTHER)
+    assert "advisories: CVE-2025-62164" in told.reasons["image"]
+    assert told.image == f"{SERVE}:20251205_0916_RC01"
+    assert "advisories" not in plan(OTHER, forbid_advisories=True).reasons["image"]
+
+
+def test_pickled_weights_are_touched_by_advisories_of_their_own() -> None:
+    old = {"image": f"{SERVE}:20250304_0916_RC01"}
+    assert "pickled" not in plan(OTHER, **old).reasons["image"]
+    pickled = plan(replace(OTHER, pickled=True), **old).reasons["image"]
+    assert "GHSA-ggpf-24jw-3fcw (pickled weights run code in spite of the fix" in pickled
 
 
 def test_a_named_image_with_an_advisory_is_refused_on_request() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_VISION, SERVE, START, plan
+from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_VISION, PROMPT_EMBEDDINGS, SERVE, START, plan
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 
@@ -52,7 +52,7 @@ def test_llama_3_1_8b_is_served_as_in_the_tutorial() -> None:
             "memory": "fits: weights 15.0, activation 1.0, non-torch 0.2, CUDA graphs 0.0; 3.6 of 19.8 GiB for the "
             "cache, 29520 tokens; up to max_model_len 23520, or max_num_seqs 1352",
             "image": "newest image that Google names whose vLLM has LlamaForCausalLM; its version is inferred, not "
-            "published",
+            "published" + PROMPT_EMBEDDINGS + "pytorch-vllm-serve:20260713_0916_RC01 has none of these",
             "args": "as Model Garden starts vLLM",
             "max_model_len": "what Google's tutorial serves with; the model takes 131072",
             "chat": "the repo has no chat template: it completes text, but does not chat; the model's Instruct "

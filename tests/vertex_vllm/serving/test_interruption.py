@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from tests.waiting import PATIENCE_SECONDS
-from vertex_vllm.serving.interruption import interruption
+from vertex_vllm.serving.interruption import StillCallingError, interruption
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -65,3 +65,26 @@ def test_no_file_stays_open() -> None:
         with interruption():
             pass
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_call_is_waited_for_until_its_answer_or_error_comes() -> None:
+    def refuse() -> None:
+        raise ValueError("no")
+
+    with interruption() as asked:
+        assert asked.bounded(lambda: 7, 60) == 7
+        with pytest.raises(ValueError, match="no"):
+            asked.bounded(refuse, 60)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert asked.bounded(lambda: 8, 60) == 8
+
+
+def test_a_call_that_hangs_is_given_up_once_a_signal_came() -> None:
+    answered = threading.Event()
+    with interruption() as asked:
+        timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM))
+        timer.start()
+        with pytest.raises(StillCallingError, match="no answer 0 s after SIGTERM"):
+            asked.bounded(lambda: answered.wait(PATIENCE_SECONDS), 0.05)
+        timer.join()
+    answered.set()

@@ -10,7 +10,13 @@ from google.protobuf import duration_pb2
 from vertex_vllm.lifecycle.ownership import Owner
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.requests import deploy_request, endpoint_request, model_garden_name, upload_request
+from vertex_vllm.serving.requests import (
+    deploy_request,
+    endpoint_request,
+    model_garden_name,
+    offline_environment,
+    upload_request,
+)
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve:20250710_0916_RC01"
 PLAN = ServingPlan(
@@ -88,6 +94,24 @@ def test_the_first_upload_makes_the_deployments_model() -> None:
     assert upload_request("p", PLAN, "gs://weights/models/llama", OWNER) == vertex.UploadModelRequest(
         parent="projects/p/locations/us-central1", model_id="vllm-llama-8b", model=MODEL
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "offline"),
+    [
+        (["--enable-lora"], True),
+        (["--tokenizer=other/repo"], False),
+        (["--speculative_config.model", "other/draft"], False),
+        (['--speculative-config={"model": "other/draft"}'], False),
+        (["--hf_overrides.mm_vision_tower=other/tower"], False),
+    ],
+    ids=str,
+)
+def test_the_container_reaches_the_hub_only_where_an_argument_names_another_repository(
+    arguments: list[str], offline: bool
+) -> None:
+    environment = [vertex.EnvVar(name="HF_HUB_OFFLINE", value="1")] if offline else []
+    assert offline_environment([*PLAN.args, *arguments]) == environment
 
 
 def test_a_later_upload_adds_a_version_to_it() -> None:
@@ -176,6 +200,27 @@ def test_more_replicas_at_most_than_at_least_scale_on_vllms_queue() -> None:
             ],
         )
     )
+
+
+def test_flex_start_machines_are_asked_for_with_the_time_that_they_may_run() -> None:
+    request = deploy_request(replace(PLAN, flex_start_hours=8), ENDPOINT, VERSION, "serving@p.iam.gserviceaccount.com")
+    assert request == deployed_model(
+        vertex.DedicatedResources(
+            machine_spec=vertex.MachineSpec(
+                machine_type="g2-standard-12",
+                accelerator_type=vertex.AcceleratorType.NVIDIA_L4,
+                accelerator_count=1,
+            ),
+            min_replica_count=1,
+            max_replica_count=1,
+            flex_start=vertex.FlexStart(max_runtime_duration=duration_pb2.Duration(seconds=8 * 3600)),
+        )
+    )
+
+
+def test_a_plan_without_flex_start_keeps_the_hash_of_earlier_versions() -> None:
+    assert PLAN.config_hash == "56ff8e0f37"
+    assert replace(PLAN, flex_start_hours=8).config_hash != PLAN.config_hash
 
 
 def test_a_shared_endpoint_is_asked_for_no_connection_of_its_own() -> None:

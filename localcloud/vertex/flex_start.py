@@ -1,0 +1,39 @@
+"""Flex-start machines: a model is undeployed from them when the time that was asked for is over.
+
+Source: "Use Flex-start VMs with inference" (Vertex AI), 2026-11-30. No thread waits for that moment: a call that looks
+at endpoints undeploys the model, and so does a move of the clock.
+"""
+
+from datetime import UTC, timedelta
+from typing import Any
+
+from localcloud.cloud import Cloud
+from localcloud.vertex.deployments import undeploy
+from localcloud.vertex.names import read_endpoint
+from localcloud.vertex.records import ENDPOINTS
+
+
+def undeploy_expired(cloud: Cloud) -> None:
+    """Undeploys each model whose flex-start machines were asked for longer ago than they may run."""
+    for record in cloud.store.list(ENDPOINTS):
+        for deployed in record.deployed_models:
+            if _is_over(deployed, cloud):
+                undeploy(read_endpoint(record.name, cloud), deployed.id, _traffic_of_others(record, deployed.id), cloud)
+
+
+def _is_over(deployed: Any, cloud: Cloud) -> bool:
+    resources = deployed.dedicated_resources
+    if not resources.HasField("flex_start"):
+        return False
+    longest = timedelta(seconds=resources.flex_start.max_runtime_duration.ToSeconds())
+    asked: Any = deployed.create_time.ToDatetime(tzinfo=UTC)
+    return bool(cloud.clock() >= asked + longest)
+
+
+def _traffic_of_others(record: Any, deployed_model_id: str) -> dict[str, int]:
+    """The traffic split without one model. No page tells who gets its share: here the largest of the others does."""
+    split = {id: share for id, share in record.traffic_split.items() if id != deployed_model_id and share}
+    if split:
+        largest = max(split, key=lambda id: split[id])
+        split[largest] += 100 - sum(split.values())
+    return split

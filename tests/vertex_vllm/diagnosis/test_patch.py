@@ -1,0 +1,72 @@
+"""The change that a cause calls for is planned again, and offered only where the plan holds."""
+
+import pytest
+
+from vertex_vllm.catalog import load_catalog
+from vertex_vllm.diagnosis.patch import Patch, case_of, propose
+from vertex_vllm.diagnosis.sources import diagnose_lines
+
+IMAGE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve:20250710_0916_RC01"
+CONFIG = """\
+name: of-a-test
+model:
+  id: meta-llama/Llama-3.1-8B-Instruct
+hf_token_secret: hf-token
+serving:
+  machine_type: {machine}  # ours
+{more}"""
+
+
+def proposed(line: str, machine: str = "g2-standard-12", more: str = "  max_model_len: 4096\n") -> Patch | None:
+    text = CONFIG.format(machine=machine, more=more)
+    catalog = load_catalog()
+    case = case_of(text, "x.yaml", catalog.facts("meta-llama/Llama-3.1-8B-Instruct"), catalog)
+    return propose(diagnose_lines([line]).causes[0], case, text, "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("line", "more", "fields"),
+    [
+        (
+            "ValueError: The model's max seq len (4096) is larger than the maximum number of tokens that can be "
+            "stored in KV cache (2256). Try increasing",
+            "  max_model_len: 4096\n",
+            {"serving.max_model_len": 2048},
+        ),
+        (
+            "RuntimeError: CUDA out of memory occurred when warming up sampler with 256 dummy requests.",
+            "  max_num_seqs: 256\n",
+            {"serving.max_num_seqs": 128},
+        ),
+        (
+            "api_server.py: error: unrecognized arguments: --swap-space=16",
+            f"  image: {IMAGE}\n  extra_args: [--swap-space=16]\n",
+            {"serving.extra_args": None},
+        ),
+        (
+            "TypeError: Error: --enable-auto-tool-choice requires --tool-call-parser",
+            "",
+            {"serving.extra_args": ["--tool-call-parser=llama3_json"]},
+        ),
+    ],
+)
+def test_the_first_change_with_which_the_plan_holds_is_offered(line: str, more: str, fields: dict[str, object]) -> None:
+    patch = proposed(line, more=more)
+    assert patch is not None
+    assert patch.fields == fields
+    assert "# ours" in patch.text
+    assert patch.diff.startswith("--- a/x.yaml\n+++ b/x.yaml\n")
+
+
+def test_weights_that_do_not_fit_ask_for_a_machine_with_more_memory_that_fits() -> None:
+    line = "Failed to load model - not enough GPU memory. Try lowering"
+    patch = proposed(line)
+    assert patch is not None
+    assert patch.plan is not None
+    assert (patch.verdict, patch.uncertain) == ("fits", "")
+    machines = load_catalog().machines
+    assert machines[patch.plan.machine_type].count > 1
+
+
+def test_nothing_is_offered_where_no_change_of_the_config_helps() -> None:
+    assert proposed("SafetensorError: Error while deserializing header: incomplete metadata") is None

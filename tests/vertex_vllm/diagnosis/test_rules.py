@@ -1,0 +1,17 @@
+"""The table of rules: every row adds up, names where it was seen, and calls for changes that exist."""
+
+from vertex_vllm.diagnosis.changes import ACTIONS
+from vertex_vllm.diagnosis.rules import load_rules
+
+
+def test_every_cause_is_explained_and_says_what_to_do() -> None:
+    causes = [rule for rule in load_rules() if rule.kind in ("cause", "symptom")]
+    assert [rule.id for rule in causes if not rule.cause or not (rule.changes or rule.advice or rule.general)] == []
+
+
+def test_every_row_says_where_it_was_seen_and_of_which_versions() -> None:
+    assert [rule.id for rule in load_rules() if not rule.seen or not rule.vllm] == []
+
+
+def test_every_change_exists() -> None:
+    assert {change.action for rule in load_rules() for change in rule.changes} <= ACTIONS

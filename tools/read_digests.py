@@ -1,0 +1,70 @@
+"""Asks Artifact Registry, as the caller, what the tags of the catalogue's serving images point at, and notes it.
+
+    python -m tools.read_digests            # prints each tag with its digest, and where it differs from the catalogue's
+    python -m tools.read_digests --write    # puts the digests into vertex_vllm/catalog/images.yaml
+
+Plans then name an image by its digest. Images whose tag floats are left out: their digest is only today's. Exit code 1
+where a noted digest is not what the tag points at now, or a tag is gone; 2 where the registry refuses. The caller's
+credentials need to read the repository; Google's are public.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from vertex_vllm.catalog import load_catalog
+from vertex_vllm.catalog.rows import Image
+from vertex_vllm.errors import InputError, ServiceError
+from vertex_vllm.publishing.images import find_digest
+
+IMAGES = Path(__file__).resolve().parent.parent / "vertex_vllm" / "catalog" / "images.yaml"
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="put the digests into the catalogue")
+    given = parser.parse_args(arguments)
+    images = [image for image in load_catalog().images.values() if is_fixed(image)]
+    try:
+        found = {image.tag: digest for image in images if (digest := find_digest(image.uri))}
+    except (InputError, ServiceError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    told = {image.tag: compared(image, found.get(image.tag, "")) for image in images}
+    for tag, text in told.items():
+        print(f"{tag}  {text}")
+    if given.write:
+        IMAGES.write_text(with_digests(IMAGES.read_text(encoding="utf-8"), found), encoding="utf-8")
+    return int(any(text.startswith(("moved", "gone")) for text in told.values()))
+
+
+def is_fixed(image: Image) -> bool:
+    """An image of a repository that its tag names for good, and that a plan may take."""
+    return image.variant == "gpu" and not image.floating and ":" in image.uri
+
+
+def compared(image: Image, digest: str) -> str:
+    """The digest, with a word where the catalogue has another or the registry has none."""
+    if not digest:
+        return "gone: the registry has no such tag"
+    if image.digest not in ("", digest):
+        return f"moved: {digest}, where the catalogue has {image.digest}"
+    return digest
+
+
+def with_digests(text: str, digests: Mapping[str, str]) -> str:
+    """images.yaml with `digest` in the rows of these tags, behind the tag."""
+    lines = []
+    for line in text.splitlines():
+        tag = line.partition("tag: ")[2].partition(",")[0]
+        if tag in digests and line.lstrip().startswith("- {repository: "):
+            before, _, rest = line.partition(f"tag: {tag}, ")
+            rest = rest.partition(", ")[2] if rest.startswith("digest: ") else rest
+            line = f'{before}tag: {tag}, digest: "{digests[tag]}", {rest}'
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

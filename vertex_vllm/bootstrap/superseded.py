@@ -1,0 +1,49 @@
+"""Grants of earlier versions of bootstrap that the present one does not want: found, and revoked by the command."""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from vertex_vllm.bootstrap import places, policies
+from vertex_vllm.bootstrap.grants import GrantRow
+from vertex_vllm.bootstrap.resources import Grant
+from vertex_vllm.bootstrap.session import Session, look
+from vertex_vllm.bootstrap.wanted import CI, Settings, grant_of
+
+# Until 2026-11-30 the provider told repositories apart by name: members of its pool that no token has any more.
+_BY_NAME = "attribute.repository/"
+_FEDERATED = "roles/iam.workloadIdentityUser"
+
+
+def superseded(settings: Settings) -> tuple[Grant, ...]:
+    """The grants of superseded.yaml, whether or not they exist."""
+    return tuple(grant_of(settings, row) for row in _rows())
+
+
+def standing(session: Session, settings: Settings) -> tuple[Grant, ...]:
+    """Those of them that exist, and those to repositories on GitHub by name. Raises ServiceError."""
+    found = [
+        grant
+        for grant in superseded(settings)
+        if policies.has(look(session, grant.on.read) or {}, grant.role, grant.member)
+    ]
+    return (*found, *_by_name(session, settings))
+
+
+def _by_name(session: Session, settings: Settings) -> Iterator[Grant]:
+    place = places.account_policy(settings.project, settings.account(CI))
+    ours = f"principalSet://iam.googleapis.com/{settings.identity_pool}/{_BY_NAME}"
+    for binding in (look(session, place.read) or {}).get("bindings", ()):
+        if binding["role"] == _FEDERATED and not binding.get("condition"):
+            yield from (Grant(member, _FEDERATED, place) for member in binding["members"] if member.startswith(ours))
+
+
+@cache
+def _rows() -> tuple[GrantRow, ...]:
+    table = yaml.safe_load(Path(__file__).with_name("superseded.yaml").read_text(encoding="utf-8"))
+    return tuple(
+        GrantRow(row["account"], row["role"], row["resource"], f"until {row['until']}: {row['why']}")
+        for row in table["superseded"]
+    )

@@ -1,0 +1,90 @@
+"""One line of a container's log: who wrote it, when, at which level, and the message without its frame.
+
+vLLM writes from several processes into one stream, and each version frames its lines otherwise; a log may have passed
+through Docker, Kubernetes or Cloud Logging on its way. `read_line` removes all of it. No line is longer than
+`LONGEST_LINE` characters here.
+"""
+
+import re
+from dataclasses import dataclass
+
+LONGEST_LINE = 4096
+
+# Before vLLM's own frame. Each is tried once, in this order.
+_OUTER = (
+    # `docker compose logs`, `kubectl logs --prefix`.
+    re.compile(r"(?:[\w.-]{1,60} {1,20}\| |\[pod/[\w./-]{1,200}\] )"),
+    # `gcloud logging read`, whose default format is YAML; a JSON export with one field a line.
+    re.compile(r"\s{0,12}\"?(?:textPayload|message|log)\"?: {1,4}(?P<quote>[\"']?)"),
+    # The time of an entry, of `kubectl logs --timestamps`, of containerd's files.
+    re.compile(
+        r"(?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)\s{1,8}"
+        r"(?:(?:stdout|stderr) [FP] )?(?:(?:DEFAULT|INFO|ERROR|WARNING|NOTICE) {1,4})?"
+    ),
+)
+# Process, rank and level, in any number and order.
+_PROCESS = re.compile(r"\((?P<process>[A-Za-z][\w .=-]{0,60}?) pid=(?P<pid>\d{1,10})(?:, ip=[\da-f.:]{1,40})?\) ?")
+_RANK = re.compile(r"\[(?P<rank>rank\d{1,4})\]:\s?(?:[EWIF]\d{4} )?")
+_LEVEL = re.compile(
+    r"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL)(?:\s|:\s)\s{0,6}"
+    r"(?:(?P<time>\d\d-\d\d \d\d:\d\d:\d\d)(?:[.,]\d{1,6})? )?(?:\[?[\w./-]{1,80}:\d{1,6}\] ?)?"
+)
+# glog's and PyTorch's: I, W, E or F, month and day.
+_TORCH = re.compile(
+    r"\[?(?P<level>[IWEF])\d{4} (?P<time>\d\d:\d\d:\d\d)\.\d{1,9} +(?:\d{1,10} )?[\w./+-]{1,120}:\d{1,6}\] ?"
+)
+_TORCH_LEVELS = {"I": "INFO", "W": "WARNING", "E": "ERROR", "F": "CRITICAL"}
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]{0,16}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)?|.)?")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line without its frame. Comparable; two processes that say the same differ in `process`."""
+
+    number: int
+    """From 1, in the file or among the entries that were read."""
+    message: str
+    time: str = ""
+    """As written; empty: the line has none."""
+    process: str = ""
+    """For example `EngineCore 4318`; empty: a line that no process signed."""
+    level: str = ""
+    """DEBUG to CRITICAL; empty: a line that no logger wrote, such as a traceback's."""
+
+
+def read_line(raw: bytes, number: int) -> LogLine:
+    """Never raises: bytes that are not UTF-8 are replaced, escape sequences and control characters removed."""
+    return parse_line(raw[:LONGEST_LINE].decode("utf-8", "replace"), number)
+
+
+def parse_line(text: str, number: int) -> LogLine:
+    """As `read_line`, for text."""
+    text = _CONTROLS.sub("", _ESCAPES.sub("", text[:LONGEST_LINE].replace("\t", " "))).rstrip()
+    position, found = _outer(text)
+    time, process, level = found.get("time", ""), "", ""
+    for _ in range(5):
+        if match := _PROCESS.match(text, position):
+            process = f"{match['process']} {match['pid']}"
+        elif match := _LEVEL.match(text, position):
+            level, time = match["level"], time or match["time"] or ""
+        elif match := _TORCH.match(text, position):
+            level, time = _TORCH_LEVELS[match["level"]], time or match["time"]
+        elif match := _RANK.match(text, position):
+            process = process or match["rank"]
+        else:
+            break
+        position = match.end()
+    message = text[position:]
+    if (quote := found.get("quote")) and message.endswith(quote):
+        message = message[:-1]
+    return LogLine(number, message, time, process, level)
+
+
+def _outer(text: str) -> tuple[int, dict[str, str]]:
+    position, found = 0, dict[str, str]()
+    for pattern in _OUTER:
+        if match := pattern.match(text, position):
+            found |= {name: value for name, value in match.groupdict().items() if value}
+            position = match.end()
+    return position, found

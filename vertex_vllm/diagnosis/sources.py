@@ -1,0 +1,21 @@
+"""Where a diagnosis gets its lines from: a stream, lines that are at hand, errors of a service."""
+
+import io
+from collections.abc import Iterable
+from typing import IO
+
+from vertex_vllm.diagnosis.phases import phase_marks
+from vertex_vllm.diagnosis.ranking import Diagnosis, diagnose
+from vertex_vllm.diagnosis.rules import load_rules
+from vertex_vllm.diagnosis.scan import Scanner, scan_file
+
+
+def diagnose_stream(stream: IO[bytes]) -> Diagnosis:
+    """Of a log of any size, read once."""
+    return diagnose(scan_file(stream, Scanner(load_rules(), phase_marks())))
+
+
+def diagnose_lines(lines: Iterable[str]) -> Diagnosis:
+    """Of lines, or of what a service said: an operation's error, a run's."""
+    text = "\n".join(lines)
+    return diagnose_stream(io.BytesIO(text.encode("utf-8", "replace") + b"\n"))
