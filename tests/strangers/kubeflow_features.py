@@ -15,7 +15,7 @@ def shape_of(value: dict) -> str:
 
 @step
 def shapes(items: list, mapping: dict, ratio: float, count: int, flag: bool) -> str:
-    return repr((items, mapping, ratio, count, flag))
+    return repr((items, dict(sorted(mapping.items())), ratio, count, flag))
 
 
 @step
