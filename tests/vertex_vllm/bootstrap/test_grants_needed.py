@@ -52,6 +52,8 @@ from vertex_vllm.storage import setup_bucket
 
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN = "hf_" + "t" * 34
+# The product's own errors end with what to run, or pass on the service's words for it.
+REMEDY = re.compile(r"vertex-vllm bootstrap|gcloud .*add-iam-policy-binding|[Gg]rant .*roles/")
 RENEW = "RENEW_GRANT_REFUSALS"
 # Refusals in which Google names no permission, and the permission that each means.
 UNNAMED = {
@@ -196,6 +198,8 @@ def test_without_one_of_them_it_is_refused(place: Place, row: GrantRow, monkeypa
             work_of(row)(place)
     finally:
         make(place.session, grant)
+    if isinstance(refused.value, VertexVllmError):
+        assert REMEDY.search(str(refused.value)), refused.value
     permission = _refused(str(refused.value))
     if os.environ.get(RENEW):
         _write(row, permission)
