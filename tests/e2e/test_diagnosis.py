@@ -10,13 +10,7 @@ from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config import load_deployment
 from vertex_vllm.diagnosis.deployed import diagnose_run
 from vertex_vllm.diagnosis.patch import case_of, propose
-from vertex_vllm.hub.access import check_access
-from vertex_vllm.hub.facts import read_facts
 from vertex_vllm.planning.facts import ModelFacts
-
-
-def facts_of(model: str) -> ModelFacts:
-    return read_facts(model, check_access(model, "main", "").commit, "")
 
 
 @pytest.mark.slow
@@ -44,7 +38,10 @@ def test_the_change_that_a_failed_run_calls_for_deploys(
     found = diagnose_run(run.name)
     assert [cause.rule for cause in found.causes][:1] == [rule]
     assert found.summary in error
-    case = case_of(config.read_text(), str(config), facts_of(values["model"]["id"]), load_catalog())
+    catalog = load_catalog()
+    facts = catalog.facts(values["model"]["id"])
+    assert isinstance(facts, ModelFacts)
+    case = case_of(config.read_text(), str(config), facts, catalog)
     patch = propose(found.causes[0], case, config.read_text(), str(config))
     assert patch is not None
     config.write_text(patch.text)

@@ -13,6 +13,8 @@ from vertex_vllm.redaction import redact
 Outcome = Literal["failed", "serving", "unfinished"]
 """serving: the server is ready, whatever single requests met. unfinished: the log ends before either."""
 
+# Groups that stand side by side are those of different wordings: one of them has the value.
+_VALUES = re.compile(r"(?:{\w+})+")
 _MOST_CAUSES = 4
 _MOST_EVIDENCE = 4
 _MOST_LINES = 8
@@ -140,8 +142,8 @@ def _cause(found: list[Match]) -> Cause:
     return Cause(
         rule=rule.id,
         cause=_filled(rule.cause, match.groups),
-        explanation=_filled(rule.explanation, match.groups),
-        advice=_filled(rule.advice, match.groups),
+        explanation=_sentences(rule.explanation, match.groups),
+        advice=_sentences(rule.advice, match.groups),
         changes=tuple(
             Change(change.action, tuple(_filled(argument, match.groups) for argument in change.arguments))
             for change in rule.changes
@@ -155,6 +157,13 @@ def _cause(found: list[Match]) -> Cause:
 def _filled(text: str, groups: dict[str, str]) -> str:
     filled = re.sub(r"{(\w+)}", lambda name: redact(groups.get(name[1], "")), text)
     return re.sub(r" ?\(\)|[:,]? *$", "", filled)
+
+
+def _sentences(text: str, groups: dict[str, str]) -> str:
+    """The text without the sentences for which this wording of the line has no values."""
+    sentences = re.split(r"(?<=\.) (?=[A-Z])", text)
+    told = [each for each in sentences if all(_filled(values, groups) for values in _VALUES.findall(each))]
+    return _filled(" ".join(told), groups)
 
 
 def _distinct(lines: Iterable[LogLine]) -> list[LogLine]:

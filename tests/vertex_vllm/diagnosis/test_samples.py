@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from vertex_vllm.diagnosis.ranking import Diagnosis
-from vertex_vllm.diagnosis.sources import diagnose_stream
+from vertex_vllm.diagnosis.sources import diagnose_lines, diagnose_stream
 
 SAMPLES = Path(__file__).with_name("samples")
 EXPECTED: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load((SAMPLES / "expected.yaml").read_text())
@@ -36,6 +36,12 @@ def test_the_cause_comes_first(name: str) -> None:
     assert [cause.rule for cause in found.causes][:1] == [EXPECTED["causes"][name]["rule"]]
     assert found.causes[0].evidence
     assert not re.search(r"{[a-z]+}", f"{found.causes[0].cause} {found.causes[0].explanation}")
+
+
+def test_a_sentence_without_its_values_is_left_out() -> None:
+    said = "Quantization scheme is not supported for the current GPU."
+    (cause,) = diagnose_lines([f"RuntimeError: {said}"]).causes
+    assert (cause.rule, cause.explanation) == ("quantization_capability", "")
 
 
 @pytest.mark.parametrize(
