@@ -5,31 +5,32 @@ processor time per byte. This is http.client with what they add to it: proxies, 
 that are used again.
 """
 
-import os
 import socket
-import ssl
 import threading
-from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cache, partial
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from pathlib import Path
+from functools import partial
+from http.client import HTTPException, HTTPResponse
 from types import TracebackType
 from typing import Self, TypeVar
-from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import SplitResult, urlsplit
 
 from urllib3 import HTTPHeaderDict
 
+from vertex_vllm.errors import UnreachableError
+from vertex_vllm.network_faults import network_fault
+from vertex_vllm.proxied_connection import open_connection
 from vertex_vllm.retries import TransientError
 
-_CONNECT_SECONDS = 10
 # Bytes of a body that are read on to keep its connection.
 _SHORT = 1 << 16
 
 Used = TypeVar("Used")
+
+
+class ConnectTimeoutError(TimeoutError):
+    """The host did not take a connection in time."""
 
 
 class Answer:
@@ -58,6 +59,13 @@ class Answer:
             return self._response.read()
         except (OSError, HTTPException) as error:
             raise _transient(error, self._host) from None
+
+    def read_start(self) -> bytes:
+        """The first bytes of a refusal's text; empty where the connection breaks."""
+        try:
+            return self._response.read(_SHORT)
+        except (OSError, HTTPException):
+            return b""
 
     def __enter__(self) -> Self:
         return self
@@ -109,6 +117,8 @@ class Connections:
         self._stall_seconds = stall_seconds
         self._idle: defaultdict[tuple[str, str], list[_Connection]] = defaultdict(list)
         self._in_use: set[_Connection] = set()
+        self._answered: set[tuple[str, str]] = set()
+        """Origins that have answered: a failure of one of them may heal, whatever it looks like."""
         self._lock = threading.Lock()
         self._closed = False
 
@@ -123,7 +133,8 @@ class Connections:
     ) -> Answer:
         """The answer to one request, whatever its status; redirects are the caller's affair.
 
-        Raises TransientError, which names the host and no more of the URL, when there is none.
+        Raises TransientError, which names the host and no more of the URL, when there is none; UnreachableError when
+        there will be none until a setting is changed; InputError for a proxy or a file of authorities of no use.
         """
         seconds = self._stall_seconds if stall_seconds is None else stall_seconds
         response, host, give_back = self._on_connection(
@@ -171,17 +182,30 @@ class Connections:
                     raise
                 # A server may close an idle connection just when it is used again. After a time-out it has not.
                 if not reused or isinstance(error, TimeoutError):
-                    raise _transient(error, host) from None
+                    raise self._unanswered(error, parts, origin) from None
             else:
+                self._answered.add(origin)
                 return used, host, partial(self._give_back, connection, origin)
+
+    def _unanswered(self, error: Exception, parts: SplitResult, origin: tuple[str, str]) -> Exception:
+        fault = network_fault(error, f"{parts.scheme}://{parts.netloc}")
+        if origin in self._answered:
+            return TransientError(fault.message)
+        if fault.lasts:
+            return UnreachableError(fault.message, fix=fault.fix)
+        return TransientError(fault.message, fix=fault.fix, patience_seconds=fault.patience_seconds)
 
     def _take(self, parts: SplitResult, origin: tuple[str, str]) -> "_Connection":
         with self._lock:
             if self._closed:
                 raise TransientError("closed")
-            connection = self._idle[origin].pop() if self._idle[origin] else _Connection(parts)
+            idle = self._idle[origin].pop() if self._idle[origin] else None
+        connection = idle or _Connection(parts)
+        with self._lock:
             self._in_use.add(connection)
-            return connection
+            if self._closed:
+                connection.break_off()
+        return connection
 
     def _give_back(self, connection: "_Connection", origin: tuple[str, str], usable: bool) -> None:
         with self._lock:
@@ -196,7 +220,7 @@ class _Connection:
     """One connection to one origin, opened anew when it is not open."""
 
     def __init__(self, parts: SplitResult) -> None:
-        self._http = _open(parts)
+        self._http = open_connection(parts)
         self._broken_off = False
 
     @property
@@ -228,7 +252,10 @@ class _Connection:
         if self._broken_off:
             raise ConnectionAbortedError
         if self._http.sock is None:
-            self._http.connect()
+            try:
+                self._http.connect()
+            except TimeoutError:
+                raise ConnectTimeoutError from None
         self._http.sock.settimeout(seconds)
 
     def close(self) -> None:
@@ -241,43 +268,6 @@ class _Connection:
         if sock is not None:
             with suppress(OSError):  # It may be closed by now.
                 sock.shutdown(socket.SHUT_RDWR)
-
-
-def _open(parts: SplitResult) -> HTTPConnection:
-    host, port = parts.hostname or "", parts.port
-    if parts.scheme != "https":
-        return HTTPConnection(host, port, timeout=_CONNECT_SECONDS)
-    proxy = None if proxy_bypass(host) else getproxies().get("https")
-    if not proxy:
-        return HTTPSConnection(host, port, timeout=_CONNECT_SECONDS, context=_trust(_authorities()))
-    through = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    connection = HTTPSConnection(
-        through.hostname or "", through.port, timeout=_CONNECT_SECONDS, context=_trust(_authorities())
-    )
-    connection.set_tunnel(host, port, headers=_proxy_authorization(through))
-    return connection
-
-
-def _proxy_authorization(proxy: SplitResult) -> dict[str, str]:
-    if proxy.username is None:
-        return {}
-    login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-    return {"Proxy-Authorization": f"Basic {b64encode(login.encode()).decode()}"}
-
-
-def _authorities() -> str:
-    """File or folder of the authorities to trust: as requests and the ssl module find it, else certifi's."""
-    import certifi
-
-    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-    return next((os.environ[name] for name in names if os.environ.get(name)), None) or certifi.where()
-
-
-@cache
-def _trust(authorities: str) -> ssl.SSLContext:
-    if Path(authorities).is_dir():
-        return ssl.create_default_context(capath=authorities)
-    return ssl.create_default_context(cafile=authorities)
 
 
 def _transient(error: Exception, host: str) -> TransientError:

@@ -21,7 +21,8 @@
     ├── LockedError                 another run is working on the same deployment
     ├── TeardownError               something this project made is still there
     └── ServiceError                a Google API failed for good, with the service's own words
-        └── RegionClosedError       the project may not use the region, so nothing of it is there
+        ├── RegionClosedError       the project may not use the region, so nothing of it is there
+        └── UnreachableError        a host cannot be asked from here until a setting is changed
 
 A message says what was wrong; `where` names the file and field, or the resource; `fix` is the next thing to try.
 """
@@ -136,4 +137,8 @@ class ServiceError(VertexVllmError):
 
 
 class RegionClosedError(ServiceError):
+    pass
+
+
+class UnreachableError(ServiceError):
     pass

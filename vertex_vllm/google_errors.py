@@ -4,16 +4,26 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
-from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+import requests
+from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError, RetryError
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
 
-from vertex_vllm.errors import RegionClosedError, ServiceError
+from vertex_vllm.errors import RegionClosedError, ServiceError, UnreachableError
 from vertex_vllm.iam import own_member
+from vertex_vllm.network_faults import network_fault
+from vertex_vllm.storage_words import refused_by_storage, words_of_error
+
+CLOUD_STORAGE = "Cloud Storage"
+_HOSTS = {CLOUD_STORAGE: "https://storage.googleapis.com"}
 
 
 @contextmanager
 def google_errors(service: str, where: str) -> Iterator[None]:
-    """Errors of a Google client inside become ServiceError, with `service` named and `where` for the resource."""
+    """Errors of a Google client inside become ServiceError, with `service` named and `where` for the resource.
+
+    Those of Cloud Storage become BucketError where the bucket is missing, or set up so that it cannot be used; a
+    service that cannot be reached becomes UnreachableError.
+    """
     try:
         yield
     except DefaultCredentialsError as error:
@@ -22,9 +32,22 @@ def google_errors(service: str, where: str) -> Iterator[None]:
             where=where,
             fix="Run `gcloud auth application-default login`, or give the job a service account.",
         ) from error
+    except (RetryError, TransportError, requests.ConnectionError, requests.Timeout) as error:
+        raise _unreached(error, service, where) from error
     except (GoogleAPIError, GoogleAuthError) as error:
         raise_if_closed(error, where)
+        if service == CLOUD_STORAGE and isinstance(error, GoogleAPICallError):
+            raise refused_by_storage(words_of_error(error), where, service) from error
         raise ServiceError(f"{service}: {words(error)}", where=where, fix=remedy(error)) from error
+
+
+def _unreached(error: Exception, service: str, where: str) -> ServiceError:
+    """A service that did not answer, with the cause that the network gave."""
+    fault = network_fault(error, _HOSTS.get(service, ""))
+    if fault.fix:
+        return UnreachableError(f"{service}: {fault.message}", where=where, fix=fault.fix)
+    cause = getattr(error, "cause", None)
+    return ServiceError(f"{service}: {words(cause if isinstance(cause, Exception) else error)}", where=where)
 
 
 _PLACE = re.compile(r"projects/(?P<project>[^/]+)(/locations/(?P<region>[^/]+))?")
@@ -41,7 +64,9 @@ def raise_if_closed(error: Exception, where: str) -> None:
 
 
 def words(error: Exception) -> str:
-    """The service's own words."""
+    """The service's own words, without the request that they answer."""
+    if isinstance(getattr(getattr(error, "response", None), "content", None), bytes):
+        return str(words_of_error(error))
     return str(getattr(error, "message", "") or error)
 
 

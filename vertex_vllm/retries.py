@@ -3,14 +3,18 @@
 Google's own clients retry by themselves. What is here serves the Hub's API, ranged reads and the multipart upload.
 """
 
+import logging
 import re
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import requests
-from google.api_core.retry import exponential_sleep_generator, retry_target
+from google.api_core.retry import exponential_sleep_generator
 
 # "Retry strategy" of Cloud Storage and huggingface_hub's `http_backoff` name the same six.
 RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504})
@@ -18,6 +22,15 @@ RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 LONGEST_WAIT = 330
 _FIRST_WAIT = 1.0
 _LONGEST_BACKOFF = 32.0
+_LINE_SECONDS = 5.0
+"""Between two lines about the same wait, at most."""
+_SAME_LINE_SECONDS = 0.5
+_SAID: dict[str, float] = {}
+"""Reason of a wait → when it was last said, by `time.monotonic`."""
+_SAID_LOCK = threading.Lock()
+_MOST_REMEMBERED = 1000
+
+_LOG = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
@@ -32,11 +45,21 @@ def ignore_retry(path: str, error: Exception) -> None:
 class TransientError(Exception):
     """A failure that another try may cure. Its text never holds a URL's query or a header: it may be logged."""
 
-    def __init__(self, message: str, retry_after: float = 0.0, *, throttled: bool = False) -> None:
-        """`throttled`: the service says that it is asked too much."""
+    def __init__(
+        self,
+        message: str,
+        retry_after: float = 0.0,
+        *,
+        throttled: bool = False,
+        fix: str = "",
+        patience_seconds: float = float("inf"),
+    ) -> None:
+        """`throttled`: the service says that it is asked too much. `patience_seconds`: longer trying makes no sense."""
         super().__init__(message)
         self.retry_after = retry_after
         self.throttled = throttled
+        self.fix = fix
+        self.patience_seconds = patience_seconds
 
 
 def is_transient(error: Exception) -> bool:
@@ -60,35 +83,75 @@ def retry_after(headers: Mapping[str, str]) -> float:
     return min(max(seconds, 0.0), LONGEST_WAIT)
 
 
-def with_retries(target: Callable[[], Answer], *, seconds: float) -> Answer:
+def with_retries(target: Callable[[], Answer], *, seconds: float, waiting_for: str = "") -> Answer:
     """Answer of `target`, called again after transient errors, with ever longer waits or those the service asked for.
 
+    Each wait is logged as a warning, with `waiting_for`, the error and its length; a long one every five seconds.
     Raises the last error itself when it is not transient, or when the next try would begin after `seconds`.
     """
-    backoff = _Backoff()
-    result: Answer = retry_target(
-        target, is_transient, backoff, timeout=seconds, on_error=backoff.note, exception_factory=_last_error
-    )
-    return result
+    begun = time.monotonic()
+    waits = exponential_sleep_generator(_FIRST_WAIT, _LONGEST_BACKOFF)
+    while True:
+        try:
+            return target()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            wait = max(_asked_wait(error), float(next(waits)))
+            patience = min(seconds, getattr(error, "patience_seconds", seconds))
+            left = patience - (time.monotonic() - begun)
+            if wait > left:
+                raise
+            reason = str(error) or type(error).__name__
+        _sleep(wait, f"{waiting_for}: {reason}" if waiting_for else reason, left)
 
 
-class _Backoff(Iterator[float]):
-    """Exponential with jitter, but never less than the service asked for last."""
+@contextmanager
+def saying_what_lasts(waiting_for: str) -> Iterator[None]:
+    """Logs a warning for every five seconds that the body takes."""
+    over = threading.Event()
+    begun = time.monotonic()
 
-    def __init__(self) -> None:
-        self._waits = exponential_sleep_generator(_FIRST_WAIT, _LONGEST_BACKOFF)
-        self._asked = 0.0
+    def say() -> None:
+        while not over.wait(_LINE_SECONDS):
+            _LOG.warning("%s: no answer for %.0f s", waiting_for, time.monotonic() - begun)
 
-    def note(self, error: Exception) -> None:
-        response = getattr(error, "response", None)
-        self._asked = getattr(error, "retry_after", 0.0) if response is None else retry_after(response.headers)
+    threading.Thread(target=say, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
-    def __next__(self) -> float:
-        return max(self._asked, float(next(self._waits)))
+
+def _sleep(seconds: float, reason: str, left: float) -> None:
+    """Sleeps, and says at least every five seconds why, until when, and when trying ends."""
+    end = time.monotonic() + seconds
+    begun = True
+    while begun or (rest := end - time.monotonic()) > 0:
+        rest = seconds if begun else rest
+        begun = False
+        if _is_due(reason):
+            after = max(left - (seconds - rest), 0.0)
+            _LOG.warning("%s; trying again in %.1f s, giving up after another %.0f s", reason, rest, after)
+        time.sleep(min(rest, _LINE_SECONDS))
 
 
-def _last_error(errors: list[Exception], *_: Any) -> tuple[Exception, None]:
-    return errors[-1], None
+def _is_due(reason: str) -> bool:
+    """False when another thread has just said the same: many may wait for one service."""
+    now = time.monotonic()
+    with _SAID_LOCK:
+        due = now - _SAID.get(reason, float("-inf")) >= _SAME_LINE_SECONDS
+        if due:
+            if len(_SAID) >= _MOST_REMEMBERED:
+                _SAID.clear()
+            _SAID[reason] = now
+    return due
+
+
+def _asked_wait(error: Exception) -> float:
+    """Seconds that the service asked us to wait."""
+    response = getattr(error, "response", None)
+    return getattr(error, "retry_after", 0.0) if response is None else retry_after(response.headers)
 
 
 def _seconds(text: str) -> float:

@@ -66,11 +66,7 @@ def _refusals(resource_name: str, name: re.Match[str], role: str) -> Iterator[No
         try:
             yield
         except NotFound as error:
-            fix = (
-                f'Create it: printf %s "$HF_TOKEN" | gcloud secrets create {name["secret"]} --data-file=- '
-                f"--project={name['project']}"
-            )
-            raise SecretAccessError("no such secret or version", where=resource_name, fix=fix) from error
+            raise SecretAccessError(words(error), where=resource_name, fix=_make(name, words(error))) from error
         except PermissionDenied as error:
             if error.reason == "SERVICE_DISABLED":
                 raise
@@ -79,6 +75,18 @@ def _refusals(resource_name: str, name: re.Match[str], role: str) -> Iterator[No
         except (FailedPrecondition, InvalidArgument) as error:
             fix = "Enable that version, or name one that is enabled."
             raise SecretAccessError(words(error), where=resource_name, fix=fix) from error
+
+
+def _make(name: re.Match[str], said: str) -> str:
+    """The command that makes the secret or the version; Secret Manager does not always say which of them is missing."""
+    secret, project = name["secret"], name["project"]
+    value, last = 'printf %s "$HF_TOKEN" | gcloud secrets', f"--data-file=- --project={project}"
+    if "Version" in said:
+        return f"Name a version that exists: gcloud secrets versions list {secret} --project={project}"
+    if "no versions" in said:
+        add, create = f"{value} versions add {secret} {last}", f"{value} create {secret} {last}"
+        return f"If the secret exists, add a version: {add}; if not, create it: {create}"
+    return f"Create it: {value} create {secret} {last}"
 
 
 def _grant(name: re.Match[str], role: str) -> str:

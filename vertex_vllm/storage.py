@@ -3,6 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
+from vertex_vllm.bucket_settings import check_fit, settings_of
 from vertex_vllm.errors import BucketError
 from vertex_vllm.google_errors import google_errors, words
 from vertex_vllm.iam import grant_on_bucket
@@ -41,8 +42,8 @@ def setup_bucket(project: str, region: str, bucket: str, owner: Owner, reader_se
 
     A new bucket gets uniform access, no public access, the owner's labels, and a rule that clears away unfinished
     uploads; one that exists keeps its settings. An empty account means the serving account that bootstrap creates.
-    Returns `gs://bucket`. Raises BucketError when the bucket is elsewhere, somebody else's or not ours to set up,
-    ServiceError when Cloud Storage fails.
+    Returns `gs://bucket`. Raises BucketError when the bucket is elsewhere, somebody else's or not ours to set up, or
+    when its settings keep it from holding a mirror; ServiceError when Cloud Storage fails.
     """
     from google.api_core.exceptions import BadRequest, Forbidden
     from google.cloud.storage import Client
@@ -55,6 +56,7 @@ def setup_bucket(project: str, region: str, bucket: str, owner: Owner, reader_se
         client = Client(project=project)
         found = _find(client, project, bucket) or _create(client, project, region, bucket, owner)
         _check_location(found, region)
+        check_fit(settings_of(found), bucket)
         account = serving_account(reader_service_account, project)
         try:
             grant_on_bucket(found, READER, f"serviceAccount:{account}")
@@ -119,11 +121,12 @@ def _create(client: "Client", project: str, region: str, bucket: str, owner: Own
 def _check_location(bucket: "Bucket", region: str) -> None:
     location = str(bucket.location).lower()
     if location != region.lower():
+        other = f", or deploy to {location}" if re.fullmatch(r"[a-z]+-[a-z]+\d+", location) else ""
         raise BucketError(
             f"the bucket is in {location}, the deployment in {region}",
             where=f"gs://{bucket.name}",
-            fix=f"Name another bucket, which is then made in {region}, or deploy to {location}: from afar, weights "
-            "load slowly and at a price.",
+            fix=f"Name another bucket, which is then made in {region}{other}: from afar, weights load slowly and at a "
+            "price.",
         )
 
 

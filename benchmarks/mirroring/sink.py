@@ -44,6 +44,7 @@ class Sink:
 
     def __init__(self, files: Sequence[File]) -> None:
         self._wanted = {file.path: file for file in files}
+        self._size = files[0].size
         self._objects: dict[str, dict[str, Any]] = {}
         self._contents: dict[str, bytes] = {}
         self._uploads: dict[str, _Upload] = {}
@@ -161,7 +162,7 @@ class Sink:
         if total.isdigit() and upload.received < int(total):
             return Answer(308, {"Range": f"bytes=0-{upload.received - 1}"} if upload.received else {})
         resource = self._make(upload.name, upload.received, upload.crc32c, upload.metadata)
-        resource["md5Hash"] = md5(upload.head, upload.received)
+        resource["md5Hash"] = md5(upload.head, upload.received, self._size)
         return as_json(resource)
 
     def _related(self, request: Request) -> Answer:

@@ -55,6 +55,6 @@ def content_network(files: Sequence[File]) -> Handler:
         last = min(int(asked[2]), size - 1) if asked and asked[2] else size - 1
         ranged = {"Content-Range": f"bytes {first}-{last}/{size}"} if asked else {}
         length = last - first + 1
-        return Answer(206 if asked else 200, ranged, stream=pieces(first, length), length=length)
+        return Answer(206 if asked else 200, ranged, stream=pieces(first, length, size), length=length)
 
     return answer

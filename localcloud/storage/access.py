@@ -25,6 +25,7 @@ _METHODS = {
     "patch_bucket": "buckets.patch",
     "update_bucket": "buckets.update",
     "delete_bucket": "buckets.delete",
+    "lock_retention_policy": "buckets.lockRetentionPolicy",
     "storage_layout": "buckets.getStorageLayout",
     "managed_folders": "managedFolders.list",
     "service_account": "projects.serviceAccount.get",
@@ -161,6 +162,12 @@ def _more(method: str, subject: Subject, call: "Call") -> Iterator[str]:
         configuration = resource.get("iamConfiguration") or {}
         if "publicAccessPrevention" in configuration or any(field in resource for field in _ACCESS_FIELDS):
             yield "storage.buckets.setIamPolicy"
+    if method == "buckets.insert" and call.flag("enableObjectRetention"):
+        yield "storage.buckets.enableObjectRetention"
+    if method in ("objects.patch", "objects.update") and "retention" in call.resource():
+        yield "storage.objects.setRetention"
+        if call.flag("overrideUnlockedRetention"):
+            yield "storage.objects.overrideUnlockedRetention"
 
 
 def _others(transaction: Transaction, operation: str, call: "Call") -> Iterator[tuple[str, Subject]]:

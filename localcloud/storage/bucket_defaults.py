@@ -8,6 +8,7 @@ from typing import Any
 
 from localcloud.storage.backend import format_time
 from localcloud.storage.errors import invalid
+from localcloud.storage.retention import bucket_policy
 
 Settings = dict[str, Any]
 
@@ -28,8 +29,12 @@ def complete(asked: Settings, before: Settings, now: datetime) -> Settings:
         settings.pop("lifecycle", None)
     for empty in [name for name in ("cors", "labels") if name in settings and not settings[name]]:
         del settings[empty]
-    if "retentionPolicy" in asked:
-        settings["retentionPolicy"] = _retention(asked["retentionPolicy"], before.get("retentionPolicy"), now)
+    policy = bucket_policy(asked.get("retentionPolicy"), before.get("retentionPolicy"), now)
+    settings.pop("retentionPolicy", None)
+    if policy is not None:
+        settings["retentionPolicy"] = policy
+    if "objectRetention" in before:
+        settings["objectRetention"] = before["objectRetention"]
     settings["iamConfiguration"] = _access(asked.get("iamConfiguration", {}), before.get("iamConfiguration", {}), now)
     settings["softDeletePolicy"] = _soft_delete(asked.get("softDeletePolicy"), before.get("softDeletePolicy"), now)
     if "autoclass" in asked:
@@ -67,20 +72,6 @@ def _soft_delete(asked: Settings | None, before: Settings | None, now: datetime)
         unchanged = before is not None and before.get("retentionDurationSeconds") == str(seconds)
         policy["effectiveTime"] = before["effectiveTime"] if before is not None and unchanged else format_time(now)
     return policy
-
-
-def _retention(asked: Settings, before: Settings | None, now: datetime) -> Settings:
-    """`effectiveTime`: from when objects are retained (JSON API, "Buckets": "determined by the server")."""
-    period = str(asked.get("retentionPeriod", ""))
-    if not period.isdigit() or int(period) == 0:
-        raise invalid(
-            f"Invalid argument: retentionPolicy.retentionPeriod {period!r} is not a number of seconds above 0."
-        )
-    unchanged = before is not None and before.get("retentionPeriod") == period
-    return {
-        "retentionPeriod": period,
-        "effectiveTime": before["effectiveTime"] if before is not None and unchanged else format_time(now),
-    }
 
 
 def _autoclass(asked: Settings, before: Settings, now: datetime) -> Settings:

@@ -29,6 +29,11 @@ class BucketRow:
         return bool(access.get("enabled"))
 
     @property
+    def object_retention(self) -> bool:
+        """True where objects may have a retention of their own."""
+        return bool(self.settings.get("objectRetention", {}).get("mode") == "Enabled")
+
+    @property
     def versioned(self) -> bool:
         return bool(self.settings.get("versioning", {}).get("enabled"))
 

@@ -34,6 +34,8 @@ def insert_bucket(call: Call, backend: Backend) -> Reply:
     location = checked_location(str(resource.get("location", "US")))
     time = backend.time()
     settings = complete(bucket_settings(resource), {}, backend.clock())
+    if call.flag("enableObjectRetention"):
+        settings["objectRetention"] = {"mode": "Enabled"}
     bucket = BucketRow(
         name=name,
         project=project,
@@ -87,6 +89,22 @@ def update_bucket(call: Call, backend: Backend) -> Reply:
     return _change(call, backend, lambda _: resource)
 
 
+def lock_retention_policy(call: Call, backend: Backend) -> Reply:
+    """For good: from now on the policy's period may only grow."""
+    if call.number("ifMetagenerationMatch") is None:
+        raise required("ifMetagenerationMatch")
+    with backend.database.transaction() as transaction:
+        before = existing_bucket(transaction, call.names["bucket"])
+        call.preconditions().check(bucket_state(before))
+        policy = before.settings.get("retentionPolicy")
+        if policy is None:
+            raise invalid("The bucket has no Retention Policy to lock.")
+        settings = {**before.settings, "retentionPolicy": {**policy, "isLocked": True}}
+        bucket = replace(before, settings=settings, metageneration=before.metageneration + 1, updated=backend.time())
+        bucket_rows.save_bucket(transaction, bucket)
+    return Reply(_shown(bucket, call, "full"))
+
+
 def delete_bucket(call: Call, backend: Backend) -> Reply:
     with backend.database.transaction() as transaction:
         bucket = existing_bucket(transaction, call.names["bucket"])
@@ -126,6 +144,9 @@ def _change(call: Call, backend: Backend, change: Callable[[dict[str, Any]], dic
         settings = complete(bucket_settings(change(before.settings)), before.settings, backend.clock())
         bucket = replace(before, settings=settings, metageneration=before.metageneration + 1, updated=backend.time())
         bucket = with_list(bucket, call.resource(), call.query)
+        if call.method == "PATCH" and not call.resource():
+            # Recorded: an empty patch changes nothing, not even the metageneration.
+            bucket = before
         bucket_rows.save_bucket(transaction, bucket)
     return Reply(_shown(bucket, call, "full"))
 

@@ -9,6 +9,11 @@ from typing import Any
 
 from localcloud.storage.database import Transaction
 
+_SELECT = """
+SELECT objects.*, (SELECT json_extract(buckets.settings, '$.retentionPolicy.retentionPeriod') FROM buckets
+WHERE buckets.name = objects.bucket) AS retained_seconds FROM objects
+"""
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -49,10 +54,8 @@ class ObjectRow:
     updated: str
     time_deleted: str | None
     settings: dict[str, Any]
-
-    @property
-    def held(self) -> bool:
-        return bool(self.settings.get("temporaryHold") or self.settings.get("eventBasedHold"))
+    retained_seconds: int = 0
+    """Period of its bucket's retention policy; 0 without one."""
 
 
 def next_generation(transaction: Transaction, now: datetime) -> int:
@@ -91,16 +94,16 @@ def insert_object(
         "INSERT INTO segments VALUES (?, ?, ?, ?)",
         [(row_id, position, segment.blob, segment.size) for position, segment in enumerate(content.segments)],
     )
-    return _object(transaction.execute("SELECT * FROM objects WHERE id = ?", row_id).fetchone())
+    return _object(transaction.execute(f"{_SELECT} WHERE id = ?", row_id).fetchone())
 
 
 def find_object(transaction: Transaction, bucket: str, name: str, generation: int | None = None) -> ObjectRow | None:
     """The live version, or the one of that generation."""
     if generation is None:
-        statement = "SELECT * FROM objects WHERE bucket = ? AND name = ? AND time_deleted IS NULL"
+        statement = f"{_SELECT} WHERE bucket = ? AND name = ? AND time_deleted IS NULL"
         row = transaction.execute(statement, bucket, name).fetchone()
     else:
-        statement = "SELECT * FROM objects WHERE bucket = ? AND name = ? AND generation = ?"
+        statement = f"{_SELECT} WHERE bucket = ? AND name = ? AND generation = ?"
         row = transaction.execute(statement, bucket, name, generation).fetchone()
     return None if row is None else _object(row)
 
@@ -132,7 +135,7 @@ def objects_in_order(
     transaction: Transaction, bucket: str, *, start: str, stop: str | None, versions: bool
 ) -> Iterator[ObjectRow]:
     """Objects named from `start` (included) to `stop` (excluded, None = the end), in the order of their UTF-8."""
-    statement = "SELECT * FROM objects WHERE bucket = ? AND name >= ?"
+    statement = f"{_SELECT} WHERE bucket = ? AND name >= ?"
     values = [bucket, start]
     if stop is not None:
         statement += " AND name < ?"
@@ -145,4 +148,5 @@ def objects_in_order(
 
 def _object(row: sqlite3.Row) -> ObjectRow:
     values = dict(row)
-    return ObjectRow(**{**values, "settings": json.loads(values["settings"])})
+    changed = {"settings": json.loads(values["settings"]), "retained_seconds": int(values["retained_seconds"] or 0)}
+    return ObjectRow(**{**values, **changed})

@@ -15,6 +15,7 @@ from localcloud.storage.names import checked_object_name
 from localcloud.storage.object_rows import Content, ObjectRow
 from localcloud.storage.preconditions import Preconditions
 from localcloud.storage.resources import object_resource, object_state
+from localcloud.storage.retention import changed
 from localcloud.storage.settings import OBJECT_FIELDS, merge, object_settings
 from localcloud.storage.versions import create_version, delete_version, existing_version
 
@@ -76,7 +77,8 @@ def restore(call: Call, backend: Backend) -> Reply:
         if found is None:
             raise object_not_found(bucket, name)
         kept, content = found
-        row = create_version(transaction, backend, bucket, name, content, kept.settings, call.preconditions())
+        settings = {field: value for field, value in kept.settings.items() if not field.startswith("_")}
+        row = create_version(transaction, backend, bucket, name, content, settings, call.preconditions())
     return Reply(object_resource(row, call.base_url))
 
 
@@ -101,7 +103,7 @@ def _copy(call: Call, backend: Backend) -> ObjectRow:
         source = existing_version(transaction, call.names["bucket"], call.names["object"], generation)
         call.preconditions("ifSource").check(object_state(source))
         content = object_rows.content_of(transaction, source)
-        settings = asked or {field: value for field, value in source.settings.items() if not field.endswith("Hold")}
+        settings = asked or {field: value for field, value in source.settings.items() if not _keeps(field)}
         return create_version(
             transaction, backend, call.names["to_bucket"], name, content, settings, call.preconditions()
         )
@@ -111,7 +113,14 @@ def _change(call: Call, backend: Backend, change: Callable[[dict[str, Any]], dic
     with backend.database.transaction() as transaction:
         before = _named(transaction, call)
         call.preconditions().check(object_state(before))
-        settings = object_settings(change(before.settings))
+        bucket = existing_bucket(transaction, before.bucket)
+        settings = changed(
+            before.settings,
+            object_settings(change(before.settings)),
+            backend.clock(),
+            enabled=bucket.object_retention,
+            override=call.flag("overrideUnlockedRetention"),
+        )
         row = replace(before, settings=settings, metageneration=before.metageneration + 1, updated=backend.time())
         object_rows.save_object(transaction, row)
     return Reply(object_resource(row, call.base_url))
@@ -119,6 +128,11 @@ def _change(call: Call, backend: Backend, change: Callable[[dict[str, Any]], dic
 
 def _named(transaction: Transaction, call: Call) -> ObjectRow:
     return existing_version(transaction, call.names["bucket"], call.names["object"], call.number("generation"))
+
+
+def _keeps(field: str) -> bool:
+    """Holds and retention are a version's own: a copy has none of its source's."""
+    return field.endswith("Hold") or field == "retention" or field.startswith("_")
 
 
 def _source(transaction: Transaction, bucket: str, source: dict[str, Any]) -> ObjectRow:

@@ -18,6 +18,7 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("PATCH", "/b/{bucket}", buckets.patch_bucket),
     ("PUT", "/b/{bucket}", buckets.update_bucket),
     ("DELETE", "/b/{bucket}", buckets.delete_bucket),
+    ("POST", "/b/{bucket}/lockRetentionPolicy", buckets.lock_retention_policy),
     ("GET", "/b/{bucket}/storageLayout", buckets.storage_layout),
     ("GET", "/b/{bucket}/managedFolders", buckets.managed_folders),
     ("GET", "/projects/{project}/serviceAccount", buckets.service_account),

@@ -18,7 +18,6 @@ BUCKET_FIELDS = frozenset(
         "labels",
         "lifecycle",
         "logging",
-        "objectRetention",
         "retentionPolicy",
         "rpo",
         "softDeletePolicy",
@@ -38,6 +37,7 @@ OBJECT_FIELDS = frozenset(
         "customTime",
         "eventBasedHold",
         "metadata",
+        "retention",
         "storageClass",
         "temporaryHold",
     ]

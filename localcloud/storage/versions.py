@@ -8,10 +8,11 @@ from localcloud.storage.access import Subject, require
 from localcloud.storage.backend import Backend
 from localcloud.storage.bucket_rows import BucketRow, existing_bucket
 from localcloud.storage.database import Transaction
-from localcloud.storage.errors import object_held, object_not_found
+from localcloud.storage.errors import object_not_found
 from localcloud.storage.object_rows import Content, ObjectRow
 from localcloud.storage.preconditions import Preconditions
 from localcloud.storage.resources import object_state
+from localcloud.storage.retention import changed, check_removable
 
 
 def create_version(
@@ -34,6 +35,7 @@ def create_version(
     complete = {"storageClass": bucket.settings["storageClass"], **settings}
     if bucket.settings.get("defaultEventBasedHold"):
         complete = {"eventBasedHold": True, **complete}
+    complete = changed({}, complete, backend.clock(), enabled=bucket.object_retention, override=False)
     return object_rows.insert_object(transaction, bucket_name, name, generation, backend.time(), content, complete)
 
 
@@ -51,9 +53,8 @@ def delete_version(
     preconditions.check(object_state(row))
     if generation is None:
         _retire(transaction, backend, bucket, row)
-    elif row.held:
-        raise object_held(bucket_name, name)
     else:
+        check_removable(row, backend.clock())
         soft_delete.remove(transaction, backend, bucket, row)
 
 
@@ -67,8 +68,7 @@ def existing_version(transaction: Transaction, bucket: str, name: str, generatio
 
 
 def _retire(transaction: Transaction, backend: Backend, bucket: BucketRow, live: ObjectRow) -> None:
-    if live.held:
-        raise object_held(live.bucket, live.name)
+    check_removable(live, backend.clock())
     if bucket.versioned:
         object_rows.save_object(transaction, replace(live, time_deleted=backend.time()))
     else:

@@ -75,8 +75,20 @@ def test_what_is_no_name_is_not_told_for_it_may_be_the_token(name: str) -> None:
 
 
 def test_no_such_secret(cloud: Any, project: str) -> None:
-    with pytest.raises(SecretAccessError, match=r"no such secret or version.*gcloud secrets create nothing"):
+    with pytest.raises(SecretAccessError, match=r"not found or has no versions.*gcloud secrets create nothing"):
         read_secret(f"projects/{project}/secrets/nothing/versions/latest")
+
+
+def test_a_secret_without_a_version_is_given_one(cloud: Any, client: SecretManagerServiceClient, project: str) -> None:
+    client.create_secret(parent=f"projects/{project}", secret_id="empty", secret={"replication": {"automatic": {}}})
+    with pytest.raises(SecretAccessError, match=r"has no versions.*gcloud secrets versions add empty --data-file=-"):
+        read_secret(f"projects/{project}/secrets/empty/versions/latest")
+
+
+def test_a_version_that_is_not_there(cloud: Any, client: SecretManagerServiceClient, project: str) -> None:
+    name = store(client, project, b"value")
+    with pytest.raises(SecretAccessError, match=r"Version .* not found.*gcloud secrets versions list hf-token"):
+        read_secret(f"{name.rpartition('/')[0]}/7")
 
 
 def test_no_permission_names_the_grant(local: Any, client: SecretManagerServiceClient, project: str) -> None:

@@ -118,9 +118,10 @@ def copy_command(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--project", help="Project of the bucket and of the Models; default: GOOGLE_CLOUD_PROJECT.")
 def gc_command(bucket: str, days: int, delete: bool, as_json: bool, project: str | None) -> None:
-    """Find mirrors that no Model of the project serves from, and uploads that nobody went on with.
+    """Find mirrors that nothing of the project serves from, and uploads that nobody went on with.
 
-    A dry run unless --delete is given. Looks at the Models of every region; those of other projects it cannot see.
+    A dry run unless --delete is given. Looks at the Models and the runs of every region, and at the bucket's locks;
+    Models of other projects it cannot see.
 
     Example: vertex-vllm mirror gc gs://my-bucket
     """
@@ -130,16 +131,18 @@ def gc_command(bucket: str, days: int, delete: bool, as_json: bool, project: str
 
     name = check_bucket_name(bucket.removeprefix("gs://").rstrip("/"))
     named = named_project(project)
-    garbage = find_garbage(named, name, load_catalog().regions, timedelta(days=days))
+    regions = load_catalog().regions
+    garbage = find_garbage(named, name, regions, timedelta(days=days))
     if delete:
-        remove_garbage(named, name, garbage)
+        garbage = remove_garbage(named, name, garbage, regions)
     if as_json:
         print_json(garbage)
         return
     for one in garbage:
         size = f"{one.objects} objects, {_size(one.bytes).strip()}" if one.objects else "an upload under way"
         say(f"{'deleted' if delete else 'unused'}   {one.uri}   {size}, {one.reason}, since {one.since:%Y-%m-%d}")
-    say(f"{len(garbage)} found{'' if delete or not garbage else ': --delete removes them'}", err=True)
+    done = "deleted" if delete else "found"
+    say(f"{len(garbage)} {done}{'' if delete or not garbage else ': --delete removes them'}", err=True)
 
 
 def _token(hf_token_secret: str, project: str) -> str | None:

@@ -145,7 +145,7 @@ def wanted_schedule(deployment: "Deployment", schedule: "Schedule", project: str
         submission=with_image(submission(deployment, schedule.pipeline, project, schedule.parameters), image),
         start=schedule.start,
         end=schedule.end,
-        max_run_count=schedule.max_run_count,
+        max_run_count=schedule.max_run_count or 0,
     )
 
 

@@ -78,6 +78,7 @@ def submit(
     from vertex_vllm.cli.local_project import prepare
     from vertex_vllm.cli.run_view import RunView
     from vertex_vllm.config import load_deployment
+    from vertex_vllm.config.pipeline_parameters import check_replaced
 
     deployment = load_deployment(config)
     replaced = assigned(pipeline, assignments)
@@ -85,6 +86,8 @@ def submit(
     sent = submission(deployment, pipeline, project_of(deployment, project), replaced, commit=_commit())
     if pipeline == "deploy":
         say(_plan(sent.parameters), err=True)
+    else:
+        check_replaced(deployment, sent.project, replaced)
     if cloud:
         prepare(sent.project, sent.region, image=not image)
         provide(cloud, pipeline, sent.parameters, lambda text: say(text, err=True))

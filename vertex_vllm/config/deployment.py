@@ -260,7 +260,7 @@ class Schedule(Section):
     end: Annotated[str, AfterValidator(_is_moment)] = Field(
         default="", description='No run after it, for example "2030-12-31T20:00:00+01:00". Default: none.'
     )
-    max_run_count: int = Field(default=0, ge=0, le=1_000_000, description="Runs in all. 0: any number.")
+    max_run_count: int | None = Field(default=None, ge=1, le=1_000_000, description="Runs in all. Default: any number.")
 
     @field_validator("end")
     @classmethod

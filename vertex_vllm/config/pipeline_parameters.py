@@ -151,6 +151,25 @@ def deployment_from_parameters(**values: Any) -> Deployment:
     return deployment
 
 
+def check_replaced(deployment: Deployment, project: str, replaced: Mapping[str, Any]) -> None:
+    """Checks values that replace some of the deployment's as the config's own are checked.
+
+    Raises InputError that names the parameters. An endpoint, and whatever else no deployment has, is not looked at; nor
+    is the deployment's own rest, which a pipeline that deploys nothing does not need.
+    """
+    known = {name: value for name, value in replaced.items() if name in _PATHS}
+    if not known:
+        return
+    changed, faults = validate(_nested(parameter_values("deploy", deployment, project) | known))
+    if changed is not None:
+        faults = [*check_against_catalog(changed, load_catalog()), *check_consent(changed)]
+    named = [(_flat_name(fault.path), fault.message) for fault in faults]
+    lines = [f"{name}: {message}" for name, message in named if name in known]
+    if lines:
+        where, _, message = "; ".join(lines).partition(": ")
+        raise InputError(message, where=where)
+
+
 def _parameter(name: str) -> Parameter:
     path = _PATHS[name]
     section: type[BaseModel] = Deployment

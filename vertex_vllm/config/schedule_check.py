@@ -1,6 +1,7 @@
 """What a schedule's parameters replace, against the pipeline that it runs."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from vertex_vllm.config.catalogue_check import Fault
 from vertex_vllm.config.deployment import Deployment, Schedule
@@ -14,8 +15,18 @@ _ANY_PROJECT = "any-project"
 
 
 def check_schedules(deployment: Deployment) -> tuple[Fault, ...]:
-    """All faults: a parameter that the pipeline lacks, that may not differ, of a wrong type or value, or missing."""
-    return tuple(
+    """All faults: a parameter that the pipeline lacks, that may not differ, of a wrong type or value, or missing; an
+    end that is past.
+    """
+    past = tuple(
+        Fault(
+            ("schedules", index, "end"),
+            "is past, so that nothing would run. Name a later one, or take the schedule out",
+        )
+        for index, schedule in enumerate(deployment.schedules)
+        if schedule.end and datetime.fromisoformat(schedule.end) <= datetime.now(UTC)
+    )
+    return past + tuple(
         Fault(("schedules", index, "parameters", *path), message)
         for index, schedule in enumerate(deployment.schedules)
         for path, message in _faults(deployment, schedule)

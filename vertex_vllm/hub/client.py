@@ -1,137 +1,116 @@
-"""How the Hub's API is asked, and what its refusals mean."""
+"""How the Hub's API is asked."""
 
+import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from vertex_vllm import __version__
-from vertex_vllm.errors import (
-    HubAccessError,
-    LicenseNotAcceptedError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-    ServiceError,
-    TokenInvalidError,
-    TokenMissingError,
-)
+from vertex_vllm.errors import HubAccessError, InputError, UnreachableError
+from vertex_vllm.hub.refusals import hub_words, refusal
 from vertex_vllm.hub.token import checked_token
-from vertex_vllm.retries import TransientError, with_retries
+from vertex_vllm.network_faults import check_address, check_authorities, check_proxy, network_fault
+from vertex_vllm.retries import TransientError, saying_what_lasts, with_retries
 
 if TYPE_CHECKING:
+    import httpx2
     from huggingface_hub import HfApi
 
 Answer = TypeVar("Answer")
 
 # Seconds without a byte before a request is given up, and seconds of trying before the Hub is.
 _REQUEST_TIMEOUT = 60
+_CONNECT_TIMEOUT = 5
 _PATIENCE = 400
+_USUAL_ENDPOINT = "https://huggingface.co"
+_OTHER_PAGE = "Check HF_ENDPOINT and the proxy: a page to log in at may be in between."
+_ANSWERED: set[str] = set()
+"""Endpoints that have answered this process: a failure of one of them may heal, whatever it looks like."""
 
 
 def hub_endpoint() -> str:
-    """URL of the Hub: HF_ENDPOINT as it is now, not as it was when huggingface_hub was imported."""
-    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+    """URL of the Hub: HF_ENDPOINT as it is now, not as it was when huggingface_hub was imported. Raises InputError."""
+    return check_address(os.environ.get("HF_ENDPOINT") or _USUAL_ENDPOINT, "HF_ENDPOINT", _USUAL_ENDPOINT)
 
 
 def ask_hub(question: Callable[["HfApi"], Answer], *, token: str | None, model_id: str, revision: str = "") -> Answer:
-    """Answer of the Hub to `question`, asked again after transient errors.
+    """Answer of the Hub to `question`, asked again after transient errors; each wait is logged.
 
-    Raises a HubAccessError that says what to do, or ServiceError when the Hub does not answer. Neither holds the token.
+    Raises a HubAccessError that says what to do, InputError for an address of no use, UnreachableError when the Hub
+    cannot be asked from here or does not answer, ServiceError when it fails. None of them holds the token.
     """
     import httpx2
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
+    endpoint = hub_endpoint()
+    check_proxy(endpoint)
+    _check_trusted_file()
     # token=False: without it huggingface_hub sends whatever token it finds on the machine.
-    api = HfApi(endpoint=hub_endpoint(), token=checked_token(token) or False, library_name=f"vertex-vllm/{__version__}")
+    api = HfApi(endpoint=endpoint, token=checked_token(token) or False, library_name=f"vertex-vllm/{__version__}")
+    hub = f"the Hugging Face Hub at {endpoint}"
 
     def attempt() -> Answer:
         _limit_waiting()
         try:
-            return question(api)
+            with saying_what_lasts(hub):
+                answer = question(api)
         except OfflineModeIsEnabled:
             raise HubAccessError("HF_HUB_OFFLINE is set", where=model_id, fix="Unset it.") from None
+        except httpx2.TooManyRedirects:
+            raise UnreachableError(f"{hub} redirects in circles", where=model_id, fix=_OTHER_PAGE) from None
+        except json.JSONDecodeError:
+            raise UnreachableError(f"{hub} does not answer as the Hub does", where=model_id, fix=_OTHER_PAGE) from None
         except httpx2.RequestError as error:
-            raise TransientError(type(error).__name__) from None
+            raise _unanswered(error, endpoint) from None
+        except HfHubHTTPError:
+            _ANSWERED.add(endpoint)
+            raise
+        _ANSWERED.add(endpoint)
+        return answer
 
     try:
-        return with_retries(attempt, seconds=_PATIENCE)
+        return with_retries(attempt, seconds=_PATIENCE, waiting_for=hub)
     except HfHubHTTPError as error:
-        raise refusal(
-            error.response.status_code, error.response.headers, token=token, model_id=model_id, revision=revision
-        ) from None
+        said = hub_words(error.response.status_code, error.response.headers, _body(error.response))
+        raise refusal(said, token=token, model_id=model_id, revision=revision) from None
     except TransientError as error:
-        raise ServiceError(
-            f"the Hugging Face Hub at {hub_endpoint()} does not answer: {error}", where=model_id
-        ) from None
+        raise UnreachableError(f"{hub} does not answer: {error}", where=model_id, fix=error.fix) from None
 
 
-def refusal(
-    status: int, headers: Mapping[str, str], *, token: str | None, model_id: str, revision: str = "", path: str = ""
-) -> HubAccessError | ServiceError:
-    """What an answer of the Hub with an error status means for whoever asked for this model."""
-    code = headers.get("X-Error-Code", "")
-    if code == "GatedRepo":
-        return _gated(headers.get("X-Error-Message", ""), token, model_id)
-    if code == "RevisionNotFound":
-        return RevisionNotFoundError(
-            f"{model_id} has no revision {revision!r}",
-            where="revision",
-            fix=f"Choose a branch, tag or commit of https://huggingface.co/{model_id}/commits/main.",
-        )
-    if code == "RepoNotFound":
-        return RepositoryNotFoundError(
-            f"the Hugging Face Hub has no such model, or it is private and {_asker(token)} may not see it",
-            where=model_id,
-            fix="Check the spelling, upper and lower case included; for a private model give a token that may read it.",
-        )
-    if status == 401 and token:
-        return TokenInvalidError(
-            "the Hugging Face Hub does not know this token: it is mistyped, expired or revoked",
-            where="hf_token_secret",
-            fix="Make a new one at https://huggingface.co/settings/tokens and add it to the secret as a new version.",
-        )
-    if status in (401, 403):
-        return _forbidden(token, model_id)
-    if code == "EntryNotFound":
-        return HubAccessError(f"the model has no file {path!r} at {revision}", where=model_id)
-    return ServiceError(f"the Hugging Face Hub answered with status {status}", where=model_id)
+def make_sure_it_answers(model_id: str, token: str | None) -> None:
+    """Asks for the model once, if the Hub has not answered yet: lists of files are asked for with waits of their own.
+
+    Raises as `ask_hub`.
+    """
+    if hub_endpoint() not in _ANSWERED:
+        ask_hub(lambda api: api.model_info(model_id), token=token, model_id=model_id)
 
 
-def _gated(message: str, token: str | None, model_id: str) -> HubAccessError:
-    page = f"https://huggingface.co/{model_id}"
-    if not token:
-        return TokenMissingError(
-            "the model is gated, and no Hugging Face token was given",
-            where=model_id,
-            fix=f"Accept the licence at {page}, store a token of that account in Secret Manager, and give the "
-            "secret's resource name as hf_token_secret.",
-        )
-    if "fine-grained" in message:
-        return _forbidden(token, model_id)
-    return LicenseNotAcceptedError(
-        "the model is gated, and the account of this token has not been let in",
-        where=model_id,
-        fix=f"Accept the licence at {page} with that account; some owners then take days to agree.",
-    )
+def _unanswered(error: Exception, endpoint: str) -> Exception:
+    fault = network_fault(error, endpoint)
+    if endpoint in _ANSWERED:
+        return TransientError(fault.message, fix=fault.fix)
+    if not fault.lasts:
+        return TransientError(fault.message, fix=fault.fix, patience_seconds=fault.patience_seconds)
+    fix = f"{fault.fix} The address is HF_ENDPOINT's." if os.environ.get("HF_ENDPOINT") else fault.fix
+    return UnreachableError(f"the Hugging Face Hub cannot be asked: {fault.message}", where=endpoint, fix=fix)
 
 
-def _forbidden(token: str | None, model_id: str) -> HubAccessError:
-    if not token:
-        return TokenMissingError(
-            "the Hugging Face Hub asks for a token",
-            where=model_id,
-            fix="Store one in Secret Manager and give the secret's resource name as hf_token_secret.",
-        )
-    return TokenInvalidError(
-        "the token is not allowed to read this model",
-        where=model_id,
-        fix="At https://huggingface.co/settings/tokens allow it 'Read access to contents of all public gated repos "
-        "you can access', or use a token of type Read.",
-    )
+def _check_trusted_file() -> None:
+    """huggingface_hub reads SSL_CERT_FILE alone; a file that is not there would end it with a traceback."""
+    check_authorities()
+    path = os.environ.get("SSL_CERT_FILE")
+    if path and not os.path.isfile(path):
+        raise InputError(f"{path} is not a file", where="SSL_CERT_FILE", fix="Name a PEM file, or unset it.")
 
 
-def _asker(token: str | None) -> str:
-    return "the account of this token" if token else "nobody without a token"
+def _body(response: "httpx2.Response") -> bytes:
+    """The text of a refusal; empty where it was not read."""
+    try:
+        return bytes(response.content)
+    except RuntimeError:  # A streamed answer that is closed.
+        return b""
 
 
 def _limit_waiting() -> None:
@@ -141,4 +120,4 @@ def _limit_waiting() -> None:
 
     session = get_session()
     if session.timeout == httpx2.Timeout(None):
-        session.timeout = httpx2.Timeout(_REQUEST_TIMEOUT)
+        session.timeout = httpx2.Timeout(_REQUEST_TIMEOUT, connect=_CONNECT_TIMEOUT)

@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 from vertex_vllm.connections import Answer, Connections
 from vertex_vllm.errors import HubAccessError, ServiceError
 from vertex_vllm.hub.listing import HubFile
-from vertex_vllm.hub.locations import Locations, XetAddress
+from vertex_vllm.hub.locations import ContentRefusedError, Locations, XetAddress
 from vertex_vllm.retries import OnRetry, TransientError, ignore_retry, with_retries
 
 # Seconds without a byte, and seconds of trying before one read is given up.
@@ -19,6 +19,8 @@ _PATIENCE = 600.0
 _SMALLEST_PIECE, _LARGEST_PIECE = 1 << 20, 8 << 20
 _PIECE_SECONDS = 0.015
 _MOST_REDIRECTS = 3
+# How often a read takes a new URL after the content network has refused one.
+_MOST_REFUSED = 8
 
 Answered = TypeVar("Answered")
 OnPiece = Callable[[memoryview], None]
@@ -96,19 +98,27 @@ class RepoReader:
         self.close()
 
     def _tried(self, ask: Callable[[], Answered], file: HubFile) -> Answered:
+        refused = 0
+
         def attempt() -> Answered:
+            nonlocal refused
             if self._connections.closed:
                 raise ServiceError("not read: others have failed", where=self.where(file))
             try:
                 return ask()
             except TransientError as error:
+                refused += isinstance(error, ContentRefusedError)
+                if refused >= _MOST_REFUSED:
+                    fix = "The Hub gave a new URL each time. Try again later; if it stays, tell Hugging Face."
+                    raise ServiceError(f"cannot be read: {error}, {refused} times", where=where, fix=fix) from None
                 self._on_retry(file.path, error)
                 raise
 
+        where = self.where(file)
         try:
-            return with_retries(attempt, seconds=self._patience)
+            return with_retries(attempt, seconds=self._patience, waiting_for=where)
         except TransientError as error:
-            raise ServiceError(f"cannot be read from the Hub: {error}", where=self.where(file)) from None
+            raise ServiceError(f"cannot be read from the Hub: {error}", where=where, fix=error.fix) from None
 
     def _go_on(self, read: "_Read") -> None:
         """Reads what is still missing; what a broken connection has brought stays."""
@@ -122,7 +132,8 @@ class RepoReader:
                     url = answer.headers["Location"]
                     continue
                 if answer.status >= 400:
-                    error = self._locations.refused(answer.status, answer.headers, url, read.file)
+                    body = answer.read_start()
+                    error = self._locations.refused(answer.status, answer.headers, url, read.file, body)
                     if isinstance(error, HubAccessError | TransientError):
                         self._locations.forget(read.file, located)
                     raise error

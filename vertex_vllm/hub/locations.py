@@ -15,9 +15,10 @@ from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
 from vertex_vllm.connections import Connections
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.hub.client import hub_endpoint, refusal
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.client import hub_endpoint
+from vertex_vllm.hub.listing import HubFile, check_name
 from vertex_vllm.hub.names import check_commit, check_model_id
+from vertex_vllm.hub.refusals import hub_words, refusal
 from vertex_vllm.hub.token import checked_token
 from vertex_vllm.retries import RETRYABLE_STATUS, TransientError, retry_after
 
@@ -36,6 +37,10 @@ class XetAddress:
     """Where the Hub gives out tokens for the store."""
     headers: dict[str, str] = field(repr=False)
     """What identifies us there. Holds the Hub's token."""
+
+
+class ContentRefusedError(TransientError):
+    """The content network refused what the Hub says is there."""
 
 
 class Locations:
@@ -86,21 +91,24 @@ class Locations:
         """What identifies us at the Hub, and nowhere else."""
         return {"Authorization": f"Bearer {self._token}"} if self._token and self._is_hub(url) else {}
 
-    def refused(self, status: int, headers: Mapping[str, str], url: str, file: HubFile) -> Exception:
-        """What an answer with an error status means: TransientError, HubAccessError or ServiceError."""
-        # A signed URL that has run out is refused with 401 or 403; the Hub gives a new one.
-        if status in RETRYABLE_STATUS or (not self._is_hub(url) and status in (401, 403)):
-            return TransientError(
-                f"status {status} from {urlsplit(url).hostname}", retry_after(headers), throttled=status in (429, 503)
-            )
+    def refused(self, status: int, headers: Mapping[str, str], url: str, file: HubFile, body: bytes = b"") -> Exception:
+        """The error for an answer with an error status: TransientError, HubAccessError or ServiceError."""
+        host = urlsplit(url).hostname
+        if status in RETRYABLE_STATUS:
+            return TransientError(f"status {status} from {host}", retry_after(headers), throttled=status in (429, 503))
+        said = hub_words(status, headers, body)
         if not self._is_hub(url):
-            return ServiceError(f"status {status} from {urlsplit(url).hostname}", where=self.where(file))
-        return refusal(status, headers, token=self._token, model_id=self.model_id, revision=self.commit, path=file.path)
+            # A signed URL that has run out is refused with 401 or 403; the Hub gives a new one. The file, its size and
+            # so the range are known to be good: other refusals come from a store that is out of step, for a while.
+            kind = TransientError if status in (401, 403) else ContentRefusedError
+            return kind(f"{said} from {host}", retry_after(headers))
+        return refusal(said, token=self._token, model_id=self.model_id, revision=self.commit, path=file.path)
 
     def where(self, file: HubFile) -> str:
         return f"{self.model_id}@{self.commit}: {file.path}"
 
     def _follow(self, file: HubFile) -> str:
+        check_name(file)
         url = f"{self._endpoint}/{self.model_id}/resolve/{self.commit}/{quote(file.path)}"
         for _ in range(_MOST_REDIRECTS):
             with self._connections.request("HEAD", url, self.headers(url)) as answer:

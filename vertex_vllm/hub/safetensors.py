@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from vertex_vllm.errors import PlanError
+from vertex_vllm.hub.content_kinds import disguise
 from vertex_vllm.hub.files import AnyFile, FileReader, SizedFile
 from vertex_vllm.hub.tensor_groups import group_of
 from vertex_vllm.hub.tensor_outline import Outline, outline_of
@@ -53,10 +54,14 @@ class Weights:
 
 
 def header_length(prefix: bytes, file: SizedFile) -> int:
-    """Length of the JSON header that the first eight bytes announce. Raises PlanError."""
+    """Length of the JSON header that the first eight bytes announce.
+
+    Raises PlanError, which names a file of another kind where `prefix` shows it.
+    """
     length = int.from_bytes(prefix[:8], "little") if len(prefix) >= 8 else 0
     if not 0 < length <= min(LONGEST_HEADER, file.size - 8):
-        raise PlanError(f"is no safetensors file: it announces a header of {length} bytes", where=file.path)
+        fault = disguise(prefix) or f"announces a header of {length} bytes in a file of {file.size}"
+        raise PlanError(f"is not a safetensors file: it {fault}", where=file.path)
     return length
 
 

@@ -39,7 +39,12 @@ def checked_token(token: str | None) -> str | None:
     if token is not None and not re.fullmatch(r"[\x21-\x7e]+", token):
         raise TokenInvalidError(
             "the Hugging Face token is empty, or holds a space, a line break or a non-ASCII character",
-            where="hf_token_secret",
+            where=token_source(token),
             fix="Copy it anew from https://huggingface.co/settings/tokens into the secret.",
         )
     return token
+
+
+def token_source(token: str) -> str:
+    """The name, in messages, of the place of `token`: the environment of a terminal, or a pipeline's secret."""
+    return "HF_TOKEN" if token == os.environ.get("HF_TOKEN", "").strip() else "hf_token_secret"

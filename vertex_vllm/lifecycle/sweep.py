@@ -186,9 +186,10 @@ def sweep_buckets(order: Order) -> Iterator[Finding]:
             if str(bucket.location).lower() == order.region
         ]
     for name in buckets:
-        garbage = find_garbage(order.project, name, load_catalog().regions, UNUSED)
+        regions = load_catalog().regions
+        garbage = find_garbage(order.project, name, regions, UNUSED)
         if not order.dry_run:
-            remove_garbage(order.project, name, garbage)
+            garbage = remove_garbage(order.project, name, garbage, regions)
         for each in garbage:
             yield Finding(each.uri, f"{each.reason}, since {each.since:%Y-%m-%d}", None)
 

@@ -1,15 +1,18 @@
 """The prefix of one mirror in its bucket: what lies there, and how more is put there."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from google.api_core.exceptions import NotFound
+from google.api_core.exceptions import Forbidden, NotFound
 from google.auth.exceptions import GoogleAuthError
 
+from vertex_vllm.bucket_settings import check_fit, settings_of
 from vertex_vllm.connections import Connections
 from vertex_vllm.hub.listing import HubFile
 from vertex_vllm.mirror.authorization import Authorization
@@ -20,8 +23,13 @@ from vertex_vllm.mirror.manifest import Manifest, MirroredFile
 from vertex_vllm.mirror.multipart import MultipartUpload, StorageServer
 from vertex_vllm.mirror.own_objects import MANIFEST_NAME
 from vertex_vllm.retries import OnRetry, ignore_retry
+from vertex_vllm.storage_words import keeps_objects, words_of_error
 
 _CONTENT_TYPE = "application/octet-stream"
+FOUND_WHOLE = "found-whole"
+"""Of a manifest's metadata: when a run last found the mirror whole."""
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,18 @@ class MirrorBucket:
         self._retry = DEFAULT_RETRY.with_timeout(patience_seconds)
         self._connections = Connections(stall_seconds)
         self._authorization, self._patience, self._on_retry = authorization, patience_seconds, on_retry
+
+    def check_fit(self) -> None:
+        """Raises BucketError where the bucket's settings keep a mirror from being made.
+
+        Who may not see the settings goes on: then a refusal tells.
+        """
+        try:
+            found = self._client.get_bucket(self._bucket.name)
+        except Forbidden as error:
+            _LOG.info("%s: the bucket's settings are not known: %s", self.uri, words_of_error(error))
+            return
+        check_fit(settings_of(found), found.name, (f"{self._prefix}/", f"{JOURNAL_PREFIX}/"))
 
     def objects(self) -> dict[str, StoredObject]:
         """Path → object, for all that lies under the prefix."""
@@ -167,14 +187,29 @@ class MirrorBucket:
 
     def delete_journal(self, path: str) -> None:
         """Does nothing where there is none."""
-        with suppress(NotFound):
-            self._bucket.blob(self._journal_name(path)).delete(retry=self._retry)
+        self._delete_journal(self._bucket.blob(self._journal_name(path)))
 
     def delete_journals(self) -> None:
         """Deletes the journals of all files under the prefix."""
         for blob in self._client.list_blobs(self._bucket, prefix=f"{JOURNAL_PREFIX}/{self._prefix}/"):
-            with suppress(NotFound):
-                blob.delete(retry=self._retry)
+            self._delete_journal(blob)
+
+    def touch_manifest(self, generation: int) -> bool:
+        """Writes the time into the manifest's metadata: who collects garbage sees that a run counts on the mirror.
+
+        False when that manifest is gone. Who may only read leaves it as it is.
+        """
+        from google.api_core.exceptions import PreconditionFailed
+
+        blob = self._bucket.blob(self._name(MANIFEST_NAME))
+        blob.metadata = {FOUND_WHOLE: datetime.now(UTC).isoformat(timespec="seconds")}
+        try:
+            blob.patch(if_generation_match=generation, retry=self._retry)
+        except (NotFound, PreconditionFailed):
+            return False
+        except Forbidden as error:
+            _LOG.info("%s: the manifest stays as old as it is: %s", self.uri, words_of_error(error))
+        return True
 
     def delete(self, path: str, generation: int) -> None:
         """Deletes an object, provided that it is still that one."""
@@ -212,6 +247,17 @@ class MirrorBucket:
         except PreconditionFailed:
             return False
         return True
+
+    def _delete_journal(self, journal: Any) -> None:
+        """A bucket may keep it, by a hold or a policy that nobody could see beforehand: then it stays, and is told."""
+        try:
+            journal.delete(retry=self._retry)
+        except NotFound:
+            return
+        except Forbidden as error:
+            if not keeps_objects(words_of_error(error)):
+                raise
+            _LOG.warning("gs://%s/%s stays: %s", self._bucket.name, journal.name, words_of_error(error))
 
     def _server(self, file: HubFile) -> StorageServer:
         on_retry = partial(self._on_retry, file.path)

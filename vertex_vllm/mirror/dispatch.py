@@ -1,6 +1,7 @@
 """Large files handed out to several processes: one would be held back by its interpreter and by one hash at a time."""
 
 import json
+import logging
 import signal
 import threading
 from collections import deque
@@ -20,6 +21,8 @@ from vertex_vllm.mirror.worker_processes import Worker, Workers
 
 # How often a file is given to another process when the one that had it was killed, for want of memory for example.
 _TRIES = 3
+
+_LOG = logging.getLogger(__name__)
 
 
 def copy_large_files(files: Sequence[HubFile], job: Job, meter: Meter) -> dict[str, MirroredFile]:
@@ -93,6 +96,8 @@ class _Work:
                 asks = True
             elif kind == "moved":
                 self._meter.count(**event)
+            elif kind == "said":
+                _LOG.warning("%s", event["text"])
             elif kind == "done":
                 del in_work[event["path"]]
                 self.done[event["path"]] = MirroredFile(**event["file"])

@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
-from vertex_vllm.errors import MirrorError
+from vertex_vllm.errors import MirrorError, PlanError
 from vertex_vllm.google_errors import google_errors
 from vertex_vllm.hub.download import OnPiece, ignore_piece
 from vertex_vllm.hub.listing import HubFile
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.checksums import as_base64, combine_crc32c, differs, extend_crc32c
 from vertex_vllm.mirror.concurrency import AdaptiveLimit
+from vertex_vllm.mirror.content_check import PassingContent, named
 from vertex_vllm.mirror.journal import Journal
 from vertex_vllm.mirror.manifest import MirroredFile
 from vertex_vllm.mirror.multipart import MultipartUpload, PartOnItsWay, SentPart, UploadGoneError
@@ -88,6 +90,7 @@ class LargeFiles:
         for _ in range(_PASSES):
             mismatch = self._pass(copy, on_begun)
             if not mismatch:
+                self._check_content(copy)
                 copy.upload.complete(copy.etags)
                 return self._verified(file, copy)
             copy.begin_anew()
@@ -98,6 +101,21 @@ class LargeFiles:
             where=self._reader.where(file),
             fix="Try again; if it stays, the repository is damaged.",
         )
+
+    def _check_content(self, copy: "_Copy") -> None:
+        """Raises PlanError, with nothing published, where a file of that name cannot have this content."""
+        try:
+            with named(self._reader.where(copy.file), copy.file.path):
+                copy.content.check(partial(self._read, copy.file))
+        except PlanError:
+            copy.upload.abort()
+            self._bucket.delete_journal(copy.file.path)
+            raise
+
+    def _read(self, file: HubFile, start: int, length: int) -> bytes:
+        data = bytearray(length)
+        self._reader.read_into(memoryview(data), file, start)
+        return bytes(data)
 
     def _pass(self, copy: "_Copy", on_begun: Callable[[], None]) -> str:
         """Reads what is not hashed, sends what is not there, and returns how the hash differs; empty if it does not."""
@@ -111,8 +129,14 @@ class LargeFiles:
 
         noted = time.monotonic()
         window = Window(parts, self._flow)
+        copy.content = content = PassingContent(copy.file, parts[0].start if parts else 0)
+
+        def take_in(view: memoryview) -> None:
+            content.update(view)
+            hashing.update(view)
+
         with self._broken_off(copy.file):
-            for part in window.run(self._threads, self._transfer.connections, carry, hashing.update, on_begun):
+            for part in window.run(self._threads, self._transfer.connections, carry, take_in, on_begun):
                 if part is not parts[-1] and time.monotonic() - noted >= self._transfer.journal_seconds:
                     noted = time.monotonic()
                     self._bucket.note_journal(copy.file.path, copy.journal_at(part.end, hashing))
@@ -170,6 +194,7 @@ class _Copy:
         self, file: HubFile, upload: MultipartUpload, journal: Journal, listed: dict[int, SentPart], meter: FileMeter
     ) -> None:
         self.file, self.upload = file, upload
+        self.content = PassingContent(file, 0)
         self._journal, self._meter = journal, meter
         self._parts = parts_of(file.size, journal.part_bytes)
         self.etags = {

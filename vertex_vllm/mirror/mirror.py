@@ -1,7 +1,7 @@
 """`mirror_weights`: what is missing is copied, what is there stays, and the manifest says so last."""
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 
 from vertex_vllm.errors import MirrorError
@@ -11,6 +11,7 @@ from vertex_vllm.hub.listing import HubFile, list_files
 from vertex_vllm.hub.names import check_commit, check_model_id
 from vertex_vllm.hub.weight_files import read_index
 from vertex_vllm.mirror.bucket import MirrorBucket, StoredObject
+from vertex_vllm.mirror.content_check import check_openings, named
 from vertex_vllm.mirror.dispatch import copy_large_files
 from vertex_vllm.mirror.job import Job
 from vertex_vllm.mirror.manifest import Manifest, MirroredFile, is_whole
@@ -41,7 +42,8 @@ def mirror_weights(
     verified against the Hub's listing before its object appears. Broken off in any way, the next run goes on where this
     one was; a finished mirror costs one read of its manifest and one listing, and moves nothing.
     Raises MirrorError when the Hub sends what it does not list or the bucket changes underneath, PlanError when the
-    repository holds no usable weights, HubAccessError and ServiceError as the Hub and Cloud Storage do.
+    repository holds no usable weights, BucketError for a bucket that cannot hold a mirror, HubAccessError and
+    ServiceError as the Hub and Cloud Storage do.
     """
     check_model_id(model_id)
     check_commit(commit)
@@ -50,11 +52,13 @@ def mirror_weights(
         manifest, generation = bucket.read_manifest()
         published = manifest if _is_of(manifest, model_id, commit) else None
         objects = bucket.objects()
-        if published is not None and published.selection == selection and is_whole(published, objects):
+        whole = published is not None and published.selection == selection and is_whole(published, objects)
+        if published is not None and whole and bucket.touch_manifest(generation):
             meter = Meter(model_id, {file.path: file.size for file in published.files}, on_progress)
             for file in published.files:
                 meter.found(file.path, file.size)
             return published
+        bucket.check_fit()
         files = _copy_missing(job, selection, bucket, objects, published, on_progress)
         # A mirror that was killed between an object and the end of its journal has left that one. After the manifest it
         # would be too late: who is killed there is not gone on with.
@@ -83,7 +87,9 @@ def compare(
     with google_errors("Cloud Storage", destination), closing(_bucket(job)) as bucket, _reader(job) as reader:
         manifest, _ = bucket.read_manifest()
         wanted = _wanted(job, selection, reader)
-        present = _present(wanted, bucket, bucket.objects(), manifest if _is_of(manifest, model_id, commit) else None)
+        objects = bucket.objects()
+        bucket.check_fit()
+        present = _present(wanted, bucket, objects, manifest if _is_of(manifest, model_id, commit) else None)
     return Comparison(
         tuple(file for file in wanted if file.path in present),
         tuple(file for file in wanted if file.path not in present),
@@ -98,16 +104,20 @@ def _copy_missing(
     published: Manifest | None,
     on_progress: OnProgress,
 ) -> tuple[MirroredFile, ...]:
-    with _reader(job) as reader:
+    with ExitStack() as stack:
+        reader = stack.enter_context(_reader(job))
         wanted = _wanted(job, selection, reader)
         meter = Meter(job.model_id, {file.path: file.size for file in wanted}, on_progress)
+        stack.enter_context(meter.beating())
         there = _present(wanted, bucket, objects, published)
         for file in there.values():
             meter.found(file.path, file.size)
         there |= copy_from_siblings(_missing(wanted, there), bucket, meter)
+        with named(f"{job.model_id}@{job.commit}"):
+            check_openings([file for file in wanted if file.path in there], bucket.read)
         missing = _missing(wanted, there)
         there |= copy_small_files([file for file in missing if not _is_large(file, job)], reader, bucket, meter)
-    there |= copy_large_files([file for file in missing if _is_large(file, job)], job, meter)
+        there |= copy_large_files([file for file in missing if _is_large(file, job)], job, meter)
     return tuple(there[file.path] for file in wanted)
 
 

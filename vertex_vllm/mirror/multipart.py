@@ -10,7 +10,7 @@ from functools import partial
 from http import HTTPStatus
 from itertools import chain, repeat
 from typing import Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 from xml.etree import ElementTree
 
 from vertex_vllm.connections import Answer, Connections, Outgoing
@@ -18,6 +18,7 @@ from vertex_vllm.errors import ServiceError
 from vertex_vllm.mirror.authorization import Authorization
 from vertex_vllm.mirror.checksums import as_base64
 from vertex_vllm.retries import RETRYABLE_STATUS, TransientError, retry_after, with_retries
+from vertex_vllm.storage_words import refused_by_storage, xml_words
 
 # Completing "can take several minutes" (XML API, "Complete a multipart upload"), without a byte meanwhile.
 _COMPLETE_SECONDS = 600.0
@@ -69,6 +70,7 @@ class MultipartUpload:
 
     def __init__(self, server: StorageServer, url: str, upload_id: str) -> None:
         self._server, self._url, self.id = server, url, upload_id
+        self._where = f"gs:/{unquote(urlsplit(url).path)}"
 
     @classmethod
     def begin(cls, server: StorageServer, url: str, metadata: Mapping[str, str]) -> Self:
@@ -76,7 +78,7 @@ class MultipartUpload:
         headers = {**_CONTENT_TYPE, "Content-Length": "0"}
         headers |= {f"x-goog-meta-{name}": value for name, value in metadata.items()}
         new = cls(server, url, "")
-        new.id = _text(new._send("POST", "?uploads", headers=headers), "UploadId", url)
+        new.id = _text(new._send("POST", "?uploads", headers=headers), "UploadId", new._where)
         return new
 
     def parts(self) -> dict[int, SentPart]:
@@ -85,7 +87,7 @@ class MultipartUpload:
         marker = 0
         while True:
             query = f"?max-parts={_LONGEST_PAGE}&part-number-marker={marker}&{self._id_query}"
-            page = _parsed(self._send("GET", query), self._url)
+            page = _parsed(self._send("GET", query), self._where)
             for part in page.iter("Part"):
                 number = int(part.findtext("PartNumber", "0"))
                 found[number] = SentPart(int(part.findtext("Size", "0")), part.findtext("ETag", ""))
@@ -123,7 +125,7 @@ class MultipartUpload:
             headers={"Content-Type": "application/xml"},
             stall_seconds=_COMPLETE_SECONDS,
         )
-        _text(reply, "ETag", self._url)
+        _text(reply, "ETag", self._where)
 
     def abort(self) -> None:
         """Gives up: the parts are deleted. Does nothing about an upload that is gone."""
@@ -157,7 +159,7 @@ class MultipartUpload:
 
         def attempt() -> _Reply:
             if self._server.connections.closed:
-                raise ServiceError("not sent: others have failed", where=self._url)
+                raise ServiceError("not sent: others have failed", where=self._where)
             try:
                 return self._accepted(method, exchange())
             except TransientError as error:
@@ -165,9 +167,11 @@ class MultipartUpload:
                 raise
 
         try:
-            return with_retries(attempt, seconds=self._server.patience_seconds)
+            return with_retries(attempt, seconds=self._server.patience_seconds, waiting_for=self._where)
         except TransientError as error:
-            raise ServiceError(f"Cloud Storage did not take {method}: {error}", where=self._url) from None
+            raise ServiceError(
+                f"Cloud Storage did not take {method}: {error}", where=self._where, fix=error.fix
+            ) from None
 
     def _exchange(
         self,
@@ -188,12 +192,12 @@ class MultipartUpload:
         code = _code(reply)
         if reply.status in RETRYABLE_STATUS or code in _DAMAGED:
             throttled = reply.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-            raise TransientError(
-                f"status {reply.status} {code}".rstrip(), retry_after(reply.headers), throttled=throttled
-            )
+            said = f"status {reply.status} {code}".rstrip()
+            raise TransientError(said, retry_after(reply.headers), throttled=throttled)
         if code == "NoSuchUpload":
             raise UploadGoneError
-        raise ServiceError(f"Cloud Storage refused {method} with {reply.status} {code}".rstrip(), where=self._url)
+        request = f"Cloud Storage refused {method} with {reply.status} {code}".rstrip()
+        raise refused_by_storage(xml_words(reply.status, reply.body), self._where, request)
 
 
 class PartOnItsWay:
@@ -247,19 +251,19 @@ def _received_crc32c(reply: _Reply) -> str:
     return found[1] if found else ""
 
 
-def _text(reply: _Reply, tag: str, url: str) -> str:
-    text = _parsed(reply, url).findtext(tag)
+def _text(reply: _Reply, tag: str, where: str) -> str:
+    text = _parsed(reply, where).findtext(tag)
     if not text:
-        raise ServiceError(f"Cloud Storage answered without {tag}: {_code(reply)}", where=url)
+        raise ServiceError(f"Cloud Storage answered without {tag}: {_code(reply)}", where=where)
     return text
 
 
-def _parsed(reply: _Reply, url: str) -> ElementTree.Element:
+def _parsed(reply: _Reply, where: str) -> ElementTree.Element:
     """The document, its elements without their namespace. Raises ServiceError."""
     try:
         root = ElementTree.fromstring(reply.body)
     except ElementTree.ParseError:
-        raise ServiceError("Cloud Storage answered with something that is not XML", where=url) from None
+        raise ServiceError("Cloud Storage answered with something that is not XML", where=where) from None
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
     return root

@@ -3,7 +3,8 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -92,6 +93,7 @@ class Progress:
         }
 
 
+_BEAT_SECONDS = 1.0
 OnProgress = Callable[[Progress], None]
 _print_now = partial(print, flush=True)
 
@@ -147,6 +149,24 @@ class Meter:
         """A file has been copied and verified."""
         self.count(path, done=True)
 
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Calls `on_progress` every second while the body runs: whoever watches sees that nothing moves, too."""
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(_BEAT_SECONDS):
+                with self._lock:
+                    self._on_progress(self._now())
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
     def _now(self) -> Progress:
         return Progress(self._model_id, dict(self._files), round(time.monotonic() - self._start, 3))
 
@@ -171,7 +191,7 @@ class ProgressLog:
     def __init__(
         self,
         write: Callable[[str], object] = _print_now,
-        seconds: float = 5.0,
+        seconds: float = 4.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._write, self._seconds, self._clock = write, seconds, clock

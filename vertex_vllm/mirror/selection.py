@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Self
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.listing import HubFile, check_name
 from vertex_vllm.hub.weight_files import weight_files, weight_index
 from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS
 
@@ -56,7 +56,8 @@ def select_files(
     vLLM and transformers read beside them; or what `selection` says.
 
     Left out by itself: `original/` and all other folders, other formats of the same weights, pictures and texts.
-    Raises PlanError when there are no weights, the index names a file that is not there, or nothing is selected.
+    Raises PlanError when there are no weights, the index names a file that is not there, or nothing is selected, and
+    HubAccessError when a selected file has a name that cannot be copied.
     """
     if selection.include:
         chosen = [file for file in listing if _matches(file.path, selection.include)]
@@ -66,7 +67,7 @@ def select_files(
             needed.add(index.path)
         support = (*_SUPPORT, *_CODE) if selection.code else _SUPPORT
         chosen = [file for file in listing if file.path in needed or _is_support(file.path, support)]
-    selected = tuple(file for file in chosen if not _matches(file.path, selection.exclude))
+    selected = tuple(check_name(file) for file in chosen if not _matches(file.path, selection.exclude))
     if taken := [file.path for file in selected if file.path in BESIDE_THE_WEIGHTS]:
         raise PlanError(
             f"the repository has a file {taken[0]}, the name of what a mirror writes of its own",

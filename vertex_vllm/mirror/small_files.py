@@ -8,6 +8,7 @@ from vertex_vllm.hub.download import RepoReader
 from vertex_vllm.hub.listing import HubFile
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.checksums import Checksums
+from vertex_vllm.mirror.content_check import check_content, named
 from vertex_vllm.mirror.manifest import MirroredFile
 from vertex_vllm.mirror.progress import FileMeter, Meter
 
@@ -59,6 +60,8 @@ def _verified(file: HubFile, reader: RepoReader, meter: FileMeter) -> tuple[byte
         checksums = Checksums(file, data)
         mismatch = checksums.mismatch()
         if not mismatch:
+            with named(reader.where(file), file.path):
+                check_content(file, data)
             return data, checksums
         meter.retried()
     raise MirrorError(

@@ -6,6 +6,7 @@ When its input ends, because whoever started it has ended, it ends at once: the 
 
 import gc
 import json
+import logging
 import os
 import queue
 import socket
@@ -72,6 +73,17 @@ class _Events:
         self._out.flush()
 
 
+class _ToParent(logging.Handler):
+    """Warnings of this process, for the log of whoever started it."""
+
+    def __init__(self, events: _Events) -> None:
+        super().__init__(logging.WARNING)
+        self._events = events
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._events.tell("said", text=record.getMessage())
+
+
 class _FileEvents:
     """Those of one file. A `FileMeter`."""
 
@@ -135,6 +147,7 @@ def _work(channel: socket.socket) -> NoReturn:
     try:
         lines = _lines_until_the_end(channel.makefile("r", encoding="utf-8"))
         with redacting(), _told(events):
+            logging.getLogger("vertex_vllm").addHandler(_ToParent(events))
             job = Job.from_json(lines.get())
             remember(job.token)
             _copy_what_is_asked_for(job, lines, events)

@@ -70,6 +70,25 @@ def test_what_cannot_be_served_is_not_sent(cloud: Connection, project: str, assi
     assert list_runs(project, REGION) == ()
 
 
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("model_id=https://huggingface.co/org/model", "model_id: "),
+        ("bucket=Bad_B", "bucket: "),
+        ("hf_token_secret=hf_canaryCanaryCanaryCanary", "hf_token_secret: "),
+        ("region=nowhere", "region: "),
+    ],
+)
+def test_what_no_config_could_have_is_not_sent_to_the_mirror(
+    cloud: Connection, project: str, assignment: str, words: str
+) -> None:
+    answer = vertex_vllm("submit", str(CONFIG), "--pipeline", "mirror", "--project", project, "--set", assignment)
+    assert answer.returncode == 2, answer.stderr
+    assert words in answer.stderr
+    assert "canary" not in answer.stderr
+    assert list_runs(project, REGION) == ()
+
+
 def test_a_model_that_nobody_recorded_is_planned_by_the_run(ready_project: str, project: str, tmp_path: Path) -> None:
     config = tmp_path / "small.yaml"
     config.write_text(f"name: small\nmodel:\n  id: {project}/model\n")

@@ -90,7 +90,7 @@ def test_the_faults_of_fields_are_told_each_with_its_line(tmp_path: Path) -> Non
         "7: schedules[0].time_zone: must be a name of the IANA time zone database, for example Europe/Zurich",
         "8: schedules[0].pipelin: unknown field. Did you mean pipeline?",
         "9: schedules[0].start: is read as a timestamp. Put it in quotes if it is meant as text",
-        "10: schedules[0].max_run_count: must be at least 0",
+        "10: schedules[0].max_run_count: must be at least 1",
         "12: schedules[1].cron: must not name a time zone. Give it as time_zone",
         '13: schedules[1].start: must be a time with its offset, in quotes, for example "2030-01-31T08:00:00Z"',
         "15: schedules[2].cron: has a bad minute. It is minute hour day-of-month month day-of-week, for example "
@@ -147,3 +147,26 @@ def test_a_cron_that_a_config_may_have_is_one_that_a_schedule_takes(cron: str) -
     if cron_fault(cron):
         return
     assert parse_cron(f"TZ=Europe/Zurich {' '.join(cron.split())}").fields == " ".join(cron.split())
+
+
+def test_a_schedule_that_would_never_run_is_refused(tmp_path: Path) -> None:
+    assert faults(
+        tmp_path,
+        """
+        - name: over
+          cron: 0 3 * * *
+          end: "2020-01-01T00:00:00Z"
+        - name: none
+          cron: 0 3 * * *
+        """,
+    ) == [
+        "7: schedules[0].end: is past, so that nothing would run. Name a later one, or take the schedule out",
+    ]
+    assert faults(
+        tmp_path,
+        """
+        - name: none
+          cron: 0 3 * * *
+          max_run_count: 0
+        """,
+    ) == ["7: schedules[0].max_run_count: must be at least 1"]

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from vertex_vllm.errors import HubAccessError, LicenseNotAcceptedError, ServiceError, TokenInvalidError
+from vertex_vllm.errors import HubAccessError, LicenseNotAcceptedError, ServiceError
 from vertex_vllm.hub.download import RepoReader
 from vertex_vllm.hub.listing import HubFile
 
@@ -170,14 +170,25 @@ def test_a_signed_url_that_has_run_out_is_asked_for_anew(
     assert len(hub.seen) == 2
 
 
-def test_what_the_cdn_does_not_have_is_an_error_that_hides_the_url(reader: RepoReader, cdn: Server) -> None:
-    cdn.faults = ["404"]
+@pytest.mark.parametrize("status", ["400", "404", "410", "416"])
+def test_a_refusal_of_the_cdn_is_worth_a_new_url(reader: RepoReader, hub: Server, cdn: Server, status: str) -> None:
+    cdn.faults = [status, status]
+    assert reader.read(FILE, 0, 10) == DATA[:10]
+    assert len(hub.seen) == 3
+
+
+def test_what_the_cdn_never_has_is_an_error_that_hides_the_url(reader: RepoReader, hub: Server, cdn: Server) -> None:
+    cdn.faults = ["404"] * 100
     with pytest.raises(ServiceError) as raised:
         reader.read(FILE)
-    assert str(raised.value) == f"org/model@{COMMIT}: folder/model 1.safetensors: status 404 from 127.0.0.1"
+    assert len(hub.seen) == 8
+    assert str(raised.value) == (
+        f"org/model@{COMMIT}: folder/model 1.safetensors: cannot be read: status 404 from 127.0.0.1, 8 times. "
+        "The Hub gave a new URL each time. Try again later; if it stays, tell Hugging Face."
+    )
 
 
-@pytest.mark.parametrize(("code", "error"), [("GatedRepo", LicenseNotAcceptedError), ("", TokenInvalidError)])
+@pytest.mark.parametrize(("code", "error"), [("GatedRepo", LicenseNotAcceptedError), ("", HubAccessError)])
 def test_a_refusal_of_the_hub_is_told_as_what_it_is(
     reader: RepoReader, hub: Server, code: str, error: type[HubAccessError]
 ) -> None:

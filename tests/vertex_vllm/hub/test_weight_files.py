@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_vllm.errors import HubAccessError, InputError, PlanError, RevisionNotFoundError
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.listing import HubFile, check_name
 from vertex_vllm.hub.names import check_commit, check_model_id
 from vertex_vllm.hub.weight_files import parse_index, weight_files
+from vertex_vllm.mirror.selection import Selection, select_files
 
 
 def test_the_files_of_an_index() -> None:
@@ -77,9 +78,11 @@ def test_any_bytes_give_names_or_our_error(data: bytes) -> None:
         "a\ud800",
     ],
 )
-def test_a_file_with_an_unsafe_path_cannot_be_listed(path: str) -> None:
+def test_a_file_with_an_unsafe_path_cannot_be_selected(path: str) -> None:
+    files = [HubFile("config.json", 1, "", "b" * 40), HubFile(path, 1, "", "b" * 40)]
     with pytest.raises(HubAccessError, match="unusable path"):
-        HubFile(path, 1, "", "b" * 40)
+        select_files(files, (), Selection(include=("*",)))
+    assert select_files(files, (), Selection(include=("config.json",))) == (files[0],)
 
 
 @pytest.mark.parametrize(
@@ -111,4 +114,4 @@ def test_a_branch_is_no_commit(commit: str) -> None:
 
 
 def test_a_file_named_in_another_script_is_a_file_like_any_other() -> None:
-    assert HubFile("模型/größe-ﬁne.json", 1, "", "b" * 40).path == "模型/größe-ﬁne.json"
+    assert check_name(HubFile("模型/größe-ﬁne.json", 1, "", "b" * 40)).path == "模型/größe-ﬁne.json"

@@ -19,6 +19,7 @@ from tests.vertex_vllm.served_models import REGION
 from vertex_vllm.errors import LockedError, ServiceError
 from vertex_vllm.lifecycle.lock import acquire, lock_name, release
 from vertex_vllm.lifecycle.run_end import end_run
+from vertex_vllm.mirror.in_use import InUse, look
 from vertex_vllm.runs.submission import Submission, run_labels, submit
 from vertex_vllm.runs.watching import cancel, pipeline_client, watch
 
@@ -162,3 +163,18 @@ def test_a_bucket_that_is_not_there_is_said(in_project: Project) -> None:
         acquire(
             in_project.name, f"{in_project.name}-no-such-bucket", DEPLOYMENT, "projects/p/locations/r/pipelineJobs/1"
         )
+
+
+def test_weights_that_a_run_under_way_names_are_in_use(in_project: Project) -> None:
+    bucket, place = in_project.bucket, f"{in_project.folder.name}/run-1"
+
+    def used() -> InUse:
+        return look(in_project.name, bucket, [REGION])
+
+    run = in_project.start("run-1")  # Its parameter is the path of a file, which ends so.
+    assert used().why(bucket.name, place) == "a Model or a run names it"
+    in_project.acquire(run)
+    assert used().locked
+    in_project.end(run)
+    assert not used().locked, "its run has ended"
+    assert used().why(bucket.name, place) == ""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import struct
 import uuid
 from collections import Counter
 from dataclasses import dataclass
@@ -16,15 +17,23 @@ from vertex_vllm.mirror import Manifest, Transfer, destination
 MANIFEST = "vertex-vllm-manifest.json"
 # Bytes: the least that Cloud Storage takes as a part.
 PART = 5 << 20
+_HEADER = 128
 SHARDS = {f"model-{number:05}-of-00003.safetensors": 5 * PART + 1000 * number for number in (1, 2, 3)}
 # Small parts and few of them at once, so that little is under way; noted at every part.
 SMALL_STEPS = Transfer(processes=2, connections=2, part_bytes=PART, journal_seconds=0.0, patience_seconds=60.0)
 
 
+def one_tensor(seed: str, size: int) -> bytes:
+    """A safetensors file of `size` bytes with one tensor of random numbers."""
+    room = size - 8 - _HEADER
+    header = json.dumps({"t": {"dtype": "U8", "shape": [room], "data_offsets": [0, room]}}).encode().ljust(_HEADER)
+    return struct.pack("<Q", _HEADER) + header + hashlib.shake_128(seed.encode()).digest(room)
+
+
 @pytest.fixture(scope="session")
 def shards() -> dict[str, bytes]:
     index = {"metadata": {}, "weight_map": {path: path for path in SHARDS}}
-    files = {path: hashlib.shake_128(path.encode()).digest(size) for path, size in SHARDS.items()}
+    files = {path: one_tensor(path, size) for path, size in SHARDS.items()}
     return {
         "config.json": b'{"model_type": "llama"}',
         "model.safetensors.index.json": json.dumps(index).encode(),

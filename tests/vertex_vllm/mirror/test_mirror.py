@@ -14,7 +14,7 @@ import pytest
 from google.cloud.storage import Client
 
 from tests.accounts import owner_session
-from vertex_vllm.errors import MirrorError, ServiceError, TokenMissingError
+from vertex_vllm.errors import BucketError, MirrorError, TokenMissingError
 from vertex_vllm.hub.access import check_access
 from vertex_vllm.hub.download import RepoReader
 from vertex_vllm.hub.listing import list_files
@@ -254,5 +254,5 @@ def test_a_gated_model_without_a_token_is_not_begun(
 
 def test_a_bucket_that_is_not_there(model: tuple[str, str, str], project: str) -> None:
     uri = destination("no-such-bucket-anywhere", model[0], model[1])
-    with pytest.raises(ServiceError, match="no-such-bucket-anywhere"):
+    with pytest.raises(BucketError, match="gcloud storage buckets create gs://no-such-bucket-anywhere"):
         mirror_weights(*model[:2], None, uri, project)

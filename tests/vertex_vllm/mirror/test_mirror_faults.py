@@ -102,7 +102,7 @@ def test_all_faults_at_once_are_got_over_or_told(
 
 FATAL: dict[str, tuple[dict[str, Any], type[VertexVllmError], str]] = {
     "the source always flips a byte": ({**CONTENT, "kind": "flip_byte", "offset": 99}, MirrorError, "SHA-256"),
-    "the source is gone": ({**CONTENT, "kind": "error", "status": 404}, ServiceError, "status 404 from"),
+    "the source is gone": ({**CONTENT, "kind": "error", "status": 404}, ServiceError, "status 404"),
     "the source always fails": ({**CONTENT, "kind": "error", "status": 503}, ServiceError, "status 503 from"),
     "the Hub says no": (
         {"service": "hub", "path": "*/resolve/*.safetensors", "kind": "error", "status": 403},

@@ -1,0 +1,85 @@
+"""Buckets that refuse the mirror's bookkeeping: said before the first byte, got over where nobody may look."""
+
+from typing import Any
+
+import pytest
+
+from tests.vertex_vllm.mirror.conftest import SMALL_STEPS, SharedModel
+from vertex_vllm.errors import BucketError
+from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.mirror import compare, mirror_weights
+from vertex_vllm.storage import setup_bucket
+
+ACCOUNT = "serving@some-project.iam.gserviceaccount.com"
+
+
+def mirror(model: SharedModel, place: str, project: str) -> None:
+    mirror_weights(model.id, model.commit, None, place, project, transfer=SMALL_STEPS)
+
+
+def hold(model: SharedModel) -> None:
+    bucket = model.client.get_bucket(model.bucket)
+    bucket.default_event_based_hold = True
+    bucket.patch()
+
+
+def retain(model: SharedModel) -> None:
+    bucket = model.client.get_bucket(model.bucket)
+    bucket.retention_period = 86400
+    bucket.patch()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"), [(hold, "--no-default-event-based-hold"), (retain, "--clear-retention-period")]
+)
+def test_nothing_is_written_to_a_bucket_that_keeps_everything(
+    make: Any, words: str, shared_model: SharedModel, project: str
+) -> None:
+    make(shared_model)
+    place = shared_model.place()
+    for tried in (
+        lambda: mirror(shared_model, place, project),
+        lambda: compare(shared_model.id, shared_model.commit, None, place, project),
+        lambda: setup_bucket(
+            project, "us-central1", shared_model.bucket, Owner("d", "run"), "a@b.iam.gserviceaccount.com"
+        ),
+    ):
+        with pytest.raises(BucketError, match=words):
+            tried()
+    assert list(shared_model.client.list_blobs(shared_model.bucket, versions=True)) == []
+
+
+def test_a_finished_mirror_in_such_a_bucket_is_found(shared_model: SharedModel, project: str) -> None:
+    place = shared_model.place()
+    mirror(shared_model, place, project)
+    retain(shared_model)
+    mirror(shared_model, place, project)
+    shared_model.assert_published(place)
+
+
+@pytest.mark.parametrize("make", [hold, retain])
+def test_who_may_not_see_the_settings_finishes_and_hears_what_stays(
+    make: Any,
+    shared_model: SharedModel,
+    project: str,
+    faulty: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    make(shared_model)
+    faulty.add_fault(
+        kind="error",
+        service="storage",
+        method="GET",
+        path=f"/storage/v1/b/{shared_model.bucket}",
+        status=403,
+        times=None,
+    )
+    place = shared_model.place()
+    mirror(shared_model, place, project)
+    faulty.clear_faults()
+    left = [blob.name for blob in shared_model.client.list_blobs(shared_model.bucket, prefix=".vertex-vllm/")]
+    assert len(left) == 3
+    assert all(f"{name} stays: " in caplog.text for name in left)
+    arrived = shared_model.objects(place)
+    assert {path: arrived[path] for path in shared_model.files} == shared_model.files
+    mirror(shared_model, place, project)

@@ -1,0 +1,116 @@
+"""Settings of a bucket under which it cannot hold weights: told before the first byte is written."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from vertex_vllm.errors import BucketError
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Bucket
+
+# Conditions of a lifecycle rule that no live object without a custom time fulfils ("Object Lifecycle Management").
+_NEVER_LIVE = (
+    "numNewerVersions",
+    "daysSinceNoncurrentTime",
+    "noncurrentTimeBefore",
+    "daysSinceCustomTime",
+    "customTimeBefore",
+)
+# Ends of the names of files that serving needs, a manifest and a lock among them.
+_ENDS = (".safetensors", ".json", ".bin", ".pt", ".txt", ".model", ".jinja", ".tiktoken", ".py")
+
+
+@dataclass(frozen=True)
+class BucketSettings:
+    """The settings that decide."""
+
+    default_event_based_hold: bool = False
+    retention_seconds: int = 0
+    """Period of the retention policy; 0 without one."""
+    retention_locked: bool = False
+    requester_pays: bool = False
+    storage_class: str = "STANDARD"
+    lifecycle: tuple[Mapping[str, Any], ...] = ()
+    """Rules as the JSON API has them: `action` and `condition`."""
+
+
+def settings_of(bucket: "Bucket") -> BucketSettings:
+    """The settings of a bucket that google-cloud-storage has read."""
+    return BucketSettings(
+        default_event_based_hold=bool(bucket.default_event_based_hold),
+        retention_seconds=int(bucket.retention_period or 0),
+        retention_locked=bool(bucket.retention_policy_locked),
+        requester_pays=bool(bucket.requester_pays),
+        storage_class=str(bucket.storage_class or "STANDARD"),
+        lifecycle=tuple(dict(rule) for rule in bucket.lifecycle_rules),
+    )
+
+
+def check_fit(settings: BucketSettings, bucket: str, prefixes: Sequence[str] = ("models/", "locks/")) -> None:
+    """Raises BucketError where objects under one of `prefixes` could not be replaced, deleted, kept or read.
+
+    A mirror replaces and deletes journals, a run its lock; a lifecycle rule would delete weights that are served.
+    """
+    found = list(_faults(settings, prefixes, datetime.now(UTC).date()))
+    if found:
+        faults, fixes = zip(*found, strict=True)
+        uri = f"gs://{bucket}"
+        fix = " ".join(each.format(bucket=uri) for each in dict.fromkeys(fixes))
+        raise BucketError(
+            f"cannot hold a mirror: {'; '.join(faults)}", where=uri, fix=f"Name another bucket. Or: {fix}"
+        )
+
+
+def _faults(settings: BucketSettings, prefixes: Sequence[str], today: date) -> Iterator[tuple[str, str]]:
+    """Each with the command that removes its cause."""
+    update = "gcloud storage buckets update {bucket}"
+    if settings.default_event_based_hold:
+        yield (
+            "every new object gets an event-based hold, and what is held cannot be replaced or deleted",
+            f"{update} --no-default-event-based-hold.",
+        )
+    if settings.retention_seconds:
+        locked = settings.retention_locked
+        yield (
+            f"its {'locked ' if locked else ''}retention policy keeps objects for {settings.retention_seconds} s, and "
+            "until then they cannot be replaced or deleted",
+            "A locked policy cannot be removed." if locked else f"{update} --clear-retention-period.",
+        )
+    if settings.requester_pays:
+        yield "requesters pay, and a serving container names no project", f"{update} --no-requester-pays."
+    for rule in settings.lifecycle:
+        yield from _of_rule(rule, settings.storage_class, prefixes, today)
+
+
+def _of_rule(
+    rule: Mapping[str, Any], storage_class: str, prefixes: Sequence[str], today: date
+) -> Iterator[tuple[str, str]]:
+    condition = dict(rule.get("condition") or {})
+    action = (rule.get("action") or {}).get("type")
+    change = "Change its lifecycle rules: gcloud storage buckets update {bucket} --lifecycle-file=FILE."
+    if not _meets(condition, storage_class, prefixes, today):
+        return
+    if action == "Delete":
+        when = f"after {condition['age']} days" if condition.get("age") else f"that meet {condition}"
+        yield f"a lifecycle rule deletes objects {when}, and so weights that are served", change
+    if action == "AbortIncompleteMultipartUpload" and not condition.get("age"):
+        yield "a lifecycle rule ends uploads on their first day", change
+
+
+def _meets(condition: Mapping[str, Any], storage_class: str, prefixes: Sequence[str], today: date) -> bool:
+    """True where a live object under one of the prefixes, written from now on, may some day fulfil the condition."""
+    if condition.get("isLive") is False or any(condition.get(name) is not None for name in _NEVER_LIVE):
+        return False
+    classes = condition.get("matchesStorageClass")
+    if classes and storage_class not in classes:
+        return False
+    before = str(condition.get("createdBefore") or "")
+    if before and before[:10] <= today.isoformat():
+        return False
+    wanted = condition.get("matchesPrefix")
+    if wanted and not any(one.startswith(other) or other.startswith(one) for one in wanted for other in prefixes):
+        return False
+    ends = condition.get("matchesSuffix")
+    return not ends or any(one.endswith(other) or other.endswith(one) for one in ends for other in _ENDS)

@@ -1,0 +1,154 @@
+"""Refusals of the Hub: read into one value, told in the Hub's own words, with the advice that the reason allows."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vertex_vllm.errors import (
+    HubAccessError,
+    LicenseNotAcceptedError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+    ServiceError,
+    TokenInvalidError,
+    TokenMissingError,
+)
+from vertex_vllm.hub.token import token_source
+
+# Characters of the Hub's words that a message shows.
+_LONGEST_WORDS = 400
+_SINGLE_SIGN_ON = re.compile(r"\bSSO\b|single.sign.?on|\bSAML\b", re.IGNORECASE)
+_DISABLED = re.compile(r"\bdisabled\b", re.IGNORECASE)
+_BLOCKED = re.compile(
+    r"\bblocked\b|\bbanned\b|\bIP\b|from your (?:country|region|location|network)|address", re.IGNORECASE
+)
+_OF_THE_TOKEN = re.compile(r"\btokens?\b|fine-grained|permission|\bscope|\brights\b|credentials", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class HubWords:
+    """An answer of the Hub with an error status."""
+
+    status: int
+    code: str = ""
+    """`X-Error-Code`: GatedRepo, RepoNotFound, RevisionNotFound, EntryNotFound; empty where the Hub names none."""
+    message: str = ""
+    """`X-Error-Message`, else what the body says; one line; empty where the Hub says nothing."""
+
+    def __str__(self) -> str:
+        return f"status {self.status}: {self.message}" if self.message else f"status {self.status}"
+
+
+def hub_words(status: int, headers: Mapping[str, str], body: bytes = b"") -> HubWords:
+    """The Hub's code and message, from the headers or, where they are silent, from a body in JSON or plain text."""
+    lowered = {name.lower(): value for name, value in headers.items()}
+    message = lowered.get("x-error-message", "") or _words_of_body(body, lowered.get("content-type", ""))
+    return HubWords(status, lowered.get("x-error-code", ""), _one_line(message))
+
+
+def refusal(
+    said: HubWords, *, token: str | None, model_id: str, revision: str = "", path: str = ""
+) -> HubAccessError | ServiceError:
+    """The error to raise for `said`. It advises about the token only where the Hub's reason is the token."""
+    if said.code == "GatedRepo":
+        return _gated(said, token, model_id)
+    if said.code == "RevisionNotFound":
+        return RevisionNotFoundError(
+            f"{model_id} has no revision {revision!r}",
+            where="revision",
+            fix=f"Choose a branch, tag or commit of https://huggingface.co/{model_id}/commits/main.",
+        )
+    if said.code == "RepoNotFound":
+        unseen = "the account of this token may not see it" if token else "it cannot be read without a token"
+        return RepositoryNotFoundError(
+            f"the Hugging Face Hub has no such model, or it is private and {unseen}",
+            where=model_id,
+            fix="Check the spelling, upper and lower case included; for a private model give a token that may read it.",
+        )
+    if said.code == "EntryNotFound":
+        return HubAccessError(f"the model has no file {path!r} at {revision}", where=model_id)
+    if said.status in (401, 403):
+        return _refused_access(said, token, model_id)
+    if said.status in (410, 451):
+        return HubAccessError(f"the Hugging Face Hub refuses with {said}", where=model_id)
+    return ServiceError(f"the Hugging Face Hub answered with {said}", where=model_id)
+
+
+def _gated(said: HubWords, token: str | None, model_id: str) -> HubAccessError:
+    page = f"https://huggingface.co/{model_id}"
+    if not token:
+        return TokenMissingError(
+            "the model is gated, and no Hugging Face token was given",
+            where=model_id,
+            fix=f"Accept the licence at {page}, store a token of that account in Secret Manager, and give the "
+            "secret's resource name as hf_token_secret.",
+        )
+    if "fine-grained" in said.message:
+        return _token_not_allowed(said, model_id)
+    return LicenseNotAcceptedError(
+        "the model is gated, and the account of this token has not been let in",
+        where=model_id,
+        fix=f"Accept the licence at {page} with that account; some owners then take days to agree.",
+    )
+
+
+def _refused_access(said: HubWords, token: str | None, model_id: str) -> HubAccessError:
+    """401 or 403 without a code that says more."""
+    if _SINGLE_SIGN_ON.search(said.message):
+        fix = "Sign in to the organisation with single sign-on, and authorise the token for it on its page."
+        return HubAccessError(f"the Hugging Face Hub refuses with {said}", where=model_id, fix=fix)
+    if _DISABLED.search(said.message):
+        fix = "Choose another repository: its owner or Hugging Face has disabled this one. No token opens it."
+        return HubAccessError(f"the Hugging Face Hub refuses with {said}", where=model_id, fix=fix)
+    if said.status == 401 and token:
+        return TokenInvalidError(
+            f"the Hugging Face Hub does not know this token: it is mistyped, expired or revoked ({said})",
+            where=token_source(token),
+            fix="Make a new one at https://huggingface.co/settings/tokens and add it to the secret as a new version.",
+        )
+    if said.status == 401:
+        return TokenMissingError(
+            f"the Hugging Face Hub asks for a token ({said})",
+            where=model_id,
+            fix="Store one in Secret Manager and give the secret's resource name as hf_token_secret.",
+        )
+    if _BLOCKED.search(said.message):
+        fix = "Reach the Hub from another address, or ask the operator of the network or Hugging Face to lift it."
+        return HubAccessError(f"the Hugging Face Hub refuses with {said}", where=model_id, fix=fix)
+    if _OF_THE_TOKEN.search(said.message) and token:
+        return _token_not_allowed(said, model_id)
+    silent = "" if said.message else " and gives no reason"
+    return HubAccessError(f"the Hugging Face Hub refuses with {said}{silent}", where=model_id)
+
+
+def _token_not_allowed(said: HubWords, model_id: str) -> TokenInvalidError:
+    return TokenInvalidError(
+        f"the token is not allowed to read this model ({said})",
+        where=model_id,
+        fix="At https://huggingface.co/settings/tokens allow it 'Read access to contents of all public gated repos "
+        "you can access', or use a token of type Read.",
+    )
+
+
+def _words_of_body(body: bytes, content_type: str) -> str:
+    text = body[:10_000].decode(errors="replace").strip()
+    try:
+        told = json.loads(text)
+    except ValueError:
+        # A page of a proxy or of the content network: its markup is not a sentence.
+        if "html" in content_type.lower() or text.startswith("<"):
+            title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+            return title[1] if title else ""
+        return text
+    except RecursionError:
+        return ""
+    while isinstance(told, dict):
+        told = told.get("error") or told.get("message") or told.get("detail") or ""
+    return told if isinstance(told, str) else ""
+
+
+def _one_line(text: str) -> str:
+    """Without control characters; a service may say anything."""
+    words = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}…"

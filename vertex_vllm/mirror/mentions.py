@@ -1,0 +1,95 @@
+"""Which places of Cloud Storage texts mention, in whatever spelling: arguments, variables, JSON in either. Pure.
+
+In doubt a place counts as mentioned: who asks is about to delete it.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+from urllib.parse import unquote
+
+_BUCKET = r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
+# In front of a bucket's name: gs://, a mounted bucket, the services' hosts with their paths to buckets and objects.
+_BEFORE_BUCKET = (
+    r"(?:gs:/+|/gcs/+|/mnt/disks/gcs/+"
+    r"|storage\.(?:cloud\.google|googleapis|mtls\.googleapis)\.com/+(?:(?:download/|upload/)?storage/v1/b/+)?"
+    r"|console\.cloud\.google\.com/storage/browser/(?:_details/)?|/storage/v1/b/+)"
+)
+_PLACES = (
+    re.compile(rf"{_BEFORE_BUCKET}({_BUCKET})(?:/o)?((?:/[^\s\"'`<>|;,{{}}()\[\]*?#]*)?)"),
+    # A bucket as a host of its own.
+    re.compile(rf"//({_BUCKET})\.storage\.(?:cloud\.google|googleapis)\.com((?:/[^\s\"'`<>|;,{{}}()\[\]*?#]*)?)"),
+)
+_BEFORE_PATH = re.compile(
+    rf"(?:{_BEFORE_BUCKET}{_BUCKET}/+(?:o/)?|//{_BUCKET}\.storage\.(?:cloud\.google|googleapis)\.com/+)$"
+)
+# Behind a path that is meant whole: no further character of a name.
+_END = r"(?![\w-]|\.\w)"
+_MOST_ENCODINGS = 3
+
+
+class Mentions:
+    """Texts that may name places."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = frozenset(spelled for text in texts for spelled in _spellings(text))
+
+    def cover(self, bucket: str, path: str) -> bool:
+        """True where a text names `gs://bucket/path`, a place below it, or one that it is below."""
+        own = path.strip("/")
+        if any(other == bucket and _one_below_the_other(place, own) for other, place in self._places):
+            return True
+        return any(self._names(text, bucket, own) for text in self._texts)
+
+    @cached_property
+    def _places(self) -> frozenset[tuple[str, str]]:
+        found: set[tuple[str, str]] = set()
+        for text in self._texts:
+            for pattern in _PLACES:
+                found |= {(match[1], _tidy(match[2])) for match in pattern.finditer(text)}
+        return frozenset(found)
+
+    @staticmethod
+    def _names(text: str, bucket: str, path: str) -> bool:
+        """The bucket with the path in any other form; or the path alone, where it is too long to be so by chance."""
+        if re.search(rf"(?<![\w.-]){re.escape(bucket)}/+(?:o/)?{re.escape(path)}{_END}", text):
+            return True
+        if "/" not in path:
+            return False
+        for match in re.finditer(rf"(?<![\w-]){re.escape(path)}{_END}", text):
+            # Of another bucket: the same model, mirrored twice.
+            if not _BEFORE_PATH.search(text[: match.start()]):
+                return True
+        return False
+
+
+def texts_of(value: Any) -> list[str]:
+    """All strings in nested lists and dicts, keys among them; the values of a list also joined by blanks."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for pair in value.items() for each in pair for text in texts_of(each)]
+    if isinstance(value, list | tuple):
+        return [text for each in value for text in texts_of(each)]
+    return []
+
+
+def _one_below_the_other(place: str, own: str) -> bool:
+    return not place or f"{own}/".startswith(f"{place}/") or f"{place}/".startswith(f"{own}/")
+
+
+def _spellings(text: str) -> list[str]:
+    """The text, and what is left of it when JSON's escapes and percent signs are taken away."""
+    spelled = [text]
+    plain = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text).replace("\\/", "/")
+    spelled.append(plain.replace('\\"', '"'))
+    for _ in range(_MOST_ENCODINGS):
+        plain = unquote(plain)
+        spelled.append(plain)
+    return [re.sub(r"/{2,}", "/", each).replace(":/", "://") for each in dict.fromkeys(spelled)]
+
+
+def _tidy(path: str) -> str:
+    """Without slashes at the ends, and without what a sentence or a list puts behind."""
+    return re.sub(r"[.:&=\\]+$", "", path.strip("/")).strip("/")

@@ -1,0 +1,158 @@
+"""Refusals of Cloud Storage: read into one value, from JSON or XML, with the remedy that their reason allows."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from vertex_vllm.errors import BucketError, ServiceError
+
+_LONGEST_WORDS = 600
+# google-api-core and google-resumable-media put the request before the words.
+_REQUEST = re.compile(r"^(?:GET|HEAD|POST|PUT|PATCH|DELETE) https?://\S+:\s+", re.DOTALL)
+_PLACE = re.compile(r"gs://([^/]+)")
+
+
+@dataclass(frozen=True)
+class StorageWords:
+    """An answer of Cloud Storage with an error status."""
+
+    status: int
+    reason: str = ""
+    """Of JSON's first error, for example `forbidden`, or XML's code, for example `AccessDenied`."""
+    message: str = ""
+    """One line, without the request that it answers."""
+
+    def __str__(self) -> str:
+        return self.message or " ".join(part for part in (f"status {self.status}", self.reason) if part)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """One reason for a refusal, as the documentation or public reports word it."""
+
+    sign: re.Pattern[str]
+    """Searched in reason and message."""
+    fix: str
+    of_the_bucket: bool = True
+    """The bucket is set up so: a BucketError."""
+
+
+def _known(sign: str, fix: str, *, of_the_bucket: bool = True) -> _Known:
+    return _Known(re.compile(sign, re.IGNORECASE), fix, of_the_bucket)
+
+
+_KEEPS = _known(
+    # Cloud Storage, "Bucket Lock", "Object holds", "Object Retention Lock".
+    r"retentionPolicyNotMet|retention policy|retention configuration|ObjectUnderActiveHold|under active.*hold",
+    "A mirror replaces and deletes its bookkeeping: use a bucket without a retention policy and without a default "
+    "event-based hold. gcloud storage buckets describe {bucket} shows them.",
+)
+_KNOWN = (
+    _KEEPS,
+    # Cloud Storage, "Customer-managed encryption keys": the project's service agent encrypts and decrypts.
+    _known(
+        r"Cloud KMS|kms key|encryption key",
+        "Let Cloud Storage use the key: gcloud storage service-agent --project=PROJECT --authorize-cmek=KEY, and see "
+        "that the key is enabled.",
+    ),
+    # VPC Service Controls, "Troubleshoot": the unique identifier finds the refusal in the audit log.
+    _known(
+        r"vpcServiceControls|VPC Service Controls|SecurityPolicyViolated",
+        "Have this caller let through the service perimeter; the unique identifier finds the refusal in its audit log.",
+    ),
+    # Cloud Storage, "Requester Pays".
+    _known(
+        r"requester pays|UserProjectMissing|userProjectMissing",
+        "The owner of the bucket must pay for requests, as a serving container names no project: "
+        "gcloud storage buckets update {bucket} --no-requester-pays; or name another bucket.",
+    ),
+    _known(
+        r"bucket does not exist|NoSuchBucket",
+        "Create it: gcloud storage buckets create {bucket} --location=REGION --uniform-bucket-level-access "
+        "--public-access-prevention; or `vertex-vllm bootstrap`, which makes a project's buckets.",
+    ),
+    _known(
+        r"billing|accountDisabled|UserAccountProblem", "Enable billing for the bucket's project.", of_the_bucket=False
+    ),
+    _known(r"ip.?filter", "Let this address through the bucket's IP filter.", of_the_bucket=False),
+)
+
+
+def json_words(status: int, body: bytes) -> StorageWords:
+    """The words of an answer of the JSON API; an XML body, or text, is read as such."""
+    text = body[:100_000].decode(errors="replace").strip()
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return xml_words(status, body) if text.startswith("<") else StorageWords(status, "", _one_line(text))
+    error = told.get("error") if isinstance(told, dict) else None
+    if isinstance(error, str):  # OAuth's form.
+        described = told.get("error_description", "") if isinstance(told, dict) else ""
+        return StorageWords(status, error, _one_line(str(described)))
+    if not isinstance(error, dict):
+        return StorageWords(status)
+    return StorageWords(status, _reason(error), _one_line(str(error.get("message") or "")))
+
+
+def xml_words(status: int, body: bytes) -> StorageWords:
+    """The words of an answer of the XML API: its code, and its message with the details, which say more."""
+    try:
+        root = ElementTree.fromstring(body)
+    except ElementTree.ParseError:
+        return StorageWords(status)
+    told = {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in root}
+    message, details = told.get("Message", ""), told.get("Details", "")
+    both = message if details in message else f"{message} {details}"
+    return StorageWords(status, told.get("Code", ""), _one_line(both))
+
+
+def words_of_error(error: Exception) -> StorageWords:
+    """The words in an error that google-cloud-storage raised."""
+    response = getattr(error, "response", None)
+    status = int(getattr(response, "status_code", 0) or getattr(error, "code", 0) or 0)
+    content = getattr(response, "content", None)
+    if isinstance(content, bytes) and content.strip():
+        return json_words(status, content)
+    message = _REQUEST.sub("", str(getattr(error, "message", "") or error))
+    if message.lstrip().startswith(("{", "<")):
+        return json_words(status, message.encode())
+    reasons = [str(each.get("reason", "")) for each in getattr(error, "errors", None) or [] if isinstance(each, dict)]
+    return StorageWords(status, reasons[0] if reasons else "", _one_line(message))
+
+
+def refused_by_storage(said: StorageWords, where: str, prefix: str = "Cloud Storage") -> BucketError | ServiceError:
+    """The error to raise: BucketError where the bucket is missing or set up so that it cannot be used.
+
+    `where` is a gs:// place or the name of a project.
+    """
+    found = _PLACE.match(where)
+    bucket = f"gs://{found[1]}" if found else "gs://BUCKET"
+    for known in _KNOWN:
+        if known.sign.search(f"{said.reason} {said.message}"):
+            kind = BucketError if known.of_the_bucket else ServiceError
+            return kind(f"{prefix}: {said}", where=where, fix=known.fix.format(bucket=bucket))
+    return ServiceError(f"{prefix}: {said}" if said.message or prefix == "Cloud Storage" else prefix, where=where)
+
+
+def keeps_objects(said: StorageWords) -> bool:
+    """True where a hold or a retention policy refused to let an object be replaced or deleted."""
+    return said.status in (400, 403, 409, 412) and bool(_KEEPS.sign.search(f"{said.reason} {said.message}"))
+
+
+def _reason(error: dict[str, Any]) -> str:
+    errors = error.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else {}
+    details = error.get("details")
+    info = details[0] if isinstance(details, list) and details else {}
+    for found in (first, info):
+        if isinstance(found, dict) and isinstance(found.get("reason"), str):
+            return str(found["reason"])
+    return str(error.get("status") or "")
+
+
+def _one_line(text: str) -> str:
+    """Without control characters: a service may say anything."""
+    words = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}…"
