@@ -28,8 +28,21 @@ from vertex_vllm.planning.images import ImageChoice
 
 HERE = Path(__file__).resolve().parent.parent
 LISTS = 300
-# The plan refuses these for reasons of its own, whatever the parser says: the comparison does not have the files.
-LEFT_OUT = {*REFUSED, "--chat-template", "--lora-modules", "--config", "--help", "--tool-parser-plugin"}
+# The plan refuses some for reasons of its own, whatever the parser says; `--help` ends the parser.
+LEFT_OUT = {*REFUSED, "--help"}
+# Values of arguments whose text has a form of its own.
+RIGHT_OF = {
+    "--chat-template": ("{{ messages }}", "{% for message in messages %}{% endfor %}"),
+    "--lora-modules": ("sql=/mnt/sql", '{"name": "sql", "path": "/mnt/sql"}'),
+    "--config": ("/mnt/arguments.yaml",),
+    "--tool-parser-plugin": ("/mnt/parser.py",),
+}
+WRONG_OF = {
+    "--chat-template": ("examples/template.jinja",),
+    "--lora-modules": ("sql", '{"name": "sql"}', "{sql}"),
+}
+# Of `--config FILE` the parser reads the file before it judges the rest; of `--config=FILE` it does not.
+JOINED = ("--config",)
 WRONG = {
     "integer": ("abc", "1.5", "", "{}", "1e3"),
     "integer with unit": ("abc", "1.5K", "4kb", "k"),
@@ -84,7 +97,7 @@ def _written(
             return [f"{name}-{chooser.choice(('x', 'size', 'mode'))}=1"]
         if broken == "missing" and takes.takes != "switch":
             return [name]
-        values = WRONG.get(takes.takes, ("abc",))
+        values = WRONG_OF.get(name, WRONG.get(takes.takes, ("abc",)))
         return [f"{name}={chooser.choice(values)}"]
     if takes.takes == "switch":
         if takes.negatable and chooser.random() < 0.4:
@@ -92,7 +105,7 @@ def _written(
         return [name]
     value = _right(name, takes, chooser, table, version)
     form = chooser.random()
-    if form < 0.2 and not value.startswith("-"):
+    if form < 0.2 and not value.startswith("-") and name not in JOINED:
         return [name, value]
     if form < 0.4:
         return [f"--{name.removeprefix('--').replace('-', '_')}={value}"]
@@ -100,6 +113,8 @@ def _written(
 
 
 def _right(name: str, takes: Takes, chooser: random.Random, table: ArgumentTable, version: str) -> str:
+    if name in RIGHT_OF:
+        return chooser.choice(RIGHT_OF[name])
     if name in PARSERS and takes.takes == "text":
         return chooser.choice(table.named(PARSERS[name], version) or ("hermes",))
     if takes.takes == "choice":

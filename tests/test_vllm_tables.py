@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from benchmarks.architectures import PAGE, table
 from benchmarks.argument_verdicts import generated, plan_verdict
 from tools.read_vllm import requirement
 from tools.version_tables import ARGUMENTS, QUANTIZATIONS, read_table, with_version, write_flags, write_table
+from tools.vllm_architectures import ARCHITECTURES, read_architectures, read_removed, with_architectures
 from tools.vllm_quantizations import read_quantizations, read_refusing_float16, resolves_auto_dtype
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.catalog.argument_table import argument_table
@@ -46,6 +48,18 @@ def _resolve_auto_dtype(): ...
 """
 
 
+REGISTRY = """
+_TEXT_GENERATION_MODELS = {
+    "LlamaForCausalLM": ("llama", "LlamaForCausalLM"),
+    "NewForCausalLM": ("new", "NewForCausalLM"),
+}
+_MULTIMODAL_MODELS: dict[str, tuple[str, str]] = {"NewForConditionalGeneration": ("new_vl", "New")}
+_REWARD_MODELS = {"NewRewardModel": ("new", "NewRewardModel"), "NewForCausalLM": ("new", "NewForCausalLM")}
+_SPECULATIVE_DECODING_MODELS = {"EagleNewForCausalLM": ("eagle", "Eagle")}
+_PREVIOUSLY_SUPPORTED_MODELS = {"ZambaForCausalLM": "9.9.0"}
+"""
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     """What the readers look at of an unpacked wheel."""
@@ -55,6 +69,7 @@ def source(tmp_path: Path) -> Path:
         folder / "fp8.py": FP8,
         folder / "compressed_tensors" / "schemes" / "compressed_tensors_w8a8_int8.py": SCHEME,
         tmp_path / "vllm" / "config" / "model.py": CONFIG,
+        tmp_path / "vllm" / "model_executor" / "models" / "registry.py": REGISTRY,
         tmp_path / "vllm-9.9.9.dist-info" / "METADATA": "Requires-Dist: transformers<5,>=4.56.0\n",
     }.items():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,3 +131,34 @@ def test_the_page_shows_what_the_plan_says_of_public_architectures() -> None:
     shown = table()
     assert shown in PAGE.read_text(encoding="utf-8")
     assert shown.count("\n") > 60
+
+
+def test_architectures_are_read_from_the_registry(source: Path) -> None:
+    """Drafts of speculative decoding are no models to serve; a table of models that generate comes first."""
+    assert read_architectures(source) == {
+        "LlamaForCausalLM": "text",
+        "NewForCausalLM": "text",
+        "NewForConditionalGeneration": "images",
+        "NewRewardModel": "pooling",
+    }
+    assert read_removed(source) == {"ZambaForCausalLM": "9.9.0"}
+    assert read_architectures(source / "nowhere") == {}
+
+
+def test_a_new_version_adds_to_the_table_of_architectures() -> None:
+    text = ARCHITECTURES.read_text(encoding="utf-8")
+    found = {"LlamaForCausalLM": "text", "NewForCausalLM": "text"}
+    before, after = (
+        {row["architecture"]: row for row in yaml.safe_load(each)["architectures"]}
+        for each in (text, with_architectures(text, "9.9.9", found, {"MptForCausalLM": "9.9.8"}))
+    )
+    changed = {name: row for name, row in after.items() if row != before.get(name)}
+    assert changed == {
+        "LlamaForCausalLM": {**before["LlamaForCausalLM"], "last": "9.9.9"},
+        "MptForCausalLM": {**before["MptForCausalLM"], "removed_after": "9.9.8"},
+        "NewForCausalLM": {
+            **{"architecture": "NewForCausalLM", "takes": "text", "first": "9.9.9", "last": "9.9.9"},
+            "source": ["vllm-code"],
+        },
+    }
+    assert with_architectures(text, "0.32.0", {}, {}) == text

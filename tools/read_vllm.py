@@ -4,9 +4,10 @@
     python -m tools.read_vllm 0.26.0 --folder FOLDER  # a `vllm` package that is unpacked already
     python -m tools.read_vllm --missing               # names the newest release, exit code 1, if the tables lack it
 
-Written are `vertex_vllm/catalog/arguments.yaml` (what each argument takes), `flags.yaml` (which versions have it) and
-`quantizations.yaml` (limits of methods and number formats); what other versions said stays. Reading arguments runs
-vLLM's own parser, and needs its dependencies for a CPU: the environment in VERTEX_VLLM_RUNTIME, default `.venv-vllm`.
+Written are `vertex_vllm/catalog/arguments.yaml` (what each argument takes), `flags.yaml` (which versions have it),
+`quantizations.yaml` (limits of methods and number formats) and `architectures.yaml` (models of the registry); what
+other versions said stays. Reading arguments runs vLLM's own parser, and needs its dependencies for a CPU: the
+environment in VERTEX_VLLM_RUNTIME, default `.venv-vllm`.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.version_tables import ARGUMENTS, QUANTIZATIONS, read_table, with_version, write_flags, write_table
+from tools.vllm_architectures import ARCHITECTURES, read_architectures, read_removed, with_architectures
 from tools.vllm_quantizations import read_quantizations, read_refusing_float16, resolves_auto_dtype
 
 HERE = Path(__file__).resolve().parent
@@ -48,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def record(version: str, folder: Path) -> None:
-    """Puts what the version says into both tables."""
+    """Puts what the version says into the tables."""
     read = introspect(version, folder)
     arguments = {**read["arguments"]}
     parsers: dict[str, dict[str, Any]] = {
@@ -66,7 +68,21 @@ def record(version: str, folder: Path) -> None:
     for place, sections in added.items():
         write_table(place, with_version(read_table(place), version, sections))
     write_flags(read_table(ARGUMENTS))
-    print(f"{version}: {len(arguments)} arguments, {len(parsers)} parsers, {len(limits)} quantisation methods")
+    architectures = write_architectures(version, folder)
+    print(
+        f"{version}: {len(arguments)} arguments, {len(parsers)} parsers, {len(limits)} quantisation methods, "
+        f"{architectures} architectures"
+    )
+
+
+def write_architectures(version: str, folder: Path) -> int:
+    """Puts the version's architectures into their table; returns how many it has."""
+    found = read_architectures(folder)
+    if found:
+        text = ARCHITECTURES.read_text(encoding="utf-8")
+        written = with_architectures(text, version, found, read_removed(folder))
+        ARCHITECTURES.write_text(written, encoding="utf-8")
+    return len(found)
 
 
 def introspect(version: str, folder: Path) -> dict[str, Any]:

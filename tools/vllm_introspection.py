@@ -58,7 +58,7 @@ class MissingModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Last finder: imports from vLLM's own files never fail for a module that is not installed."""
 
     def __init__(self, root: Path) -> None:
-        self.root = str(root)
+        self.root = f"{root}/vllm/"
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
         top = name.partition(".")[0]
@@ -144,6 +144,9 @@ def _takes(parser: argparse.ArgumentParser, action: argparse.Action) -> dict[str
     row: dict[str, Any] = {}
     if action.nargs is not None:
         row["count"] = str(action.nargs)
+    if type(action).__name__ == "StoreBoolean":
+        # Its own check comes after argparse's (vllm/utils.py up to 0.8.4).
+        return {"takes": "choice", "choices": ["false", "true"], **row, "any_case": True}
     if action.choices is not None:
         listed = [getattr(choice, "name", str(choice)) for choice in action.choices]
         choices = sorted(text for text in listed if _accepts(parser, action, text))

@@ -25,6 +25,12 @@ from vllm_introspection import (  # type: ignore[import-not-found]  # The script
     prepare,
 )
 
+# Where the server's templates are loaded: in 0.33, in 0.32, and before.
+TEMPLATE_MODULES = (
+    "vllm.renderers.chat_utils.chat_template",
+    "vllm.renderers.chat_utils",
+    "vllm.entrypoints.chat_utils",
+)
 BOUNDS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
 
 
@@ -52,7 +58,7 @@ def _complaint(
             return said.getvalue().strip().splitlines()[-1][:300] if said.getvalue().strip() else "refused"
         except Exception as error:  # Whatever the version raises for arguments that it does not take.
             return f"{type(error).__name__}: {error}"[:300]
-    return next(chain(_out_of_bounds(vars(parsed), limits), _unknown_parsers(parsed)), None)
+    return next(chain(_out_of_bounds(vars(parsed), limits), _unknown_parsers(parsed), _template(parsed)), None)
 
 
 def _out_of_bounds(parsed: dict[str, Any], limits: dict[str, dict[str, float]]) -> Iterator[str]:
@@ -73,6 +79,18 @@ def _unknown_parsers(parsed: argparse.Namespace) -> Iterator[str]:
         yield f"invalid reasoning parser: {thinking}"
     if parsed.enable_auto_tool_choice and parsed.tool_call_parser not in parsers("Tool"):
         yield f"invalid tool call parser: {parsed.tool_call_parser}"
+
+
+def _template(parsed: argparse.Namespace) -> Iterator[str]:
+    """What the server refuses of --chat-template before it starts (`load_chat_template`)."""
+    for module in TEMPLATE_MODULES:
+        with suppress(ModuleNotFoundError, AttributeError):
+            load = importlib.import_module(module).load_chat_template
+            try:
+                load(parsed.chat_template)
+            except (OSError, ValueError) as error:
+                yield f"{type(error).__name__}: {error}"[:300]
+            return
 
 
 def _set_up_check() -> Any:

@@ -27,8 +27,13 @@ _PARTNERS = {
 }
 # … before the version that no longer does (cli_args.py of 0.8.5.post1 and 0.9.0).
 _PARTED = {"--enable-reasoning": "0.9.0"}
+# … and the first that does (cli_args.py of 0.10.2 and 0.11.0).
+_PARTNERED = {"--enable-log-outputs": "0.11.0"}
 # … and those that it wants apart, or with more than one copy of the engine.
-_APART = {"--enable-per-request-metrics": "--disable-log-stats"}
+_APART = {
+    "--enable-per-request-metrics": "--disable-log-stats",
+    "--enable-prompt-embeds": "--enable-prompt-adapter",
+}
 _COPIES = ("--data-parallel-multi-port-external-lb",)
 # Needs a variable in the container's environment that nothing here sets (0.32.0: "requires VLLM_USE_RUST_FRONTEND=1").
 _UNSERVED = ("--grpc-port",)
@@ -220,11 +225,13 @@ def _adapter_path(value: str) -> str:
 def _of_partner(name: str, given: Sequence[Argument], version: str) -> Iterator[Fault]:
     partner = _PARTNERS.get(name)
     parted = name in _PARTED and version_key(version) >= version_key(_PARTED[name])
+    parted = parted or (name in _PARTNERED and version_key(version) < version_key(_PARTNERED[name]))
     if partner and not parted and not _given(partner, given):
         yield Fault(f"{name} needs {partner} beside it", f"Add {partner}, or leave {name} out")
     if name in _APART and _given(_APART[name], given):
         yield Fault(f"{name} may not be beside {_APART[name]}", f"Leave {_APART[name]} out")
-    if name in _UNSERVED:
+    value = next((argument.value for argument in given if argument.flag == name), "")
+    if name in _UNSERVED and value not in ("", "None"):
         yield Fault(f"{name} needs vLLM's Rust front end, which the container does not start", f"Leave {name} out")
     copies = next((argument.value for argument in given if argument.flag == "--data-parallel-size"), "1")
     if name in _COPIES and copies in ("0", "1"):

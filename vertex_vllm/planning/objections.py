@@ -8,6 +8,7 @@ from vertex_vllm.planning.facts import FLOAT_BYTES, ModelFacts
 from vertex_vllm.planning.machine_memory import would_fit
 from vertex_vllm.planning.requirements import Requirements
 from vertex_vllm.planning.size_rule import host_shortage, memory_budget, memory_need
+from vertex_vllm.planning.transformer import family_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def objections(machine: Machine, required: Requirements) -> Iterator[Objection]:
         )
         return
     yield from _split_objections(split, required)
-    yield from _group_objections(split, required.facts)
+    yield from _group_objections(split, required.facts, required.settings.expert_parallel)
     yield from _memory_objections(machine, split, required)
     shortage = host_shortage(required.facts, machine)
     if shortage:
@@ -75,9 +76,41 @@ def _split_objections(split: int, required: Requirements) -> Iterator[Objection]
         yield Objection(f"stored {facts.quantization} weights are not split: vLLM takes them on one accelerator", True)
     heads, shared = facts.attention_heads, facts.key_value_heads
     if heads and heads % split:
-        yield Objection(f"{heads} attention heads cannot be split over {split} accelerators", certain=True)
+        yield _unsplit(f"{heads} attention heads", split, facts)
     elif shared and shared % split and split % shared:
-        yield Objection(f"{shared} key-value heads cannot be split over {split} accelerators", certain=True)
+        yield _unsplit(f"{shared} key-value heads", split, facts)
+    else:
+        # `divide` in distributed/utils.py: an assertion.
+        torn = next((width for width in _widths(facts) if width % split), 0)
+        if torn:
+            yield _unsplit(f"{torn} wide feed-forward layers", split, facts)
+
+
+def _widths(facts: ModelFacts) -> tuple[int, ...]:
+    """Of the feed-forward layers that the model surely has; nothing of an architecture whose layers nobody has read."""
+    shape = facts.transformer
+    if shape is None or family_of(facts.architecture) is None:
+        return ()
+    dense = shape.intermediate_size if not shape.experts or shape.dense_layers else 0
+    return (dense,) if dense else ()
+
+
+def _unsplit(what: str, split: int, facts: ModelFacts) -> Objection:
+    heads, shared = facts.attention_heads, facts.key_value_heads
+    possible = (
+        count
+        for count in range(split - 1, 0, -1)
+        if heads % count == 0
+        and (not shared or shared % count == 0 or count % shared == 0)
+        and not any(width % count for width in _widths(facts))
+    )
+    fewer = next(possible, 1)
+    return Objection(
+        f"{what} cannot be split over {split} accelerators",
+        certain=True,
+        fix=f"Write --tensor-parallel-size={fewer} in serving.extra_args",
+        size=False,
+    )
 
 
 # Methods whose dense layers vLLM refuses to load with a torn group: AWQLinearMethod ("The input size is not aligned
@@ -86,7 +119,7 @@ def _split_objections(split: int, required: Requirements) -> Iterator[Objection]
 _WHOLE_GROUPS = ("awq", "awq_marlin", "compressed-tensors", "fp8")
 
 
-def _group_objections(split: int, facts: ModelFacts) -> Iterator[Objection]:
+def _group_objections(split: int, facts: ModelFacts, whole_experts: bool) -> Iterator[Objection]:
     """Widths of layers whose share on one accelerator breaks through weights with a common scale."""
     shape = facts.transformer
     if shape is None or not shape.weight_group or split == 1:
@@ -100,7 +133,7 @@ def _group_objections(split: int, facts: ModelFacts) -> Iterator[Objection]:
     for width, parts, dense in (
         # A dense width that stands in the config of a model of experts alone is used by no layer.
         (shape.intermediate_size if not shape.experts or shape.dense_layers else 0, split, True),
-        (shape.expert_intermediate_size, split, False),
+        (0 if whole_experts else shape.expert_intermediate_size, split, False),
         (attention, split, True),
         (keys, key_split, True),
     ):
@@ -109,6 +142,7 @@ def _group_objections(split: int, facts: ModelFacts) -> Iterator[Objection]:
                 f"{width} wide {facts.quantization} layers in groups of {shape.weight_group} cannot be split over "
                 f"{parts} accelerators",
                 certain=facts.quantization == "fp8" or (dense and facts.quantization in _WHOLE_GROUPS),
+                fix="" if dense else "Add --enable-expert-parallel to serving.extra_args: experts stay whole",
                 size=False,
             )
             return

@@ -143,7 +143,7 @@ def _require(
     _check_deployment(deployment, catalog)
     extra = parse_arguments(deployment.serving.extra_args, catalog)
     given = effective_values(extra)
-    check_servable(facts, given)
+    check_servable(facts, given, catalog)
     image = choose_image(facts, deployment.serving.image, catalog, deployment.serving.forbid_advisories)
     check_extra(extra, image, catalog)
     facts = _as_overridden(facts, given, image)

@@ -24,3 +24,12 @@ def pooling_reason(architecture: str, modules: Sequence[object] | None) -> str:
 def _is_pooling(module: object) -> bool:
     kind = module.get("type") if isinstance(module, dict) else None
     return isinstance(kind, str) and kind.rpartition(".")[2] == "Pooling"
+
+
+def unknown_pooling(architecture: str) -> str:
+    """Why vLLM would run a class that its registry does not have as one that embeds; empty: it would generate.
+
+    The last of `_SUFFIX_TO_DEFAULTS`: `Model`, unless it is a ChatModel or an LMHeadModel.
+    """
+    generates = architecture.endswith(("ChatModel", "LMHeadModel"))
+    return f"its class {architecture} ends with Model" if architecture.endswith("Model") and not generates else ""

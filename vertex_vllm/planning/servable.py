@@ -8,7 +8,7 @@ from vertex_vllm.errors import PlanError
 from vertex_vllm.planning.command_line import WHERE
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.images import ImageChoice
-from vertex_vllm.planning.pooling import pooling_reason
+from vertex_vllm.planning.pooling import pooling_reason, unknown_pooling
 
 # Flags and values that make vLLM run a model as one that embeds, ranks or classifies; `--task` left vLLM after 0.10.
 _POOLING_VALUES = {
@@ -37,7 +37,7 @@ def overridden_architecture(given: Mapping[str, str]) -> str:
     return str(named[0]) if isinstance(named, list) and named else ""
 
 
-def check_servable(facts: ModelFacts, given: Mapping[str, str]) -> None:
+def check_servable(facts: ModelFacts, given: Mapping[str, str], catalog: Catalog) -> None:
     """`given` are the deployment's own arguments, option → value.
 
     Raises PlanError for a model that generates no text, has no tokenizer, or whose files contradict its config.json.
@@ -62,9 +62,12 @@ def check_servable(facts: ModelFacts, given: Mapping[str, str]) -> None:
             where="model.id",
             fix="Choose a model that generates text from text",
         )
-    if facts.pooling and given.get("--runner") != "generate":
+    pooling = facts.pooling
+    if not overridden and facts.architecture not in catalog.architectures:
+        pooling = pooling or unknown_pooling(facts.architecture)
+    if pooling and given.get("--runner") != "generate":
         raise PlanError(
-            f"{facts.model_id} embeds, ranks or classifies: {facts.pooling}; it generates no text",
+            f"{facts.model_id} embeds, ranks or classifies: {pooling}; it generates no text",
             where="model.id",
             fix="Choose a model that generates text",
         )

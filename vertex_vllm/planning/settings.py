@@ -64,6 +64,8 @@ class Settings:
     """Arguments that the memory model does not know, and all other doubts: reasons for an uncertain verdict."""
     tools: bool = False
     """The config asks for tool calls."""
+    expert_parallel: bool = False
+    """Experts are spread over the accelerators whole, instead of each being split."""
     media_domains: tuple[str, ...] = ()
     """Hosts that requests may name pictures on; empty: any."""
     doubts: tuple[str, ...] = ()
@@ -99,6 +101,7 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
         lora_rank=_number(given, "--max-lora-rank", DEFAULT_LORA_RANK, int),
         speculation=speculation_method(given),
         tools=serving.tools,
+        expert_parallel="--enable-expert-parallel" in given,
         media_domains=tuple(serving.media_domains),
         unmodelled=(
             *unmodelled_arguments(given),

@@ -85,6 +85,26 @@ def test_of_an_image_of_unknown_version_what_every_version_refuses_is_refused(ar
     assert message in refused.value.message
 
 
+def test_a_partner_is_wanted_only_by_the_versions_that_want_it() -> None:
+    """--enable-log-outputs needed nothing beside it before 0.11.0."""
+    decided = plan(OTHER, image=f"{SERVE}:20250930_0916_RC01", extra_args=["--enable-log-outputs"])
+    assert decided.reasons["doubts"] == "--enable-log-outputs needs --enable-log-requests beside it (vLLM 0.11.0)"
+
+
+@pytest.mark.parametrize("value", ["true", "False", ""])
+def test_an_old_switch_takes_true_or_false(value: str) -> None:
+    """--enable-chunked-prefill took a value until 0.8.4."""
+    argument = f"--enable-chunked-prefill={value}" if value else "--enable-chunked-prefill"
+    assert argument in plan(OTHER, image=f"{SERVE}:20250304_0916_RC01", extra_args=[argument]).args
+    with pytest.raises(PlanError, match="may not be 'yes'"):
+        plan(OTHER, image=f"{SERVE}:20250304_0916_RC01", extra_args=["--enable-chunked-prefill=yes"])
+
+
+def test_switches_that_vllm_wants_apart() -> None:
+    with pytest.raises(PlanError, match="may not be beside --enable-prompt-adapter"):
+        plan(OTHER, image=OLD, extra_args=["--enable-prompt-embeds", "--enable-prompt-adapter"])
+
+
 def test_of_an_image_of_unknown_version_what_some_versions_refuse_is_a_doubt() -> None:
     decided = plan(OTHER, image=OWN, extra_args=["--reasoning-parser=qwen3", "--block-size=256"])
     assert decided.reasons["doubts"] == (

@@ -31,9 +31,9 @@ from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, PROMPT_EMBEDDING
             "this one is known from others' files alone; its version is inferred, not published",
         ),
         (
-            "BailingMoeV3ForCausalLM",
+            "HrmTextForCausalLM",
             "20260713_0916_RC01",
-            "newest image whose vLLM may have BailingMoeV3ForCausalLM (first seen in 0.32.0); none surely does; its "
+            "newest image whose vLLM may have HrmTextForCausalLM (first seen in 0.26.0); none surely does; its "
             "version is inferred, not published",
         ),
     ],

@@ -131,6 +131,27 @@ REFUSED = [
         "Ask for 4096 or more",
     ),
     (models.QWEN, {**A100x2, "extra_args": ["--tensor-parallel-size=3"]}, "the arguments ask for 3", "Ask for as many"),
+    # A class that the registry does not have: by its name vLLM runs it as one that embeds.
+    (plain({**LLAMA_1B, "architectures": ["Qwen3Model"]}), {}, "its class Qwen3Model ends with Model", "Choose"),
+    # vllm#12256, #1816: what is split has to divide.
+    (
+        plain({**LLAMA_1B, "intermediate_size": 8190}),
+        {"machine_type": "a2-highgpu-4g"},
+        "8190 wide feed-forward layers cannot be split over 4",
+        "Take g2-standard-8",
+    ),
+    (
+        plain({**LLAMA_1B, "num_attention_heads": 9, "num_key_value_heads": 3, "hidden_size": 576}),
+        {"machine_type": "a2-highgpu-8g", "extra_args": ["--tensor-parallel-size=2"]},
+        "9 attention heads cannot be split over 2",
+        "Write --tensor-parallel-size=1",
+    ),
+    (
+        plain({**LLAMA_1B, "num_attention_heads": 12, "num_key_value_heads": 3, "hidden_size": 768}),
+        {"machine_type": "a2-highgpu-8g", "extra_args": ["--tensor-parallel-size=8"]},
+        "12 attention heads cannot be split over 8",
+        "Write --tensor-parallel-size=1",
+    ),
     # The old form of an argument.
     (models.QWEN, {**A100, "extra_args": ["--limit-mm-per-prompt", "image=2"]}, "must be JSON", "quotes"),
     (models.QWEN, {**A100, "extra_args": ["--enable-chunked-prefill=False"]}, "takes no value, not even 'False'", ""),
@@ -188,6 +209,11 @@ FITS = [
     (plain({key: value for key, value in LLAMA_1B.items() if key != "torch_dtype"}), T4),
     (mistral_common(PARAMS), {}),
 ]
+
+
+@pytest.mark.parametrize("architecture", ["ChatGLMModel", "InternVLChatModel", "GPT2LMHeadModel", "AquilaModel"])
+def test_a_class_that_the_registry_has_generates_whatever_its_name(architecture: str) -> None:
+    assert planned(plain({**LLAMA_1B, "architectures": [architecture]})).chat
 
 
 @pytest.mark.parametrize(("files", "parameters"), FITS, ids=str)

@@ -44,6 +44,14 @@ def test_blocks_that_would_be_torn_apart_are_refused(split: int) -> None:
     assert told in refused.value.message
 
 
+@pytest.mark.parametrize("split", [4, 8])
+def test_experts_that_are_spread_whole_have_no_blocks_to_tear(split: int) -> None:
+    """As Qwen3-235B-A22B-FP8 is served on 8 GPUs: experts of 1536 in blocks of 128."""
+    arguments = [f"--tensor-parallel-size={split}", "--enable-expert-parallel"]
+    decided = plan(facts(BLOCKS), machine_type="a3-highgpu-8g", extra_args=arguments)
+    assert "cannot be split" not in decided.reasons["machine_type"]
+
+
 @pytest.mark.parametrize("split", [1, 2])
 def test_blocks_that_stay_whole_are_not(split: int) -> None:
     argument = f"--tensor-parallel-size={split}"
