@@ -55,6 +55,7 @@ audit: $(VENV)/.ready  ## Known vulnerabilities of the pinned packages (needs th
 	@.venv-audit/bin/pip-audit --disable-pip --no-deps --requirement constraints/project.txt
 	@sed 's/+cpu$$//' constraints/serving.txt > .venv-audit/serving.txt
 	@.venv-audit/bin/pip-audit --disable-pip --no-deps --requirement .venv-audit/serving.txt
+	@$(BIN)/python -m tools.image_audit .venv-audit/bin/pip-audit
 
 # uv in an environment of its own. The lists name no index: pip takes its own, and a file with another hash is refused.
 hashes:  ## Write constraints/*.hashes from pyproject.toml and constraints/*.txt (needs the internet)

@@ -6,6 +6,7 @@ Registry with a digest made from the source. No step is run, and no layer exists
 
 import gzip
 import hashlib
+import json
 import re
 import threading
 import uuid
@@ -17,7 +18,9 @@ from google.cloud.devtools.cloudbuild_v1.types import (
     BuildOperationMetadata,
     BuildOptions,
     BuiltImage,
+    Hash,
     ListBuildsResponse,
+    StorageSource,
 )
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BoolValue
@@ -186,7 +189,7 @@ def _check_log(cloud: Cloud, build: Any) -> None:
 def _built_images(cloud: Cloud, build: Any) -> Iterator[Any]:
     """Every image of the build, by its digest; they are not in Artifact Registry yet."""
     account = _account(build, cloud)
-    source = read_object(cloud, build.source.storage_source, account) if _has_source(build) else None
+    source = _resolved_source(cloud, build, account) if _has_source(build) else None
     files = files_of(source) if source else set()
     for step in build.steps:
         dockerfile = dockerfile_of(list(step.args))
@@ -208,6 +211,25 @@ def _built_images(cloud: Cloud, build: Any) -> Iterator[Any]:
             )
         digest = hashlib.sha256(gzip.decompress(source or b"") + match["image"].encode()).hexdigest()
         yield BuiltImage.pb()(name=tagged, digest=f"sha256:{digest}")
+
+
+def _resolved_source(cloud: Cloud, build: Any, account: str) -> bytes | None:
+    """The archive, after the build names its generation, and its hash where the build asks for one.
+
+    Form of `fileHashes`: Cloud Build, "View build results", 2026-11-30.
+    """
+    resolved = StorageSource.pb()()
+    resolved.CopyFrom(build.source.storage_source)
+    described = read_object(cloud, resolved, account, metadata=True)
+    resolved.generation = int(json.loads(described or b"{}").get("generation", 0))
+    content = read_object(cloud, resolved, account)
+    with cloud.store.update(BUILDS, build.name) as stored:
+        stored.source_provenance.resolved_storage_source.CopyFrom(resolved)
+        if content is not None and Hash.HashType.SHA256 in build.options.source_provenance_hash:
+            place = f"gs://{resolved.bucket}/{resolved.object_}#{resolved.generation}"
+            hashes = stored.source_provenance.file_hashes[place].file_hash
+            hashes.add(type_=Hash.HashType.SHA256, value=hashlib.sha256(content).digest())
+    return content
 
 
 def _end(cloud: Cloud, name: str, status: Build.Status, detail: str, images: list[Any] | None = None) -> None:

@@ -1,6 +1,5 @@
 """The image of the steps, built by Cloud Build from the sources; found again by their hash, and then not built."""
 
-import gzip
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,6 +15,7 @@ from vertex_vllm.google_hosts import docker_registry
 from vertex_vllm.lifecycle.ownership import MANAGED_BY
 from vertex_vllm.polling import poll_until
 from vertex_vllm.publishing.images import find_digest
+from vertex_vllm.publishing.provenance import require_provenance, same_sources
 from vertex_vllm.retries import TransientError, with_retries
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def create_build_request(build: ImageBuild, generation: int = 0) -> "CreateBuild
         BuildOptions,
         BuildStep,
         CreateBuildRequest,
+        Hash,
         Source,
         StorageSource,
     )
@@ -120,8 +121,13 @@ def create_build_request(build: ImageBuild, generation: int = 0) -> "CreateBuild
             tags=[MANAGED_BY, build.tag, *([f"commit-{build.commit}"] if build.commit else [])],
             service_account=f"projects/{build.project}/serviceAccounts/{build.service_account}",
             timeout={"seconds": _TIMEOUT_SECONDS},
-            # With an account of one's own, Cloud Build wants to be told where the log goes.
-            options=BuildOptions(logging=BuildOptions.LoggingMode.CLOUD_LOGGING_ONLY),
+            options=BuildOptions(
+                # With an account of one's own, Cloud Build wants to be told where the log goes.
+                logging=BuildOptions.LoggingMode.CLOUD_LOGGING_ONLY,
+                # Signed provenance of the image in Artifact Analysis, or the build fails; and the archive's hash.
+                requested_verify_option=BuildOptions.VerifyOption.VERIFIED,
+                source_provenance_hash=[Hash.HashType.SHA256],
+            ),
         ),
     )
 
@@ -155,7 +161,9 @@ def build_image(build: ImageBuild, archive: bytes, on_change: Callable[[str], No
                     raise
                 on_change(f"no builds in {build.region} for this project ({words(error)}): building in another region")
                 found = _create(client, elsewhere, generation)
-        return _wait(client, build, found, on_change)
+        ended, digest = _wait(client, build, found, on_change)
+        require_provenance(build.bucket, build.object_name, archive, ended)
+        return f"{build.image}@{digest}"
 
 
 @cache
@@ -182,21 +190,13 @@ def _upload(build: ImageBuild, archive: bytes) -> int:
     except PreconditionFailed as error:
         # Its name is its content's hash only if nobody else wrote it: what is built runs as the pipelines' account.
         blob.reload()
-        if _tar(blob.download_as_bytes(if_generation_match=blob.generation)) != _tar(archive):
+        if not same_sources(blob.download_as_bytes(if_generation_match=blob.generation), archive):
             raise ServiceError(
                 "another archive has the name of these sources",
                 where=f"gs://{build.bucket}/{build.object_name}",
                 fix="Find out who wrote it, delete it, and run this again.",
             ) from error
     return int(blob.generation)
-
-
-def _tar(archive: bytes) -> bytes:
-    """Compressors differ between versions; what is no archive at all is itself."""
-    try:
-        return gzip.decompress(archive)
-    except (OSError, EOFError):
-        return archive
 
 
 def _running(client: "CloudBuildClient", build: ImageBuild) -> Any:
@@ -223,7 +223,10 @@ def _create(client: "CloudBuildClient", build: ImageBuild, generation: int) -> A
         raise ServiceError(f"Cloud Build: {error}", where=build.parent, fix=fix) from error
 
 
-def _wait(client: "CloudBuildClient", build: ImageBuild, found: Any, on_change: Callable[[str], None]) -> str:
+def _wait(
+    client: "CloudBuildClient", build: ImageBuild, found: Any, on_change: Callable[[str], None]
+) -> tuple[Any, str]:
+    """The build that succeeded, and the digest of its image."""
     on_change(f"building {build.tagged}, log: {found.log_url}")
     told = ""
 
@@ -241,7 +244,7 @@ def _wait(client: "CloudBuildClient", build: ImageBuild, found: Any, on_change: 
         reason = ended.failure_info.detail or ended.status_detail or "it pushed no image"
         fix = f"{_grants(build, reason)} Log: {ended.log_url}".strip()
         raise ServiceError(f"build {ended.id} ended as {told}: {reason}", where=build.tagged, fix=fix)
-    return f"{build.image}@{digest}"
+    return ended, digest
 
 
 def _grants(build: ImageBuild, refusal: str) -> str:

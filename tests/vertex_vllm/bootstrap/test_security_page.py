@@ -1,5 +1,6 @@
 """docs/security.md says who may do what as bootstrap grants it; the table of grants holds what it needs and no more."""
 
+import re
 from pathlib import Path
 
 from localcloud.permission_table import known_permissions
@@ -36,3 +37,15 @@ def test_no_account_may_do_what_a_broader_role_would_let_it() -> None:
     permissions = {name for role in custom_roles() for name in role.names}
     assert not [name for name in permissions if name.startswith("aiplatform.customJobs.")]
     assert not {"storage.buckets.setIamPolicy", "storage.buckets.update", "storage.buckets.delete"} & permissions
+
+
+def test_every_threat_names_tests_that_exist() -> None:
+    page = (DOCS / "security.md").read_text()
+    table = page.partition("| threat |")[2].partition("\n\n")[0].splitlines()[2:]
+    files = {path.stem for path in (DOCS.parent / "tests").rglob("test_*.py")}
+    assert len(table) > 15
+    for row in table:
+        threat, *_, tests = row.strip("|").split(" | ")
+        named = re.findall(r"`(test_\w+)`", tests)
+        assert named, threat
+        assert set(named) <= files, threat

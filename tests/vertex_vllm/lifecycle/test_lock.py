@@ -16,7 +16,7 @@ from tests.localcloud.pipelines.compiling import compiled_with_init
 from tests.prepared import PINNED_IMAGE, runner, with_runner
 from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.served_models import REGION
-from vertex_vllm.errors import LockedError, ServiceError
+from vertex_vllm.errors import BucketError, LockedError
 from vertex_vllm.lifecycle.lock import acquire, lock_name, release
 from vertex_vllm.lifecycle.run_end import end_run
 from vertex_vllm.mirror.in_use import InUse, look
@@ -159,7 +159,7 @@ def test_a_run_that_never_got_a_bucket_ends_well(cloud: Any, project: str) -> No
 
 
 def test_a_bucket_that_is_not_there_is_said(in_project: Project) -> None:
-    with pytest.raises(ServiceError, match="no-such-bucket"):
+    with pytest.raises(BucketError, match="no-such-bucket"):
         acquire(
             in_project.name, f"{in_project.name}-no-such-bucket", DEPLOYMENT, "projects/p/locations/r/pipelineJobs/1"
         )

@@ -11,11 +11,17 @@ import pytest
 from google.cloud.storage import Blob, Client
 
 from tests.vertex_vllm.conftest import LocalCloud
+from tests.vertex_vllm.mirror.conftest import PART, SHARDS, SMALL_STEPS, SharedModel
 from vertex_vllm.errors import MirrorError, PlanError
 from vertex_vllm.hub.access import check_access
+from vertex_vllm.hub.listing import list_files
 from vertex_vllm.mirror import Manifest, compare, destination, mirror_weights, require_whole
+from vertex_vllm.mirror.bucket import MirrorBucket
+from vertex_vllm.mirror.checksums import extend_crc32c
+from vertex_vllm.mirror.journal import Journal
 from vertex_vllm.mirror.own_objects import MANIFEST_NAME
 from vertex_vllm.mirror.selection import EVERYTHING_NEEDED, Selection
+from vertex_vllm.mirror.sha256 import sha256
 
 
 class Place:
@@ -157,3 +163,26 @@ def test_every_step_between_the_mirror_and_production_asks_first(step: str) -> N
     source = (Path(__file__).resolve().parents[3] / "components" / f"{step}.py").read_text()
     body = source.partition("with step(")[2].splitlines()[1]
     assert body.strip().startswith("require_whole(")
+
+
+def test_a_planted_journal_makes_no_other_bytes_count(shared_model: SharedModel, cloud: Any) -> None:
+    """An upload of other bytes, whose journal has their checksums and the hash of the true ones."""
+    place, project = shared_model.place(), shared_model.client.project
+    path = next(iter(SHARDS))
+    (file,) = (file for file in list_files(shared_model.id, shared_model.commit, None) if file.path == path)
+    true = bytearray(shared_model.files[path][:PART])
+    evil = memoryview(other(bytes(true)))
+    bucket = MirrorBucket(place, project)
+    upload = bucket.begin(file)
+    checksum = extend_crc32c(evil)
+    upload.put(1, evil, checksum)
+    hashing = sha256()
+    hashing.update(memoryview(true))
+    journal = Journal(upload.id, file.size, file.sha256, PART, {1: checksum}, PART, hashing.state())
+    assert bucket.write_journal(path, journal, 0)
+
+    with pytest.raises(MirrorError, match="the parts that an earlier mirror sent are not those of the file"):
+        mirror_weights(shared_model.id, shared_model.commit, None, place, project, transfer=SMALL_STEPS)
+    assert path not in shared_model.objects(place)
+    mirror_weights(shared_model.id, shared_model.commit, None, place, project, transfer=SMALL_STEPS)
+    shared_model.assert_published(place)

@@ -21,6 +21,7 @@ from vertex_vllm.config.names import TEMPLATES_REPOSITORY
 from vertex_vllm.errors import BucketError, ServiceError
 from vertex_vllm.publishing import release as releasing
 from vertex_vllm.publishing.building import ImageBuild, build_image, create_build_request, find_image, open_region
+from vertex_vllm.publishing.provenance import require_provenance
 from vertex_vllm.publishing.release import Release
 from vertex_vllm.publishing.sources import Sources, read_sources
 from vertex_vllm.publishing.templates import Destination
@@ -89,7 +90,11 @@ def test_the_request_is_this() -> None:
                 "tags": ["vertex-vllm", f"sources-{'5e' * 32}", f"commit-{COMMIT}"],
                 "service_account": "projects/team/serviceAccounts/build@team.iam.gserviceaccount.com",
                 "timeout": {"seconds": 1800},
-                "options": {"logging": "CLOUD_LOGGING_ONLY"},
+                "options": {
+                    "logging": "CLOUD_LOGGING_ONLY",
+                    "requested_verify_option": "VERIFIED",
+                    "source_provenance_hash": ["SHA256"],
+                },
             },
         }
     )
@@ -163,6 +168,24 @@ def test_what_is_built_is_the_archive_that_was_compared(build: ImageBuild, sourc
     (built,) = builds(build.project)
     source = built.source.storage_source
     assert source.generation == bucket.get_blob(build.object_name).generation
+
+
+def test_an_image_of_other_sources_is_refused_by_cloud_builds_own_record(build: ImageBuild, sources: Sources) -> None:
+    build_image(build, sources.archive)
+    (built,) = builds(build.project)
+    require_provenance(build.bucket, build.object_name, sources.archive, built)
+    storage_source = built.source_provenance.resolved_storage_source
+    with pytest.raises(ServiceError, match=r"it read gs://.*sources/"):
+        require_provenance(build.bucket, "sources/another.tar.gz", sources.archive, built)
+    with pytest.raises(ServiceError, match="holds another archive"):
+        require_provenance(build.bucket, build.object_name, b"other sources", built)
+    storage_source.generation += 1
+    with pytest.raises(ServiceError, match="is gone"):
+        require_provenance(build.bucket, build.object_name, sources.archive, built)
+    storage_source.generation -= 1
+    built.source_provenance.file_hashes.clear()
+    with pytest.raises(ServiceError, match="the hash that it recorded"):
+        require_provenance(build.bucket, build.object_name, sources.archive, built)
 
 
 @pytest.mark.parametrize("after", [1, 2, 3])

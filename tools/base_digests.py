@@ -1,0 +1,99 @@
+"""Asks the registries what the base image and the builders point at, and names them by digest where they are used.
+
+    python -m tools.base_digests            # prints each image with its digest, and where the files have another
+    python -m tools.base_digests --write    # puts the digests behind the tags, in the Dockerfile for example
+
+Exit code 1 where a file has another digest or none, 2 where a registry refuses. Anonymous: all of them are public. The
+protocol is that of OCI's distribution specification, "Pulling manifests" and "Token authentication".
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import requests
+
+ROOT = Path(__file__).resolve().parents[1]
+# The files that name an image which runs code of a build, each with what stands before the name.
+USES = {
+    "Dockerfile": r"^FROM ",
+    "cloudbuild.yaml": r"^    name: ",
+    "vertex_vllm/publishing/building.py": r'^_BUILDER = "',
+}
+_IMAGE = r"(?P<image>[a-z0-9][a-z0-9./-]*(?::[A-Za-z0-9_.-]+)?)(?P<digest>@sha256:[0-9a-f]{64})?"
+_MANIFESTS = ", ".join(
+    f"application/vnd.{kind}+json"
+    for kind in ("oci.image.index.v1", "docker.distribution.manifest.list.v2", "docker.distribution.manifest.v2")
+)
+_SECONDS = 30
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="put the digests into the files")
+    given = parser.parse_args(arguments)
+    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in USES}
+    named = {image: digest for name, text in texts.items() for image, digest in images_in(text, USES[name])}
+    try:
+        found = {image: find_base_digest(image) for image in named}
+    except (requests.RequestException, KeyError) as error:
+        print(f"error: a registry gave no digest: {error}", file=sys.stderr)
+        return 2
+    for image, digest in found.items():
+        differs = "" if named[image] == digest else f", where the files have {named[image] or 'none'}"
+        print(f"{image}  {digest}{differs}")
+    if given.write:
+        for name, text in texts.items():
+            (ROOT / name).write_text(with_base_digests(text, USES[name], found), encoding="utf-8")
+        return 0
+    return int(found != named)
+
+
+def images_in(text: str, before: str) -> Iterator[tuple[str, str]]:
+    """Image with its tag, and its digest (`sha256:…`, empty where there is none), in each place of the text."""
+    for match in re.finditer(before + _IMAGE, text, re.MULTILINE):
+        yield match["image"], (match["digest"] or "").removeprefix("@")
+
+
+def with_base_digests(text: str, before: str, digests: Mapping[str, str]) -> str:
+    """The text with these digests behind their images."""
+
+    def named(match: re.Match[str]) -> str:
+        start = match[0][: match.start("image") - match.start()]
+        return f"{start}{match['image']}@{digests[match['image']]}" if match["image"] in digests else match[0]
+
+    return re.sub(before + _IMAGE, named, text, flags=re.MULTILINE)
+
+
+def manifest_address(image: str) -> str:
+    """Where the registry describes the image: `python:3.11-slim` is Docker Hub's, a host names another registry."""
+    name, _, tag = image.partition(":")
+    host, slash, path = name.partition("/")
+    if not slash or "." not in host:
+        host, path = "registry-1.docker.io", name if slash else f"library/{name}"
+    return f"https://{host}/v2/{path}/manifests/{tag or 'latest'}"
+
+
+def challenge_of(header: str) -> tuple[str, dict[str, str]]:
+    """Where `WWW-Authenticate: Bearer realm="…",service="…",scope="…"` says that a token is, and its parameters."""
+    fields = dict(re.findall(r'(\w+)="([^"]*)"', header))
+    return fields.pop("realm"), fields
+
+
+def find_base_digest(image: str) -> str:
+    """`sha256:…` of what the tag points at. Raises requests.RequestException, KeyError where the answer names none."""
+    address = manifest_address(image)
+    answer = requests.head(address, headers={"Accept": _MANIFESTS}, timeout=_SECONDS, allow_redirects=False)
+    if answer.status_code == requests.codes.unauthorized:
+        realm, parameters = challenge_of(answer.headers["WWW-Authenticate"])
+        token = requests.get(realm, params=parameters, timeout=_SECONDS).json()
+        bearer = {"Authorization": f"Bearer {token.get('token') or token['access_token']}"}
+        answer = requests.head(address, headers={"Accept": _MANIFESTS, **bearer}, timeout=_SECONDS)
+    answer.raise_for_status()
+    return str(answer.headers["Docker-Content-Digest"])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
