@@ -12,6 +12,8 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from localcloud.peers import is_own_process
+
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 _OWN_SITES = frozenset({"", "none", "same-origin"})
 
@@ -44,7 +46,8 @@ def no_other_origin(app: ASGIApp) -> ASGIApp:
 def only_with_key(app: ASGIApp, key: str, prefixes: Mapping[str, bool]) -> ASGIApp:
     """`app`, whose paths under `prefixes` need `key`: as bearer token, or as the next part of the path where True.
 
-    The part of the path is for clients that can be given an address alone; the application does not see it.
+    The part of the path is for clients that can be given an address alone; the application does not see it. Under the
+    other prefixes a process of the daemon's own user needs no key.
     """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,7 +60,8 @@ def only_with_key(app: ASGIApp, key: str, prefixes: Mapping[str, bool]) -> ASGIA
             first, _, rest = scope["path"].removeprefix(prefix).removeprefix("/").partition("/")
             if hmac.compare_digest(first.encode(), key.encode()):
                 given, scope = key, {**scope, "path": f"{prefix}/{rest}", "raw_path": f"{prefix}/{rest}".encode()}
-        if not hmac.compare_digest(given.encode(), key.encode()):
+        known = hmac.compare_digest(given.encode(), key.encode())
+        if not known and (prefixes[prefix] or not is_own_process(scope.get("client"), scope.get("server"))):
             said = "This needs the key of the local cloud's state folder, which its owner alone can read."
             await _refuse(401, "UNAUTHENTICATED", said)(scope, receive, send)
             return

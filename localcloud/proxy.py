@@ -15,10 +15,12 @@ from typing import Any, cast
 from localcloud.ca import CertificateAuthority
 from localcloud.connections import reset
 from localcloud.hosts import Route, route_of
+from localcloud.peers import is_another_users
 
 _LOG = logging.getLogger(__name__)
 
 _LARGEST_HEAD = 64 * 1024
+_TOKENS = "oauth2.googleapis.com"
 # Bytes that may wait for a slow reader before the sender is paused.
 _HIGH_WATER = 1024 * 1024
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
@@ -199,11 +201,18 @@ class _Connection(asyncio.Protocol):
             self._refuse(501, "Not Implemented", f"this proxy answers CONNECT only, not {verb}")
         elif route is None and self._proxy.passes_others and port.isdigit():
             self._accept(self._proxy.pass_on, host.lower(), int(port))
+        elif host.lower() == _TOKENS and self._is_another_users():
+            self._refuse(403, "Forbidden", "local cloud gives tokens to its own user alone")
         elif route is None or port != "443":
             _LOG.info("refused a connection to %s", target)
             self._refuse(403, "Forbidden", f"local cloud has no route for {target if route else host}")
         else:
             self._accept(self._proxy.tunnel, route, host.lower())
+
+    def _is_another_users(self) -> bool:
+        assert self._transport is not None
+        peer, here = (self._transport.get_extra_info(name) for name in ("peername", "sockname"))
+        return is_another_users(peer, here)
 
     def _accept(self, connect: Callable[..., Coroutine[Any, Any, None]], *where: Any) -> None:
         assert self._transport is not None
