@@ -32,8 +32,10 @@ PIP_VARIABLES = "LOCALCLOUD_PIP_VARIABLES"
 """A JSON file: the variables by which pip finds its index on this machine; null for one that is not set there."""
 ENVIRONMENT = "LOCALCLOUD_STEP_ENVIRONMENT"
 """A link to the environment that the step's packages were installed into; not there before that."""
-SHARED_PREFIXES = "LOCALCLOUD_SHARED_PREFIXES"
-"""Environments, or folders of them, that no step may change, separated as in PATH."""
+RUN = "LOCALCLOUD_RUN"
+"""The folder of the run: what a step has made below it may be changed by the step's pip, and nothing else."""
+MADE_FOR_STEP = ".python"
+"""How the names of environments begin that were made for a step, rather than by it."""
 
 _GCS = "/gcs"
 _FETCHED: dict[str, str] = {}
@@ -90,6 +92,10 @@ def _redirected(function: Any, mount: str, what: str) -> Any:
     def redirected(*arguments: Any, **options: Any) -> Any:
         return function(*(_local(each, mount, what) for each in arguments), **options)
 
+    # What the standard library asks before it uses an option of such a function.
+    for able in (os.supports_dir_fd, os.supports_effective_ids, os.supports_fd, os.supports_follow_symlinks):
+        if function in able:
+            able.add(redirected)
     return redirected
 
 
@@ -157,8 +163,8 @@ def _divert_pip() -> None:
     if arguments is None or PIP not in os.environ:
         return
     # A step reaches its environment by a link.
-    own, shared = os.path.realpath(sys.prefix), map(os.path.realpath, os.environ[SHARED_PREFIXES].split(os.pathsep))
-    if any(own == prefix or own.startswith(f"{prefix}{os.sep}") for prefix in shared):
+    own, run = os.path.realpath(sys.prefix), os.path.realpath(os.environ[RUN])
+    if not own.startswith(f"{run}{os.sep}") or os.path.basename(own).startswith(MADE_FOR_STEP):
         os.execv(os.environ[PIP], [os.environ[PIP], *arguments])
     with open(os.environ[PIP_VARIABLES]) as file:
         variables: dict[str, str | None] = json.load(file)

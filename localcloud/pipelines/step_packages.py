@@ -44,8 +44,8 @@ def step_variables(directory: RunDirectory, scratch: Path, image: str) -> dict[s
         "PYTHONPATH": os.pathsep.join(python_path),
         step_interpreter.PIP: str(directory.pip),
         step_interpreter.PIP_VARIABLES: str(directory.pip_variables),
-        step_interpreter.ENVIRONMENT: str(scratch / ".python"),
-        step_interpreter.SHARED_PREFIXES: os.pathsep.join((sys.prefix, str(_environments()))),
+        step_interpreter.ENVIRONMENT: str(scratch / step_interpreter.MADE_FOR_STEP),
+        step_interpreter.RUN: str(directory.root),
         _HISTORY: str(scratch / ".pip.json"),
         _BASE: "bare" if _BARE_IMAGE.fullmatch(image) else "layered",
     }
@@ -115,7 +115,7 @@ def _install(arguments: list[str]) -> int:
     files = _files_in(word for each in lists for word in each)
     layered = os.environ[_BASE] == "layered"
     if files is None:  # a folder's content is not known by its name: this step's alone
-        target = link.with_name(f".python-{len(lists)}")
+        target = link.with_name(f"{step_interpreter.MADE_FOR_STEP}-{len(lists)}")
     else:
         base = f"layered {_installed_here()}" if layered else "bare"
         target = _environments() / environment_key(base, lists, files)

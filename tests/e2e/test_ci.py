@@ -73,7 +73,7 @@ def clone(cloud: Connection, tmp_path: Path) -> Clone:
 def test_a_commit_that_edits_one_of_five_configs_starts_one_run(clone: Clone, ready_project: str, project: str) -> None:
     clone.write("three", "deploy_on_change: true\nevaluation:\n  concurrency: 2")
     head = clone.commit()
-    plan, dry_run, mirror, deploy = (
+    plan, with_comment, dry_run, mirror, deploy = (
         words[1:] for words in commands_in("ci.md", BASE=clone.base, PROJECT=project) if words[1] == "ci"
     )
 
@@ -81,6 +81,9 @@ def test_a_commit_that_edits_one_of_five_configs_starts_one_run(clone: Clone, re
     assert (planned.returncode, planned.stderr) == (0, "")
     assert "## vertex-vllm: 1 deployment concerned" in planned.stdout
     assert "`concurrency` `4` → `2`" in planned.stdout
+
+    commented = vertex_vllm(*with_comment, cwd=clone.root)
+    assert (commented.stdout, (clone.root / "comment.md").read_text()) == (planned.stdout, planned.stdout)
 
     tried = vertex_vllm(*dry_run, cwd=clone.root)
     assert tried.stdout.splitlines()[1].split() == ["three", "configs/three.yaml", "edited"]
@@ -137,7 +140,7 @@ def test_a_changed_pipeline_concerns_all_that_ask_to_be_deployed(clone: Clone) -
     assert told(answer) == []
     assert answer.stderr.splitlines() == [
         "configs/four.yaml: not deployed, deploy_on_change is not set",
-        "configs/two.yaml: removed; what it deployed stays until it is torn down by hand",
+        "configs/two.yaml: two is removed; what it deployed stays until it is torn down by hand",
     ]
     removed = clone.git("rev-parse", "HEAD")
     spec = clone.root / "compiled" / "deploy.yaml"
@@ -150,6 +153,6 @@ def test_a_changed_pipeline_concerns_all_that_ask_to_be_deployed(clone: Clone) -
 
 
 def test_a_revision_that_is_not_there_is_named(clone: Clone) -> None:
-    answer = clone.ci("plan", "--base", "0" * 40)
+    answer = clone.ci("plan", "--base", "1" * 40)
     assert answer.returncode == 2
-    assert answer.stderr.startswith(f"error: {'0' * 40}: the repository has no such revision")
+    assert answer.stderr.startswith(f"error: {'1' * 40}: the repository has no such revision")

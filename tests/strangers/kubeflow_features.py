@@ -116,6 +116,27 @@ def chosen_address(uri: str):
 
 
 @step
+def work_below_gcs(bucket: str) -> str:
+    import os
+    from pathlib import Path
+
+    folder = f"/gcs/{bucket}/given/model"
+    found = " ".join(sorted(os.listdir(folder)))
+    os.makedirs(f"/gcs/{bucket}/made", exist_ok=True)
+    Path(f"/gcs/{bucket}/made/text").write_text(Path(folder, "one").read_text())
+    try:
+        os.remove(f"{folder}/one")
+    except OSError as error:
+        return f"{found}, {os.path.exists(f'/gcs/{bucket}/no')}, {error.strerror}"
+    return "removed"
+
+
+@dsl.pipeline(name="below-gcs")
+def below_gcs(bucket: str):
+    work_below_gcs(bucket=bucket)
+
+
+@step
 def square(number: int) -> int:
     return number * number
 

@@ -122,6 +122,14 @@ def test_what_a_step_writes_to_an_address_of_its_choice_is_there(ended: Any, buc
     assert bucket.blob("chosen/x").download_as_text() == "elsewhere"
 
 
+def test_python_finds_buckets_below_gcs(ended: Any, bucket: Any) -> None:
+    run = ended(features.below_gcs, bucket=bucket.name)
+    refused = "an object of the local cloud is not removed or renamed by its path"
+    assert run.output("work-below-gcs") == f"one two, False, {refused}"
+    assert bucket.blob("made/text").download_as_text() == "one"
+    assert bucket.blob("given/model/one").download_as_text() == "one"
+
+
 def test_results_of_loops_are_collected(ended: Any) -> None:
     run = ended(features.collected)
     assert [run.output(name) for name in ("add-up", "add-up-2", "add-up-3")] == [

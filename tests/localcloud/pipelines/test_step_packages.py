@@ -105,6 +105,17 @@ def test_lists_add_up_and_a_failed_one_says_why(shell: Shell, tmp_path: Path) ->
     assert "no-such-package-of-nobody" in failed.stderr
 
 
+def test_an_interpreter_elsewhere_is_not_changed_either(shell: Shell, tmp_path: Path) -> None:
+    made = wheel(tmp_path, "tiny_elsewhere", 3)
+    elsewhere = tmp_path / "elsewhere"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(elsewhere)], check=True)
+    told = shell(
+        '"$1" -m pip install -q "$2" && python3 -c "import tiny_elsewhere"', f"{elsewhere}/bin/python", str(made)
+    )
+    assert told.returncode == 0, told.stderr
+    assert list(elsewhere.glob("lib/python*/site-packages/tiny_elsewhere*")) == []
+
+
 def test_pip_does_not_take_anything_away(shell: Shell) -> None:
     told = shell("pip uninstall -y packaging")
     assert (told.returncode, "not supported" in told.stderr) == (1, True)
