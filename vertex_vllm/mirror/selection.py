@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Self
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.listing import HubFile, check_name
+from vertex_vllm.hub.listing import HubFile, check_file
 from vertex_vllm.hub.weight_files import weight_files, weight_index
 
 # Configs, tokenizers, chat templates and image processors.
@@ -66,12 +66,20 @@ def select_files(
             needed.add(index.path)
         support = (*_SUPPORT, *_CODE) if selection.code else _SUPPORT
         chosen = [file for file in listing if file.path in needed or _is_support(file.path, support)]
-    selected = tuple(check_name(file) for file in chosen if not _matches(file.path, selection.exclude))
+    selected = tuple(check_file(file) for file in chosen if not _matches(file.path, selection.exclude))
     if not selected:
         raise PlanError(
             "no file of the repository is selected", where="--include, --exclude", fix="Widen the patterns."
         )
     return selected
+
+
+def left_out_of_index(selected: Sequence[HubFile], listing: Sequence[HubFile], indexed: Collection[str]) -> list[str]:
+    """Files that a selected index names, with others that are selected, and the patterns leave out: vLLM misses them."""
+    index, paths = weight_index(listing), {file.path for file in selected}
+    if index is None or index.path not in paths or not paths & set(indexed):
+        return []
+    return sorted(set(indexed) - paths)
 
 
 def _is_support(path: str, patterns: Sequence[str]) -> bool:
