@@ -75,7 +75,7 @@ def select_files(
 
 
 def left_out_of_index(selected: Sequence[HubFile], listing: Sequence[HubFile], indexed: Collection[str]) -> list[str]:
-    """Files that a selected index names, with others that are selected, and the patterns leave out: vLLM misses them."""
+    """Files that a selected index names and the patterns leave out, while others of it are selected."""
     index, paths = weight_index(listing), {file.path for file in selected}
     if index is None or index.path not in paths or not paths & set(indexed):
         return []
