@@ -5,12 +5,13 @@
 FROM python:3.11-slim
 
 WORKDIR /app
-COPY constraints/project.txt constraints/
+COPY constraints/image.hashes constraints/
+RUN python -m pip install --no-cache-dir --no-deps --require-hashes --requirement constraints/image.hashes
 COPY pyproject.toml README.md LICENSE ./
 COPY vertex_vllm vertex_vllm
 COPY components components
 COPY pipelines pipelines
-RUN python -m pip install --no-cache-dir --constraint constraints/project.txt .
+RUN python -m pip install --no-cache-dir --no-deps --no-build-isolation --no-index .
 
 # The first process of every step (pipelines/compile.py): hands SIGTERM on.
 RUN apt-get update && apt-get install --yes --no-install-recommends tini && rm -rf /var/lib/apt/lists/*

@@ -4,7 +4,6 @@ PYTHON ?= python3
 VENV   := .venv
 # Three processes, since tests also wait for services, each with a local cloud of its own, in the order of the tree: the longest first (tests/distribution.py).
 PYTEST  := $(VENV)/bin/pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder --durations 20
-PIP_AUDIT := pip-audit==2.9.0
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
@@ -12,7 +11,7 @@ RUNS ?= 500
 SEED ?= 1
 
 # `python -m localcloud.demo_models.build` makes the serving runtime, too: both are set-up, and not a test's time.
-.PHONY: help demo test test-all test-cloud record test-fast chaos check audit format compile check-compiled grants-page grants-tried schema local-up local-down local-env constraints clean clean-cache
+.PHONY: help demo test test-all test-cloud record test-fast chaos check audit hashes format compile check-compiled grants-page grants-tried schema local-up local-down local-env constraints clean clean-cache
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,10 +51,15 @@ check: $(VENV)/.ready  ## Lint, format, types, import rules, generated files cur
 # In an environment of its own: what it needs is no business of the project's. It asks a database on the internet.
 audit: $(VENV)/.ready  ## Known vulnerabilities of the pinned packages (needs the internet), and their licences
 	@$(BIN)/pytest -q tests/test_licences.py
-	@$(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet $(PIP_AUDIT)
+	@$(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet --no-deps --require-hashes --requirement constraints/tools.hashes
 	@.venv-audit/bin/pip-audit --disable-pip --no-deps --requirement constraints/project.txt
 	@sed 's/+cpu$$//' constraints/serving.txt > .venv-audit/serving.txt
 	@.venv-audit/bin/pip-audit --disable-pip --no-deps --requirement .venv-audit/serving.txt
+
+# uv in an environment of its own. The lists name no index: pip takes its own, and a file with another hash is refused.
+hashes:  ## Write constraints/*.hashes from pyproject.toml and constraints/*.txt (needs the internet)
+	@$(PYTHON) -m venv .venv-hashes && .venv-hashes/bin/python -m pip install --quiet --no-deps --require-hashes --requirement constraints/tools.hashes
+	@.venv-hashes/bin/python tools/hashes.py
 
 format: $(VENV)/.ready  ## Rewrite the sources as ruff wants them
 	@$(BIN)/ruff check --fix .
@@ -86,15 +90,16 @@ local-env: $(VENV)/.ready  ## Print the exports that bring any Google client to 
 	@$(BIN)/vertex-vllm local env
 
 # The environment is made once, and again when its lists change.
-$(VENV)/.ready: pyproject.toml constraints/project.txt
+$(VENV)/.ready: pyproject.toml constraints/project.hashes
 	@echo "Setting up $(VENV): about 100 packages, one to two minutes"
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "vertex-vllm needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 …")'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --constraint constraints/project.txt --editable '.[dev]'
+	@$(BIN)/python -m pip install --no-deps --require-hashes --requirement constraints/project.hashes
+	@$(BIN)/python -m pip install --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
 clean:  ## Remove what the targets above wrote into this folder
-	rm -rf $(VENV) .venv-audit .venv-vllm build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache reports
+	rm -rf $(VENV) .venv-audit .venv-hashes .venv-vllm build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache reports
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-cache:  ## Remove the demo models kept under ~/.cache/vertex-vllm

@@ -16,6 +16,7 @@ def deploy_model(
     ttl: str,
     serving_service_account: str,
     model_uri: str,
+    manifest: dsl.Input[dsl.Artifact],
     plan: dsl.Input[dsl.Artifact],
     model: dsl.Input[VertexModel],
     endpoint: dsl.Output[VertexEndpoint],
@@ -36,6 +37,7 @@ def deploy_model(
         ttl: Time to live of what the run makes; empty: for ever.
         serving_service_account: Runs the container; empty: bootstrap's, vertex-vllm-serving.
         model_uri: gs:// prefix of the weights.
+        manifest: What the mirror verified there: a bucket that holds anything else stops the run.
         plan: The serving plan.
         model: The Model version.
         endpoint: The Endpoint that serves it.
@@ -48,14 +50,17 @@ def deploy_model(
     """
     from pathlib import Path
 
+    from vertex_vllm.google_hosts import vertex_ai_host
     from vertex_vllm.lifecycle.expiry import expiry
     from vertex_vllm.lifecycle.ownership import Owner
+    from vertex_vllm.mirror import Manifest, require_whole
     from vertex_vllm.planning.plan import ServingPlan
     from vertex_vllm.serving.fallbacks import attempts_json, deploy_with_fallbacks
     from vertex_vllm.serving.gcp_resources import record_operation
     from vertex_vllm.steps import step
 
     with step(run):
+        require_whole(Manifest.from_json(Path(manifest.path).read_text()), project)
         serving_plan = ServingPlan.from_json(Path(plan.path).read_text())
         Path(gcp_resources).write_text("")
         Path(attempts.path).write_text(attempts_json(()))
@@ -70,7 +75,7 @@ def deploy_model(
             on_operation=record_operation(Path(gcp_resources)),
             on_attempt=lambda so_far: Path(attempts.path).write_text(attempts_json(so_far)),
         )
-        address = f"https://{deployed.plan.region}-aiplatform.googleapis.com/v1"
+        address = f"https://{vertex_ai_host(deployed.plan.region)}/v1"
         endpoint.uri, served.uri = f"{address}/{deployed.endpoint}", f"{address}/{deployed.model}"
         endpoint.metadata["resourceName"] = deployed.endpoint
         served.metadata["resourceName"] = deployed.model

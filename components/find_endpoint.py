@@ -19,5 +19,5 @@ def find_endpoint(endpoint_name: str, endpoint: dsl.Output[VertexEndpoint]) -> N
 
     with step():
         found = require_serving(endpoint_name)
-        endpoint.uri = f"https://{found.region}-aiplatform.googleapis.com/v1/{found}"
+        endpoint.uri = f"https://{found.host}/v1/{found}"
         endpoint.metadata["resourceName"] = str(found)

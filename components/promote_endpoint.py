@@ -13,6 +13,7 @@ def promote_endpoint(
     fallbacks: list,
     deployment: str,
     run_id: str,
+    manifest: dsl.Input[dsl.Artifact],
     model: dsl.Input[VertexModel],
     endpoint: dsl.Input[VertexEndpoint],
 ) -> None:
@@ -24,15 +25,20 @@ def promote_endpoint(
         fallbacks: REGION/MACHINE_TYPE that it may have been deployed to instead.
         deployment: Name of the deployment.
         run_id: Name of the pipeline job.
+        manifest: What the mirror verified: weights that changed while they were loaded are not promoted.
         model: The Model version.
         endpoint: The Endpoint.
     """
+    from pathlib import Path
+
     from vertex_vllm.config.names import regions_of
     from vertex_vllm.lifecycle.ownership import Owner
     from vertex_vllm.lifecycle.promotion import promote_endpoint
+    from vertex_vllm.mirror import Manifest, require_whole
     from vertex_vllm.steps import step
 
     with step():
+        require_whole(Manifest.from_json(Path(manifest.path).read_text()), project)
         promote_endpoint(
             project,
             region,

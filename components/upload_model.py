@@ -14,6 +14,7 @@ def upload_model(
     owner: str,
     ttl: str,
     model_uri: str,
+    manifest: dsl.Input[dsl.Artifact],
     plan: dsl.Input[dsl.Artifact],
     model: dsl.Output[VertexModel],
 ) -> None:
@@ -26,20 +27,24 @@ def upload_model(
         owner: Team or person who answers for it, for the labels.
         ttl: Time to live of what the run makes; empty: for ever.
         model_uri: gs:// prefix of the weights.
+        manifest: What the mirror verified there: a bucket that holds anything else stops the run.
         plan: The serving plan.
         model: The Model version.
     """
     from pathlib import Path
 
+    from vertex_vllm.google_hosts import vertex_ai_host
     from vertex_vllm.lifecycle.expiry import expiry
     from vertex_vllm.lifecycle.ownership import Owner
+    from vertex_vllm.mirror import Manifest, require_whole
     from vertex_vllm.planning.plan import ServingPlan
     from vertex_vllm.serving.upload import upload_model
     from vertex_vllm.steps import step
 
     with step():
+        require_whole(Manifest.from_json(Path(manifest.path).read_text()), project)
         serving_plan = ServingPlan.from_json(Path(plan.path).read_text())
         made_by = Owner(serving_plan.deployment, run_id, serving_plan.config_hash, owner, expiry(ttl, run_started))
         name = upload_model(project, serving_plan, model_uri, made_by)
-        model.uri = f"https://{serving_plan.region}-aiplatform.googleapis.com/v1/{name}"
+        model.uri = f"https://{vertex_ai_host(serving_plan.region)}/v1/{name}"
         model.metadata["resourceName"] = name

@@ -12,10 +12,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
 from localcloud import permissions, regions
 from localcloud.callers import OWNER, email_of, member_of
 from localcloud.cloud import Cloud
+from localcloud.doors import only_with_key
 from localcloud.errors import ApiError
 from localcloud.faults import Faults
 from localcloud.google.accounts import exists
@@ -30,13 +32,15 @@ from localcloud.storage import part_requests
 Fields = dict[str, Any]
 
 
-def create_app(cloud: Cloud, faults: Faults) -> Starlette:
+def create_app(cloud: Cloud, faults: Faults) -> ASGIApp:
+    """Needs the key of the state folder; Kubeflow Pipelines also takes it as a part of its address."""
+
     async def status(request: Request) -> Response:
         return JSONResponse(
             {"pid": os.getpid(), "project": cloud.project, "region": cloud.region, "state_dir": str(cloud.state_dir)}
         )
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/_local/status", status, methods=["GET"]),
             Route("/_local/quotas", _put(_QUOTA, lambda fields: _set_quota(cloud, fields)), methods=["PUT"]),
@@ -57,6 +61,7 @@ def create_app(cloud: Cloud, faults: Faults) -> Starlette:
         ],
         exception_handlers={ApiError: _refuse},
     )
+    return only_with_key(app, cloud.key(), {"/_local": False, "/kfp": True})
 
 
 _QUOTA: dict[str, type] = {"project": str, "quota_id": str, "region": str, "limit": int}
@@ -104,11 +109,17 @@ def _member(cloud: Cloud, name: str) -> str:
 
 
 def _credentials(cloud: Cloud) -> Callable[[Request], Awaitable[Response]]:
-    """The access token of `?member=…`, and the environment that brings a client here as that member."""
+    """The tokens of `?member=…`, and the environment that brings a client here as that member."""
 
     async def answer(request: Request) -> Response:
         member = await run_in_threadpool(_member, cloud, request.query_params.get("member", ""))
-        return JSONResponse({"access_token": cloud.token_of(member), "environment": cloud.environment(member)})
+        return JSONResponse(
+            {
+                "access_token": cloud.token_of(member or cloud.user),
+                "refresh_token": cloud.refresh_token_of(member or cloud.user),
+                "environment": cloud.environment(member),
+            }
+        )
 
     return answer
 

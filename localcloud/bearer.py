@@ -1,16 +1,18 @@
-"""Which bearer tokens the local cloud takes: its own, and what a service account's key file signs for itself."""
+"""The tokens and keys that the local cloud gives out, all made with one secret of its state folder."""
 
 import base64
 import hashlib
 import hmac
 import json
 import secrets
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 _PREFIX = "ya29.local-"
+_REFRESH_PREFIX = "1//local-"
 _DIGEST_CHARACTERS = 40
+ADMINISTRATION = "administration"
+"""Purpose of the key that opens the admin address and Kubeflow Pipelines."""
 
 
 class BearerTokens:
@@ -30,8 +32,24 @@ class BearerTokens:
 
     def member_of(self, authorization: str) -> str | None:
         """The member whose token `authorization` (an HTTP header, or gRPC's metadata of that name) is; else None."""
-        name, _, digest = _bearer(authorization).removeprefix(_PREFIX).rpartition("-")
-        if not hmac.compare_digest(digest.encode(), self._digest(name).encode()):
+        return self._member(bearer(authorization), _PREFIX, "")
+
+    def refresh_token_of(self, member: str) -> str:
+        """What a login of `member` keeps, as `authorized_user` files have it."""
+        name = _encode(member.encode())
+        return f"{_REFRESH_PREFIX}{name}-{self._digest(f'refresh {name}')}"
+
+    def refreshed_member(self, refresh_token: str) -> str | None:
+        """The member whose refresh token that is; else None."""
+        return self._member(refresh_token, _REFRESH_PREFIX, "refresh ")
+
+    def key(self, purpose: str) -> str:
+        """What is asked for before something is done that no credential of Google's is for; the same each time."""
+        return self._digest(f"key {purpose}")
+
+    def _member(self, token: str, prefix: str, purpose: str) -> str | None:
+        name, _, digest = token.removeprefix(prefix).rpartition("-")
+        if not hmac.compare_digest(digest.encode(), self._digest(f"{purpose}{name}").encode()):
             return None
         return decode(name).decode()
 
@@ -39,38 +57,31 @@ class BearerTokens:
         return hmac.new(self._key, name.encode(), hashlib.sha256).hexdigest()[:_DIGEST_CHARACTERS]
 
 
-def self_signed_account(authorization: str, now: datetime) -> str:
-    """The service account whose unexpired JWT is sent in an access token's place (AIP-4111); "" when it is none.
+def bearer(authorization: str) -> str:
+    """The token of an HTTP header `Authorization: Bearer …`; empty for another scheme."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
-    Its signature is not checked: only Google knows the account's public key.
-    """
-    claims = token_claims(_bearer(authorization))
-    issuer = str(claims.get("iss", ""))
-    expires = claims.get("exp")
-    valid = (
-        issuer.endswith(".gserviceaccount.com")
-        and claims.get("sub") == issuer
-        and isinstance(expires, int)
-        and expires > now.timestamp()
-    )
-    return issuer if valid else ""
+
+def token_header(token: str) -> dict[str, Any]:
+    """The header of a JWT, not checked; empty when `token` is not one."""
+    return _part(token, 0)
 
 
 def token_claims(token: str) -> dict[str, Any]:
-    """The claims of a JWT; empty when `token` is not one."""
+    """The claims of a JWT, not checked; empty when `token` is not one."""
+    return _part(token, 1)
+
+
+def _part(token: str, index: int) -> dict[str, Any]:
     parts = token.split(".")
     if len(parts) != 3:
         return {}
     try:
-        claims = json.loads(decode(parts[1]))
+        content = json.loads(decode(parts[index]))
     except ValueError:  # no base64, no UTF-8, no JSON
         return {}
-    return claims if isinstance(claims, dict) else {}
-
-
-def _bearer(authorization: str) -> str:
-    scheme, _, token = authorization.partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+    return content if isinstance(content, dict) else {}
 
 
 def _encode(data: bytes) -> str:

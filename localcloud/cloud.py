@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 
 from google.protobuf.struct_pb2 import Struct
@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.wrappers_pb2 import StringValue
 
 from localcloud import environment
-from localcloud.bearer import BearerTokens, self_signed_account
+from localcloud.bearer import ADMINISTRATION, BearerTokens, bearer
 from localcloud.callers import OWNER, email_of, member_of
 from localcloud.clock import Clock
 from localcloud.errors import ApiError
@@ -115,6 +115,18 @@ class Cloud:
         """The access token that `member` calls with."""
         return self._tokens.token_of(member)
 
+    def refresh_token_of(self, member: str) -> str:
+        """What a login of `member` keeps and exchanges for access tokens."""
+        return self._tokens.refresh_token_of(member)
+
+    def refreshed_member(self, refresh_token: str) -> str | None:
+        """The member whose refresh token that is; None for one that this cloud did not give out."""
+        return self._tokens.refreshed_member(refresh_token)
+
+    def key(self, purpose: str = ADMINISTRATION) -> str:
+        """What is asked for before something is done that no credential of Google's is for."""
+        return self._tokens.key(purpose)
+
     def switch_user(self, member: str) -> None:
         """From now on the credential of `environment()` is that of `member`."""
         self.user = member
@@ -130,14 +142,14 @@ class Cloud:
         """The member that calls. `authorization`: an HTTP header, or gRPC's metadata of that name.
 
         Raises ApiError UNAUTHENTICATED unless it is `Bearer` and a token that this daemon takes: one that it gave out,
-        or one that a service account that exists has signed for itself.
+        or one that a key of a service account has signed for itself (AIP-4111).
         """
         member = self._tokens.member_of(authorization)
         if member is not None:
             return member
-        # By real time: a client renews its token by its own clock, which nobody has moved.
-        account = self_signed_account(authorization, datetime.now(UTC))
-        if account and self.store.get(SERVICE_ACCOUNTS, account) is not None:
+        from localcloud.google.signed_tokens import signing_account
+
+        if account := signing_account(self, bearer(authorization)):
             return member_of(account)
         raise ApiError(
             "UNAUTHENTICATED",

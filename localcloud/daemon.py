@@ -58,6 +58,8 @@ class Connection:
     project: str
     region: str
     admin_url: str
+    admin_key: str
+    """Bearer token that the admin address and Kubeflow Pipelines ask for."""
     environment: dict[str, str]
     """What a client's environment must be updated with."""
 
@@ -68,7 +70,8 @@ class Connection:
         """
         connection = http.client.HTTPConnection(self.admin_url.removeprefix("http://"), timeout=_ADMIN_SECONDS)
         try:
-            connection.request(verb, path, json.dumps(fields) if fields is not None else None)
+            headers = {"Authorization": f"Bearer {self.admin_key}"}
+            connection.request(verb, path, json.dumps(fields) if fields is not None else None, headers)
             response = connection.getresponse()
             answer = response.read().decode()
         finally:
@@ -97,6 +100,10 @@ class Connection:
     def access_token(self, account: str) -> str:
         """The token that `account`, an email address, calls with."""
         return str(self._credentials(account)["access_token"])
+
+    def refresh_token(self, account: str) -> str:
+        """What an `authorized_user` file of `account` holds: its clients exchange it for access tokens."""
+        return str(self._credentials(account)["refresh_token"])
 
     def environment_of(self, account: str) -> dict[str, str]:
         """`environment`, with the credential of `account`: for a process that is to be that account."""

@@ -5,6 +5,7 @@ Every one is a value, also where the purpose is to undo what the user's own shel
 
 from pathlib import Path
 
+from localcloud.bearer import ADMINISTRATION, BearerTokens
 from localcloud.ports import Ports
 from localcloud.state import StateDirectory
 
@@ -25,9 +26,10 @@ def variables(
     `account`: the email address whose credential the client gets; "" = the local cloud's current user. `token_file`:
     holds that account's access token.
     """
-    metadata_server = f"127.0.0.1:{ports.metadata}{account_path(account)}"
+    keys = BearerTokens(state.token)
+    metadata_server = f"127.0.0.1:{ports.metadata}{account_path(account)}/{keys.key(metadata_purpose(account))}"
     return {
-        **_routes(ports),
+        **_routes(ports, keys.key(ADMINISTRATION)),
         **_trust(str(state.bundle)),
         **_identity(metadata_server, str(state.gcloud)),
         **_project(project, region),
@@ -40,7 +42,12 @@ def account_path(account: str) -> str:
     return f"/as/{account}" if account else ""
 
 
-def _routes(ports: Ports) -> dict[str, str]:
+def metadata_purpose(account: str) -> str:
+    """Purpose of the key in the metadata server's address: whoever knows one account's may not ask for another's."""
+    return f"metadata {account}"
+
+
+def _routes(ports: Ports, key: str) -> dict[str, str]:
     proxy = f"http://127.0.0.1:{ports.proxy}"
     return {
         "HTTPS_PROXY": proxy,
@@ -57,7 +64,7 @@ def _routes(ports: Ports) -> dict[str, str]:
         "HF_ENDPOINT": f"http://127.0.0.1:{ports.hub}",
         "HF_HUB_OFFLINE": "0",
         "HF_HUB_DISABLE_XET": "1",
-        "KF_PIPELINES_ENDPOINT": f"http://127.0.0.1:{ports.admin}/kfp",  # kfp.Client reads it
+        "KF_PIPELINES_ENDPOINT": f"http://127.0.0.1:{ports.admin}/kfp/{key}",  # kfp.Client reads it
     }
 
 

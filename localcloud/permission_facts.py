@@ -1,8 +1,9 @@
 """Writes permission_table.json from two files of facts: `python -m localcloud.permission_facts METHODS.tsv ROLES.json`.
 
 METHODS.tsv has a REST method's id, its permissions with commas between them and how that is known; ROLES.json maps each
-predefined role to its permissions. Both are drawn from the collection that permission_methods.yaml names. Of the roles
-only the permissions that some method here asks for are kept.
+predefined role to its permissions (`gcp/roles/*.json`: `name` to `includedPermissions`). Both are drawn from the
+collection that permission_methods.yaml names. All roles are kept, and of each the permissions that some method here
+asks for: a role of another service holds none.
 """
 
 import json
@@ -53,7 +54,19 @@ def main(methods_file: str, roles_file: str) -> None:
         read_methods(Path(methods_file).read_text().splitlines()),
         json.loads(Path(roles_file).read_text()),
     )
-    TABLE.write_text(json.dumps(content, indent=1) + "\n")
+    TABLE.write_text(text(content))
+
+
+def text(content: Mapping[str, Any]) -> str:
+    """The table as JSON with a line for each method and each role."""
+    parts = [f"{json.dumps(name)}: {_lines(value)}" for name, value in content.items()]
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _lines(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return json.dumps(value)
+    return "{\n" + ",\n".join(f" {json.dumps(name)}: {json.dumps(row)}" for name, row in value.items()) + "\n}"
 
 
 if __name__ == "__main__":

@@ -48,7 +48,10 @@ def methods() -> Mapping[str, Asked]:
 
 @cache
 def roles() -> Mapping[str, frozenset[str]]:
-    """By predefined role, `roles/owner`, those of its permissions that a method here may ask for."""
+    """By predefined role, `roles/owner`, those of its permissions that a method here may ask for.
+
+    All roles that Google had on the day of the table; a role of services that the local cloud does not play holds none.
+    """
     return {role: frozenset(held) for role, held in _table()["roles"].items()}
 
 

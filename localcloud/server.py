@@ -21,6 +21,7 @@ from localcloud.app import Services
 from localcloud.ca import CertificateAuthority
 from localcloud.cloud import Cloud
 from localcloud.connections import ConnectionProtocol
+from localcloud.doors import no_other_origin, only_by_name
 from localcloud.faults import Faults
 from localcloud.faults.grpc_faults import FaultInterceptor
 from localcloud.faults.http_faults import FaultyApp, hub_service
@@ -129,11 +130,13 @@ async def _serve(cloud: Cloud, stop: asyncio.Event) -> None:
         services.contract, services.dispatcher, cloud.check_token, cloud.ports.grpc, [FaultInterceptor(faults)]
     )
     http = HttpServers()
-    await http.start(services.http_app(storage=storage_app, hub=hub_app, faults=faults), cloud.ports.api)
-    await http.start(storage_app, cloud.ports.storage, lifespan=True)
-    await http.start(hub_app, cloud.ports.hub, lifespan=True)
-    await http.start(FaultyApp(metadata.create_app(cloud), faults, "metadata"), cloud.ports.metadata)
-    await http.start(admin.create_app(cloud, faults), cloud.ports.admin)
+    api_app = services.http_app(storage=storage_app, hub=hub_app, faults=faults)
+    await http.start(no_other_origin(api_app), cloud.ports.api)
+    await http.start(only_by_name(storage_app), cloud.ports.storage, lifespan=True)
+    await http.start(only_by_name(hub_app), cloud.ports.hub, lifespan=True)
+    metadata_app = FaultyApp(metadata.create_app(cloud), faults, "metadata")
+    await http.start(only_by_name(metadata_app), cloud.ports.metadata)
+    await http.start(only_by_name(admin.create_app(cloud, faults)), cloud.ports.admin)
     proxy = Proxy(CertificateAuthority(cloud.state.authority), api_port=cloud.ports.api, grpc_port=cloud.ports.grpc)
     await proxy.start(cloud.ports.proxy)
     try:
@@ -160,6 +163,7 @@ def _announce(cloud: Cloud) -> None:
             "project": cloud.project,
             "region": cloud.region,
             "admin_url": f"http://127.0.0.1:{cloud.ports.admin}",
+            "admin_key": cloud.key(),
             "environment": cloud.environment(),
         },
     )
@@ -168,6 +172,7 @@ def _announce(cloud: Cloud) -> None:
 
 def _write_atomically(file: Path, content: dict[str, object]) -> None:
     unfinished = file.with_suffix(".unfinished")
+    unfinished.touch(mode=0o600)
     unfinished.write_text(json.dumps(content))
     unfinished.replace(file)
 

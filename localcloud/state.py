@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 class StateDirectory:
-    """Names every path; `create()` makes the folders, readable by their owner alone."""
+    """Names every path; `create()` makes the folders, readable by their owner alone, also where they exist."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
@@ -32,8 +32,10 @@ class StateDirectory:
         """Of accounts, by their email addresses."""
 
     def create(self) -> None:
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for folder in (self.authority, self.storage, self.hub, self.gcloud, self.container_logs, self.children):
+        for folder in (self.root, self.authority, self.storage, self.hub, self.gcloud, self.run, self.logs):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)
+        for folder in (self.container_logs, self.children):
             folder.mkdir(parents=True, exist_ok=True)
 
     def seed(self) -> str:

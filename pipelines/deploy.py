@@ -184,6 +184,7 @@ def deploy(
                 owner=owner,
                 ttl=ttl,
                 model_uri=mirrored.outputs["Output"],
+                manifest=mirrored.outputs["manifest"],
                 plan=planned.outputs["plan"],
             )
             .after(locked)
@@ -198,6 +199,7 @@ def deploy(
             ttl=ttl,
             serving_service_account=serving_service_account,
             model_uri=mirrored.outputs["Output"],
+            manifest=mirrored.outputs["manifest"],
             plan=planned.outputs["plan"],
             model=uploaded.outputs["model"],
         ).set_caching_options(False)
@@ -226,6 +228,7 @@ def deploy(
                 fallbacks=fallbacks,
                 deployment=deployment,
                 run_id=run_id,
+                manifest=mirrored.outputs["manifest"],
                 model=deployed.outputs["served"],
                 endpoint=deployed.outputs["endpoint"],
             ).after(evaluated).set_caching_options(False)

@@ -2,17 +2,18 @@
 
 import logging
 import os
-import re
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from vertex_vllm.errors import InputError
+from vertex_vllm.resource_names import ResourceName
+
 ASK_SECONDS = 10.0
 """Seconds between two questions: a cancelled deploy is billed for at most that long before its step knows."""
 _CALL_SECONDS = 10.0
 _CANCELLED = frozenset({"PIPELINE_STATE_CANCELLING", "PIPELINE_STATE_CANCELLED"})
-_RUN = re.compile(r"projects/[^/]+/locations/(?P<region>[a-z]+-[a-z]+[0-9]+)/pipelineJobs/[a-z][-a-z0-9]{0,127}")
 # Not ours to ask, or not on Vertex AI at all: the same at the next question.
 _LASTING = frozenset({400, 401, 403, 404})
 
@@ -25,12 +26,13 @@ def stopped_with(run: str) -> Iterator[None]:
 
     `run`: resource name; a name of another form, as Kubeflow Pipelines has it, is not asked about.
     """
-    match = _RUN.fullmatch(run)
-    if match is None:
+    try:
+        name = ResourceName.parse(run, "pipelineJobs")
+    except InputError:
         yield
         return
     ended = threading.Event()
-    url = f"https://{match['region']}-aiplatform.googleapis.com/v1/{run}"
+    url = f"https://{name.host}/v1/{name}"
     thread = threading.Thread(target=_ask, args=(url, ended), name="cancellation", daemon=True)
     thread.start()
     try:

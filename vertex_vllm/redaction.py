@@ -7,50 +7,76 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from vertex_vllm.errors import VertexVllmError
+from vertex_vllm.errors import InputError, VertexVllmError
+from vertex_vllm.plain_text import plain
+from vertex_vllm.secret_shapes import REDACTED, SHAPES, forms_of
 
-REDACTED = "[redacted]"
 # A shorter one would redact half the words of a log.
 _SHORTEST_SECRET = 8
-_KNOWN: set[str] = set()
+_KNOWN: dict[str, tuple[re.Pattern[str], ...]] = {}
 
-_SHAPES = tuple(
-    re.compile(shape)
-    for shape in (
-        # Hugging Face's tokens; Google's access tokens; a signed identity (JWT).
-        r"(?<![A-Za-z0-9])()hf_[A-Za-z0-9]{16,}",
-        r"()ya29\.[A-Za-z0-9_-]{8,}",
-        r"(?<![A-Za-z0-9])()eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
-        r"(?s)()-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
-        r"(?i)(authorization['\"]?\s*[:=,]\s*(?:b(?=['\"]))?['\"]?(?:(?:bearer|basic)\s+)?)(?!b?['\"]?\[redacted\]|bearer\b|basic\b)[^\s'\",;)}\]]+",
-        r"(?i)(\bbearer\s+)[A-Za-z0-9._~+/-]{16,}=*",
-        # Queries of signed URLs: Cloud Storage (V4, V2), and what the Hub redirects to (CloudFront, S3).
-        r"(?i)([?&](?:x-goog-signature|x-goog-credential|x-amz-signature|x-amz-credential|x-amz-security-token|signature"
-        r"|googleaccessid|policy|key-pair-id|access_token|token|upload_id)=)(?!\[redacted\])[^&\s'\"<>\\)]+",
-    )
-)
 _PROCESS_EVENTS = {"subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.system"}
 _depth = 0
 _hooked = False
 
 
 def remember(secret: str | None) -> None:
-    """From now on redacts `secret`, whatever it looks like. For whoever reads one."""
-    if secret and len(secret) >= _SHORTEST_SECRET:
-        _KNOWN.add(secret)
+    """From now on, `redact` removes `secret`, also escaped, in base64 or in hex. Whoever reads a secret calls it."""
+    if secret and len(secret) >= _SHORTEST_SECRET and secret not in _KNOWN:
+        _KNOWN[secret] = forms_of(secret)
 
 
 def redact(text: str) -> str:
-    """`text` without what is, or looks like, a secret. Twice comes to the same as once."""
-    for secret in _KNOWN:
-        text = text.replace(secret, REDACTED)
-    for shape in _SHAPES:
+    """`text` without what is, or looks like, a secret. Redacting twice changes nothing more."""
+    for forms in tuple(_KNOWN.values()):
+        for form in forms:
+            text = form.sub(REDACTED, text)
+    for shape in SHAPES:
         text = shape.sub(rf"\1{REDACTED}", text)
     return text
+
+
+def holds_secret(text: str) -> bool:
+    """Whether `redact` would remove anything from `text`."""
+    return redact(text) != text
+
+
+def redacted(value: Any) -> Any:
+    """`value`, a JSON value, with every text in it redacted, keys included.
+
+    For values that are escaped afterwards, as JSON or HTML: an escaped secret is harder to find.
+    """
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {redacted(key): redacted(one) for key, one in value.items()}
+    return [redacted(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def secrets_in(value: Any, where: str = "") -> Iterator[str]:
+    """Places in a JSON value whose text holds a secret, such as `serving.extra_args[1]`; `where` is the value's own."""
+    if isinstance(value, str) and holds_secret(value):
+        yield where
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from secrets_in(one, f"{where}.{redact(str(key))}".removeprefix("."))
+    if isinstance(value, list | tuple):
+        for index, one in enumerate(value):
+            yield from secrets_in(one, f"{where}[{index}]")
+
+
+def refuse_secrets(value: Any, where: str = "") -> None:
+    """Raises InputError that names the place of a secret in `value`, and does not repeat the secret."""
+    for place in secrets_in(value, where):
+        raise InputError(
+            "holds what looks like a token or a key, and whoever sees the run reads it",
+            where=place,
+            fix="Put it into Secret Manager and name the secret; revoke it if others saw it.",
+        )
 
 
 @contextmanager
@@ -98,11 +124,11 @@ class _Redacting:
 
 def _redact_record(record: logging.LogRecord) -> logging.LogRecord:
     try:
-        record.msg, record.args = redact(record.getMessage()), ()
+        record.msg, record.args = plain(redact(record.getMessage())), ()
     except (TypeError, ValueError):
         return record  # A malformed message, of which logging itself tells on standard error.
     if record.exc_info and record.exc_info[0]:
-        record.exc_text = redact("".join(traceback.format_exception(*record.exc_info))).rstrip("\n")
+        record.exc_text = plain(redact("".join(traceback.format_exception(*record.exc_info))).rstrip("\n"))
     return record
 
 
@@ -120,7 +146,7 @@ def _refuse_secrets(event: str, arguments: tuple[Any, ...]) -> None:
     words = arguments[0] if event == "os.system" else arguments[2 if event == "os.spawn" else 1]
     for word in [words] if isinstance(words, str | bytes) else list(words):
         text = word.decode(errors="replace") if isinstance(word, bytes) else str(word)
-        if redact(text) != text:
+        if holds_secret(text):
             raise VertexVllmError(
                 "a token was about to be given to another program as an argument, which everybody can read",
                 fix="Hand it over in a file or in the environment.",

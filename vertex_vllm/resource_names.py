@@ -9,9 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from vertex_vllm.errors import InputError
+from vertex_vllm.google_hosts import REGION, vertex_ai_host
 
+# A project's id, `example.com:name` included, or its number.
+_PROJECT = r"[a-z0-9][a-z0-9.:-]*"
+_ID = r"[^/@:?#%\s]+"
 _NAME = re.compile(
-    r"projects/(?P<project>[^/]+)/locations/(?P<region>[^/]+)/(?P<kind>[a-zA-Z]+)/(?P<id>[^/@:?#\s]+)(?:@(?P<version>[^/@:?#\s]+))?"
+    rf"projects/(?P<project>{_PROJECT})/locations/(?P<region>{REGION})/(?P<kind>[a-zA-Z]+)/(?P<id>{_ID})(?:@(?P<version>{_ID}))?"
 )
 
 
@@ -35,6 +39,11 @@ class ResourceName:
                 fix=f"Give it as projects/PROJECT/locations/REGION/{kind}/ID.",
             )
         return cls(match["project"], match["region"], kind, match["id"], match["version"] or "")
+
+    @property
+    def host(self) -> str:
+        """Host of Vertex AI that answers for it."""
+        return vertex_ai_host(self.region)
 
     @property
     def parent(self) -> str:

@@ -1,5 +1,6 @@
 """The boundary between a pipeline step and the process that runs it."""
 
+import json
 import signal
 import sys
 import threading
@@ -11,7 +12,8 @@ from types import FrameType
 
 from vertex_vllm.cancellation import stopped_with
 from vertex_vllm.errors import VertexVllmError
-from vertex_vllm.redaction import redact, redacting
+from vertex_vllm.plain_text import plain
+from vertex_vllm.redaction import redact, redacted, redacting
 
 
 @contextmanager
@@ -31,7 +33,7 @@ def step(run: str = "") -> Iterator[None]:
         try:
             yield
         except VertexVllmError as error:
-            print(f"error: {error}", file=sys.stderr, flush=True)
+            print(f"error: {plain(str(error))}", file=sys.stderr, flush=True)
             raise SystemExit(error.exit_code) from None
         except Exception:
             traceback.print_exc()  # Here, as the interpreter would print it when nothing redacts any more.
@@ -39,8 +41,20 @@ def step(run: str = "") -> Iterator[None]:
 
 
 def write_artifact(path: str, text: str) -> None:
-    """What a step puts out, as a file, without what looks like a secret: a model may say anything."""
-    Path(path).write_text(redact(text), encoding="utf-8")
+    """Writes what a step puts out without what looks like a secret: a model may say anything.
+
+    JSON is read, its texts are redacted, and then it is written again.
+    """
+    Path(path).write_text(redact(_json_redacted(text)), encoding="utf-8")
+
+
+def _json_redacted(text: str) -> str:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    masked = redacted(value)
+    return text if masked == value else json.dumps(masked, indent=2, ensure_ascii=False) + "\n"
 
 
 @contextmanager

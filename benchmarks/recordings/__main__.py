@@ -91,7 +91,7 @@ def _values(outcome: Outcome, text: str) -> str:
 
 def _outcomes(options: argparse.Namespace, connection: daemon.Connection) -> list[Outcome]:
     token = Path(os.environ["CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"]).read_text().strip()
-    replay = Replay(token, LocalHubSetup(connection.state_dir))
+    replay = Replay(token, LocalHubSetup(connection.state_dir), connection.refresh_token(""))
     return [
         outcome
         for sequence in read_sequences(options.file)

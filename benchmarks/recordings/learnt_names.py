@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-# Placeholders, `${name}`, and generated names in a recording without placeholders: long numbers, hashes.
-NAME = re.compile(r"\$\{(\w+)\}|(?<![0-9A-Za-z.])\d{12,21}(?![0-9A-Za-z.])|\b[0-9a-f]{40}\b|\b[0-9a-f]{64}\b")
+# Placeholders, `${name}`, and generated names in a recording without placeholders: long numbers, hashes, operations.
+NAME = re.compile(
+    r"\$\{(\w+)\}|(?<=\boperations/)\w[\w.-]*|(?<![0-9A-Za-z.])\d{12,21}(?![0-9A-Za-z.])"
+    r"|\b[0-9a-f]{40}\b|\b[0-9a-f]{64}\b"
+)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
 # Tokens that are copied whole into a later request.
 _TOKENS = ("nextPageToken", "rewriteToken")

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from localcloud.contract import Method, load_contract
-from localcloud.hosts import API_PACKAGES, ROUTES
+from benchmarks.recordings.sending import grpc_host, methods_of_apis
+from localcloud.contract import Method
 
 # Longer bodies, weights above all, say nothing of a service.
 _LONGEST_BODY = 64 * 1024
@@ -148,10 +148,7 @@ class RecordingHandler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ca
         self._journal = journal
         self._credentials = grpc.ssl_channel_credentials(roots)
         self._channels: dict[str, grpc.Channel] = {}
-        self._methods: dict[str, tuple[str, Method]] = {}
-        for api, packages in API_PACKAGES.items():
-            for path, method in load_contract(packages).items():
-                self._methods.setdefault(path, (api, method))
+        self._methods = methods_of_apis()
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         if details.method not in self._methods:
@@ -207,11 +204,8 @@ def _streamed(channel: grpc.Channel, path: str, method: Method) -> grpc.RpcMetho
 
 def _host_of(api: str, request_params: str) -> str:
     """gRPC's server does not tell which host was asked: it follows from the API, and for Vertex AI from the region."""
-    _, found, after = request_params.replace("%2F", "/").partition("/locations/")
-    region = after.partition("/")[0].partition("&")[0]
-    if api == "vertex" and found and region != "global":
-        return f"{region}-aiplatform.googleapis.com"
-    return next(route.host for route in ROUTES if route.app == api and "*" not in route.host)
+    _, _, after = request_params.replace("%2F", "/").partition("/locations/")
+    return grpc_host(api, after.partition("/")[0].partition("&")[0])
 
 
 def _fields(message_type: Any, data: bytes) -> Any:

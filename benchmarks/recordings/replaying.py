@@ -13,15 +13,26 @@ from benchmarks.recordings.comparing import Comparison, Difference
 from benchmarks.recordings.learnt_names import LearntNames
 from benchmarks.recordings.recorded_form import Exchange, Sequence, encoded_body
 from benchmarks.recordings.sending import Answer, GrpcClient, HttpClient
-from benchmarks.recordings.setting_up import HubSetup, set_up
+from benchmarks.recordings.setting_up import HubSetup, set_up, set_up_project
 from localcloud.hosts import route_of
 
 _OPERATION_SECONDS = 30.0
 _POLL_SECONDS = 0.2
 _FINAL_STATE = re.compile(r"_(CANCELLED|SUCCEEDED|FAILED)$")
+_GRPC_PACKAGES = {
+    "/google.cloud.resourcemanager.": "resource-manager",
+    "/google.cloud.secretmanager.": "secret-manager",
+    "/google.devtools.artifactregistry.": "artifact-registry",
+    "/google.devtools.cloudbuild.": "cloud-build",
+    "/google.api.serviceusage.": "service-usage",
+    "/google.api.cloudquotas.": "cloud-quotas",
+}
+# Fields of a job that tell how far it is: a matter of speed until it has ended.
+_PROGRESS = ("state", "jobDetail", "startTime", "endTime", "updateTime", "error")
 # Lists whose elements are those of the project that was recorded; of a bucket list the same.
 _OF_THE_PROJECT = ("services", "models", "schedules", "folders", "tagKeys", "tagValues")
 _BUCKET = re.compile(r"https://(?:storage|www)\.googleapis\.com/(?:(?:upload/|download/)?storage/v1/b/)?([^/?]+)")
+_REFRESH_TOKEN = re.compile(rb"(?<=\brefresh_token=)[^&\s\"]+")
 _GIVEN = {"user": "user@example.com", "organizationID": "111111111111", "folderID": "222222222222"}
 
 
@@ -44,10 +55,11 @@ class Outcome:
 
 class Replay:
     """`token`: of a caller with every right. `hub`: puts repositories on the Hub; None: sequences that need one are
-    blocked."""
+    blocked. `refresh_token`: of the same caller, in the place of those that the recordings do not tell."""
 
-    def __init__(self, token: str, hub: HubSetup | None = None) -> None:
+    def __init__(self, token: str, hub: HubSetup | None = None, refresh_token: str = "") -> None:
         self._http, self._grpc, self._token, self._hub = HttpClient(), GrpcClient(token), token, hub
+        self._refresh_token = refresh_token
 
     def run(self, sequence: Sequence) -> Iterator[Outcome]:
         """In a project of its own, in order."""
@@ -61,6 +73,7 @@ class Replay:
                 "hubToken": f"hf_{secrets.token_hex(17)}",
             }
         )
+        set_up_project(sequence, names, self.send)
         ready = set_up(sequence.setup, names, self.send, self._hub)
         made = {names.fill(step["bucket"]["name"]) for step in sequence.setup if "bucket" in step}
         for number, exchange in enumerate(sequence.exchanges):
@@ -77,6 +90,8 @@ class Replay:
         sent = {name.title(): names.fill(value) for name, value in (headers or {}).items() if name != "host"}
         if content_type:
             sent["Content-Type"] = content_type
+        if content and self._refresh_token:
+            content = _REFRESH_TOKEN.sub(urllib.parse.quote(self._refresh_token, safe="").encode(), content)
         if urllib.parse.urlsplit(url).hostname != "huggingface.co":
             sent.setdefault("Authorization", f"Bearer {self._token}")
         try:
@@ -93,7 +108,8 @@ class Replay:
         resource = _resource(names.fill(exchange.url))
         answer = self._answer(exchange, names, resource)
         if answer.status == _status(exchange):
-            names.learn(exchange.response_body, answer.json)
+            text = isinstance(exchange.response_body, str)
+            names.learn(exchange.response_body, answer.body.decode("utf-8", "replace") if text else answer.json)
             names.remember_etag(resource, answer.json)
             if exchange.method == "POST" and isinstance(answer.json, dict):
                 made.add(str(answer.json.get("name")))
@@ -127,19 +143,28 @@ def _judge(
 ) -> tuple[str, tuple[Difference, ...]]:
     if answer.status != _status(exchange):
         return _other_status(exchange, answer, names, made, resource), ()
-    compared = Comparison(names.fill, (*sequence.ignore, *exchange.ignore), _samples(exchange))
+    found = differences_of(exchange, answer, sequence, names)
+    return ("different" if found else "exact"), found
+
+
+def differences_of(
+    exchange: Exchange, answer: Answer, sequence: Sequence, names: LearntNames
+) -> tuple[Difference, ...]:
+    """Of an answer with the recorded status."""
     recorded = exchange.response_body
+    ignored = (*sequence.ignore, *exchange.ignore, *(_PROGRESS if _is_under_way(recorded) else ()))
+    compared = Comparison(names.fill, ignored, _samples(exchange))
     if exchange.method == "GRPC":
         if exchange.status == "OK":
             compared.body(recorded, answer.json)
-        return ("different" if compared.found else "exact"), tuple(compared.found)
+        return tuple(compared.found)
     if isinstance(recorded, dict | list) and not (isinstance(recorded, dict) and set(recorded) == {"base64"}):
         compared.body(recorded, _as_early(recorded, answer.json))
     elif exchange.method != "HEAD":
         compared.content(recorded, answer.body)
     if exchange.status != 204:
         compared.headers(exchange.response_headers, answer.headers, json_api=not _is_of_bytes(exchange))
-    return ("different" if compared.found else "exact"), tuple(compared.found)
+    return tuple(compared.found)
 
 
 def _other_status(exchange: Exchange, answer: Answer, names: LearntNames, made: set[str], resource: str) -> str:
@@ -153,6 +178,11 @@ def _other_status(exchange: Exchange, answer: Answer, names: LearntNames, made: 
     bucket = _BUCKET.match(names.fill(exchange.url))
     made_elsewhere = bucket is not None and answer.status == 404 and bucket[1] not in made
     return "blocked" if made_elsewhere else "status"
+
+
+def _is_under_way(recorded: Any) -> bool:
+    state = recorded.get("state") if isinstance(recorded, dict) else None
+    return str(state).startswith(("JOB_STATE_", "PIPELINE_STATE_")) and not _FINAL_STATE.search(str(state))
 
 
 def _samples(exchange: Exchange) -> tuple[str, ...]:
@@ -177,7 +207,7 @@ def _is_of_bytes(exchange: Exchange) -> bool:
 
 def _service(exchange: Exchange) -> str:
     if exchange.method == "GRPC":
-        return "vertex"
+        return next((app for package, app in _GRPC_PACKAGES.items() if exchange.url.startswith(package)), "vertex")
     host = urllib.parse.urlsplit(exchange.url).hostname or ""
     route = route_of(host)
     return route.app if route else host.replace("www.googleapis.com", "storage")

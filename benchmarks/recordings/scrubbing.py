@@ -42,6 +42,7 @@ _IPV4 = re.compile(r"(?<![\d.\w-])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[
 _IPV6 = re.compile(r"(?<![\w:])(?:[0-9a-f]{1,4}:){4,7}[0-9a-f]{1,4}(?![\w:])", re.IGNORECASE)
 _HARMLESS_ADDRESSES = ("127.0.0.1", "0.0.0.0", "192.0.2.1")
 _NUMBER = re.compile(r"(?<![\w.])\d{11,21}(?![\w.])")
+_BASE64 = re.compile(r'\{"base64": "([A-Za-z0-9+/=]+)"\}')
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 
 
@@ -61,6 +62,8 @@ class Scrubber:
                 self._replaced.add(value["data"])
                 checksum = {"dataCrc32c": _REDACTED_CRC32C} if "dataCrc32c" in value else {}
                 value = {**value, "data": _REDACTED_BYTES, **checksum}
+            if set(value) == {"base64"}:
+                return {"base64": base64.b64encode(self._bytes(base64.b64decode(value["base64"]))).decode()}
             return {self._text(name): self.clean(item, name) for name, item in value.items()}
         if isinstance(value, list):
             return [self.clean(item, key) for item in value]
@@ -73,8 +76,9 @@ class Scrubber:
 
     def leaks(self, text: str) -> Iterator[str]:
         """Finds in a recording everything that was replaced, and everything that looks like a secret or an address."""
+        packed = b"".join(base64.b64decode(found) for found in _BASE64.findall(text))
         for literal in (*self.literals, *self._replaced):
-            if len(literal) > 5 and literal in text:
+            if len(literal) > 5 and (literal in text or literal.encode() in packed):
                 yield f"something that was to be replaced: {literal[:3]}…"
         for name, pattern in _SECRET_VALUES.items():
             if pattern.search(text):
@@ -91,8 +95,14 @@ class Scrubber:
         text = _MAIL.sub(lambda match: match[0] if _SERVICE_MAIL.search(match[0]) else "user@example.com", text)
         text = _IPV4.sub(lambda match: match[0] if match[0] in _HARMLESS_ADDRESSES else "192.0.2.1", text)
         text = _IPV6.sub("2001:db8:0:0:0:0:0:1", text)
-        text = _NUMBER.sub(self._made_up(lambda digest, length: f"{1 + digest % 9}{digest:0200d}"[:length]), text)
+        text = _NUMBER.sub(self._made_up(lambda digest, length: f"{1 + digest % 9}{digest}"[:length]), text)
         return _UUID.sub(self._made_up(_uuid), text)
+
+    def _bytes(self, data: bytes) -> bytes:
+        """Of bytes that are not text only the literals are replaced: a number in them may be anything."""
+        for literal in sorted(self.literals, key=len, reverse=True):
+            data = data.replace(literal.encode(), self.literals[literal].encode())
+        return data
 
     def _redact(self, match: re.Match[str]) -> str:
         self._replaced.add(match[0])

@@ -14,7 +14,7 @@ import grpc
 from google.protobuf import json_format
 
 from localcloud.contract import Method, load_contract
-from localcloud.hosts import API_PACKAGES
+from localcloud.hosts import API_PACKAGES, ROUTES
 
 _TIMEOUT_SECONDS = 120
 _TRIES = 2
@@ -92,8 +92,24 @@ class HttpClient:
         return Answer(response.status, joined, content)
 
 
+def methods_of_apis() -> dict[str, tuple[str, Method]]:
+    """Every gRPC method with the API that has it. Operations, which all APIs have, are taken for Vertex AI's."""
+    methods: dict[str, tuple[str, Method]] = {}
+    for api, packages in API_PACKAGES.items():
+        for path, method in load_contract(packages).items():
+            methods.setdefault(path, (api, method))
+    return methods
+
+
+def grpc_host(api: str, region: str) -> str:
+    """`region`: "" and "global" for an API's only host."""
+    if api == "vertex" and region not in ("", "global"):
+        return f"{region}-aiplatform.googleapis.com"
+    return next(route.host for route in ROUTES if route.app == api and "*" not in route.host)
+
+
 class GrpcClient:
-    """Recorded calls are of Vertex AI alone; its messages come from the installed client packages."""
+    """Messages come from the installed client packages."""
 
     def __init__(self, token: str) -> None:
         with open(os.environ["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"], "rb") as bundle:
@@ -101,13 +117,13 @@ class GrpcClient:
         self._metadata = (("authorization", f"Bearer {token}"),)
 
     @cached_property
-    def _contract(self) -> dict[str, Method]:
-        return load_contract(API_PACKAGES["vertex"])
+    def _methods(self) -> dict[str, tuple[str, Method]]:
+        return methods_of_apis()
 
     def call(self, path: str, fields: Mapping[str, Any], region: str) -> Answer:
         """`fields`: the request as proto JSON. Raises KeyError for a method that the packages do not have."""
-        method = self._contract[path]
-        with grpc.secure_channel(f"{region}-aiplatform.googleapis.com:443", self._credentials) as channel:
+        api, method = self._methods[path]
+        with grpc.secure_channel(f"{grpc_host(api, region)}:443", self._credentials) as channel:
             send = channel.unary_unary(path, method.request_type.SerializeToString, method.response_type.FromString)
             request = json_format.ParseDict(fields, method.request_type(), ignore_unknown_fields=True)
             try:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import tempfile
 import time
 import urllib.parse
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.recordings.learnt_names import LearntNames
+from benchmarks.recordings.recorded_form import Sequence
 from benchmarks.recordings.sending import Answer
 from localcloud.hub import add_repo, add_token
 from localcloud.state import StateDirectory
@@ -17,6 +19,8 @@ from localcloud.state import StateDirectory
 Send = Callable[..., Answer]
 _STORAGE = "https://storage.googleapis.com"
 _OPERATION_SECONDS = 30.0
+_ACCOUNT = re.compile(r"serviceAccount:([a-z][a-z0-9-]{4,28}[a-z0-9])@\$\{projectId\}\.iam\.gserviceaccount\.com")
+_EDITOR = {"role": "roles/editor", "members": ["serviceAccount:${projectNumber}-compute@developer.gserviceaccount.com"]}
 
 
 class HubSetup(Protocol):
@@ -42,6 +46,26 @@ class LocalHubSetup:
             file.write_bytes(data if isinstance(data, bytes) else str(data).encode())
         add_repo(self._data_dir, repo["id"], folder, bool(repo.get("gated")), private=bool(repo.get("private")))
         add_token(self._data_dir, hashlib.sha256(token.encode()).hexdigest(), "replay", [repo["id"]])
+
+
+def recorded_accounts(sequence: Sequence) -> list[str]:
+    """Ids of service accounts that the sequence's policies name and that no exchange of it creates.
+
+    They belonged to the recorded project: a policy that names an account that does not exist is refused.
+    """
+    written = [sequence.setup, *(exchange.request_body for exchange in sequence.exchanges)]
+    created = {body.get("accountId") for body in written if isinstance(body, dict)}
+    return sorted(set(_ACCOUNT.findall(json.dumps(written))) - created)
+
+
+def set_up_project(sequence: Sequence, names: LearntNames, send: Send) -> None:
+    """Gives the project of the replay what the recorded one had: accounts, and for Vertex AI's jobs their editor."""
+    for account in recorded_accounts(sequence):
+        url = "https://iam.googleapis.com/v1/projects/${projectId}/serviceAccounts"
+        send("POST", url, {"accountId": account}, names)
+    if sequence.service == "vertex":
+        url = "https://cloudresourcemanager.googleapis.com/v1/projects/${projectId}:setIamPolicy"
+        send("POST", url, {"policy": {"bindings": [_EDITOR]}}, names)
 
 
 def set_up(steps: Iterable[Mapping[str, Any]], names: LearntNames, send: Send, hub: HubSetup | None) -> bool:

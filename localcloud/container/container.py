@@ -21,6 +21,7 @@ from localcloud.container.log import log
 from localcloud.container.vllm_server import VllmServer, server_flags, server_variables
 from localcloud.container.weights import SCHEME, WeightsError, fetch_weights
 from localcloud.container.workspace import workspace
+from localcloud.doors import only_by_name
 from localcloud.processes import watch_lifeline
 from localcloud.runtime import RuntimeInstallError, ensure_runtime
 
@@ -161,7 +162,7 @@ class _FrontServer(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def _listening(front: Front, listener: socket.socket) -> AsyncIterator[None]:
     config = uvicorn.Config(
-        front.app,
+        only_by_name(front.app),
         lifespan="off",
         log_config=None,
         access_log=False,

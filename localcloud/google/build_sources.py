@@ -4,6 +4,7 @@ import io
 import json
 import tarfile
 import urllib.error
+import urllib.parse
 import urllib.request
 from typing import Any
 from urllib.parse import quote
@@ -54,7 +55,8 @@ def read_object(cloud: Cloud, source: Any, account: str, *, metadata: bool = Fal
     )
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     bearer = {"Authorization": f"Bearer {cloud.token_of(member_of(account))}"}
-    request = urllib.request.Request(url if metadata else f"{url}?alt=media", headers=bearer)
+    asked = {"alt": "json" if metadata else "media", **({"generation": source.generation} if source.generation else {})}
+    request = urllib.request.Request(f"{url}?{urllib.parse.urlencode(asked)}", headers=bearer)
     try:
         with direct.open(request, timeout=_STORAGE_SECONDS) as answer:
             return bytes(answer.read())

@@ -15,6 +15,7 @@ from localcloud.cloud import SERVICE_ACCOUNTS, Cloud
 from localcloud.errors import ApiError
 from localcloud.google.accounts import account_name
 from localcloud.google.federation import exchange
+from localcloud.google.signed_tokens import signing_account
 from localcloud.google.tokens import LIFETIME_SECONDS, access_token_answer, identity_token
 from localcloud.method_permissions import require
 
@@ -35,16 +36,23 @@ def create_app(cloud: Cloud) -> Starlette:
 
 
 async def _token(request: Request) -> Response:
-    """A user's login gives the current user's token, a key file that of its account."""
+    """A login gives its user's token, a key file that of its account."""
     cloud: Cloud = request.app.state.cloud
     form = {name: values[0] for name, values in parse_qs((await request.body()).decode("latin-1")).items()}
     match form.get("grant_type"):
         case "refresh_token":
-            member = cloud.user
+            known = cloud.refreshed_member(form.get("refresh_token", ""))
+            if known is None:
+                return JSONResponse({"error": "invalid_grant", "error_description": "Bad Request"}, status_code=400)
+            member = known
         case "urn:ietf:params:oauth:grant-type:jwt-bearer":
-            account = str(token_claims(form.get("assertion", "")).get("iss", ""))
-            if cloud.store.get(SERVICE_ACCOUNTS, account) is None:
+            assertion = form.get("assertion", "")
+            if cloud.store.get(SERVICE_ACCOUNTS, str(token_claims(assertion).get("iss", ""))) is None:
                 refused = {"error": "invalid_grant", "error_description": "Invalid grant: account not found"}
+                return JSONResponse(refused, status_code=400)
+            account = await run_in_threadpool(signing_account, cloud, assertion)
+            if not account:
+                refused = {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
                 return JSONResponse(refused, status_code=400)
             member = member_of(account)
         case _:

@@ -1,9 +1,10 @@
 """The metadata server of Compute Engine, where clients on a Vertex AI worker find their project and their tokens.
 
 It speaks for the current user, as Cloud Shell's does, and under `/as/EMAIL` for one account: each container gets an
-address of its own.
+address of its own. A key in the address keeps other users of the machine from it.
 """
 
+import hmac
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Union
@@ -15,6 +16,7 @@ from starlette.routing import Route
 
 from localcloud.callers import email_of, member_of
 from localcloud.cloud import Cloud
+from localcloud.environment import metadata_purpose
 from localcloud.google.tokens import access_token_answer, identity_token
 
 Tree = Mapping[str, Union["Tree", str, list[str], Callable[[Request], Response]]]
@@ -29,7 +31,9 @@ _FLAVOR = {"Metadata-Flavor": "Google"}
 
 def create_app(cloud: Cloud) -> Starlette:
     async def answer(request: Request) -> Response:
-        account, path = _account_and_path(request.url.path)
+        account, key, path = _parts(request.url.path)
+        if not hmac.compare_digest(key.encode(), cloud.key(metadata_purpose(account)).encode()):
+            return PlainTextResponse("This needs the address that the local cloud's environment names.\n", 403, _FLAVOR)
         response = _answer(_tree(cloud, member_of(account) or cloud.user), path, request)
         response.headers.update(_FLAVOR)
         return response
@@ -37,12 +41,13 @@ def create_app(cloud: Cloud) -> Starlette:
     return Starlette(routes=[Route("/{path:path}", answer, methods=["GET"])])
 
 
-def _account_and_path(path: str) -> tuple[str, str]:
-    """The account that a path is for, "" for the current user's, and the rest of the path."""
-    if not path.startswith(_ACCOUNTS):
-        return "", path
-    account, slash, rest = path.removeprefix(_ACCOUNTS).partition("/")
-    return account, slash + rest or "/"
+def _parts(path: str) -> tuple[str, str, str]:
+    """The account that a path is for, "" for the current user's, the key, and the rest of the path."""
+    account = ""
+    if path.startswith(_ACCOUNTS):
+        account, _, path = path.removeprefix(_ACCOUNTS).partition("/")
+    key, slash, rest = path.removeprefix("/").partition("/")
+    return account, key, slash + rest or "/"
 
 
 def _tree(cloud: Cloud, member: str) -> Tree:

@@ -90,11 +90,7 @@ def check_binding(cloud: Cloud, role: str, members: Iterable[str], condition: st
 
 
 def _check_role(cloud: Cloud, role: str) -> None:
-    if role.startswith("roles/"):
-        if role not in roles():
-            message = f"The local cloud does not know the permissions of {role}; it knows {', '.join(roles())}."
-            raise ApiError("UNIMPLEMENTED", message)
-    elif role.startswith("organizations/"):
+    if role.startswith("organizations/"):
         raise ApiError("UNIMPLEMENTED", f"The local cloud has no organizations, so it cannot tell what {role} holds.")
-    elif cloud.store.get(CUSTOM_ROLES, role) is None:
+    if role not in roles() and cloud.store.get(CUSTOM_ROLES, role) is None:
         raise ApiError("INVALID_ARGUMENT", f"Role {role} is not supported for this resource.")

@@ -3,7 +3,6 @@
 Evidence: answers of the real service, recorded between 2024 and 2026; the IAM API's "projects.serviceAccounts".
 """
 
-import base64
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +12,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
-from localcloud.google.accounts import account_name
+from localcloud.google.accounts import account_etag, account_name, new_account
 from localcloud.google.policies import SERVICE_ACCOUNTS, forget_policies
 from localcloud.store import Kind
 
@@ -38,16 +37,8 @@ def create(cloud: Cloud, project: str, body: Fields) -> Fields:
     given = body.get("serviceAccount") or {}
     check_names(given, {"displayName", "description", "name", "email", "etag"})
     email = f"{account_id}@{project}.iam.gserviceaccount.com"
-    account: Fields = {
-        "name": f"projects/{project}/serviceAccounts/{email}",
-        "projectId": project,
-        "uniqueId": cloud.ids.numeric(19) + cloud.ids.numeric(2),
-        "email": email,
-        **{name: given[name] for name in ("displayName", "description") if given.get(name)},
-        "etag": _etag(cloud),
-        "oauth2ClientId": "",
-    }
-    account["oauth2ClientId"] = account["uniqueId"]
+    told = {name: given[name] for name in ("displayName", "description") if given.get(name)}
+    account = new_account(cloud, project, email, told)
     with cloud.store.transaction():
         if cloud.store.get(SERVICE_ACCOUNTS, email) is not None:
             message = f"Service account {account_id} already exists within project projects/{project}."
@@ -147,7 +138,7 @@ def check_names(fields: Fields, known: set[str]) -> None:
 
 def _change(cloud: Cloud, account: Fields, changed: Fields) -> Fields:
     """Fields that are empty are not kept."""
-    merged = {**account, **changed, "etag": _etag(cloud)}
+    merged = {**account, **changed, "etag": account_etag(cloud)}
     kept = {name: value for name, value in merged.items() if value}
     _put(cloud, kept)
     return kept
@@ -170,8 +161,3 @@ def _struct(fields: Fields) -> Struct:
 def _fields(message: Struct) -> Fields:
     fields: Fields = json_format.MessageToDict(message)
     return fields
-
-
-def _etag(cloud: Cloud) -> str:
-    """In the form of the real ones: eight digits in base64."""
-    return base64.b64encode(cloud.ids.numeric(8).encode()).decode()

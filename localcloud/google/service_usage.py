@@ -21,11 +21,10 @@ from google.protobuf.message import Message
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
 from localcloud.google import accounts
+from localcloud.google.accounts import ENABLED_SERVICES
 from localcloud.listing import page
 from localcloud.services import Service as ServiceHandlers
-from localcloud.store import Kind
 
-_SERVICES = Kind("enabled service", Service.pb())
 # `BatchEnableServicesRequest.service_ids`: "A single request can enable a maximum of 20 services at a time."
 _LARGEST_BATCH = 20
 _API = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.googleapis\.com")
@@ -41,7 +40,7 @@ def get_service(request: Any, cloud: Cloud) -> Message:
 @service.method("ListServices")
 def list_services(request: Any, cloud: Cloud) -> Message:
     """Those that were ever enabled or disabled."""
-    chosen, token = page(cloud.store.list(_SERVICES, cloud.canonical(request.parent)), request)
+    chosen, token = page(cloud.store.list(ENABLED_SERVICES, cloud.canonical(request.parent)), request)
     return ListServicesResponse.pb()(services=chosen, next_page_token=token)
 
 
@@ -84,7 +83,7 @@ def _enable(cloud: Cloud, name: str) -> Any:
 def _change(cloud: Cloud, name: str, state: State) -> Any:
     changed = _service(cloud, name)
     changed.state = state
-    cloud.store.put(_SERVICES, changed.name, changed)
+    cloud.store.put(ENABLED_SERVICES, changed.name, changed)
     return changed
 
 
@@ -93,7 +92,7 @@ def _service(cloud: Cloud, name: str) -> Any:
     parent, _, api = canonical.partition("/services/")
     if not _API.fullmatch(api):
         raise ApiError("PERMISSION_DENIED", f"Not found or permission denied for service(s): {api}.")
-    known = cloud.store.get(_SERVICES, canonical)
+    known = cloud.store.get(ENABLED_SERVICES, canonical)
     return known or Service.pb()(name=canonical, parent=parent, config={"name": api}, state=State.DISABLED)
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -14,7 +15,17 @@ from localcloud.hub.snapshots import Snapshot
 
 _WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors$")
 _CARD_HEADER = re.compile(r"---\s*\n(.*?)\n---\s*(\n|$)", re.DOTALL)
-_TOKENIZER_FIELDS = ("bos_token", "chat_template", "eos_token", "mask_token", "pad_token", "unk_token")
+# huggingface.js, packages/tasks, tokenizer-data.ts, 2026-08-21.
+_TOKENIZER_FIELDS = (
+    *("bos_token", "chat_template", "cls_token", "eos_token", "mask_token", "pad_token", "sep_token", "unk_token"),
+    "use_default_system_prompt",
+)
+# Files of other libraries, and the fields of them that the Hub shows under the library's name.
+_OTHER_LIBRARIES = {
+    "diffusers": ("model_index.json", ("_class_name",)),
+    "peft": ("adapter_config.json", ("base_model_name_or_path", "task_type")),
+    "speechbrain": ("config.json", ("speechbrain_interface", "vocoder_interface", "vocoder_model_id")),
+}
 _LONGEST_TEXT = 1 << 20
 _LONGEST_HEAD = 100 << 20
 
@@ -31,14 +42,19 @@ def read_card(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def read_config(snapshot: Snapshot) -> dict[str, Any]:
-    """The part of config.json and of tokenizer_config.json that the Hub shows."""
+    """The parts of config.json, tokenizer_config.json and the files of other libraries that the Hub shows."""
     config = _json(snapshot, "config.json")
     shown: dict[str, Any] = {
         name: config[name] for name in ("architectures", "model_type", "quantization_config") if name in config
     }
-    tokenizer = _json(snapshot, "tokenizer_config.json")
-    told = {name: tokenizer[name] for name in _TOKENIZER_FIELDS if name in tokenizer}
-    return {**shown, **({"tokenizer_config": told} if shown and told else {})}
+    if shown and "tokenizer_config.json" in snapshot.files:
+        tokenizer = _json(snapshot, "tokenizer_config.json")
+        shown["tokenizer_config"] = {name: tokenizer[name] for name in _TOKENIZER_FIELDS if name in tokenizer}
+    for library, (path, fields) in _OTHER_LIBRARIES.items():
+        content = _json(snapshot, path)
+        if told := {name: content[name] for name in fields if name in content}:
+            shown[library] = told
+    return shown
 
 
 def read_transformers_info(snapshot: Snapshot) -> dict[str, str] | None:
@@ -48,13 +64,49 @@ def read_transformers_info(snapshot: Snapshot) -> dict[str, str] | None:
     for row in _auto_models():
         wanted = row.get("model_types")
         if architecture.endswith(row["ending"]) and (wanted is None or config.get("model_type") in wanted):
-            return {name: row[name] for name in ("auto_model", "pipeline_tag", "processor")}
+            return {name: row[name] for name in ("auto_model", "pipeline_tag", "processor") if name in row}
     return None
 
 
 def read_mask_token(snapshot: Snapshot) -> str | None:
-    token = _json(snapshot, "tokenizer_config.json").get("mask_token")
-    return token.get("content") if isinstance(token, dict) else token
+    """Of a model type that the Hub knows to have one, or of a model that fills masks; of no other tokenizer."""
+    config = _json(snapshot, "config.json")
+    known: dict[str, str] = {**_kinds()["mask_tokens"]["transformers"], **_kinds()["mask_tokens"]["recorded"]}
+    if token := known.get(str(config.get("model_type"))):
+        return token
+    if not next(iter(config.get("architectures") or []), "").endswith("ForMaskedLM"):
+        return None
+    own = _json(snapshot, "tokenizer_config.json").get("mask_token")
+    return own.get("content") if isinstance(own, dict) else own
+
+
+def read_library(card: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
+    """The library that the card names, or that the files are of, or that the card has among its tags."""
+    if "library_name" in card:
+        return str(card["library_name"])
+    if "model_type" in config:
+        return "transformers"
+    own = next((library for library in _OTHER_LIBRARIES if library in config), None)
+    return own or next((tag for tag in card_tags(card) if tag in _kinds()["libraries"]), None)
+
+
+def read_task(card: Mapping[str, Any], transformers_info: Mapping[str, str] | None) -> str | None:
+    """The task that the card names, or the most specific one of its tags, or the one that the model's class is for."""
+    if "pipeline_tag" in card:
+        return str(card["pipeline_tag"])
+    tags = card_tags(card)
+    return next((task for task in _kinds()["tasks"] if task in tags), (transformers_info or {}).get("pipeline_tag"))
+
+
+def card_tags(card: Mapping[str, Any]) -> list[str]:
+    tags = card.get("tags")
+    return [str(tag) for tag in tags] if isinstance(tags, list) else []
+
+
+@cache
+def _kinds() -> dict[str, Any]:
+    kinds: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("model_kinds.yaml").read_text())
+    return kinds
 
 
 @cache

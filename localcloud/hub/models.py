@@ -6,7 +6,16 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from localcloud.hub.errors import HubError
-from localcloud.hub.model_files import read_card, read_config, read_mask_token, read_safetensors, read_transformers_info
+from localcloud.hub.model_files import (
+    card_tags,
+    read_card,
+    read_config,
+    read_library,
+    read_mask_token,
+    read_safetensors,
+    read_task,
+    read_transformers_info,
+)
 from localcloud.hub.snapshots import COMMIT_TITLE, MAIN, Snapshot, find_snapshot
 from localcloud.hub.trees import file_entry, hub_time
 from localcloud.hub.visits import Visit
@@ -14,7 +23,7 @@ from localcloud.hub.visits import Visit
 _NOT_COUNTED = {"downloads": 0, "likes": 0, "downloadsAllTime": 0, "trendingScore": 0, "childrenModelCount": 0}
 _UNKNOWN = ("baseModels", "evalResults", "gguf", "inference", "inferenceProviderMapping")
 _NEVER = ("resourceGroup", "spaces", "widgetData")
-# Told also where there is nothing to tell.
+# Told of a model with a card also where there is nothing to tell.
 _ALWAYS = frozenset({"model-index"})
 # What the Hub tells unasked (huggingface_hub, HfApi.model_info without `expand`).
 _USUAL = (
@@ -32,10 +41,13 @@ def model_info(visit: Visit) -> Response:
         if name not in properties:
             raise HubError(400, "", f'"expand" must be one of [{", ".join(sorted(properties))}], not {name}')
     found = {name: properties[name]() for name in asked or _USUAL}
-    told = {name: value for name, value in found.items() if value is not None or name in _ALWAYS}
+    always = _ALWAYS if "README.md" in snapshot.files else frozenset()
+    told = {name: value for name, value in found.items() if value is not None or name in always}
     if visit.flag("securityStatus"):
         told["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}
-    return JSONResponse({"_id": snapshot.commit[:24], "id": repo.id, "modelId": repo.id, **told})
+    # Recorded: an answer of what was asked for says the id once.
+    ids = {"_id": snapshot.commit[:24], "id": repo.id, **({} if asked else {"modelId": repo.id})}
+    return JSONResponse({**ids, **told})
 
 
 def list_refs(visit: Visit) -> Response:
@@ -67,8 +79,7 @@ def _properties(visit: Visit, snapshot: Snapshot) -> dict[str, Callable[[], Any]
     card = read_card(snapshot)
     config = read_config(snapshot)
     info = read_transformers_info(snapshot)
-    pipeline_tag = card.get("pipeline_tag") or (info["pipeline_tag"] if info else None)
-    library = card.get("library_name") or ("transformers" if "model_type" in config else None)
+    pipeline_tag, library = read_task(card, info), read_library(card, config)
     found: dict[str, Callable[[], Any]] = {
         "author": lambda: repo.owner,
         "sha": lambda: snapshot.commit,
@@ -96,8 +107,7 @@ def _properties(visit: Visit, snapshot: Snapshot) -> dict[str, Callable[[], Any]
 def _tags(card: dict[str, Any], config: dict[str, Any], library: str | None, snapshot: Snapshot) -> list[str]:
     weights = "safetensors" if any(path.endswith(".safetensors") for path in snapshot.files) else None
     licence = f"license:{card['license']}" if "license" in card else None
-    own = card.get("tags") if isinstance(card.get("tags"), list) else []
-    tags = [library, weights, config.get("model_type"), card.get("pipeline_tag"), *(own or []), licence]
+    tags = [library, weights, config.get("model_type"), card.get("pipeline_tag"), *card_tags(card), licence]
     return list(dict.fromkeys(str(tag) for tag in tags if tag))
 
 

@@ -30,11 +30,6 @@ from localcloud.storage.xml_documents import PRIVATE, error_document
 _LONGEST_RESOURCE = 10 << 20
 _UPLOAD = path_pattern("(?:/resumable)?/upload/storage/v1/b/{bucket}/o")
 _MEDIA = path_pattern("(?P<download>/download)?/storage/v1/b/{bucket}/o/{object}")
-# Recorded in 2021 by gcsfs: bytes through the JSON API are for their caller alone.
-_MEDIA_HEADERS = {
-    "cache-control": "no-cache, no-store, max-age=0, must-revalidate",
-    "content-disposition": "attachment",
-}
 _BATCH = path_pattern("/batch(?:/storage/v1)?")
 _JSON_PREFIXES = ("/storage/v1/", "/download/storage/", "/upload/storage/", "/resumable/upload/storage/", "/batch")
 _XML_HOST_SUFFIX = ".storage.googleapis.com"
@@ -103,7 +98,7 @@ class StorageApp:
         if match and request.method in ("GET", "HEAD") and (match["download"] or _wants_media(request)):
             names = (decode_name(match["bucket"]), decode_name(match["object"]))
             conditions = in_query(request.query_params, request.headers)
-            return await download(request, self._backend, names, conditions, _MEDIA_HEADERS)
+            return await download(request, self._backend, names, conditions, json_api=True)
         return await self._run_operation(request, path)
 
     async def _run_operation(self, request: Request, path: str) -> Response:
@@ -164,4 +159,4 @@ def refusal(error: StorageError, request: Request) -> Response:
     if request.method == "GET" and _wants_media(request) and _MEDIA.match(path):
         # Whoever asks for bytes gets the message as text, not as a JSON document.
         return Response(error.message, error.status, {"cache-control": PRIVATE}, "text/html; charset=UTF-8")
-    return Response(error.json(), error.status, media_type="application/json")
+    return Response(error.json(), error.status, media_type=error.json_type)

@@ -144,6 +144,9 @@ def _change(call: Call, backend: Backend, change: Callable[[dict[str, Any]], dic
         settings = complete(bucket_settings(change(before.settings)), before.settings, backend.clock())
         bucket = replace(before, settings=settings, metageneration=before.metageneration + 1, updated=backend.time())
         bucket = with_list(bucket, call.resource(), call.query)
+        if call.method == "PATCH" and not call.resource():
+            # Recorded: an empty patch changes nothing, not even the metageneration.
+            bucket = before
         bucket_rows.save_bucket(transaction, bucket)
     return Reply(_shown(bucket, call, "full"))
 

@@ -1,7 +1,7 @@
 """Object bytes to the caller: whole, a range, or gunzipped; for the JSON API and the XML API alike."""
 
 import zlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
@@ -20,8 +20,9 @@ from localcloud.storage.checksums import encode_crc32c, encode_md5
 from localcloud.storage.errors import invalid, range_not_satisfiable
 from localcloud.storage.object_rows import Content, ObjectRow
 from localcloud.storage.preconditions import Preconditions
-from localcloud.storage.resources import object_state, xml_etag
+from localcloud.storage.resources import object_etag, object_state, xml_etag
 from localcloud.storage.versions import existing_version
+from localcloud.storage.xml_documents import PRIVATE
 
 _SHOWN_SETTINGS = {
     "cacheControl": "cache-control",
@@ -30,6 +31,12 @@ _SHOWN_SETTINGS = {
     "contentLanguage": "content-language",
     "storageClass": "x-goog-storage-class",
 }
+# Recorded in 2021 by gcsfs: bytes through the JSON API are for their caller alone.
+_JSON_API_USUAL = {
+    "cache-control": "no-cache, no-store, max-age=0, must-revalidate",
+    "content-disposition": "attachment",
+}
+_XML_API_ONLY = frozenset({"accept-ranges", "last-modified", "x-goog-stored-content-length"})
 
 
 @dataclass(frozen=True)
@@ -45,15 +52,16 @@ async def download(
     backend: Backend,
     bucket_and_name: tuple[str, str],
     preconditions: Preconditions,
-    usual_headers: Mapping[str, str],
+    *,
+    json_api: bool,
 ) -> Response:
-    """`usual_headers`: sent for an object whose metadata does not set them. Raises StorageError (304, 404, 412)."""
+    """By the JSON API's `alt=media` or by the XML API. Raises StorageError (304, 404, 412)."""
     generation = _generation(request.query_params.get("generation"))
     found = await to_thread.run_sync(_hold, backend, *bucket_and_name, generation, preconditions)
     try:
         gunzip = _gunzips(request, found.row)
         part = None if gunzip else parse_range(request.headers.get("range"), found.row.size)
-        return ObjectResponse(backend, found, part, gunzip, usual_headers)
+        return ObjectResponse(backend, found, part, gunzip, json_api)
     except RangeNotSatisfiable:
         _release(backend, found)
         error = range_not_satisfiable()
@@ -63,15 +71,15 @@ async def download(
 class ObjectResponse(StreamingResponse):
     """Sends the bytes as they are read, and lets go of them at the end, however it comes."""
 
-    def __init__(
-        self, backend: Backend, found: Found, part: ByteRange | None, gunzip: bool, usual_headers: Mapping[str, str]
-    ) -> None:
+    def __init__(self, backend: Backend, found: Found, part: ByteRange | None, gunzip: bool, json_api: bool) -> None:
         self._backend = backend
         self._found = found
         self._part = part or ByteRange(0, found.row.size)
         self._gunzip = gunzip
-        super().__init__(self._chunks(), 200 if part is None else 206, {**usual_headers, **object_headers(found.row)})
-        tell_hashes(self, found.row.crc32c, found.row.md5)
+        headers = _json_api_headers(found.row) if json_api else _xml_api_headers(found.row)
+        super().__init__(self._chunks(), 200 if part is None else 206, headers)
+        if not (json_api and part):
+            tell_hashes(self, found.row.crc32c, found.row.md5)
         if part is not None:
             self.headers["content-range"] = part.content_range(found.row.size)
         if gunzip:
@@ -124,8 +132,26 @@ def object_headers(row: ObjectRow) -> dict[str, str]:
     if row.component_count is not None:
         headers["x-goog-component-count"] = str(row.component_count)
     shown = {header: row.settings[field] for field, header in _SHOWN_SETTINGS.items() if field in row.settings}
+    if shown.get("content-encoding") == "identity":
+        # Recorded: the metadata keep the word, and no header says it.
+        del shown["content-encoding"]
     custom = {f"x-goog-meta-{key}": value for key, value in row.settings.get("metadata", {}).items()}
     return headers | {name: _header_text(value) for name, value in (shown | custom).items()}
+
+
+def _xml_api_headers(row: ObjectRow) -> dict[str, str]:
+    return {"cache-control": PRIVATE, **object_headers(row)}
+
+
+def _json_api_headers(row: ObjectRow) -> dict[str, str]:
+    """Of `alt=media`: as recorded in 2021, the JSON API's own ETag, no date and nothing of how the bytes are stored.
+
+    Google's .NET client finds `x-goog-stored-content-encoding` here when it is gzip.
+    """
+    headers = {**_JSON_API_USUAL, **object_headers(row), "etag": object_etag(row)}
+    if headers["x-goog-stored-content-encoding"] == "identity":
+        del headers["x-goog-stored-content-encoding"]
+    return {name: value for name, value in headers.items() if name not in _XML_API_ONLY}
 
 
 def tell_hashes(response: Response, crc32c: int, md5: bytes | None) -> None:

@@ -12,6 +12,9 @@ from localcloud.storage.object_rows import ObjectRow
 from localcloud.storage.preconditions import State
 from localcloud.storage.retention import shown
 
+# Recorded: links leave these of a path segment's characters (RFC 3986, section 3.3) as they are, and encode `+`.
+_PLAIN_IN_LINKS = "!$&'()*,:;=@"
+
 
 def bucket_resource(bucket: BucketRow, base_url: str) -> dict[str, Any]:
     """Without access control lists (`projection=noAcl`)."""
@@ -37,7 +40,7 @@ def bucket_resource(bucket: BucketRow, base_url: str) -> dict[str, Any]:
 
 
 def object_resource(row: ObjectRow, base_url: str) -> dict[str, Any]:
-    path = f"b/{row.bucket}/o/{quote(row.name, safe='')}"
+    path = f"b/{row.bucket}/o/{quote(row.name, safe=_PLAIN_IN_LINKS)}"
     computed = {
         "md5Hash": encode_md5(row.md5) if row.md5 is not None else None,
         "componentCount": row.component_count,

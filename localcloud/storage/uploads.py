@@ -13,7 +13,7 @@ from localcloud.storage.access import ask_object
 from localcloud.storage.backend import Backend
 from localcloud.storage.bytes_store import BytesWriter
 from localcloud.storage.checksums import DeclaredChecksums, declared_in_headers, declared_in_resource
-from localcloud.storage.errors import invalid, required
+from localcloud.storage.errors import invalid, no_object_name
 from localcloud.storage.names import checked_object_name
 from localcloud.storage.object_rows import Content, ObjectRow, Segment
 from localcloud.storage.preconditions import Preconditions, in_query
@@ -97,7 +97,7 @@ def written_content(writer: BytesWriter, checksums: DeclaredChecksums) -> Conten
 def upload_name(request: Request, resource: dict[str, Any]) -> str:
     name = request.query_params.get("name") or resource.get("name")
     if not name:
-        raise required("name")
+        raise no_object_name()
     return checked_object_name(str(name))
 
 

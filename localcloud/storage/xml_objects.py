@@ -14,7 +14,6 @@ from localcloud.storage.names import checked_object_name
 from localcloud.storage.preconditions import Preconditions, in_headers
 from localcloud.storage.uploads import store
 from localcloud.storage.versions import delete_version
-from localcloud.storage.xml_documents import PRIVATE
 from localcloud.storage.xml_settings import settings_in_headers
 
 _NOT_HERE = ("x-goog-copy-source", "x-amz-copy-source", "x-goog-resumable")
@@ -35,7 +34,7 @@ async def serve(request: Request, backend: Backend, bucket: str, name: str) -> R
     match request.method:
         case "GET" | "HEAD":
             conditions = in_headers(request.headers)
-            return await download(request, backend, (bucket, name), conditions, {"cache-control": PRIVATE})
+            return await download(request, backend, (bucket, name), conditions, json_api=False)
         case "PUT":
             return await _put(request, backend, bucket, name)
         case "DELETE":

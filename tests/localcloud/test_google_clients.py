@@ -1,23 +1,23 @@
 """Google's own clients, brought here by the environment alone."""
 
+import base64
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import google.auth
+import google.auth.exceptions
 import google.auth.transport.requests
 import pytest
 import requests
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from google.api_core import exceptions
 from google.auth import compute_engine, jwt
 from google.cloud import aiplatform_v1, aiplatform_v1beta1, cloudquotas_v1, resourcemanager_v3, secretmanager_v1
 from google.oauth2 import service_account
 
 from localcloud.daemon import Connection, DaemonError
-from tests.accounts import grant, make_account
+from tests.accounts import grant, make_account, owner_session
 
 L4 = "CustomModelServingL4GPUsPerProjectPerRegion"
 
@@ -72,21 +72,20 @@ def test_metadata_is_not_for_browsers(cloud: Connection) -> None:
 
 
 def test_a_key_file_works_too(cloud: Connection, project: str) -> None:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    email = make_account(project, "some-robot")
+    session = owner_session()
+    keys = f"https://iam.googleapis.com/v1/projects/{project}/serviceAccounts/{email}/keys"
+    made = session.post(keys, json={}).json()
+    file = json.loads(base64.b64decode(made["privateKeyData"]))
     credentials = service_account.Credentials.from_service_account_info(
-        {
-            "client_email": f"some-robot@{project}.iam.gserviceaccount.com",
-            "token_uri": "https://oauth2.googleapis.com/token",
-            "private_key": pem.decode(),
-        },
-        scopes=["https://www.googleapis.com/auth/cloud-platform"],
+        file, scopes=["https://www.googleapis.com/auth/cloud-platform"]
     )
     client = resourcemanager_v3.ProjectsClient(credentials=credentials)
-    with pytest.raises(exceptions.Unauthenticated):
-        client.get_project(name=f"projects/{project}")
-    grant(project, "roles/browser", make_account(project, "some-robot"))
+    grant(project, "roles/browser", email)
     assert client.get_project(name=f"projects/{project}").project_id == project
+    session.post(f"https://iam.googleapis.com/v1/{made['name']}:disable", json={})
+    with pytest.raises(google.auth.exceptions.RefreshError, match="invalid_grant"):
+        credentials.refresh(google.auth.transport.requests.Request())
 
 
 @pytest.mark.parametrize("transport", ["grpc", pytest.param("rest", marks=pytest.mark.slow)])

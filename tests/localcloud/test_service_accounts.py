@@ -54,6 +54,15 @@ def test_a_new_account_has_every_field_of_the_real_ones(account: dict[str, Any],
     assert base64.b64decode(generated["etag"], validate=True)
 
 
+def test_compute_s_account_has_the_fields_of_any_other(session: AuthorizedSession, accounts: str, project: str) -> None:
+    session.post(f"https://serviceusage.googleapis.com/v1/projects/{project}/services/compute.googleapis.com:enable")
+    (found,) = session.get(accounts).json()["accounts"]
+    generated = {name: found.pop(name) for name in ("uniqueId", "oauth2ClientId", "etag")}
+    assert set(found) == {"name", "projectId", "email", "displayName"}
+    assert generated["uniqueId"] == generated["oauth2ClientId"]
+    assert base64.b64decode(generated["etag"], validate=True)
+
+
 def test_an_account_is_found_by_email_or_unique_id_and_in_any_project(
     session: AuthorizedSession, accounts: str, account: dict[str, Any]
 ) -> None:

@@ -23,10 +23,12 @@ class LocalCloud:
     """The local cloud's admin interface."""
 
     admin_url: str
+    admin_key: str
     folder: Path
 
     def put(self, what: str, **fields: Any) -> None:
-        response = requests.put(f"{self.admin_url}/_local/{what}", json=fields, timeout=10)
+        headers = {"Authorization": f"Bearer {self.admin_key}"}
+        response = requests.put(f"{self.admin_url}/_local/{what}", json=fields, headers=headers, timeout=10)
         assert response.ok, response.text
 
     def repo(self, files: dict[str, bytes], *, gated: bool = False) -> str:
@@ -59,7 +61,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def local(cloud: Any, tmp_path: Path) -> LocalCloud:
-    return LocalCloud(cloud.admin_url, tmp_path)
+    return LocalCloud(cloud.admin_url, cloud.admin_key, tmp_path)
 
 
 @pytest.fixture(scope="session")

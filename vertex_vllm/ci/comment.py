@@ -7,7 +7,9 @@ from vertex_vllm.catalog import Catalog
 from vertex_vllm.catalog.prices import BASIS, Replicas, hourly_price
 from vertex_vllm.ci.changes import Decision
 from vertex_vllm.ci.review import Review
+from vertex_vllm.plain_text import plain as plain_text
 from vertex_vllm.planning.plan import ServingPlan
+from vertex_vllm.redaction import redact
 
 MARK = "<!-- vertex-vllm ci plan -->"
 _WHY = {"added": "new", "edited": "edited"}
@@ -55,7 +57,7 @@ def facts(plan: ServingPlan, catalog: Catalog) -> dict[str, str]:
 
 def code(text: object) -> str:
     """As inline code in a table's cell, whatever is in it: what would end the one or the other looks alike instead."""
-    plain = " ".join(str(text).split()).replace("`", "'").replace("|", "¦")
+    plain = " ".join(plain_text(redact(str(text))).split()).replace("`", "'").replace("|", "¦")
     return f"`{plain}`" if plain else "(empty)"
 
 

@@ -8,9 +8,9 @@ import traceback
 import click
 
 from vertex_vllm import __version__
-from vertex_vllm.cli.terminal import plain
+from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import VertexVllmError
-from vertex_vllm.redaction import redacting
+from vertex_vllm.redaction import redact, redacting
 
 # Command → the line that `--help` shows. The module of that name holds a click command of that name.
 COMMANDS = {
@@ -78,8 +78,9 @@ def _main(arguments: list[str] | None) -> None:
     except VertexVllmError as error:
         if os.environ.get("VERTEX_VLLM_DEBUG"):
             raise
-        for line in str(error).splitlines():
-            click.echo(f"error: {plain(line)}", err=True)
+        # A private key takes several lines: it is found before they are told apart.
+        for line in redact(str(error)).splitlines():
+            say(f"error: {line}", err=True)
         sys.exit(error.exit_code)
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)
@@ -87,5 +88,5 @@ def _main(arguments: list[str] | None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+        say("interrupted", err=True)
         sys.exit(130)

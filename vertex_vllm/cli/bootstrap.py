@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vertex_vllm.cli.terminal import say, say_json
+
 if TYPE_CHECKING:
     from vertex_vllm.bootstrap.resources import Grant, Step
     from vertex_vllm.bootstrap.session import Session
@@ -100,7 +102,7 @@ def bootstrap(
     release = _release(settings, sources, build_region) if sources else None
     if dry_run:
         printed = [*map(_printed, steps), *_printed_superseded(settings), *_printed_release(release)]
-        click.echo(json.dumps(printed, indent=2))
+        say_json(json.dumps(printed, indent=2))
     elif check:
         _check(session, settings, steps, release)
     elif removing:
@@ -192,12 +194,12 @@ def _check(session: "Session", settings: "Settings", steps: tuple["Step", ...], 
         lines += releasing.missing(release)
         count += 1 + len(release.pipelines)
     for line in lines:
-        click.echo(f"missing  {line}")
+        say(f"missing  {line}")
     old = standing(session, settings)
     for grant in old:
-        click.echo(f"superseded  {grant.kind} {grant.name}")
+        say(f"superseded  {grant.kind} {grant.name}")
     told = f", {len(old)} grants of an earlier bootstrap to revoke" if old else ""
-    click.echo(f"{len(lines)} of {count} missing{told}", err=True)
+    say(f"{len(lines)} of {count} missing{told}", err=True)
     if lines or old:
         sys.exit(1)
 
@@ -212,7 +214,7 @@ def _make(session: "Session", steps: tuple["Step", ...]) -> int:
         changed = make(session, step, value)
         made += changed
         if changed:
-            click.echo(f"made  {step.kind} {step.name}")
+            say(f"made  {step.kind} {step.name}")
     return made
 
 
@@ -221,12 +223,12 @@ def _revoke(session: "Session", grants: tuple["Grant", ...], *, asked: bool) -> 
     from vertex_vllm.bootstrap.making import revoke
 
     for grant in grants:
-        click.echo(f"superseded  {grant.kind} {grant.name}", err=True)
+        say(f"superseded  {grant.kind} {grant.name}", err=True)
     if not grants or not (asked or _consent(len(grants))):
         return 0
     revoked = [grant for grant in grants if revoke(session, grant)]
     for grant in revoked:
-        click.echo(f"revoked  {grant.kind} {grant.name}")
+        say(f"revoked  {grant.kind} {grant.name}")
     return len(revoked)
 
 
@@ -234,7 +236,7 @@ def _consent(count: int) -> bool:
     """Asks a person at a terminal; anybody else is told what to run."""
     if sys.stdin.isatty():
         return click.confirm(f"Revoke these {count} grants of an earlier bootstrap?", err=True)
-    click.echo("Left as they are: the same command with --yes revokes them.", err=True)
+    say("Left as they are: the same command with --yes revokes them.", err=True)
     return False
 
 
@@ -242,8 +244,8 @@ def _make_release(release: "Release", sources: "Sources") -> int:
     from vertex_vllm.publishing import release as releasing
 
     made = 0
-    for line in releasing.make(release, sources.archive, lambda text: click.echo(text, err=True)):
-        click.echo(f"made  {line}")
+    for line in releasing.make(release, sources.archive, lambda text: say(text, err=True)):
+        say(f"made  {line}")
         made += 1
     return made
 
@@ -251,10 +253,10 @@ def _make_release(release: "Release", sources: "Sources") -> int:
 def _told(settings: "Settings", made: int) -> None:
     from vertex_vllm.bootstrap.wanted import CI
 
-    click.echo(f"{made} changed" if made else "no change", err=True)
+    say(f"{made} changed" if made else "no change", err=True)
     if settings.github_repository_id:
-        click.echo(f"GCP_WORKLOAD_IDENTITY_PROVIDER={settings.identity_provider}", err=True)
-        click.echo(f"GCP_SERVICE_ACCOUNT={settings.account(CI)}", err=True)
+        say(f"GCP_WORKLOAD_IDENTITY_PROVIDER={settings.identity_provider}", err=True)
+        say(f"GCP_SERVICE_ACCOUNT={settings.account(CI)}", err=True)
 
 
 def _secret_value(session: "Session", steps: tuple["Step", ...]) -> str:
@@ -284,10 +286,10 @@ def _remove(session: "Session", steps: tuple["Step", ...], *, delete_data: bool,
 
     for step in steps:
         if not asked:
-            click.echo(f"{step.kind} {step.name}", err=True)
+            say(f"{step.kind} {step.name}", err=True)
     if not asked:
         click.confirm("Remove what of this bootstrap made?", abort=True, err=True)
     for step in reversed(steps):
         outcome = remove(session, step, delete_data=delete_data)
         if outcome != "absent":
-            click.echo(f"{outcome}  {step.kind} {step.name}")
+            say(f"{outcome}  {step.kind} {step.name}")

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vertex_vllm.cli.terminal import say
+
 if TYPE_CHECKING:
     from vertex_vllm.catalog import Catalog
     from vertex_vllm.catalog.rows import SourcedRow
@@ -58,7 +60,7 @@ def list_command(table: str, region: str | None, as_json: bool) -> None:
         print_json([_as_object(row) for row in rows])
         return
     columns = TABLES[table]
-    click.echo(text_table(columns, [[_cell(getattr(row, name)) for name in columns] for row in rows]), nl=False)
+    say(text_table(columns, [[_cell(getattr(row, name)) for name in columns] for row in rows]), nl=False)
 
 
 @catalog.command("show")
@@ -81,7 +83,7 @@ def show(name: str, as_json: bool) -> None:
     width = max(map(len, shown))
     for field, value in shown.items():
         for number, line in enumerate(_lines(value)):
-            click.echo(f"{field if not number else '':<{width}}  {line}")
+            say(f"{field if not number else '':<{width}}  {line}")
 
 
 def _in_region(loaded: "Catalog", region: str) -> "list[SourcedRow]":

@@ -12,6 +12,8 @@ import click
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.sending import image_option, require_ready, with_image
 from vertex_vllm.cli.table import text_table
+from vertex_vllm.cli.terminal import say
+from vertex_vllm.plain_text import one_line
 
 if TYPE_CHECKING:
     from vertex_vllm.ci.changes import Decision
@@ -63,7 +65,7 @@ def plan(base: str, head: str, pipeline: str, repository: Path) -> None:
     from vertex_vllm.ci.comment import comment
 
     _, decision, reviews = look(repository, base, head, pipeline)
-    click.echo(comment(decision, reviews, load_catalog()), nl=False)
+    say(comment(decision, reviews, load_catalog()), nl=False)
     refuse_faulty(reviews)
 
 
@@ -100,10 +102,10 @@ def apply_command(
     outcomes = deploy(commit, pipeline, project, [deployment for _, deployment in chosen], image)
     if outcomes:
         rows = [(outcome.deployment, outcome.run_id, outcome.state, outcome.error) for outcome in outcomes]
-        click.echo(text_table(("deployment", "run", "state", "error"), rows), nl=False)
+        say(text_table(("deployment", "run", "state", "error"), rows), nl=False)
     failed = [outcome.deployment for outcome in outcomes if outcome.state != "SUCCEEDED"]
     if failed:
-        click.echo(f"error: {len(failed)} of {len(outcomes)} failed: {', '.join(failed)}", err=True)
+        say(f"error: {len(failed)} of {len(outcomes)} failed: {', '.join(failed)}", err=True)
         sys.exit(1)
 
 
@@ -153,9 +155,9 @@ def tell(decision: "Decision", reviews: "Iterable[Review]") -> None:
     """What is concerned and yet not deployed, on standard error."""
     for review in reviews:
         if review.after.deployment and not review.after.deployment.deploy_on_change:
-            click.echo(f"{review.config}: not deployed, deploy_on_change is not set", err=True)
+            say(f"{one_line(review.config)}: not deployed, deploy_on_change is not set", err=True)
     for config in decision.removed:
-        click.echo(f"{config}: removed; what it deployed stays until it is torn down by hand", err=True)
+        say(f"{one_line(config)}: removed; what it deployed stays until it is torn down by hand", err=True)
 
 
 def show(chosen: "Sequence[tuple[Review, Deployment]]", commit: "Commit", as_json: bool) -> None:
@@ -175,9 +177,9 @@ def show(chosen: "Sequence[tuple[Review, Deployment]]", commit: "Commit", as_jso
         return
     rows = [(deployment.name, review.config, review.concerned.why) for review, deployment in chosen]
     if rows:
-        click.echo(text_table(("deployment", "config", "why"), rows), nl=False)
+        say(text_table(("deployment", "config", "why"), rows), nl=False)
     else:
-        click.echo("nothing would be submitted", err=True)
+        say("nothing would be submitted", err=True)
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,7 @@ def deploy(
             except ServiceError as error:
                 refused.append(Outcome(deployment.name, "", "REFUSED", str(error)))
                 continue
-            click.echo(f"{deployment.name}: {console_address(name)}", err=True)
+            say(f"{deployment.name}: {console_address(name)}", err=True)
             begun.append((deployment.name, name))
     return [*(followed(deployment, name) for deployment, name in begun), *refused]
 
@@ -230,7 +232,7 @@ def followed(deployment: str, resource_name: str) -> Outcome:
     from vertex_vllm.google_errors import google_errors
     from vertex_vllm.runs.watching import watch
 
-    click.echo(f"{deployment}:", err=True)
+    say(f"{deployment}:", err=True)
     view = RunView(Console(stderr=True, highlight=False))
     with view.shown(), google_errors("Vertex AI Pipelines", resource_name):
         run = watch(resource_name, view.update)

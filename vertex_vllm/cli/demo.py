@@ -16,7 +16,7 @@ import click
 
 from vertex_vllm.cli.failures import told
 from vertex_vllm.cli.local_state import WARM_MODULES
-from vertex_vllm.cli.terminal import plain
+from vertex_vllm.plain_text import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -152,7 +152,7 @@ def show_outcome(deployment: "Deployment", run: "Run", reports: Path, console: "
 
     for step in run.steps:
         if step.state == "FAILED" and step.error:
-            console.print(f"[bold red]{step.name} failed:[/] {escape(step.error)}", soft_wrap=True)
+            console.print(f"[bold red]{step.name} failed:[/] {escape(plain(step.error))}", soft_wrap=True)
     for step_name in ("smoke-test-text", "smoke-test-image"):
         for answer in read_json(run, step_name, "answers") or ():
             console.print(f"\n[bold]{answer['prompt']}[/] [dim]({answer['method']}, {answer['seconds']:.1f} s)[/]")

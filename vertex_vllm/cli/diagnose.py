@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vertex_vllm.cli.place import place_options
-from vertex_vllm.cli.terminal import plain
+from vertex_vllm.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
     from vertex_vllm.diagnosis.changes import Case
@@ -56,7 +56,10 @@ def diagnose(
     if html_file:
         html_file.write_text(page_of(found, f"Diagnosis of {target}", patch, phases), encoding="utf-8")
     shown = str(config or "")
-    click.echo(json_of(found, patch, phases) if as_json else plain(text_of(found, patch, phases, shown)), nl=False)
+    if as_json:
+        say_json(json_of(found, patch, phases))
+    else:
+        say(text_of(found, patch, phases, shown), nl=False)
     if apply_it:
         _apply(patch, config)
 
@@ -106,4 +109,4 @@ def _apply(patch: "Patch | None", config: Path | None) -> None:
     if patch is None or config is None:
         raise InputError("no change to apply", where=str(config), fix="Do what the diagnosis says, by hand")
     config.write_text(patch.text, encoding="utf-8")
-    click.echo(f"{config}: changed. Nothing is deployed; run `vertex-vllm submit {config}`", err=True)
+    say(f"{config}: changed. Nothing is deployed; run `vertex-vllm submit {config}`", err=True)

@@ -9,6 +9,7 @@ import click
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.place import named_project, place_options
 from vertex_vllm.cli.table import age, text_table
+from vertex_vllm.cli.terminal import say
 
 if TYPE_CHECKING:
     from vertex_vllm.catalog.prices import HourlyPrice
@@ -50,13 +51,13 @@ def list_command(project: str | None, region: str, as_json: bool) -> None:
         print_json([as_object(row, price, maker) for row, price, maker in rows])
         return
     if not served:
-        click.echo("no endpoints", err=True)
+        say("no endpoints", err=True)
         return
     now = datetime.now(UTC)
     lines = [_line(row, price, maker, now) for row, price, maker in zip(served, prices, makers_of_rows, strict=True)]
-    click.echo(text_table(_HEADER, lines), nl=False)
-    click.echo(f"\n{total(prices)}")
-    click.echo(f"Prices: {BASIS}", err=True)
+    say(text_table(_HEADER, lines), nl=False)
+    say(f"\n{total(prices)}")
+    say(f"Prices: {BASIS}", err=True)
 
 
 def makers(project: str, region: str) -> dict[str, str]:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vertex_vllm.cli.terminal import say, say_json
+
 if TYPE_CHECKING:
     from vertex_vllm.planning.facts import ModelFacts
 
@@ -36,10 +38,10 @@ def facts(model: str, revision: str, hf_token_secret: str, output: Path | None, 
         token = hub_token(secret)
         found = read_facts(model, check_access(model, revision, token).commit, token)
     if output is None:
-        click.echo(found.to_json(), nl=False)
+        say_json(found.to_json())
     else:
         output.write_text(found.to_json(), encoding="utf-8")
-        click.echo(f"{output}: facts of {found.model_id} from {found.source}", err=True)
+        say(f"{output}: facts of {found.model_id} from {found.source}", err=True)
 
 
 def read_file(path: Path, model_id: str) -> "ModelFacts":

@@ -10,6 +10,7 @@ from vertex_vllm.cli.endpoints import UNKNOWN, total
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.place import named_project, named_regions, regions_option
 from vertex_vllm.cli.table import age, text_table
+from vertex_vllm.cli.terminal import say
 
 if TYPE_CHECKING:
     from vertex_vllm.catalog.prices import HourlyPrice
@@ -44,13 +45,13 @@ def inventory(project: str | None, regions: tuple[str, ...], as_json: bool) -> N
         print_json([_as_object(each, price, now) for each, price in zip(held.found, prices, strict=True)])
     elif held.found:
         lines = [_line(each, price, now) for each, price in zip(held.found, prices, strict=True)]
-        click.echo(text_table(_HEADER, lines), nl=False)
-        click.echo(f"\n{total(prices)}")
-        click.echo(f"Prices: {BASIS}", err=True)
+        say(text_table(_HEADER, lines), nl=False)
+        say(f"\n{total(prices)}")
+        say(f"Prices: {BASIS}", err=True)
     else:
-        click.echo("nothing", err=True)
+        say("nothing", err=True)
     for region, reason in held.unreachable.items():
-        click.echo(f"error: {region}: {reason}", err=True)
+        say(f"error: {region}: {reason}", err=True)
     sys.exit(1 if held.unreachable else 0)
 
 

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import click
+from vertex_vllm.cli.terminal import say_json
+from vertex_vllm.redaction import redacted
 
 
 def print_json(value: Any) -> None:
     """Dataclasses as objects, times in ISO 8601."""
-    click.echo(json.dumps(value, indent=2, default=_plain))
+    plain = json.loads(json.dumps(value, default=_plain))
+    say_json(json.dumps(redacted(plain), indent=2))
 
 
 def _plain(value: Any) -> Any:

@@ -8,6 +8,7 @@ import click
 from vertex_vllm.cli.failures import told
 from vertex_vllm.cli.local_fault import fault
 from vertex_vllm.cli.local_state import DEFAULT_STATE, WARM_MODULES, running, state_option, writable
+from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import InputError
 
 
@@ -29,9 +30,9 @@ def up(state_dir: Path, project: str, region: str) -> None:
 
     with told(daemon.DaemonError):
         connection = daemon.up(writable(state_dir), project=project, region=region, warm_modules=WARM_MODULES)
-    click.echo(f"The local cloud is up: project {project}, state in {state_dir}, pid {connection.pid}")
+    say(f"The local cloud is up: project {project}, state in {state_dir}, pid {connection.pid}")
     named = "" if state_dir == DEFAULT_STATE else f" --state {shlex.quote(str(state_dir))}"
-    click.echo(f'Bring a shell there with: eval "$(vertex-vllm local env{named})"')
+    say(f'Bring a shell there with: eval "$(vertex-vllm local env{named})"')
 
 
 @local.command()
@@ -42,7 +43,7 @@ def down(state_dir: Path) -> None:
 
     with told(daemon.DaemonError):
         stopped = daemon.down(state_dir.resolve())
-    click.echo("The local cloud is down" if stopped else "The local cloud was not up")
+    say("The local cloud is down" if stopped else "The local cloud was not up")
 
 
 @local.command()
@@ -53,11 +54,11 @@ def status(state_dir: Path) -> None:
 
     connection = daemon.status(state_dir.resolve())
     if connection is None:
-        click.echo("down")
+        say("down")
         raise SystemExit(1)
-    click.echo(f"up, pid {connection.pid}")
+    say(f"up, pid {connection.pid}")
     for name, value in sorted(connection.environment.items()):
-        click.echo(f"{name}={value}")
+        say(f"{name}={value}")
 
 
 @local.command()
@@ -65,7 +66,7 @@ def status(state_dir: Path) -> None:
 def env(state_dir: Path) -> None:
     """Print the exports that bring any Google client to the local cloud."""
     for name, value in sorted(running(state_dir).environment.items()):
-        click.echo(f"export {name}={shlex.quote(value)}")
+        say(f"export {name}={shlex.quote(value)}")
 
 
 @local.command(name="as")
@@ -87,7 +88,7 @@ def as_account(state_dir: Path, account: str) -> None:
         raise InputError(
             error.reason, where=account, fix="Name an account that exists, or none for the owner of all projects"
         ) from None
-    click.echo(f"New clients are {account or 'the owner of all projects'}")
+    say(f"New clients are {account or 'the owner of all projects'}")
 
 
 @local.command()
@@ -102,7 +103,7 @@ def clock(state_dir: Path, advance_seconds: int) -> None:
 
     with told(daemon.DaemonError):
         running(state_dir).admin("PUT", "/_local/clock", {"advance_seconds": advance_seconds})
-    click.echo(f"The clock has been moved by {advance_seconds} s")
+    say(f"The clock has been moved by {advance_seconds} s")
 
 
 @local.command()
@@ -123,7 +124,7 @@ def hub(state_dir: Path, model_id: str, folder: Path | None, gated: bool) -> Non
     from localcloud.demo_models.build import IMAGE_MODEL, TEXT_MODEL
     from vertex_vllm.cli.local_models import demo_model, put_model
 
-    path = folder or demo_model(model_id, click.echo)
+    path = folder or demo_model(model_id, say)
     if path is None:
         raise InputError(
             f"{model_id} is none of the demo's models",
@@ -131,7 +132,7 @@ def hub(state_dir: Path, model_id: str, folder: Path | None, gated: bool) -> Non
             fix=f"They are: {TEXT_MODEL}, {IMAGE_MODEL}. For another one, name the folder that holds its files",
         )
     put_model(running(state_dir), model_id, path, gated=gated)
-    click.echo(f"On the local Hub: {model_id}")
+    say(f"On the local Hub: {model_id}")
 
 
 local.add_command(fault)

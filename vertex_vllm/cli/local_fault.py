@@ -10,6 +10,7 @@ from vertex_vllm.cli.failures import told
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.local_state import running, state_option
 from vertex_vllm.cli.table import text_table
+from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import InputError
 
 _COUNTED = ("id", "kind", "met", "struck", "striking")
@@ -103,7 +104,7 @@ def add(kind: str, state_dir: Path, always: bool, ignores_cancel: bool, **fields
         except daemon.RefusedError as refused:
             fix = "See docs/local-cloud.md for the kinds and their fields"
             raise InputError(refused.reason, where=f"fault {kind}", fix=fix) from refused
-    click.echo(f"Posted: fault {number}")
+    say(f"Posted: fault {number}")
 
 
 @fault.command("list")
@@ -119,10 +120,10 @@ def list_command(state_dir: Path, as_json: bool) -> None:
         print_json(faults)
         return
     if not faults:
-        click.echo("no faults", err=True)
+        say("no faults", err=True)
         return
     rows = [(*(str(fault[name]) for name in _COUNTED), _described(fault)) for fault in faults]
-    click.echo(text_table((*_COUNTED, "fields"), rows), nl=False)
+    say(text_table((*_COUNTED, "fields"), rows), nl=False)
 
 
 @fault.command()
@@ -133,7 +134,7 @@ def clear(state_dir: Path) -> None:
 
     with told(daemon.DaemonError):
         running(state_dir).clear_faults()
-    click.echo("No fault is posted any more")
+    say("No fault is posted any more")
 
 
 def _described(fault: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ import click
 
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.place import named_project
+from vertex_vllm.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
     from vertex_vllm.mirror import Comparison, Manifest
@@ -103,7 +104,7 @@ def copy_command(
         with terminal_view() as view:
             manifest = mirror_weights(model, commit, token, place, named, view, selection=selection, transfer=transfer)
     else:
-        log = ProgressLog(lambda line: click.echo(line, err=True))
+        log = ProgressLog(lambda line: say(line, err=True))
         manifest = mirror_weights(model, commit, token, place, named, log, selection=selection, transfer=transfer)
     _tell(manifest, as_json)
 
@@ -139,11 +140,9 @@ def gc_command(bucket: str, days: int, delete: bool, as_json: bool, project: str
         return
     for one in garbage:
         size = f"{one.objects} objects, {_size(one.bytes).strip()}" if one.objects else "an upload under way"
-        click.echo(
-            f"{'deleted' if delete else 'unused'}   {one.uri}   {size}, {one.reason}, since {one.since:%Y-%m-%d}"
-        )
+        say(f"{'deleted' if delete else 'unused'}   {one.uri}   {size}, {one.reason}, since {one.since:%Y-%m-%d}")
     done = "deleted" if delete else "found"
-    click.echo(f"{len(garbage)} {done}{'' if delete or not garbage else ': --delete removes them'}", err=True)
+    say(f"{len(garbage)} {done}{'' if delete or not garbage else ': --delete removes them'}", err=True)
 
 
 def _token(hf_token_secret: str, project: str) -> str | None:
@@ -172,19 +171,19 @@ def _show(comparison: "Comparison", place: str, as_json: bool) -> None:
         print_json({"destination": place, "present": comparison.present, "missing": comparison.missing})
         return
     for file in comparison.missing:
-        click.echo(f"copy     {_size(file.size)}   {file.path}")
+        say(f"copy     {_size(file.size)}   {file.path}")
     for file in comparison.present:
-        click.echo(f"present  {_size(file.size)}   {file.path}")
+        say(f"present  {_size(file.size)}   {file.path}")
     missing = sum(file.size for file in comparison.missing)
-    click.echo(f"{len(comparison.missing)} files, {_size(missing).strip()} to copy to {place}", err=True)
+    say(f"{len(comparison.missing)} files, {_size(missing).strip()} to copy to {place}", err=True)
 
 
 def _tell(manifest: "Manifest", as_json: bool) -> None:
     if as_json:
-        click.echo(manifest.to_json(), nl=False)
+        say_json(manifest.to_json())
         return
-    click.echo(manifest.uri)
-    click.echo(f"{len(manifest.files)} files, {_size(manifest.total_bytes).strip()}, verified", err=True)
+    say(manifest.uri)
+    say(f"{len(manifest.files)} files, {_size(manifest.total_bytes).strip()}, verified", err=True)
 
 
 def _size(count: int) -> str:

@@ -3,6 +3,8 @@
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from vertex_vllm.plain_text import one_line
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
@@ -32,7 +34,7 @@ class MirrorView:
                 self._bars.remove_task(self._files.pop(path))
             elif file.bytes and not file.done:
                 if path not in self._files:
-                    self._files[path] = self._bars.add_task(path, total=file.size, retries="")
+                    self._files[path] = self._bars.add_task(one_line(path), total=file.size, retries="")
                 self._bars.update(self._files[path], completed=file.bytes, retries=_retries(file.retries))
 
     def __enter__(self) -> Self:

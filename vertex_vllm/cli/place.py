@@ -8,14 +8,20 @@ from typing import Any
 import click
 
 from vertex_vllm.errors import InputError
+from vertex_vllm.google_hosts import require_region
 from vertex_vllm.quota_project import charge
 
 
 def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --project and --region."""
-    region = click.option("--region", default="us-central1", show_default=True, help="Region to look in.")
+    text = "Region to look in."
+    region = click.option("--region", default="us-central1", show_default=True, help=text, callback=_region)
     project = click.option("--project", help="Project id; default: GOOGLE_CLOUD_PROJECT.")
     return project(region(command))
+
+
+def _region(context: click.Context, option: click.Parameter, region: str) -> str:
+    return require_region(region, "--region")
 
 
 def regions_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vertex_vllm.cli.collecting import without_collecting
+from vertex_vllm.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
     from vertex_vllm.catalog import Catalog
@@ -85,9 +86,9 @@ def plan(
     elif explain:
         from vertex_vllm.planning.memory.explain import explain_memory
 
-        click.echo(explain_memory(decided.memory) if decided.memory else f"{decided.reasons['memory']}\n", nl=False)
+        say(explain_memory(decided.memory) if decided.memory else f"{decided.reasons['memory']}\n", nl=False)
     else:
-        click.echo(decided.to_json() if as_json else render_plan(decided), nl=False)
+        say_json(decided.to_json()) if as_json else say(render_plan(decided), nl=False)
 
 
 def model_facts(
@@ -167,7 +168,7 @@ def show_difference(
     if as_json:
         print_json({"serving": serving, "config_hash": decided.config_hash, "changes": found})
     else:
-        click.echo(_difference_text(decided, serving, found), nl=False)
+        say(_difference_text(decided, serving, found), nl=False)
 
 
 def _difference_text(decided: "ServingPlan", serving: "Serving | None", found: "tuple[Change, ...]") -> str:

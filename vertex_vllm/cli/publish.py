@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from vertex_vllm.cli.terminal import say
+
 _ROOT = Path(__file__).resolve().parents[2]
 # What a spec is made of, itself or through the image.
 _SOURCES = (
@@ -51,9 +53,9 @@ def publish(
         tags=tags,
     )
     image = pinned(image)
-    click.echo(f"image {image}", err=True)
+    say(f"image {image}", err=True)
     for template in upload({name: compile_pipeline(name, image) for name in PIPELINES}, destination):
-        click.echo(f"{template.pipeline}\t{template.address}\t{template.uri}")
+        say(f"{template.pipeline}\t{template.address}\t{template.uri}")
 
 
 def checked_out() -> str:

@@ -8,6 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from vertex_vllm.plain_text import one_line
 from vertex_vllm.runs.watching import Run, Step
 
 # States of steps that have run, or do.
@@ -27,7 +28,9 @@ def run_table(run: Run, now: datetime) -> Table:
     table.add_column("state")
     table.add_column("time", justify="right")
     for step in run.steps:
-        table.add_row(step.name, Text(step.state, _STYLE.get(step.state, "dim")), elapsed(step, now))
+        table.add_row(
+            one_line(step.name), Text(one_line(step.state), _STYLE.get(step.state, "dim")), elapsed(step, now)
+        )
     return table
 
 
@@ -56,6 +59,5 @@ class RunView:
         for step in run.steps:
             if self._told.get(step.name, "PENDING") != step.state:
                 self._told[step.name] = step.state
-                self._console.print(
-                    f"  {step.name:<20} {step.state:<14} {elapsed(step, datetime.now(UTC)):>6}".rstrip()
-                )
+                time = elapsed(step, datetime.now(UTC))
+                self._console.print(f"  {one_line(step.name):<20} {one_line(step.state):<14} {time:>6}".rstrip())

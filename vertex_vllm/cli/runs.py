@@ -10,6 +10,7 @@ import click
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.place import named_project, place_options
 from vertex_vllm.cli.table import age, text_table
+from vertex_vllm.cli.terminal import say
 
 if TYPE_CHECKING:
     from vertex_vllm.runs.listing import RunSummary
@@ -42,13 +43,13 @@ def list_command(project: str | None, region: str, deployment: str, limit: int, 
         print_json(found)
         return
     if not found:
-        click.echo("no runs", err=True)
+        say("no runs", err=True)
         return
     now = datetime.now(UTC)
     rows = [
         (run.id, run.state, age(run.created, now), run.deployment, run.pipeline, run.service_account) for run in found
     ]
-    click.echo(text_table(("run", "state", "age", "deployment", "pipeline", "runs as"), rows), nl=False)
+    say(text_table(("run", "state", "age", "deployment", "pipeline", "runs as"), rows), nl=False)
 
 
 @runs.command()
@@ -68,14 +69,14 @@ def show(run: str, project: str | None, region: str, as_json: bool) -> None:
         print_json({**{name: getattr(told, name) for name in told.__dataclass_fields__}, **steps})
         return
     for line in _header(told, details):
-        click.echo(line)
-    click.echo()
+        say(line)
+    say()
     now = datetime.now(UTC)
     rows = [(step.name, step.state, _clock(step.started), _took(step, now)) for step in details.steps]
-    click.echo(text_table(("step", "state", "started (UTC)", "time"), rows), nl=False)
+    say(text_table(("step", "state", "started (UTC)", "time"), rows), nl=False)
     for line in (*_errors(details), *_artifacts(details)):
-        click.echo(line)
-    click.echo(console_address(told.name), err=True)
+        say(line)
+    say(console_address(told.name), err=True)
 
 
 @runs.command()
@@ -95,11 +96,11 @@ def logs(run: str, project: str | None, region: str, as_json: bool) -> None:
     if as_json:
         print_json([asdict(command) for command in commands])
     else:
-        click.echo("Logs are in Cloud Logging; these commands read them, vertex-vllm itself does not:", err=True)
+        say("Logs are in Cloud Logging; these commands read them, vertex-vllm itself does not:", err=True)
         for command in commands:
-            click.echo(f"# {command.step or 'the run itself'}\n{command.command}")
+            say(f"# {command.step or 'the run itself'}\n{command.command}")
     if silent:
-        click.echo(f"Vertex AI names no job for: {', '.join(silent)}. Their logs cannot be addressed", err=True)
+        say(f"Vertex AI names no job for: {', '.join(silent)}. Their logs cannot be addressed", err=True)
 
 
 @runs.command()
@@ -120,15 +121,15 @@ def cancel(run: str, project: str | None, region: str, wait: bool) -> None:
     find_run(name)
     with google_errors("Vertex AI Pipelines", name):
         send(name)
-    click.echo(f"Cancelling {name}", err=True)
+    say(f"Cancelling {name}", err=True)
     if not wait:
         return
     view = RunView(Console(stderr=True, highlight=False))
     with view.shown():
         ended = watch(name, view.update)
-    click.echo(ended.state)
+    say(ended.state)
     if ended.state != "CANCELLED":
-        click.echo(f"error: the run ended otherwise: {ended.state}", err=True)
+        say(f"error: the run ended otherwise: {ended.state}", err=True)
         sys.exit(1)
 
 
@@ -136,9 +137,8 @@ def resource_name(run: str, project: str | None, region: str) -> str:
     """The run's whole name, of its id or of itself. Raises InputError for another resource's."""
     from vertex_vllm.resource_names import ResourceName
 
-    if "/" in run:
-        return str(ResourceName.parse(run, "pipelineJobs"))
-    return str(ResourceName(named_project(project), region, "pipelineJobs", run))
+    name = run if "/" in run else f"projects/{named_project(project)}/locations/{region}/pipelineJobs/{run}"
+    return str(ResourceName.parse(name, "pipelineJobs"))
 
 
 def _header(told: "RunSummary", details: "Run") -> list[str]:

@@ -9,6 +9,7 @@ import click
 from vertex_vllm.cli.place import named_project, place_options
 from vertex_vllm.cli.sending import image_option, require_ready, with_image
 from vertex_vllm.cli.table import text_table
+from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ def apply(configs: tuple[Path, ...], project: str | None, image: str, dry_run: b
         _print([_row(change, change.action) for change in changes])
         return
     require_ready(*(change.wanted.submission for change in changes if change.wanted and change.action != "keep"))
-    scheduling.apply(changes, lambda change: click.echo(f"{_DONE[change.action]}: {change.display_name}"))
+    scheduling.apply(changes, lambda change: say(f"{_DONE[change.action]}: {change.display_name}"))
     if not changes:
-        click.echo("no schedules", err=True)
+        say("no schedules", err=True)
 
 
 @schedule.command("list")
@@ -80,10 +81,10 @@ def list_command(project: str | None, region: str, deployment: str) -> None:
         if deployment in ("", each.deployment)
     ]
     if not rows:
-        click.echo("no schedules", err=True)
+        say("no schedules", err=True)
         return
     header = ("schedule", "pipeline", "cron", "state", "next run (UTC)", "runs", "last start")
-    click.echo(text_table(header, rows), nl=False)
+    say(text_table(header, rows), nl=False)
 
 
 @schedule.command()
@@ -98,7 +99,7 @@ def pause(schedule: str, project: str | None, region: str) -> None:
 
     for name in _names(schedule, project, region):
         scheduling.pause(name)
-    click.echo(f"paused: {schedule}")
+    say(f"paused: {schedule}")
 
 
 @schedule.command()
@@ -114,7 +115,7 @@ def resume(schedule: str, project: str | None, region: str, catch_up: bool) -> N
 
     for name in _names(schedule, project, region):
         scheduling.resume(name, catch_up=catch_up)
-    click.echo(f"resumed: {schedule}")
+    say(f"resumed: {schedule}")
 
 
 @schedule.command()
@@ -129,7 +130,7 @@ def delete(schedule: str, project: str | None, region: str) -> None:
 
     for name in _names(schedule, project, region):
         scheduling.delete(name)
-    click.echo(f"deleted: {schedule}")
+    say(f"deleted: {schedule}")
 
 
 def wanted_schedule(deployment: "Deployment", schedule: "Schedule", project: str, image: str = "") -> "WantedSchedule":
@@ -197,9 +198,9 @@ def _row(change: "Change", action: str) -> tuple[str, ...]:
 
 def _print(rows: Sequence[Sequence[str]]) -> None:
     if not rows:
-        click.echo("no schedules", err=True)
+        say("no schedules", err=True)
         return
-    click.echo(text_table(("change", "schedule", "pipeline", "cron"), rows), nl=False)
+    say(text_table(("change", "schedule", "pipeline", "cron"), rows), nl=False)
 
 
 def _moment(schedule: "ExistingSchedule") -> str:

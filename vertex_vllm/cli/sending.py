@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vertex_vllm.cli.terminal import say
+
 if TYPE_CHECKING:
     from vertex_vllm.bootstrap.readiness import Need
     from vertex_vllm.runs.submission import Submission
@@ -40,7 +42,7 @@ def with_image(sent: "Submission", given: str = "") -> "Submission":
         return sent
     built = find_built(sent.project, sent.region, _sources())
     if built.warning:
-        click.echo(built.warning, err=True)
+        say(built.warning, err=True)
     return replace(sent, image=built.name)
 
 

@@ -13,6 +13,7 @@ import click
 
 from vertex_vllm.cli.local_state import started, state_option
 from vertex_vllm.cli.sending import image_option
+from vertex_vllm.cli.terminal import say
 
 if TYPE_CHECKING:
     from vertex_vllm.config import Deployment
@@ -84,12 +85,12 @@ def submit(
     cloud = started(state_dir) if on_local_cloud else None
     sent = submission(deployment, pipeline, project_of(deployment, project), replaced, commit=_commit())
     if pipeline == "deploy":
-        click.echo(_plan(sent.parameters), err=True)
+        say(_plan(sent.parameters), err=True)
     else:
         check_replaced(deployment, sent.project, replaced)
     if cloud:
         prepare(sent.project, sent.region, image=not image)
-        provide(cloud, pipeline, sent.parameters, lambda text: click.echo(text, err=True))
+        provide(cloud, pipeline, sent.parameters, lambda text: say(text, err=True))
     sent = sending.with_image(sent, image)
     if engine == "vertex":
         sending.require_ready(sent)
@@ -97,19 +98,21 @@ def submit(
         # Under --local, the variable was not there yet when the options were read.
         found = os.environ["KF_PIPELINES_ENDPOINT"] if cloud else host
         name, address, follow = _on_kubeflow(sent, found, namespace)
+        # The local cloud's address holds its key.
+        address = f"run {name} of the local cloud" if cloud else address
     else:
         name, address, follow = _on_vertex(sent)
     if cloud and engine == "vertex":
         address = f'eval "$(vertex-vllm local env --state {state_dir})" && vertex-vllm runs show {name}'
-    click.echo(name)
-    click.echo(address, err=True)
+    say(name)
+    say(address, err=True)
     if not wait:
         return
     view = RunView(Console(stderr=True, highlight=False))
     with view.shown():
         run = follow(view.update)
     if run.state != "SUCCEEDED":
-        click.echo(f"error: {run.state}: {run.error}", err=True)
+        say(f"error: {run.state}: {run.error}", err=True)
         sys.exit(1)
 
 
@@ -194,11 +197,13 @@ def assigned(pipeline: str, assignments: Iterable[str]) -> dict[str, Any]:
     """
     from vertex_vllm.config.pipeline_parameters import parameters_of
     from vertex_vllm.errors import InputError
+    from vertex_vllm.redaction import refuse_secrets
 
     types = {parameter.name: parameter.type for parameter in parameters_of(pipeline)}
     values: dict[str, Any] = {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
+        refuse_secrets(assignment, f"--set {name}" if name in types else "--set")
         if name not in types or not equals:
             raise InputError(
                 f"`{assignment}` sets no parameter of {pipeline}", where="--set", fix=f"Known: {', '.join(types)}"

@@ -8,6 +8,7 @@ import click
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.place import named_project, named_regions, regions_option, require_credentials
 from vertex_vllm.cli.sending import image_option, require_ready, with_image
+from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import InputError
 
 if TYPE_CHECKING:
@@ -64,9 +65,9 @@ def sweep(
     if as_json:
         print_json(report)
     else:
-        click.echo(str(report))
+        say(str(report))
         if not delete and report.findings:
-            click.echo("This was a dry run: --delete removes them", err=True)
+            say("This was a dry run: --delete removes them", err=True)
     require_clean(report)
 
 
@@ -91,7 +92,7 @@ def _schedule(
     wanted = [] if stop else [project_sweep(cron, project, region, named, service_account, image)]
     require_ready(*(schedule.submission for schedule in wanted))
     changes = difference(wanted, scheduling.list_schedules(project, region), [PROJECT])
-    scheduling.apply(changes, lambda change: click.echo(f"{change.action}: {change.display_name}"))
+    scheduling.apply(changes, lambda change: say(f"{change.action}: {change.display_name}"))
 
 
 def project_sweep(

@@ -3,15 +3,24 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from vertex_vllm.cli.terminal import plain
+from vertex_vllm.plain_text import plain
+from vertex_vllm.redaction import redact
 
 
 def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """One line a row, three spaces between columns; ends with a newline."""
-    lines = [[plain(cell).replace("\n", " ").rstrip() for cell in line] for line in (header, *rows)]
+    lines = [
+        [plain(redact(cell)).replace("\n", " ").replace("\t", " ").rstrip() for cell in line]
+        for line in (header, *rows)
+    ]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     shown = ("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
     return "".join(f"{line}\n" for line in shown)
+
+
+def _cell(text: str) -> str:
+    """A secret of several lines is found before they become one."""
+    return plain(redact(text)).replace("\n", " ").replace("\t", " ").rstrip()
 
 
 def age(since: datetime, now: datetime) -> str:

@@ -4,6 +4,7 @@ import click
 
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.place import named_project, named_regions, regions_option, require_credentials
+from vertex_vllm.cli.terminal import say
 
 
 @click.command()
@@ -32,9 +33,9 @@ def teardown(
         print_json(report)
     else:
         for name in report.removed:
-            click.echo(f"removed: {name}")
+            say(f"removed: {name}")
         for name in report.kept:
-            click.echo(f"kept: {name}", err=True)
+            say(f"kept: {name}", err=True)
         if not report.removed and not report.remaining:
-            click.echo(f"nothing of {deployment} in {', '.join(regions) or 'any region'}", err=True)
+            say(f"nothing of {deployment} in {', '.join(regions) or 'any region'}", err=True)
     require_gone(report)

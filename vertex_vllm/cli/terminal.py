@@ -1,6 +1,20 @@
-"""Text that somebody else wrote, on a terminal of ours."""
+"""The one way in which commands write to the terminal."""
+
+import click
+
+from vertex_vllm.plain_text import json_without_commands, plain, without_commands
+from vertex_vllm.redaction import redact
 
 
-def plain(text: str) -> str:
-    """`text` without what could steer a terminal; line breaks stay."""
-    return "".join(character for character in text if character.isprintable() or character == "\n")
+def say(text: object = "", *, err: bool = False, nl: bool = True) -> None:
+    """Prints `text`, with `err` on standard error.
+
+    Secrets are redacted; control characters and commands of GitHub's runner are removed, because services, models and
+    file names decide over parts of the text.
+    """
+    click.echo(without_commands(plain(redact(str(text)))), err=err, nl=nl)
+
+
+def say_json(text: str) -> None:
+    """Prints JSON, which is valid JSON of the same values still, secrets apart."""
+    click.echo(json_without_commands(redact(text)), nl=not text.endswith("\n"))

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from vertex_vllm.cli.terminal import say
+
 
 @click.command()
 @click.argument("configs", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -19,7 +21,7 @@ def validate(configs: tuple[Path, ...]) -> None:
     for path in configs:
         try:
             load_deployment(path)
-            click.echo(f"{path}: ok")
+            say(f"{path}: ok")
         except ConfigError as error:
             faults += error.faults
     if faults:

@@ -10,8 +10,10 @@ from pydantic_core import ErrorDetails
 from vertex_vllm.config.catalogue_check import Fault
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.config.shapes import MEANING
+from vertex_vllm.redaction import holds_secret
 
 UNKNOWN_FIELD = "unknown field"
+_SECRET = "looks like a token or a key. Put it into Secret Manager and name the secret; revoke it if others saw it"
 _TYPE_NAMES = {
     "string_type": "must be text. Put it in quotes",
     "int_type": "must be a whole number",
@@ -36,10 +38,22 @@ _BOUNDS = {
 
 def validate(values: Mapping[str, Any]) -> tuple[Deployment | None, list[Fault]]:
     """A deployment of plain values, or what is wrong with them."""
+    secrets = [Fault(path, _SECRET) for path in _secrets(values)]
     try:
-        return Deployment.model_validate(dict(values)), []
+        return Deployment.model_validate(dict(values)), secrets
     except ValidationError as error:
-        return None, [Fault(tuple(detail["loc"]), _message(detail)) for detail in error.errors(include_url=False)]
+        faults = [Fault(tuple(detail["loc"]), _message(detail)) for detail in error.errors(include_url=False)]
+        told = {fault.path for fault in faults}
+        return None, [*faults, *(secret for secret in secrets if secret.path not in told)]
+
+
+def _secrets(value: Any, at: tuple[str | int, ...] = ()) -> Iterable[tuple[str | int, ...]]:
+    """Paths of the texts that hold a token or a key."""
+    if isinstance(value, str) and holds_secret(value):
+        yield at
+    inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield from _secrets(one, (*at, key))
 
 
 def _message(detail: ErrorDetails) -> str:

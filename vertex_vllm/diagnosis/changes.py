@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vertex_vllm.catalog import Catalog
+from vertex_vllm.catalog.parser_table import parser_table
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.diagnosis.rules import Change
 from vertex_vllm.planning.facts import ModelFacts
@@ -188,10 +189,9 @@ def _add_fallback(case: Case, _: str = "") -> Fields:
 
 
 def _family_tool_parser(case: Case, _: str = "") -> Fields:
-    family = case.catalog.family(case.facts.architecture)
-    if family is None or not family.tool_parser:
-        return {}
-    return _set_argument(case, "--tool-call-parser", family.tool_parser)
+    """The preferred parser of the model's family; whether the image's vLLM has it, the plan of the patch decides."""
+    family = parser_table().family("tools", case.facts.architecture, case.facts.chat_marks)
+    return _set_argument(case, "--tool-call-parser", family.parsers[0]) if family else {}
 
 
 def _token_secret(case: Case, _: str = "") -> Fields:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from threading import Lock
 
 from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.content_kinds import disguise
@@ -20,7 +21,7 @@ from vertex_vllm.planning.facts import TensorGroup
 # safetensors refuses longer headers itself: MAX_HEADER_SIZE in its tensor.rs.
 LONGEST_HEADER = 100_000_000
 # Of all files of one repository together. Real headers stay far below: 405 B parameters in 191 files have 0.3 MB.
-LONGEST_HEADERS = 2 * LONGEST_HEADER
+LONGEST_HEADERS = LONGEST_HEADER
 MOST_TENSORS = 1_000_000
 # Bits of one number, by safetensors' name (`Dtype` in its tensor.rs); a tensor of another type is not measured.
 _BITS = {
@@ -66,6 +67,9 @@ def header_length(prefix: bytes, file: SizedFile) -> int:
 
 def tensors(header: bytes, file: SizedFile) -> dict[str, Weights]:
     """Tensor name → its count of numbers, bytes and type. Raises PlanError naming file and tensor."""
+    # A list takes 30 times its two bytes once it is read; a tensor has two lists and one object.
+    if header.count(b"[") > 2 * MOST_TENSORS or header.count(b"{") > MOST_TENSORS + 2:
+        raise PlanError(f"has a header of more than {MOST_TENSORS} tensors", where=file.path)
     entries = parse_json(header, file.path)
     entries.pop("__metadata__", None)
     room = file.size - 8 - len(header)
@@ -99,12 +103,9 @@ def grouped(found: Iterable[tuple[str, Weights]]) -> tuple[TensorGroup, ...]:
 def read_weights(reader: FileReader[AnyFile], files: Sequence[AnyFile]) -> Weights:
     """What safetensors files hold, from their headers alone. Raises PlanError for one that is malformed or too long."""
     named: list[tuple[str, Weights]] = []
-    read = 0
+    room = _Room(LONGEST_HEADERS)
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
-        for file, header in zip(files, pool.map(lambda file: _read_header(reader, file), files), strict=True):
-            read += len(header)
-            if read > LONGEST_HEADERS:
-                raise PlanError(f"headers of more than {LONGEST_HEADERS} bytes in all", where=file.path)
+        for file, header in zip(files, pool.map(lambda file: _read_header(reader, file, room), files), strict=True):
             named += tensors(header, file).items()
             if len(named) > MOST_TENSORS:
                 raise PlanError(f"more than {MOST_TENSORS} tensors in all", where=file.path)
@@ -112,9 +113,24 @@ def read_weights(reader: FileReader[AnyFile], files: Sequence[AnyFile]) -> Weigh
     return replace(total(tensor for _, tensor in named), groups=grouped(named), outline=outline)
 
 
-def _read_header(reader: FileReader[AnyFile], file: AnyFile) -> bytes:
+class _Room:
+    """Bytes that the headers of one repository may still take. Threads share it."""
+
+    def __init__(self, bytes_: int) -> None:
+        self._left, self._lock = bytes_, Lock()
+
+    def take(self, bytes_: int, file: SizedFile) -> None:
+        """Raises PlanError where they are too many, before any of them is read."""
+        with self._lock:
+            self._left -= bytes_
+            if self._left < 0:
+                raise PlanError(f"headers of more than {LONGEST_HEADERS} bytes in all", where=file.path)
+
+
+def _read_header(reader: FileReader[AnyFile], file: AnyFile, room: _Room) -> bytes:
     begin = reader.read(file, 0, min(_FIRST_READ, file.size))
     end = 8 + header_length(begin, file)
+    room.take(end, file)
     if end > len(begin):
         begin += reader.read(file, len(begin), end - len(begin))
     return begin[8:end]

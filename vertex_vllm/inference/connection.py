@@ -14,6 +14,7 @@ from urllib3.exceptions import NewConnectionError, ProxyError
 
 from vertex_vllm.errors import InferenceError
 from vertex_vllm.google_errors import google_errors
+from vertex_vllm.google_hosts import dedicated_host
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.retries import RETRYABLE_STATUS, TransientError, retry_after, with_retries
 
@@ -45,7 +46,7 @@ class EndpointConnection:
     def __init__(self, endpoint_name: str) -> None:
         """`endpoint_name`: projects/P/locations/R/endpoints/E. Raises InputError for anything else."""
         self.name = ResourceName.parse(endpoint_name, "endpoints")
-        self._regional_host = f"{self.name.region}-aiplatform.googleapis.com"
+        self._regional_host = self.name.host
 
     def post(self, version: str, path: str, body: bytes, *, stream: bool = False) -> requests.Response:
         """The answer to a POST to `/VERSION/ENDPOINT` + path.
@@ -75,7 +76,7 @@ class EndpointConnection:
     @property
     def _host(self) -> str:
         dedicated = self._endpoint.get("dedicatedEndpointEnabled") and self._endpoint.get("dedicatedEndpointDns")
-        return str(dedicated or self._regional_host)
+        return dedicated_host(str(dedicated)) if dedicated else self._regional_host
 
     @property
     def _answer_seconds(self) -> float:

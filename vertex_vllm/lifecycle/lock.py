@@ -12,8 +12,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from vertex_vllm.errors import LockedError
+from vertex_vllm.errors import InputError, LockedError
 from vertex_vllm.google_errors import google_errors
+from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.runs.watching import ENDED, pipeline_client, run_name, state_of
 from vertex_vllm.serving.operations import Deadline
 from vertex_vllm.storage_client import storage_client
 
@@ -66,8 +68,9 @@ def acquire(
     patience = Deadline(patience_seconds)
     with google_errors("Cloud Storage", f"gs://{bucket}/{lock_name(deployment)}"):
         while True:
-            holder, generation = _read(project, bucket, deployment)
-            if holder is None or holder.run_id == run.rpartition("/")[2] or _is_over(holder):
+            content, generation = _read(project, bucket, deployment)
+            holder = held_by_a_run(content, run)
+            if holder is None or holder.run == run or _is_over(holder):
                 if holder is not None and holder.run != run:
                     log.warning("Taking the lock of %s from %s, which is over", deployment, holder.run)
                 if _write(project, bucket, deployment, run, generation):
@@ -84,7 +87,8 @@ def release(project: str, bucket: str, deployment: str, run_id: str) -> bool:
     from google.api_core.exceptions import NotFound, PreconditionFailed
 
     with google_errors("Cloud Storage", f"gs://{bucket}/{lock_name(deployment)}"):
-        holder, generation = _read(project, bucket, deployment)
+        content, generation = _read(project, bucket, deployment)
+        holder = _holder(content)
         if holder is None or holder.run_id != run_id:
             return False
         try:
@@ -94,21 +98,44 @@ def release(project: str, bucket: str, deployment: str, run_id: str) -> bool:
         return True
 
 
-def _read(project: str, bucket: str, deployment: str) -> tuple[Holder | None, int]:
-    """Holder and generation of the lock; no holder where nobody of ours has written it, generation 0 where none is."""
+def held_by_a_run(content: bytes, run: str) -> Holder | None:
+    """Holder that a lock's `content` names; None unless it is a pipeline job of the project of `run`.
+
+    Whoever may write to the bucket may write a lock: the run in it says where this process's access token is sent.
+    `run`: resource name of the caller's own pipeline job; a run of Kubeflow Pipelines names no project.
+    """
+    holder = _holder(content)
+    named = _run_name(holder.run) if holder else None
+    ours = _run_name(run)
+    return holder if named and (ours is None or named.project == ours.project) else None
+
+
+def _run_name(run: str) -> ResourceName | None:
+    try:
+        return run_name(run)
+    except InputError:
+        return None
+
+
+def _holder(content: bytes) -> Holder | None:
+    try:
+        holder = Holder(**json.loads(content))
+    except (ValueError, TypeError):
+        return None
+    return holder if all(isinstance(value, str) for value in vars(holder).values()) else None
+
+
+def _read(project: str, bucket: str, deployment: str) -> tuple[bytes, int]:
+    """Content and generation of the lock; no content and generation 0 where there is none."""
     from google.api_core.exceptions import NotFound, PreconditionFailed
 
     blob = _blob(project, bucket, deployment)
     try:
         blob.reload()
         generation = int(blob.generation or 0)
-        text = blob.download_as_bytes(if_generation_match=generation)
+        return blob.download_as_bytes(if_generation_match=generation), generation
     except (NotFound, PreconditionFailed):  # Gone, or another by now, which writing will find out.
-        return None, 0
-    try:
-        return Holder(**json.loads(text)), generation
-    except (ValueError, TypeError):
-        return None, generation
+        return b"", 0
 
 
 def _write(project: str, bucket: str, deployment: str, run: str, generation: int) -> bool:
@@ -129,15 +156,13 @@ def _write(project: str, bucket: str, deployment: str, run: str, generation: int
 def _is_over(holder: Holder) -> bool:
     from google.api_core.exceptions import GoogleAPICallError, NotFound
 
-    from vertex_vllm.runs.watching import ENDED, pipeline_client, state_of
-
     try:
         if datetime.fromisoformat(holder.until) <= datetime.now(UTC):
             return True
-        job = pipeline_client(holder.run.split("/")[3]).get_pipeline_job(name=holder.run)
+        job = pipeline_client(run_name(holder.run).region).get_pipeline_job(name=holder.run)
     except NotFound:
         return True  # One that runs cannot be deleted.
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError):
         return True  # Nobody of ours has written that.
     except GoogleAPICallError as error:
         log.warning("Cannot tell whether %s still runs: %s", holder.run, error)
@@ -151,9 +176,9 @@ def _blob(project: str, bucket: str, deployment: str) -> "Blob":
 
 
 def _locked(deployment: str, holder: Holder) -> LockedError:
-    _, project, _, region, _, run_id = holder.run.split("/")
-    cancel = f"vertex-vllm runs cancel {run_id} --project {project} --region {region} --wait"
+    name = run_name(holder.run)
+    cancel = f"vertex-vllm runs cancel {name.id} --project {name.project} --region {name.region} --wait"
     return LockedError(
-        f"run {run_id} has been working on deployment {deployment} since {holder.since}",
+        f"run {name.id} has been working on deployment {deployment} since {holder.since}",
         fix=f"Try again when it has ended, or end it: {cancel}",
     )

@@ -6,6 +6,7 @@ from vertex_vllm.mirror.mirror import Comparison, compare, mirror_weights
 from vertex_vllm.mirror.progress import FileProgress, Progress, ProgressLog
 from vertex_vllm.mirror.selection import Selection
 from vertex_vllm.mirror.transfer import Transfer
+from vertex_vllm.mirror.wholeness import require_whole
 
 __all__ = [
     "Comparison",
@@ -19,4 +20,5 @@ __all__ = [
     "compare",
     "destination",
     "mirror_weights",
+    "require_whole",
 ]

@@ -19,8 +19,9 @@ from vertex_vllm.mirror.authorization import Authorization
 from vertex_vllm.mirror.checksums import Checksums
 from vertex_vllm.mirror.destination import split_destination
 from vertex_vllm.mirror.journal import JOURNAL_PREFIX, Journal
-from vertex_vllm.mirror.manifest import MANIFEST_NAME, Manifest, MirroredFile
+from vertex_vllm.mirror.manifest import Manifest, MirroredFile
 from vertex_vllm.mirror.multipart import MultipartUpload, StorageServer
+from vertex_vllm.mirror.own_objects import MANIFEST_NAME
 from vertex_vllm.retries import OnRetry, ignore_retry
 from vertex_vllm.storage_client import storage_client
 from vertex_vllm.storage_words import keeps_objects, words_of_error
@@ -40,11 +41,11 @@ class StoredObject:
     crc32c: str
     generation: int
     sha256: str
-    """What whoever wrote it had verified; empty when it was not this project."""
+    """Its metadata's, for a manifest or a hash of its content to confirm; empty where there is none."""
     git_oid: str
 
     def as_mirrored(self, file: HubFile) -> MirroredFile | None:
-        """As an entry of the manifest, if whoever wrote it had verified that it is this file."""
+        """As an entry of the manifest, if its metadata says that it is this file. Anybody may have written that."""
         if self.size != file.size or not self.sha256:
             return None
         verified = self.sha256 == file.sha256 if file.sha256 else self.git_oid == file.git_oid
@@ -98,17 +99,20 @@ class MirrorBucket:
         blob = self._bucket.get_blob(self._name(path))
         return None if blob is None else _stored(blob)
 
-    def look_for(self, file: HubFile) -> MirroredFile | None:
-        """The object of `file`, if it is there and was verified to be that."""
-        stored = self.look(file.path)
-        return None if stored is None else stored.as_mirrored(file)
-
     def read(self, path: str, start: int, length: int) -> bytes:
         """`length` bytes of an object from `start` on."""
         # Cloud Storage takes no range of no bytes.
         if not length:
             return b""
         return bytes(self._bucket.blob(self._name(path)).download_as_bytes(start=start, end=start + length - 1))
+
+    def read_generation(self, path: str, generation: int, start: int, length: int) -> bytes | None:
+        """`length` bytes, at least one, of that generation of an object; None where it is gone."""
+        blob = self._bucket.blob(self._name(path), generation=generation)
+        try:
+            return bytes(blob.download_as_bytes(start=start, end=start + length - 1, retry=self._retry))
+        except NotFound:
+            return None
 
     def write(self, file: HubFile, data: bytes, checksums: Checksums) -> None:
         """Writes a whole small file; Cloud Storage refuses it if it does not arrive intact."""

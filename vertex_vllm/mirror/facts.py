@@ -7,7 +7,7 @@ from vertex_vllm.errors import PlanError
 from vertex_vllm.google_errors import google_errors
 from vertex_vllm.hub.facts import facts_from_files
 from vertex_vllm.mirror.bucket import MirrorBucket
-from vertex_vllm.mirror.manifest import MANIFEST_NAME
+from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS
 from vertex_vllm.planning.facts import ModelFacts
 
 # The prefix as `mirror.destination` makes it.
@@ -39,7 +39,7 @@ def read_mirrored_facts(uri: str, project: str) -> ModelFacts:
         bucket = MirrorBucket(uri, project)
         try:
             stored = sorted(bucket.objects().items())
-            files = tuple(BucketFile(path, found.size) for path, found in stored if path != MANIFEST_NAME)
+            files = tuple(BucketFile(path, found.size) for path, found in stored if path not in BESIDE_THE_WEIGHTS)
             if not files:
                 raise PlanError("there are no objects", where=uri, fix="Mirror the model first, or check the prefix")
             model_id, commit = _whose(bucket, uri)

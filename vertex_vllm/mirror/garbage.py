@@ -11,7 +11,8 @@ from urllib.parse import quote
 from vertex_vllm.google_errors import google_errors
 from vertex_vllm.mirror.in_use import InUse, look
 from vertex_vllm.mirror.journal import JOURNAL_PREFIX, Journal
-from vertex_vllm.mirror.manifest import MANIFEST_NAME, Manifest
+from vertex_vllm.mirror.manifest import Manifest
+from vertex_vllm.mirror.own_objects import MANIFEST_NAME
 from vertex_vllm.storage import check_bucket_name
 from vertex_vllm.storage_client import storage_client
 

@@ -25,6 +25,7 @@ from vertex_vllm.mirror.journal import Journal
 from vertex_vllm.mirror.manifest import MirroredFile
 from vertex_vllm.mirror.multipart import MultipartUpload, PartOnItsWay, SentPart, UploadGoneError
 from vertex_vllm.mirror.progress import FileMeter
+from vertex_vllm.mirror.rehashing import prove
 from vertex_vllm.mirror.sha256 import RunningHash, sha256
 from vertex_vllm.mirror.transfer import Transfer
 from vertex_vllm.mirror.window import Flow, Part, Window, ignore_begun, parts_of
@@ -59,7 +60,8 @@ class LargeFiles:
                 return self._finish(file, self._begin_or_resume(file, meter), on_begun)
             except UploadGoneError:
                 self._bucket.delete_journal(file.path)
-                if (published := self._bucket.look_for(file)) is not None:
+                stored = self._bucket.look(file.path)
+                if stored is not None and (published := prove(file, stored, self._bucket)) is not None:
                     meter.present(file.size)
                     return published
         raise MirrorError(
@@ -174,6 +176,13 @@ class LargeFiles:
             if stored is not None:
                 self._bucket.delete(file.path, stored.generation)
             raise MirrorError("the object in the bucket is not what was sent", where=f"{self._bucket.uri}/{file.path}")
+        if copy.was_resumed and prove(file, stored, self._bucket) is None:
+            self._bucket.delete(file.path, stored.generation)
+            raise MirrorError(
+                "the parts that an earlier mirror sent are not those of the file",
+                where=f"{self._bucket.uri}/{file.path}",
+                fix="Find out who writes to the bucket, and mirror again.",
+            )
         self._bucket.delete_journal(file.path)
         return MirroredFile(file.path, file.size, file.sha256, stored.crc32c, stored.generation)
 
@@ -194,6 +203,8 @@ class _Copy:
             if part.number in listed and listed[part.number].size == part.length
         }
         self._crc32c = {number: crc for number, crc in journal.crc32c.items() if number in self.etags}
+        self.was_resumed = bool(self._crc32c)
+        """Some parts are known by the journal alone, which anybody may have written who may write to the bucket."""
         meter.present(sum(part.length for part in self._parts if part.number in self.etags))
 
     def resume(self) -> tuple[tuple[Part, ...], RunningHash]:

@@ -7,7 +7,6 @@ from typing import Protocol, Self
 
 from vertex_vllm.mirror.selection import EVERYTHING_NEEDED, Selection
 
-MANIFEST_NAME = "vertex-vllm-manifest.json"
 _FORMAT = 1
 
 

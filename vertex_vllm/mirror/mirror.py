@@ -17,6 +17,7 @@ from vertex_vllm.mirror.dispatch import copy_large_files
 from vertex_vllm.mirror.job import Job
 from vertex_vllm.mirror.manifest import Manifest, MirroredFile, is_whole
 from vertex_vllm.mirror.progress import Meter, OnProgress, ignore_progress
+from vertex_vllm.mirror.rehashing import proven_files
 from vertex_vllm.mirror.reuse import copy_from_siblings
 from vertex_vllm.mirror.selection import EVERYTHING_NEEDED, Selection, left_out_of_index, select_files
 from vertex_vllm.mirror.small_files import copy_small_files
@@ -91,7 +92,7 @@ def compare(
         wanted = _wanted(job, selection, reader)
         objects = bucket.objects()
         bucket.check_fit()
-        present = _present(wanted, objects, manifest if _is_of(manifest, model_id, commit) else None)
+        present = _present(wanted, bucket, objects, manifest if _is_of(manifest, model_id, commit) else None)
     return Comparison(
         tuple(file for file in wanted if file.path in present),
         tuple(file for file in wanted if file.path not in present),
@@ -111,7 +112,7 @@ def _copy_missing(
         wanted = _wanted(job, selection, reader)
         meter = Meter(job.model_id, {file.path: file.size for file in wanted}, on_progress)
         stack.enter_context(meter.beating())
-        there = _present(wanted, objects, published)
+        there = _present(wanted, bucket, objects, published)
         for file in there.values():
             meter.found(file.path, file.size)
         there |= copy_from_siblings(_missing(wanted, there), bucket, meter)
@@ -142,21 +143,22 @@ def _is_large(file: HubFile, job: Job) -> bool:
 
 
 def _present(
-    wanted: Sequence[HubFile], objects: dict[str, StoredObject], published: Manifest | None
+    wanted: Sequence[HubFile], bucket: MirrorBucket, objects: dict[str, StoredObject], published: Manifest | None
 ) -> dict[str, MirroredFile]:
-    """Path → object, for the files that an earlier run verified."""
+    """Path → object, for the files that an earlier run verified, or whose objects hold what the Hub lists."""
     earlier = {file.path: file for file in published.files} if published else {}
     found = {file.path: present_file(file, objects.get(file.path), earlier.get(file.path)) for file in wanted}
-    return {path: mirrored for path, mirrored in found.items() if mirrored is not None}
+    known = {path: mirrored for path, mirrored in found.items() if mirrored is not None}
+    return known | proven_files([file for file in wanted if file.path not in earlier], objects, bucket)
 
 
 def present_file(file: HubFile, stored: StoredObject | None, earlier: MirroredFile | None) -> MirroredFile | None:
-    """The object as an entry of the manifest, if an earlier run verified that it is this file; else None.
+    """The object as an entry of the manifest, if `earlier`, of a manifest, has its content; else None.
 
-    Its metadata tells what was verified when it was written, `earlier` what its content was when a manifest was.
+    Its metadata alone proves nothing: whoever may write an object writes that, too.
     """
     mirrored = None if stored is None else stored.as_mirrored(file)
-    if mirrored is None or (earlier is not None and earlier.crc32c != mirrored.crc32c):
+    if mirrored is None or earlier is None or earlier.crc32c != mirrored.crc32c:
         return None
     return mirrored
 

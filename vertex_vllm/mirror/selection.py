@@ -8,6 +8,7 @@ from typing import Any, Self
 from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.listing import HubFile, check_file
 from vertex_vllm.hub.weight_files import weight_files, weight_index
+from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS
 
 # Configs, tokenizers, chat templates and image processors.
 _SUPPORT = (
@@ -67,6 +68,12 @@ def select_files(
         support = (*_SUPPORT, *_CODE) if selection.code else _SUPPORT
         chosen = [file for file in listing if file.path in needed or _is_support(file.path, support)]
     selected = tuple(check_file(file) for file in chosen if not _matches(file.path, selection.exclude))
+    if taken := [file.path for file in selected if file.path in BESIDE_THE_WEIGHTS]:
+        raise PlanError(
+            f"the repository has a file {taken[0]}, the name of what a mirror writes of its own",
+            where=taken[0],
+            fix="Exclude it: --exclude, or choose another repository.",
+        )
     if not selected:
         raise PlanError(
             "no file of the repository is selected", where="--include, --exclude", fix="Widen the patterns."

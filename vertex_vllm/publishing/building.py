@@ -12,6 +12,7 @@ import yaml
 from vertex_vllm.config.names import IMAGES_REPOSITORY
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.google_errors import enable_api, google_errors, words
+from vertex_vllm.google_hosts import docker_registry
 from vertex_vllm.lifecycle.ownership import MANAGED_BY
 from vertex_vllm.polling import poll_until
 from vertex_vllm.publishing.images import find_digest
@@ -38,7 +39,7 @@ _UNFINISHED = frozenset({"PENDING", "QUEUED", "WORKING"})
 
 def steps_image(project: str, region: str) -> str:
     """Name of the steps' image in a project's Artifact Registry, without a tag."""
-    return f"{region}-docker.pkg.dev/{project}/{IMAGES_REPOSITORY}/{_IMAGE}"
+    return f"{docker_registry(region)}/{project}/{IMAGES_REPOSITORY}/{_IMAGE}"
 
 
 def sources_tag(digest: str) -> str:
@@ -89,8 +90,11 @@ class ImageBuild:
         return f"projects/{self.project}/locations/{self.build_region or self.region}"
 
 
-def create_build_request(build: ImageBuild) -> "CreateBuildRequest":
-    """What Cloud Build is asked for."""
+def create_build_request(build: ImageBuild, generation: int = 0) -> "CreateBuildRequest":
+    """What Cloud Build is asked for.
+
+    `generation`: of the archive, which so cannot be exchanged before it is read; 0 where it is not uploaded yet.
+    """
     from google.cloud.devtools.cloudbuild_v1.types import (
         Build,
         BuildOptions,
@@ -108,7 +112,9 @@ def create_build_request(build: ImageBuild) -> "CreateBuildRequest":
         parent=build.parent,
         project_id=build.project,
         build=Build(
-            source=Source(storage_source=StorageSource(bucket=build.bucket, object_=build.object_name)),
+            source=Source(
+                storage_source=StorageSource(bucket=build.bucket, object_=build.object_name, generation=generation)
+            ),
             steps=[BuildStep(name=_BUILDER, args=["build", "--tag", build.tagged, *options, "."])],
             images=[build.tagged],
             tags=[MANAGED_BY, build.tag, *([f"commit-{build.commit}"] if build.commit else [])],
@@ -140,14 +146,14 @@ def build_image(build: ImageBuild, archive: bytes, on_change: Callable[[str], No
         client = CloudBuildClient()
         found = _running(client, build) or (None if build.build_region else _running(client, elsewhere))
         if found is None:
-            _upload(build, archive)
+            generation = _upload(build, archive)
             try:
-                found = _create(client, build)
+                found = _create(client, build, generation)
             except FailedPrecondition as error:
                 if build.build_region or _RESTRICTED not in words(error):
                     raise
                 on_change(f"no builds in {build.region} for this project ({words(error)}): building in another region")
-                found = _create(client, elsewhere)
+                found = _create(client, elsewhere, generation)
         return _wait(client, build, found, on_change)
 
 
@@ -164,7 +170,8 @@ def open_region(region: str) -> str:
     return region if region in table["open"] else nearest.get(region.partition("-")[0], nearest["other"])
 
 
-def _upload(build: ImageBuild, archive: bytes) -> None:
+def _upload(build: ImageBuild, archive: bytes) -> int:
+    """Generation of the object that holds exactly these sources."""
     from google.api_core.exceptions import PreconditionFailed
     from google.cloud.storage import Client
 
@@ -173,12 +180,14 @@ def _upload(build: ImageBuild, archive: bytes) -> None:
         blob.upload_from_string(archive, content_type="application/gzip", checksum="crc32c", if_generation_match=0)
     except PreconditionFailed as error:
         # Its name is its content's hash only if nobody else wrote it: what is built runs as the pipelines' account.
-        if _tar(blob.download_as_bytes()) != _tar(archive):
+        blob.reload()
+        if _tar(blob.download_as_bytes(if_generation_match=blob.generation)) != _tar(archive):
             raise ServiceError(
                 "another archive has the name of these sources",
                 where=f"gs://{build.bucket}/{build.object_name}",
                 fix="Find out who wrote it, delete it, and run this again.",
             ) from error
+    return int(blob.generation)
 
 
 def _tar(archive: bytes) -> bytes:
@@ -195,12 +204,12 @@ def _running(client: "CloudBuildClient", build: ImageBuild) -> Any:
     return next((found for found in client.list_builds(request=request) if found.status.name in _UNFINISHED), None)
 
 
-def _create(client: "CloudBuildClient", build: ImageBuild) -> Any:
+def _create(client: "CloudBuildClient", build: ImageBuild, generation: int) -> Any:
     from google.api_core.exceptions import GoogleAPICallError
 
     def create() -> Any:
         try:
-            return client.create_build(request=create_build_request(build)).metadata.build
+            return client.create_build(request=create_build_request(build, generation)).metadata.build
         except GoogleAPICallError as error:
             if enable_api(error) or build.service_account in words(error):
                 raise TransientError(words(error)) from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vertex_vllm.errors import InputError, ServiceError
 from vertex_vllm.google_errors import google_errors
+from vertex_vllm.google_hosts import kfp_registry
 from vertex_vllm.publishing.images import find_version
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Destination:
 
     @property
     def host(self) -> str:
-        return f"https://{self.region}-kfp.pkg.dev/{self.project}/{self.repository}"
+        return f"https://{kfp_registry(self.region)}/{self.project}/{self.repository}"
 
     def object_name(self, pipeline: str) -> str:
         return f"specs/{self.commit}/{pipeline}.yaml"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from vertex_vllm.errors import InputError
 from vertex_vllm.google_errors import google_errors
 from vertex_vllm.lifecycle.ownership import MANAGED_BY, label_value
-from vertex_vllm.runs.watching import pipeline_client, state_of
+from vertex_vllm.runs.watching import pipeline_client, run_name, state_of
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform_v1 import ListPipelineJobsRequest, PipelineJob
@@ -91,6 +91,6 @@ def find_run(name: str) -> "PipelineJob":
 
     with google_errors("Vertex AI Pipelines", name):
         try:
-            return pipeline_client(name.split("/")[3]).get_pipeline_job(name=name)
+            return pipeline_client(run_name(name).region).get_pipeline_job(name=name)
         except NotFound as error:
             raise InputError("there is no such run", where=name, fix="`vertex-vllm runs list` shows them.") from error

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.google_errors import google_errors
+from vertex_vllm.google_hosts import vertex_ai_host
+from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.runs.schedules import MAX_ACTIVE_RUNS, Change, ExistingSchedule, WantedSchedule, read_schedule
 from vertex_vllm.runs.submission import ensure_artifact_bucket, pipeline_job
 
@@ -92,10 +94,10 @@ def apply(changes: Iterable[Change], on_change: Callable[[Change], None] = lambd
 
 
 def _client_of(resource_name: str) -> "ScheduleServiceClient":
-    return _client(resource_name.split("/")[3])
+    return _client(ResourceName.parse(resource_name, "schedules").region)
 
 
 def _client(region: str) -> "ScheduleServiceClient":
     from google.cloud.aiplatform_v1 import ScheduleServiceClient
 
-    return ScheduleServiceClient(client_options={"api_endpoint": f"{region}-aiplatform.googleapis.com"})
+    return ScheduleServiceClient(client_options={"api_endpoint": vertex_ai_host(region)})

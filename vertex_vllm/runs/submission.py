@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.lifecycle.ownership import MANAGED_BY, OWNER_LABEL, label_value
+from vertex_vllm.redaction import refuse_secrets
 from vertex_vllm.runs.specs import require_pinned, with_image
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Submission:
-    """Everything that a pipeline job is made of."""
+    """Everything that a pipeline job is made of. Raises InputError where it holds a secret, since a job shows them."""
 
     project: str
     region: str
@@ -36,6 +37,10 @@ class Submission:
     which a new project does not have and which may have no role (python-aiplatform#1073)."""
     image: str = ""
     """Image of the steps, `IMAGE@sha256:DIGEST`, in the place of the spec's own; empty: the spec's own."""
+
+    def __post_init__(self) -> None:
+        refuse_secrets(self.parameters)
+        refuse_secrets({"labels": self.labels, "pipeline_root": self.pipeline_root, "image": self.image})
 
     def spec_text(self) -> str:
         """The spec as it is sent. Raises InputError where an image in it is not pinned by digest."""

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from vertex_vllm.google_hosts import vertex_ai_host
 from vertex_vllm.polling import poll_until
+from vertex_vllm.resource_names import ResourceName
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform_v1 import PipelineServiceClient
@@ -56,7 +58,12 @@ class Run:
 def pipeline_client(region: str) -> "PipelineServiceClient":
     from google.cloud.aiplatform_v1 import PipelineServiceClient
 
-    return PipelineServiceClient(client_options={"api_endpoint": f"{region}-aiplatform.googleapis.com"})
+    return PipelineServiceClient(client_options={"api_endpoint": vertex_ai_host(region)})
+
+
+def run_name(resource_name: str) -> ResourceName:
+    """Raises InputError for what is not the resource name of a pipeline job."""
+    return ResourceName.parse(resource_name, "pipelineJobs")
 
 
 def read_run(job: Any) -> Run:
@@ -93,14 +100,15 @@ def _jobs(container: Any) -> tuple[str, ...]:
 def watch(resource_name: str, on_change: Callable[[Run], None]) -> Run:
     """Poll until the job has ended, telling each look to `on_change`; returns the last look.
 
-    A service that is away for less than ten minutes is waited for. Raises ServiceError.
+    A service that is away for less than ten minutes is waited for. Raises ServiceError; InputError for what is not a
+    pipeline job's name.
     """
     from google.api_core.retry import Retry
 
     from vertex_vllm.google_errors import google_errors
 
     with google_errors("Vertex AI Pipelines", resource_name):
-        client = pipeline_client(resource_name.split("/")[3])
+        client = pipeline_client(run_name(resource_name).region)
 
         def look() -> Run:
             run = read_run(client.get_pipeline_job(name=resource_name, retry=Retry(timeout=AWAY_SECONDS)))
@@ -111,4 +119,5 @@ def watch(resource_name: str, on_change: Callable[[Run], None]) -> Run:
 
 
 def cancel(resource_name: str) -> None:
-    pipeline_client(resource_name.split("/")[3]).cancel_pipeline_job(name=resource_name)
+    """Asks Vertex AI to cancel the pipeline job. Raises InputError for what is not a pipeline job's name."""
+    pipeline_client(run_name(resource_name).region).cancel_pipeline_job(name=resource_name)

@@ -9,6 +9,7 @@ from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import DeploymentError, ServiceError, VertexVllmError
 from vertex_vllm.google_errors import raise_if_closed, remedy
+from vertex_vllm.google_hosts import vertex_ai_host
 
 TRANSIENT = (
     exceptions.ServiceUnavailable,
@@ -32,15 +33,11 @@ RETRY = retry.Retry(
 
 
 def endpoint_client(region: str) -> vertex.EndpointServiceClient:
-    return vertex.EndpointServiceClient(client_options={"api_endpoint": _api_endpoint(region)})
+    return vertex.EndpointServiceClient(client_options={"api_endpoint": vertex_ai_host(region)})
 
 
 def model_client(region: str) -> vertex.ModelServiceClient:
-    return vertex.ModelServiceClient(client_options={"api_endpoint": _api_endpoint(region)})
-
-
-def _api_endpoint(region: str) -> str:
-    return f"{region}-aiplatform.googleapis.com"
+    return vertex.ModelServiceClient(client_options={"api_endpoint": vertex_ai_host(region)})
 
 
 @contextmanager

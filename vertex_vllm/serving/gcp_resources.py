@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from vertex_vllm.google_hosts import vertex_ai_host
+
 RESOURCE_TYPE = "VertexLro"
 """Known to the console; google-cloud-pipeline-components 2.22.0 writes the same for its own deploy step."""
 
@@ -12,8 +14,7 @@ def record_operation(path: Path) -> Callable[[str], None]:
     """A function that writes the name of an operation, `projects/P/locations/REGION/…`, to `path` in that form."""
 
     def record(operation_name: str) -> None:
-        region = operation_name.split("/")[3]
-        uri = f"https://{region}-aiplatform.googleapis.com/v1/{operation_name}"
+        uri = f"https://{vertex_ai_host(operation_name.split('/')[3])}/v1/{operation_name}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"resources": [{"resourceType": RESOURCE_TYPE, "resourceUri": uri}]}))
 

@@ -41,6 +41,12 @@ def test_only_what_is_asked_for(hub):
         hub.api().model_info("org/open", expand=["colour"])
 
 
+def test_an_answer_of_what_was_asked_for_says_the_id_once(hub, http):
+    asked = http.get(f"{hub.url}/api/models/org/open", params={"expand": "gated"}).json()
+    assert asked == {"_id": asked["_id"], "id": "org/open", "gated": False}
+    assert http.get(f"{hub.url}/api/models/org/open").json()["modelId"] == "org/open"
+
+
 def test_security_status(hub):
     assert hub.api().model_info("org/open", securityStatus=True).security_repo_status == {
         "scansDone": False,
@@ -160,6 +166,12 @@ def test_files_that_say_nothing_are_no_error(hub):
         ("WhisperForConditionalGeneration", "whisper", "AutoModelForSpeechSeq2Seq", "automatic-speech-recognition"),
         ("Qwen2VLForConditionalGeneration", "qwen2_vl", "AutoModelForImageTextToText", "image-text-to-text"),
         ("BertModel", "bert", "AutoModel", "feature-extraction"),
+        ("HubertForSequenceClassification", "hubert", "AutoModelForAudioClassification", "audio-classification"),
+        ("XLNetForSequenceClassification", "xlnet", "AutoModelForSequenceClassification", "text-classification"),
+        ("TapasForQuestionAnswering", "tapas", "AutoModelForTableQuestionAnswering", "table-question-answering"),
+        ("SiglipModel", "siglip", "AutoModelForZeroShotImageClassification", "zero-shot-image-classification"),
+        ("YolosForSegmentation", "yolos", "AutoModelForImageSegmentation", "image-segmentation"),
+        ("VisionEncoderDecoderModel", "vision-encoder-decoder", "AutoModelForImageTextToText", "image-text-to-text"),
     ],
 )
 def test_how_a_model_is_loaded_follows_from_its_class(hub, architecture, model_type, auto_model, task):
@@ -180,9 +192,61 @@ def test_what_a_tokenizer_s_file_says_is_told_as_it_stands(hub):
 
     shown = {name: value for name, value in tokenizer.items() if name != "model_max_length"}
     assert found.config["tokenizer_config"] == shown
-    assert found.mask_token == "<m>"
+    assert found.mask_token is None
     assert found.transformers_info is None
     assert found.pipeline_tag is None
+
+
+@pytest.mark.parametrize(
+    ("model_type", "architecture", "tokenizer", "token"),
+    [
+        ("roberta", "RobertaForSequenceClassification", {}, "<mask>"),
+        ("electra", "ElectraModel", {"mask_token": "[OTHER]"}, "[MASK]"),
+        ("new-bert", "NewBertForMaskedLM", {"mask_token": {"content": "<m>"}}, "<m>"),
+        ("new-bert", "NewBertForMaskedLM", {"mask_token": "<m>"}, "<m>"),
+        ("mbart", "MBartForConditionalGeneration", {"mask_token": "<mask>"}, None),
+        ("llama", "LlamaForCausalLM", {}, None),
+    ],
+)
+def test_a_mask_token_is_the_model_type_s(hub, model_type, architecture, tokenizer, token):
+    config = json.dumps({"architectures": [architecture], "model_type": model_type})
+    hub.add("derived/mask", {"config.json": config, "tokenizer_config.json": json.dumps(tokenizer)})
+    found = hub.api().model_info("derived/mask")
+    assert (found.mask_token, found.config["tokenizer_config"]) == (token, tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("files", "library", "task", "config"),
+    [
+        (
+            {"model_index.json": '{"_class_name": "P", "unet": []}'},
+            "diffusers",
+            None,
+            {"diffusers": {"_class_name": "P"}},
+        ),
+        ({"README.md": "---\ntags: [voice, robotics, espnet, translation]\n---\n"}, "espnet", "translation", None),
+        ({"README.md": "---\ntags: [summarization]\nlibrary_name: own\n---\n"}, "own", "summarization", None),
+        (
+            {"adapter_config.json": '{"base_model_name_or_path": "org/base", "task_type": "CAUSAL_LM", "r": 8}'},
+            "peft",
+            None,
+            {"peft": {"base_model_name_or_path": "org/base", "task_type": "CAUSAL_LM"}},
+        ),
+        ({"README.md": "---\ntags: [unheard-of]\n---\n"}, None, None, None),
+    ],
+)
+def test_libraries_and_tasks_are_those_of_the_files_and_of_the_card_s_tags(hub, files, library, task, config):
+    repo = f"derived/library-{library}"
+    hub.add(repo, files)
+    found = hub.api().model_info(repo)
+    assert (found.library_name, found.pipeline_tag, found.config) == (library, task, config)
+
+
+@pytest.mark.parametrize(("files", "told"), [({"README.md": "words"}, True), ({"config.json": "{}"}, False)])
+def test_a_model_index_is_told_of_a_model_with_a_card(hub, http, files, told):
+    repo = f"derived/index-{told}"
+    hub.add(repo, files)
+    assert ("model-index" in http.get(f"{hub.url}/api/models/{repo}").json()) is told
 
 
 def test_the_card_s_task_goes_before_the_derived_one(hub):

@@ -90,6 +90,13 @@ def test_patch_changes_only_what_is_sent(bucket, client):
     assert found.storage_class == "STANDARD"
 
 
+def test_an_empty_patch_changes_nothing(endpoint, http, bucket):
+    url = f"{endpoint}/storage/v1/b/{bucket.name}"
+    before = http.get(url, params={"projection": "full"}).json()
+    assert http.patch(url, json={}).json() == before
+    assert http.patch(url, json={}, params={"ifMetagenerationMatch": "7"}).status_code == 412
+
+
 def test_update_replaces_all_settings(bucket, client):
     bucket.labels = {"a": "1"}
     bucket.patch()

@@ -40,7 +40,6 @@ def test_a_part_says_where_it_is(endpoint, http, composed, path):
     assert answer.status_code == 206
     assert answer.headers["content-range"] == f"bytes 2-5/{len(JOINED)}"
     assert answer.headers["content-length"] == "4"
-    assert answer.headers["x-goog-stored-content-length"] == str(len(JOINED))
 
 
 def test_a_range_behind_the_end(endpoint, http, composed):
@@ -97,6 +96,35 @@ def test_headers_tell_the_metadata(endpoint, http, bucket):
     }
     assert {name: answer.headers[name] for name in expected} == expected
     assert answer.headers["x-goog-meta-colour"].encode("latin-1").decode() == "grün"
+
+
+def test_bytes_through_the_json_api_have_its_etag_and_no_header_of_the_xml_api(endpoint, http, bucket):
+    blob = bucket.blob("object")
+    blob.upload_from_string("hello", content_type="text/x-own")
+    url = f"{endpoint}/download/storage/v1/b/{bucket.name}/o/object?alt=media"
+
+    def shown(answer):
+        names = ("etag", "content-type", "x-goog-generation", "x-goog-storage-class", "x-goog-hash", "content-range")
+        return [answer.headers.get(name) for name in names]
+
+    generation = str(blob.generation)
+    hashes = "crc32c=mnG7TA==, md5=XUFAKrxLKna5cZ2REBfFkg=="
+    assert shown(http.get(url)) == [blob.etag, "text/x-own", generation, "STANDARD", hashes, None]
+    part = http.get(url, headers={"range": "bytes=1-2"})
+    assert shown(part) == [blob.etag, "text/x-own", generation, "STANDARD", None, "bytes 1-2/5"]
+    absent = {"accept-ranges", "last-modified", "x-goog-stored-content-encoding", "x-goog-stored-content-length"}
+    assert absent.isdisjoint({name.lower() for answer in (http.get(url), part) for name in answer.headers})
+    assert http.get(url, headers={"if-none-match": blob.etag}).status_code == 304
+
+
+@pytest.mark.parametrize("path", ["download/storage/v1/b/{bucket}/o/object?alt=media", "{bucket}/object"])
+def test_an_encoding_of_identity_is_metadata_alone(endpoint, http, bucket, path):
+    blob = bucket.blob("object")
+    blob.content_encoding = "identity"
+    blob.upload_from_string("hello")
+    answer = http.get(f"{endpoint}/{path.format(bucket=bucket.name)}")
+    assert (answer.content, "content-encoding" in answer.headers) == (b"hello", False)
+    assert bucket.get_blob("object").content_encoding == "identity"
 
 
 def test_a_gzipped_object_comes_as_the_caller_can_take_it(endpoint, http, bucket):

@@ -36,6 +36,23 @@ def test_a_missing_object(bucket):
         bucket.blob("missing").delete()
 
 
+@pytest.mark.parametrize(
+    ("name", "segment"),
+    [
+        ("folder/a b.txt", "folder%2Fa%20b.txt"),
+        ("key=1,2;(x)'y'!$&*:@~", "key=1,2;(x)'y'!$&*:@~"),
+        ('+%?#[]{}|^`<>"\\', "%2B%25%3F%23%5B%5D%7B%7D%7C%5E%60%3C%3E%22%5C"),
+        ("grün☺", "gr%C3%BCn%E2%98%BA"),
+    ],
+)
+def test_links_leave_what_a_path_may_hold_as_it_is(bucket, name, segment):
+    blob = bucket.blob(name)
+    blob.upload_from_string("bytes")
+    assert blob.self_link.partition("/o/")[2] == segment
+    assert blob.media_link.partition("/o/")[2] == f"{segment}?generation={blob.generation}&alt=media"
+    assert bucket.blob(name).download_as_bytes() == b"bytes"
+
+
 def test_patch_adds_changes_and_removes_metadata(bucket):
     blob = bucket.blob("object")
     blob.metadata = {"kept": "1", "gone": "2"}

@@ -45,6 +45,18 @@ def test_a_body_sent_in_chunks_without_length(endpoint, http, bucket):
     assert (found.download_as_bytes(), found.content_type) == (b"one, two, three", "text/x-own")
 
 
+@pytest.mark.parametrize("kind", ["media", "multipart", "resumable"])
+def test_an_object_without_a_name(endpoint, http, bucket, kind):
+    body = b'--b\r\n\r\n{"contentType": "text/x"}\r\n--b\r\n\r\nx\r\n--b--' if kind == "multipart" else b""
+    headers = {"content-type": "multipart/related; boundary=b"} if kind == "multipart" else {}
+    answer = http.post(
+        upload_url(endpoint, bucket), params={"uploadType": kind, "name": ""}, data=body, headers=headers
+    )
+    error = '[{"message":"No object name","domain":"global","reason":"required"}]'
+    assert answer.text == '{"error":{"code":400,"message":"No object name","errors":' + error + "}}"
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "text/html; charset=UTF-8")
+
+
 def test_an_empty_object(bucket):
     bucket.blob("empty").upload_from_string(b"")
     found = bucket.get_blob("empty")

@@ -3,7 +3,6 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from echo_deployments import containers_of, create_endpoint, deployed_model, upload_echo
 from google.api_core import exceptions
@@ -193,7 +192,7 @@ def test_replica_counts_can_be_changed(gapic: Any, echo_model: str, parent: str)
 
 def set_quota(cloud: Any, parent: str, quota_id: str, limit: int) -> None:
     override = {"project": parent.split("/")[1], "quota_id": quota_id, "region": "us-central1", "limit": limit}
-    httpx.put(f"{cloud.admin_url}/_local/quotas", json=override, trust_env=False).raise_for_status()
+    cloud.admin("PUT", "/_local/quotas", override)
 
 
 def test_quota_counts_every_replica_that_may_run(cloud: Any, clients: Any, echo_model: str, parent: str) -> None:

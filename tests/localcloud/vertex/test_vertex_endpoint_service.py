@@ -1,6 +1,5 @@
 from typing import Any
 
-import httpx
 import pytest
 from echo_deployments import create_endpoint
 from google.api_core import exceptions
@@ -130,7 +129,7 @@ def test_fields_that_no_update_changes(gapic: Any, parent: str, path: str) -> No
 @pytest.mark.parametrize("permission", ["aiplatform.endpoints.create", "aiplatform.models.upload"])
 def test_what_was_denied_beforehand(cloud: Any, gapic: Any, parent: str, permission: str) -> None:
     denial = {"permission": permission, "resource": parent.partition("/locations/")[0], "denied": True}
-    httpx.put(f"{cloud.admin_url}/_local/denials", json=denial, trust_env=False).raise_for_status()
+    cloud.admin("PUT", "/_local/denials", denial)
 
     def call() -> Any:
         if permission == "aiplatform.models.upload":
@@ -139,5 +138,5 @@ def test_what_was_denied_beforehand(cloud: Any, gapic: Any, parent: str, permiss
 
     with pytest.raises(exceptions.PermissionDenied, match=permission):
         call()
-    httpx.put(f"{cloud.admin_url}/_local/denials", json={**denial, "denied": False}, trust_env=False)
+    cloud.admin("PUT", "/_local/denials", {**denial, "denied": False})
     assert call().result().name if permission.endswith("create") else call().result().model

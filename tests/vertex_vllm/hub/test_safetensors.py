@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.listing import HubFile
-from vertex_vllm.hub.safetensors import LONGEST_HEADER, Weights, header_length, tensors, total
+from vertex_vllm.hub.safetensors import (
+    LONGEST_HEADER,
+    LONGEST_HEADERS,
+    MOST_TENSORS,
+    Weights,
+    header_length,
+    read_weights,
+    tensors,
+    total,
+)
 
 
 def a_file(size: int) -> HubFile:
@@ -70,3 +79,48 @@ def test_any_bytes_give_a_count_or_our_error(data: bytes) -> None:
         fault = ""
         assert found.bytes <= len(data)
     assert not fault or fault.startswith("model.safetensors")
+
+
+class Claims:
+    """A repository whose files announce headers of this many bytes, and count the bytes that are read of them."""
+
+    def __init__(self, announced: int) -> None:
+        self.announced, self.bytes_read = announced, 0
+
+    def read(self, file: HubFile, start: int = 0, length: int | None = None) -> bytes:
+        assert length is not None
+        self.bytes_read += length
+        begin = b"" if start else self.announced.to_bytes(8, "little") + b"{}"
+        return begin + b" " * (length - len(begin))
+
+
+def test_the_headers_of_all_files_together_are_bounded_before_they_are_read() -> None:
+    claims = Claims(LONGEST_HEADERS // 4)
+    with pytest.raises(PlanError, match="headers of more than"):
+        read_weights(claims, [a_file(8 + claims.announced)] * 5)
+    assert claims.bytes_read <= LONGEST_HEADERS + 5 * (128 << 10)
+
+
+@pytest.mark.parametrize("repeated", [b"[],", b"{},"])
+def test_a_header_of_small_lists_or_objects_is_refused_before_it_is_read(repeated: bytes) -> None:
+    data = b'{"a": [' + repeated * (2 * MOST_TENSORS + 1) + b"0]}"
+    with pytest.raises(PlanError, match="more than 1000000 tensors"):
+        tensors(data, a_file(8 + len(data)))
+
+
+@pytest.mark.parametrize(
+    ("offsets", "complaint"),
+    [
+        (((0, 8), (4, 12)), "overlaps another tensor"),
+        (((0, 8), (0, 8)), "overlaps another tensor"),
+        (((0, 8), (10, 18)), "leaves a hole"),
+        (((0, 8), (8, 16)), "its tensors take 16"),
+    ],
+)
+def test_tensors_lie_one_behind_the_other_and_fill_the_file(
+    offsets: tuple[tuple[int, int], ...], complaint: str
+) -> None:
+    named = {f"t{index}": {"dtype": "F32", "shape": [2], "data_offsets": list(at)} for index, at in enumerate(offsets)}
+    data = header(**named)
+    with pytest.raises(PlanError, match=complaint):
+        tensors(data, a_file(8 + len(data) + 18))

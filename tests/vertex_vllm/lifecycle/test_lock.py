@@ -133,7 +133,12 @@ def test_a_holder_of_which_nobody_can_tell_has_its_time(in_project: Project, loc
         local.put("denials", permission="aiplatform.pipelineJobs.get", resource=first, denied=False)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"run": "x"}', b"\xff", b'{"run": "x", "since": 1, "until": 2}'])
+ELSEWHERE = b'{"run": "projects/p/locations/localhost:1#/pipelineJobs/x", "since": "", "until": "2999-01-01T00:00:00Z"}'
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b'{"run": "x"}', b"\xff", b'{"run": "x", "since": 1, "until": 2}', ELSEWHERE]
+)
 def test_what_nobody_of_ours_wrote_locks_nothing(in_project: Project, content: bytes) -> None:
     in_project.bucket.blob(lock_name(DEPLOYMENT)).upload_from_string(content)
     run = f"projects/{in_project.name}/locations/{REGION}/pipelineJobs/run-1"

@@ -13,6 +13,8 @@ from vertex_vllm.mirror.bucket import StoredObject
 from vertex_vllm.mirror.destination import split_destination
 from vertex_vllm.mirror.manifest import is_whole
 from vertex_vllm.mirror.mirror import present_file
+from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS
+from vertex_vllm.mirror.wholeness import faults, rewritten
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SHA256 = "a" * 64
@@ -46,6 +48,26 @@ def test_a_mirror_is_whole_when_every_object_is_as_written(objects: dict[str, St
     assert is_whole(MANIFEST, objects) is whole
 
 
+@pytest.mark.parametrize(
+    ("objects", "found"),
+    [
+        ({FILE.path: STORED}, []),
+        ({FILE.path: STORED, "": replace(STORED, size=0), "folder/": replace(STORED, size=0)}, []),
+        ({FILE.path: STORED, **dict.fromkeys(BESIDE_THE_WEIGHTS, STORED)}, []),
+        ({}, ["model.safetensors is missing"]),
+        ({FILE.path: replace(STORED, size=4)}, ["model.safetensors has other content"]),
+        ({FILE.path: replace(STORED, crc32c="AAAAAQ==")}, ["model.safetensors has other content"]),
+        ({FILE.path: replace(STORED, generation=8)}, ["model.safetensors was written again"]),
+        ({FILE.path: STORED, "modeling_evil.py": STORED}, ["modeling_evil.py is not in the manifest"]),
+        ({FILE.path: STORED, "evil/": STORED}, ["evil/ is not in the manifest"]),
+        ({FILE.path: STORED, "empty": replace(STORED, size=0)}, ["empty is not in the manifest"]),
+    ],
+)
+def test_what_is_not_as_the_manifest_has_it_is_named(objects: dict[str, StoredObject], found: list[str]) -> None:
+    assert [fault for _, fault in faults(MANIFEST, objects)] == found
+    assert rewritten(MANIFEST, objects) == {FILE.path for fault in found if "again" in fault}
+
+
 LFS = HubFile(FILE.path, 5, SHA256, GIT_OID)
 IN_GIT = HubFile(FILE.path, 5, "", GIT_OID)
 
@@ -53,7 +75,7 @@ IN_GIT = HubFile(FILE.path, 5, "", GIT_OID)
 @pytest.mark.parametrize(
     ("file", "stored", "earlier", "stays"),
     [
-        (LFS, STORED, None, True),
+        (LFS, STORED, None, False),
         (LFS, STORED, FILE, True),
         (LFS, replace(STORED, generation=9), FILE, True),
         (LFS, replace(STORED, crc32c="AAAAAQ=="), FILE, False),
@@ -61,7 +83,8 @@ IN_GIT = HubFile(FILE.path, 5, "", GIT_OID)
         (LFS, replace(STORED, sha256="c" * 64), None, False),
         (LFS, replace(STORED, sha256=""), None, False),
         (LFS, None, FILE, False),
-        (IN_GIT, replace(STORED, git_oid=GIT_OID), None, True),
+        (IN_GIT, replace(STORED, git_oid=GIT_OID), None, False),
+        (IN_GIT, replace(STORED, git_oid=GIT_OID), FILE, True),
         (IN_GIT, STORED, None, False),
     ],
 )

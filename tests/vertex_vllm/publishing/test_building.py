@@ -74,13 +74,14 @@ def builds(project: str) -> list[cloudbuild_v1.Build]:
 def test_the_request_is_this() -> None:
     build = ImageBuild("team", "us-central1", "team-runs", "5e" * 32, "build@team.iam.gserviceaccount.com", COMMIT)
     tagged = f"us-central1-docker.pkg.dev/team/vertex-vllm/python-steps:sources-{'5e' * 32}"
+    name = f"sources/{'5e' * 32}.tar.gz"
     labels = ["--label", "managed-by=vertex-vllm", "--label", f"org.opencontainers.image.revision={COMMIT}"]
-    assert create_build_request(build) == CreateBuildRequest(
+    assert create_build_request(build, 7) == CreateBuildRequest(
         {
             "parent": "projects/team/locations/us-central1",
             "project_id": "team",
             "build": {
-                "source": {"storage_source": {"bucket": "team-runs", "object_": f"sources/{'5e' * 32}.tar.gz"}},
+                "source": {"storage_source": {"bucket": "team-runs", "object_": name, "generation": 7}},
                 "steps": [
                     {"name": "gcr.io/cloud-builders/docker", "args": ["build", "--tag", tagged, *labels, "."]},
                 ],
@@ -92,7 +93,7 @@ def test_the_request_is_this() -> None:
             },
         }
     )
-    uncommitted = create_build_request(replace(build, commit="")).build
+    uncommitted = create_build_request(replace(build, commit=""), 7).build
     assert uncommitted.steps[0].args == ["build", "--tag", tagged, *labels[:2], "."]
     assert uncommitted.tags == ["vertex-vllm", f"sources-{'5e' * 32}"]
 
@@ -154,6 +155,14 @@ def test_an_archive_that_somebody_else_put_there_is_not_built(build: ImageBuild,
     with pytest.raises(ServiceError, match="another archive has the name of these sources"):
         build_image(build, sources.archive)
     assert builds(build.project) == []
+
+
+def test_what_is_built_is_the_archive_that_was_compared(build: ImageBuild, sources: Sources) -> None:
+    build_image(build, sources.archive)
+    bucket = storage.Client(project=build.project).bucket(build.bucket)
+    (built,) = builds(build.project)
+    source = built.source.storage_source
+    assert source.generation == bucket.get_blob(build.object_name).generation
 
 
 @pytest.mark.parametrize("after", [1, 2, 3])

@@ -1,0 +1,64 @@
+"""Writes `constraints/*.hashes`: what pip may install, each file by its hash. `make hashes` runs it.
+
+The versions are those of `constraints/project.txt` and `constraints/serving.txt`; where they do not resolve to exactly
+the packages that are listed there, nothing is written.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CONSTRAINTS = ROOT / "constraints"
+# What builds the project's own wheel (pyproject.toml), so that pip downloads nothing else for it.
+_BUILD_BACKEND = "setuptools\n"
+# Its build for the CPU is of another index, whose files differ from place to place (localcloud/runtime.py).
+_WITHOUT_HASH = "torch"
+
+
+def main() -> None:
+    versions = CONSTRAINTS / "project.txt"
+    extra = ("--constraint", str(versions), "pyproject.toml", "-")
+    written = {
+        "project.hashes": _compiled(("--extra", "dev", *extra), _BUILD_BACKEND),
+        "image.hashes": _compiled(extra, _BUILD_BACKEND),
+        "serving.hashes": _compiled(("--no-deps", "--universal", "-"), _serving()),
+        "tools.hashes": _compiled((str(CONSTRAINTS / "tools.in"),), ""),
+    }
+    if names(written["project.hashes"]) != names(versions.read_text()):
+        sys.exit(f"{versions} is not what pyproject.toml needs: {_difference(written['project.hashes'], versions)}")
+    for name, text in written.items():
+        (CONSTRAINTS / name).write_text(text)
+
+
+def names(text: str) -> set[tuple[str, str]]:
+    """Package and version of each line `name==version`, hashes or not."""
+    found = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", text, re.MULTILINE)
+    return {(re.sub(r"[-_.]+", "-", name).lower(), version) for name, version in found}
+
+
+def _serving() -> str:
+    lines = (CONSTRAINTS / "serving.txt").read_text().splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(f"{_WITHOUT_HASH}=="))
+
+
+def _compiled(arguments: tuple[str, ...], given: str) -> str:
+    options = ("--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url", "--quiet")
+    # A list that is complete keeps its conditions on Python's version.
+    place = () if "--universal" in arguments else ("--python-platform", "linux")
+    uv = str(ROOT / ".venv-hashes" / "bin" / "uv")
+    command = [uv, "pip", "compile", "--python-version", "3.11", *options, *place, *arguments]
+    done = subprocess.run(command, input=given, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return done.stdout
+
+
+def _difference(text: str, versions: Path) -> str:
+    ours, listed = names(text), names(versions.read_text())
+    return f"to add {sorted(ours - listed)}, to remove {sorted(listed - ours)}"
+
+
+if __name__ == "__main__":
+    main()
