@@ -114,7 +114,7 @@ def saying_what_lasts(waiting_for: str) -> Iterator[None]:
 
     def say() -> None:
         while not over.wait(_LINE_SECONDS):
-            _LOG.warning("%s: no answer for %.0f s", waiting_for, time.monotonic() - begun)
+            _LOG.warning("%s: %.0f s so far", waiting_for, time.monotonic() - begun)
 
     threading.Thread(target=say, daemon=True).start()
     try:

@@ -54,7 +54,7 @@ def ask_hub(question: Callable[["HfApi"], Answer], *, token: str | None, model_i
     def attempt() -> Answer:
         _limit_waiting()
         try:
-            with saying_what_lasts(hub):
+            with saying_what_lasts(f"waiting for {hub}"):
                 answer = question(api)
         except OfflineModeIsEnabled:
             raise HubAccessError("HF_HUB_OFFLINE is set", where=model_id, fix="Unset it.") from None

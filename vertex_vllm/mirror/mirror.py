@@ -22,6 +22,7 @@ from vertex_vllm.mirror.reuse import copy_from_siblings
 from vertex_vllm.mirror.selection import EVERYTHING_NEEDED, Selection, left_out_of_index, select_files
 from vertex_vllm.mirror.small_files import copy_small_files
 from vertex_vllm.mirror.transfer import Transfer
+from vertex_vllm.retries import saying_what_lasts
 
 _MANIFEST_TRIES = 5
 
@@ -126,7 +127,8 @@ def _copy_missing(
 
 def _wanted(job: Job, selection: Selection, reader: RepoReader) -> tuple[HubFile, ...]:
     listing = list_files(job.model_id, job.commit, job.token)
-    indexed = read_index(reader, listing)
+    with saying_what_lasts(f"reading the index of {job.model_id} from the Hub"):
+        indexed = read_index(reader, listing)
     selected = select_files(listing, indexed, selection)
     if missing := left_out_of_index(selected, listing, indexed):
         _LOG.warning("%s: the patterns leave out %s, which the index names", job.destination, ", ".join(missing))
