@@ -22,6 +22,8 @@ def deploy_model(
     endpoint: dsl.Output[VertexEndpoint],
     served: dsl.Output[VertexModel],
     attempts: dsl.Output[dsl.Artifact],
+    diagnosis: dsl.Output[dsl.Artifact],
+    diagnosis_page: dsl.Output[dsl.HTML],
     gcp_resources: dsl.OutputPath(str),
 ) -> str:
     """Create or find the config's Endpoint, deploy the Model there, and wait; out of stock, go on to the next fallback.
@@ -43,6 +45,8 @@ def deploy_model(
         endpoint: The Endpoint that serves it.
         served: The Model version that it serves: another one where a fallback was taken.
         attempts: Where there were no machines, JSON.
+        diagnosis: Why the container did not start, JSON; empty where it did.
+        diagnosis_page: The same for people.
         gcp_resources: The deploy operation, as the console expects it.
 
     Returns:
@@ -50,6 +54,7 @@ def deploy_model(
     """
     from pathlib import Path
 
+    from vertex_vllm.diagnosis.failed_step import diagnosed
     from vertex_vllm.google_hosts import vertex_ai_host
     from vertex_vllm.lifecycle.expiry import expiry
     from vertex_vllm.lifecycle.ownership import Owner
@@ -64,17 +69,18 @@ def deploy_model(
         serving_plan = ServingPlan.from_json(Path(plan.path).read_text())
         Path(gcp_resources).write_text("")
         Path(attempts.path).write_text(attempts_json(()))
-        deployed = deploy_with_fallbacks(
-            project,
-            serving_plan,
-            model.metadata["resourceName"],
-            model_uri,
-            Owner(serving_plan.deployment, run_id, serving_plan.config_hash, owner, expiry(ttl, run_started)),
-            serving_service_account,
-            deadline_seconds=serving_plan.deployment_timeout_seconds,
-            on_operation=record_operation(Path(gcp_resources)),
-            on_attempt=lambda so_far: Path(attempts.path).write_text(attempts_json(so_far)),
-        )
+        with diagnosed(diagnosis.path, diagnosis_page.path, run):
+            deployed = deploy_with_fallbacks(
+                project,
+                serving_plan,
+                model.metadata["resourceName"],
+                model_uri,
+                Owner(serving_plan.deployment, run_id, serving_plan.config_hash, owner, expiry(ttl, run_started)),
+                serving_service_account,
+                deadline_seconds=serving_plan.deployment_timeout_seconds,
+                on_operation=record_operation(Path(gcp_resources)),
+                on_attempt=lambda so_far: Path(attempts.path).write_text(attempts_json(so_far)),
+            )
         address = f"https://{vertex_ai_host(deployed.plan.region)}/v1"
         endpoint.uri, served.uri = f"{address}/{deployed.endpoint}", f"{address}/{deployed.model}"
         endpoint.metadata["resourceName"] = deployed.endpoint

@@ -19,6 +19,8 @@ def evaluate_endpoint(
     metrics: dsl.Output[dsl.Metrics],
     evaluation: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
+    diagnosis: dsl.Output[dsl.Artifact],
+    diagnosis_page: dsl.Output[dsl.HTML],
 ) -> None:
     """Ask the question set that ships with the project; fail, with the report written, when a threshold is missed.
 
@@ -36,7 +38,10 @@ def evaluate_endpoint(
         metrics: The figures, for the console.
         evaluation: The figures and every answer, JSON.
         report: The same for people, with plots.
+        diagnosis: Why the endpoint did not answer, JSON; empty where it did.
+        diagnosis_page: The same for people.
     """
+    from vertex_vllm.diagnosis.failed_step import diagnosed
     from vertex_vllm.evaluation.evaluate import Thresholds, evaluate_endpoint, metrics_of
     from vertex_vllm.evaluation.gates import require
     from vertex_vllm.evaluation.measurements import record_throughput
@@ -45,7 +50,9 @@ def evaluate_endpoint(
 
     with step(run):
         thresholds = Thresholds(min_exact_match, max_p95_time_to_first_token_seconds, min_tokens_per_second)
-        result = evaluate_endpoint(endpoint.metadata["resourceName"], chat, thresholds, deployment, concurrency)
+        name = endpoint.metadata["resourceName"]
+        with diagnosed(diagnosis.path, diagnosis_page.path, run, name):
+            result = evaluate_endpoint(name, chat, thresholds, deployment, concurrency)
         for name, value in metrics_of(result).items():
             metrics.log_metric(name, value)
         write_artifact(evaluation.path, result.to_json())

@@ -7,17 +7,28 @@ from components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
-def smoke_test_image(endpoint: dsl.Input[VertexEndpoint], chat: bool, answers: dsl.Output[dsl.Artifact]) -> None:
+def smoke_test_image(
+    endpoint: dsl.Input[VertexEndpoint],
+    chat: bool,
+    answers: dsl.Output[dsl.Artifact],
+    diagnosis: dsl.Output[dsl.Artifact],
+    diagnosis_page: dsl.Output[dsl.HTML],
+) -> None:
     """Send the picture that ships with the project by predict and by chat completions; record each answer.
 
     Args:
         endpoint: The Endpoint.
         chat: The model has a chat template.
         answers: Requests and answers, JSON.
+        diagnosis: Why the endpoint did not answer, JSON; empty where it did.
+        diagnosis_page: The same for people.
     """
+    from vertex_vllm.diagnosis.failed_step import diagnosed
     from vertex_vllm.inference.smoke import answers_json, smoke_test_image
     from vertex_vllm.steps import step, write_artifact
 
     with step():
-        answered = smoke_test_image(endpoint.metadata["resourceName"], chat)
+        name = endpoint.metadata["resourceName"]
+        with diagnosed(diagnosis.path, diagnosis_page.path, endpoint=name):
+            answered = smoke_test_image(name, chat)
         write_artifact(answers.path, answers_json(answered))

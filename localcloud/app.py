@@ -37,6 +37,7 @@ SERVICE_MODULES = (
     "localcloud.google.artifact_registry",
     "localcloud.google.artifact_packages",
     "localcloud.google.cloud_build",
+    "localcloud.google.log_entries",
     "localcloud.vertex.models",
     "localcloud.vertex.endpoints",
     "localcloud.vertex.prediction",

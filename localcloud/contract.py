@@ -6,6 +6,7 @@ rules are private to the packages: a test watches over both.
 """
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -57,6 +58,10 @@ class Method:
         return f"{self.service.rpartition('.')[2]}/{self.name}"
 
 
+# Cloud Logging's package has no REST transport; googleapis `google/logging/v2/logging.proto` has the rule.
+_WITHOUT_REST: Mapping[str, tuple[HttpRule, ...]] = {
+    "/google.logging.v2.LoggingServiceV2/ListLogEntries": (HttpRule("POST", "/v2/entries:list", "*"),),
+}
 # A package that makes operations and does not mix in how they are polled (Cloud Build's) has these rules in its
 # service's configuration, googleapis `google/devtools/cloudbuild/v1/cloudbuild_v1.yaml`.
 _OPERATIONS = (
@@ -97,7 +102,7 @@ def load_contract(packages: Iterable[str]) -> dict[str, Method]:
 
 
 def _service_methods(transports: str) -> Iterator[Method]:
-    rest_base = _class_ending(importlib.import_module(f"{transports}.rest_base"), "RestTransport")
+    rest_base = _rest_base(transports)
     transport_class = _class_ending(importlib.import_module(f"{transports}.grpc"), "GrpcTransport")
     recorder = _RecordingChannel()
     transport = transport_class(channel=recorder)
@@ -108,6 +113,13 @@ def _service_methods(transports: str) -> Iterator[Method]:
     for name in properties:
         signature = getattr(transport_class, name).fget.__annotations__["return"]
         yield _method(getattr(transport, name), signature, rest_base)
+
+
+def _rest_base(transports: str) -> Any:
+    """The class that holds the HTTP rules; None for a package that speaks gRPC alone."""
+    if importlib.util.find_spec(f"{transports}.rest_base") is None:
+        return None
+    return _class_ending(importlib.import_module(f"{transports}.rest_base"), "RestTransport")
 
 
 def _class_ending(module: Any, suffix: str) -> Any:
@@ -130,7 +142,8 @@ def _method(stub: "_Stub", signature: Any, rest_base: Any) -> Method:
         response_type=Operation if stub.path == _WAIT_OPERATION else _raw(response),
         streams_request=stub.streams_request,
         streams_response=stub.streams_response,
-        rules=tuple(HttpRule(option["method"].upper(), option["uri"], option.get("body", "")) for option in options),
+        rules=_WITHOUT_REST.get(stub.path)
+        or tuple(HttpRule(option["method"].upper(), option["uri"], option.get("body", "")) for option in options),
     )
 
 

@@ -24,6 +24,7 @@ ROUTES = (
     Route("artifactregistry.googleapis.com", "artifact-registry", grpc=True),
     Route("serviceusage.googleapis.com", "service-usage", grpc=True),
     Route("cloudbuild.googleapis.com", "cloud-build", grpc=True),
+    Route("logging.googleapis.com", "logging", grpc=True),
     Route("iam.googleapis.com", "iam"),
     Route("*-kfp.pkg.dev", "kfp-registry"),
     Route("oauth2.googleapis.com", "identity"),
@@ -43,6 +44,7 @@ API_PACKAGES = {
     "resource-manager": ("google.cloud.resourcemanager_v3",),
     "service-usage": ("google.cloud.service_usage_v1",),
     "artifact-registry": ("google.cloud.artifactregistry_v1",),
+    "logging": ("google.cloud.logging_v2",),
     "cloud-build": ("google.cloud.devtools.cloudbuild_v1",),
 }
 

@@ -17,7 +17,9 @@ M = TypeVar("M", bound=Message)
 _LARGEST_PAGE = 100
 
 
-def page(messages: Sequence[M], request: Any, aliases: Aliases | None = None) -> tuple[list[M], str]:
+def page(
+    messages: Sequence[M], request: Any, aliases: Aliases | None = None, largest: int = _LARGEST_PAGE
+) -> tuple[list[M], str]:
     """What a list request asks of `messages`, and the token of the next page ("" = this is the last).
 
     Obeys the request's `filter`, `order_by`, `page_size` and `page_token`, where its type has them. Raises ApiError
@@ -28,7 +30,7 @@ def page(messages: Sequence[M], request: Any, aliases: Aliases | None = None) ->
     if request.page_size < 0:
         raise ApiError("INVALID_ARGUMENT", "page_size must not be negative.")
     start = _offset(request.page_token)
-    end = start + min(request.page_size or _LARGEST_PAGE, _LARGEST_PAGE)
+    end = start + min(request.page_size or largest, largest)
     return chosen[start:end], _token(end) if end < len(chosen) else ""
 
 

@@ -72,7 +72,7 @@ def words(error: Exception) -> str:
 
 def remedy(error: Exception) -> str:
     """The command that removes the cause: a disabled API, a permission that nobody granted; empty for any other."""
-    return enable_api(error) or _grant(error)
+    return enable_api(error) or _grant(error) or _act_as(error)
 
 
 def _grant(error: Exception) -> str:
@@ -84,6 +84,20 @@ def _grant(error: Exception) -> str:
     command = f"vertex-vllm bootstrap --project {project} --region {region}"
     lacking = f"{own_member()} lacks {facts.get('permission', 'a permission')}"
     return f"{lacking}. Run `{command}`: it grants each account what it needs (docs/security.md)."
+
+
+# Vertex AI's words, as INVALID_ARGUMENT and without a reason (googleapis/python-aiplatform#1073, 2022-03-10).
+_NOT_TO_ACT_AS = re.compile(r"do not have permission to act as service_account: (?P<account>[\w.-]+@[\w.-]+\w)")
+
+
+def _act_as(error: Exception) -> str:
+    found = _NOT_TO_ACT_AS.search(words(error))
+    if found is None:
+        return ""
+    return (
+        f"Grant it: gcloud iam service-accounts add-iam-policy-binding {found['account']} --member={own_member()} "
+        "--role=roles/iam.serviceAccountUser"
+    )
 
 
 def enable_api(error: Exception) -> str:

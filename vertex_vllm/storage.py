@@ -54,7 +54,7 @@ def setup_bucket(project: str, region: str, bucket: str, owner: Owner, reader_se
     uri = f"gs://{bucket}"
     with google_errors("Cloud Storage", uri):
         client = storage_client(project)
-        found = _find(client, project, bucket) or _create(client, project, region, bucket, owner)
+        found = _find(client, project, region, bucket) or _create(client, project, region, bucket, owner)
         _check_location(found, region)
         check_fit(settings_of(found), bucket)
         account = serving_account(reader_service_account, project)
@@ -69,7 +69,7 @@ def setup_bucket(project: str, region: str, bucket: str, owner: Owner, reader_se
     return uri
 
 
-def _find(client: "Client", project: str, bucket: str) -> "Bucket | None":
+def _find(client: "Client", project: str, region: str, bucket: str) -> "Bucket | None":
     """The bucket, if it exists. Raises BucketError if it is not the project's."""
     from google.api_core.exceptions import Forbidden
 
@@ -79,8 +79,8 @@ def _find(client: "Client", project: str, bucket: str) -> "Bucket | None":
         raise BucketError(
             f"the bucket is another project's, or we lack storage.buckets.get on it: {words(error)}",
             where=f"gs://{bucket}",
-            fix="Name another bucket: names are shared by all of Google Cloud. If it is ours, grant "
-            f"roles/storage.admin in project {project} to whoever runs this.",
+            fix="Name another bucket: names are shared by all of Google Cloud. If it is ours: "
+            + _prepare(project, region),
         ) from error
     if found is None:
         return None
@@ -109,7 +109,7 @@ def _create(client: "Client", project: str, region: str, bucket: str, owner: Own
         return client.create_bucket(wanted, project=project, location=region)
     except Conflict as error:
         # Somebody was faster, perhaps another run of this deployment.
-        found = _find(client, project, bucket)
+        found = _find(client, project, region, bucket)
         if found is None:
             raise _foreign(bucket, project, "the name is taken") from error
         return found

@@ -1,94 +1,78 @@
-"""What tasks produce, brought to Cloud Storage under the pipeline's root, where Vertex AI would have written it."""
+"""What tasks read and produce in Cloud Storage, under the pipeline's root, as on Vertex AI."""
 
-import threading
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from google.cloud import storage
-from kfp import dsl
-
-from localcloud.pipelines.job import ArtifactRecord, Job, TaskPath, Values, task_id
-from localcloud.pipelines.kfp_local import artifacts_in
+from localcloud.pipelines import step_interpreter
+from localcloud.pipelines.job import ArtifactRecord, Job, TaskPath, task_id
+from localcloud.pipelines.mounted_objects import Mount
+from localcloud.pipelines.run_directory import RunDirectory
 
 
 class Artifacts:
-    """Uploads the artifacts of one run, and remembers them by the local paths that its tasks hand on."""
+    """The artifacts of one run. Their addresses are `gs://…`, their content is in a folder that stands for /gcs."""
 
-    def __init__(self, job: Job, outputs: Path) -> None:
+    def __init__(self, job: Job, directory: RunDirectory) -> None:
         self._job = job
-        self._outputs = outputs
-        self._client = storage.Client(project=job.project)
-        self._lock = threading.Lock()
-        self._records: dict[tuple[str, str], ArtifactRecord] = {}
+        self._directory = directory
+        self._mount = Mount(directory.mounted)
 
-    def publish(self, path: TaskPath, directory: Path, outputs: Mapping[str, Any]) -> Values:
-        """Uploads what the task at `path` produced. `directory`: the one that it was given for that.
+    def variables(self) -> dict[str, str]:
+        """What a step's Python needs to find the content of its artifacts."""
+        return {
+            step_interpreter.MOUNT: str(self._directory.mounted),
+            step_interpreter.OWN_FOLDER: self._run_folder(),
+            step_interpreter.FETCH: str(self._directory.fetch),
+        }
+
+    def folder_uri(self, path: TaskPath) -> str:
+        """Where the task at `path` writes what it produces."""
+        return f"{self._run_folder()}{path[-1]}_{task_id(self._job.uid, path)}"
+
+    def folder(self, path: TaskPath) -> Path:
+        """The same as a local path."""
+        return self._mount.path(self.folder_uri(path))
+
+    def name(self, path: TaskPath, output: str) -> str:
+        """Resource name of an output artifact of the task at `path`."""
+        metadata_store = f"{self._job.name.rsplit('/', 2)[0]}/metadataStores/default"
+        return f"{metadata_store}/artifacts/{task_id(self._job.uid, (*path, output, '0'))}"
+
+    def local_path(self, uri: str) -> str:
+        """Where a command reads or writes the content of an artifact; an address elsewhere stays as it is.
+
+        Raises google.api_core.exceptions.GoogleAPIError when Cloud Storage does not give it away.
+        """
+        if not uri.startswith("gs://"):
+            return uri
+        if uri.startswith(self._run_folder()):
+            self._mount.path(uri).parent.mkdir(parents=True, exist_ok=True)
+            return str(self._mount.path(uri))
+        return str(self._mount.fetch(uri))
+
+    def publish(self, written: Mapping[str, tuple[ArtifactRecord, str]]) -> dict[str, ArtifactRecord]:
+        """Uploads what a task left: each artifact with the path that the task chose for its content, if any.
 
         Raises google.api_core.exceptions.GoogleAPIError when the bucket does not take it.
         """
-        published = {}
-        for key, value in outputs.items():
-            if found := artifacts_in(value):
-                published[key] = tuple(
-                    self._publish_one((*path, key, str(index)), artifact, directory)
-                    for index, artifact in enumerate(found)
-                )
-        return Values(parameters=_parameters(outputs), artifacts=published)
+        for record, chosen in written.values():
+            if record.uri.startswith("gs://"):
+                content = self._mount.path(record.uri)
+                if chosen and Path(chosen).exists() and Path(chosen) != content:
+                    _copy(Path(chosen), content)
+                self._mount.upload(record.uri, content)
+        self._mount.upload_changed(apart_from=self._mount.path(self._run_folder()))
+        return {name: record for name, (record, _) in written.items()}
 
-    def records(self, values: Mapping[str, Any]) -> Values:
-        """`values`, which are the inputs of a task or the outputs of a group, as clients of the job see them."""
-        artifacts = {key: found for key, value in values.items() if (found := artifacts_in(value))}
-        with self._lock:
-            return Values(
-                parameters=_parameters(values),
-                artifacts={
-                    key: tuple(self._records[artifact.uri, artifact.name] for artifact in found)
-                    for key, found in artifacts.items()
-                },
-            )
-
-    def _publish_one(self, identity: TaskPath, artifact: dsl.Artifact, directory: Path) -> ArtifactRecord:
-        uri = artifact.uri
-        if Path(uri).is_relative_to(self._outputs):
-            uri = f"{self._task_folder(identity[:-2])}/{_relative(Path(uri), directory)}"
-            self._upload(Path(artifact.uri), uri)
-        metadata_store = f"{self._job.name.rsplit('/', 2)[0]}/metadataStores/default"
-        record = ArtifactRecord(
-            name=f"{metadata_store}/artifacts/{task_id(self._job.uid, identity)}",
-            uri=uri,
-            schema_title=artifact.schema_title,
-            schema_version=artifact.schema_version,
-            metadata=artifact.metadata,
-        )
-        with self._lock:
-            self._records[artifact.uri, artifact.name] = record
-        return record
-
-    def _task_folder(self, path: TaskPath) -> str:
+    def _run_folder(self) -> str:
         job = self._job
-        return f"{job.pipeline_root}/{job.project_number}/{job.job_id}/{path[-1]}_{task_id(job.uid, path)}"
-
-    def _upload(self, source: Path, uri: str) -> None:
-        bucket_name, _, prefix = uri.removeprefix("gs://").partition("/")
-        bucket = self._client.bucket(bucket_name)
-        for file in _files(source):
-            name = prefix if file == source else f"{prefix}/{file.relative_to(source).as_posix()}"
-            bucket.blob(name).upload_from_filename(str(file))
+        return f"{job.pipeline_root}/{job.project_number}/{job.job_id}/"
 
 
-def _parameters(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None and not artifacts_in(value)}
-
-
-def _relative(path: Path, directory: Path) -> str:
-    """Without the first part, which kfp.local names after the component: `print-text/report/x` → `report/x`."""
-    parts = path.relative_to(directory).parts
-    return "/".join(parts[1:] or parts)
-
-
-def _files(source: Path) -> Iterator[Path]:
-    if source.is_file():
-        yield source
-    elif source.is_dir():
-        yield from sorted(path for path in source.rglob("*") if path.is_file())
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, target)

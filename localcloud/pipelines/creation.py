@@ -17,6 +17,7 @@ from localcloud.google.accounts import compute_account
 from localcloud.google.acting import check_act_as
 from localcloud.pipelines.job import KFP_LOCATION
 from localcloud.pipelines.read_mask import masked
+from localcloud.pipelines.request_fields import check_resource_names, set_template_version
 from localcloud.pipelines.spec import check_components, check_parameters, check_spec
 
 # From `CreatePipelineJobRequest.pipeline_job_id`, and the SDK's check of it.
@@ -57,7 +58,9 @@ def requested_job(request: Any, cloud: Cloud, *, components: bool = True) -> Any
         raise _refusal(f"parent has to be projects/PROJECT/locations/LOCATION, but is {request.parent!r}.")
     job = masked(request.pipeline_job, FieldMask(paths=_REQUEST_FIELDS))
     _check_texts(job)
+    check_resource_names(job)
     _check_runtime(job, cloud, components)
+    set_template_version(job, cloud)
     job.name = f"{cloud.canonical(request.parent)}/pipelineJobs/{_job_id(request, job, cloud)}"
     job.display_name = job.display_name or job.name.rpartition("/")[2]
     job.create_time.CopyFrom(cloud.timestamp())

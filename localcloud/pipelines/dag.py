@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from kfp.local.io import IOStore
-
-from localcloud.pipelines import conditions, kfp_local
-from localcloud.pipelines.job import TaskEnded, TaskPath, TaskStarted, Values
+from localcloud.pipelines import conditions
+from localcloud.pipelines.job import TaskEnded, TaskPath, TaskStarted
 from localcloud.pipelines.spec import TaskKind, in_order, is_loop, kind_of
+from localcloud.pipelines.task_arguments import selected, task_arguments
 from localcloud.pipelines.task_process import TaskCancelledError
+from localcloud.pipelines.values import described, integral, typed
 
-# Iterations of one loop that run at the same time; kfp.local has the same bound.
+# Iterations of one loop that run at the same time.
 _LOOP_WORKERS = 2
 _RUN_AFTER_FAILURE = "ALL_UPSTREAM_TASKS_COMPLETED"
 # google.rpc.Code of a task that failed, as Vertex AI reports it.
@@ -64,9 +64,6 @@ class Leaves(Protocol):
     def run(self, task: Task, arguments: Json) -> Mapping[str, Any]:
         """The outputs, as later tasks read them. Raises TaskFailedError, TaskCancelledError."""
 
-    def describe(self, values: Json) -> Values:
-        """Inputs or outputs as clients see them."""
-
 
 class Dag:
     """One run of one pipeline. Tasks run one after the other, in an order that depends on the spec alone."""
@@ -96,18 +93,13 @@ class Dag:
         return self._settle(root, arguments, lambda: self._run_group(root, arguments))
 
     def _run_group(self, group: Task, arguments: Json) -> Json:
-        store = IOStore()
-        for key, value in _with_defaults(group.component, arguments).items():
-            store.put_parent_input(key, value)
+        given = _with_defaults(group.component, arguments)
         tasks: Json = group.component["dag"]["tasks"]
         outcomes: dict[str, Outcome] = {}
         for name in in_order(tasks):
-            task = self._task(group, name, tasks[name])
-            outcomes[name] = self._run_or_skip(task, store, outcomes)
-            for key, value in outcomes[name].outputs.items():
-                store.put_task_output(name, key, value)
+            outcomes[name] = self._run_or_skip(self._task(group, name, tasks[name]), given, outcomes)
         self._raise_unless_complete(outcomes, group.is_exit)
-        return _group_outputs(group.component, store)
+        return _group_outputs(group.component, outcomes)
 
     def _run_loop(self, loop: Task, arguments: Json) -> Json:
         item_input, items = _loop_items(loop.spec, arguments)
@@ -120,8 +112,11 @@ class Dag:
         self._raise_unless_complete(
             {task.name: outcome for (task, _), outcome in zip(iterations, outcomes, strict=True)}, loop.is_exit
         )
-        keys = outcomes[0].outputs if outcomes else ()
-        return {key: [outcome.outputs[key] for outcome in outcomes] for key in keys}
+        # An iteration whose task was not triggered adds nothing.
+        return {
+            key: [outcome.outputs[key] for outcome in outcomes if key in outcome.outputs]
+            for key in _output_names(loop.component)
+        }
 
     def _run_iteration(self, iteration: Task, arguments: Json) -> Outcome:
         if self._is_ended(iteration):
@@ -142,13 +137,13 @@ class Dag:
         """Whether a cancellation, or a failure under FAIL_FAST, keeps this task from being started."""
         return not task.is_exit and (self._is_cancelled() or (self._fail_fast and self._failed))
 
-    def _run_or_skip(self, task: Task, store: IOStore, outcomes: Mapping[str, Outcome]) -> Outcome:
+    def _run_or_skip(self, task: Task, given: Json, outcomes: Mapping[str, Outcome]) -> Outcome:
         upstream = [outcomes[name] for name in task.spec.get("dependentTasks", [])]
         broken = any(outcome.state in ("FAILED", "CANCELLED") or outcome.stopped for outcome in upstream)
         if self._is_ended(task) or (broken and not _runs_after_failure(task.spec)):
             return self._skip(task)
         try:
-            arguments = self._arguments(task, store, outcomes)
+            arguments = self._arguments(task, given, outcomes)
             condition = task.spec.get("triggerPolicy", {}).get("condition")
             if condition and not conditions.holds(condition, arguments):
                 return self._end(task, Outcome("NOT_TRIGGERED"))
@@ -157,17 +152,13 @@ class Dag:
         run = self._run_loop if is_loop(task.spec) else self._run_body
         return self._settle(task, arguments, lambda: run(task, arguments))
 
-    def _arguments(self, task: Task, store: IOStore, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
-        inputs: Json = task.spec.get("inputs", {})
-        statuses = {
-            name: source["taskFinalStatus"]["producerTask"]
-            for name, source in inputs.get("parameters", {}).items()
-            if "taskFinalStatus" in source
-        }
-        rest = {name: source for name, source in inputs.get("parameters", {}).items() if name not in statuses}
-        arguments = kfp_local.task_arguments({**task.spec, "inputs": {**inputs, "parameters": rest}}, store)
-        for name, producer in statuses.items():
-            arguments[name] = self._final_status(producer, outcomes[producer])
+    def _arguments(self, task: Task, given: Json, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
+        produced = {name: outcome.outputs for name, outcome in outcomes.items()}
+        arguments = task_arguments(task.spec, task.component, given, produced)
+        for name, source in task.spec.get("inputs", {}).get("parameters", {}).items():
+            if "taskFinalStatus" in source:
+                producer = source["taskFinalStatus"]["producerTask"]
+                arguments[name] = self._final_status(producer, outcomes[producer])
         return arguments
 
     def _final_status(self, producer: str, outcome: Outcome) -> dict[str, Any]:
@@ -183,7 +174,7 @@ class Dag:
 
     def _settle(self, task: Task, arguments: Json, execute: Callable[[], Json]) -> Outcome:
         """Runs `execute` and turns whatever happens in it into the task's outcome, so that the exit handler runs."""
-        self._report(TaskStarted(path=task.path, kind=task.kind, inputs=self._leaves.describe(arguments)))
+        self._report(TaskStarted(path=task.path, kind=task.kind, inputs=described(arguments)))
         try:
             outputs = execute()
         except TaskCancelledError:
@@ -204,7 +195,7 @@ class Dag:
 
     def _end(self, task: Task, outcome: Outcome) -> Outcome:
         self._failed = self._failed or outcome.state == "FAILED"
-        outputs = self._leaves.describe(outcome.outputs)
+        outputs = described(outcome.outputs)
         self._report(TaskEnded(path=task.path, state=outcome.state, error=outcome.error, outputs=outputs))
         return outcome
 
@@ -241,47 +232,51 @@ def _with_defaults(component: Json, arguments: Json) -> dict[str, Any]:
     defaults = {name: definition.get("defaultValue") for name, definition in definitions.items()}
     given = {name: value for name, value in arguments.items() if value is not None}
     values = {**dict.fromkeys(inputs.get("artifacts", {})), **defaults, **given}
-    return {name: _as_typed(value, definitions.get(name, {})) for name, value in values.items()}
-
-
-def _as_typed(value: Any, definition: Json) -> Any:
-    """JSON from a `Struct` has no integers: 3 comes as 3.0, which would be seen where text is made of it."""
-    is_integer = definition.get("parameterType") == "NUMBER_INTEGER" and isinstance(value, float)
-    return int(value) if is_integer else value
+    return {name: typed(value, definitions.get(name, {})) for name, value in values.items()}
 
 
 def _loop_items(spec: Json, arguments: Json) -> tuple[str, list[Any]]:
     iterator = spec.get("parameterIterator") or spec["artifactIterator"]
     source = iterator["items"]
     if "raw" in source:
-        return iterator["itemInput"], json.loads(source["raw"])
+        return iterator["itemInput"], integral(json.loads(source["raw"]))
     items = arguments[source.get("inputParameter") or source["inputArtifact"]]
     return iterator["itemInput"], json.loads(items) if isinstance(items, str) else items
 
 
-def _group_outputs(component: Json, store: IOStore) -> dict[str, Any]:
-    """What a group hands on. Raises ValueError when no task of it produced an output that it has to hand on."""
+def _output_names(component: Json) -> list[str]:
+    definitions: Json = component.get("outputDefinitions", {})
+    return [*definitions.get("parameters", {}), *definitions.get("artifacts", {})]
+
+
+def _group_outputs(component: Json, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
+    """What a group hands on: without the outputs of tasks that were not triggered."""
     outputs: Json = component["dag"].get("outputs", {})
     sources = {key: _parameter_sources(source) for key, source in outputs.get("parameters", {}).items()}
-    sources |= {
-        key: [(selector["producerSubtask"], selector["outputArtifactKey"]) for selector in source["artifactSelectors"]]
-        for key, source in outputs.get("artifacts", {}).items()
-    }
-    return {key: _first_produced(key, candidates, store) for key, candidates in sources.items()}
+    sources |= {key: _artifact_sources(source) for key, source in outputs.get("artifacts", {}).items()}
+    found = {key: _first_produced(candidates, outcomes) for key, candidates in sources.items()}
+    return {key: value for key, value in found.items() if value is not None}
 
 
-def _parameter_sources(source: Json) -> list[tuple[str, str]]:
+def _parameter_sources(source: Json) -> list[tuple[str, str, str]]:
+    """Task, output, and the part of it that is meant, "" for all, of each task that may have produced the output."""
     selectors = (
         source["valueFromOneof"]["parameterSelectors"] if "valueFromOneof" in source else [source["valueFromParameter"]]
     )
-    return [(selector["producerSubtask"], selector["outputParameterKey"]) for selector in selectors]
+    return [
+        (each["producerSubtask"], each["outputParameterKey"], each.get("parameterExpressionSelector", ""))
+        for each in selectors
+    ]
 
 
-def _first_produced(key: str, candidates: Iterable[tuple[str, str]], store: IOStore) -> Any:
+def _artifact_sources(source: Json) -> list[tuple[str, str, str]]:
+    return [(each["producerSubtask"], each["outputArtifactKey"], "") for each in source["artifactSelectors"]]
+
+
+def _first_produced(candidates: Iterable[tuple[str, str, str]], outcomes: Mapping[str, Outcome]) -> Any:
     """Of several, as of `dsl.OneOf`, only the task of the branch that was taken has produced anything."""
-    for task, output in candidates:
-        try:
-            return store.get_task_output(task, output)
-        except ValueError:
-            continue
-    raise ValueError(f"no task produced the output {key}")
+    for task, output, selector in candidates:
+        outcome = outcomes[task]
+        if output in outcome.outputs:
+            return selected(outcome.outputs[output], selector)
+    return None

@@ -21,10 +21,12 @@ from starlette.routing import Route
 
 from localcloud.cloud import Cloud
 from localcloud.errors import ApiError
+from localcloud.pipelines import kfp_unserved
 from localcloud.pipelines.job import KFP_LOCATION
 from localcloud.pipelines.runs import PIPELINE_JOBS
 from localcloud.pipelines.service import cancel_jobs, create_job, delete_job
 from localcloud.pipelines.task_details import TASK
+from localcloud.pipelines.values import integral
 from localcloud.store import Kind
 
 Fields = dict[str, Any]
@@ -36,6 +38,8 @@ _JOB_PREFIX = "run-"
 _STATES = {"CANCELLING": "CANCELING", "CANCELLED": "CANCELED", "NOT_TRIGGERED": "SKIPPED", "QUEUED": "PENDING"}
 _NOT_YET = "1970-01-01T00:00:00Z"
 _LARGEST_PAGE = 200
+_SORTED_BY = ("created_at", "display_name")
+_VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def create_app(cloud: Cloud) -> Starlette:
@@ -50,9 +54,17 @@ def create_app(cloud: Cloud) -> Starlette:
             route("/runs", GET=_list_runs, POST=_create_run),
             route("/runs/{run}:terminate", POST=_terminate_run),
             route("/runs/{run}", GET=_get_run, DELETE=_delete_run),
+            Route("/apis/{version}/{path:path}", _refuse_unserved, methods=_VERBS),
         ],
         exception_handlers={ApiError: _refuse},
     )
+
+
+async def _refuse_unserved(request: Request) -> Response:
+    version, path = request.path_params["version"], request.path_params["path"]
+    if version != "v2beta1":
+        raise ApiError("UNIMPLEMENTED", f"The local Kubeflow Pipelines has the API v2beta1 alone, not {version}.")
+    raise ApiError("UNIMPLEMENTED", kfp_unserved.refusal(request.method, f"/{path}"))
 
 
 def _create_experiment(cloud: Cloud, request: Request, body: Fields) -> Fields:
@@ -122,7 +134,9 @@ def _list_runs(cloud: Cloud, request: Request, body: Fields) -> Fields:
     wanted = request.query_params.get("experiment_id", "")
     jobs = cloud.store.list(PIPELINE_JOBS, cloud.canonical(f"projects/{cloud.project}/locations/{KFP_LOCATION}"))
     found = [_run(cloud, job) for job in reversed(jobs)]
-    return _page(request, "runs", [run for run in found if wanted in ("", run["experiment_id"])])
+    names = _equal_names(request.query_params.get("filter", ""))
+    chosen = [run for run in found if wanted in ("", run["experiment_id"])]
+    return _page(request, "runs", [run for run in chosen if not names or run["display_name"] in names])
 
 
 def _get_run(cloud: Cloud, request: Request, body: Fields) -> Fields:
@@ -157,9 +171,9 @@ def _run(cloud: Cloud, job: Any) -> Fields:
         "experiment_id": experiment["experiment_id"] if experiment else "",
         "display_name": job.display_name,
         "storage_state": "AVAILABLE",
-        "pipeline_spec": json_format.MessageToDict(job.pipeline_spec),
+        "pipeline_spec": integral(json_format.MessageToDict(job.pipeline_spec)),
         "runtime_config": {
-            "parameters": runtime.get("parameterValues", {}),
+            "parameters": integral(runtime.get("parameterValues", {})),
             "pipeline_root": job.runtime_config.gcs_output_directory,
         },
         "created_at": _time(job, "create_time"),
@@ -228,6 +242,15 @@ def _equal_names(text: str) -> set[str]:
 
 
 def _page(request: Request, name: str, found: list[Fields]) -> Fields:
+    order = request.query_params.get("sort_by", "")
+    if order:
+        field, _, direction = order.partition(" ")
+        if field not in _SORTED_BY or direction not in ("", "asc", "desc"):
+            known = ", ".join(_SORTED_BY)
+            raise ApiError(
+                "INVALID_ARGUMENT", f"sort_by: {order!r} is not supported; known: {known}, then asc or desc."
+            )
+        found = sorted(found, key=lambda fields: str(fields.get(field, "")), reverse=direction == "desc")
     start = int(request.query_params.get("page_token") or 0)
     end = start + min(int(request.query_params.get("page_size") or _LARGEST_PAGE), _LARGEST_PAGE)
     more = {"next_page_token": str(end)} if end < len(found) else {}

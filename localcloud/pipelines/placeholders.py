@@ -1,17 +1,12 @@
-"""`{{$.…}}` in a spec: those that name the job or the task, and those that kfp.local would stumble over."""
+"""`{{$.…}}` in a spec that name the job or the task."""
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from localcloud.pipelines.job import Job, TaskPath, task_id
 
 _PLACEHOLDER = re.compile(r"\{\{\$\.(.*?)\}\}")
-_INPUT_OR_OUTPUT = re.compile(r"(?:inputs|outputs)\.(?:parameters|artifacts)\['")
-_ESCAPED_EXECUTOR_INPUT = re.compile(r"json_escape\[(\d+)\]")
-
-Resolver = Callable[[dict[str, Any], str], str]
 
 
 def job_names(job: Job) -> dict[str, str]:
@@ -59,25 +54,3 @@ def substitute(value: Any, names: Mapping[str, str], *, whole: bool = False) -> 
     if isinstance(value, dict):
         return {key: substitute(item, names, whole=whole) for key, item in value.items()}
     return value
-
-
-def tolerant(resolve: Resolver) -> Resolver:
-    """kfp.local's resolver of inputs and outputs, given only what it understands: it raises IndexError for the rest."""
-
-    def resolve_known(executor_input: dict[str, Any], command: str) -> str:
-        def resolve_one(match: re.Match[str]) -> str:
-            if _INPUT_OR_OUTPUT.match(match.group(1)):
-                return resolve(executor_input, match.group())
-            if escaped := _ESCAPED_EXECUTOR_INPUT.fullmatch(match.group(1)):
-                return _escaped(json.dumps(executor_input), int(escaped.group(1)))
-            return match.group()
-
-        return _PLACEHOLDER.sub(resolve_one, command)
-
-    return resolve_known
-
-
-def _escaped(text: str, times: int) -> str:
-    for _ in range(times):
-        text = json.dumps(text)[1:-1]
-    return text

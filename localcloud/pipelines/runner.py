@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localcloud.pipelines.job import AttemptFailed, Event, Job, Values
+from localcloud.pipelines.job import ArtifactRecord, AttemptFailed, Event, Job
 from localcloud.pipelines.run_directory import RunDirectory
 from localcloud.pipelines.task_process import TaskProcesses
 from localcloud.processes import watch_lifeline
@@ -43,68 +43,85 @@ class Events:
             self._file.close()
 
 
-class KfpTasks:
-    """Runs components through kfp.local, each in a process, and uploads what they produce."""
+class ComponentTasks:
+    """Runs components, each in a process, and uploads what they produce."""
 
     def __init__(self, job: Job, directory: RunDirectory, processes: TaskProcesses, events: Events) -> None:
-        from localcloud.pipelines import kfp_local
         from localcloud.pipelines.artifacts import Artifacts
 
         self._job = job
         self._directory = directory
         self._processes = processes
         self._events = events
-        self._artifacts = Artifacts(job, directory.outputs)
-        kfp_local.install(directory.outputs, directory.workspace)
+        self._artifacts = Artifacts(job, directory)
 
     def run(self, task: "Task", arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        from localcloud.pipelines import kfp_local, placeholders
-        from localcloud.pipelines.dag import TaskFailedError
+        from localcloud.pipelines import importer, placeholders
+        from localcloud.pipelines.executor_input import executor_input, output_records
 
         names, whole = placeholders.task_names(self._job, task.path), bool(self._job.kfp_run_name)
-        executors = self._job.spec["deploymentSpec"]["executors"]
-        process = _TaskRun(task, self._directory, Path(self._job.log_directory), self._processes, self._events)
-        outputs = kfp_local.run_task(
-            task.name,
-            task.spec,
-            task.component,
-            placeholders.substitute(executors[task.component["executorLabel"]], names, whole=whole),
-            directory=process.outputs,
-            arguments=placeholders.substitute(dict(arguments), names, whole=whole),
-            run_process=process.run,
+        names = {**names, "workspace_path": str(self._directory.workspace)}
+        executor = self._job.spec["deploymentSpec"]["executors"][task.component["executorLabel"]]
+        executor = placeholders.substitute(executor, names, whole=whole)
+        artifacts = self._artifacts
+        records = output_records(
+            task.component, lambda output: artifacts.name(task.path, output), artifacts.folder_uri(task.path)
         )
-        if outputs is None:
-            raise TaskFailedError(process.failure)
-        self._artifacts.publish(task.path, process.outputs, outputs)
-        return outputs
+        told = executor_input(
+            task.component,
+            placeholders.substitute(dict(arguments), names, whole=whole),
+            records,
+            artifacts.folder(task.path),
+        )
+        if "importer" in executor:
+            return importer.imported(executor["importer"], told, records)
+        return self._run_container(task, executor["container"], told, records)
 
-    def describe(self, values: Mapping[str, Any]) -> Values:
-        return self._artifacts.records(values)
+    def _run_container(
+        self, task: "Task", container: Mapping[str, Any], told: Any, records: "Mapping[str, ArtifactRecord]"
+    ) -> Mapping[str, Any]:
+        from localcloud.pipelines.component_command import resolved_command
+        from localcloud.pipelines.dag import TaskFailedError
+        from localcloud.pipelines.executor_input import written_artifacts, written_parameters
+        from localcloud.pipelines.retry_policy import attempt
+        from localcloud.pipelines.step_packages import step_variables, without_satisfied_install
+
+        # An executor's output is the only one that exists beforehand: a container's shell redirects into its own.
+        Path(told["outputs"]["outputFile"]).parent.mkdir(parents=True, exist_ok=True)
+        command = [*container.get("command", []), *container.get("args", [])]
+        variables = {variable["name"]: variable.get("value", "") for variable in container.get("env", [])}
+        resolved = without_satisfied_install(resolved_command(command, told, self._artifacts.local_path))
+        process = _TaskRun(task, self._directory, self._job, self._processes, self._events)
+        packages = step_variables(self._directory, process.scratch, str(container.get("image", "")))
+        environment = {**self._artifacts.variables(), **packages, **variables}
+        if not attempt(lambda: process.run(resolved, environment), task.spec):
+            raise TaskFailedError(process.failure)
+        parameters = written_parameters(task.component, told)
+        return {**parameters, **self._artifacts.publish(written_artifacts(told, records))}
 
 
 class _TaskRun:
     """The attempts of one task."""
 
     def __init__(
-        self, task: "Task", directory: RunDirectory, logs: Path, processes: TaskProcesses, events: Events
+        self, task: "Task", directory: RunDirectory, job: Job, processes: TaskProcesses, events: Events
     ) -> None:
         unique_name = ".".join(task.path)
-        self.outputs = directory.outputs / unique_name
         self.failure = ""
         self._task = task
-        self._scratch = directory.scratch / unique_name
-        self._log = logs / f"{unique_name}.log"
+        self.scratch = directory.scratch / unique_name
+        self._log = Path(job.log_directory) / f"{unique_name}.log"
         self._processes = processes
         self._events = events
 
     def run(self, command: Sequence[str], environment: Mapping[str, str]) -> bool:
         if self.failure:
             self._events.send(AttemptFailed(path=self._task.path, error=self.failure))
-        self._scratch.mkdir(parents=True, exist_ok=True)
+        self.scratch.mkdir(parents=True, exist_ok=True)
         result = self._processes.run(
             command,
             environment={**os.environ, **environment},
-            directory=self._scratch,
+            directory=self.scratch,
             log=self._log,
             uncancellable=self._task.is_exit,
         )
@@ -123,7 +140,7 @@ def run_job(job: Job, events: Events, processes: TaskProcesses) -> None:
     names, whole = job_names(job), bool(job.kfp_run_name)
     dag = Dag(
         substitute(job.spec, names, whole=whole),
-        KfpTasks(job, RunDirectory(Path(job.run_directory)), processes, events),
+        ComponentTasks(job, RunDirectory(Path(job.run_directory)), processes, events),
         events.send,
         job_name=job.name,
         fail_fast=job.fail_fast,

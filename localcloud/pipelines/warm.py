@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from localcloud.cloud import Cloud
     from localcloud.processes import Child
 
-_OF_RUNNERS = ("localcloud.pipelines.dag", "localcloud.pipelines.artifacts", "localcloud.pipelines.placeholders")
+_OF_RUNNERS = ("localcloud.pipelines.dag", "localcloud.pipelines.artifacts", "google.cloud.storage")
 # Not `executor_main` of kfp, which each step runs as its main program.
-_OF_STEPS = ("kfp.dsl.executor",)
+_OF_STEPS = ("kfp.dsl.executor", "localcloud.pipelines.step_interpreter")
 
 
 class ForkServers:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from localcloud.cache import cache_directory
 from localcloud.pipelines.job import Job
 from localcloud.pipelines.run_directory import RunDirectory
 
@@ -25,6 +26,8 @@ def worker_environment(
         "PATH": ":".join(search_path),
         "HOME": str(directory.home),
         "TMPDIR": str(directory.temporary),
+        # Environments for the packages of steps are kept there; by HOME it would be this run's own.
+        "VERTEX_VLLM_CACHE": str(cache_directory()),
         # google-cloud-pipeline-components labels what it creates with these.
         "VERTEX_AI_PIPELINES_RUN_LABELS": json.dumps(dict(labels)),
     }

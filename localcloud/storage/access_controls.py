@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from localcloud.storage import bucket_rows
 from localcloud.storage.backend import Backend
+from localcloud.storage.bucket_checks import check_public
 from localcloud.storage.bucket_rows import BucketRow, existing_bucket
 from localcloud.storage.calls import Call, Reply
 from localcloud.storage.errors import StorageError, invalid, not_implemented, required
@@ -124,7 +125,11 @@ def entries_of(bucket: BucketRow) -> Entries:
 
 
 def _with_entries(bucket: BucketRow, entries: Entries) -> Policy:
-    """The policy whose legacy roles are `entries`; other bindings stay."""
+    """The policy whose legacy roles are `entries`; other bindings stay.
+
+    Raises StorageError (412) for everybody in a bucket that prevents public access.
+    """
+    check_public(entries, bucket.settings)
     others = [binding for binding in bucket.policy["bindings"] if binding["role"] not in _ROLES.values()]
     legacy = []
     for role, name in _ROLES.items():

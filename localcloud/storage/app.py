@@ -79,6 +79,10 @@ class StorageApp:
     async def _answer(self, request: Request, path: str) -> Response:
         if "x-goog-encryption-key" in request.headers:
             raise not_implemented("customer-supplied encryption keys")
+        for place, name in ((request.query_params, "kmsKeyName"), (request.query_params, "destinationKmsKeyName"),
+                            (request.headers, "x-goog-encryption-kms-key-name")):  # fmt: skip
+            if place.get(name):
+                raise not_implemented(f"encryption by keys of Cloud KMS ({name})")
         if bucket := _bucket_of_host(request):
             return await xml_objects.serve(request, self._backend, bucket, decode_name(path.removeprefix("/")))
         if not path.startswith(_JSON_PREFIXES):

@@ -7,6 +7,7 @@ from typing import Any
 from localcloud.storage import bucket_rows, soft_delete
 from localcloud.storage.access_controls import access_controls, default_object_controls, with_list
 from localcloud.storage.backend import Backend
+from localcloud.storage.bucket_checks import check_bucket
 from localcloud.storage.bucket_defaults import complete
 from localcloud.storage.bucket_rows import BucketRow, existing_bucket
 from localcloud.storage.calls import Call, Reply
@@ -18,7 +19,7 @@ from localcloud.storage.errors import (
     required,
 )
 from localcloud.storage.listing import decode_page_token, encode_page_token
-from localcloud.storage.locations import checked_location
+from localcloud.storage.locations import checked_location, location_type
 from localcloud.storage.names import checked_bucket_name
 from localcloud.storage.policies import first_policy
 from localcloud.storage.resources import bucket_resource, bucket_state
@@ -36,6 +37,7 @@ def insert_bucket(call: Call, backend: Backend) -> Reply:
     settings = complete(bucket_settings(resource), {}, backend.clock())
     if call.flag("enableObjectRetention"):
         settings["objectRetention"] = {"mode": "Enabled"}
+    check_bucket(settings, location_type(location, settings))
     bucket = BucketRow(
         name=name,
         project=project,
@@ -142,6 +144,7 @@ def _change(call: Call, backend: Backend, change: Callable[[dict[str, Any]], dic
         before = existing_bucket(transaction, call.names["bucket"])
         call.preconditions().check(bucket_state(before))
         settings = complete(bucket_settings(change(before.settings)), before.settings, backend.clock())
+        check_bucket(settings, location_type(before.location, settings))
         bucket = replace(before, settings=settings, metageneration=before.metageneration + 1, updated=backend.time())
         bucket = with_list(bucket, call.resource(), call.query)
         if call.method == "PATCH" and not call.resource():

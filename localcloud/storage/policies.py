@@ -7,9 +7,10 @@ from typing import Any
 from localcloud.storage import bucket_rows
 from localcloud.storage.access import object_subject
 from localcloud.storage.backend import Backend
+from localcloud.storage.bucket_checks import check_public
 from localcloud.storage.bucket_rows import BucketRow, existing_bucket
 from localcloud.storage.calls import Call, Reply
-from localcloud.storage.errors import invalid, precondition_failed, required
+from localcloud.storage.errors import StorageError, invalid, precondition_failed, required
 from localcloud.storage.resources import bucket_etag
 
 _MEMBER = re.compile(
@@ -90,7 +91,10 @@ def _check(policy: dict[str, Any], bucket: BucketRow) -> None:
         for member in binding.get("members", []):
             if not _MEMBER.match(member):
                 raise invalid(f"Invalid argument: {member!r} is no member. Members look like user:name@example.com.")
-        if "condition" in binding and policy["version"] < _CONDITIONS_NEED_VERSION:
-            raise invalid("A policy with conditions must set version to 3.")
+        check_public(binding.get("members", []), bucket.settings)
+        # As googleapis/python-storage expects it, `test_bucket_get_set_iam_policy`, read in November 2026.
         if "condition" in binding and not bucket.uniform_access:
-            raise invalid("A policy with conditions needs uniform bucket-level access.")
+            message = "To set IAM conditions on a bucket, enable uniform bucket-level access on it."
+            raise StorageError(412, "conditionNotMet", message, "PreconditionFailed")
+        if "condition" in binding and policy["version"] < _CONDITIONS_NEED_VERSION:
+            raise invalid("The version of a policy with conditions has to be at least 3.")

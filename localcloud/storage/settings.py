@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from localcloud.storage.errors import invalid
+from localcloud.storage.errors import invalid, not_implemented
 
 BUCKET_FIELDS = frozenset(
     [
@@ -53,7 +53,9 @@ def bucket_settings(resource: dict[str, Any]) -> dict[str, Any]:
 
 
 def object_settings(resource: dict[str, Any]) -> dict[str, Any]:
-    """Raises StorageError (400) for a value that the API refuses."""
+    """Raises StorageError: 400 for a value that the API refuses, 501 for a key of Cloud KMS."""
+    if resource.get("kmsKeyName"):
+        raise not_implemented("encryption by keys of Cloud KMS (kmsKeyName)")
     return _checked({name: value for name, value in resource.items() if name in OBJECT_FIELDS and value is not None})
 
 

@@ -97,8 +97,9 @@ def create_endpoint(request: Any, cloud: Cloud) -> Message:
 
 @service.method("GetEndpoint")
 def get_endpoint(request: Any, cloud: Cloud) -> Message:
-    undeploy_expired(cloud)
-    return _view(cloud.store.require(ENDPOINTS, str(read_endpoint(request.name, cloud))))
+    name = str(read_endpoint(request.name, cloud))
+    undeploy_expired(cloud, name)
+    return _view(cloud.store.require(ENDPOINTS, name))
 
 
 @service.method("ListEndpoints")

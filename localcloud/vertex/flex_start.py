@@ -4,21 +4,33 @@ Source: "Use Flex-start VMs with inference" (Vertex AI), 2026-11-30. No thread w
 at endpoints undeploys the model, and so does a move of the clock.
 """
 
+from contextlib import suppress
 from datetime import UTC, timedelta
 from typing import Any
 
 from localcloud.cloud import Cloud
+from localcloud.errors import ApiError
 from localcloud.vertex.deployments import undeploy
 from localcloud.vertex.names import read_endpoint
 from localcloud.vertex.records import ENDPOINTS
 
 
-def undeploy_expired(cloud: Cloud) -> None:
-    """Undeploys each model whose flex-start machines were asked for longer ago than they may run."""
-    for record in cloud.store.list(ENDPOINTS):
+def undeploy_expired(cloud: Cloud, endpoint: str = "") -> None:
+    """Undeploys each model whose flex-start machines were asked for longer ago than they may run.
+
+    `endpoint`: the name of the one that is looked at; "" for all.
+    """
+    records = [cloud.store.get(ENDPOINTS, endpoint)] if endpoint else cloud.store.list(ENDPOINTS)
+    for record in filter(None, records):
         for deployed in record.deployed_models:
             if _is_over(deployed, cloud):
-                undeploy(read_endpoint(record.name, cloud), deployed.id, _traffic_of_others(record, deployed.id), cloud)
+                _undeploy(record, deployed.id, cloud)
+
+
+def _undeploy(record: Any, deployed_model_id: str, cloud: Cloud) -> None:
+    name, split = read_endpoint(record.name, cloud), _traffic_of_others(record, deployed_model_id)
+    with suppress(ApiError):  # another call was faster
+        undeploy(name, deployed_model_id, split, cloud)
 
 
 def _is_over(deployed: Any, cloud: Cloud) -> bool:

@@ -18,6 +18,7 @@ from localcloud.vertex.container_account import container_member, lend_artifacts
 from localcloud.vertex.container_spec import deployment_seconds
 from localcloud.vertex.images import find_image
 from localcloud.vertex.launch import Launch, plan_launch
+from localcloud.vertex.log_places import note_place
 from localcloud.vertex.names import EndpointName, read_endpoint, read_model
 from localcloud.vertex.records import ENDPOINTS
 
@@ -186,6 +187,7 @@ class Replicas:
         version = self._version(deployed)
         lend_artifacts(self._cloud, endpoint, deployed, version.artifact_uri)
         stem = f"{endpoint.endpoint_id}-{deployed.id}"
+        note_place(self._cloud.state.container_logs / f"{stem}.log", endpoint)
         return plan_launch(
             endpoint=endpoint,
             deployed=deployed,

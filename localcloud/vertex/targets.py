@@ -66,7 +66,7 @@ def find_target(name: str, host: str, cloud: Cloud, deployed_model_id: str = "")
     endpoint = read_endpoint(name, cloud)
     regions.check_open(cloud, name)
     permissions.check(cloud, "aiplatform.endpoints.predict", name)
-    undeploy_expired(cloud)
+    undeploy_expired(cloud, str(endpoint))
     record = cloud.store.get(ENDPOINTS, str(endpoint))
     if record is None or (is_dedicated_domain(host) and host != record.dedicated_endpoint_dns):
         raise ApiError("NOT_FOUND", f"Endpoint `{endpoint}` not found.")

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from localcloud.pipelines import step_interpreter
 from localcloud.pipelines.image_init import without_init
 from localcloud.warm.main_program import run_as_main
 
@@ -45,6 +46,7 @@ def main() -> None:
         os._exit(code if code >= 0 else 128 - code)
     os.environ["_KFP_RUNTIME"] = "true"
     sys.path.insert(0, os.getcwd())  # As `python3 -m` has it.
+    step_interpreter.prepare()
     run_as_main("kfp.dsl.executor_main", ["--component_module_path", str(program), *arguments])
 
 

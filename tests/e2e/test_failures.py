@@ -11,6 +11,7 @@ from tests.canary import files_holding
 from tests.demo_project import REGION, DemoProject, with_flags
 from tests.vertex_vllm.served_models import NEVER_READY
 from vertex_vllm.config import Deployment
+from vertex_vllm.diagnosis.deployed import diagnose_run
 from vertex_vllm.runs.submission import submit
 from vertex_vllm.runs.watching import Run, cancel, watch
 from vertex_vllm.serving.clients import endpoint_client, model_client
@@ -96,23 +97,31 @@ def test_a_quota_that_is_too_small_is_named_with_what_is_needed(
 @pytest.mark.vllm
 @pytest.mark.parity("not yet", machine_hours=1.0)
 def test_a_container_that_vllm_refuses_to_start_is_torn_down(demo_project: DemoProject) -> None:
-    # Known to every vLLM and to the catalogue; refused when it starts, since there is no such directory.
-    refused = ["--tokenizer=/no/such/folder"]
-    assert_a_failed_start_is_torn_down(demo_project, demo_project.own_deployment("refused"), extra_args=refused)
+    # Known to every vLLM and to the catalogue; refused when it starts, since the container has no such file.
+    refused = ["--chat-template=/no/such/template.jinja"]
+    said = "--chat-template names a file that the container does not have: /no/such/template.jinja"
+    assert_a_failed_start_is_torn_down(demo_project, demo_project.own_deployment("refused"), said, extra_args=refused)
 
 
 @pytest.mark.parity("local cloud only")
 def test_a_container_that_does_not_start_is_torn_down(
     cloud: Connection, small_project: DemoProject, deployment: Deployment
 ) -> None:
-    assert_a_failed_start_is_torn_down(small_project, with_flags(cloud, deployment, "--exit=3"))
+    said = "No known cause: ValueError: the weights are nowhere to be found"
+    assert_a_failed_start_is_torn_down(small_project, with_flags(cloud, deployment, "--exit=3"), said)
 
 
-def assert_a_failed_start_is_torn_down(project: DemoProject, deployment: Deployment, **parameters: Any) -> None:
+def assert_a_failed_start_is_torn_down(
+    project: DemoProject, deployment: Deployment, said: str, **parameters: Any
+) -> None:
+    """`said`: a part of the step's error that tells why the container ended."""
     run = project.run("deploy", deployment, keep_endpoint=True, **parameters)
     name, error = failed_step(run)
     assert name == "deploy-model"
     assert "log" in error
+    assert said in error
+    found = diagnose_run(run.name)
+    assert said in (found.summary, *(f"No known cause: {line.message}" for line in found.lines))
     assert {step.name: step.state for step in run.steps}["teardown-run"] == "SUCCEEDED"
     assert made(project.id, deployment.name) == []
 

@@ -13,6 +13,7 @@ from google.iam.v1.policy_pb2 import Binding
 from kfp.registry import ApiAuth, RegistryClient
 
 from localcloud.daemon import Connection
+from tests.accounts import classic_project
 from tests.localcloud.pipelines import samples
 from tests.localcloud.pipelines.compiling import compiled
 
@@ -134,6 +135,28 @@ def test_a_template_comes_back_by_tag_and_by_version(registry: RegistryClient, t
         assert Path(file).read_bytes() == template.read_bytes()
     with pytest.raises(requests.HTTPError, match="404"):
         registry.download_pipeline(package, tag="no-such-tag", file_name=str(tmp_path / "none.yaml"))
+
+
+@pytest.mark.parametrize("by_tag", [True, False])
+def test_a_job_of_a_template_has_the_version_of_the_template(
+    registry: RegistryClient, template: Path, project: str, by_tag: bool
+) -> None:
+    from google.cloud import aiplatform, storage
+
+    classic_project(project)
+    package, version = registry.upload_pipeline(str(template), tags=["live"])
+    bucket = storage.Client(project=project).create_bucket(f"{project}-templates", location=REGION)
+    job = aiplatform.PipelineJob(
+        display_name="of a template",
+        template_path=f"https://{REGION}-kfp.pkg.dev/{project}/templates/{package}/{'live' if by_tag else version}",
+        pipeline_root=f"gs://{bucket.name}",
+        parameter_values={"name": "x"},
+        project=project,
+        location=REGION,
+    )
+    job.submit()
+    assert job.gca_resource.template_metadata.version == version
+    job.cancel()
 
 
 def test_packages_versions_and_tags_are_kept(registry: RegistryClient, template: Path, project: str) -> None:

@@ -52,7 +52,9 @@ def test_operations_are_polled_under_every_version_and_resource(contract: Mappin
 
 
 def test_only_methods_that_stream_both_ways_have_no_rules(contract: Mapping[str, Method]) -> None:
-    assert all(method.rules or method.streams_request for method in contract.values())
+    # Cloud Logging's package has no REST transport: of its methods only what the contract itself adds has rules.
+    others = [method for method in contract.values() if not method.service.startswith("google.logging.v2.")]
+    assert all(method.rules or method.streams_request for method in others)
 
 
 def test_every_handler_answers_a_method_that_exists(contract: Mapping[str, Method], modules: list[ModuleType]) -> None:

@@ -4,6 +4,7 @@ It answers from a table, and misbehaves when a prompt asks it to. Its flags come
 
     --healthy-when=FILE       the health route answers 503 until that file exists
     --exit=CODE               ends instead of serving
+    --say=FILE                prints that file when it starts
     --stop-after=SECONDS      between being told to stop and doing so
     --model=URI               where the weights would be; ignored
     --questions=FILE          JSON lines with `question` and `accepted`: answered right
@@ -17,6 +18,7 @@ import signal
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 
 PROGRAM = os.path.abspath(__file__)
@@ -166,9 +168,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--healthy-when", default="")
     parser.add_argument("--exit", type=int)
+    parser.add_argument("--say", type=Path)
     parser.add_argument("--questions")
     parser.add_argument("--stop-after", type=float, default=0.0)
     options, _ = parser.parse_known_args()
+    if options.say:
+        print(options.say.read_text(), flush=True)
     if options.exit is not None:
         print("ValueError: the weights are nowhere to be found", file=sys.stderr)
         sys.exit(options.exit)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import GoogleAPICallError, PermissionDenied
+from google.api_core.exceptions import GoogleAPICallError, InvalidArgument, PermissionDenied
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from vertex_vllm import google_errors as tested
@@ -36,10 +36,18 @@ def refusal(reason: str, **metadata: str) -> GoogleAPICallError:
             refusal("SERVICE_DISABLED", service="a.googleapis.com", consumer="projects/p"),
             "Run `gcloud services enable a.googleapis.com --project=p`, wait a minute, try again.",
         ),
+        (
+            InvalidArgument(
+                "You do not have permission to act as service_account: a@p.iam.gserviceaccount.com. (or it may not "
+                "exist)."
+            ),
+            "Grant it: gcloud iam service-accounts add-iam-policy-binding a@p.iam.gserviceaccount.com "
+            "--member=user:me@example.com --role=roles/iam.serviceAccountUser",
+        ),
         (refusal("CONSUMER_INVALID"), ""),
         (ValueError("x"), ""),
     ],
-    ids=["in a region", "on the project", "disabled", "another reason", "another error"],
+    ids=["in a region", "on the project", "disabled", "act as", "another reason", "another error"],
 )
 def test_the_command_follows_from_the_reason(error: Exception, fix: str) -> None:
     assert tested.remedy(error) == fix

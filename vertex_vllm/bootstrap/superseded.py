@@ -1,6 +1,6 @@
 """Grants of earlier versions of bootstrap that the present one does not want: found, and revoked by the command."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -22,14 +22,16 @@ def superseded(settings: Settings) -> tuple[Grant, ...]:
     return tuple(grant_of(settings, row) for row in _rows())
 
 
-def standing(session: Session, settings: Settings) -> tuple[Grant, ...]:
+def existing(session: Session, settings: Settings) -> tuple[Grant, ...]:
     """Those of them that exist, and those to repositories on GitHub by name. Raises ServiceError."""
-    found = [
-        grant
-        for grant in superseded(settings)
-        if policies.has(look(session, grant.on.read) or {}, grant.role, grant.member)
-    ]
+    grants = superseded(settings)
+    read = {grant.on.resource: look(session, grant.on.read) or {} for grant in _one_a_place(grants)}
+    found = [grant for grant in grants if policies.has(read[grant.on.resource], grant.role, grant.member)]
     return (*found, *_by_name(session, settings))
+
+
+def _one_a_place(grants: tuple[Grant, ...]) -> Iterable[Grant]:
+    return {grant.on.resource: grant for grant in grants}.values()
 
 
 def _by_name(session: Session, settings: Settings) -> Iterator[Grant]:

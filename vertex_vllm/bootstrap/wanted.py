@@ -32,6 +32,8 @@ APIS = (
     "cloudquotas",
     # Cloud Monitoring has the metrics that endpoints are scaled by.
     "monitoring",
+    # Cloud Logging has what a container that failed wrote.
+    "logging",
 )
 # What a workflow needs to log in with GitHub's token.
 FEDERATION_APIS = ("sts", "iamcredentials")

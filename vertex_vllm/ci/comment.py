@@ -1,37 +1,71 @@
 """Reviews as a Markdown comment on a change. Nothing that a config says can leave its code span."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from vertex_vllm.catalog import Catalog
 from vertex_vllm.catalog.prices import BASIS, Replicas, hourly_price
 from vertex_vllm.ci.changes import Decision
 from vertex_vllm.ci.review import Review
+from vertex_vllm.ci.unread import Unread
 from vertex_vllm.plain_text import plain as plain_text
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.redaction import redact
 
 MARK = "<!-- vertex-vllm ci plan -->"
-_WHY = {"added": "new", "edited": "edited"}
+_WHY = {"added": "new", "edited": "edited", "renamed": "renamed"}
 _MOST_NAMED = 5
 # Reasons of a plan that a reviewer should see, where it has them.
 _TOLD = {"code": "Code that is run", "doubts": "Doubts"}
 
 
-def comment(decision: Decision, reviews: Sequence[Review], catalog: Catalog) -> str:
-    """All of it; ends with a newline."""
+def comment(
+    decision: Decision,
+    reviews: Sequence[Review],
+    catalog: Catalog,
+    unread: Sequence[Unread] = (),
+    limit: int | None = None,
+) -> str:
+    """What a change comes to; ends with a newline. `limit`: the most bytes of it as UTF-8.
+
+    Totals are always there; of configs, faulty ones first, as many as there is room for, and the number of the others.
+    """
     faulty = [review for review in reviews if review.after.faults]
-    lines = [MARK, f"## vertex-vllm: {_headline(len(reviews), len(faulty))}", *_notes(decision)]
-    for review in faulty:
-        lines += _faults(review)
     valid = [review for review in reviews if not review.after.faults]
-    for review in valid:
-        if review.concerned.why != "dependency":
-            lines += _section(review, catalog)
-    lines += _unchanged([review for review in valid if review.concerned.why == "dependency"], catalog)
+    touched = [review for review in valid if review.concerned.why != "dependency"]
+    head = [MARK, f"## vertex-vllm: {_headline(len(reviews), len(faulty), unread)}"]
+    head += _totals(reviews, faulty, touched, decision)
+    blocks = [*_notes(decision), *_unread(unread)]
+    blocks += [_faults(review) for review in faulty]
+    blocks += [_section(review, catalog) for review in touched]
+    blocks += _unchanged([review for review in valid if review.concerned.why == "dependency"], catalog)
+    tail = []
     if any(review.after.plan for review in reviews):
-        lines += ["", f"Prices: {BASIS}. “unknown”: the catalogue has no dated price for that machine in that region."]
-    return "\n".join(lines) + "\n"
+        tail = ["", f"Prices: {BASIS}. “unknown”: the catalogue has no dated price for that machine in that region."]
+    return _fitted(head, blocks, tail, limit)
+
+
+def _fitted(head: Sequence[str], blocks: Sequence[Sequence[str]], tail: Sequence[str], limit: int | None) -> str:
+    whole = "\n".join([*head, *(line for block in blocks for line in block), *tail]) + "\n"
+    if limit is None or _size(whole) <= limit:
+        return whole
+    room = limit - _size("\n".join([*head, *_more(len(blocks)), *tail]) + "\n")
+    shown: list[str] = []
+    for number, block in enumerate(blocks):
+        room -= _size("\n".join(block) + "\n")
+        if room < 0:
+            return "\n".join([*head, *shown, *_more(len(blocks) - number), *tail]) + "\n"
+        shown += block
+    return whole
+
+
+def _more(count: int) -> list[str]:
+    entries = "1 more entry does" if count == 1 else f"{count} more entries do"
+    return ["", f"{entries} not fit here. The job's summary has the whole plan."]
+
+
+def _size(text: str) -> int:
+    return len(text.encode())
 
 
 def facts(plan: ServingPlan, catalog: Catalog) -> dict[str, str]:
@@ -61,21 +95,50 @@ def code(text: object) -> str:
     return f"`{plain}`" if plain else "(empty)"
 
 
-def _headline(count: int, faulty: int) -> str:
+def _headline(count: int, faulty: int, unread: Sequence[Unread]) -> str:
+    missed = sum(each.is_fault for each in unread)
     if faulty:
         return f"{faulty} of {count} config{'s' if count > 1 else ''} cannot be deployed"
+    if missed:
+        return f"{missed} file{'s that may be configs are' if missed > 1 else ' that may be a config is'} not read"
     return f"{count} deployment{'s' if count != 1 else ''} concerned" if count else "no deployment concerned"
 
 
-def _notes(decision: Decision) -> Iterable[str]:
+def _totals(
+    reviews: Sequence[Review], faulty: Sequence[Review], touched: Sequence[Review], decision: Decision
+) -> list[str]:
+    """One line, where there is more than one thing to count."""
+    if len(reviews) + len(decision.removed) < _MOST_NAMED:
+        return []
+    deploying = sum(bool(each.after.deployment and each.after.deployment.deploy_on_change) for each in reviews)
+    counts = {
+        "not valid": len(faulty),
+        "new": sum(each.concerned.why == "added" for each in touched),
+        "edited": sum(each.concerned.why == "edited" for each in touched),
+        "renamed": sum(each.concerned.why == "renamed" for each in touched),
+        "unchanged": len(reviews) - len(faulty) - len(touched),
+        "removed": len(decision.removed),
+        "deployed by CI": deploying,
+    }
+    return ["", f"Configs: {', '.join(f'{count} {label}' for label, count in counts.items() if count)}."]
+
+
+def _notes(decision: Decision) -> list[list[str]]:
+    notes = []
     if decision.dependencies:
         named = ", ".join(map(code, decision.dependencies[:_MOST_NAMED]))
         more = len(decision.dependencies) - _MOST_NAMED
-        yield ""
-        yield f"Every deployment is concerned: {named}{f' and {more} more files' if more > 0 else ''} changed."
-    for config in decision.removed:
-        yield ""
-        yield f"{code(config)} is removed. What it deployed stays, and costs, until it is torn down by hand."
+        more_files = f" and {more} more file{'s' if more > 1 else ''}" if more > 0 else ""
+        notes.append(["", f"Every deployment is concerned: {named}{more_files} changed."])
+    for removed in decision.removed:
+        named = f"{code(removed.deployment)} ({code(removed.config)})" if removed.deployment else code(removed.config)
+        notes.append(["", f"{named} is removed. What it deployed stays, and costs, until it is torn down by hand."])
+    return notes
+
+
+def _unread(unread: Sequence[Unread]) -> list[list[str]]:
+    lines = [[f"- {code(each.path)} {each.why}."] for each in unread]
+    return [["", "### Not read", "", *lines[0]], *lines[1:]] if lines else []
 
 
 def _faults(review: Review) -> list[str]:
@@ -85,7 +148,9 @@ def _faults(review: Review) -> list[str]:
 def _section(review: Review, catalog: Catalog) -> list[str]:
     deployment = review.after.deployment
     assert deployment is not None
-    lines = ["", f"### {code(deployment.name)} ({code(review.config)}, {_WHY[review.concerned.why]})", ""]
+    told = _WHY[review.concerned.why]
+    origin = f" from {code(review.concerned.base)}" if review.concerned.why == "renamed" else ""
+    lines = ["", f"### {code(deployment.name)} ({code(review.config)}, {told}{origin})", ""]
     if not deployment.deploy_on_change:
         lines += ["CI does not deploy it: `deploy_on_change` is not set.", ""]
     if review.after.plan is None:
@@ -97,7 +162,7 @@ def _section(review: Review, catalog: Catalog) -> list[str]:
     return lines
 
 
-def _unchanged(reviews: Sequence[Review], catalog: Catalog) -> list[str]:
+def _unchanged(reviews: Sequence[Review], catalog: Catalog) -> list[list[str]]:
     """Configs that nobody touched, a row each: before and after are the same but for what runs them."""
     rows = []
     for review in reviews:
@@ -109,14 +174,8 @@ def _unchanged(reviews: Sequence[Review], catalog: Catalog) -> list[str]:
         rows.append(f"| {' | '.join(cells)} |")
     if not rows:
         return []
-    return [
-        "",
-        "### Unchanged configs",
-        "",
-        "| | config | machine | price | CI deploys it |",
-        "|---|---|---|---|---|",
-        *rows,
-    ]
+    table = ["| | config | machine | price | CI deploys it |", "|---|---|---|---|---|"]
+    return [["", "### Unchanged configs", "", *table, rows[0]], *([row] for row in rows[1:])]
 
 
 def _table(review: Review, plan: ServingPlan, catalog: Catalog) -> list[str]:

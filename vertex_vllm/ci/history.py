@@ -1,14 +1,19 @@
 """Two commits of a git repository, read without checking anything out."""
 
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from vertex_vllm.ci.changes import Change, Kind
+from vertex_vllm.ci.unread import EntryKind
 from vertex_vllm.errors import InputError, VertexVllmError
 
 _KINDS: dict[str, Kind] = {"A": "added", "D": "removed"}
+_ENTRY_KINDS: dict[str, EntryKind] = {"120000": "link", "160000": "submodule"}
+# GitHub and GitLab name this commit as the one before the first push of a branch.
+_NO_COMMIT = re.compile("0{40}|0{64}")
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,12 @@ class Commit:
     @classmethod
     def of(cls, folder: Path, revision: str) -> Self:
         """Raises InputError where the folder is in no repository, or the repository has no such revision."""
+        if _NO_COMMIT.fullmatch(revision):
+            raise InputError(
+                "this is the first push of a branch: there is no commit before it to compare with",
+                where=revision,
+                fix="Deploy its configs with `vertex-vllm submit`, or give --base a commit that the branch began from.",
+            )
         root = _ask(folder, "rev-parse", "--show-toplevel")
         if root.returncode:
             raise InputError(f"git finds no repository: {_words(root)}", where=str(folder), fix="Run this in a clone.")
@@ -44,8 +55,15 @@ class Commit:
 
     def files(self, folder: str) -> tuple[str, ...]:
         """Paths of the files below a folder of the commit."""
-        told = _git(self.root, "ls-tree", "-r", "--name-only", "-z", self.id, "--", f"{folder}/")
-        return tuple(told.decode("utf-8", "surrogateescape").split("\0")[:-1])
+        return tuple(path for path in self.entries(f"{folder}/") if path.startswith(f"{folder}/"))
+
+    def entries(self, *paths: str) -> dict[str, EntryKind]:
+        """Files, links and submodules at these paths, or below those that end in /, by path."""
+        if not paths:
+            return {}
+        told = _git(self.root, "ls-tree", "-r", "-z", self.id, "--", *paths).decode("utf-8", "surrogateescape")
+        found = (line.partition("\t") for line in told.split("\0")[:-1])
+        return {path: _ENTRY_KINDS.get(facts.split()[0], "file") for facts, _, path in found}
 
     def text(self, path: str) -> str | None:
         """The file's text, what is not UTF-8 replaced; None where the commit has no such file."""

@@ -72,7 +72,7 @@ def bootstrap(
     """
     from vertex_vllm.bootstrap.making import project_number
     from vertex_vllm.bootstrap.session import authorized_session
-    from vertex_vllm.bootstrap.superseded import standing
+    from vertex_vllm.bootstrap.superseded import existing
     from vertex_vllm.bootstrap.wanted import Settings, removable, wanted
     from vertex_vllm.cli.place import check_place, named_regions
     from vertex_vllm.errors import InputError
@@ -106,13 +106,13 @@ def bootstrap(
     elif check:
         _check(session, settings, steps, release)
     elif removing:
-        _remove(session, (*removable(settings), *standing(session, settings)), delete_data=delete_data, asked=yes)
+        _remove(session, (*removable(settings), *existing(session, settings)), delete_data=delete_data, asked=yes)
     else:
         made = _make(session, steps)
         if release and sources:
             made += _make_release(release, sources)
         # After the new grants, so that no run in between lacks a permission.
-        _told(settings, made + _revoke(session, standing(session, settings), asked=yes))
+        _told(settings, made + _revoke(session, existing(session, settings), asked=yes))
 
 
 def _release(settings: "Settings", sources: "Sources", build_region: str) -> "Release":
@@ -185,7 +185,7 @@ def _printed_release(release: "Release | None") -> list[dict[str, object]]:
 
 def _check(session: "Session", settings: "Settings", steps: tuple["Step", ...], release: "Release | None") -> None:
     from vertex_vllm.bootstrap.making import is_missing
-    from vertex_vllm.bootstrap.superseded import standing
+    from vertex_vllm.bootstrap.superseded import existing
     from vertex_vllm.publishing import release as releasing
 
     lines = [f"{step.kind} {step.name}" for step in steps if is_missing(session, step)]
@@ -195,7 +195,7 @@ def _check(session: "Session", settings: "Settings", steps: tuple["Step", ...], 
         count += 1 + len(release.pipelines)
     for line in lines:
         say(f"missing  {line}")
-    old = standing(session, settings)
+    old = existing(session, settings)
     for grant in old:
         say(f"superseded  {grant.kind} {grant.name}")
     told = f", {len(old)} grants of an earlier bootstrap to revoke" if old else ""

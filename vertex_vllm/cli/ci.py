@@ -19,11 +19,29 @@ if TYPE_CHECKING:
     from vertex_vllm.ci.changes import Decision
     from vertex_vllm.ci.history import Commit
     from vertex_vllm.ci.review import Review
+    from vertex_vllm.ci.unread import Unread
     from vertex_vllm.config import Deployment
     from vertex_vllm.runs.watching import Run
 
 # What a config alone can run, and what takes nothing away.
 PIPELINES = ("deploy", "mirror")
+
+# GitHub refuses a comment of more than 65,536 characters, and a step's summary of more than 1 MiB
+# (docs.github.com, "Workflow commands", "Step isolation and limits", read in November 2026). Bytes are never fewer.
+# The workflow cuts what it hands on as a comment at 60,000 bytes, whoever wrote it.
+COMMENT_BYTES = 60_000
+SUMMARY_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a change comes to."""
+
+    commit: "Commit"
+    decision: "Decision"
+    reviews: "list[Review]"
+    """Every concerned config, before and after."""
+    unread: "tuple[Unread, ...]"
 
 
 def revision_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,18 +73,29 @@ def ci() -> None:
 
 @ci.command()
 @revision_options
-def plan(base: str, head: str, pipeline: str, repository: Path) -> None:
+@click.option(
+    "--comment",
+    "comment_file",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="Also write the plan here, short enough for a comment on GitHub.",
+)
+def plan(base: str, head: str, pipeline: str, repository: Path, comment_file: Path | None) -> None:
     """Check every config that the change concerns, and print what would be served, and what differs, as Markdown.
 
     Needs no Google Cloud and no network: models are planned from what the catalogue has recorded of them. Exit code 2
-    when a config is not valid; its faults then stand in the Markdown and on standard error.
+    when a config is not valid, or when a changed file may be a config and is not read; the Markdown and standard error
+    name them.
     """
     from vertex_vllm.catalog import load_catalog
     from vertex_vllm.ci.comment import comment
 
-    _, decision, reviews = look(repository, base, head, pipeline)
-    say(comment(decision, reviews, load_catalog()), nl=False)
-    refuse_faulty(reviews)
+    found, catalog = look(repository, base, head, pipeline), load_catalog()
+    say(comment(found.decision, found.reviews, catalog, found.unread, SUMMARY_BYTES), nl=False)
+    if comment_file:
+        comment_file.write_text(
+            comment(found.decision, found.reviews, catalog, found.unread, COMMENT_BYTES), encoding="utf-8"
+        )
+    refuse_faulty(found)
 
 
 @ci.command("apply")
@@ -92,14 +121,14 @@ def apply_command(
     Waits for all of them; exit code 1 when one fails. A removed config is told, and what it deployed is left alone.
     Nothing is submitted when any config that the change concerns is not valid: exit code 2.
     """
-    commit, decision, reviews = look(repository, base, head, pipeline)
-    refuse_faulty(reviews)
-    chosen = [(review, deployment) for review, deployment in wanted(reviews) if not only or deployment.name in only]
-    tell(decision, reviews)
+    found = look(repository, base, head, pipeline)
+    refuse_faulty(found)
+    chosen = [(review, each) for review, each in wanted(found.reviews) if not only or each.name in only]
+    tell(found)
     if dry_run:
-        show(chosen, commit, as_json)
+        show(chosen, found.commit, as_json)
         return
-    outcomes = deploy(commit, pipeline, project, [deployment for _, deployment in chosen], image)
+    outcomes = deploy(found.commit, pipeline, project, [deployment for _, deployment in chosen], image)
     if outcomes:
         rows = [(outcome.deployment, outcome.run_id, outcome.state, outcome.error) for outcome in outcomes]
         say(text_table(("deployment", "run", "state", "error"), rows), nl=False)
@@ -109,22 +138,30 @@ def apply_command(
         sys.exit(1)
 
 
-def look(repository: Path, base: str, head: str, pipeline: str) -> "tuple[Commit, Decision, list[Review]]":
-    """The head's commit, which configs it concerns, and each of them before and after."""
+def look(repository: Path, base: str, head: str, pipeline: str) -> Found:
+    """Reads both commits."""
     from vertex_vllm.catalog import load_catalog
     from vertex_vllm.ci.changes import decide, is_config
     from vertex_vllm.ci.history import Commit
     from vertex_vllm.ci.review import repeated_names, review
+    from vertex_vllm.ci.unread import unread
 
     before, after = Commit.of(repository, base), Commit.of(repository, head)
-    decision = decide(after.changes_since(before), after.files("configs"))
-    texts = {config: after.text(config) or "" for config in filter(is_config, after.files("configs"))}
+    changes = after.changes_since(before)
+    kinds = after.entries("configs", "configs/")
+    texts = {path: after.text(path) or "" for path, kind in kinds.items() if kind == "file" and is_config(path)}
+    decision = decide(changes, texts, names(before, before.files("configs")), names(after, texts))
+    changed = [change.path for change in changes if change.kind != "removed"]
+    kinds = {**after.entries(*changed), **kinds}
+    # A link's target may have changed although the link has not.
+    beside = [path for path in kinds if decision.dependencies or kinds[path] != "file"]
+    missed = unread([*changed, *beside], kinds, after.text, [removed.deployment for removed in decision.removed])
     repeated = repeated_names(texts)
     spec, catalog = after.text(f"compiled/{pipeline}.yaml"), load_catalog()
     reviews = [
         review(
             concerned,
-            before.text(concerned.config),
+            before.text(concerned.base or concerned.config),
             texts[concerned.config],
             pipeline,
             spec,
@@ -133,14 +170,24 @@ def look(repository: Path, base: str, head: str, pipeline: str) -> "tuple[Commit
         )
         for concerned in decision.concerned
     ]
-    return after, decision, reviews
+    return Found(after, decision, reviews, missed)
 
 
-def refuse_faulty(reviews: "Iterable[Review]") -> None:
-    """Raises ConfigError with all faults of all configs."""
+def names(commit: "Commit", paths: Iterable[str]) -> dict[str, str]:
+    """Config → the name of its deployment, where it says one."""
+    from vertex_vllm.ci.changes import is_config
+    from vertex_vllm.ci.unread import deployment_name
+
+    found = {path: deployment_name(commit.text(path)) for path in paths if is_config(path)}
+    return {path: name for path, name in found.items() if name is not None}
+
+
+def refuse_faulty(found: Found) -> None:
+    """Raises ConfigError with all faults of all configs, and the files that may be configs and are not read."""
     from vertex_vllm.errors import ConfigError
 
-    faults = [fault for review in reviews for fault in review.after.faults]
+    faults = [fault for review in found.reviews for fault in review.after.faults]
+    faults += [f"{each.path}: {each.why}" for each in found.unread if each.is_fault]
     if faults:
         raise ConfigError(faults)
 
@@ -151,13 +198,16 @@ def wanted(reviews: "Iterable[Review]") -> "list[tuple[Review, Deployment]]":
     return [(review, deployment) for review, deployment in found if deployment and deployment.deploy_on_change]
 
 
-def tell(decision: "Decision", reviews: "Iterable[Review]") -> None:
+def tell(found: Found) -> None:
     """What is concerned and yet not deployed, on standard error."""
-    for review in reviews:
+    for review in found.reviews:
         if review.after.deployment and not review.after.deployment.deploy_on_change:
             say(f"{one_line(review.config)}: not deployed, deploy_on_change is not set", err=True)
-    for config in decision.removed:
-        say(f"{one_line(config)}: removed; what it deployed stays until it is torn down by hand", err=True)
+    for removed in found.decision.removed:
+        named = one_line(f"{removed.config}: {removed.deployment or 'its deployment'}")
+        say(f"{named} is removed; what it deployed stays until it is torn down by hand", err=True)
+    for each in found.unread:
+        say(f"{one_line(each.path)}: {each.why}", err=True)
 
 
 def show(chosen: "Sequence[tuple[Review, Deployment]]", commit: "Commit", as_json: bool) -> None:

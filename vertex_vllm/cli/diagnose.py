@@ -1,12 +1,14 @@
 """`vertex-vllm diagnose RUN|ENDPOINT|LOGFILE`"""
 
+import os
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from vertex_vllm.cli.place import place_options
+from vertex_vllm.cli.place import named_project, place_options
 from vertex_vllm.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
@@ -77,9 +79,19 @@ def _diagnosis(target: str, project: str | None, region: str, hours: float) -> "
 
 
 def _from_google(target: str, project: str | None, region: str, hours: float) -> "Diagnosis":
+    """Of an endpoint, by its resource name or its id; of a run, by either, too."""
+    from vertex_vllm.cli.runs import resource_name
+    from vertex_vllm.diagnosis.deployed import diagnose_endpoint, diagnose_run
     from vertex_vllm.errors import InputError
 
-    raise InputError("no such file", where=target, fix="Name a file with the container's log")
+    since = datetime.now(UTC) - timedelta(hours=hours)
+    if "/endpoints/" in target:
+        return diagnose_endpoint(target, since)
+    if Path(target).suffix == ".log" or (os.sep in target and not target.startswith("projects/")):
+        raise InputError("no such file", where=target, fix="Name a file with the container's log, a run or an endpoint")
+    if target.startswith("vllm-") or target.isdigit():
+        return diagnose_endpoint(f"projects/{named_project(project)}/locations/{region}/endpoints/{target}", since)
+    return diagnose_run(resource_name(target, project, region))
 
 
 def _case(config: Path, facts: Path | None, project: str | None) -> "Case":

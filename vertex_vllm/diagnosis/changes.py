@@ -189,9 +189,18 @@ def _add_fallback(case: Case, _: str = "") -> Fields:
 
 
 def _family_tool_parser(case: Case, _: str = "") -> Fields:
-    """The preferred parser of the model's family; whether the image's vLLM has it, the plan of the patch decides."""
+    """The first parser of the model's family; whether the image has it, the plan says."""
     family = parser_table().family("tools", case.facts.architecture, case.facts.chat_marks)
-    return _set_argument(case, "--tool-call-parser", family.parsers[0]) if family else {}
+    if family is None:
+        return {}
+    return _set_argument(case, "--tool-call-parser", family.parsers[0])
+
+
+def _serve_tools(case: Case, _: str = "") -> Fields:
+    """The config's own field in the place of vLLM's arguments: the planner then chooses the parser."""
+    if case.deployment.serving.tools:
+        return {}
+    return {"serving.tools": True, **_without(case, "--enable-auto-tool-choice", "--tool-call-parser")}
 
 
 def _token_secret(case: Case, _: str = "") -> Fields:
@@ -230,6 +239,7 @@ _ACTIONS: Mapping[str, Callable[..., Fields]] = {
     "replan_machine": _replan_machine,
     "add_fallback": _add_fallback,
     "family_tool_parser": _family_tool_parser,
+    "serve_tools": _serve_tools,
     "token_secret": _token_secret,
 }
 ACTIONS = frozenset(_ACTIONS)

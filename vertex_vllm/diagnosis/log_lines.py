@@ -14,8 +14,11 @@ LONGEST_LINE = 4096
 _OUTER = (
     # `docker compose logs`, `kubectl logs --prefix`.
     re.compile(r"(?:[\w.-]{1,60} {1,20}\| |\[pod/[\w./-]{1,200}\] )"),
-    # `gcloud logging read`, whose default format is YAML; a JSON export with one field a line.
-    re.compile(r"\s{0,12}\"?(?:textPayload|message|log)\"?: {1,4}(?P<quote>[\"']?)"),
+    # `gcloud logging read`, whose default format is YAML; JSON with a field, or an entry, a line.
+    re.compile(
+        r"(?:\s{0,12}\"?(?:textPayload|message|log)\"?: {1,4}|\{.{0,1500}?\"(?:textPayload|message|log)\": ?)"
+        r"(?P<quote>[\"']?)"
+    ),
     # The time of an entry, of `kubectl logs --timestamps`, of containerd's files.
     re.compile(
         r"(?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)\s{1,8}"
@@ -34,6 +37,7 @@ _TORCH = re.compile(
     r"\[?(?P<level>[IWEF])\d{4} (?P<time>\d\d:\d\d:\d\d)\.\d{1,9} +(?:\d{1,10} )?[\w./+-]{1,120}:\d{1,6}\] ?"
 )
 _TORCH_LEVELS = {"I": "INFO", "W": "WARNING", "E": "ERROR", "F": "CRITICAL"}
+_QUOTE = re.compile(r'(?<!\\)"(?=\s{0,4}(?:[,}\]]|$))')
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]{0,16}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)?|.)?")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
@@ -76,9 +80,17 @@ def parse_line(text: str, number: int) -> LogLine:
             break
         position = match.end()
     message = text[position:]
-    if (quote := found.get("quote")) and message.endswith(quote):
-        message = message[:-1]
+    if quote := found.get("quote"):
+        message = _unquoted(message, quote)
     return LogLine(number, message, time, process, level)
+
+
+def _unquoted(message: str, quote: str) -> str:
+    """What an export's quotes hold; of JSON the rest of the entry is left out."""
+    if quote == "'":
+        return message.removesuffix(quote)
+    end = _QUOTE.search(message)
+    return (message[: end.start()] if end else message).replace('\\"', '"')
 
 
 def _outer(text: str) -> tuple[int, dict[str, str]]:

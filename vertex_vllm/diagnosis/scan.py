@@ -24,6 +24,8 @@ _MOST_KEPT = 40
 """Matches of one rule, and exceptions of one start, of the first and of the last each."""
 _STARTS_KEPT = 3
 _LAST_LINES = 40
+# Marks stand at the beginning of a line, behind at most the container's own time: not where a prompt quotes them.
+_LONGEST_MARK, _LONGEST_PREFIX = 500, 60
 
 # A start of vLLM's server logs several of these within its first lines.
 _START = ("vLLM API server version", "non-default args:", "args: Namespace(", "usage: api_server.py", "usage: vllm")
@@ -61,6 +63,7 @@ _FRAMES = {
     "in execute_model": "execute",
     "in load_lora_adapter": "adapter",
     "in add_lora": "adapter",
+    "in set_lora": "adapter",
     "in add_adapter": "adapter",
     "in _load_adapter": "adapter",
     "in activate_adapter": "adapter",
@@ -203,15 +206,15 @@ class Scanner:
             self._search = _automaton(tuple(word for word, limit in self._limits.items() if self._counts[word] < limit))
 
     def _read(self, line: LogLine) -> None:
-        message = line.message
-        if any(mark in message for mark in _START) and line.number - self._last_mark > _LINES_OF_A_START:
+        message = line.message[:_LONGEST_MARK]
+        if message.startswith(_START) and line.number - self._last_mark > _LINES_OF_A_START:
             if self._start_count or self._starts[-1].matches or self._starts[-1].exceptions:
                 self._starts.append(Start(line.number))
             self._start_count += 1
             self._last_mark = line.number
             self._phase.clear()
         start = next((start for start in reversed(self._starts) if start.first_line <= line.number), self._starts[0])
-        if any(ready in message for ready in _READY) and line.level in ("", "INFO"):
+        if any(ready in message[:_LONGEST_PREFIX] for ready in _READY) and line.level in ("", "INFO"):
             start.ready = line.number
         if not start.version and (version := _VERSION.search(message)):
             start.version = version["version"]

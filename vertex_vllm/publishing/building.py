@@ -146,7 +146,8 @@ def build_image(build: ImageBuild, archive: bytes, on_change: Callable[[str], No
         client = CloudBuildClient()
         found = _running(client, build) or (None if build.build_region else _running(client, elsewhere))
         if found is None:
-            generation = _upload(build, archive)
+            with google_errors("Cloud Storage", f"gs://{build.bucket}"):
+                generation = _upload(build, archive)
             try:
                 found = _create(client, build, generation)
             except FailedPrecondition as error:
@@ -218,7 +219,8 @@ def _create(client: "CloudBuildClient", build: ImageBuild, generation: int) -> A
     try:
         return with_retries(create, seconds=_PATIENCE_SECONDS)
     except TransientError as error:
-        raise ServiceError(f"Cloud Build: {error}", where=build.parent, fix="Run this again in a minute.") from error
+        fix = _grants(build, str(error)) or "Run this again in a minute."
+        raise ServiceError(f"Cloud Build: {error}", where=build.parent, fix=fix) from error
 
 
 def _wait(client: "CloudBuildClient", build: ImageBuild, found: Any, on_change: Callable[[str], None]) -> str:
@@ -237,7 +239,14 @@ def _wait(client: "CloudBuildClient", build: ImageBuild, found: Any, on_change: 
     digest = next((image.digest for image in ended.results.images if image.name == build.tagged), "")
     if told != "SUCCESS" or not digest:
         reason = ended.failure_info.detail or ended.status_detail or "it pushed no image"
-        raise ServiceError(
-            f"build {ended.id} ended as {told}: {reason}", where=build.tagged, fix=f"Log: {ended.log_url}"
-        )
+        fix = f"{_grants(build, reason)} Log: {ended.log_url}".strip()
+        raise ServiceError(f"build {ended.id} ended as {told}: {reason}", where=build.tagged, fix=fix)
     return f"{build.image}@{digest}"
+
+
+def _grants(build: ImageBuild, refusal: str) -> str:
+    """The command that gives the build's account its grants; empty where no permission is the cause."""
+    if "denied" not in refusal and "does not have" not in refusal:
+        return ""
+    command = f"vertex-vllm bootstrap --project {build.project} --region {build.region}"
+    return f"Run `{command}`: it grants {build.service_account} what it needs."

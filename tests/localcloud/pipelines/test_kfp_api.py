@@ -114,3 +114,47 @@ def test_what_it_cannot_run_is_refused(client: Client, start: Callable[..., Any]
         start(samples.greetings, unknown="x")
     with pytest.raises(ApiException, match="not found"):
         client.get_run("no-such-run")
+
+
+@pytest.mark.parametrize(
+    ("call", "method"),
+    [
+        (lambda client, spec: client.upload_pipeline(spec, pipeline_name="x"), "PipelineUploadService.UploadPipeline"),
+        (
+            lambda client, spec: client.upload_pipeline_version(spec, "v", pipeline_id="p"),
+            "PipelineUploadService.UploadPipelineVersion",
+        ),
+        (lambda client, spec: client.list_pipelines(), "PipelineService.ListPipelines"),
+        (lambda client, spec: client.get_pipeline("p"), "PipelineService.GetPipeline"),
+        (lambda client, spec: client.list_pipeline_versions("p"), "PipelineService.ListPipelineVersions"),
+        (lambda client, spec: client.delete_pipeline_version("p", "v"), "PipelineService.DeletePipelineVersion"),
+        (lambda client, spec: client.list_recurring_runs(), "RecurringRunService.ListRecurringRuns"),
+        (
+            lambda client, spec: client.create_recurring_run(
+                "e", "job", cron_expression="0 0 * * *", pipeline_package_path=spec
+            ),
+            "RecurringRunService.CreateRecurringRun",
+        ),
+        (lambda client, spec: client.disable_recurring_run("r"), "RecurringRunService.DisableRecurringRun"),
+        (lambda client, spec: client.archive_run("r"), "RunService.ArchiveRun"),
+        (lambda client, spec: client.archive_experiment("e"), "ExperimentService.ArchiveExperiment"),
+        (lambda client, spec: client.delete_experiment("e"), "ExperimentService.DeleteExperiment"),
+    ],
+)  # fmt: skip
+def test_a_method_that_is_not_there_is_refused_by_its_name(
+    client: Client, tmp_path: Path, call: Callable[[Client, str], Any], method: str
+) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(yaml.safe_dump(compiled(samples.greetings)))
+    with pytest.raises(ApiException) as refused:
+        call(client, str(spec))
+    assert refused.value.status == 501
+    assert f"does not support {method}." in refused.value.body
+
+
+def test_lists_are_sorted_and_filtered_as_asked(client: Client, project: str) -> None:
+    made = [client.create_experiment(f"{project}-{name}").experiment_id for name in "ba"]
+    found = client.list_experiments(sort_by="display_name desc").experiments
+    assert [each.experiment_id for each in found if each.experiment_id in made] == made
+    with pytest.raises(ApiException, match="is not supported"):
+        client.list_experiments(sort_by="storage_state")

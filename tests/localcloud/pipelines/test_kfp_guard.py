@@ -1,50 +1,47 @@
-"""The private parts of kfp.local that this package uses or replaces: a new kfp has to be read before it is let in."""
+"""The private parts of kfp that steps rely on: a new kfp has to be read before it is let in."""
 
 import inspect
 from importlib.metadata import version
 
-from kfp.local import io, placeholder_utils, status, task_dispatcher
-from kfp.local.orchestrator import task_executor
-from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
+from kfp.dsl import component_factory, executor
+from kfp.dsl.types import artifact_types
 
-from localcloud.pipelines.kfp_local import TaskHandler
-
-
-def names(function: object) -> list[str]:
-    return list(inspect.signature(function).parameters)
+from localcloud.pipelines.step_packages import without_satisfied_install
+from localcloud.warm.component import component_arguments
 
 
 def test_kfp_is_the_version_that_was_read() -> None:
     assert version("kfp") == "2.17.0"
 
 
-def test_what_is_used_has_the_known_signatures() -> None:
-    assert names(task_executor.execute_single_task) == [
-        "task_name",
-        "task_spec",
-        "pipeline_resource_name",
-        "components",
-        "executors",
-        "io_store",
-        "pipeline_root",
-        "runner",
-        "unique_pipeline_id",
-        "fail_stack",
-    ]
-    assert names(OrchestratorUtils.make_task_arguments) == ["task_inputs_spec", "io_store"]
-    assert names(io.IOStore.put_task_output) == ["self", "task_name", "key", "value"]
-    assert names(io.IOStore.put_parent_input) == ["self", "key", "value"]
-    assert names(io.IOStore.get_task_output) == ["self", "task_name", "key"]
-    assert {each.name for each in status.Status} == {"SUCCESS", "FAILURE"}
+def test_an_artifact_s_path_is_made_of_what_a_step_redirects() -> None:
+    assert artifact_types._GCS_LOCAL_MOUNT_PREFIX == "/gcs/"
+    assert "self._get_path()" in inspect.getsource(artifact_types.Artifact.path.fget)
+    assert "_GCS_LOCAL_MOUNT_PREFIX" in inspect.getsource(artifact_types.Artifact._get_path)
+    assert "_GCS_LOCAL_MOUNT_PREFIX" in inspect.getsource(artifact_types.convert_local_path_to_remote_path)
 
 
-def test_what_is_replaced_has_the_known_signatures() -> None:
-    base = TaskHandler.__mro__[1]
-    assert names(base.__init__) == ["self", "image", "full_command", "pipeline_root", "runner", "env_vars"]
-    assert {"run", "validate_image", "validate_not_container_component"} <= vars(base).keys()
-    assert "validate_not_containerized_python_component" in vars(base)
-    source = inspect.getsource(task_dispatcher.run_single_task_implementation)
-    assert "subprocess_task_handler.SubprocessTaskHandler" in source
-    assert "resolve_io_placeholders(executor_input_dict, element)" in inspect.getsource(
-        placeholder_utils.resolve_individual_placeholder
-    )
+def test_an_executor_leaves_out_what_it_was_not_given() -> None:
+    assert "if value is not None" in inspect.getsource(executor.Executor.execute)
+
+
+def test_an_installation_that_changes_nothing_is_left_out_and_the_rest_is_a_python_component() -> None:
+    preamble = component_factory._get_packages_to_install_command(packages_to_install=["packaging"])
+    component = ["sh", "-ec", _component_script(), "source", "--executor_input", "{}"]
+    assert without_satisfied_install([*preamble, *component]) == component
+    assert component_arguments(component) is not None
+
+
+def test_an_installation_that_this_environment_does_not_hold_stays() -> None:
+    for packages in (["no-such-package"], ["packaging==0.1"], ["packaging[extra]"], ["./folder"]):
+        preamble = component_factory._get_packages_to_install_command(packages_to_install=packages)
+        command = [*preamble, "sh", "-ec", _component_script(), "source"]
+        assert without_satisfied_install(command) == command
+
+
+def _component_script() -> str:
+    def nothing() -> None:
+        pass
+
+    command, _ = component_factory._get_command_and_args_for_lightweight_component(func=nothing)
+    return str(command[command.index("-ec") + 1])

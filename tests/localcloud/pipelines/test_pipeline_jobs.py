@@ -303,6 +303,12 @@ def create(cloud: daemon.Connection, bucket: str) -> Callable[..., tuple[int, di
         (lambda job: job.update(displayName="x" * 129), "", "more than 128 characters"),
         (lambda job: None, "1-job", "pipelineJobId has to match"),
         (lambda job: job.update(nonsense=1), "", "nonsense"),
+        (lambda job: job.update(network="default"), "", "projects/PROJECT_NUMBER/global/networks/NETWORK"),
+        (lambda job: job.update(network="projects/a-project/global/networks/default"), "", "PROJECT_NUMBER"),
+        (lambda job: job.update(reservedIpRanges=["range"]), "", "needs pipelineJob.network"),
+        (lambda job: job.update(serviceAccount="not-an-email"), "", "the e-mail address of a service account"),
+        (lambda job: job.update(serviceAccount="someone@example.com"), "", "the e-mail address of a service account"),
+        (lambda job: job.update(encryptionSpec={"kmsKeyName": "my-key"}), "", "cryptoKeys"),
     ],
 )
 def test_what_is_wrong_is_refused_by_the_service(create: Any, change: Any, job_id: str, words: str) -> None:

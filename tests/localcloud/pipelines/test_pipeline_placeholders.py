@@ -1,9 +1,5 @@
-import json
-
-from kfp.local import placeholder_utils
-
 from localcloud.pipelines.job import Job, task_id
-from localcloud.pipelines.placeholders import job_names, substitute, task_names, tolerant
+from localcloud.pipelines.placeholders import job_names, substitute, task_names
 
 JOB = Job(
     name="projects/12/locations/us-central1/pipelineJobs/run-1",
@@ -54,20 +50,3 @@ def test_in_kubeflow_a_placeholder_is_all_of_a_text_and_stands_for_a_run_s_name(
     assert job_names(run) == names
     value = ["{{$.pipeline_job_name}}", "a {{$.pipeline_job_name}}", "{{$.pipeline_root}}"]
     assert substitute(value, names, whole=True) == ["The first: run", *value[1:]]
-
-
-def test_an_unknown_placeholder_stays_where_kfp_local_would_fail() -> None:
-    resolve = tolerant(placeholder_utils.resolve_io_placeholders)
-    executor_input = {
-        "inputs": {"parameterValues": {"text": "{{$.inputs.parameters['number']}}", "number": 3}},
-        "outputs": {"parameters": {"out": {"outputFile": "/outputs/out"}}},
-    }
-    command = "{{$.inputs.parameters['text']}} {{$.nobody_knows}} {{$.outputs.parameters['out'].output_file}}"
-    assert resolve(executor_input, command) == "{{$.inputs.parameters['number']}} {{$.nobody_knows}} /outputs/out"
-
-
-def test_the_executor_input_can_stand_inside_of_a_json_string() -> None:
-    resolve = tolerant(placeholder_utils.resolve_io_placeholders)
-    executor_input = {"inputs": {"parameterValues": {"text": 'a "quoted" line\n'}}, "outputs": {}}
-    payload = json.loads(resolve(executor_input, '{"arguments": "{{$.json_escape[1]}}"}'))
-    assert json.loads(payload["arguments"]) == executor_input

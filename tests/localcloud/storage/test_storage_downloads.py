@@ -198,3 +198,14 @@ def test_a_missing_object_is_told_in_the_form_that_was_asked_for(bucket, http, e
         "<?xml version='1.0' encoding='UTF-8'?><Error><Code>NoSuchKey</Code>"
         f"<Message>The specified key does not exist.</Message><Details>{message}</Details></Error>"
     )
+
+
+def test_a_client_knows_etag_and_md5_of_what_it_downloaded(bucket):
+    bucket.blob("object").upload_from_string("hello")
+    told = bucket.get_blob("object")
+    blob = bucket.blob("object")
+
+    blob.download_as_bytes()
+
+    assert (blob.etag, blob.md5_hash, blob.crc32c) == (told.etag, "XUFAKrxLKna5cZ2REBfFkg==", "mnG7TA==")
+    assert blob.download_as_bytes(if_etag_match=blob.etag) == b"hello"

@@ -50,14 +50,17 @@ def test_conditions_need_version_3_and_uniform_access(bucket):
     policy = bucket.get_iam_policy()
     policy.version = 3
     policy.bindings.append({**READER, "condition": condition})
-    with pytest.raises(BadRequest, match="uniform"):
+    with pytest.raises(PreconditionFailed, match="enable uniform bucket-level access"):
+        bucket.set_iam_policy(policy)
+    policy.version = 1
+    with pytest.raises(PreconditionFailed, match="enable uniform bucket-level access"):
         bucket.set_iam_policy(policy)
 
     bucket.iam_configuration.uniform_bucket_level_access_enabled = True
     bucket.patch()
     policy.etag = None
     policy.version = 1
-    with pytest.raises(BadRequest, match="version"):
+    with pytest.raises(BadRequest, match="at least 3"):
         bucket.set_iam_policy(policy)
     policy.version = 3
     bucket.set_iam_policy(policy)

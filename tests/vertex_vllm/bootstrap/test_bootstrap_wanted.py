@@ -42,6 +42,13 @@ def test_every_role_is_on_the_narrowest_resource_that_has_it() -> None:
     }
 
 
+def test_deleted_weights_are_not_kept_and_billed_and_a_run_s_artifacts_are() -> None:
+    made = {step.name: step.create.body or {} for step in wanted(PLAIN) if isinstance(step, Resource)}
+    weights, runs = "gs://team-project-vertex-vllm-us-central1", "gs://team-project-vertex-vllm-us-central1-runs"
+    assert made[weights].get("softDeletePolicy") == {"retentionDurationSeconds": "0"}
+    assert "softDeletePolicy" not in made[runs]
+
+
 def test_vertex_ai_s_agent_is_made_before_it_is_granted_anything() -> None:
     steps = wanted(PLAIN)
     (agent,) = (step for step in steps if isinstance(step, ServiceAgent))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from vertex_vllm.bootstrap.session import Session, authorized_session
 from vertex_vllm.bootstrap.wanted import Settings, grants_by_row, wanted
 from vertex_vllm.config import default_bucket, runs_bucket
 from vertex_vllm.config.names import SERVING_ACCOUNT, account_email
+from vertex_vllm.container_logs import read_container_logs
 from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.lifecycle.ownership import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
@@ -50,6 +52,8 @@ from vertex_vllm.storage import setup_bucket
 
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN = "hf_" + "t" * 34
+# The product's own errors end with what to run, or pass on the service's words for it.
+REMEDY = re.compile(r"vertex-vllm bootstrap|gcloud .*add-iam-policy-binding|[Gg]rant .*roles/")
 RENEW = "RENEW_GRANT_REFUSALS"
 # Refusals in which Google names no permission, and the permission that each means.
 UNNAMED = {
@@ -101,6 +105,7 @@ def pipeline(place: Place) -> None:
         model = upload_model(place.id, plan, f"gs://{bucket}/models", owner)
         endpoint = deploy_model(place.id, plan, model, owner, account_email(SERVING_ACCOUNT, place.id), 100)
         promote_endpoint(place.id, REGION, endpoint, model, owner)
+        read_container_logs(endpoint, datetime.now(UTC))
         teardown(place.id, REGION, plan.deployment)
         require_clean(sweep(place.id, [REGION], dry_run=False))
 
@@ -193,6 +198,8 @@ def test_without_one_of_them_it_is_refused(place: Place, row: GrantRow, monkeypa
             work_of(row)(place)
     finally:
         make(place.session, grant)
+    if isinstance(refused.value, VertexVllmError):
+        assert REMEDY.search(str(refused.value)), refused.value
     permission = _refused(str(refused.value))
     if os.environ.get(RENEW):
         _write(row, permission)

@@ -8,7 +8,7 @@ from vertex_vllm.bootstrap import places
 from vertex_vllm.bootstrap.making import is_missing, make, project_number
 from vertex_vllm.bootstrap.resources import Grant
 from vertex_vllm.bootstrap.session import authorized_session
-from vertex_vllm.bootstrap.superseded import standing, superseded
+from vertex_vllm.bootstrap.superseded import existing, superseded
 from vertex_vllm.bootstrap.wanted import CI, Settings, wanted
 
 REGION = "us-central1"
@@ -70,7 +70,7 @@ def others(settings: Settings) -> tuple[Grant, ...]:
 
 def test_they_are_listed_and_revoked_with_consent_and_no_others(earlier: Settings) -> None:
     session, old = authorized_session(), (*superseded(earlier), by_name(earlier))
-    assert standing(session, earlier) == old
+    assert existing(session, earlier) == old
 
     checked = bootstrap(earlier.project, "--check")
     assert (checked.returncode, checked.stdout.count("superseded  grant ")) == (1, len(old))
@@ -78,11 +78,11 @@ def test_they_are_listed_and_revoked_with_consent_and_no_others(earlier: Setting
 
     asked = bootstrap(earlier.project)
     assert (asked.returncode, "--yes revokes them" in asked.stderr) == (0, True)
-    assert standing(session, earlier) == old
+    assert existing(session, earlier) == old
 
     revoked = bootstrap(earlier.project, "--yes")
     assert (revoked.returncode, revoked.stdout.count("revoked  grant ")) == (0, len(old))
-    assert standing(session, earlier) == ()
+    assert existing(session, earlier) == ()
     kept = [*others(earlier), *(step for step in wanted(earlier) if isinstance(step, Grant))]
     assert not [grant.name for grant in kept if is_missing(session, grant)]
 
@@ -91,4 +91,4 @@ def test_they_are_listed_and_revoked_with_consent_and_no_others(earlier: Setting
 
 def test_removal_takes_them_too(earlier: Settings) -> None:
     assert bootstrap(earlier.project, "--remove", "--yes").returncode == 0
-    assert standing(authorized_session(), earlier) == ()
+    assert existing(authorized_session(), earlier) == ()

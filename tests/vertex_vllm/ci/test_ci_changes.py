@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from vertex_vllm.ci.changes import Change, Concerned, Decision, decide
+from vertex_vllm.ci.changes import Change, Concerned, Decision, Removed, decide
 from vertex_vllm.ci.history import Commit
+from vertex_vllm.ci.unread import unread
 from vertex_vllm.errors import InputError, VertexVllmError
 
 A, B, C = (f"configs/{name}.yaml" for name in "abc")
@@ -26,7 +27,7 @@ def nothing_but(**changes: tuple[object, ...]) -> Decision:
             (Change(C, "added"), Change(A, "edited")),
             nothing_but(concerned=(Concerned(A, "edited"), Concerned(C, "added"))),
         ),
-        ((Change("configs/gone.yaml", "removed"),), nothing_but(removed=("configs/gone.yaml",))),
+        ((Change("configs/gone.yaml", "removed"),), nothing_but(removed=(Removed("", "configs/gone.yaml"),))),
         *(
             (
                 (Change(path, "edited"), Change(B, "edited")),
@@ -50,6 +51,76 @@ def test_which_configs_a_change_concerns(changes: tuple[Change, ...], decision: 
         concerned=tuple(Concerned(config, "dependency") for config in (A, B, C)), dependencies=("components/gone.py",)
     )
     assert decide(changes, ALL) == (decision or every)
+
+
+@pytest.mark.parametrize(
+    ("changes", "before", "after", "concerned", "removed"),
+    [
+        ((Change(A, "removed"), Change(B, "added")), {A: "one"}, {B: "one"}, [Concerned(B, "renamed", A)], []),
+        ((Change(A, "removed"), Change(B, "edited")), {A: "one", B: "two"}, {B: "one"}, [Concerned(B, "edited", A)],
+         [Removed("two", B)]),
+        ((Change(A, "edited"),), {A: "one"}, {A: "other"}, [Concerned(A, "edited")], [Removed("one", A)]),
+        ((Change(A, "edited"), Change(B, "edited")), {A: "one", B: "two"}, {A: "two", B: "one"},
+         [Concerned(A, "edited", B), Concerned(B, "edited", A)], []),
+        ((Change(A, "removed"), Change(B, "added")), {A: "one"}, {B: "two"}, [Concerned(B, "added")],
+         [Removed("one", A)]),
+        ((Change(A, "removed"),), {A: "one", B: "one"}, {B: "one"}, [], []),
+    ],
+    ids=["renamed", "takes another's name", "other name", "swapped", "replaced", "was there twice"],
+)  # fmt: skip
+def test_a_deployment_is_known_by_its_name(
+    changes: tuple[Change, ...],
+    before: dict[str, str],
+    after: dict[str, str],
+    concerned: list[Concerned],
+    removed: list[Removed],
+) -> None:
+    decision = decide(changes, after, before, after)
+    assert (list(decision.concerned), list(decision.removed)) == (concerned, removed)
+
+
+CONFIG = "name: one\nmodel:\n  id: org/model\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "text", "why", "is_fault"),
+    [
+        ("configs/a.yml", "file", "name: [", "configs end in .yaml. Rename it", True),
+        ("configs/team/a.YAML", "file", CONFIG, "configs end in .yaml. Rename it", True),
+        ("configs/a.json", "file", '{"name": "a", "model": {"id": "o/m"}}', "Write it as YAML", True),
+        ("configs/a.yaml.bak", "file", CONFIG, "Write it as YAML", True),
+        ("configs/a.yaml", "link", "../x.yaml", "symbolic link", True),
+        ("configs/team", "link", "../team", "symbolic link", True),
+        ("configs", "link", "deployments", "symbolic link", True),
+        ("configs/team", "submodule", None, "submodule", True),
+        ("configs/notes.txt", "file", "something", "is not read", False),
+        ("services/chat/configs/a.yaml", "file", CONFIG, "Move it below configs/", True),
+        ("a.yml", "file", CONFIG, "Move it below configs/", True),
+        ("services/configs/a.yaml", "link", "b", "symbolic link", True),
+    ],
+)
+def test_a_file_that_may_be_a_config_is_told(path: str, kind: str, text: str | None, why: str, is_fault: bool) -> None:
+    (found,) = unread([path], {path: kind}, lambda _: text)  # type: ignore[dict-item]
+    assert (found.path, found.is_fault) == (path, is_fault)
+    assert why in found.why
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("configs/a.yaml", CONFIG),
+        ("configs/examples/a.yml", CONFIG),
+        ("configs/README.md", "name: x"),
+        ("configs/deployment.schema.json", "{}"),
+        ("tests/data/a.yaml", CONFIG),
+        ("services/x.yaml", "name: x\nmodel: y\n"),
+        ("services/x.yaml", "- a"),
+        ("services/x.py", CONFIG),
+        ("services/retired.yaml", CONFIG.replace("one", "retired")),
+    ],
+)
+def test_other_files_are_nobody_s_config(path: str, text: str) -> None:
+    assert unread([path], {path: "file"}, lambda _: text, retired=["retired"]) == ()
 
 
 class Clone:
@@ -105,7 +176,7 @@ def test_what_is_not_committed_does_not_count(clone: Clone) -> None:
     assert Commit.of(clone.root, "HEAD").text(A) == "1"
 
 
-@pytest.mark.parametrize("revision", ["no-such-branch", "--help", "0" * 40])
+@pytest.mark.parametrize("revision", ["no-such-branch", "--help"])
 def test_a_revision_that_is_not_there_is_named(clone: Clone, revision: str) -> None:
     clone.commit({A: "1"})
     with pytest.raises(InputError, match=revision):
@@ -124,3 +195,19 @@ def test_a_history_that_cannot_be_read_is_no_history_without_changes(clone: Clon
     (clone.root / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
     with pytest.raises(VertexVllmError, match="git diff failed"):
         Commit.of(clone.root, second).changes_since(Commit.of(clone.root, first))
+
+
+@pytest.mark.parametrize("zeros", ["0" * 40, "0" * 64])
+def test_the_first_push_has_its_own_words(clone: Clone, zeros: str) -> None:
+    with pytest.raises(InputError, match="first push of a branch"):
+        Commit.of(clone.root, zeros)
+
+
+def test_links_and_submodules_are_told_from_files(clone: Clone) -> None:
+    clone.commit({A: "1", "elsewhere.yaml": "2"})
+    (clone.root / B).symlink_to("../elsewhere.yaml")
+    (clone.root / "configs" / "team").symlink_to("..")
+    clone.commit({})
+    head = Commit.of(clone.root, "HEAD")
+    assert head.entries("configs/") == {A: "file", B: "link", "configs/team": "link"}
+    assert head.entries("configs", "elsewhere.yaml")["elsewhere.yaml"] == "file"

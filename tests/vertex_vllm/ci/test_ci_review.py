@@ -1,5 +1,6 @@
 """A config before and after: its faults with file, line and field; its plan; the comment that tells of both."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_vllm.catalog import load_catalog
-from vertex_vllm.ci.changes import Concerned, Decision
+from vertex_vllm.ci.changes import Concerned, Decision, Removed
 from vertex_vllm.ci.comment import code, comment, facts
 from vertex_vllm.ci.review import Review, repeated_names, review
 from vertex_vllm.ci.signature import check_signature, signature
+from vertex_vllm.ci.unread import Unread
 from vertex_vllm.config import Fault, parse_deployment
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -125,10 +127,11 @@ def test_the_comment_names_causes_removals_and_what_ci_leaves_alone() -> None:
         reviewed(None, LLAMA),
         reviewed(None, f"{LLAMA}deploy_on_change: true\n"),
         dependencies=tuple(f"vertex_vllm/{number}.py" for number in range(7)),
-        removed=("configs/old.yaml",),
+        removed=(Removed("old", "configs/old.yaml"), Removed("", "configs/broken.yaml")),
     )
     assert "`vertex_vllm/4.py` and 2 more files changed" in text
-    assert "`configs/old.yaml` is removed" in text
+    assert "`old` (`configs/old.yaml`) is removed" in text
+    assert "`configs/broken.yaml` is removed" in text
     assert text.count("`deploy_on_change` is not set") == 1
 
 
@@ -154,6 +157,53 @@ def test_two_configs_of_one_name_are_both_at_fault() -> None:
     }
     faulty = review(Concerned(a, "edited"), LLAMA, LLAMA, "deploy", SPEC, CATALOG, found[a])
     assert faulty.after.faults[0].startswith(f"{a}:1: name: {c} has this name too")
+
+
+def test_a_renamed_config_says_where_it_was() -> None:
+    concerned = Concerned(CONFIG, "renamed", "configs/before.yaml")
+    text = told(review(concerned, LLAMA, LLAMA, "deploy", SPEC, CATALOG))
+    assert f"### `llama` (`{CONFIG}`, renamed from `configs/before.yaml`)" in text
+    assert "What would be served stays the same" in text
+
+
+@pytest.mark.parametrize("count", [1, 200])
+@pytest.mark.parametrize("why", ["edited", "dependency"])
+def test_a_comment_keeps_under_its_limit_with_totals_and_the_first_configs(count: int, why: str) -> None:
+    valid, faulty = reviewed(LLAMA, LLAMA), reviewed(LLAMA, "name: [")
+    reviews = [
+        replace(faulty if number == 199 else valid, concerned=Concerned(f"configs/c{number:03}.yaml", why))  # type: ignore[arg-type]
+        for number in range(count)
+    ]
+    decision = Decision(tuple(each.concerned for each in reviews), (), ())
+    whole = comment(decision, reviews, CATALOG)
+    limit = min(60_000, len(whole.encode()) - 1) if count > 1 else 60_000
+    short = comment(decision, reviews, CATALOG, limit=limit)
+    assert len(short.encode()) <= limit
+    if count == 1:
+        assert short == whole
+        return
+    kind = "edited" if why == "edited" else "unchanged"
+    assert "1 of 200 configs cannot be deployed" in short
+    assert f"Configs: 1 not valid, 199 {kind}." in short
+    assert "configs/c000.yaml" in short
+    assert short.count("not valid\n") == 1
+    assert "not fit here. The job's summary has the whole plan." in short
+    assert all(f"configs/c{number:03}.yaml" in whole for number in range(200))
+
+
+@given(st.integers(1200, 20_000), st.lists(st.text(max_size=400), max_size=12))
+def test_whatever_there_is_to_say_fits(limit: int, faults: list[str]) -> None:
+    one = reviewed(None, LLAMA)
+    reviews = [replace(one, after=replace(one.after, faults=(fault,))) for fault in faults]
+    text = comment(Decision(tuple(each.concerned for each in reviews), (), ()), reviews, CATALOG, limit=limit)
+    assert len(text.encode()) <= limit
+
+
+def test_files_that_are_not_read_are_in_the_comment() -> None:
+    missed = (Unread("configs/a.yml", "is not read: configs end in .yaml. Rename it", True),)
+    text = comment(Decision((), (), ()), [], CATALOG, missed)
+    assert "## vertex-vllm: 1 file that may be a config is not read" in text
+    assert "### Not read\n\n- `configs/a.yml` is not read: configs end in .yaml. Rename it." in text
 
 
 @given(st.text())

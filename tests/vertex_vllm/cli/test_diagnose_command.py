@@ -59,6 +59,13 @@ def test_json_and_page_say_the_same(
     assert report["summary"] in page.read_text()
 
 
+def test_a_file_that_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["diagnose", "nowhere/container.log"])
+    assert ended.value.code == 2
+    assert "nowhere/container.log: no such file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"), [(["--apply"], "--config"), (["--apply", "--config", "nowhere.yaml"], "nowhere.yaml")]
 )

@@ -46,7 +46,7 @@ def proposed(line: str, machine: str = "g2-standard-12", more: str = "  max_mode
         (
             "TypeError: Error: --enable-auto-tool-choice requires --tool-call-parser",
             "",
-            {"serving.extra_args": ["--tool-call-parser=llama3_json"]},
+            {"serving.tools": True},
         ),
     ],
 )

@@ -4,6 +4,7 @@
 composed of words from vLLM's sources in the frame of its version.
 """
 
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,20 @@ def test_the_cause_comes_first(name: str) -> None:
     assert [cause.rule for cause in found.causes][:1] == [EXPECTED["causes"][name]["rule"]]
     assert found.causes[0].evidence
     assert not re.search(r"{[a-z]+}", f"{found.causes[0].cause} {found.causes[0].explanation}")
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [b"%s\r", b"vllm-1  | %s", b"2026-11-30T10:00:00.123456789Z stderr F %s", b"\x1b[0;36m%s\x1b[0;0m"],
+    ids=["line ends of Windows", "docker compose", "Kubernetes", "colours"],
+)
+def test_the_way_that_a_log_came_changes_nothing(frame: bytes) -> None:
+    found = {}
+    for name in EXPECTED["causes"]:
+        lines = (SAMPLES / f"{name}.log").read_bytes().split(b"\n")
+        causes = diagnose_stream(io.BytesIO(b"\n".join(frame % line for line in lines))).causes
+        found[name] = causes[0].rule if causes else ""
+    assert found == {name: row["rule"] for name, row in EXPECTED["causes"].items()}
 
 
 @pytest.mark.parametrize("name", EXPECTED["wild"])

@@ -35,6 +35,11 @@ BLOCKS = "ValueError: No available memory for the cache blocks."
             LogLine(1, "x", "2025-10-14T15:03:20.114Z", "APIServer 1"),
         ),
         ("textPayload: 'RuntimeError: x'", LogLine(1, "RuntimeError: x")),
+        ('    "textPayload": "RuntimeError: \\"x\\"",', LogLine(1, 'RuntimeError: "x"')),
+        (
+            '{"insertId":"1","textPayload":"(APIServer pid=1) ValueError: x","timestamp":"2026-01-01T00:00:00Z"}',
+            LogLine(1, "ValueError: x", process="APIServer 1"),
+        ),
         ("vllm-1  | Killed", LogLine(1, "Killed")),
     ],
 )

@@ -18,7 +18,7 @@ from vertex_vllm.bootstrap.session import authorized_session
 from vertex_vllm.bootstrap.wanted import BUILD, Settings, wanted
 from vertex_vllm.config import runs_bucket
 from vertex_vllm.config.names import TEMPLATES_REPOSITORY
-from vertex_vllm.errors import ServiceError
+from vertex_vllm.errors import BucketError, ServiceError
 from vertex_vllm.publishing import release as releasing
 from vertex_vllm.publishing.building import ImageBuild, build_image, create_build_request, find_image, open_region
 from vertex_vllm.publishing.release import Release
@@ -216,7 +216,7 @@ def test_a_build_that_fails_is_told_with_its_cause_and_its_log(build: ImageBuild
 
 
 def test_what_cloud_build_refuses_is_told(build: ImageBuild, sources: Sources) -> None:
-    with pytest.raises(ServiceError, match="no-such-bucket"):
+    with pytest.raises(BucketError, match=r"gs://no-such-bucket: .*does not exist"):
         build_image(replace(build, bucket="no-such-bucket"), sources.archive)
 
 

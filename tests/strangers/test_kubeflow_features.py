@@ -1,0 +1,199 @@
+"""Pipelines as Kubeflow's users write them run on the local cloud, each with one feature; nothing is fetched."""
+
+import re
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from localcloud.daemon import Connection
+from tests.accounts import classic_project
+from tests.waiting import wait_until
+
+storage = pytest.importorskip("google.cloud.storage", reason="google-cloud-storage is not installed")
+aiplatform = pytest.importorskip("google.cloud.aiplatform", reason="google-cloud-aiplatform is not installed")
+pytest.importorskip("kfp", reason="kfp is not installed")
+
+from tests.localcloud.pipelines.compiling import compiled  # noqa: E402
+from tests.strangers import kubeflow_features as features  # noqa: E402
+
+pytestmark = pytest.mark.parity("local cloud only")
+
+PROJECT, REGION = "strangers-project", "us-central1"
+
+
+@pytest.fixture(scope="module")
+def bucket(cloud: Connection) -> Any:
+    classic_project(PROJECT)
+    made = storage.Client(project=PROJECT).create_bucket(f"strangers-{uuid.uuid4().hex[:12]}", location=REGION)
+    made.blob("given/data.txt").upload_from_string("imported")
+    for name in ("one", "two"):
+        made.blob(f"given/model/{name}").upload_from_string(name)
+    return made
+
+
+class Ended:
+    """A job that has ended: outputs and states of its tasks, by unique name."""
+
+    def __init__(self, message: Any) -> None:
+        self.message = message
+        self.state = message.state.name.removeprefix("PIPELINE_STATE_")
+        self.tasks = {detail.task_unique_name: detail for detail in message.job_detail.task_details}
+
+    def output(self, task: str, key: str = "Output") -> Any:
+        return dict(self.tasks[task].execution.metadata)[f"output:{key}"]
+
+    def outputs_of(self, pattern: str) -> list[Any]:
+        return sorted(self.output(name) for name in self.tasks if re.fullmatch(pattern, name))
+
+
+@pytest.fixture
+def ended(bucket: Any, tmp_path: Path) -> Callable[..., Ended]:
+    def run(pipeline: Any, *, succeeds: bool = True, **parameters: Any) -> Ended:
+        spec = tmp_path / "pipeline.yaml"
+        spec.write_text(yaml.safe_dump(compiled(pipeline)))
+        job = aiplatform.PipelineJob(
+            display_name="a feature",
+            template_path=str(spec),
+            job_id=f"feature-{uuid.uuid4().hex[:12]}",
+            pipeline_root=f"gs://{bucket.name}/runs",
+            parameter_values=parameters,
+            project=PROJECT,
+            location=REGION,
+        )
+        job.submit()
+        wait_until(job.done)
+        found = Ended(job.gca_resource)
+        assert (found.state == "SUCCEEDED") == succeeds, found.message.error.message
+        return found
+
+    return run
+
+
+def test_whole_numbers_stay_integers(ended: Any) -> None:
+    run = ended(features.whole_numbers)
+    assert run.output("shapes") == "([1, {'a': 2}], {'n': 3, 'x': 0.5}, 1.0, 7, True)"
+    assert run.output("shapes-2") == "([1, 2.5, [3]], {'a': {'b': 4}}, 6.0, 5, False)"
+
+
+def test_optional_inputs_that_are_left_out_are_none(ended: Any) -> None:
+    run = ended(features.optional_inputs)
+    nothing = "(None, None, None, None, None, None, {}, None)"
+    assert (run.output("defaults"), run.output("defaults-2")) == (nothing.format(3), nothing.format(3))
+    assert run.output("inner-optional.defaults") == nothing.format(4)
+    assert run.output("inner-optional-2.defaults") == nothing.format(4)
+
+
+def test_an_artifact_has_a_remote_address_and_a_local_copy(ended: Any, bucket: Any) -> None:
+    run = ended(features.artifact_addresses)
+    made = run.tasks["write"].outputs["data"].artifacts[0]
+    assert run.output("read", "text") == "some 4"
+    assert run.output("read", "uri") == made.uri
+    assert run.output("read", "name") == made.name
+    assert run.output("read", "path").endswith(made.uri.removeprefix("gs://"))
+    assert made.uri.startswith(f"gs://{bucket.name}/runs/")
+    assert bucket.blob(made.uri.removeprefix(f"gs://{bucket.name}/")).download_as_text() == "some"
+
+
+def test_importers_bring_objects_and_folders(ended: Any, bucket: Any) -> None:
+    uri, folder = f"gs://{bucket.name}/given/data.txt", f"gs://{bucket.name}/given/model"
+    run = ended(features.importers, uri=uri, folder=folder)
+    assert (run.output("read-any"), run.output("read-any-2")) == ("imported", "one two")
+    fixed, computed = (run.tasks[name].outputs["artifact"].artifacts[0] for name in ("importer", "importer-3"))
+    assert (fixed.uri, dict(fixed.metadata)) == (uri, {"uri": uri, "list": [uri, 3]})
+    assert (computed.uri, dict(computed.metadata)) == (
+        folder,
+        {"from": repr({"uri": uri}), repr({"uri": uri}): "key"},
+    )
+
+
+def test_an_import_of_nothing_fails_where_it_is_read(ended: Any, bucket: Any) -> None:
+    nothing = f"gs://{bucket.name}/given/nothing"
+    run = ended(features.importers, uri=nothing, folder=f"gs://{bucket.name}/given/model", succeeds=False)
+    assert run.tasks["importer"].state.name == "SUCCEEDED"
+    assert "FileNotFoundError" in run.tasks["read-any"].error.message
+
+
+def test_what_a_step_writes_to_an_address_of_its_choice_is_there(ended: Any, bucket: Any) -> None:
+    assert ended(features.chosen_address, uri=f"gs://{bucket.name}/chosen/x").output("read-any") == "elsewhere"
+    assert bucket.blob("chosen/x").download_as_text() == "elsewhere"
+
+
+def test_results_of_loops_are_collected(ended: Any) -> None:
+    run = ended(features.collected)
+    assert [run.output(name) for name in ("add-up", "add-up-2", "add-up-3")] == [
+        "([1, 4, 9], 14)",
+        "([4, 9], 13)",
+        "([], 0)",
+    ]
+    assert run.output("read-all") == "1 2 1 2 1 2"
+    assert run.output("texts-of", "told") == "1 2 1 2 1 2"
+
+
+def test_loops_go_over_parts_of_items_and_over_artifacts(ended: Any) -> None:
+    run = ended(features.loops_over)
+    assert run.outputs_of(r"for-loop-\d+\.for-loop-\d+-iteration-\d+\.join") == ["1x", "2y"]
+    assert run.outputs_of(r"for-loop-\d+\.for-loop-\d+-iteration-\d+\.square") == [9, 16]
+    assert run.outputs_of(r"for-loop-\d+\.for-loop-\d+-iteration-\d+\.read-any") == ["1", "2"]
+
+
+def test_who_ignores_a_failure_gets_the_default(ended: Any) -> None:
+    assert ended(features.ignored_failure, succeeds=False).output("tell") == "nothing came 1"
+
+
+def test_an_exit_handler_is_told_the_failure_with_an_integer_code(ended: Any) -> None:
+    assert ended(features.exit_handler, succeeds=False).output("last") == "('FAILED', 9, True, 'after')"
+
+
+def test_a_sub_pipeline_hands_on_parameters_and_artifacts(ended: Any) -> None:
+    run = ended(features.sub_pipeline_outputs)
+    assert (run.output("read-any"), run.output("tell")) == ("deep", "deep 2 0")
+    assert run.output("") == "deep 2 0"
+
+
+@pytest.mark.parametrize(("number", "taken"), [(1, "one"), (2, "two"), (3, "other")])
+def test_one_of_several_branches_hands_on_its_output(ended: Any, number: int, taken: str) -> None:
+    assert ended(features.branches, number=number).output("") == f"{taken} 0 0"
+
+
+@pytest.mark.parametrize(("flag", "text"), [(True, "yes"), (False, "no")])
+def test_one_of_two_branches_hands_on_its_artifact(ended: Any, flag: bool, text: str) -> None:
+    assert ended(features.artifact_branches, flag=flag).output("read-any") == text
+
+
+def test_a_container_gets_its_words(ended: Any) -> None:
+    run = ended(features.container)
+    assert run.output("words", "told") == '--text=it\'s; $HOME|--none|3|2|false|[1, "b"]'
+    assert run.output("read-any") == "copied"
+
+
+def test_a_failed_attempt_is_tried_again(ended: Any, tmp_path: Path) -> None:
+    assert ended(features.retries, path=str(tmp_path / "attempts")).output("second-time") == 2
+
+
+def test_texts_are_put_together(ended: Any) -> None:
+    run = ended(features.texts)
+    assert run.output("tell-2") == "Ada 2 x 2 tell-2 2"
+    assert run.output("shape-of") == repr({"Ada": ["x 2", "2", "2!"]})
+
+
+def test_metadata_keeps_its_types(ended: Any) -> None:
+    assert ended(features.metadata).output("of-model") == repr(("none", ["a", 1], {"accuracy": 0.5, "steps": 10}))
+
+
+def test_an_artifact_is_returned(ended: Any) -> None:
+    assert ended(features.returned_artifact).output("read", "text") == "returned 8"
+
+
+def test_variables_are_set(ended: Any) -> None:
+    run = ended(features.variables)
+    assert run.output("environment-of") == f"hello {run.message.name.rpartition('/')[2]}"
+
+
+def test_a_package_that_is_there_is_not_installed_again(ended: Any) -> None:
+    import kfp
+
+    assert ended(features.installed).output("with-kfp-installed") == f"kfp {kfp.__version__}"

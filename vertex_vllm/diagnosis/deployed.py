@@ -1,0 +1,90 @@
+"""Diagnoses of an endpoint's containers, of a run of the pipeline, and of a step that failed just now."""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from vertex_vllm.container_logs import ContainerLog, read_container_logs
+from vertex_vllm.diagnosis.ranking import Diagnosis
+from vertex_vllm.diagnosis.sources import diagnose_lines
+from vertex_vllm.errors import InputError
+from vertex_vllm.resource_names import ResourceName
+
+_ENDPOINT = re.compile(r"projects/[\w:.-]{1,80}/locations/[a-z0-9-]{1,40}/endpoints/[\w-]{1,80}")
+# Cloud Logging takes seconds to show what a container wrote last.
+_READS = 3
+_BETWEEN_READS_SECONDS = 4.0
+_AFTER_A_RUN = timedelta(minutes=10)
+
+
+def diagnose_endpoint(endpoint: str, since: datetime, until: datetime | None = None) -> Diagnosis:
+    """Of the replica whose log says most. Raises InputError where the endpoint wrote nothing in that time."""
+    name = str(ResourceName.parse(endpoint, "endpoints"))
+    logs = read_container_logs(name, since, until=until)
+    if not logs:
+        raise InputError(
+            f"its containers wrote nothing since {since:%Y-%m-%d %H:%M} UTC",
+            where=name,
+            fix="Look back further: --hours",
+        )
+    return of_replicas(logs)
+
+
+def diagnose_run(run: str) -> Diagnosis:
+    """Of a run's failed steps: the log of the endpoint that they name, else their own words.
+
+    Raises InputError for a run in which no step failed.
+    """
+    from vertex_vllm.runs.listing import find_run
+    from vertex_vllm.runs.watching import read_run
+
+    job = find_run(run)
+    details = read_run(job)
+    errors = [step.error for step in details.steps if step.error]
+    if not errors:
+        raise InputError(f"no step of the run failed; it is {details.state}", where=run, fix="Name a run that failed")
+    since = job.create_time or datetime.now(UTC) - timedelta(days=1)
+    until = (job.end_time or datetime.now(UTC)) + _AFTER_A_RUN
+    logs: list[ContainerLog] = []
+    for named in dict.fromkeys(found[0] for error in errors for found in _ENDPOINT.finditer(error)):
+        logs += read_container_logs(named, since, until=until)
+    return _best(of_replicas(tuple(logs)) if logs else None, errors)
+
+
+def of_replicas(logs: tuple[ContainerLog, ...]) -> Diagnosis:
+    """The diagnosis of the replica whose log says most: one with a cause, then one that failed."""
+    return max((diagnose_lines(log.lines) for log in logs), key=_says)
+
+
+def diagnose_failure(said: str, endpoint: str, since: datetime) -> Diagnosis:
+    """Of the containers of an endpoint that failed just now; of the error's own words where no log says why.
+
+    Raises ServiceError where the log cannot be read.
+    """
+    logs = _logs(endpoint, since)
+    return _best(of_replicas(logs) if logs else None, [said])
+
+
+def _best(logged: Diagnosis | None, said: Sequence[str]) -> Diagnosis:
+    """What the containers' logs name, else what the errors' own words do; the lines of the logs before those."""
+    if logged and logged.causes:
+        return logged
+    own = replace(diagnose_lines(said), outcome="failed")
+    return replace(own, lines=logged.lines or own.lines, line_count=logged.line_count) if logged else own
+
+
+def _logs(endpoint: str, since: datetime) -> tuple[ContainerLog, ...]:
+    if not _ENDPOINT.fullmatch(endpoint):
+        return ()
+    for left in reversed(range(_READS)):
+        if found := read_container_logs(endpoint, since):
+            return found
+        if left:
+            time.sleep(_BETWEEN_READS_SECONDS)
+    return ()
+
+
+def _says(found: Diagnosis) -> tuple[bool, bool, int]:
+    return bool(found.causes), found.outcome == "failed", len(found.lines)

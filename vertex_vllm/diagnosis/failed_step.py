@@ -1,0 +1,57 @@
+"""A step that failed for its container says why: in its one-line error, its log, and two artifacts."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vertex_vllm.diagnosis.deployed import diagnose_failure
+from vertex_vllm.diagnosis.ranking import Diagnosis
+from vertex_vllm.diagnosis.report import json_of, page_of, text_of
+from vertex_vllm.diagnosis.sources import diagnose_lines
+from vertex_vllm.errors import DeploymentError, InferenceError, ServiceError, StockoutError, VertexVllmError
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def diagnosed(artifact: str, page: str, run: str = "", endpoint: str = "") -> Iterator[None]:
+    """An error of the container's inside is raised again with its diagnosis, which is also written to both files.
+
+    `endpoint` is the Endpoint's resource name; empty: the one that the error names. Out of stock and cancelled runs
+    keep their errors: no container is at fault.
+    """
+    since = datetime.now(UTC)
+    for file in (artifact, page):
+        Path(file).write_text("", encoding="utf-8")
+    try:
+        yield
+    except StockoutError:
+        raise
+    except (DeploymentError, InferenceError) as error:
+        if error.message.startswith("Stopped by"):
+            raise
+        found = _diagnosis(error, endpoint or error.where, since)
+        Path(artifact).write_text(json_of(found), encoding="utf-8")
+        Path(page).write_text(page_of(found, "Why the step failed"), encoding="utf-8")
+        log.error("Diagnosis:\n%s", text_of(found))
+        raise _with_cause(error, found, run) from error
+
+
+def _diagnosis(error: VertexVllmError, endpoint: str, since: datetime) -> Diagnosis:
+    try:
+        return diagnose_failure(error.message, endpoint, since)
+    except ServiceError as refused:
+        log.warning("The container's log cannot be read: %s", refused)
+        return replace(diagnose_lines([error.message]), outcome="failed")
+
+
+def _with_cause(error: VertexVllmError, found: Diagnosis, run: str) -> VertexVllmError:
+    if not found.causes and not found.lines:
+        return error
+    advice = found.causes[0].advice if found.causes else ""
+    command = f"`vertex-vllm diagnose {run or 'RUN'} --config CONFIG` proposes a change of the config."
+    fix = " ".join(part for part in (advice, command if found.causes else error.fix) if part)
+    return type(error)(f"{found.summary} ({error.message})", where=error.where, fix=fix)
