@@ -52,6 +52,7 @@ def no_way_but_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(client, "_ANSWERED", set())
     # Tests count tries, not seconds.
+    monkeypatch.setattr(retries, "_FIRST_WAIT", 0.02)
     for patience in ("UNREACHABLE_SECONDS", "_REFUSED_SECONDS", "_CLOSED_SECONDS"):
         monkeypatch.setattr(network_faults, patience, 0.05)
     close_session()
