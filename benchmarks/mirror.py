@@ -25,6 +25,7 @@ from statistics import median
 from urllib.parse import urlsplit
 
 from benchmarks.mirroring.content import model
+from benchmarks.mirroring.content_checks import measure_check
 from benchmarks.mirroring.measuring import Measured, measure
 from benchmarks.mirroring.server import Network
 from benchmarks.mirroring.world import World, world
@@ -250,7 +251,8 @@ def main() -> None:
         if "plain" in given.networks:
             rows = fast.run("Plain HTTP", Network(), chosen)
             print("\n".join(f"- {line}" for line in _ratios(rows)))
-            print(f"- Second run: {fast.second_run()} bytes sent.\n")
+            print(f"- Second run: {fast.second_run()} bytes sent.")
+            print(f"- Looking into the files: {measure_check(model(1, fast.size)[0])}.\n")
         if "tls" in given.networks:
             fast.run("TLS at both ends", Network(certificate=_certificate(scratch)), bringing)
         if "slow" in given.networks:

@@ -150,7 +150,7 @@ def _certificate(error: BaseException, host: str) -> NetworkFault | None:
 def _tls(error: BaseException, host: str) -> NetworkFault | None:
     if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return None
-    reason = error.reason or ""
+    reason = getattr(error, "reason", None) or str(error)
     if reason in _NO_TLS:
         fix = "Check the port; write http:// in the address if the service has no TLS."
         return NetworkFault(f"{host} does not speak TLS", fix, FOR_GOOD)

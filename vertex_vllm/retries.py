@@ -25,8 +25,8 @@ _LONGEST_BACKOFF = 32.0
 _LINE_SECONDS = 5.0
 """Between two lines about the same wait, at most."""
 _SAME_LINE_SECONDS = 0.5
-_SAID: dict[str, float] = {}
-"""Reason of a wait → when it was last said, by `time.monotonic`."""
+_SAID: dict[str, tuple[float, int]] = {}
+"""Reason of a wait → when it was last said, by `time.monotonic`, and the thread that did."""
 _SAID_LOCK = threading.Lock()
 _MOST_REMEMBERED = 1000
 
@@ -114,7 +114,7 @@ def saying_what_lasts(waiting_for: str) -> Iterator[None]:
 
     def say() -> None:
         while not over.wait(_LINE_SECONDS):
-            _LOG.warning("%s: no answer for %.0f s", waiting_for, time.monotonic() - begun)
+            _LOG.warning("%s: %.0f s so far", waiting_for, time.monotonic() - begun)
 
     threading.Thread(target=say, daemon=True).start()
     try:
@@ -138,13 +138,14 @@ def _sleep(seconds: float, reason: str, left: float) -> None:
 
 def _is_due(reason: str) -> bool:
     """False when another thread has just said the same: many may wait for one service."""
-    now = time.monotonic()
+    now, own = time.monotonic(), threading.get_ident()
     with _SAID_LOCK:
-        due = now - _SAID.get(reason, float("-inf")) >= _SAME_LINE_SECONDS
+        said, by = _SAID.get(reason, (float("-inf"), own))
+        due = by == own or now - said >= _SAME_LINE_SECONDS
         if due:
             if len(_SAID) >= _MOST_REMEMBERED:
                 _SAID.clear()
-            _SAID[reason] = now
+            _SAID[reason] = now, own
     return due
 
 

@@ -8,6 +8,7 @@ from vertex_vllm.errors import BucketError
 from vertex_vllm.google_errors import google_errors, words
 from vertex_vllm.iam import grant_on_bucket
 from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.storage_client import storage_client
 
 if TYPE_CHECKING:
     from google.cloud.storage import Bucket, Client
@@ -46,14 +47,13 @@ def setup_bucket(project: str, region: str, bucket: str, owner: Owner, reader_se
     when its settings keep it from holding a mirror; ServiceError when Cloud Storage fails.
     """
     from google.api_core.exceptions import BadRequest, Forbidden
-    from google.cloud.storage import Client
 
     from vertex_vllm.config.names import serving_account
 
     check_bucket_name(bucket)
     uri = f"gs://{bucket}"
     with google_errors("Cloud Storage", uri):
-        client = Client(project=project)
+        client = storage_client(project)
         found = _find(client, project, region, bucket) or _create(client, project, region, bucket, owner)
         _check_location(found, region)
         check_fit(settings_of(found), bucket)

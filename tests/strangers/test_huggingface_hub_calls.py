@@ -20,16 +20,12 @@ FILES = {
 
 @pytest.fixture
 def repo(cloud: Any, tmp_path: Path) -> str:
-    import requests
-
     model_id = f"strangers-{uuid.uuid4().hex[:8]}/model"
     folder = tmp_path / "repo"
     for path, data in FILES.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)
-    told = {"id": model_id, "path": str(folder), "gated": False}
-    answer = requests.put(f"{cloud.admin_url}/_local/hub/repos", json=told, timeout=10)
-    assert answer.ok, answer.text
+    cloud.admin("PUT", "/_local/hub/repos", {"id": model_id, "path": str(folder), "gated": False})
     return model_id
 
 

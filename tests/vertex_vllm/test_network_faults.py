@@ -1,11 +1,13 @@
 """A Hub that cannot be reached, in every way that networks have: the cause is told, and what to set instead."""
 
+import errno
 import logging
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from http.client import BadStatusLine
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -50,6 +52,7 @@ def no_way_but_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(client, "_ANSWERED", set())
     # Tests count tries, not seconds.
+    monkeypatch.setattr(retries, "_FIRST_WAIT", 0.02)
     for patience in ("UNREACHABLE_SECONDS", "_REFUSED_SECONDS", "_CLOSED_SECONDS"):
         monkeypatch.setattr(network_faults, patience, 0.05)
     close_session()
@@ -288,6 +291,31 @@ def test_each_wait_is_said_and_a_long_one_more_than_once(
     lines = [record.getMessage() for record in caplog.records]
     assert lines[0] == "model.safetensors: status 503 from hub; trying again in 0.1 s, giving up after another 60 s"
     assert len(lines) > 1
+
+
+class ConnectTimeout(Exception):
+    """As httpx and requests name it."""
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "lasts"),
+    [
+        (ConnectTimeout(), "hub.example did not take a connection", False),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), "no way to hub.example: No route to host", False),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure"), "does not resolve (Temporary failure)", False),
+        (ConnectionResetError(), "closes the connection without an answer", False),
+        (ssl.SSLError(1, "[SSL: TLSV1_ALERT_PROTOCOL_VERSION] x"), "refuses the TLS handshake", True),
+        (TimeoutError(), "TimeoutError at hub.example", False),
+        (BadStatusLine("SSH-2.0-OpenSSH_9"), "hub.example does not speak HTTP", True),
+        (BadStatusLine("\x15\x03\x01"), "hub.example speaks TLS", True),
+        (RuntimeError("outer", ConnectionRefusedError()), "refuses connections", False),
+    ],
+)
+def test_a_fault_is_told_by_its_cause(error: Exception, words: str, lasts: bool) -> None:
+    fault = network_faults.network_fault(error, "https://hub.example/secret?token=canary")
+    assert words in fault.message
+    assert fault.lasts == lasts
+    assert "canary" not in f"{fault}"
 
 
 def test_a_request_without_an_answer_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -48,12 +49,12 @@ def ask_hub(question: Callable[["HfApi"], Answer], *, token: str | None, model_i
     _check_trusted_file()
     # token=False: without it huggingface_hub sends whatever token it finds on the machine.
     api = HfApi(endpoint=endpoint, token=checked_token(token) or False, library_name=f"vertex-vllm/{__version__}")
-    hub = f"the Hugging Face Hub at {endpoint}"
+    hub = f"the Hugging Face Hub at {_without_login(endpoint)}"
 
     def attempt() -> Answer:
         _limit_waiting()
         try:
-            with saying_what_lasts(hub):
+            with saying_what_lasts(f"waiting for {hub}"):
                 answer = question(api)
         except OfflineModeIsEnabled:
             raise HubAccessError("HF_HUB_OFFLINE is set", where=model_id, fix="Unset it.") from None
@@ -94,7 +95,13 @@ def _unanswered(error: Exception, endpoint: str) -> Exception:
     if not fault.lasts:
         return TransientError(fault.message, fix=fault.fix, patience_seconds=fault.patience_seconds)
     fix = f"{fault.fix} The address is HF_ENDPOINT's." if os.environ.get("HF_ENDPOINT") else fault.fix
-    return UnreachableError(f"the Hugging Face Hub cannot be asked: {fault.message}", where=endpoint, fix=fix)
+    return UnreachableError(
+        f"the Hugging Face Hub cannot be asked: {fault.message}", where=_without_login(endpoint), fix=fix
+    )
+
+
+def _without_login(endpoint: str) -> str:
+    return re.sub(r"//[^/@]*@", "//", endpoint)
 
 
 def _check_trusted_file() -> None:

@@ -24,6 +24,7 @@ from vertex_vllm.hub.weight_files import CONSOLIDATED, read_index, weight_files
 from vertex_vllm.planning.code_references import CONFIGS, code_references, foreign_repositories
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.pooling import pooling_reason
+from vertex_vllm.retries import saying_what_lasts
 
 # Bytes. The longest tokenizer_config.json known, with all its added tokens, has 2 MB.
 _LONGEST_JSON = 32 << 20
@@ -38,7 +39,7 @@ def read_facts(model_id: str, commit: str, token: str | None) -> ModelFacts:
     """
     listing = list_files(model_id, commit, token)
     found = look_up(model_id, commit, token)
-    with RepoReader(model_id, commit, token) as reader:
+    with RepoReader(model_id, commit, token) as reader, saying_what_lasts(f"reading {model_id} from the Hub"):
         return facts_from_files(
             reader,
             listing,

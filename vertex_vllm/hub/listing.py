@@ -21,7 +21,7 @@ _SHOWN = 3
 class HubFile:
     """One file of a repository, with what its content is to be checked against.
 
-    Its path may be of no use as an object's name: whoever selects files asks `check_name`.
+    Any of it may be of no use, as the Hub lists it: whoever selects files asks `check_file`.
     """
 
     path: str
@@ -32,31 +32,28 @@ class HubFile:
     git_oid: str
     """SHA-1 of the git blob, 40 hexadecimal digits; for an LFS file that of its pointer."""
 
-    def __post_init__(self) -> None:
-        for fault, field in (
-            (self.size < 0, "size"),
-            (re.fullmatch(r"([0-9a-f]{64})?", self.sha256) is None, "LFS oid"),
-            (re.fullmatch(r"[0-9a-f]{40}", self.git_oid) is None, "git oid"),
-        ):
-            if fault:
-                raise HubAccessError(f"the Hub lists a file with an unusable {field}", where=repr(self.path)[:200])
 
-
-def check_name(file: HubFile) -> HubFile:
-    """`file`, if its path can stand in a URL and in an object's name. Raises HubAccessError."""
-    if not is_safe_path(file.path):
-        raise HubAccessError(
-            "the Hub lists a file with an unusable path",
-            where=ascii(file.path)[:200],
-            fix="Leave it out with --exclude, or choose another revision.",
-        )
+def check_file(file: HubFile) -> HubFile:
+    """`file`, if it can be copied and verified: its path in a URL and in an object's name. Raises HubAccessError."""
+    for fault, field in (
+        (not is_safe_path(file.path), "path"),
+        (file.size < 0, "size"),
+        (re.fullmatch(r"([0-9a-f]{64})?", file.sha256) is None, "LFS oid"),
+        (re.fullmatch(r"[0-9a-f]{40}", file.git_oid) is None, "git oid"),
+    ):
+        if fault:
+            raise HubAccessError(
+                f"the Hub lists a file with an unusable {field}",
+                where=ascii(file.path)[:200],
+                fix="Leave it out with --exclude, or choose another revision.",
+            )
     return file
 
 
 def list_files(model_id: str, commit: str, token: str | None) -> tuple[HubFile, ...]:
     """All files of the model at `commit`, ordered by path.
 
-    Files whose names cannot be copied are in it, and counted in the log: whoever needs one of them asks `check_name`.
+    Files whose names cannot be copied are in it, and counted in the log: whoever needs one of them asks `check_file`.
     Raises HubAccessError when the Hub refuses or lists what cannot be, ServiceError when it does not answer.
     """
     from huggingface_hub.hf_api import RepoFile

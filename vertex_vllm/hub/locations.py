@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, quote, urljoin, urlsplit
 from vertex_vllm.connections import Connections
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.hub.client import hub_endpoint
-from vertex_vllm.hub.listing import HubFile, check_name
+from vertex_vllm.hub.listing import HubFile, check_file
 from vertex_vllm.hub.names import check_commit, check_model_id
 from vertex_vllm.hub.refusals import hub_words, refusal
 from vertex_vllm.hub.token import checked_token
@@ -108,7 +108,7 @@ class Locations:
         return f"{self.model_id}@{self.commit}: {file.path}"
 
     def _follow(self, file: HubFile) -> str:
-        check_name(file)
+        check_file(file)
         url = f"{self._endpoint}/{self.model_id}/resolve/{self.commit}/{quote(file.path)}"
         for _ in range(_MOST_REDIRECTS):
             with self._connections.request("HEAD", url, self.headers(url)) as answer:

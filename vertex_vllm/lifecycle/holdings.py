@@ -17,6 +17,7 @@ from vertex_vllm.runs.schedules import ExistingSchedule
 from vertex_vllm.runs.scheduling import list_schedules
 from vertex_vllm.runs.watching import ENDED
 from vertex_vllm.serving.clients import endpoint_client, model_client, service_errors
+from vertex_vllm.storage_client import storage_client
 
 _REGIONS_AT_ONCE = 8
 
@@ -113,10 +114,9 @@ def _schedule(schedule: ExistingSchedule, region: str) -> Holding:
 
 
 def _buckets(project: str, regions: Sequence[str]) -> list[Holding]:
-    from google.cloud.storage import Client
 
     with google_errors("Cloud Storage", f"project {project}"):
-        listed = list(Client(project=project).list_buckets(project=project))
+        listed = list(storage_client(project).list_buckets(project=project))
     return [
         Holding("bucket", f"gs://{bucket.name}", region, Marks.of(bucket.labels), "", bucket.time_created)
         for bucket in listed

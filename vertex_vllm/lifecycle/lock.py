@@ -17,6 +17,7 @@ from vertex_vllm.google_errors import google_errors
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.runs.watching import ENDED, pipeline_client, run_name, state_of
 from vertex_vllm.serving.operations import Deadline
+from vertex_vllm.storage_client import storage_client
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob
@@ -170,9 +171,8 @@ def _is_over(holder: Holder) -> bool:
 
 
 def _blob(project: str, bucket: str, deployment: str) -> "Blob":
-    from google.cloud.storage import Client
 
-    return Client(project=project).bucket(bucket).blob(lock_name(deployment))
+    return storage_client(project).bucket(bucket).blob(lock_name(deployment))
 
 
 def _locked(deployment: str, holder: Holder) -> LockedError:

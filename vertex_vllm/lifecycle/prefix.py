@@ -8,6 +8,7 @@ from google.cloud import storage
 
 from vertex_vllm.errors import InputError, ServiceError, TeardownError
 from vertex_vllm.lifecycle.ownership import MANAGED_BY
+from vertex_vllm.storage_client import storage_client
 
 _PREFIX = re.compile(r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]+)/(?P<path>[^/].*?)/*")
 
@@ -28,7 +29,7 @@ def delete_objects(project: str, prefix: str) -> int:
     """
     bucket_name, path = split_prefix(prefix)
     try:
-        client = storage.Client(project=project)
+        client = storage_client(project)
         bucket = client.lookup_bucket(bucket_name)
         if bucket is None:
             return 0

@@ -24,6 +24,7 @@ from vertex_vllm.runs import scheduling
 from vertex_vllm.runs.schedules import PROJECT
 from vertex_vllm.serving.clients import service_errors
 from vertex_vllm.serving.operations import Deadline
+from vertex_vllm.storage_client import storage_client
 
 log = logging.getLogger(__name__)
 
@@ -176,12 +177,11 @@ def sweep_schedules(order: Order) -> Iterator[Finding]:
 
 def sweep_buckets(order: Order) -> Iterator[Finding]:
     """Mirrors that no Model of any region has been served from for long, and uploads that nobody went on with."""
-    from google.cloud.storage import Client
 
     with google_errors("Cloud Storage", f"project {order.project}"):
         buckets = [
             bucket.name
-            for bucket in Client(project=order.project).list_buckets(project=order.project)
+            for bucket in storage_client(order.project).list_buckets(project=order.project)
             if bucket.labels.get("managed-by") == MANAGED_BY and KEEP_LABEL not in bucket.labels
             if str(bucket.location).lower() == order.region
         ]

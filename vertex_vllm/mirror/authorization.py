@@ -6,8 +6,11 @@ from typing import Any
 
 from google.auth.exceptions import GoogleAuthError
 
+from vertex_vllm.errors import UnreachableError
+from vertex_vllm.network_faults import network_fault
 from vertex_vllm.retries import TransientError
 
+_TOKENS = "https://oauth2.googleapis.com"
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 
 
@@ -28,12 +31,17 @@ class Authorization:
             self.credentials, _ = google.auth.default(scopes=[_SCOPE])
 
     def headers(self, method: str, url: str) -> dict[str, str]:
-        """Raises TransientError when the token could not be renewed now, GoogleAuthError when it cannot be."""
+        """Raises TransientError when the token could not be renewed now, GoogleAuthError or UnreachableError when it
+        cannot be.
+        """
         headers: dict[str, str] = {}
         with self._lock:
             try:
                 self.credentials.before_request(self._transport, method, url, headers)
             except GoogleAuthError as error:
+                fault = network_fault(error, _TOKENS)
+                if fault.lasts:
+                    raise UnreachableError(f"no access token: {fault.message}", fix=fault.fix) from None
                 if getattr(error, "retryable", False):
                     raise TransientError(f"no access token: {type(error).__name__}") from None
                 raise

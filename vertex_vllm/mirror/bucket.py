@@ -23,6 +23,7 @@ from vertex_vllm.mirror.manifest import Manifest, MirroredFile
 from vertex_vllm.mirror.multipart import MultipartUpload, StorageServer
 from vertex_vllm.mirror.own_objects import MANIFEST_NAME
 from vertex_vllm.retries import OnRetry, ignore_retry
+from vertex_vllm.storage_client import storage_client
 from vertex_vllm.storage_words import keeps_objects, words_of_error
 
 _CONTENT_TYPE = "application/octet-stream"
@@ -64,13 +65,12 @@ class MirrorBucket:
         on_retry: OnRetry = ignore_retry,
     ) -> None:
         """`on_retry` is told of each failure of a part's request that is met with another try."""
-        from google.cloud.storage import Client
         from google.cloud.storage.retry import DEFAULT_RETRY
 
         self.uri = uri.rstrip("/")
         bucket, self._prefix = split_destination(uri)
         authorization = Authorization()
-        self._client = Client(project=project, credentials=authorization.credentials)
+        self._client = storage_client(project, authorization.credentials)
         self._bucket = self._client.bucket(bucket)
         self._retry = DEFAULT_RETRY.with_timeout(patience_seconds)
         self._connections = Connections(stall_seconds)

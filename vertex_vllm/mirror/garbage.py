@@ -14,6 +14,7 @@ from vertex_vllm.mirror.journal import JOURNAL_PREFIX, Journal
 from vertex_vllm.mirror.manifest import Manifest
 from vertex_vllm.mirror.own_objects import MANIFEST_NAME
 from vertex_vllm.storage import check_bucket_name
+from vertex_vllm.storage_client import storage_client
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob, Bucket
@@ -48,13 +49,12 @@ def find_garbage(project: str, bucket: str, regions: Sequence[str], older_than: 
     mirror makes its manifest young. Only prefixes with a manifest of this project, or a journal, are looked at. Raises
     ServiceError when a service does not answer: then nothing is known to be unused.
     """
-    from google.cloud.storage import Client
 
     check_bucket_name(bucket)
     # Nothing to wait for: the clock of the service need not be ours.
     before = datetime.now(UTC) - older_than if older_than else datetime.max.replace(tzinfo=UTC)
     with google_errors("Cloud Storage", f"gs://{bucket}"):
-        opened = Client(project=project).bucket(bucket)
+        opened = storage_client(project).bucket(bucket)
         # Listed first: what a run begins to use after the listing is found in use by the look that follows.
         mirrors = [blob for blob in opened.list_blobs(match_glob=f"**/{MANIFEST_NAME}") if blob.updated < before]
         used = look(project, opened, regions)
@@ -68,10 +68,9 @@ def remove_garbage(
 
     A mirror's manifest goes first, and only while it is as it was found: a run that finds the mirror whole touches it.
     """
-    from google.cloud.storage import Client
 
     with google_errors("Cloud Storage", f"gs://{bucket}"):
-        opened = Client(project=project).bucket(bucket)
+        opened = storage_client(project).bucket(bucket)
         return tuple(one for one in garbage if _remove(project, opened, one, regions))
 
 

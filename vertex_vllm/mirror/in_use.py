@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.errors import RegionClosedError, ServiceError
+from vertex_vllm.grpc_engine import keep_engine
 from vertex_vllm.mirror.mentions import Mentions, texts_of
 from vertex_vllm.runs.watching import ENDED, pipeline_client, state_of
 from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, model_client, service_errors
@@ -53,6 +54,7 @@ def look(project: str, bucket: "Bucket", regions: Sequence[str]) -> InUse:
 
     Raises ServiceError when a service does not answer: then nothing is known to be unused.
     """
+    keep_engine()
     with ThreadPoolExecutor(_REGIONS_AT_ONCE) as threads:
         models = threads.map(lambda region: list(_models(project, region)), regions)
         jobs = list(threads.map(lambda region: _jobs(project, region), regions))

@@ -1,5 +1,6 @@
 """`mirror_weights`: what is missing is copied, what is there stays, and the manifest says so last."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -18,11 +19,14 @@ from vertex_vllm.mirror.manifest import Manifest, MirroredFile, is_whole
 from vertex_vllm.mirror.progress import Meter, OnProgress, ignore_progress
 from vertex_vllm.mirror.rehashing import proven_files
 from vertex_vllm.mirror.reuse import copy_from_siblings
-from vertex_vllm.mirror.selection import EVERYTHING_NEEDED, Selection, select_files
+from vertex_vllm.mirror.selection import EVERYTHING_NEEDED, Selection, left_out_of_index, select_files
 from vertex_vllm.mirror.small_files import copy_small_files
 from vertex_vllm.mirror.transfer import Transfer
+from vertex_vllm.retries import saying_what_lasts
 
 _MANIFEST_TRIES = 5
+
+_LOG = logging.getLogger(__name__)
 
 
 def mirror_weights(
@@ -123,7 +127,12 @@ def _copy_missing(
 
 def _wanted(job: Job, selection: Selection, reader: RepoReader) -> tuple[HubFile, ...]:
     listing = list_files(job.model_id, job.commit, job.token)
-    return select_files(listing, read_index(reader, listing), selection)
+    with saying_what_lasts(f"reading the index of {job.model_id} from the Hub"):
+        indexed = read_index(reader, listing)
+    selected = select_files(listing, indexed, selection)
+    if missing := left_out_of_index(selected, listing, indexed):
+        _LOG.warning("%s: the patterns leave out %s, which the index names", job.destination, ", ".join(missing))
+    return selected
 
 
 def _missing(wanted: Sequence[HubFile], there: dict[str, MirroredFile]) -> list[HubFile]:

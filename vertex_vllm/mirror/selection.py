@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Self
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.listing import HubFile, check_name
+from vertex_vllm.hub.listing import HubFile, check_file
 from vertex_vllm.hub.weight_files import weight_files, weight_index
 from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS
 
@@ -67,7 +67,7 @@ def select_files(
             needed.add(index.path)
         support = (*_SUPPORT, *_CODE) if selection.code else _SUPPORT
         chosen = [file for file in listing if file.path in needed or _is_support(file.path, support)]
-    selected = tuple(check_name(file) for file in chosen if not _matches(file.path, selection.exclude))
+    selected = tuple(check_file(file) for file in chosen if not _matches(file.path, selection.exclude))
     if taken := [file.path for file in selected if file.path in BESIDE_THE_WEIGHTS]:
         raise PlanError(
             f"the repository has a file {taken[0]}, the name of what a mirror writes of its own",
@@ -79,6 +79,14 @@ def select_files(
             "no file of the repository is selected", where="--include, --exclude", fix="Widen the patterns."
         )
     return selected
+
+
+def left_out_of_index(selected: Sequence[HubFile], listing: Sequence[HubFile], indexed: Collection[str]) -> list[str]:
+    """Files that a selected index names and the patterns leave out, while others of it are selected."""
+    index, paths = weight_index(listing), {file.path for file in selected}
+    if index is None or index.path not in paths or not paths & set(indexed):
+        return []
+    return sorted(set(indexed) - paths)
 
 
 def _is_support(path: str, patterns: Sequence[str]) -> bool:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_vllm.errors import HubAccessError, InputError, PlanError, RevisionNotFoundError
-from vertex_vllm.hub.listing import HubFile, check_name
+from vertex_vllm.hub.listing import HubFile, check_file
 from vertex_vllm.hub.names import check_commit, check_model_id
 from vertex_vllm.hub.weight_files import parse_index, weight_files
 from vertex_vllm.mirror.selection import Selection, select_files
@@ -89,9 +89,11 @@ def test_a_file_with_an_unsafe_path_cannot_be_selected(path: str) -> None:
     ("size", "sha256", "git_oid", "field"),
     [(-1, "", "b" * 40, "size"), (1, "A" * 64, "b" * 40, "LFS oid"), (1, "", "", "git oid")],
 )
-def test_a_file_that_cannot_be_verified_cannot_be_listed(size: int, sha256: str, git_oid: str, field: str) -> None:
+def test_a_file_that_cannot_be_verified_cannot_be_selected(size: int, sha256: str, git_oid: str, field: str) -> None:
+    files = [HubFile("README.md", size, sha256, git_oid), HubFile("config.json", 1, "", "b" * 40)]
+    assert select_files(files, (), Selection(include=("*.json",))) == (files[1],)
     with pytest.raises(HubAccessError, match=field):
-        HubFile("config.json", size, sha256, git_oid)
+        select_files(files, (), Selection(include=("*",)))
 
 
 @pytest.mark.parametrize("model_id", ["meta-llama/Llama-3.1-8B-Instruct", "01-ai/Yi-6B", "a/b", "org/x_y.z"])
@@ -114,4 +116,4 @@ def test_a_branch_is_no_commit(commit: str) -> None:
 
 
 def test_a_file_named_in_another_script_is_a_file_like_any_other() -> None:
-    assert check_name(HubFile("模型/größe-ﬁne.json", 1, "", "b" * 40)).path == "模型/größe-ﬁne.json"
+    assert check_file(HubFile("模型/größe-ﬁne.json", 1, "", "b" * 40)).path == "模型/größe-ﬁne.json"

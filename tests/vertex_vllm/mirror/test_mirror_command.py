@@ -156,3 +156,65 @@ def upload_model_serving_from(project: str, place: str) -> None:
     )
     model = vertex.Model(display_name="by hand", container_spec=container)
     model_client("europe-west4").upload_model(parent=f"projects/{project}/locations/europe-west4", model=model).result()
+
+
+CMEK = "Permission denied on Cloud KMS key. Please ensure that your service account may use this key."
+PERIMETER = "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: x"
+DISABLED, SSO = "Access to this resource is disabled.", "SSO is enforced for this organization"
+REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "a key that storage may not use": (
+        {"service": "storage", "method": "POST", "query": {"uploads": "*"}, "status": 403, "message": CMEK},
+        (CMEK, "--authorize-cmek"),
+    ),
+    "a key, a small file": (
+        {"service": "storage", "method": "POST", "path": "/upload/*", "status": 403, "message": CMEK},
+        (CMEK, "--authorize-cmek"),
+    ),
+    "requester pays": (
+        {"service": "storage", "status": 400, "message": "Bucket is a requester pays bucket but no user project."},
+        ("Bucket is a requester pays bucket but no user project. ", "--no-requester-pays"),
+    ),
+    "a service perimeter": (
+        {
+            "service": "storage",
+            "status": 403,
+            "message": PERIMETER,
+        },
+        ("vpcServiceControlsUniqueIdentifier: x", "perimeter"),
+    ),
+    "a disabled repository": (
+        {
+            "service": "hub",
+            "status": 403,
+            "answer_headers": {"X-Error-Message": DISABLED},
+        },
+        (DISABLED, "Choose another repository"),
+    ),
+    "single sign-on": (
+        {
+            "service": "hub",
+            "status": 403,
+            "answer_headers": {"X-Error-Message": SSO},
+        },
+        (SSO, "single sign-on"),
+    ),
+    "a blocked address": (
+        {"service": "hub", "status": 403, "answer_headers": {"X-Error-Message": "Your IP is blocked"}},
+        ("Your IP is blocked", "another address"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refusal_keeps_the_words_of_its_service(
+    name: str, faulty: Any, shared_model: SharedModel, project: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fault, words = REFUSED[name]
+    faulty.add_fault(kind="error", times=None, **fault)
+    assert run(shared_model.id, "--to", shared_model.place(), "--project", project) in (1, 2)
+    told = capfd.readouterr().err.splitlines()[-1]
+    assert told.startswith("error: ")
+    for word in words:
+        assert word in told
+    for unwanted in ("{", "?upload", "http://127", "settings/tokens", "hf_token_secret"):
+        assert unwanted not in told

@@ -4,7 +4,7 @@ import pytest
 
 from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.listing import HubFile
-from vertex_vllm.mirror.selection import Selection, select_files
+from vertex_vllm.mirror.selection import Selection, left_out_of_index, select_files
 
 INDEX = "model.safetensors.index.json"
 TOKENIZER = ["special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"]
@@ -156,6 +156,14 @@ def test_patterns_override_what_is_chosen(
     files = listing(["README.md", "config.json", INDEX, "original/params.json", *shards(2), "tokenizer.json"])
     chosen = select_files(files, shards(2), Selection(include, exclude))
     assert [file.path for file in chosen] == sorted(wanted)
+
+
+def test_what_the_patterns_take_from_an_index_is_known() -> None:
+    files = listing(["config.json", INDEX, *shards(2)])
+    chosen = select_files(files, shards(2), Selection(exclude=("*-00002-*",)))
+    assert left_out_of_index(chosen, files, shards(2)) == [shards(2)[1]]
+    assert left_out_of_index(select_files(files, shards(2)), files, shards(2)) == []
+    assert left_out_of_index(select_files(files, shards(2), Selection(("*.json",))), files, shards(2)) == []
 
 
 def test_code_is_copied_on_consent_alone() -> None:
