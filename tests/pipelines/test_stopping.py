@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 import yaml
+from google.cloud import storage
 
 from localcloud import process_table
 from localcloud.daemon import Connection
 from localcloud.pipelines.image_init import without_init
 from tests.vertex_vllm.served_models import NEVER_READY, WEIGHTS, MakePlan, Vertex, in_vertex, make_plan
 from tests.waiting import wait_until
+from vertex_vllm.mirror import Manifest
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.serving.endpoints import OPERATION_LABEL
 
@@ -65,6 +67,11 @@ class Step:
     def __init__(self, vertex: Vertex, plan: ServingPlan, folder: Path, namespace: list[str], run: str = "") -> None:
         model = vertex.upload(plan)
         (folder / "plan.json").write_text(plan.to_json())
+        # No object was mirrored, and none is there: the weights are whole.
+        bucket = storage.Client(project=vertex.project).create_bucket(
+            f"{vertex.project}-weights", location="us-central1"
+        )
+        (folder / "manifest").write_text(Manifest("org/name", "0123abcd", f"gs://{bucket.name}/models", ()).to_json())
         (folder / "bin").mkdir()
         (folder / "bin" / "python3").symlink_to(sys.executable)
         command = [
@@ -124,6 +131,7 @@ def executor_input(project: str, model: str, folder: Path, run: str) -> dict[str
             "parameterValues": parameters,
             "artifacts": {
                 "plan": artifact("plan.json", "system.Artifact"),
+                "manifest": artifact("manifest", "system.Artifact"),
                 "model": artifact("model", "google.VertexModel", metadata={"resourceName": model}),
             },
         },
@@ -133,6 +141,8 @@ def executor_input(project: str, model: str, folder: Path, run: str) -> dict[str
                 "endpoint": artifact("endpoint", "google.VertexEndpoint"),
                 "served": artifact("served", "google.VertexModel"),
                 "attempts": artifact("attempts", "system.Artifact"),
+                "diagnosis": artifact("diagnosis", "system.Artifact"),
+                "diagnosis_page": artifact("diagnosis.html", "system.HTML"),
             },
             "outputFile": str(folder / "output.json"),
         },
