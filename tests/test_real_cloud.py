@@ -70,6 +70,7 @@ def test_a_body_runs_on_a_project_that_is_named(cloud: Connection) -> None:
 PAGE = (ROOT / "docs" / "test-cloud.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_page_s_budget_is_enough_and_its_figures_are_those_of_the_tests() -> None:
     """The budget of the page's own command, with nothing started: pytest refuses a lower one at once."""
     (told,) = re.findall(r"make test-cloud PROJECT=PROJECT BUDGET_USD=(\d+)", PAGE)

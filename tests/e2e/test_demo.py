@@ -91,6 +91,7 @@ def test_a_demo_broken_off_while_it_deploys_leaves_nothing(
         assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_demo_of_a_gated_model_ends_well_and_has_shown_its_token_nowhere(tmp_path: Path, server: str) -> None:
     """Its folder is looked through when its run is over, before the demo takes it away."""
     found: list[str] = []

@@ -35,7 +35,7 @@ def servers(cloud: Connection) -> set[str]:
     return {process for process in started_with(str(cloud.state_dir)) if any(mark in process for mark in marks)}
 
 
-@pytest.mark.parametrize("handler_runs", [True, False], ids=["step", "whole run"])
+@pytest.mark.parametrize("handler_runs", [pytest.param(True, marks=pytest.mark.slow), False], ids=["step", "whole run"])
 def test_no_server_is_left(cloud: Connection, served_by: DemoProject, handler_runs: bool) -> None:
     deployment = served_by.own_deployment("killed")
     if served_by.small_model:  # Never healthy, so that the step is still deploying when it is struck.

@@ -64,7 +64,7 @@ def run_script(folder: Path, environment: dict[str, str], *arguments: str) -> No
     assert ran.stdout.endswith("done\n"), ran.stdout[-2000:] + ran.stderr[-4000:]
 
 
-@pytest.mark.parametrize("transport", ["rest", "grpc"])
+@pytest.mark.parametrize("transport", ["rest", pytest.param("grpc", marks=pytest.mark.slow)])
 def test_a_plain_script_does_what_the_tutorial_does(exported: dict[str, str], transport: str, tmp_path: Path) -> None:
     run_script(tmp_path, exported, "serve", f"stranger-{transport}", REPO_ID, transport)
 

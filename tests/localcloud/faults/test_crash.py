@@ -65,6 +65,7 @@ def test_a_crash_over_http_keeps_what_was_executed(own_cloud: Connection, when: 
     assert again.faults() == []
 
 
+@pytest.mark.slow
 def test_after_a_crash_deployed_models_come_back_and_operations_have_failed(own_cloud: Connection) -> None:
     name = run(DEPLOY, own_cloud)
     (before,) = containers_of(name)

@@ -108,7 +108,7 @@ def test_bytes_through_the_json_api_have_its_etag_and_no_header_of_the_xml_api(e
         return [answer.headers.get(name) for name in names]
 
     generation = str(blob.generation)
-    hashes = "crc32c=mnG7TA==, md5=XUFAKrxLKna5cZ2REBfFkg=="
+    hashes = "crc32c=mnG7TA==,md5=XUFAKrxLKna5cZ2REBfFkg=="
     assert shown(http.get(url)) == [blob.etag, "text/x-own", generation, "STANDARD", hashes, None]
     part = http.get(url, headers={"range": "bytes=1-2"})
     assert shown(part) == [blob.etag, "text/x-own", generation, "STANDARD", None, "bytes 1-2/5"]

@@ -8,7 +8,8 @@ import re
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -91,12 +92,21 @@ def place(cloud: Connection, tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place(cloud, tmp_path_factory.mktemp("grants"))
 
 
+@contextmanager
+def own_quota_client() -> Iterator[None]:
+    """A process keeps its quota client, whose credentials are those of the account that asked first."""
+    quota_client.cache_clear()
+    try:
+        yield
+    finally:
+        quota_client.cache_clear()
+
+
 def pipeline(place: Place) -> None:
     """The calls of a run's steps, in their order; Vertex AI's agent lends the container its account."""
     plan = serving_plan(machine_type="g2-standard-8", accelerator_type="NVIDIA_L4", accelerator_count=1)
     owner, bucket = Owner(plan.deployment, "run-1"), default_bucket(place.id, REGION)
-    with place.cloud.user(place.account("pipeline")):
-        quota_client.cache_clear()
+    with place.cloud.user(place.account("pipeline")), own_quota_client():
         assert read_secret(f"projects/{place.id}/secrets/hf-token/versions/latest") == TOKEN
         setup_bucket(place.id, REGION, bucket, owner, "")
         for name in (bucket, runs_bucket(place.id, REGION)):

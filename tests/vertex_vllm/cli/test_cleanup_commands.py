@@ -142,6 +142,7 @@ def test_a_teardown_by_name_tells_what_it_removed_and_what_stays(
     assert (answer.returncode, answer.stderr) == (0, f"nothing of {plan.deployment} in any region\n")
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_do_what_it_says(in_vertex: Vertex, make_plan: MakePlan) -> None:
     plan = make_plan()
     prepared(in_vertex.project)

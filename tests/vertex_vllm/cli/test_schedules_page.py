@@ -49,6 +49,7 @@ def test_the_pages_config_is_one(tmp_path: Path) -> None:
     assert said == set(Deployment.model_fields["schedules"].annotation.__args__[0].model_fields)
 
 
+@pytest.mark.slow
 def test_the_commands_do_what_the_page_says(ready_project: str, project: str) -> None:
     environment = {**os.environ, "GOOGLE_CLOUD_PROJECT": project}
     dry_run, apply_and_list, by_hand = BLOCKS

@@ -51,7 +51,7 @@ def test_a_prefix_that_somebody_else_filled_is_called_by_its_place(
 def test_a_place_without_a_model_says_what_is_missing(bucket: str, project: str) -> None:
     with pytest.raises(PlanError, match=r"^gs://.*/nothing: there are no objects"):
         read_mirrored_facts(f"gs://{bucket}/nothing", project)
-    with pytest.raises(ServiceError):
+    with pytest.raises(BucketError, match="does not exist"):
         read_mirrored_facts(f"gs://{bucket}-that-is-not-there/nothing", project)
     with pytest.raises(BucketError):
         read_mirrored_facts("nowhere", project)
