@@ -16,6 +16,7 @@ def collect(*arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT).stdout
 
 
+@pytest.mark.slow
 def test_what_is_left_out_is_named_by_file_with_the_command_that_runs_it() -> None:
     told = collect("tests/test_dockerfile.py", "-m", "not slow")
     assert "3 tests are left to `make test-all`" in told

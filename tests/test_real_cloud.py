@@ -50,6 +50,7 @@ def test_without_a_budget_that_is_enough_nothing_starts(budget: float | None) ->
         check_budget(RealProject("team", "us-central1", budget), 1.0)
 
 
+@pytest.mark.slow
 def test_the_tests_are_refused_before_one_of_them_starts() -> None:
     answer = run_pytest(
         "tests/e2e/test_deploy_pipeline.py", VERTEX_VLLM_TEST_PROJECT="team", VERTEX_VLLM_TEST_BUDGET_USD="0.01"

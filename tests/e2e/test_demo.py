@@ -22,10 +22,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.parity("local cloud only")
 
 ROOT = Path(__file__).resolve().parents[2]
-SIGNALS = [
-    signal.SIGINT,
-    *(pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGKILL)),
-]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
 
 
 @pytest.fixture(
@@ -66,6 +63,7 @@ def start_demo(folder: Path, config: str, server: str, *flags: str) -> "subproce
 
 
 @pytest.mark.parametrize("breaking", SIGNALS, ids=lambda number: number.name)
+@pytest.mark.slow
 def test_a_demo_broken_off_while_it_deploys_leaves_nothing(
     tmp_path: Path, server: str, breaking: signal.Signals
 ) -> None:

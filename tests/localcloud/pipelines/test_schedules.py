@@ -285,6 +285,7 @@ def test_the_clock_goes_forward_and_not_to_the_end_of_time(cloud: Connection, se
         cloud.admin("PUT", "/_local/clock", {"advance_seconds": seconds})
 
 
+@pytest.mark.slow
 def test_a_schedule_and_the_clock_outlive_the_local_cloud_and_what_it_missed_is_skipped(tmp_path: Path) -> None:
     cloud = LocalCloud(tmp_path / "state")
     try:

@@ -297,6 +297,7 @@ def test_without_a_token_nothing_is_begun(cloud: Connection, session: Session, p
     }
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_work(cloud: Connection, project: str, tmp_path: Path) -> None:
     (tmp_path / "hf-token.txt").write_text(f"{TOKEN}\n")
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "bootstrap.md").read_text(), re.DOTALL)

@@ -19,6 +19,7 @@ from vertex_vllm.runs.watching import ENDED
 pytestmark = pytest.mark.usefixtures("working")
 
 
+@pytest.mark.slow
 def test_an_hourly_sweep_takes_away_what_has_expired(
     cloud: Connection,
     in_vertex: Vertex,

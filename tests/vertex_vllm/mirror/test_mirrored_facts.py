@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from google.cloud.storage import Client
 
-from vertex_vllm.errors import BucketError, PlanError, ServiceError
+from vertex_vllm.errors import BucketError, PlanError
 from vertex_vllm.hub.access import check_access
 from vertex_vllm.hub.facts import read_facts
 from vertex_vllm.mirror import destination, mirror_weights
