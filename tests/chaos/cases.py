@@ -158,7 +158,7 @@ def _stockout(family: str, seed: int, draw: random.Random) -> Case:
     kind: dict[str, Any] = {"kind": "error"}
     if draw.random() < 0.5:
         kind = {"kind": "operation_error", "after_seconds": draw.choice((0, 0.5))}
-    words = {"stockout": "temporarily unavailable", "quota_exceeded": "exceed quota limits"}[known]
+    words = {"stockout": "temporarily unavailable", "quota_exceeded": "quotas are exceeded"}[known]
     return Case(seed, family, SMALL_MODEL, ({**call.where, **kind, "known": known, "times": None},), words=(words,))
 
 
