@@ -55,7 +55,7 @@ def one_line(size: int) -> Iterator[bytes]:
 
 
 def bombs(size: int) -> Iterator[bytes]:
-    """What makes backtracking expressions slow, and escape sequences that never end."""
+    """Lines that make backtracking expressions slow, and escape sequences that never end."""
     part = b"".join(
         (
             b"ValueError: " + b"a" * 3000 + b"!\n",

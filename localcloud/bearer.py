@@ -35,7 +35,7 @@ class BearerTokens:
         return self._member(bearer(authorization), _PREFIX, "")
 
     def refresh_token_of(self, member: str) -> str:
-        """What a login of `member` keeps, as `authorized_user` files have it."""
+        """The refresh token in a login of `member`, as `authorized_user` files have it."""
         name = _encode(member.encode())
         return f"{_REFRESH_PREFIX}{name}-{self._digest(f'refresh {name}')}"
 
@@ -44,7 +44,7 @@ class BearerTokens:
         return self._member(refresh_token, _REFRESH_PREFIX, "refresh ")
 
     def key(self, purpose: str) -> str:
-        """What is asked for before something is done that no credential of Google's is for; the same each time."""
+        """The key for acts of this purpose that no credential of Google's covers; the same each time."""
         return self._digest(f"key {purpose}")
 
     def _member(self, token: str, prefix: str, purpose: str) -> str | None:

@@ -116,7 +116,7 @@ class Cloud:
         return self._tokens.token_of(member)
 
     def refresh_token_of(self, member: str) -> str:
-        """What a login of `member` keeps and exchanges for access tokens."""
+        """The refresh token in a login of `member`, which its clients exchange for access tokens."""
         return self._tokens.refresh_token_of(member)
 
     def refreshed_member(self, refresh_token: str) -> str | None:
@@ -124,7 +124,7 @@ class Cloud:
         return self._tokens.refreshed_member(refresh_token)
 
     def key(self, purpose: str = ADMINISTRATION) -> str:
-        """What is asked for before something is done that no credential of Google's is for."""
+        """The key of the state folder for acts that no credential of Google's covers."""
         return self._tokens.key(purpose)
 
     def switch_user(self, member: str) -> None:

@@ -11,7 +11,7 @@ _OLD_COMMAND = "##["
 
 def plain(text: str) -> str:
     """`text` without control characters and without those that reorder or hide text; line breaks and tabs stay."""
-    return "".join(_shown(character) for character in text)
+    return text if text.isprintable() else "".join(_shown(character) for character in text)
 
 
 def one_line(text: str) -> str:

@@ -33,9 +33,9 @@ def read_secret(resource_name: str) -> str:
 
 
 def pinned(resource_name: str) -> str:
-    """`…/versions/latest`, or an alias, with the number that it stands for now; a number, and "", stay.
+    """The resource name with the version's number in the place of `latest` or an alias; others are returned unchanged.
 
-    So a run reads one version from its first step to its last, and its parameters tell which. Reads no value. Raises
+    A run with a numbered version reads the same one from its first step to its last. Reads no value. Raises
     SecretAccessError and ServiceError as `read_secret`.
     """
     name = _VERSION_NAME.fullmatch(resource_name)

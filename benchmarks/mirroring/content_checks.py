@@ -1,4 +1,4 @@
-"""What it costs the mirror to look into the files that it copies: processor time beside that of their SHA-256."""
+"""The cost of the mirror's look into the files that it copies: processor time beside that of their SHA-256."""
 
 import hashlib
 import time

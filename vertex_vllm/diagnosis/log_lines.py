@@ -8,6 +8,8 @@ through Docker, Kubernetes or Cloud Logging on its way. `read_line` removes all 
 import re
 from dataclasses import dataclass
 
+from vertex_vllm.plain_text import plain
+
 LONGEST_LINE = 4096
 
 # Before vLLM's own frame. Each is tried once, in this order.
@@ -39,7 +41,6 @@ _TORCH = re.compile(
 _TORCH_LEVELS = {"I": "INFO", "W": "WARNING", "E": "ERROR", "F": "CRITICAL"}
 _QUOTE = re.compile(r'(?<!\\)"(?=\s{0,4}(?:[,}\]]|$))')
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]{0,16}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)?|.)?")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def read_line(raw: bytes, number: int) -> LogLine:
 
 def parse_line(text: str, number: int) -> LogLine:
     """As `read_line`, for text."""
-    text = _CONTROLS.sub("", _ESCAPES.sub("", text[:LONGEST_LINE].replace("\t", " "))).rstrip()
+    text = plain(_ESCAPES.sub("", text[:LONGEST_LINE].replace("\t", " "))).rstrip()
     position, found = _outer(text)
     time, process, level = found.get("time", ""), "", ""
     for _ in range(5):
@@ -86,7 +87,7 @@ def parse_line(text: str, number: int) -> LogLine:
 
 
 def _unquoted(message: str, quote: str) -> str:
-    """What an export's quotes hold; of JSON the rest of the entry is left out."""
+    """The text inside an export's quotes; of JSON the rest of the entry is left out."""
     if quote == "'":
         return message.removesuffix(quote)
     end = _QUOTE.search(message)

@@ -157,18 +157,15 @@ def deployed_model(resources: vertex.DedicatedResources) -> vertex.DeployModelRe
     )
 
 
+ONE_L4 = vertex.MachineSpec(
+    machine_type="g2-standard-12", accelerator_type=vertex.AcceleratorType.NVIDIA_L4, accelerator_count=1
+)
+
+
 def test_one_replica_is_deployed_without_autoscaling() -> None:
     request = deploy_request(PLAN, ENDPOINT, VERSION, "serving@p.iam.gserviceaccount.com")
     assert request == deployed_model(
-        vertex.DedicatedResources(
-            machine_spec=vertex.MachineSpec(
-                machine_type="g2-standard-12",
-                accelerator_type=vertex.AcceleratorType.NVIDIA_L4,
-                accelerator_count=1,
-            ),
-            min_replica_count=1,
-            max_replica_count=1,
-        )
+        vertex.DedicatedResources(machine_spec=ONE_L4, min_replica_count=1, max_replica_count=1)
     )
 
 
@@ -206,11 +203,7 @@ def test_flex_start_machines_are_asked_for_with_the_time_that_they_may_run() -> 
     request = deploy_request(replace(PLAN, flex_start_hours=8), ENDPOINT, VERSION, "serving@p.iam.gserviceaccount.com")
     assert request == deployed_model(
         vertex.DedicatedResources(
-            machine_spec=vertex.MachineSpec(
-                machine_type="g2-standard-12",
-                accelerator_type=vertex.AcceleratorType.NVIDIA_L4,
-                accelerator_count=1,
-            ),
+            machine_spec=ONE_L4,
             min_replica_count=1,
             max_replica_count=1,
             flex_start=vertex.FlexStart(max_runtime_duration=duration_pb2.Duration(seconds=8 * 3600)),
