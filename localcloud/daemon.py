@@ -102,7 +102,7 @@ class Connection:
         return str(self._credentials(account)["access_token"])
 
     def refresh_token(self, account: str) -> str:
-        """What an `authorized_user` file of `account` holds: its clients exchange it for access tokens."""
+        """The refresh token of an `authorized_user` file of `account`: clients exchange it for access tokens."""
         return str(self._credentials(account)["refresh_token"])
 
     def environment_of(self, account: str) -> dict[str, str]:

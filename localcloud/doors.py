@@ -1,4 +1,4 @@
-"""Who may knock: the local cloud is for one user of one machine, and for no page in that user's browser.
+"""Checks at the ports: the local cloud is for one user of one machine, and for no page in that user's browser.
 
 A page reaches loopback ports by DNS rebinding, with its own name in `Host`, and by plain requests, with its origin in
 `Origin` or, for pictures and forms, a word in `Sec-Fetch-Site`. Google's clients send neither.

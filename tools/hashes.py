@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS = ROOT / "constraints"
-# What builds the project's own wheel (pyproject.toml), so that pip downloads nothing else for it.
+# The build backend of the project's own wheel (pyproject.toml), so that pip downloads nothing else for it.
 _BUILD_BACKEND = "setuptools\n"
 # Its build for the CPU is of another index, whose files differ from place to place (localcloud/runtime.py).
 _WITHOUT_HASH = "torch"

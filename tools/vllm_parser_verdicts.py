@@ -82,7 +82,7 @@ def _unknown_parsers(parsed: argparse.Namespace) -> Iterator[str]:
 
 
 def _template(parsed: argparse.Namespace) -> Iterator[str]:
-    """What the server refuses of --chat-template before it starts (`load_chat_template`)."""
+    """The server's refusal of --chat-template before it starts (`load_chat_template`)."""
     for module in TEMPLATE_MODULES:
         with suppress(ModuleNotFoundError, AttributeError):
             load = importlib.import_module(module).load_chat_template

@@ -1,4 +1,4 @@
-"""What the containers of an endpoint wrote, read from Cloud Logging: by endpoint, deployed model and time, bounded."""
+"""Logs of an endpoint's containers, read from Cloud Logging: by endpoint, deployed model and time, bounded."""
 
 import re
 from collections.abc import Iterable

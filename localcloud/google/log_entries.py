@@ -53,7 +53,7 @@ def list_log_entries(request: Any, cloud: Cloud) -> Message:
 
 
 def _entries(cloud: Cloud, project_number: str, asked: str) -> Iterator[Any]:
-    """What containers of the project's endpoints wrote, of those that the filter may mean."""
+    """Lines of containers of the project's endpoints, of those that the filter may mean."""
     for log in sorted(cloud.state.container_logs.glob("*-*.log")):
         endpoint_id, _, deployed_model_id = log.stem.rpartition("-")
         if "endpoint_id" in asked and endpoint_id not in asked:

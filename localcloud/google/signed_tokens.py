@@ -1,4 +1,4 @@
-"""What a service account's key has signed for itself: checked with the public halves of the keys that exist."""
+"""Tokens that a service account's key signed: checked with the public halves of the keys that exist."""
 
 import base64
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What tasks read and produce in Cloud Storage, under the pipeline's root, as on Vertex AI."""
+"""Artifacts that tasks read and write in Cloud Storage, under the pipeline's root, as on Vertex AI."""
 
 import shutil
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ class Artifacts:
         self._mount = Mount(directory.mounted)
 
     def variables(self) -> dict[str, str]:
-        """What a step's Python needs to find the content of its artifacts."""
+        """The variables by which a step's Python finds the content of its artifacts."""
         return {
             step_interpreter.MOUNT: str(self._directory.mounted),
             step_interpreter.OWN_FOLDER: self._run_folder(),

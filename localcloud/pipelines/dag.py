@@ -250,7 +250,7 @@ def _output_names(component: Json) -> list[str]:
 
 
 def _group_outputs(component: Json, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
-    """What a group hands on: without the outputs of tasks that were not triggered."""
+    """The outputs of a group, without those of tasks that were not triggered."""
     outputs: Json = component["dag"].get("outputs", {})
     sources = {key: _parameter_sources(source) for key, source in outputs.get("parameters", {}).items()}
     sources |= {key: _artifact_sources(source) for key, source in outputs.get("artifacts", {}).items()}

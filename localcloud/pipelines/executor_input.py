@@ -1,4 +1,4 @@
-"""What a component is told and what it answers: `ExecutorInput` and `ExecutorOutput` of the pipeline spec, as JSON."""
+"""A component's input and output: `ExecutorInput` and `ExecutorOutput` of the pipeline spec, as JSON."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What is particular to a step's Python: artifacts have local paths, and pip installs for this step alone.
+"""A step's own Python: artifacts have local paths, and pip installs for this step alone.
 
 A step's interpreter imports a copy of this file as `sitecustomize`: it needs nothing but the standard library, and
 works with every kfp 2.
@@ -92,7 +92,7 @@ def _redirected(function: Any, mount: str, what: str) -> Any:
     def redirected(*arguments: Any, **options: Any) -> Any:
         return function(*(_local(each, mount, what) for each in arguments), **options)
 
-    # What the standard library asks before it uses an option of such a function.
+    # The standard library asks this before it uses an option of such a function.
     for able in (os.supports_dir_fd, os.supports_effective_ids, os.supports_fd, os.supports_follow_symlinks):
         if function in able:
             able.add(redirected)

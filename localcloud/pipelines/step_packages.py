@@ -38,7 +38,7 @@ _INSTALL = re.compile(r"\s*python3 -m pip install (.*)", re.DOTALL)
 
 
 def step_variables(directory: RunDirectory, scratch: Path, image: str) -> dict[str, str]:
-    """What a step's Python needs to install packages for that step alone."""
+    """The variables by which a step's Python installs packages for that step alone."""
     python_path = [str(directory.site), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         "PYTHONPATH": os.pathsep.join(python_path),
@@ -89,7 +89,7 @@ def _environments() -> Path:
 
 
 def _installed_here() -> str:
-    """What the environment of this machine holds: a layered one is built on it."""
+    """The packages of this machine's environment: a layered one is built on it."""
     found = sorted(f"{each.name}=={each.version}" for each in importlib.metadata.distributions())
     return hashlib.sha256("\n".join([sys.prefix, *found]).encode()).hexdigest()
 

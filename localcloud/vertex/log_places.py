@@ -1,4 +1,4 @@
-"""Whose log a container's file is: kept beside it, since the log outlives its endpoint."""
+"""The owner of a container's log file: kept beside it, since the log outlives its endpoint."""
 
 import json
 from pathlib import Path

@@ -19,7 +19,7 @@ from localcloud.daemon import Connection
 from localcloud.state import StateDirectory
 from tests.accounts import make_account
 
-# What a browser sends with the request of a page: by DNS rebinding, across origins, from a picture.
+# Headers that a browser sends with the request of a page: by DNS rebinding, across origins, from a picture.
 PAGES = (
     {"host": "evil.example"},
     {"host": "evil.example:80", "origin": "http://evil.example"},

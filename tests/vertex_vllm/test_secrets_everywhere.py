@@ -138,7 +138,7 @@ def _json(text: str, folder: Path) -> str:
 
 
 def _parameter(text: str, folder: Path) -> str:
-    """What remains visible where a secret is given as a parameter, a label or a config's field: it is refused."""
+    """The text that is shown where a secret is given as a parameter, a label or a config's field: it is refused."""
     with pytest.raises(InputError) as parameter:
         assigned("deploy", [f"hf_token_secret={text}"])
     with pytest.raises(InputError) as label:

@@ -76,7 +76,7 @@ class Machine(SourcedRow):
 class Image(SourcedRow):
     uri: str
     digest: str = Field(default="", pattern=r"^(sha256:[0-9a-f]{64})?$")
-    """What the tag pointed at when somebody asked the registry (tools/read_digests.py); empty: nobody has."""
+    """The tag's digest when somebody asked the registry (tools/read_digests.py); empty: nobody has."""
     date: datetime.date | None = None
     """Of the tag; None: it floats, or tells none."""
     vllm: tuple[str, str] | None = None

@@ -1,4 +1,4 @@
-"""What a rule's change means for one deployment: fields of its config with their new values.
+"""A rule's change for one deployment: fields of its config with their new values.
 
 Every action is a function of the deployment, what is planned for it, and the action's own arguments. An empty result
 means that the action does not apply to this deployment.

@@ -68,7 +68,7 @@ def diagnose_failure(said: str, endpoint: str, since: datetime) -> Diagnosis:
 
 
 def _best(logged: Diagnosis | None, said: Sequence[str]) -> Diagnosis:
-    """What the containers' logs name, else what the errors' own words do; the lines of the logs before those."""
+    """The causes in the containers' logs, else those in the errors' own words; the lines of the logs come first."""
     if logged and logged.causes:
         return logged
     own = replace(diagnose_lines(said), outcome="failed")

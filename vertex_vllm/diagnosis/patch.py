@@ -70,7 +70,7 @@ def _tried(fields: Fields, case: Case, text: str, name: str) -> Patch | None:
 
 
 def case_of(text: str, name: str, facts: Any, catalog: Any) -> Case:
-    """What the changes need to know of a config file. Raises ConfigError where it is not valid."""
+    """The facts about a config file that changes need. Raises ConfigError where the file is not valid."""
     deployment = parse_deployment(text, name)
     try:
         plan = plan_serving(facts, deployment, catalog)

@@ -37,7 +37,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a log says. Without causes it is unknown why, and `lines` are those most likely to matter."""
+    """The findings in a log. Without causes it is unknown why, and `lines` are those most likely to matter."""
 
     outcome: Outcome
     causes: tuple[Cause, ...] = ()

@@ -14,7 +14,7 @@ _SHOWN = 400
 
 
 def text_of(diagnosis: Diagnosis, patch: Patch | None = None, phases: tuple[Phase, ...] = (), config: str = "") -> str:
-    """What `vertex-vllm diagnose` prints."""
+    """The text that `vertex-vllm diagnose` prints."""
     return "\n".join(_text(diagnosis, patch, phases, config)) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""What mirrors have left in a bucket and nobody needs: prefixes that nothing serves from, uploads that nobody ends."""
+"""Garbage of mirrors in a bucket: prefixes that nothing serves from, uploads that nobody ends."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -95,7 +95,7 @@ def _remove(project: str, bucket: "Bucket", one: Garbage, regions: Sequence[str]
         _abort(bucket, one.uri, upload_id)
     if one.objects:
         for blob in bucket.list_blobs(prefix=f"{path}/"):
-            # What somebody has written again since the listing is no garbage.
+            # An object that was written again since the listing is not garbage.
             with suppress(NotFound, PreconditionFailed):
                 blob.delete(if_generation_match=blob.generation)
     return True

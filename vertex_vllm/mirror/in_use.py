@@ -1,4 +1,4 @@
-"""What counts on weights in a bucket: versions of Models, runs under way, fresh locks."""
+"""Users of the weights in a bucket: versions of Models, runs under way, fresh locks."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ class BusyRun:
 
 @dataclass(frozen=True)
 class InUse:
-    """What was found at one moment."""
+    """The users found at one moment."""
 
     mentions: Mentions
     """Texts of Models, and of the parameters of busy runs."""

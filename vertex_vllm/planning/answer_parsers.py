@@ -26,7 +26,7 @@ _INLINE = re.compile(r"[{}\n]")
 
 @dataclass(frozen=True)
 class AnswerParsers:
-    """What the container is told of tool calls and thoughts, and what is said of them."""
+    """The container's arguments for tool calls and thoughts, and the plan's words on them."""
 
     arguments: tuple[str, ...]
     told: str

@@ -139,7 +139,7 @@ def _check_distinct(plan: ServingPlan, fallbacks: tuple[ServingPlan, ...]) -> No
 def _require(
     facts: ModelFacts, deployment: Deployment, catalog: Catalog, quotas: Quotas
 ) -> tuple[Requirements, tuple[Argument, ...], AnswerParsers]:
-    """What the choice of a machine rests on, the deployment's own arguments, and the parsers of its answers."""
+    """The grounds for the choice of a machine, the deployment's own arguments, and the parsers of its answers."""
     _check_deployment(deployment, catalog)
     extra = parse_arguments(deployment.serving.extra_args, catalog)
     given = effective_values(extra)

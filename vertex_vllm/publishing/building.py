@@ -91,7 +91,7 @@ class ImageBuild:
 
 
 def create_build_request(build: ImageBuild, generation: int = 0) -> "CreateBuildRequest":
-    """What Cloud Build is asked for.
+    """The request to Cloud Build.
 
     `generation`: of the archive, which so cannot be exchanged before it is read; 0 where it is not uploaded yet.
     """

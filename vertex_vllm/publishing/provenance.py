@@ -1,4 +1,4 @@
-"""What Cloud Build says that an image was built from, against the sources that lie here."""
+"""Cloud Build's record of an image's sources, against the sources in this checkout."""
 
 import gzip
 import hashlib
