@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -10,67 +9,20 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from pydantic_core import PydanticCustomError
 
 from vertex_vllm.config import shapes
-from vertex_vllm.config.cron import cron_fault, is_time_zone
-from vertex_vllm.errors import InputError
-from vertex_vllm.lifecycle import expiry
+from vertex_vllm.config.field_checks import (
+    holds_no_token,
+    is_cron,
+    is_known_time_zone,
+    is_lifetime,
+    is_moment,
+    is_no_token,
+)
 
 
 class Section(BaseModel):
     """Base of all parts: nothing unknown, nothing converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-def _is_no_token(secret: str) -> str:
-    if re.fullmatch(shapes.HF_TOKEN, secret):
-        raise PydanticCustomError(
-            "looks_like_token",
-            "looks like a token itself. Put it into Secret Manager and name the secret; revoke it if others saw it",
-        )
-    return secret
-
-
-def _holds_no_token(argument: str) -> str:
-    if re.search(shapes.HF_TOKEN_WITHIN, argument):
-        raise PydanticCustomError(
-            "holds_token",
-            "holds what looks like a token, and whoever sees the Model reads its arguments. Serving needs none",
-        )
-    return argument
-
-
-def _is_cron(cron: str) -> str:
-    if fault := cron_fault(cron):
-        raise PydanticCustomError("cron", "{fault}", {"fault": fault})
-    return cron
-
-
-def _is_time_zone(name: str) -> str:
-    if not is_time_zone(name):
-        raise PydanticCustomError(
-            "time_zone", "must be a name of the IANA time zone database, for example Europe/Zurich"
-        )
-    return name
-
-
-def _is_moment(text: str) -> str:
-    try:
-        aware = not text or datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
-        aware = False
-    if not aware:
-        raise PydanticCustomError(
-            "moment", 'must be a time with its offset, in quotes, for example "2030-01-31T08:00:00Z"'
-        )
-    return text
-
-
-def _is_lifetime(ttl: str) -> str:
-    try:
-        expiry.lifetime(ttl)
-    except InputError:
-        raise PydanticCustomError("ttl", "must be {meaning}", {"meaning": expiry.MEANING}) from None
-    return ttl
 
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -162,7 +114,7 @@ class Serving(Section):
         description="Hosts that requests may name pictures on; empty: any. Needs a vLLM that can restrict them.",
     )
     extra_args: list[
-        Annotated[str, Field(max_length=4096, pattern=shapes.ARGUMENT), AfterValidator(_holds_no_token)]
+        Annotated[str, Field(max_length=4096, pattern=shapes.ARGUMENT), AfterValidator(holds_no_token)]
     ] = Field(
         default_factory=list,
         max_length=64,
@@ -242,10 +194,10 @@ class Schedule(Section):
     """A pipeline that is run again and again, with the deployment's parameters."""
 
     name: str = Field(pattern=shapes.SCHEDULE_NAME, description="Name of the schedule, of its own in the deployment.")
-    cron: Annotated[str, AfterValidator(_is_cron)] = Field(
+    cron: Annotated[str, AfterValidator(is_cron)] = Field(
         max_length=256, description="When: minute hour day-of-month month day-of-week, for example 0 3 * * 1-5."
     )
-    time_zone: Annotated[str, AfterValidator(_is_time_zone)] = Field(
+    time_zone: Annotated[str, AfterValidator(is_known_time_zone)] = Field(
         default="UTC", max_length=63, description="Time zone of the cron, for example Europe/Zurich."
     )
     pipeline: Literal["deploy", "evaluate", "mirror", "teardown"] = Field(
@@ -254,10 +206,10 @@ class Schedule(Section):
     parameters: dict[str, Any] = Field(
         default_factory=dict, max_length=64, description="Parameters of the pipeline that differ from the deployment's."
     )
-    start: Annotated[str, AfterValidator(_is_moment)] = Field(
+    start: Annotated[str, AfterValidator(is_moment)] = Field(
         default="", description='No run before it, for example "2030-01-31T08:00:00Z". Default: at once.'
     )
-    end: Annotated[str, AfterValidator(_is_moment)] = Field(
+    end: Annotated[str, AfterValidator(is_moment)] = Field(
         default="", description='No run after it, for example "2030-12-31T20:00:00+01:00". Default: none.'
     )
     max_run_count: int | None = Field(default=None, ge=1, le=1_000_000, description="Runs in all. Default: any number.")
@@ -276,7 +228,7 @@ class Deployment(Section):
 
     name: str = Field(pattern=shapes.DEPLOYMENT_NAME, description="Name of the deployment, on everything it makes.")
     model: Model = Field(description="The open model to serve.")
-    hf_token_secret: Annotated[str, AfterValidator(_is_no_token)] = Field(
+    hf_token_secret: Annotated[str, AfterValidator(is_no_token)] = Field(
         default="",
         pattern=shapes.HF_TOKEN_SECRET,
         description=(
@@ -296,7 +248,7 @@ class Deployment(Section):
         pattern=shapes.OWNER,
         description="Team or person who answers for it, on everything it makes as a label.",
     )
-    ttl: Annotated[str, AfterValidator(_is_lifetime)] = Field(
+    ttl: Annotated[str, AfterValidator(is_lifetime)] = Field(
         default="",
         max_length=16,
         description="Time that what a run makes may live, for example 8h or 7d; then a sweep removes it. "
