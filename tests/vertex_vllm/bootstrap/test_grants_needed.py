@@ -35,6 +35,7 @@ from vertex_vllm.bootstrap.session import Session, authorized_session
 from vertex_vllm.bootstrap.setup_steps import Grant
 from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.google.deployment_bucket import setup_bucket
+from vertex_vllm.google.quota_limits import _client as quota_client
 from vertex_vllm.google.secret_manager import read_secret
 from vertex_vllm.labels import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
@@ -45,7 +46,6 @@ from vertex_vllm.publishing import building
 from vertex_vllm.publishing.building import ImageBuild, build_image
 from vertex_vllm.publishing.image_sources import read_sources
 from vertex_vllm.serving.deploy import deploy_model
-from vertex_vllm.serving.quota_check import _client as quota_client
 from vertex_vllm.serving.quota_check import check_quotas
 from vertex_vllm.serving.upload import upload_model
 from vertex_vllm.vertex_ai.container_logs import read_container_logs

@@ -25,7 +25,7 @@ from vertex_vllm.runs.watching import cancel, pipeline_client, watch
 from vertex_vllm.vertex_ai.clients import endpoint_client, model_client
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PLANTED = (
     *("evil.example#", "evil.example?", "evil.example/", "evil.example:443#", "localhost:8443#", "user@evil.example#"),
     *("us-central1.evil.example#", "us-central1\n", "us-central1 ", "US-CENTRAL1", "us-central1%23", "évil-central1"),
