@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from vertex_vllm.planning.measurement import Throughput
@@ -13,7 +13,7 @@ from vertex_vllm.planning.offers import Offer
 # What only explains the decision, or compares it with others: it changes nothing that is served.
 _TOLD = (
     *("reasons", "verdict", "usd_per_hour", "throughput", "requests", "concurrency", "memory"),
-    *("alternatives", "fallbacks"),
+    *("alternatives", "fallbacks", "start_seconds"),
 )
 
 
@@ -77,6 +77,8 @@ class ServingPlan:
     """None: the model's shape is not known."""
     alternatives: tuple[Offer, ...] = ()
     """The other machines of the region, the best first, each with why it was not taken."""
+    start_seconds: dict[str, float] = field(default_factory=dict)
+    """Phase of the container's start → seconds expected (`start_time`); empty: not estimated."""
     flex_start_hours: int = 0
     """Hours until Vertex AI undeploys the model from flex-start machines; 0: other machines."""
     fallbacks: tuple["ServingPlan", ...] = ()
