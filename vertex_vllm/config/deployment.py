@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,20 @@ class Section(BaseModel):
     """Base of all parts: nothing unknown, nothing converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class PipelineParameter:
+    """Mark of a field whose pipeline parameter differs from it; a field without a mark has the parameter's name."""
+
+    name: str = ""
+    """Empty: the field's name."""
+    description: str = ""
+    """Empty: the field's description."""
+
+
+NOT_A_PARAMETER = "not a parameter of a pipeline"
+"""Mark of a field that no pipeline is given."""
 
 
 def _is_no_token(secret: str) -> str:
@@ -81,14 +96,16 @@ MemoryShare = Annotated[float, Field(gt=0, le=0.99)]
 class Model(Section):
     """The open model to serve."""
 
-    id: str = Field(pattern=shapes.MODEL_ID, description="Hugging Face repo, owner/name.")
+    id: Annotated[str, PipelineParameter("model_id")] = Field(
+        pattern=shapes.MODEL_ID, description="Hugging Face repo, owner/name."
+    )
     revision: str = Field(default="main", pattern=shapes.REVISION, description="Branch, tag or commit of the repo.")
 
 
 class GoogleCloud(Section):
     """Where it runs, and as whom."""
 
-    project: str = Field(
+    project: Annotated[str, PipelineParameter(description="Project id.")] = Field(
         default="", pattern=shapes.PROJECT, description="Project id. Default: --project, then GOOGLE_CLOUD_PROJECT."
     )
     region: str = Field(
@@ -97,14 +114,14 @@ class GoogleCloud(Section):
     bucket: str = Field(
         default="",
         pattern=shapes.BUCKET,
-        description="Bucket for weights. Default: PROJECT-vertex-vllm-REGION, made if missing.",
+        description="Bucket for weights and measurements. Default: PROJECT-vertex-vllm-REGION, made if missing.",
     )
     serving_service_account: str = Field(
         default="",
         pattern=shapes.SERVICE_ACCOUNT,
         description="Service account of the container. Default: the project's vertex-vllm-serving.",
     )
-    pipeline_service_account: str = Field(
+    pipeline_service_account: Annotated[str, NOT_A_PARAMETER] = Field(
         default="",
         pattern=shapes.SERVICE_ACCOUNT,
         description="Service account of the pipeline's steps. Default: the project's vertex-vllm-pipeline.",
@@ -234,7 +251,12 @@ class Thresholds(Section):
 class Evaluation(Section):
     """How the endpoint is tried before it counts as deployed."""
 
-    concurrency: int = Field(default=4, ge=1, le=256, description="Questions under way at once.")
+    concurrency: int = Field(
+        default=4,
+        ge=1,
+        le=256,
+        description="Questions under way at once; the plan gives the cache room for as many full requests.",
+    )
     thresholds: Thresholds = Field(default_factory=Thresholds, description="What the evaluation must reach.")
 
 
@@ -274,9 +296,18 @@ class Schedule(Section):
 class Deployment(Section):
     """One open model on one Vertex AI endpoint."""
 
-    name: str = Field(pattern=shapes.DEPLOYMENT_NAME, description="Name of the deployment, on everything it makes.")
+    name: Annotated[str, PipelineParameter("deployment")] = Field(
+        pattern=shapes.DEPLOYMENT_NAME, description="Name of the deployment, on everything it makes."
+    )
     model: Model = Field(description="The open model to serve.")
-    hf_token_secret: Annotated[str, AfterValidator(_is_no_token)] = Field(
+    google_cloud: GoogleCloud = Field(default_factory=GoogleCloud, description="Where it runs, and as whom.")
+    hf_token_secret: Annotated[
+        str,
+        AfterValidator(_is_no_token),
+        PipelineParameter(
+            description="Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous."
+        ),
+    ] = Field(
         default="",
         pattern=shapes.HF_TOKEN_SECRET,
         description=(
@@ -284,7 +315,6 @@ class Deployment(Section):
             "Default: anonymous."
         ),
     )
-    google_cloud: GoogleCloud = Field(default_factory=GoogleCloud, description="Where it runs, and as whom.")
     serving: Serving = Field(default_factory=Serving, description="How it is served.")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How the endpoint is tried.")
     keep_endpoint: bool = Field(
@@ -302,11 +332,11 @@ class Deployment(Section):
         description="Time that what a run makes may live, for example 8h or 7d; then a sweep removes it. "
         "Default: for ever.",
     )
-    deploy_on_change: bool = Field(
+    deploy_on_change: Annotated[bool, NOT_A_PARAMETER] = Field(
         default=False,
         description="CI deploys it when this file, a pipeline or the library changes. false: CI only plans it.",
     )
-    schedules: list[Schedule] = Field(
+    schedules: Annotated[list[Schedule], NOT_A_PARAMETER] = Field(
         default_factory=list,
         max_length=16,
         description="Pipelines that `vertex-vllm schedule apply` has run again and again.",
