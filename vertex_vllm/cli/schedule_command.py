@@ -14,7 +14,7 @@ from vertex_vllm.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from vertex_vllm.config import Deployment
-    from vertex_vllm.config.deployment import Schedule
+    from vertex_vllm.config.schedule import Schedule
     from vertex_vllm.runs.schedule_difference import Change, ExistingSchedule, WantedSchedule
 
 _DONE = {"create": "created", "replace": "replaced", "keep": "kept", "delete": "deleted"}

@@ -119,7 +119,7 @@ since: 2024-01-01
         "configs/x.yaml:16: evaluation.thresholds.min_exact_match: must be at most 1.0",
         "configs/x.yaml:16: evaluation.thresholds.min_tokens_per_second: must be a number",
         "configs/x.yaml:17: keep_endpoint: is empty. Give it a value, or leave the line out",
-        "configs/x.yaml:18: since: unknown field. Known here: name, model, hf_token_secret, google_cloud, serving, "
+        "configs/x.yaml:18: since: unknown field. Known here: name, model, google_cloud, hf_token_secret, serving, "
         "evaluation, keep_endpoint, owner, ttl, deploy_on_change, schedules",
     ]
 
