@@ -74,7 +74,7 @@ class ServingPlan:
     concurrency: int = 0
     """As many as were asked for."""
     memory: MemoryAccount | None = None
-    """None: the model's shape is not known."""
+    """None: the plan was made without an account."""
     alternatives: tuple[Offer, ...] = ()
     """The other machines of the region, the best first, each with why it was not taken."""
     start_seconds: dict[str, float] = field(default_factory=dict)
