@@ -32,7 +32,7 @@ _OF_FACTS = {"dtype", "quantization", "parameters", "weight_bytes"}
 
 @dataclass(frozen=True)
 class Missing:
-    """What a lookup answers for a name that the catalogue does not have."""
+    """Answer of a lookup for a name that the catalogue does not have."""
 
     name: str
     near: tuple[str, ...]

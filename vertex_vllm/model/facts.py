@@ -1,4 +1,4 @@
-"""What a plan needs to know of a model, whoever found it out."""
+"""Facts of one model that a plan rests on, from the Hub, a bucket or the catalogue."""
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
@@ -66,7 +66,7 @@ class ModelFacts:
     faults: tuple[str, ...] = ()
     """Contradictions between files and config.json that vLLM refuses."""
     doubts: tuple[str, ...] = ()
-    """What of the repository nobody can be sure of: reasons for an uncertain verdict."""
+    """Uncertainties about the repository: reasons for an uncertain verdict."""
     pooling: str = ""
     """Why vLLM would run it as a model that embeds, ranks or classifies; empty: it generates text."""
     tokenizer: str = ""
@@ -119,7 +119,7 @@ class ModelFacts:
         return replace(self, shape=replace(self.shape, **sizes))
 
     def to_json(self) -> str:
-        """One object: the sizes of the shape beside the other facts."""
+        """A JSON object with the sizes of the shape beside the other facts."""
         told = asdict(self)
         sizes = told.pop("shape")
         return json.dumps({**told, **sizes}, indent=2, sort_keys=True) + "\n"

@@ -1,4 +1,4 @@
-"""What config.json says of a model, in the terms of a plan. A field that cannot be read is named, not refused."""
+"""Facts of a model from its config.json. A field that cannot be read is named, not refused."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -78,7 +78,7 @@ class Transformer:
 
 @dataclass(frozen=True)
 class ArchitectureDefaults:
-    """What an architecture's code does and its config.json does not say."""
+    """Properties of an architecture's code that its config.json does not say."""
 
     gated: bool
     """The feed-forward part has three matrices (gate, up, down) instead of two."""
@@ -229,7 +229,7 @@ def _weight_group(config: Mapping[str, Any]) -> int:
 
 
 def _unmodelled_layers(text: Mapping[str, Any]) -> list[str]:
-    """What the cache of layers depends on besides, each as something that is not known."""
+    """Kinds of layers whose cache is not modelled, each worded as an unknown."""
     kinds = text.get("layer_types")
     others = {str(kind) for kind in kinds} - _MODELLED_LAYERS if isinstance(kinds, list) else set()
     found = [f"the cache of {kind} layers" for kind in sorted(others)]

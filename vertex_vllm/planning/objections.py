@@ -1,4 +1,4 @@
-"""What speaks against a machine: accelerator, image, split, memory of the accelerators and of the host, quota."""
+"""Objections to a machine: accelerator, image, split, memory of the accelerators and of the host, quota."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -151,7 +151,7 @@ def _group_objections(split: int, facts: ModelFacts, whole_experts: bool) -> Ite
 def _memory_objections(machine: Machine, split: int, required: Requirements) -> Iterator[Objection]:
     estimate = required.memory(machine)
     if estimate.conclusive:
-        # What nobody has modelled is told, and keeps no machine from being taken.
+        # Features that the memory model does not cover produce a note, never an objection.
         if estimate.verdict != "fits" and set(estimate.reasons) - set(estimate.start.unmodelled):
             certain = estimate.verdict == "does not fit"
             yield Objection("; ".join(estimate.reasons), certain=certain, memory=True)
@@ -171,6 +171,6 @@ def _memory_objections(machine: Machine, split: int, required: Requirements) -> 
 
 
 def fixes(objection: Objection, machine: Machine, required: Requirements) -> str:
-    """What in the config would make it fit on this very machine, or nothing."""
+    """Change of the config that would make the model fit on this machine; empty where there is none."""
     estimate = required.memory(machine) if objection.memory else None
     return would_fit(estimate) if estimate else ""

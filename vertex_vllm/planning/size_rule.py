@@ -52,7 +52,7 @@ class MemoryNeed:
 
 
 def memory_need(facts: ModelFacts, settings: Settings, tensor_parallel: int, dtype: str) -> MemoryNeed:
-    """What each accelerator must hold with the model split over `tensor_parallel` × pipeline stages of them.
+    """Memory that each accelerator must hold with the model split over `tensor_parallel` × pipeline stages of them.
 
     `dtype` is what it computes in. Weights count as they are loaded, not as they are stored: float32 files shrink.
     """

@@ -1,4 +1,4 @@
-"""What would make a model fit that does not, each tried out."""
+"""Changes that would make a model fit that does not, each tried out."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ def _not_refused(offers: tuple[Ranked, ...], required: Requirements) -> str:
 
 
 def changes(required: Requirements, preset: Preset | None) -> str:
-    """What of the deployment could be otherwise."""
+    """Changes of the deployment that are tried."""
     found = []
     free = required.without_machine()
     if required != free:

@@ -1,4 +1,4 @@
-"""What evaluations have measured, laid over a plan: which of its machines made how many tokens, and at what price."""
+"""Throughputs that evaluations measured, matched with the machines of a plan, and what a token then costs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from vertex_vllm.planning.measurement import Measurement, Throughput
 from vertex_vllm.planning.offers import Offer
 from vertex_vllm.planning.plan import ServingPlan
 
-# What the machine decides by itself, and the mirror.
+# Arguments that the machine and the mirror decide by themselves.
 _OF_THE_PLACE = ("--tensor-parallel-size=", "--model=")
 
 
@@ -16,7 +16,7 @@ def with_throughput(plan: ServingPlan, measurements: Sequence[Measurement]) -> S
 
     Measured on: this model (at this commit, where the plan knows one), this very machine, and as many replicas as the
     plan may run, with the plan's image. Of several the one at the plan's concurrency, then the one with the plan's
-    arguments, then the newest. What was otherwise is said beside the figure.
+    arguments, then the newest. Conditions that differ are named beside the figure.
     """
     of_model = [each for each in measurements if _of_plan(each, plan)]
     return replace(

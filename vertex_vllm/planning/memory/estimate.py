@@ -27,7 +27,7 @@ Verdict = Literal["fits", "does not fit", "uncertain"]
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """What one GPU holds, and what vLLM would say of it."""
+    """Terms of the memory of one GPU, and vLLM's verdict on them."""
 
     start: Start
     model: Transformer
@@ -111,7 +111,7 @@ def _judge(
 
 
 def _refusals(model: Transformer, start: Start, requested: int) -> list[str]:
-    """What vLLM refuses whatever the memory, or for the card alone."""
+    """Reasons for which vLLM refuses to start, whatever the memory, or for the card alone."""
     found = []
     shards = start.tensor_parallel * start.pipeline_stages
     if shards > start.gpus:

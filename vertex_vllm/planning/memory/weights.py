@@ -71,7 +71,7 @@ def linear_bytes(start: Start) -> float:
 
 
 def parameters(model: Transformer, tensor_parallel: int) -> Parameters:
-    """What one of `tensor_parallel` GPUs holds of the model's tensors; norms and biases (below 0.1 %) left out."""
+    """Share of the model's tensors on one of `tensor_parallel` GPUs; norms and biases (below 0.1 %) left out."""
     padded = -(-model.vocabulary // VOCABULARY_PADDING) * VOCABULARY_PADDING
     tables = padded * model.hidden_size * (1 if model.tied_embeddings else 2) / tensor_parallel
     linear = model.layers * _attention(model, tensor_parallel)
