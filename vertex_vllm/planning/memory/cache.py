@@ -56,7 +56,7 @@ def cache_layout(model: Transformer, start: Start) -> CacheLayout:
 
 
 def token_bytes_of_layer(model: Transformer, start: Start) -> int:
-    """Bytes of a token's keys and values, or its latent, per layer and GPU (`FullAttentionSpec`, `MLAAttentionSpec`)."""
+    """Bytes of keys and values, or latent, of a token per layer and GPU (`FullAttentionSpec`, `MLAAttentionSpec`)."""
     if model.latent_size:
         return (model.latent_size + model.rope_head_size) * start.cache_element_bytes
     heads = max(1, model.key_value_heads // start.tensor_parallel)
