@@ -59,7 +59,7 @@ class Throughput:
     usd_per_million_tokens: float | None
     """Of output, at the plan's price for that many replicas; None: the machine's price is not known."""
     remarks: tuple[str, ...]
-    """Conditions of the measurement that differ from the plan."""
+    """What was otherwise than it is planned."""
 
     @classmethod
     def of(cls, measurement: Measurement, usd_per_hour: float | None, remarks: tuple[str, ...] = ()) -> Self:

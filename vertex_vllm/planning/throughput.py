@@ -16,7 +16,7 @@ def with_throughput(plan: ServingPlan, measurements: Sequence[Measurement]) -> S
 
     Measured on: this model (at this commit, where the plan knows one), this very machine, and as many replicas as the
     plan may run, with the plan's image. Of several the one at the plan's concurrency, then the one with the plan's
-    arguments, then the newest. Conditions that differ are named beside the figure.
+    arguments, then the newest. What was otherwise is said beside the figure.
     """
     of_model = [each for each in measurements if _of_plan(each, plan)]
     return replace(
