@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS = ROOT / "constraints"
 # The build backend of the project's own wheel (pyproject.toml), so that pip downloads nothing else for it.
 _BUILD_BACKEND = "setuptools\n"
-# Its build for the CPU is of another index, whose files differ from place to place (localcloud/runtime.py).
+# Its build for the CPU is of another index, whose files differ from place to place (serving_runtime.py).
 _WITHOUT_HASH = "torch"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.pip import variables_for_pip
+from localcloud.core.pip_variables import variables_for_pip
 from tests.prepared import REGION, prepared
 from vertex_vllm.errors import InputError
 from vertex_vllm.publishing.building import LATEST, sources_tag, steps_image
