@@ -14,7 +14,7 @@ import grpc
 from google.protobuf import json_format
 
 from localcloud.front.contract import Method, load_contract
-from localcloud.front.hosts import API_PACKAGES, ROUTES
+from localcloud.services.hosts import API_PACKAGES, ROUTES
 
 _TIMEOUT_SECONDS = 120
 _TRIES = 2

@@ -9,39 +9,29 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import uvicorn
 from anyio import to_thread
-from starlette.types import ASGIApp
 
 from localcloud.core.additions import Additions
-from localcloud.core.cloud import Cloud
-from localcloud.core.ports import choose_ports, listen
+from localcloud.core.cloud import Cloud, Part
+from localcloud.core.ports import choose_ports
 from localcloud.core.state_directory import StateDirectory
-from localcloud.faults import Faults
-from localcloud.faults.grpc_faults import FaultInterceptor
-from localcloud.faults.http_faults import FaultyApp, hub_service
 from localcloud.front import admin
 from localcloud.front.ca import CertificateAuthority
-from localcloud.front.chain import Services
+from localcloud.front.chain import Chain, by_host
 from localcloud.front.doors import no_other_origin, only_by_name
-from localcloud.front.grpc_server import start_grpc_server
-from localcloud.front.http_connections import ConnectionProtocol
+from localcloud.front.http_servers import HttpServers
 from localcloud.front.proxy import Proxy
 from localcloud.process import process_table
 from localcloud.process.processes import end_orphans, watch_lifeline
-from localcloud.services import hub, storage
-from localcloud.services.identity import metadata_server
-from localcloud.services.storage.cloud_access import CloudAccess
+from localcloud.services.registry import SERVICES
 
 _LOG = logging.getLogger(__name__)
 
 # A handler that waits holds one; more would only queue for the processor.
 _THREADS = 200
-# Clients keep connections for minutes; closing an idle one just when it is used again would fail their call.
-_KEEP_ALIVE_SECONDS = 3600
 _GRACE_SECONDS = 2
 
 
@@ -115,46 +105,43 @@ async def _run(cloud: Cloud, lifeline: bool) -> None:
 
 
 async def _serve(cloud: Cloud, stop: asyncio.Event) -> None:
-    services = Services(cloud)
-    faults = Faults(services.rpcs())
-    storage_app = FaultyApp(
-        storage.create_app(
-            cloud.state.storage,
-            project_number=cloud.project_number,
-            clock=cloud.clock,
-            ids=cloud.ids,
-            access=CloudAccess(cloud),
-        ),
-        faults,
-        "storage",
-    )
-    hub_app = FaultyApp(hub.create_app(cloud.state.hub, cloud.clock), faults, hub_service)
-    grpc_server = start_grpc_server(
-        services.contract, services.dispatcher, cloud.check_token, cloud.ports.grpc, [FaultInterceptor(faults)]
-    )
-    http = HttpServers()
-    api_app = services.http_app(storage=storage_app, hub=hub_app, faults=faults)
-    await http.start(no_other_origin(api_app), cloud.ports.api)
-    await http.start(only_by_name(storage_app), cloud.ports.storage, lifespan=True)
-    await http.start(only_by_name(hub_app), cloud.ports.hub, lifespan=True)
-    metadata_app = FaultyApp(metadata_server.create_app(cloud), faults, "metadata")
-    await http.start(only_by_name(metadata_app), cloud.ports.metadata)
-    await http.start(only_by_name(admin.create_app(cloud, faults)), cloud.ports.admin)
+    chain = Chain(cloud, SERVICES)
+    grpc_server = chain.start_grpc()
+    http, apps = HttpServers(), chain.http_apps()
+    await http.start(no_other_origin(by_host(apps)), cloud.ports.api)
+    await http.start(only_by_name(apps["storage"]), cloud.ports.storage, lifespan=True)
+    await http.start(only_by_name(apps["hub"]), cloud.ports.hub, lifespan=True)
+    await http.start(only_by_name(apps["metadata"]), cloud.ports.metadata)
+    await http.start(only_by_name(admin.create_app(cloud, chain.faults)), cloud.ports.admin)
     proxy = Proxy(CertificateAuthority(cloud.state.authority), api_port=cloud.ports.api, grpc_port=cloud.ports.grpc)
     await proxy.start(cloud.ports.proxy)
+    parts = [cloud.part(kind) for service in SERVICES for kind in service.parts]
     try:
-        await asyncio.to_thread(services.start)
+        await asyncio.to_thread(_start, parts)
         _announce(cloud)
         await stop.wait()
         _LOG.info("stopping")
     finally:
         cloud.state.ready.unlink(missing_ok=True)
-        await asyncio.to_thread(services.stop)
+        await asyncio.to_thread(_stop, parts)
         # Steps that are being stopped still call: the servers end after operations and children.
         await asyncio.to_thread(cloud.end_work)
         await proxy.stop()
         await http.stop()
         await asyncio.to_thread(grpc_server.stop(_GRACE_SECONDS).wait)
+
+
+def _start(parts: Sequence[Part]) -> None:
+    for part in parts:
+        part.start()
+
+
+def _stop(parts: Sequence[Part]) -> None:
+    for part in reversed(parts):
+        try:
+            part.stop()
+        except Exception:  # the others must stop all the same
+            _LOG.exception("%s did not stop in order", type(part).__name__)
 
 
 def _announce(cloud: Cloud) -> None:
@@ -178,45 +165,3 @@ def _write_atomically(file: Path, content: dict[str, object]) -> None:
     unfinished.touch(mode=0o600)
     unfinished.write_text(json.dumps(content))
     unfinished.replace(file)
-
-
-class _Server(uvicorn.Server):
-    """One of several in this process: signals are the daemon's own affair."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-class HttpServers:
-    """HTTP/1.1 servers in the running event loop."""
-
-    def __init__(self) -> None:
-        self._running: list[tuple[_Server, asyncio.Task[None]]] = []
-
-    async def start(self, app: ASGIApp, port: int, *, lifespan: bool = False) -> None:
-        """Serves `app` on 127.0.0.1:`port`. `lifespan`: the app is told that it starts and ends."""
-        config = uvicorn.Config(
-            app,
-            http=ConnectionProtocol,
-            log_level="warning",
-            access_log=False,
-            lifespan="on" if lifespan else "off",
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
-            server_header=False,
-            ws="none",
-        )
-        server = _Server(config)
-        task = asyncio.create_task(server.serve(sockets=[listen(port)]))
-        self._running.append((server, task))
-        while not server.started:
-            if task.done():
-                await task
-                raise RuntimeError(f"the server on port {port} ended while it started")
-            await asyncio.sleep(0.005)
-
-    async def stop(self) -> None:
-        for server, _ in self._running:
-            server.should_exit = True
-        await asyncio.gather(*(task for _, task in self._running))

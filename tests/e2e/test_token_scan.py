@@ -6,7 +6,7 @@ import pytest
 from google.cloud import secretmanager, storage
 
 from localcloud.daemon import Connection
-from localcloud.front.hosts import ROUTES
+from localcloud.services.hosts import ROUTES
 from tests.canary import Commands, files_holding
 from tests.demo_project import REGION, DemoProject, Served
 from vertex_vllm.config import default_bucket

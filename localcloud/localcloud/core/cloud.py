@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
+from typing import TypeVar, cast
 
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -30,6 +32,22 @@ _PROJECT_IDS = Kind("project id by number", StringValue)
 
 SERVICE_ACCOUNTS = Kind("service account", Struct)
 """By email, as the REST API has them."""
+
+
+P = TypeVar("P", bound="Part")
+
+
+class Part:
+    """State in memory of one service in one cloud; `Cloud.part` makes it, and a registration has it started."""
+
+    def __init__(self, cloud: "Cloud") -> None:
+        self._cloud = cloud
+
+    def start(self) -> None:
+        """Called when every port answers: a part may start programs that call back."""
+
+    def stop(self) -> None:
+        """Returns when nothing that the part has started runs any more."""
 
 
 class Cloud:
@@ -64,6 +82,8 @@ class Cloud:
         self.operations = Operations(self.store, self.ids, self.clock)
         self.processes = Processes(self.state.children)
         self._tokens = BearerTokens(self.state.token)
+        self._parts: dict[type[Part], Part] = {}
+        self._making_parts = threading.RLock()
 
     @property
     def state_dir(self) -> Path:
@@ -73,6 +93,13 @@ class Cloud:
     def image_files(self) -> tuple[Path, ...]:
         """The files that say which programs stand for container images: the user's own, then those of additions."""
         return (self.state.images, *self.additions.images)
+
+    def part(self, kind: type[P]) -> P:
+        """The one `kind` of this cloud, made when it is first asked for."""
+        with self._making_parts:
+            if kind not in self._parts:
+                self._parts[kind] = kind(self)
+            return cast(P, self._parts[kind])
 
     def timestamp(self) -> Timestamp:
         """The clock's time as a protobuf message."""

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 from starlette.types import Message, Scope, Send
 
+from localcloud.core.http_connections import connection_of
 from localcloud.faults.kinds import AnswerFault, FlipByte, SlowBody, Stall, Truncate, WrongContentRange
-from localcloud.front.http_connections import connection_of
 
 _PIECES_PER_SECOND = 20
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(.+)")

@@ -17,7 +17,7 @@ from localcloud.faults.kinds import (
     OperationFault,
     WrongContentRange,
 )
-from localcloud.front.hosts import ROUTES
+from localcloud.services.hosts import ROUTES
 
 Methods = Mapping[str, Mapping[str, bool]]
 """By service, its methods as `Service/Method`, and whether one starts a long-running operation."""

@@ -25,7 +25,7 @@ from localcloud.faults.kinds import (
     Reset,
 )
 from localcloud.faults.posted import Faults, Strike
-from localcloud.front.hosts import route_of
+from localcloud.services.hosts import route_of
 
 # Where a `google.rpc.Status` travels (gRPC docs, "Richer error model").
 _DETAILS = "grpc-status-details-bin"

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from localcloud.core.fates import decided
+from localcloud.core.http_connections import connection_of
 from localcloud.faults import refusals
 from localcloud.faults.answers import FaultyAnswer, Unseen
 from localcloud.faults.calls import Call
@@ -28,20 +29,11 @@ from localcloud.faults.kinds import (
 )
 from localcloud.faults.posted import Faults, Strike
 from localcloud.faults.request_bodies import FlippedBody
-from localcloud.front.http_connections import connection_of
-from localcloud.services.hub import content_network
 
 _LOG = logging.getLogger(__name__)
 
 ServiceOf = Callable[[Scope], str]
 RpcOf = Callable[[str, str], str]
-
-
-def hub_service(scope: Scope) -> str:
-    """The Hub's application is its content network, too; what counts that network's requests belongs to no service."""
-    if scope["path"] == content_network.STATUS:
-        return ""
-    return "content-network" if scope["path"].startswith(content_network.PREFIX) else "hub"
 
 
 class FaultyApp:

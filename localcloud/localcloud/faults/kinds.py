@@ -42,7 +42,7 @@ class BaseFault(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     service: str = ""
-    """A name of `localcloud.front.hosts.ROUTES`, "content-network" or "metadata"."""
+    """A name of `localcloud.services.hosts.ROUTES`, "content-network" or "metadata"."""
     host: str = ""
     """Pattern of the host that the client named: a server's own port has another than Google's."""
     rpc: str = ""

@@ -1,129 +1,105 @@
-"""What the local cloud is made of: the list of its services, and the HTTP application that finds them by host."""
+"""The way of a call, from the socket to its handler; the answer goes the same way back.
 
-import importlib
-import logging
-from collections.abc import Mapping
-from types import ModuleType
+    proxy.Proxy                        ends TLS for the hosts of the services; HTTP/2 goes on as gRPC, the rest as HTTP
+      HTTP/1.1
+        doors.no_other_origin          no page in a browser may call
+        by_host                        finds the API
+        faults.http_faults.FaultyApp   posted faults strike
+        identified                     who calls, by the token
+        a route of the service         streams, and versions of the API that no package describes
+        or rest.RestApi                transcoding: URL and JSON into a protobuf message
+      gRPC
+        faults.grpc_faults             posted faults strike
+        grpc_server                    who calls, by the token; bytes into a protobuf message
+      both
+        dispatch.Dispatcher            the API's version, the permission, the handler
 
+An API that no package describes (`Registration.app`) identifies callers and asks for permissions by itself: its tokens,
+its errors and its URLs have forms of their own.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import grpc
 from google.longrunning.operations_pb2 import Operation
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from localcloud.core.api_errors import ApiError
 from localcloud.core.callers import calling_as
 from localcloud.core.cloud import Cloud
-from localcloud.core.registration import handler_table
+from localcloud.core.registration import Registration, handler_table
 from localcloud.faults import Faults
+from localcloud.faults.grpc_faults import FaultInterceptor
 from localcloud.faults.http_faults import FaultyApp
 from localcloud.front.contract import Method, load_contract
 from localcloud.front.dispatch import Dispatcher
-from localcloud.front.hosts import API_PACKAGES, route_of
+from localcloud.front.grpc_server import start_grpc_server
 from localcloud.front.rest import RestApi
-from localcloud.services.artifact_registry import kfp_registry
-from localcloud.services.iam import iam_app
-from localcloud.services.identity import identity_app
-
-# Every module with a `Service`; one may also have `on_start(cloud)` and `on_stop(cloud)`.
-SERVICE_MODULES = (
-    "localcloud.services.operations.polling",
-    "localcloud.services.secret_manager.secrets",
-    "localcloud.services.cloud_quotas.quotas",
-    "localcloud.services.cloud_quotas.quota_preferences",
-    "localcloud.services.resource_manager.projects",
-    "localcloud.services.resource_manager.projects_v1",
-    "localcloud.services.service_usage.apis",
-    "localcloud.services.service_usage.service_identities",
-    "localcloud.services.artifact_registry.repositories",
-    "localcloud.services.artifact_registry.packages",
-    "localcloud.services.cloud_build.builds",
-    "localcloud.services.cloud_logging.log_entries",
-    "localcloud.services.vertex.models",
-    "localcloud.services.vertex.endpoints",
-    "localcloud.services.vertex.prediction",
-    "localcloud.services.vertex.jobs",
-    "localcloud.services.pipelines.pipeline_jobs",
-    "localcloud.services.pipelines.job_schedules",
-)
-
-_LOG = logging.getLogger(__name__)
+from localcloud.services.hosts import route_of
 
 _VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-class Services:
-    """The services of one cloud, ready to be called over gRPC and REST."""
+class Chain:
+    """The services of one cloud, ready to be called over gRPC and over HTTP."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, services: Sequence[Registration]) -> None:
+        """Raises ValueError for a handler of a method that no contract knows."""
         self._cloud = cloud
-        self._modules = [importlib.import_module(name) for name in SERVICE_MODULES]
-        self._contracts = {name: load_contract(packages) for name, packages in API_PACKAGES.items()}
-        self.contract: Mapping[str, Method] = {
-            path: method for contract in self._contracts.values() for path, method in contract.items()
-        }
-        self.dispatcher = Dispatcher(self.contract, handler_table(self._modules), cloud)
+        self._services = services
+        self._contracts = {each.api: load_contract(each.packages) for each in services if each.packages}
+        self._contract = {path: method for methods in self._contracts.values() for path, method in methods.items()}
+        handlers = handler_table(handlers for each in services for handlers in each.handlers)
+        self._dispatcher = Dispatcher(self._contract, handlers, cloud)
+        self.faults = Faults(_rpcs(self._contracts))
 
-    def start(self) -> None:
-        """To be called when every port answers: a service may start what calls back."""
-        for module in self._modules:
-            _call(module, "on_start", self._cloud)
+    def http_apps(self) -> Mapping[str, ASGIApp]:
+        """By API, the application that answers it over HTTP/1.1, struck by posted faults."""
+        apps: dict[str, ASGIApp] = {}
+        for service in self._services:
+            if service.app is not None:
+                apps[service.api] = FaultyApp(service.app(self._cloud), self.faults, service.api_of or service.api)
+            elif service.packages:
+                apps[service.api] = self._contract_app(service)
+        return apps
 
-    def stop(self) -> None:
-        """In the opposite order: what runs pipelines ends before the endpoints that they use."""
-        for module in reversed(self._modules):
-            try:
-                _call(module, "on_stop", self._cloud)
-            except Exception:  # the others must stop all the same
-                _LOG.exception("%s did not stop in order", module.__name__)
+    def start_grpc(self) -> grpc.Server:
+        """Serves every method of every contract over gRPC."""
+        cloud, interceptors = self._cloud, [FaultInterceptor(self.faults)]
+        return start_grpc_server(self._contract, self._dispatcher, cloud.check_token, cloud.ports.grpc, interceptors)
 
-    def rpcs(self) -> dict[str, dict[str, bool]]:
-        """By service, its methods as `Service/Method`, and whether one starts a long-running operation."""
-        return {
-            name: {method.rpc: _starts_operation(method) for method in contract.values()}
-            for name, contract in self._contracts.items()
-        }
-
-    def http_app(self, *, storage: ASGIApp, hub: ASGIApp, faults: Faults) -> ASGIApp:
-        """Everything that is asked over HTTP/1.1, by the Host header. `storage` and `hub` have their faults already."""
-        apps: dict[str, ASGIApp] = {
-            "storage": storage,
-            "hub": hub,
-            "identity": FaultyApp(identity_app.create_app(self._cloud), faults, "identity"),
-            "iam": FaultyApp(iam_app.create_app(self._cloud), faults, "iam"),
-            "kfp-registry": FaultyApp(kfp_registry.create_app(self._cloud), faults, "kfp-registry"),
-        }
-        for name, contract in self._contracts.items():
-            rest = RestApi(contract.values(), self.dispatcher)
-            app = _api_app(self._cloud, self.dispatcher, rest, self._routes_before(name))
-            apps[name] = FaultyApp(app, faults, name, rest.rpc_of)
-        return _by_host(apps)
-
-    def _routes_before(self, api: str) -> list[BaseRoute]:
-        """Asked before the contract of `api`: predictions, which stream, and versions that no client package has."""
-        routes: list[BaseRoute] = []
-        for module in self._modules:
-            routes += getattr(module, "EXTRA_ROUTES", {}).get(api, [])
-        return routes
+    def _contract_app(self, service: Registration) -> ASGIApp:
+        rest = RestApi(self._contracts[service.api].values(), self._dispatcher)
+        routes = [*service.routes, Route("/{path:path}", rest.answer, methods=_VERBS)]
+        app = Starlette(routes=routes, exception_handlers={ApiError: _refuse})
+        app.state.cloud = self._cloud
+        app.state.dispatcher = self._dispatcher
+        return FaultyApp(identified(app, self._cloud), self.faults, service.api, rest.rpc_of)
 
 
-def _starts_operation(method: Method) -> bool:
-    return method.response_type is Operation and method.service != "google.longrunning.Operations"
+def by_host(apps: Mapping[str, ASGIApp]) -> ASGIApp:
+    """The application of the API that the Host header names."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        host = Request(scope).headers.get("host", "").partition(":")[0]
+        route = route_of(host)
+        if route is None:
+            error = ApiError(
+                "NOT_FOUND", f"local cloud has no route for {host}; its API answers to Google's host names."
+            )
+            await _refuse(Request(scope), error)(scope, receive, send)
+            return
+        await apps[route.app](scope, receive, send)
+
+    return app
 
 
-def _call(module: ModuleType, function: str, cloud: Cloud) -> None:
-    if hasattr(module, function):
-        getattr(module, function)(cloud)
-
-
-def _api_app(cloud: Cloud, dispatcher: Dispatcher, rest: RestApi, routes: list[BaseRoute]) -> ASGIApp:
-    app = Starlette(
-        routes=[*routes, Route("/{path:path}", rest.answer, methods=_VERBS)],
-        exception_handlers={ApiError: _refuse},
-    )
-    app.state.cloud = cloud
-    app.state.dispatcher = dispatcher
+def identified(app: ASGIApp, cloud: Cloud) -> ASGIApp:
+    """`app`, called as the member whose token the request has; a request without a valid one is refused."""
 
     async def check_token_first(scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -137,19 +113,16 @@ def _api_app(cloud: Cloud, dispatcher: Dispatcher, rest: RestApi, routes: list[B
     return check_token_first
 
 
-def _by_host(apps: Mapping[str, ASGIApp]) -> ASGIApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        host = Request(scope).headers.get("host", "").partition(":")[0]
-        route = route_of(host)
-        if route is None:
-            error = ApiError(
-                "NOT_FOUND", f"local cloud has no route for {host}; its API answers to Google's host names."
-            )
-            await _refuse(Request(scope), error)(scope, receive, send)
-            return
-        await apps[route.app](scope, receive, send)
+def _rpcs(contracts: Mapping[str, Mapping[str, Method]]) -> dict[str, dict[str, bool]]:
+    """By API, its methods as `Service/Method`, and whether one starts a long-running operation."""
+    return {
+        api: {method.rpc: _starts_operation(method) for method in contract.values()}
+        for api, contract in contracts.items()
+    }
 
-    return app
+
+def _starts_operation(method: Method) -> bool:
+    return method.response_type is Operation and method.service != "google.longrunning.Operations"
 
 
 def _refuse(request: Request, error: Exception) -> Response:

@@ -11,8 +11,8 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 
 from localcloud.core.api_errors import ApiError
-from localcloud.core.permissions import method_permissions
 from localcloud.core.registration import HandlerTable
+from localcloud.front import permission_check
 from localcloud.front.contract import Method
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Dispatcher:
         request_type = self._contract[served].request_type
         try:
             converted = _converted_request(request, request_type)
-            method_permissions.ask(self._cloud, method, converted)
+            permission_check.ask(self._cloud, method, converted)
             result = handler(converted, self._cloud)
             if method.streams_response:
                 return self._stream(result, method, version)

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from localcloud.front.peers import is_own_process
+from localcloud.core.peers import is_own_process
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 _OWN_SITES = frozenset({"", "none", "same-origin"})

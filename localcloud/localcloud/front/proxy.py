@@ -12,10 +12,10 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, cast
 
+from localcloud.core.http_connections import reset
+from localcloud.core.peers import is_another_users
 from localcloud.front.ca import CertificateAuthority
-from localcloud.front.hosts import Route, route_of
-from localcloud.front.http_connections import reset
-from localcloud.front.peers import is_another_users
+from localcloud.services.hosts import Route, route_of
 
 _LOG = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from localcloud.process.forked_process import ForkedProcess, fork
 
 _LOG = logging.getLogger(__name__)
 
-# A container's vLLM needs some seconds to leave its engine process in order.
+# A model server needs some seconds to end its own processes in order.
 STOP_SECONDS = 15.0
 _KILL_SECONDS = 5.0
 

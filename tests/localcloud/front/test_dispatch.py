@@ -1,7 +1,7 @@
 """One handler for both versions of an API, with the operations' types in the version of whoever asks."""
 
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from localcloud.core.ports import Ports
 from localcloud.core.registration import Service, handler_table
 from localcloud.front.contract import Method, load_contract
 from localcloud.front.dispatch import Dispatcher
-from localcloud.front.hosts import API_PACKAGES
+from localcloud.services.hosts import API_PACKAGES
 from localcloud.services.operations import polling
 
 PARENT = "projects/1/locations/us-central1"
@@ -52,9 +52,7 @@ def contract() -> dict[str, Method]:
 @pytest.fixture
 def dispatcher(tmp_path: Path, contract: dict[str, Method]) -> Dispatcher:
     cloud = Cloud(tmp_path, project="p", region="us-central1", ports=Ports(1, 2, 3, 4, 5, 6, 7))
-    module = ModuleType("endpoints")
-    module.__dict__["service"] = service
-    return Dispatcher(contract, handler_table([module, polling]), cloud)
+    return Dispatcher(contract, handler_table([service, polling.service]), cloud)
 
 
 def _method(contract: dict[str, Method], version: str, name: str) -> Method:

@@ -85,7 +85,7 @@ def test_one_that_will_not_do_is_made_anew(stamp, why, complete, tmp_path):
     left = tmp_path / "runtime"
     left.mkdir()
     (left / "pyvenv.cfg").write_text("home = /nowhere\n")
-    (left / "serving-serving_runtime.key").write_text(stamp)
+    (left / "serving-runtime.key").write_text(stamp)
     lines: list[str] = []
 
     def stop_at_the_second(line: str) -> None:

@@ -27,7 +27,7 @@ from google.protobuf.wrappers_pb2 import BoolValue
 
 from localcloud.core.api_errors import ApiError
 from localcloud.core.callers import member_of
-from localcloud.core.cloud import Cloud
+from localcloud.core.cloud import Cloud, Part
 from localcloud.core.long_running import OperationRun
 from localcloud.core.paging import page
 from localcloud.core.permissions.accounts import compute_account, exists
@@ -65,11 +65,14 @@ _LOGGED_APART = (BuildOptions.LoggingMode.CLOUD_LOGGING_ONLY, BuildOptions.Loggi
 service = Service("google.devtools.cloudbuild.v1.CloudBuild")
 
 
-def on_start(cloud: Cloud) -> None:
-    """What an earlier daemon left unfinished."""
-    for build in cloud.store.list(BUILDS):
-        if build.status not in _ENDED:
-            _end(cloud, build.name, _STATUS.INTERNAL_ERROR, "The local cloud was stopped while this was running.")
+class InterruptedBuilds(Part):
+    """Ends the builds that an earlier daemon left unfinished."""
+
+    def start(self) -> None:
+        reason = "The local cloud was stopped while this was running."
+        for build in self._cloud.store.list(BUILDS):
+            if build.status not in _ENDED:
+                _end(self._cloud, build.name, _STATUS.INTERNAL_ERROR, reason)
 
 
 def hold(cloud: Cloud, held: bool) -> None:

@@ -13,9 +13,9 @@ from localcloud.core.api_errors import ApiError
 from localcloud.core.bearer import token_claims
 from localcloud.core.callers import calling_as, member_of
 from localcloud.core.cloud import SERVICE_ACCOUNTS, Cloud
+from localcloud.core.peers import is_own_process
 from localcloud.core.permissions.accounts import account_name
 from localcloud.core.permissions.method_permissions import require
-from localcloud.front.peers import is_own_process
 from localcloud.services.identity.federation import exchange
 from localcloud.services.identity.signed_tokens import signing_account
 from localcloud.services.identity.tokens import LIFETIME_SECONDS, access_token_answer, identity_token

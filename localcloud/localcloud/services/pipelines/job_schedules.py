@@ -2,7 +2,6 @@
 
 import re
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from google.cloud.aiplatform_v1beta1.types import DeleteOperationMetadata, ListSchedulesResponse, Schedule
 from google.longrunning.operations_pb2 import Operation
@@ -16,7 +15,6 @@ from localcloud.core.paging import page
 from localcloud.core.registration import Service
 from localcloud.services.pipelines.creation import requested_job
 from localcloud.services.pipelines.cron_times import parse_cron
-from localcloud.services.pipelines.pipeline_jobs import create_job
 from localcloud.services.pipelines.read_mask import masked
 from localcloud.services.pipelines.schedule_times import complete, plan_next, skip_missed, time_of
 from localcloud.services.pipelines.scheduler import SCHEDULES, Scheduler
@@ -41,16 +39,6 @@ _CLIENT_FIELDS = (
     "allow_queueing",
 )
 
-_SCHEDULERS: WeakKeyDictionary[Cloud, Scheduler] = WeakKeyDictionary()
-
-
-def on_start(cloud: Cloud) -> None:
-    _scheduler(cloud).start()
-
-
-def on_stop(cloud: Cloud) -> None:
-    _scheduler(cloud).stop()
-
 
 @service.method("CreateSchedule")
 def create_schedule(request: Any, cloud: Cloud) -> Message:
@@ -70,7 +58,7 @@ def create_schedule(request: Any, cloud: Cloud) -> Message:
     schedule.state = _STATE.ACTIVE
     plan_next(schedule, cloud.clock())
     cloud.store.insert(SCHEDULES, schedule.name, schedule)
-    _scheduler(cloud).wake()
+    cloud.part(Scheduler).wake()
     return schedule
 
 
@@ -103,7 +91,7 @@ def update_schedule(request: Any, cloud: Cloud) -> Message:
         schedule.update_time.CopyFrom(cloud.timestamp())
         plan_next(schedule, cloud.clock())
         complete(schedule, cloud.clock())
-    _scheduler(cloud).wake()
+    cloud.part(Scheduler).wake()
     return schedule
 
 
@@ -126,7 +114,7 @@ def resume_schedule(request: Any, cloud: Cloud) -> Message:
         schedule.last_resume_time.CopyFrom(cloud.timestamp())
         schedule.catch_up = request.catch_up
         skip_missed(schedule, cloud.clock())
-    _scheduler(cloud).wake()
+    cloud.part(Scheduler).wake()
     return Empty()
 
 
@@ -146,10 +134,6 @@ def _name(name: str, cloud: Cloud) -> str:
     """Raises ApiError INVALID_ARGUMENT for a malformed one."""
     check_numbered(name, "Schedule")
     return cloud.canonical(name)
-
-
-def _scheduler(cloud: Cloud) -> Scheduler:
-    return _SCHEDULERS.setdefault(cloud, Scheduler(cloud, create_job))
 
 
 def _check(schedule: Any, cloud: Cloud) -> None:

@@ -6,7 +6,6 @@ Task caching is not supported: every task runs, whatever the spec's `cachingOpti
 import shutil
 from collections.abc import Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from google.cloud.aiplatform_v1beta1.types import (
     BatchCancelPipelineJobsOperationMetadata,
@@ -37,16 +36,6 @@ service = Service("google.cloud.aiplatform.v1beta1.PipelineService")
 
 _LARGEST_BATCH = 32
 
-_RUNS: WeakKeyDictionary[Cloud, PipelineRuns] = WeakKeyDictionary()
-
-
-def on_start(cloud: Cloud) -> None:
-    _runs(cloud).abandon_interrupted()
-
-
-def on_stop(cloud: Cloud) -> None:
-    _runs(cloud).stop()
-
 
 @service.method("CreatePipelineJob")
 def create_pipeline_job(request: Any, cloud: Cloud) -> Message:
@@ -67,7 +56,7 @@ def create_job(request: Any, cloud: Cloud, *, schedule_name: str = "", schedule_
             task_details.abandon(failed, reason, cloud.timestamp())
         return job
     try:
-        _runs(cloud).start(job, schedule_time)
+        cloud.part(PipelineRuns).run(job, schedule_time)
     except Exception:
         cloud.store.delete(PIPELINE_JOBS, job.name)
         raise
@@ -138,16 +127,12 @@ def batch_delete_pipeline_jobs(request: Any, cloud: Cloud) -> Operation:
     )
 
 
-def _runs(cloud: Cloud) -> PipelineRuns:
-    return _RUNS.setdefault(cloud, PipelineRuns(cloud))
-
-
 def cancel_jobs(names: Sequence[str], cloud: Cloud) -> list[Any]:
     """All of them, or none."""
     with cloud.store.transaction():
         jobs = [_show_cancelling(name, cloud) for name in names]
     for job in jobs:
-        _runs(cloud).cancel(job)
+        cloud.part(PipelineRuns).cancel(job)
     return jobs
 
 

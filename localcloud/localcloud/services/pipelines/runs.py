@@ -7,7 +7,7 @@ import shutil
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from google.cloud.aiplatform_v1beta1.types import PipelineFailurePolicy, PipelineState
 from google.protobuf import json_format
@@ -15,6 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from localcloud.core.api_errors import ApiError
 from localcloud.core.callers import member_of
+from localcloud.core.cloud import Cloud, Part
 from localcloud.core.store import Kind
 from localcloud.process.processes import Child, end_orphans
 from localcloud.services.pipelines import task_details
@@ -24,9 +25,6 @@ from localcloud.services.pipelines.run_directory import RunDirectory
 from localcloud.services.pipelines.task_details import FINAL_STATES, JOB
 from localcloud.services.pipelines.worker import worker_environment
 
-if TYPE_CHECKING:
-    from localcloud.core.cloud import Cloud
-
 _LOG = logging.getLogger(__name__)
 
 PIPELINE_JOBS = Kind("pipeline job", JOB)
@@ -35,17 +33,17 @@ _POLL_SECONDS = 0.1
 _STOPPED = "The local cloud was stopped while this job was running."
 
 
-class PipelineRuns:
+class PipelineRuns(Part):
     """The jobs that run now, of one cloud."""
 
-    def __init__(self, cloud: "Cloud") -> None:
-        self._cloud = cloud
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
         self._lock = threading.Lock()
         self._running: dict[str, tuple[Child, threading.Thread]] = {}
         self._stopping = False
         self._fork_servers = ForkServers(cloud)
 
-    def start(self, message: Any, schedule_time: str = "") -> None:
+    def run(self, message: Any, schedule_time: str = "") -> None:
         """Starts the runner of a job that is stored already.
 
         Raises ApiError UNAVAILABLE while the daemon stops, or when no runner can be started.
@@ -99,7 +97,7 @@ class PipelineRuns:
             child.stop()
             thread.join()
 
-    def abandon_interrupted(self) -> None:
+    def start(self) -> None:
         """Ends what an earlier daemon left unfinished: its jobs, their processes and their files."""
         for message in self._cloud.store.list(PIPELINE_JOBS):
             if message.state not in FINAL_STATES:
@@ -160,17 +158,17 @@ def _read_events(path: Path, position: int) -> tuple[list[Event], int]:
     return events, position + len(text) + len(newline)
 
 
-def _member(cloud: "Cloud", message: Any) -> str:
+def _member(cloud: Cloud, message: Any) -> str:
     """The account that the job's steps act as: its service account; in Kubeflow, the cluster's owner."""
     return cloud.user if f"/{KFP_LOCATION}/" in message.name else member_of(message.service_account)
 
 
-def log_directory(cloud: "Cloud", message: Any) -> Path:
+def log_directory(cloud: Cloud, message: Any) -> Path:
     """Where the logs of a job's tasks are kept; the runner's own is beside it, as `<job id>.log`."""
     return cloud.state.logs / "pipelines" / str(message.name).rpartition("/")[2]
 
 
-def _job(cloud: "Cloud", message: Any, schedule_time: str, fork_server: str) -> Job:
+def _job(cloud: Cloud, message: Any, schedule_time: str, fork_server: str) -> Job:
     runtime = message.runtime_config
     values = json_format.MessageToDict(runtime)
     create_time: Timestamp = message.create_time
@@ -192,9 +190,9 @@ def _job(cloud: "Cloud", message: Any, schedule_time: str, fork_server: str) -> 
     )
 
 
-def _runs(cloud: "Cloud") -> Path:
+def _runs(cloud: Cloud) -> Path:
     return cloud.state_dir / "pipelines"
 
 
-def _run_directory(cloud: "Cloud", message: Any) -> Path:
+def _run_directory(cloud: Cloud, message: Any) -> Path:
     return _runs(cloud) / task_details.uid_of(message)

@@ -7,13 +7,14 @@ are made up for by schedules with `catch_up`, as after a pause, and skipped by t
 import logging
 import threading
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from localcloud.core.api_errors import ApiError
-from localcloud.core.cloud import Cloud
+from localcloud.core.cloud import Cloud, Part
 from localcloud.core.store import Kind
+from localcloud.services.pipelines.pipeline_jobs import create_job
 from localcloud.services.pipelines.runs import PIPELINE_JOBS
 from localcloud.services.pipelines.schedule_times import (
     SCHEDULE,
@@ -36,16 +37,11 @@ _QUEUE_SECONDS = 1.0
 _STARTED = "OK"
 
 
-class CreateJob(Protocol):
-    def __call__(self, request: Any, cloud: Cloud, *, schedule_name: str, schedule_time: str) -> Any: ...
-
-
-class Scheduler:
+class Scheduler(Part):
     """One thread that waits for the next time; whoever moves the clock starts what falls due by that."""
 
-    def __init__(self, cloud: Cloud, create_job: CreateJob) -> None:
-        self._cloud = cloud
-        self._create_job = create_job
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
         self._starting = threading.Lock()
         self._changed = threading.Event()
         self._stopping = False
@@ -139,7 +135,7 @@ class Scheduler:
     def _start_job(self, schedule: Any, scheduled_for: Timestamp) -> str:
         """What the service answered."""
         try:
-            self._create_job(
+            create_job(
                 schedule.create_pipeline_job_request,
                 self._cloud,
                 schedule_name=schedule.name,

@@ -19,7 +19,6 @@ from starlette.routing import Route
 
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud
-from localcloud.front.dispatch import Dispatcher
 
 Fields = dict[str, Any]
 
@@ -34,7 +33,7 @@ class _Call:
     def __init__(self, request: Request, body: Fields) -> None:
         self.verb = request.method
         self.cloud: Cloud = request.app.state.cloud
-        self.dispatcher: Dispatcher = request.app.state.dispatcher
+        self.dispatcher: Any = request.app.state.dispatcher
         self.project, _, self.action = request.path_params.get("project", "").partition(":")
         self.operation = request.path_params.get("operation", "")
         self.body = body
@@ -162,11 +161,9 @@ def _answer(handler: Callable[[_Call], Fields]) -> Callable[[Request], Awaitable
     return answer
 
 
-EXTRA_ROUTES = {
-    "resource-manager": [
-        Route("/v1/projects", _answer(_create), methods=["POST"]),
-        Route("/v1/projects", _answer(_list), methods=["GET"]),
-        Route("/v1/projects/{project}", _answer(_one), methods=["GET", "POST", "PUT", "DELETE"]),
-        Route("/v1/operations/{operation}", _answer(_get_operation), methods=["GET"]),
-    ]
-}
+ROUTES = (
+    Route("/v1/projects", _answer(_create), methods=["POST"]),
+    Route("/v1/projects", _answer(_list), methods=["GET"]),
+    Route("/v1/projects/{project}", _answer(_one), methods=["GET", "POST", "PUT", "DELETE"]),
+    Route("/v1/operations/{operation}", _answer(_get_operation), methods=["GET"]),
+)

@@ -47,9 +47,7 @@ async def _get_operation(request: Request) -> Response:
     return JSONResponse(json_format.MessageToDict(found))
 
 
-EXTRA_ROUTES = {
-    "service-usage": [
-        Route("/v1beta1/projects/{project}/services/{api}:generateServiceIdentity", _generate, methods=["POST"]),
-        Route("/v1beta1/operations/{operation}", _get_operation, methods=["GET"]),
-    ]
-}
+ROUTES = (
+    Route("/v1beta1/projects/{project}/services/{api}:generateServiceIdentity", _generate, methods=["POST"]),
+    Route("/v1beta1/operations/{operation}", _get_operation, methods=["GET"]),
+)

@@ -24,7 +24,7 @@ from localcloud.services.vertex.container_account import check_agent, check_pull
 from localcloud.services.vertex.container_spec import deployment_seconds
 from localcloud.services.vertex.machines import DEFAULT_MACHINE_TYPE
 from localcloud.services.vertex.records import ENDPOINTS, PENDING_DEPLOYMENTS
-from localcloud.services.vertex.replicas import Replica, never_ready, replicas_of, server_exited
+from localcloud.services.vertex.replicas import Replica, Replicas, never_ready, server_exited
 from localcloud.services.vertex.resource_names import EndpointName, ModelName, read_model
 from localcloud.services.vertex.traffic import split_after_deploy, split_after_undeploy
 from localcloud.services.vertex.validation import Violations
@@ -141,7 +141,7 @@ def undeploy(endpoint: EndpointName, deployed_model_id: str, traffic_split: dict
         record.deployed_models.extend(remaining)
         _set_split(record, split)
         record.update_time.CopyFrom(cloud.timestamp())
-    replicas_of(cloud).remove(endpoint, deployed_model_id)
+    cloud.part(Replicas).remove(endpoint, deployed_model_id)
     return UndeployModelResponse.pb()()
 
 
@@ -162,7 +162,7 @@ def _deploy(
 ) -> Message:
     version = registry.find_version(cloud, read_model(f"{deployed.model}@{deployed.model_version_id}", cloud))
     seconds = deployment_seconds(version.container_spec)
-    replica = replicas_of(cloud).create(endpoint, deployed)
+    replica = cloud.part(Replicas).create(endpoint, deployed)
     operation.on_cancel(replica.stop)
     try:
         operation.update(_stage(DeploymentStage.STARTING_MODEL_SERVER))
@@ -171,7 +171,7 @@ def _deploy(
         operation.update(_stage(DeploymentStage.FINISHING_UP))
         _enter(endpoint, deployed, traffic_split, cloud)
     except BaseException:
-        replicas_of(cloud).remove(endpoint, deployed.id)
+        cloud.part(Replicas).remove(endpoint, deployed.id)
         operation.update(_stage(DeploymentStage.FAILED_TO_DEPLOY))
         raise
     replica.keep_running(seconds)

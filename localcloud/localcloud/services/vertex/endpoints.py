@@ -17,7 +17,7 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
 from localcloud.core.api_errors import ApiError
-from localcloud.core.cloud import Cloud
+from localcloud.core.cloud import Cloud, Part
 from localcloud.core.registration import Service
 from localcloud.services.vertex.accelerator_quota import check_quota
 from localcloud.services.vertex.answer_pages import answer_page
@@ -30,7 +30,6 @@ from localcloud.services.vertex.deployments import (
 )
 from localcloud.services.vertex.flex_start import undeploy_expired
 from localcloud.services.vertex.records import ENDPOINTS, PENDING_DEPLOYMENTS
-from localcloud.services.vertex.replicas import replicas_of
 from localcloud.services.vertex.resource_names import EndpointName, check_endpoint_id, read_endpoint, read_location
 from localcloud.services.vertex.traffic import check_split
 from localcloud.services.vertex.validation import Violations, check_etag, check_update_mask
@@ -49,16 +48,11 @@ _MUTABLE = {
 _LONGEST_INFERENCE_SECONDS = 3600  # Vertex AI docs, "Use dedicated public endpoints": at most one hour
 
 
-def on_start(cloud: Cloud) -> None:
-    """Containers of deployed models come back; what was being deployed is given up, as its operation is."""
-    for name, _ in cloud.store.items(PENDING_DEPLOYMENTS):
-        cloud.store.delete(PENDING_DEPLOYMENTS, name)
-    replicas_of(cloud).restore()
-    cloud.clock.on_advance(lambda: undeploy_expired(cloud))
+class FlexStart(Part):
+    """Undeploys models from flex-start machines whose time is over, when the clock is moved."""
 
-
-def on_stop(cloud: Cloud) -> None:
-    replicas_of(cloud).close()
+    def start(self) -> None:
+        self._cloud.clock.on_advance(lambda: undeploy_expired(self._cloud))
 
 
 @service.method("CreateEndpoint")

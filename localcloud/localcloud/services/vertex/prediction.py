@@ -229,4 +229,4 @@ def _parts(target: Target, body: bytes, content_type: str) -> Iterator[Message]:
             yield HttpBody(content_type=answer.headers.get("content-type", _JSON), data=part)
 
 
-EXTRA_ROUTES = {"vertex": [route for version in ("v1", "v1beta1") for route in _routes(version)]}
+ROUTES = tuple(route for version in ("v1", "v1beta1") for route in _routes(version))

@@ -12,14 +12,14 @@ from urllib.parse import quote
 
 from localcloud.containers.programs import find_image
 from localcloud.core.api_errors import ApiError
-from localcloud.core.cloud import Cloud
+from localcloud.core.cloud import Cloud, Part
 from localcloud.process.processes import Child
 from localcloud.services.vertex import registry
 from localcloud.services.vertex.container_account import container_member, lend_artifacts, take_artifacts_back
 from localcloud.services.vertex.container_spec import deployment_seconds
 from localcloud.services.vertex.launch import Launch, plan_launch
 from localcloud.services.vertex.log_places import note_place
-from localcloud.services.vertex.records import ENDPOINTS
+from localcloud.services.vertex.records import ENDPOINTS, PENDING_DEPLOYMENTS
 from localcloud.services.vertex.resource_names import EndpointName, read_endpoint, read_model
 
 _LOG = logging.getLogger(__name__)
@@ -122,11 +122,11 @@ class Replica:
         return False
 
 
-class Replicas:
+class Replicas(Part):
     """All replicas of one cloud, by endpoint and deployed model."""
 
     def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+        super().__init__(cloud)
         self._replicas: dict[tuple[str, str], Replica] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -153,14 +153,19 @@ class Replicas:
             with self._lock:
                 self._replicas.pop((str(endpoint), deployed_model_id), None)
 
-    def restore(self) -> None:
-        """Starts, in the background, what was deployed when the daemon ended."""
+    def start(self) -> None:
+        """Starts, in the background, the models that were deployed when the daemon ended.
+
+        A deployment that was under way then is given up, as its operation is.
+        """
+        for name, _ in self._cloud.store.items(PENDING_DEPLOYMENTS):
+            self._cloud.store.delete(PENDING_DEPLOYMENTS, name)
         for record in self._cloud.store.list(ENDPOINTS):
             endpoint = read_endpoint(record.name, self._cloud)
             for deployed in record.deployed_models:
                 self._restore_one(endpoint, deployed)
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Stops all, at the same time; none is started any more."""
         with self._lock:
             self._closed = True
@@ -198,13 +203,6 @@ class Replicas:
             log=self._cloud.state.container_logs / f"{stem}.log",
             cloud_environment=self._cloud.environment(container_member(endpoint, deployed)),
         )
-
-
-_REPLICAS: dict[Cloud, Replicas] = {}
-
-
-def replicas_of(cloud: Cloud) -> Replicas:
-    return _REPLICAS.setdefault(cloud, Replicas(cloud))
 
 
 def server_exited(endpoint: EndpointName, log: Path) -> ApiError:

@@ -11,7 +11,7 @@ from localcloud.core.permissions import decisions
 from localcloud.services.vertex import registry
 from localcloud.services.vertex.flex_start import undeploy_expired
 from localcloud.services.vertex.records import ENDPOINTS
-from localcloud.services.vertex.replicas import replicas_of
+from localcloud.services.vertex.replicas import Replicas
 from localcloud.services.vertex.resource_names import EndpointName, read_endpoint, read_model
 from localcloud.services.vertex.traffic import choose
 
@@ -78,7 +78,7 @@ def find_target(name: str, host: str, cloud: Cloud, deployed_model_id: str = "")
             f"Please access the endpoint using its dedicated domain name '{record.dedicated_endpoint_dns}'",
         )
     deployed = _chosen(record, deployed_model_id)
-    replica = replicas_of(cloud).find(endpoint, deployed.id)
+    replica = cloud.part(Replicas).find(endpoint, deployed.id)
     if replica is None or not replica.ready:
         raise ApiError(
             "UNAVAILABLE", f"The model server of endpoint {endpoint}, deployed model {deployed.id}, is not ready yet."

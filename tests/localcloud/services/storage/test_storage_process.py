@@ -15,9 +15,10 @@ import requests
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
+import localcloud
 from tests.waiting import wait_until
 
-REPOSITORY = Path(__file__).parents[3]
+PACKAGES = Path(localcloud.__file__).parents[1]
 BLOCK = 256 * 1024
 
 
@@ -46,7 +47,7 @@ class Server:
 @contextmanager
 def running(data_dir: Path) -> Iterator[Server]:
     program = [sys.executable, str(Path(__file__).with_name("storage_server.py")), str(data_dir)]
-    environment = {"PYTHONPATH": str(REPOSITORY)}
+    environment = {"PYTHONPATH": str(PACKAGES)}
     process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=environment)
     try:
         yield Server(process, int(process.stdout.readline()))
