@@ -13,7 +13,7 @@ from localcloud import daemon
 from localcloud.daemon import Connection
 from tests.prepared import prepared
 from tests.real_cloud import REAL
-from vertex_vllm.grpc_engine import keep_engine
+from vertex_vllm.google.grpc_engine import keep_engine
 from vertex_vllm.local import ADDITIONS
 
 _TEMPORARY = tempfile.TemporaryDirectory(prefix="localcloud-tests-")

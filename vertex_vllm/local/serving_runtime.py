@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vertex_vllm.local.cache import cache_directory, making
+from vertex_vllm.local.local_cache import cache_directory, making
 from vertex_vllm.local.pip import PipError, run_pip
 from vertex_vllm.shipped import CHECKOUT, shipped
 

@@ -8,7 +8,6 @@ from datetime import UTC
 from pathlib import Path
 from typing import TypeVar, cast
 
-from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.wrappers_pb2 import StringValue
 
@@ -21,6 +20,7 @@ from localcloud.core.clock import Clock
 from localcloud.core.ids import Ids
 from localcloud.core.long_running import Operations
 from localcloud.core.ports import Ports
+from localcloud.core.signed_tokens import signing_account
 from localcloud.core.state_directory import StateDirectory
 from localcloud.core.store import Kind, Store
 from localcloud.process.processes import Child, Processes
@@ -29,9 +29,6 @@ from localcloud.process.processes import Child, Processes
 _GRACE_SECONDS = 30.0
 
 _PROJECT_IDS = Kind("project id by number", StringValue)
-
-SERVICE_ACCOUNTS = Kind("service account", Struct)
-"""By email, as the REST API has them."""
 
 
 P = TypeVar("P", bound="Part")
@@ -177,9 +174,7 @@ class Cloud:
         member = self._tokens.member_of(authorization)
         if member is not None:
             return member
-        from localcloud.services.identity.signed_tokens import signing_account
-
-        if account := signing_account(self, bearer(authorization)):
+        if account := signing_account(self.store, bearer(authorization)):
             return member_of(account)
         raise ApiError(
             "UNAUTHENTICATED",

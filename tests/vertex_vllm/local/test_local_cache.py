@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from vertex_vllm.local.cache import cache_directory
+from vertex_vllm.local.local_cache import cache_directory
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,13 @@ import uvicorn
 
 from localcloud.front.doors import only_by_name
 from localcloud.process.processes import watch_lifeline
-from vertex_vllm.local.container.arguments import Translation, has_switch, option_value, replace_value, translate
 from vertex_vllm.local.container.entrypoint import Command
+from vertex_vllm.local.container.fetched_weights import SCHEME, WeightsError, fetch_weights
+from vertex_vllm.local.container.flag_translation import Translation, has_switch, option_value, replace_value, translate
 from vertex_vllm.local.container.http_front import Front
 from vertex_vllm.local.container.image_versions import vllm_version
 from vertex_vllm.local.container.log import log
 from vertex_vllm.local.container.vllm_server import VllmServer, server_flags, server_variables
-from vertex_vllm.local.container.weights import SCHEME, WeightsError, fetch_weights
 from vertex_vllm.local.container.workspace import workspace
 from vertex_vllm.local.serving_runtime import RuntimeInstallError, ensure_runtime
 

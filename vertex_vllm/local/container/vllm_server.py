@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from localcloud.process import process_table
-from vertex_vllm.local.cache import cache_directory
+from vertex_vllm.local.local_cache import cache_directory
 
 _LAUNCHER_FOLDER = Path(__file__).with_name("launcher")
 _GRACE_SECONDS = 10.0

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from vertex_vllm.local.cache import cache_directory, making
+from vertex_vllm.local.local_cache import cache_directory, making
 from vertex_vllm.local.pip import PipError, run_pip
 from vertex_vllm.local.serving_runtime import RuntimeInstallError, ensure_runtime, pinned_version
 

@@ -17,8 +17,9 @@ from google.cloud.service_usage_v1.types import Service, State
 from google.protobuf.struct_pb2 import Struct
 
 from localcloud.core.api_errors import ApiError
-from localcloud.core.cloud import SERVICE_ACCOUNTS, Cloud
+from localcloud.core.cloud import Cloud
 from localcloud.core.permissions.decisions import SERVICE_AGENTS
+from localcloud.core.signed_tokens import SERVICE_ACCOUNTS
 from localcloud.core.store import Kind
 
 _OWNED = re.compile(r"[^@]+@(?P<project>[^.]+)\.iam\.gserviceaccount\.com")

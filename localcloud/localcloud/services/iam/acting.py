@@ -2,9 +2,10 @@
 
 from localcloud.core.api_errors import ApiError
 from localcloud.core.callers import caller
-from localcloud.core.cloud import SERVICE_ACCOUNTS, Cloud
+from localcloud.core.cloud import Cloud
 from localcloud.core.permissions.accounts import account_name
 from localcloud.core.permissions.decisions import has
+from localcloud.core.signed_tokens import SERVICE_ACCOUNTS
 
 ACT_AS = "iam.serviceAccounts.actAs"
 

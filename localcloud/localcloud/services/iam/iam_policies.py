@@ -6,12 +6,13 @@ from typing import Any
 from google.iam.v1.policy_pb2 import Policy
 
 from localcloud.core.api_errors import ApiError
-from localcloud.core.cloud import SERVICE_ACCOUNTS, Cloud
+from localcloud.core.cloud import Cloud
 from localcloud.core.permissions import policy_conditions
 from localcloud.core.permissions.accounts import exists
 from localcloud.core.permissions.decisions import CUSTOM_ROLES, POLICIES
 from localcloud.core.permissions.permission_table import roles
 from localcloud.core.permissions.policy_bindings import refuse_member
+from localcloud.core.signed_tokens import SERVICE_ACCOUNTS
 
 __all__ = ["SERVICE_ACCOUNTS", "USUAL_MASK", "check_binding", "forget_policies", "get_policy", "set_policy"]
 

@@ -19,13 +19,10 @@ from google.protobuf.struct_pb2 import Struct
 
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud
-from localcloud.core.store import Kind
+from localcloud.core.signed_tokens import KEYS
 from localcloud.services.iam.service_accounts import check_names
 
 Fields = dict[str, Any]
-
-KEYS = Kind("service account key", Struct)
-"""By `<the account's unique id>/keys/<key id>`, with `publicKeyData`: a certificate (PEM) in base64."""
 
 # IAM, "Quotas and limits": service account keys for each service account.
 _MOST_KEYS = 10

@@ -13,8 +13,9 @@ from google.protobuf.struct_pb2 import Struct
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud
 from localcloud.core.permissions.accounts import account_etag, account_name, new_account
+from localcloud.core.signed_tokens import SERVICE_ACCOUNTS
 from localcloud.core.store import Kind
-from localcloud.services.iam.iam_policies import SERVICE_ACCOUNTS, forget_policies
+from localcloud.services.iam.iam_policies import forget_policies
 
 Fields = dict[str, Any]
 

@@ -12,12 +12,12 @@ from starlette.routing import Route
 from localcloud.core.api_errors import ApiError
 from localcloud.core.bearer import token_claims
 from localcloud.core.callers import calling_as, member_of
-from localcloud.core.cloud import SERVICE_ACCOUNTS, Cloud
+from localcloud.core.cloud import Cloud
 from localcloud.core.peers import is_own_process
 from localcloud.core.permissions.accounts import account_name
 from localcloud.core.permissions.method_permissions import require
+from localcloud.core.signed_tokens import SERVICE_ACCOUNTS, signing_account
 from localcloud.services.identity.federation import exchange
-from localcloud.services.identity.signed_tokens import signing_account
 from localcloud.services.identity.tokens import LIFETIME_SECONDS, access_token_answer, identity_token
 
 
@@ -54,7 +54,7 @@ async def _token(request: Request) -> Response:
             if cloud.store.get(SERVICE_ACCOUNTS, str(token_claims(assertion).get("iss", ""))) is None:
                 refused = {"error": "invalid_grant", "error_description": "Invalid grant: account not found"}
                 return JSONResponse(refused, status_code=400)
-            account = await run_in_threadpool(signing_account, cloud, assertion)
+            account = await run_in_threadpool(signing_account, cloud.store, assertion)
             if not account:
                 refused = {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
                 return JSONResponse(refused, status_code=400)

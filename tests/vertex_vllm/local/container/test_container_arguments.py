@@ -1,6 +1,6 @@
 import pytest
 
-from vertex_vllm.local.container.arguments import Translation, has_switch, option_value, replace_value, translate
+from vertex_vllm.local.container.flag_translation import Translation, has_switch, option_value, replace_value, translate
 
 OLD = "0.9.2"
 NEW = "0.18.0"

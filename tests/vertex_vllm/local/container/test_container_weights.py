@@ -3,7 +3,7 @@ import uuid
 import pytest
 from google.cloud import storage
 
-from vertex_vllm.local.container.weights import WeightsError, fetch_weights
+from vertex_vllm.local.container.fetched_weights import WeightsError, fetch_weights
 
 FILES = {"config.json": b"{}", "model.safetensors": b"\x00" * 3_000_000, "nested/tokenizer.json": b"[]"}
 
