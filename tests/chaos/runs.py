@@ -16,8 +16,8 @@ from vertex_vllm.cli.submit import submission
 from vertex_vllm.config import Deployment, default_bucket, load_deployment
 from vertex_vllm.lifecycle.finding import STAGE_LABEL, every_endpoint, every_model
 from vertex_vllm.lifecycle.teardown import teardown
-from vertex_vllm.runs.submission import submit
-from vertex_vllm.runs.watching import Run, pipeline_client, read_run
+from vertex_vllm.runs.engine import Run
+from vertex_vllm.runs.vertex_engine import VertexEngine, pipeline_client, read_run
 from vertex_vllm.serving.clients import endpoint_client, model_client
 from vertex_vllm.serving.endpoints import unfinished_deploys
 
@@ -52,7 +52,7 @@ def start(project: str, what: Deployment, run: str, **parameters: Any) -> str:
     sent = submission(
         what, "deploy", project, {"ttl": f"{TIME_TO_LIVE // timedelta(hours=1)}h", "min_exact_match": 0.0, **parameters}
     )
-    return submit(replace(sent, job_id=run, image=PINNED_IMAGE))
+    return VertexEngine().submit(replace(sent, job_id=run, image=PINNED_IMAGE))
 
 
 @cache

@@ -20,9 +20,9 @@ from vertex_vllm.inference.connection import EndpointConnection
 from vertex_vllm.lifecycle.lock import HOLD, Holder, held_by_a_run
 from vertex_vllm.lifecycle.teardown import teardown
 from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.runs.listing import find_run, list_runs
+from vertex_vllm.runs.listing import list_runs
 from vertex_vllm.runs.scheduling import pause
-from vertex_vllm.runs.watching import cancel, pipeline_client, watch
+from vertex_vllm.runs.vertex_engine import VertexEngine, find_run, pipeline_client
 from vertex_vllm.serving.clients import endpoint_client, model_client
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,8 +38,8 @@ HOSTS: tuple[Callable[[str], Any], ...] = (
 NAMES: tuple[Callable[[str], Any], ...] = (
     lambda region: EndpointConnection(f"projects/p/locations/{region}/endpoints/1"),
     lambda region: find_run(f"projects/p/locations/{region}/pipelineJobs/x"),
-    lambda region: watch(f"projects/p/locations/{region}/pipelineJobs/x", lambda run: None),
-    lambda region: cancel(f"projects/p/locations/{region}/pipelineJobs/x"),
+    lambda region: VertexEngine().watch(f"projects/p/locations/{region}/pipelineJobs/x", lambda run: None),
+    lambda region: VertexEngine().cancel(f"projects/p/locations/{region}/pipelineJobs/x"),
     lambda region: pause(f"projects/p/locations/{region}/schedules/1"),
     lambda region: ResourceName.parse(f"projects/p/locations/{region}/models/1", "models"),
 )

@@ -12,10 +12,10 @@ from vertex_vllm.lifecycle.finding import every_endpoint, every_model, model_ver
 from vertex_vllm.lifecycle.inventory import served_on
 from vertex_vllm.lifecycle.ownership import MANAGED_BY, Marks, label_value
 from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.runs.engine import ENDED
 from vertex_vllm.runs.listing import RunSummary, list_runs
 from vertex_vllm.runs.schedules import ExistingSchedule
 from vertex_vllm.runs.scheduling import list_schedules
-from vertex_vllm.runs.watching import ENDED
 from vertex_vllm.serving.clients import endpoint_client, model_client, service_errors
 from vertex_vllm.storage_client import storage_client
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from vertex_vllm.errors import InputError, LockedError
 from vertex_vllm.google_errors import google_errors
 from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.runs.watching import ENDED, pipeline_client, run_name, state_of
+from vertex_vllm.runs.engine import ENDED
+from vertex_vllm.runs.vertex_engine import pipeline_client, run_name, state_of
 from vertex_vllm.serving.operations import Deadline
 from vertex_vllm.storage_client import storage_client
 

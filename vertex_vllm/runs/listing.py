@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.google_errors import google_errors
 from vertex_vllm.lifecycle.ownership import MANAGED_BY, label_value
-from vertex_vllm.runs.watching import pipeline_client, run_name, state_of
+from vertex_vllm.runs.vertex_engine import pipeline_client, state_of
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform_v1 import ListPipelineJobsRequest

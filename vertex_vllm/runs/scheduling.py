@@ -9,7 +9,7 @@ from vertex_vllm.google_errors import google_errors
 from vertex_vllm.google_hosts import vertex_ai_host
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.runs.schedules import MAX_ACTIVE_RUNS, Change, ExistingSchedule, WantedSchedule, read_schedule
-from vertex_vllm.runs.submission import ensure_artifact_bucket, pipeline_job
+from vertex_vllm.runs.vertex_engine import ensure_artifact_bucket, pipeline_job
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform_v1 import ScheduleServiceClient

@@ -128,7 +128,7 @@ def _jobs(container: Any) -> tuple[str, ...]:
 
 
 def ensure_artifact_bucket(submission: Submission) -> None:
-    """Creates the bucket for the runs' artifacts if it is missing, as `PipelineJob.submit` does. Raises ServiceError."""
+    """Creates the artifacts' bucket if it is missing, as `PipelineJob.submit` does. Raises ServiceError."""
     from google.cloud.aiplatform.utils import gcs_utils
 
     with google_errors("Cloud Storage", submission.pipeline_root):
