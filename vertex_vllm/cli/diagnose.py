@@ -54,7 +54,7 @@ def diagnose(
     found = _diagnosis(target, project, region, hours)
     case = _case(config, facts, project) if config else None
     patch = _patch(found, case, config)
-    phases = phases_of(found.marks, case.facts.weight_bytes if case else 0)
+    phases = phases_of(found.marks, case.plan.start_seconds if case and case.plan else None)
     if html_file:
         html_file.write_text(page_of(found, f"Diagnosis of {target}", patch, phases), encoding="utf-8")
     shown = str(config or "")

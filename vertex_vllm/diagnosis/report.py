@@ -89,7 +89,7 @@ def fields_of_report(
             for cause in diagnosis.causes
         ],
         "lines": [_line(line) for line in diagnosis.lines],
-        "phases": [vars(phase) for phase in phases],
+        "phases": [{**vars(phase), "note": phase.note} for phase in phases],
         "patch": {"fields": patch.fields, "diff": patch.diff, "verdict": patch.verdict, "uncertain": patch.uncertain}
         if patch
         else None,
