@@ -46,6 +46,7 @@ check: $(VENV)/.ready  ## Lint, format, types, import rules, generated files cur
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/pytest -q tests/test_architecture.py tests/test_parameter_blocks.py tests/pipelines/test_compiled.py tests/vertex_vllm/config/test_shipped_configs.py
 
 # In an environment of its own: what it needs is no business of the project's. It asks a database on the internet.

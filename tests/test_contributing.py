@@ -17,7 +17,7 @@ import yaml
 
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.planner import plan_serving
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -113,7 +113,7 @@ def test_a_serving_field_reaches_form_step_plan_and_request(tmp_path: Path) -> N
         from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
         from vertex_vllm.planning.planner import plan_serving
         from vertex_vllm.planning.render import render_plan
-        from vertex_vllm.resource_names import ResourceName
+        from vertex_vllm.vertex_ai.resource_names import ResourceName
         from vertex_vllm.serving.requests import deploy_request
 
         def sent(**values):

@@ -10,10 +10,11 @@ from pydantic.fields import FieldInfo
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config.catalogue_check import check_against_catalog
 from vertex_vllm.config.consent_check import check_consent
-from vertex_vllm.config.deployment import NOT_A_PARAMETER, Deployment, PipelineParameter
-from vertex_vllm.config.names import default_bucket, secret_version_name, serving_account
+from vertex_vllm.config.deployment import Deployment
+from vertex_vllm.config.section import NOT_A_PARAMETER, PipelineParameter
 from vertex_vllm.config.validation import validate
 from vertex_vllm.errors import InputError
+from vertex_vllm.project_names import default_bucket, secret_version_name, serving_account
 
 # A pipeline cannot run without these, in the order of its form. A config may leave the project out: the command line
 # or the environment then names it.

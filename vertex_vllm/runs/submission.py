@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vertex_vllm.lifecycle.ownership import MANAGED_BY, OWNER_LABEL, label_value
+from vertex_vllm.labels import MANAGED_BY, OWNER_LABEL, label_value
 from vertex_vllm.redaction import refuse_secrets
 from vertex_vllm.runs.specs import require_pinned, with_image
 

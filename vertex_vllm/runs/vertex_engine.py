@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.errors import InputError, ServiceError
-from vertex_vllm.google_errors import google_errors
-from vertex_vllm.google_hosts import vertex_ai_host
-from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.regional_hosts import vertex_ai_host
 from vertex_vllm.runs.engine import AWAY_SECONDS, Artifact, Run, Step, until_ended
 from vertex_vllm.runs.submission import Submission, spec_file
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform import PipelineJob
@@ -28,7 +28,7 @@ class VertexEngine:
 
     def submit(self, submission: Submission) -> str:
         """As `Engine.submit`. The Hub token's secret is pinned to a version first: SecretAccessError without access."""
-        from vertex_vllm.secrets import pinned
+        from vertex_vllm.google.secret_manager import pinned
 
         where = f"projects/{submission.project}/locations/{submission.region}"
         parameters = {
