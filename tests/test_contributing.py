@@ -83,7 +83,7 @@ def recipe(heading: str, folder: Path) -> Recipe:
     """The section, in a copy of the tree that its changes have been made in."""
     section = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     for name in FOLDERS:
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, folder / name)
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, folder / name)
     made = Recipe(section, folder)
