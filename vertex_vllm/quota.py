@@ -12,9 +12,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from vertex_vllm.errors import QuotaShortageError, ServiceError
-from vertex_vllm.google_errors import google_errors
+from vertex_vllm.google_errors import google_errors, refusal_of
 from vertex_vllm.lifecycle.ownership import endpoint_resource_id
-from vertex_vllm.planning.headroom import Headroom, Quotas
+from vertex_vllm.planning.headroom import UNLIMITED, Headroom, Quotas
 from vertex_vllm.planning.plan import QuotaNeed
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from vertex_vllm.planning.plan import ServingPlan
 
-# Cloud Quotas REST reference, QuotaDetails.value: -1 says unlimited.
-UNLIMITED = -1
 _SERVICE = "aiplatform.googleapis.com"
 CPU_QUOTA = "CustomModelServingCPUsPerProjectPerRegion"
 """Machines of the N1 family count against it besides their accelerators (vertex-ai-samples#264)."""
@@ -106,6 +104,10 @@ def judge(project: str, need: QuotaNeed, limit: int, preemptible: bool, used: Us
             f"the project has {have}; the plan needs {need.minimum} to start and {need.accelerators} at most",
             where=project,
             fix=_how_to_ask(project, need, used),
+            quota_id=need.quota_id,
+            region=need.region,
+            limit=limit,
+            needed=need.minimum,
         )
     if limit - used.most < need.accelerators:
         warning = f"the project has {have}: the plan starts with {need.minimum}, but "
@@ -157,10 +159,11 @@ def _read_limit(project: str, quota_id: str, region: str) -> int:
                 "Vertex AI has no such quota", where=name, fix="Choose another accelerator, or report this one."
             ) from error
         except PermissionDenied as error:
-            if error.reason == "SERVICE_DISABLED":
+            refusal = refusal_of(error)
+            if refusal.reason == "SERVICE_DISABLED":
                 raise
             fix = f"Grant roles/cloudquotas.viewer on project {project} to whoever runs this."
-            raise ServiceError("the quota may not be read by us", where=name, fix=fix) from error
+            raise ServiceError("this account may not read the quota", where=name, fix=fix, refusal=refusal) from error
     return limit_in_region(info.dimensions_infos, region)
 
 

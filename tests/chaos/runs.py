@@ -14,7 +14,8 @@ from tests.chaos.place import REGION
 from tests.prepared import PINNED_IMAGE, prepared
 from vertex_vllm.cli.submit import submission
 from vertex_vllm.config import Deployment, default_bucket, load_deployment
-from vertex_vllm.lifecycle.finding import STAGE_LABEL, every_endpoint, every_model
+from vertex_vllm.lifecycle.finding import every_endpoint, every_model
+from vertex_vllm.lifecycle.ownership import STAGE_LABEL
 from vertex_vllm.lifecycle.teardown import teardown
 from vertex_vllm.runs.submission import submit
 from vertex_vllm.runs.watching import Run, pipeline_client, read_run

@@ -184,10 +184,11 @@ def names(commit: "Commit", paths: Iterable[str]) -> dict[str, str]:
 
 def refuse_faulty(found: Found) -> None:
     """Raises ConfigError with all faults of all configs, and the files that may be configs and are not read."""
+    from vertex_vllm.error_data import ConfigFault
     from vertex_vllm.errors import ConfigError
 
     faults = [fault for review in found.reviews for fault in review.after.faults]
-    faults += [f"{each.path}: {each.why}" for each in found.unread if each.is_fault]
+    faults += [ConfigFault(each.path, 0, "", each.why) for each in found.unread if each.is_fault]
     if faults:
         raise ConfigError(faults)
 

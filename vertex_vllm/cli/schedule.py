@@ -10,6 +10,7 @@ from vertex_vllm.cli.place import named_project, place_options
 from vertex_vllm.cli.sending import image_option, require_ready, with_image
 from vertex_vllm.cli.table import text_table
 from vertex_vllm.cli.terminal import say
+from vertex_vllm.error_data import ConfigFault
 from vertex_vllm.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def loaded_deployments(configs: Iterable[Path]) -> list["Deployment"]:
     from vertex_vllm.config import load_deployment
 
     loaded: dict[str, tuple[Path, Deployment]] = {}
-    faults: list[str] = []
+    faults: list[ConfigFault] = []
     for path in configs:
         try:
             deployment = load_deployment(path)

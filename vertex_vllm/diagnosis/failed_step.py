@@ -31,7 +31,7 @@ def diagnosed(artifact: str, page: str, run: str = "", endpoint: str = "") -> It
     except StockoutError:
         raise
     except (DeploymentError, InferenceError) as error:
-        if error.message.startswith("Stopped by"):
+        if isinstance(error, DeploymentError) and error.stopped_by:
             raise
         found = _diagnosis(error, endpoint or error.where, since)
         Path(artifact).write_text(json_of(found), encoding="utf-8")
@@ -54,4 +54,4 @@ def _with_cause(error: VertexVllmError, found: Diagnosis, run: str) -> VertexVll
     advice = found.causes[0].advice if found.causes else ""
     command = f"`vertex-vllm diagnose {run or 'RUN'} --config CONFIG` proposes a change of the config."
     fix = " ".join(part for part in (advice, command if found.causes else error.fix) if part)
-    return type(error)(f"{found.summary} ({error.message})", where=error.where, fix=fix)
+    return error.reworded(f"{found.summary} ({error.message})", fix=fix)

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from vertex_vllm.google_errors import google_errors
-from vertex_vllm.lifecycle.finding import belongs
-from vertex_vllm.lifecycle.ownership import DEPLOYMENT_LABEL, KEEP_LABEL, Marks, label_value
+from vertex_vllm.lifecycle.ownership import KEEP_LABEL, Marks, is_of_a_deployment, label_value
 from vertex_vllm.lifecycle.selection import Verdict
 from vertex_vllm.serving.clients import CALL_SECONDS, RETRY
 
 ENDED_BADLY = frozenset({"FAILED", "CANCELLED"})
-"""What has not been promoted by a run that ended so was for its exit handler to remove."""
+"""A run's exit handler removes what the run did not promote. If it ended in one of these states, the sweep does."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Due:
     runs: Runs
 
     def concerns(self, labels: Mapping[str, str]) -> bool:
-        return belongs(labels, labels.get(DEPLOYMENT_LABEL, ""))
+        return is_of_a_deployment(labels)
 
     def verdict(self, labels: Mapping[str, str], *, promoted: bool) -> Verdict:
         if not self.concerns(labels):

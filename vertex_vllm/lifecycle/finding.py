@@ -1,26 +1,15 @@
 """Finding by label what this project made. Nothing without its labels is ever answered with."""
 
-from collections.abc import Mapping
-
 from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 
-from vertex_vllm.lifecycle.ownership import MANAGED_BY, label_value
+from vertex_vllm.lifecycle.ownership import belongs, is_of_a_deployment
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.clients import CALL_SECONDS, RETRY
 
-STAGE_LABEL = "vertex-vllm-stage"
 LIVE = "live"
 """Value of the stage label, and alias of a model version: what a deployment's users are meant to be served by."""
 SUPERSEDED = "superseded"
-
-
-def belongs(labels: Mapping[str, str], deployment: str, run_id: str = "") -> bool:
-    """Whether the labels say: made by this project, for that deployment, and by that run if one is given."""
-    asked = {"managed-by": MANAGED_BY, "vertex-vllm-deployment": label_value(deployment)}
-    if run_id:
-        asked["vertex-vllm-run"] = label_value(run_id)
-    return asked.items() <= dict(labels).items()
 
 
 def find_endpoints(
@@ -38,16 +27,14 @@ def every_endpoint(client: vertex.EndpointServiceClient, project: str, region: s
     """
     request = vertex.ListEndpointsRequest(parent=f"projects/{project}/locations/{region}")
     listed = client.list_endpoints(request, retry=RETRY, timeout=CALL_SECONDS)
-    return tuple(
-        endpoint for endpoint in listed if belongs(endpoint.labels, endpoint.labels.get("vertex-vllm-deployment", ""))
-    )
+    return tuple(endpoint for endpoint in listed if is_of_a_deployment(endpoint.labels))
 
 
 def every_model(client: vertex.ModelServiceClient, project: str, region: str) -> tuple[vertex.Model, ...]:
     """The Models of all deployments; which run made a version is told by the version's own labels."""
     request = vertex.ListModelsRequest(parent=f"projects/{project}/locations/{region}")
     listed = client.list_models(request, retry=RETRY, timeout=CALL_SECONDS)
-    return tuple(model for model in listed if belongs(model.labels, model.labels.get("vertex-vllm-deployment", "")))
+    return tuple(model for model in listed if is_of_a_deployment(model.labels))
 
 
 def model_versions(client: vertex.ModelServiceClient, model: ResourceName) -> tuple[vertex.Model, ...]:

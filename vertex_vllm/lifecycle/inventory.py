@@ -8,7 +8,8 @@ from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.catalog.prices import Replicas
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.lifecycle.finding import STAGE_LABEL, every_endpoint
+from vertex_vllm.lifecycle.finding import every_endpoint
+from vertex_vllm.lifecycle.ownership import STAGE_LABEL, Marks
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.clients import endpoint_client, service_errors
 
@@ -43,8 +44,8 @@ def inventory(project: str, region: str) -> tuple[Served, ...]:
 
 
 def served_on(endpoint: vertex.Endpoint) -> Iterator[Served]:
-    labels = dict(endpoint.labels)
-    marks = (labels["vertex-vllm-deployment"], labels.get(STAGE_LABEL, ""), labels.get("vertex-vllm-run", ""))
+    labels = Marks.of(endpoint.labels)
+    marks = (labels.deployment, endpoint.labels.get(STAGE_LABEL, ""), labels.run)
     if not endpoint.deployed_models:
         yield Served(endpoint.name, *marks, replicas=None, since=endpoint.create_time)
     for deployed in endpoint.deployed_models:

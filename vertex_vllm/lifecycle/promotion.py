@@ -6,8 +6,8 @@ from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import DeploymentError, RegionClosedError
-from vertex_vllm.lifecycle.finding import LIVE, STAGE_LABEL, SUPERSEDED, belongs, find_endpoints, model_versions
-from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.lifecycle.finding import LIVE, SUPERSEDED, find_endpoints, model_versions
+from vertex_vllm.lifecycle.ownership import STAGE_LABEL, Owner, belongs
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, endpoint_client, model_client, service_errors
 

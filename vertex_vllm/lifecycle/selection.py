@@ -6,7 +6,8 @@ from typing import Protocol
 
 from google.cloud import aiplatform_v1beta1 as vertex
 
-from vertex_vllm.lifecycle.finding import LIVE, STAGE_LABEL, belongs, every_endpoint, every_model, model_versions
+from vertex_vllm.lifecycle.finding import LIVE, every_endpoint, every_model, model_versions
+from vertex_vllm.lifecycle.ownership import STAGE_LABEL, belongs
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.clients import endpoint_client, model_client
 from vertex_vllm.serving.endpoints import get_endpoint

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.lifecycle.finding import LIVE, STAGE_LABEL, find_endpoints
+from vertex_vllm.lifecycle.finding import LIVE, find_endpoints
 from vertex_vllm.lifecycle.inventory import replicas_of
+from vertex_vllm.lifecycle.ownership import STAGE_LABEL, Marks
 from vertex_vllm.planning.difference import Serving
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, endpoint_client, model_client, service_errors
@@ -44,7 +45,7 @@ def serving_of(endpoint: vertex.Endpoint, deployed: vertex.DeployedModel) -> Ser
     return Serving(
         endpoint=endpoint.name,
         stage=endpoint.labels.get(STAGE_LABEL, ""),
-        config_hash=endpoint.labels.get("vertex-vllm-config", ""),
+        config_hash=Marks.of(endpoint.labels).config_hash,
         model_id=environment.get("MODEL_ID", ""),
         image=container.image_uri,
         args=tuple(container.args),

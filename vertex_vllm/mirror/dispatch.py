@@ -11,8 +11,7 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
-from vertex_vllm import errors
-from vertex_vllm.errors import MirrorError, ServiceError, VertexVllmError
+from vertex_vllm.errors import MirrorError, VertexVllmError, error_from
 from vertex_vllm.hub.listing import HubFile
 from vertex_vllm.mirror.job import Job
 from vertex_vllm.mirror.manifest import MirroredFile
@@ -130,13 +129,13 @@ class _Work:
         for file, tries in undone:
             if tries == _TRIES:
                 where = f"{self._job.destination}/{file.path}"
-                raise MirrorError(f"the process that copied it ended {how}, {_TRIES} times", where=where, fix=fix)
+                raise MirrorError(
+                    f"the process that copied it ended {how}, {_TRIES} times", where=where, fix=fix, path=file.path
+                )
             self._meter.count(file.path, retries=1)
             self._waiting.appendleft((file, tries + 1))
 
 
 def _as_raised(event: dict[str, Any]) -> VertexVllmError:
     """The worker's error, as it was raised there."""
-    kind = getattr(errors, event["error"], ServiceError)
-    error: VertexVllmError = kind(event["message"], where=event["where"], fix=event["fix"])
-    return error
+    return error_from(event["fields"])

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.errors import RegionClosedError, ServiceError
+from vertex_vllm.google_hosts import in_parallel
 from vertex_vllm.grpc_engine import keep_engine
 from vertex_vllm.mirror.mentions import Mentions, texts_of
 from vertex_vllm.runs.watching import ENDED, pipeline_client, state_of
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from google.cloud.storage import Bucket
 
 _LOCKS = "locks/"
-_REGIONS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,9 @@ def look(project: str, bucket: "Bucket", regions: Sequence[str]) -> InUse:
     Raises ServiceError when a service does not answer: then nothing is known to be unused.
     """
     keep_engine()
-    with ThreadPoolExecutor(_REGIONS_AT_ONCE) as threads:
-        models = threads.map(lambda region: list(_models(project, region)), regions)
-        jobs = list(threads.map(lambda region: _jobs(project, region), regions))
-        texts = [text for found in models for text in found]
+    models = in_parallel(lambda region: list(_models(project, region)), regions)
+    jobs = in_parallel(lambda region: _jobs(project, region), regions)
+    texts = [text for found in models for text in found]
     parameters = [each for found, _ in jobs for each in found]
     over = frozenset(name for _, ended in jobs for name in ended)
     texts += [text for each in parameters for text in texts_of(each)]

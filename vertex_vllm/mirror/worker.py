@@ -22,7 +22,7 @@ from dataclasses import asdict
 from importlib import import_module
 from typing import Any, NoReturn, TextIO
 
-from vertex_vllm.errors import VertexVllmError
+from vertex_vllm.errors import VertexVllmError, fields_of
 from vertex_vllm.google_errors import google_errors
 from vertex_vllm.hub.download import RepoReader
 from vertex_vllm.hub.listing import HubFile
@@ -183,8 +183,7 @@ def _told(events: _Events, large_files: LargeFiles | None = None) -> Iterator[No
     except Exception as error:
         cause = (large_files and large_files.failure) or error
         if isinstance(cause, VertexVllmError):
-            where = {"message": cause.message, "where": cause.where, "fix": cause.fix}
-            events.tell("failed", error=type(cause).__name__, **where)
+            events.tell("failed", fields=fields_of(cause))
         else:
             traceback.print_exception(cause)
         os._exit(1)  # Threads that sleep before another try would keep it here.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 UNLIMITED = -1
+"""Of a limit (Cloud Quotas REST reference, `QuotaDetails.value`)."""
 
 
 @dataclass(frozen=True)

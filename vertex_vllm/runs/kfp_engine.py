@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from vertex_vllm.errors import InputError, ServiceError
+from vertex_vllm.lifecycle.ownership import DEPLOYMENT_LABEL
 from vertex_vllm.polling import poll_until
 from vertex_vllm.retries import TransientError, with_retries
 from vertex_vllm.runs.submission import Submission, ensure_artifact_bucket, spec_file
@@ -40,7 +41,7 @@ def submit(submission: Submission, host: str, namespace: str = "") -> str:
             str(spec),
             arguments=dict(submission.parameters),
             run_name=submission.job_id,
-            experiment_name=submission.labels["vertex-vllm-deployment"],
+            experiment_name=submission.labels[DEPLOYMENT_LABEL],
             namespace=namespace or None,
             pipeline_root=submission.pipeline_root,
         )

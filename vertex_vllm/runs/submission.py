@@ -10,8 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.lifecycle.ownership import MANAGED_BY, OWNER_LABEL, label_value
+from vertex_vllm.lifecycle.ownership import (
+    COMMIT_LABEL,
+    CONFIG_HASH_LABEL,
+    DEPLOYMENT_LABEL,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    OWNER_LABEL,
+    PIPELINE_LABEL,
+    label_value,
+)
 from vertex_vllm.redaction import refuse_secrets
+from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.runs.specs import require_pinned, with_image
 
 if TYPE_CHECKING:
@@ -59,11 +69,11 @@ def run_labels(
 ) -> dict[str, str]:
     """What a run is found by: deployment, pipeline, config's hash, commit that CI submits, who answers for it."""
     labels = {
-        "managed-by": MANAGED_BY,
-        "vertex-vllm-deployment": label_value(deployment),
-        "vertex-vllm-pipeline": label_value(pipeline),
+        MANAGED_BY_LABEL: MANAGED_BY,
+        DEPLOYMENT_LABEL: label_value(deployment),
+        PIPELINE_LABEL: label_value(pipeline),
     }
-    optional = {"vertex-vllm-config-hash": config_hash, "vertex-vllm-commit": commit, OWNER_LABEL: owner}
+    optional = {CONFIG_HASH_LABEL: config_hash, COMMIT_LABEL: commit, OWNER_LABEL: owner}
     return labels | {key: label_value(value) for key, value in optional.items() if value}
 
 
@@ -143,8 +153,9 @@ def spec_file(submission: Submission) -> Iterator[Path]:
 
 def console_address(resource_name: str) -> str:
     """Page of a pipeline job in the Google Cloud console."""
-    _, project, _, region, _, name = resource_name.split("/")
-    return f"https://console.cloud.google.com/vertex-ai/pipelines/locations/{region}/runs/{name}?project={project}"
+    run = ResourceName.parse(resource_name, "pipelineJobs")
+    place = f"locations/{run.region}/runs/{run.id}?project={run.project}"
+    return f"https://console.cloud.google.com/vertex-ai/pipelines/{place}"
 
 
 def _quieten(prefix: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vertex_vllm.google_hosts import vertex_ai_host
 from vertex_vllm.polling import poll_until
 from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.retries import google_retry
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform_v1 import PipelineServiceClient
@@ -103,15 +104,13 @@ def watch(resource_name: str, on_change: Callable[[Run], None]) -> Run:
     A service that is away for less than ten minutes is waited for. Raises ServiceError; InputError for what is not a
     pipeline job's name.
     """
-    from google.api_core.retry import Retry
-
     from vertex_vllm.google_errors import google_errors
 
     with google_errors("Vertex AI Pipelines", resource_name):
         client = pipeline_client(run_name(resource_name).region)
 
         def look() -> Run:
-            run = read_run(client.get_pipeline_job(name=resource_name, retry=Retry(timeout=AWAY_SECONDS)))
+            run = read_run(client.get_pipeline_job(name=resource_name, retry=google_retry(AWAY_SECONDS)))
             on_change(run)
             return run
 

@@ -29,9 +29,9 @@ def faults_of(text: str | bytes) -> list[str]:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ConfigError) as caught:
         load_deployment(path)
-    assert str(caught.value) == "\n".join(caught.value.faults)
+    assert str(caught.value) == "\n".join(map(str, caught.value.faults))
     assert caught.value.exit_code == 2
-    return list(caught.value.faults)
+    return [str(fault) for fault in caught.value.faults]
 
 
 def test_a_file_becomes_the_deployment_that_it_describes(folder: Path) -> None:
@@ -297,7 +297,7 @@ def deployment_or_faults(path: Path) -> Deployment | tuple[str, ...]:
     try:
         return load_deployment(path)
     except ConfigError as error:
-        return error.faults
+        return tuple(map(str, error.faults))
 
 
 @given(text=st.one_of(mutated(), st.text(max_size=60), st.text("{}[]:-*&!%@`|>\n\t 'x\"", max_size=60)))
@@ -324,7 +324,8 @@ def test_a_key_with_a_line_break_does_not_begin_another_line(tmp_path: Path) -> 
     with pytest.raises(ConfigError) as raised:
         load_deployment(path)
     (fault,) = raised.value.faults
-    assert fault.startswith(f"{path}:3: '\\r0': unknown field")
+    assert str(fault).startswith(f"{path}:3: '\\r0': unknown field")
+    assert (fault.file, fault.line, fault.field) == (str(path), 3, "'\\r0'")
 
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

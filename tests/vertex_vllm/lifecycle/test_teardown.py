@@ -13,17 +13,17 @@ from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Vertex, told_to_stop
 from tests.waiting import PATIENCE_SECONDS, wait_until
 from vertex_vllm.errors import DeploymentError, InputError, TeardownError
-from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.lifecycle.ownership import OPERATION_LABEL, Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
 from vertex_vllm.lifecycle.teardown import TeardownReport, teardown
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.endpoints import OPERATION_LABEL, ensure_endpoint, unfinished_deploys
+from vertex_vllm.serving.endpoints import ensure_endpoint, unfinished_deploys
 from vertex_vllm.serving.interruption import interruption
 from vertex_vllm.serving.operations import Deadline
 from vertex_vllm.serving.requests import endpoint_request
 
-NOTHING = TeardownReport((), (), ())
+NOTHING = TeardownReport()
 
 State = Callable[[Vertex, ServingPlan], None]
 
@@ -121,7 +121,7 @@ def test_teardown_leaves_nothing_of_any_state(
     state(in_vertex, plan)
     made = names(in_vertex)
     report = teardown(in_vertex.project, REGION, plan.deployment, run_id)
-    assert report == TeardownReport(made, (), ())
+    assert report == TeardownReport(removed=made)
     assert names(in_vertex) == ()
     # Gone already is success.
     assert teardown(in_vertex.project, REGION, plan.deployment, run_id) == NOTHING
@@ -148,7 +148,7 @@ def test_what_another_run_made_stays(in_vertex: Vertex, make_plan: MakePlan) -> 
     report = teardown(in_vertex.project, REGION, plan.deployment, "run-2")
     (version,) = in_vertex.versions()
     assert report.removed == (second, version.name.replace("@1", "@2"))
-    assert report.kept == (f"{first}: made by run run-1", f"{version.name}: made by run run-1")
+    assert report.kept == {first: "made by run run-1", version.name: "made by run run-1"}
     assert [endpoint.name for endpoint in in_vertex.endpoints()] == [first]
     assert len(in_vertex.endpoint(first).deployed_models) == 1
 
@@ -182,7 +182,7 @@ def test_a_version_that_serves_elsewhere_stays(in_vertex: Vertex, make_plan: Mak
     ).result(timeout=PATIENCE_SECONDS)
     report = teardown(in_vertex.project, REGION, plan.deployment)
     (version,) = in_vertex.versions()
-    assert report == TeardownReport((), (f"{version.name}: served by {theirs}",), ())
+    assert report == TeardownReport(kept={version.name: f"served by {theirs}"})
     assert len(in_vertex.endpoint(theirs).deployed_models) == 1
 
 
@@ -200,7 +200,7 @@ def test_two_teardowns_at_once_both_succeed(in_vertex: Vertex, make_plan: MakePl
     two_endpoints(in_vertex, plan)
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(teardown, in_vertex.project, REGION, plan.deployment) for _ in range(2)]
-        assert all(run.result(timeout=PATIENCE_SECONDS).remaining == () for run in runs)
+        assert all(run.result(timeout=PATIENCE_SECONDS).remaining == {} for run in runs)
     assert names(in_vertex) == ()
 
 
