@@ -127,7 +127,7 @@ def _once(session: Session, request: Request, patient: bool) -> Fields:
         fields: Fields = response.json() if response.content else {}
         return fields
     refusal = json_words(response.status_code, response.content)
-    disabled = refusal.reason == "SERVICE_DISABLED"
+    disabled = worded(refusal, "service-disabled")
     unknown_account = response.status_code == 400 and worded(refusal, "unknown-account")
     if refusal.retryable or (patient and (disabled or unknown_account)):
         raise TransientError(refusal.words, retry_after(response.headers))
