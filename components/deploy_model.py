@@ -54,15 +54,15 @@ def deploy_model(
     """
     from pathlib import Path
 
+    from vertex_vllm.config.expiry import expiry
     from vertex_vllm.diagnosis.failed_step import diagnosed
-    from vertex_vllm.google_hosts import vertex_ai_host
-    from vertex_vllm.lifecycle.expiry import expiry
-    from vertex_vllm.lifecycle.ownership import Owner
+    from vertex_vllm.google.regional_hosts import vertex_ai_host
+    from vertex_vllm.labels import Owner
     from vertex_vllm.mirror import Manifest, require_whole
     from vertex_vllm.planning.plan import ServingPlan
     from vertex_vllm.serving.fallbacks import attempts_json, deploy_with_fallbacks
-    from vertex_vllm.serving.gcp_resources import record_operation
     from vertex_vllm.steps import step
+    from vertex_vllm.vertex_ai.gcp_resources import record_operation
 
     with step(run):
         require_whole(Manifest.from_json(Path(manifest.path).read_text()), project)

@@ -43,9 +43,9 @@ def evaluate_endpoint(
     """
     from vertex_vllm.diagnosis.failed_step import diagnosed
     from vertex_vllm.evaluation.evaluate import Thresholds, evaluate_endpoint, metrics_of
+    from vertex_vllm.evaluation.evaluation_report import render
     from vertex_vllm.evaluation.gates import require
-    from vertex_vllm.evaluation.measurements import record_throughput
-    from vertex_vllm.evaluation.report import render
+    from vertex_vllm.evaluation.measurement_store import record_throughput
     from vertex_vllm.steps import step, write_artifact
 
     with step(run):

@@ -88,16 +88,16 @@ def plan_serving(
     from typing import NamedTuple
 
     from vertex_vllm.catalog import load_catalog
-    from vertex_vllm.config import default_bucket
     from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
-    from vertex_vllm.evaluation.measurements import read_throughputs
+    from vertex_vllm.evaluation.measurement_store import read_throughputs
     from vertex_vllm.hub import hub_token
-    from vertex_vllm.hub.facts import read_facts
-    from vertex_vllm.planning.page import plan_page
+    from vertex_vllm.hub.repository_facts import read_facts
+    from vertex_vllm.planning.plan_page import plan_page
     from vertex_vllm.planning.planner import plan_serving
     from vertex_vllm.planning.render import render_plan
     from vertex_vllm.planning.throughput import with_throughput
-    from vertex_vllm.quota import read_quotas
+    from vertex_vllm.project_names import default_bucket
+    from vertex_vllm.serving.quota_check import read_quotas
     from vertex_vllm.steps import step, write_artifact
 
     with step():

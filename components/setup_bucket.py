@@ -23,9 +23,9 @@ def setup_bucket(
     Returns:
         The bucket's name.
     """
-    from vertex_vllm import storage
-    from vertex_vllm.config import default_bucket
-    from vertex_vllm.lifecycle.ownership import Owner
+    from vertex_vllm.google import deployment_bucket as storage
+    from vertex_vllm.labels import Owner
+    from vertex_vllm.project_names import default_bucket
     from vertex_vllm.steps import step
 
     with step():

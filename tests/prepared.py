@@ -1,11 +1,11 @@
 """Projects as a run finds them: prepared by bootstrap, with an image for its steps."""
 
-from vertex_vllm.bootstrap import places
+from vertex_vllm.bootstrap import api_requests as places
 from vertex_vllm.bootstrap.making import make, project_number
-from vertex_vllm.bootstrap.resources import Grant
 from vertex_vllm.bootstrap.session import authorized_session
+from vertex_vllm.bootstrap.setup_steps import Grant
 from vertex_vllm.cli.local_project import prepare
-from vertex_vllm.config.names import PIPELINE_ACCOUNT, SERVING_ACCOUNT, account_email
+from vertex_vllm.project_names import PIPELINE_ACCOUNT, SERVING_ACCOUNT, account_email
 
 REGION = "us-central1"
 # Steps on the local cloud run in its own Python, whatever the image is; a spec's images have to be pinned all the same.

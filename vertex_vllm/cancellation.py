@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from vertex_vllm.errors import InputError
-from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 ASK_SECONDS = 10.0
 """Seconds between two questions: a cancelled deploy is billed for at most that long before its step knows."""

@@ -19,8 +19,8 @@ from urllib.parse import SplitResult, urlsplit
 from urllib3 import HTTPHeaderDict
 
 from vertex_vllm.errors import UnreachableError
-from vertex_vllm.network_faults import network_fault
-from vertex_vllm.proxied_connection import open_connection
+from vertex_vllm.network.faults import network_fault
+from vertex_vllm.network.proxied_connection import open_connection
 from vertex_vllm.retries import TransientError
 
 # Bytes of a body that are read on to keep its connection.

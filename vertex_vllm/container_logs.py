@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from vertex_vllm.google_errors import google_errors
-from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 _RESOURCE = "aiplatform.googleapis.com/Endpoint"
 _PAGE = 1000

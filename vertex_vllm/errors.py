@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from vertex_vllm.error_data import ConfigFault, ErrorText, MissedGate, Refusal
 
 if TYPE_CHECKING:
-    from vertex_vllm.serving.stockouts import Attempt
+    from vertex_vllm.errors import Attempt
 
 
 class VertexVllmError(Exception):

@@ -21,9 +21,9 @@ from vertex_vllm.errors import (
     UnreachableError,
     VertexVllmError,
 )
-from vertex_vllm.iam import own_member
-from vertex_vllm.network_faults import network_fault
-from vertex_vllm.storage_words import refused_by_storage, words_of_error
+from vertex_vllm.google.iam import own_member
+from vertex_vllm.google.storage_words import refused_by_storage, words_of_error
+from vertex_vllm.network.faults import network_fault
 
 CLOUD_STORAGE = "Cloud Storage"
 VERTEX_AI = "Vertex AI"

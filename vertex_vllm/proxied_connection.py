@@ -7,7 +7,7 @@ from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from urllib.parse import SplitResult, unquote
 
-from vertex_vllm.network_faults import check_authorities, check_proxy
+from vertex_vllm.network.faults import check_authorities, check_proxy
 
 CONNECT_SECONDS = 5
 

@@ -12,8 +12,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from vertex_vllm.errors import QuotaShortageError, ServiceError
-from vertex_vllm.google_errors import google_errors, refusal_of
-from vertex_vllm.lifecycle.ownership import endpoint_resource_id
+from vertex_vllm.google.error_boundary import google_errors, refusal_of
+from vertex_vllm.labels import endpoint_resource_id
 from vertex_vllm.planning.headroom import UNLIMITED, Headroom, Quotas
 from vertex_vllm.planning.plan import QuotaNeed
 
@@ -132,7 +132,7 @@ def check_quota(project: str, need: QuotaNeed, preemptible: bool, own_endpoint: 
 
 
 def _used(project: str, need: QuotaNeed, own_endpoint: str) -> Used:
-    from vertex_vllm.serving.use import held
+    from vertex_vllm.serving.quota_use import held
 
     try:
         others = [
@@ -211,7 +211,7 @@ def cpu_need(plan: "ServingPlan") -> QuotaNeed | None:
 
 def read_quotas(project: str, region: str, quota_ids: Iterable[str]) -> Quotas:
     """What the project may still rent: limits, less what endpoints hold. What cannot be read is left out and logged."""
-    from vertex_vllm.serving.use import accelerators_in_use
+    from vertex_vllm.serving.quota_use import accelerators_in_use
 
     try:
         in_use: Mapping[str, int] | None = accelerators_in_use(project, region)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from vertex_vllm.errors import InputError
-from vertex_vllm.google_hosts import REGION, vertex_ai_host
+from vertex_vllm.google.regional_hosts import REGION, vertex_ai_host
 
 # A project's id, `example.com:name` included, or its number.
 _PROJECT = r"[a-z0-9][a-z0-9.:-]*"

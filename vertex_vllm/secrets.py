@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 from vertex_vllm.error_data import Refusal
 from vertex_vllm.errors import SecretAccessError, ServiceError
-from vertex_vllm.google_errors import google_errors, refusal_of, worded
-from vertex_vllm.iam import own_member
+from vertex_vllm.google.error_boundary import google_errors, refusal_of, worded
+from vertex_vllm.google.iam import own_member
 
 # Secret Manager, "Create a secret": ids of at most 255 letters, digits, hyphens and underscores; a version is a number,
 # `latest`, or an alias of at most 63 characters.

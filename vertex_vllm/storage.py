@@ -3,11 +3,11 @@
 import re
 from typing import TYPE_CHECKING
 
-from vertex_vllm.bucket_settings import UNFINISHED_UPLOAD_DAYS, check_fit, settings_of
 from vertex_vllm.errors import BucketError
-from vertex_vllm.google_errors import google_errors, refusal_of
-from vertex_vllm.iam import grant_on_bucket
-from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.google.bucket_settings import UNFINISHED_UPLOAD_DAYS, check_fit, settings_of
+from vertex_vllm.google.error_boundary import google_errors, refusal_of
+from vertex_vllm.google.iam import grant_on_bucket
+from vertex_vllm.labels import Owner
 from vertex_vllm.storage_client import storage_client
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def setup_bucket(project: str, region: str, bucket: str, owner: Owner, reader_se
     """
     from google.api_core.exceptions import BadRequest, Forbidden
 
-    from vertex_vllm.config.names import serving_account
+    from vertex_vllm.project_names import serving_account
 
     check_bucket_name(bucket)
     uri = f"gs://{bucket}"

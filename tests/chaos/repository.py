@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-# More than one part of the mirror's uploads (vertex_vllm.mirror.transfer.PART_BYTES), so that a process of its own
+# More than one part of the mirror's uploads (vertex_vllm.mirror.transfer_options.PART_BYTES), so that a process of its own
 # copies it in parts.
 LARGE_BYTES = (30 << 20) + 300_001
 

@@ -22,7 +22,7 @@ from localcloud.daemon import Connection
 from localcloud.pipelines.image_init import without_init
 from tests.vertex_vllm.served_models import NEVER_READY, WEIGHTS, MakePlan, Vertex, in_vertex, make_plan
 from tests.waiting import wait_until
-from vertex_vllm.lifecycle.ownership import OPERATION_LABEL
+from vertex_vllm.labels import OPERATION_LABEL
 from vertex_vllm.mirror import Manifest
 from vertex_vllm.planning.plan import ServingPlan
 

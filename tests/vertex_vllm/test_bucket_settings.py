@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from vertex_vllm.bucket_settings import BucketSettings, check_fit
 from vertex_vllm.errors import BucketError
+from vertex_vllm.google.bucket_settings import BucketSettings, check_fit
 
 FIT = BucketSettings()
 

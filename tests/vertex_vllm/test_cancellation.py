@@ -10,9 +10,9 @@ from tests.localcloud.pipelines import samples
 from tests.vertex_vllm.cli.test_endpoints_command import submit_run
 from tests.vertex_vllm.served_models import REGION
 from tests.waiting import PATIENCE_SECONDS, wait_until
-from vertex_vllm import cancellation
+from vertex_vllm.runs import cancellation
 from vertex_vllm.runs.watching import cancel
-from vertex_vllm.serving.interruption import interruption
+from vertex_vllm.vertex_ai.interruption import interruption
 
 
 @pytest.fixture(autouse=True)

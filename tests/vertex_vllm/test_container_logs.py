@@ -10,12 +10,12 @@ from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2
 from localcloud.daemon import Connection
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
 from vertex_vllm.cli import main
-from vertex_vllm.config.names import SERVING_ACCOUNT, account_email
-from vertex_vllm.container_logs import read_container_logs
 from vertex_vllm.diagnosis.failed_step import diagnosed
 from vertex_vllm.errors import DeploymentError
-from vertex_vllm.lifecycle.ownership import endpoint_resource_id
+from vertex_vllm.labels import endpoint_resource_id
 from vertex_vllm.planning.plan import ServingPlan
+from vertex_vllm.project_names import SERVING_ACCOUNT, account_email
+from vertex_vllm.vertex_ai.container_logs import read_container_logs
 
 TOKEN = "hf_" + "s" * 34
 SAID = f"""\

@@ -17,11 +17,11 @@ from google.rpc import code_pb2
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from google.rpc.status_pb2 import Status
 
-from vertex_vllm import google_errors as tested
 from vertex_vllm.error_data import Refusal
 from vertex_vllm.errors import DeploymentError, RegionClosedError, ServiceError, TeardownError
+from vertex_vllm.google import error_boundary as tested
+from vertex_vllm.google.storage_words import json_words
 from vertex_vllm.retries import TRANSIENT
-from vertex_vllm.storage_words import json_words
 
 
 @pytest.fixture(autouse=True)

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from vertex_vllm.cli import vertex_vllm
 from vertex_vllm.config import parse_deployment
 from vertex_vllm.errors import ConfigError, InputError, TeardownError
-from vertex_vllm.google_hosts import dedicated_host, docker_registry, kfp_registry, vertex_ai_host
-from vertex_vllm.inference.connection import EndpointConnection
+from vertex_vllm.google.regional_hosts import dedicated_host, docker_registry, kfp_registry, vertex_ai_host
+from vertex_vllm.inference.endpoint_connection import EndpointConnection
 from vertex_vllm.lifecycle.lock import HOLD, Holder, held_by_a_run
 from vertex_vllm.lifecycle.teardown import teardown
-from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.runs.listing import find_run, list_runs
-from vertex_vllm.runs.scheduling import pause
+from vertex_vllm.runs.run_listing import find_run, list_runs
+from vertex_vllm.runs.schedule_calls import pause
 from vertex_vllm.runs.watching import cancel, pipeline_client, watch
-from vertex_vllm.serving.clients import endpoint_client, model_client
+from vertex_vllm.vertex_ai.clients import endpoint_client, model_client
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 ROOT = Path(__file__).resolve().parents[2]
 PLANTED = (

@@ -15,12 +15,13 @@ import pytest
 from huggingface_hub.utils import close_session
 
 from localcloud.ca import CertificateAuthority
-from vertex_vllm import network_faults, retries
+from vertex_vllm import retries
 from vertex_vllm.errors import InputError, ServiceError, UnreachableError, VertexVllmError
-from vertex_vllm.hub import client
+from vertex_vllm.hub import hub_client as client
 from vertex_vllm.hub.access import check_access
 from vertex_vllm.hub.download import RepoReader
-from vertex_vllm.hub.listing import HubFile, list_files
+from vertex_vllm.hub.file_listing import HubFile, list_files
+from vertex_vllm.network import faults as network_faults
 from vertex_vllm.retries import TransientError, saying_what_lasts, with_retries
 
 COMMIT = "0" * 40

@@ -8,8 +8,9 @@ from google.cloud.cloudquotas_v1 import DimensionsInfo, QuotaDetails
 
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex, serving_plan
 from vertex_vllm.errors import QuotaShortageError, ServiceError
+from vertex_vllm.google.quota_limits import CPU_QUOTA, limit_in_region
 from vertex_vllm.planning.plan import QuotaNeed
-from vertex_vllm.quota import CPU_QUOTA, QuotaVerdict, Used, check_quota, check_quotas, cpu_need, judge, limit_in_region
+from vertex_vllm.serving.quota_check import QuotaVerdict, Used, check_quota, check_quotas, cpu_need, judge
 
 L4 = "CustomModelServingL4GPUsPerProjectPerRegion"
 NEED = QuotaNeed(L4, "us-central1", accelerators=4, minimum=2)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vertex_vllm.quota_project import charge
+from vertex_vllm.google.quota_project import charge
 
 VARIABLE = "GOOGLE_CLOUD_QUOTA_PROJECT"
 PERSON = {

@@ -3,7 +3,7 @@
 import pytest
 
 from vertex_vllm.errors import InputError
-from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 NAME = "projects/123456/locations/us-central1/models/vllm-llama@2"
 

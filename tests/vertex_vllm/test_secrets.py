@@ -8,8 +8,8 @@ import pytest
 from google.cloud.secretmanager_v1 import SecretManagerServiceClient
 
 from vertex_vllm.errors import SecretAccessError, TokenInvalidError, TokenMissingError
+from vertex_vllm.google.secret_manager import pinned, read_secret
 from vertex_vllm.hub import hub_token
-from vertex_vllm.secrets import pinned, read_secret
 
 CANARY = "hf_canaryCanaryCanary"
 

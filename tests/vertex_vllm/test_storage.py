@@ -8,9 +8,9 @@ import pytest
 from google.cloud.storage import Bucket, Client
 
 from vertex_vllm.errors import BucketError
-from vertex_vllm.iam import grant_on_bucket
-from vertex_vllm.lifecycle.ownership import Owner
-from vertex_vllm.storage import READER, check_bucket_name, setup_bucket
+from vertex_vllm.google.deployment_bucket import READER, check_bucket_name, setup_bucket
+from vertex_vllm.google.iam import grant_on_bucket
+from vertex_vllm.labels import Owner
 
 pytestmark = pytest.mark.usefixtures("working")
 

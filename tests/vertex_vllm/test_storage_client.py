@@ -9,10 +9,10 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 
 from tests.vertex_vllm.test_network_faults import AUTHORITIES, PROXIES, Answers, served
-from vertex_vllm import network_faults
 from vertex_vllm.errors import InputError, UnreachableError, VertexVllmError
-from vertex_vllm.google_errors import google_errors
+from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.mirror.bucket import MirrorBucket
+from vertex_vllm.network import faults as network_faults
 from vertex_vllm.storage_client import storage_client
 
 

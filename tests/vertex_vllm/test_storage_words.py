@@ -9,14 +9,8 @@ from google.api_core.exceptions import BadRequest, Forbidden, GoogleAPICallError
 
 from vertex_vllm.error_data import Refusal
 from vertex_vllm.errors import BucketError, ServiceError
-from vertex_vllm.google_errors import google_errors
-from vertex_vllm.storage_words import (
-    json_words,
-    keeps_objects,
-    refused_by_storage,
-    words_of_error,
-    xml_words,
-)
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.storage_words import json_words, keeps_objects, refused_by_storage, words_of_error, xml_words
 
 URL = "https://storage.googleapis.com/upload/storage/v1/b/weights/o?uploadType=multipart&upload_id=canary"
 CMEK = "Permission denied on Cloud KMS key. Please ensure that your Cloud Storage service account may use this key."

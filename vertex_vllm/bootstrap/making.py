@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from vertex_vllm.bootstrap import places, policies
-from vertex_vllm.bootstrap.resources import Grant, PolicyPlace, Resource, SecretValue, ServiceAgent, Step, holds
+from vertex_vllm.bootstrap import api_requests as places
+from vertex_vllm.bootstrap import policies
 from vertex_vllm.bootstrap.session import ConflictError, NotThereError, Session, ask, look, send, until_there
+from vertex_vllm.bootstrap.setup_steps import Grant, PolicyPlace, Resource, SecretValue, ServiceAgent, Step, holds
 from vertex_vllm.errors import InputError, ServiceError
 
 # Writers of one policy take turns; this many in a row lost is something else.

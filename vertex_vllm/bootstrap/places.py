@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from vertex_vllm.bootstrap.resources import (
+from vertex_vllm.bootstrap.setup_steps import (
     LABEL,
     MARK,
     Grant,
@@ -14,8 +14,8 @@ from vertex_vllm.bootstrap.resources import (
     SecretValue,
     ServiceAgent,
 )
-from vertex_vllm.bucket_settings import UNFINISHED_UPLOAD_DAYS
-from vertex_vllm.config.names import account_email
+from vertex_vllm.google.bucket_settings import UNFINISHED_UPLOAD_DAYS
+from vertex_vllm.project_names import account_email
 
 _STORAGE = "https://storage.googleapis.com/storage/v1/b"
 _IAM = "https://iam.googleapis.com/v1"

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from vertex_vllm.bootstrap import places
-from vertex_vllm.bootstrap.resources import Request
+from vertex_vllm.bootstrap import api_requests as places
 from vertex_vllm.bootstrap.session import DeniedError, Session, look
+from vertex_vllm.bootstrap.setup_steps import Request
 from vertex_vllm.errors import InputError
-from vertex_vllm.iam import own_member
+from vertex_vllm.google.iam import own_member
 
 ACT_AS = "iam.serviceAccounts.actAs"
 _RUN_APIS = ("aiplatform.googleapis.com", "storage.googleapis.com")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vertex_vllm.lifecycle.ownership import MANAGED_BY, MANAGED_BY_LABEL
+from vertex_vllm.labels import MANAGED_BY, MANAGED_BY_LABEL
 
 Fields = Mapping[str, Any]
 

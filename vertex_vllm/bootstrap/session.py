@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from vertex_vllm.bootstrap.resources import Fields, Request
+from vertex_vllm.bootstrap.setup_steps import Fields, Request
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.google_errors import worded
+from vertex_vllm.google.error_boundary import worded
+from vertex_vllm.google.storage_words import json_words
 from vertex_vllm.retries import TransientError, retry_after, with_retries
-from vertex_vllm.storage_words import json_words
 
 # Seconds. An API that was just enabled, and an account that was just made, take up to a minute or two to be known
 # everywhere (Service Usage, "Enabling services"; IAM, "Create service accounts").
@@ -46,7 +46,7 @@ def authorized_session() -> Session:
     import google.auth
     from google.auth.transport.requests import AuthorizedSession
 
-    from vertex_vllm.google_errors import google_errors
+    from vertex_vllm.google.error_boundary import google_errors
 
     with google_errors("Google Cloud", "credentials"):
         credentials, _ = google.auth.default(scopes=[_SCOPE])

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import yaml
 
-from vertex_vllm.bootstrap import places, policies
+from vertex_vllm.bootstrap import api_requests as places
+from vertex_vllm.bootstrap import policies
 from vertex_vllm.bootstrap.grants import GrantRow
-from vertex_vllm.bootstrap.resources import Grant
+from vertex_vllm.bootstrap.required_setup import CI, Settings, grant_of
 from vertex_vllm.bootstrap.session import Session, look
-from vertex_vllm.bootstrap.wanted import CI, Settings, grant_of
+from vertex_vllm.bootstrap.setup_steps import Grant
 
 # Until 2026-11-30 the provider told repositories apart by name: members of its pool that no token has any more.
 _BY_NAME = "attribute.repository/"

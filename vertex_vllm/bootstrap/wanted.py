@@ -3,11 +3,12 @@
 import re
 from dataclasses import dataclass, replace
 
-from vertex_vllm.bootstrap import places
+from vertex_vllm.bootstrap import api_requests as places
 from vertex_vllm.bootstrap.grants import ALWAYS, CLOUD_BUILD, GITHUB, GrantRow, custom_roles, grant_rows
 from vertex_vllm.bootstrap.grants import SECRET as SECRET_ROWS
-from vertex_vllm.bootstrap.resources import Grant, PolicyPlace, Step
-from vertex_vllm.config.names import (
+from vertex_vllm.bootstrap.setup_steps import Grant, PolicyPlace, Step
+from vertex_vllm.errors import InputError
+from vertex_vllm.project_names import (
     BUILD_ACCOUNT,
     CI_ACCOUNT,
     IMAGES_REPOSITORY,
@@ -19,7 +20,6 @@ from vertex_vllm.config.names import (
     default_bucket,
     runs_bucket,
 )
-from vertex_vllm.errors import InputError
 
 APIS = (
     "iam",

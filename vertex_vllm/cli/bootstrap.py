@@ -12,11 +12,11 @@ import click
 from vertex_vllm.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
-    from vertex_vllm.bootstrap.resources import Grant, Step
+    from vertex_vllm.bootstrap.required_setup import Settings
     from vertex_vllm.bootstrap.session import Session
-    from vertex_vllm.bootstrap.wanted import Settings
+    from vertex_vllm.bootstrap.setup_steps import Grant, Step
+    from vertex_vllm.publishing.image_sources import Sources
     from vertex_vllm.publishing.release import Release
-    from vertex_vllm.publishing.sources import Sources
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -71,12 +71,12 @@ def bootstrap(
     The Hugging Face token comes from standard input, or is asked for without being shown.
     """
     from vertex_vllm.bootstrap.making import project_number
+    from vertex_vllm.bootstrap.required_setup import Settings, removable, wanted
     from vertex_vllm.bootstrap.session import authorized_session
     from vertex_vllm.bootstrap.superseded import existing
-    from vertex_vllm.bootstrap.wanted import Settings, removable, wanted
     from vertex_vllm.cli.place import check_place, named_regions
     from vertex_vllm.errors import InputError
-    from vertex_vllm.publishing.sources import read_sources
+    from vertex_vllm.publishing.image_sources import read_sources
 
     if dry_run + check + removing > 1:
         raise InputError("only one of --dry-run, --check and --remove at a time", where="bootstrap")
@@ -118,11 +118,10 @@ def bootstrap(
 def _release(settings: "Settings", sources: "Sources", build_region: str) -> "Release":
     """The checked-out commit names the specs; where it is not what lies here, the hash of the sources does."""
     from pipelines.compile import PIPELINES, compile_pipeline
-    from vertex_vllm.bootstrap.wanted import BUILD
-    from vertex_vllm.cli.publish import checked_out
-    from vertex_vllm.config import runs_bucket
-    from vertex_vllm.config.names import TEMPLATES_REPOSITORY
+    from vertex_vllm.bootstrap.required_setup import BUILD
+    from vertex_vllm.cli.publish_command import checked_out
     from vertex_vllm.errors import InputError
+    from vertex_vllm.project_names import TEMPLATES_REPOSITORY, runs_bucket
     from vertex_vllm.publishing.building import ImageBuild
     from vertex_vllm.publishing.release import Release
     from vertex_vllm.publishing.templates import Destination
@@ -138,7 +137,7 @@ def _release(settings: "Settings", sources: "Sources", build_region: str) -> "Re
 
 
 def _printed(step: "Step") -> dict[str, object]:
-    from vertex_vllm.bootstrap.resources import Grant, ServiceAgent
+    from vertex_vllm.bootstrap.setup_steps import Grant, ServiceAgent
 
     if isinstance(step, Grant):
         change: dict[str, object] = {"role": step.role, "member": step.member}
@@ -251,7 +250,7 @@ def _make_release(release: "Release", sources: "Sources") -> int:
 
 
 def _told(settings: "Settings", made: int) -> None:
-    from vertex_vllm.bootstrap.wanted import CI
+    from vertex_vllm.bootstrap.required_setup import CI
 
     say(f"{made} changed" if made else "no change", err=True)
     if settings.github_repository_id:
@@ -262,7 +261,7 @@ def _told(settings: "Settings", made: int) -> None:
 def _secret_value(session: "Session", steps: tuple["Step", ...]) -> str:
     """Asked for before anything is made, and only where the secret has none. Raises InputError."""
     from vertex_vllm.bootstrap.making import is_missing
-    from vertex_vllm.bootstrap.resources import SecretValue
+    from vertex_vllm.bootstrap.setup_steps import SecretValue
     from vertex_vllm.errors import InputError
     from vertex_vllm.redaction import remember
 

@@ -16,7 +16,7 @@ from vertex_vllm.cli.terminal import say
 from vertex_vllm.plain_text import one_line
 
 if TYPE_CHECKING:
-    from vertex_vllm.ci.changes import Decision
+    from vertex_vllm.ci.concerned_configs import Decision
     from vertex_vllm.ci.history import Commit
     from vertex_vllm.ci.review import Review
     from vertex_vllm.ci.unread import Unread
@@ -141,7 +141,7 @@ def apply_command(
 def look(repository: Path, base: str, head: str, pipeline: str) -> Found:
     """Reads both commits."""
     from vertex_vllm.catalog import load_catalog
-    from vertex_vllm.ci.changes import decide, is_config
+    from vertex_vllm.ci.concerned_configs import decide, is_config
     from vertex_vllm.ci.history import Commit
     from vertex_vllm.ci.review import repeated_names, review
     from vertex_vllm.ci.unread import unread
@@ -175,7 +175,7 @@ def look(repository: Path, base: str, head: str, pipeline: str) -> Found:
 
 def names(commit: "Commit", paths: Iterable[str]) -> dict[str, str]:
     """Config → the name of its deployment, where it says one."""
-    from vertex_vllm.ci.changes import is_config
+    from vertex_vllm.ci.concerned_configs import is_config
     from vertex_vllm.ci.unread import deployment_name
 
     found = {path: deployment_name(commit.text(path)) for path in paths if is_config(path)}
@@ -252,7 +252,7 @@ def deploy(
 
     Raises InputError, with nothing submitted, where a project is not ready for one of them.
     """
-    from vertex_vllm.cli.submit import project_of, submission
+    from vertex_vllm.cli.submit_command import project_of, submission
     from vertex_vllm.errors import ServiceError
     from vertex_vllm.runs.submission import console_address, submit
 
@@ -280,7 +280,7 @@ def followed(deployment: str, resource_name: str) -> Outcome:
     from rich.console import Console
 
     from vertex_vllm.cli.run_view import RunView
-    from vertex_vllm.google_errors import google_errors
+    from vertex_vllm.google.error_boundary import google_errors
     from vertex_vllm.runs.watching import watch
 
     say(f"{deployment}:", err=True)

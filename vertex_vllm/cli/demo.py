@@ -125,7 +125,7 @@ def run_pipeline(deployment: "Deployment", console: "Console") -> "Run":
     """Submit compiled/deploy.yaml as anyone would, and show its steps until it has ended; interrupted, cancel it."""
     from vertex_vllm.cli.run_view import RunView
     from vertex_vllm.cli.sending import require_ready, with_image
-    from vertex_vllm.cli.submit import submission
+    from vertex_vllm.cli.submit_command import submission
     from vertex_vllm.runs.submission import submit
     from vertex_vllm.runs.watching import cancel, watch
 
@@ -184,7 +184,7 @@ def read_json(run: "Run", step: str, artifact: str) -> Any:
 
 def remaining_resources(regions: Iterable[str]) -> list[str]:
     """Endpoints and models that exist in the demo's project, by name."""
-    from vertex_vllm.serving.clients import endpoint_client, model_client
+    from vertex_vllm.vertex_ai.clients import endpoint_client, model_client
 
     left = []
     for region in sorted(regions):

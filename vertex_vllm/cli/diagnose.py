@@ -12,7 +12,7 @@ from vertex_vllm.cli.place import named_project, place_options
 from vertex_vllm.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
-    from vertex_vllm.diagnosis.changes import Case
+    from vertex_vllm.diagnosis.config_changes import Case
     from vertex_vllm.diagnosis.patch import Patch
     from vertex_vllm.diagnosis.ranking import Diagnosis
 
@@ -45,8 +45,8 @@ def diagnose(
 
     Example: vertex-vllm diagnose container.log --config configs/llama-3.1-8b-instruct.yaml
     """
+    from vertex_vllm.diagnosis.diagnosis_report import json_of, page_of, text_of
     from vertex_vllm.diagnosis.phases import phases_of
-    from vertex_vllm.diagnosis.report import json_of, page_of, text_of
     from vertex_vllm.errors import InputError
 
     if apply_it and config is None:
@@ -80,7 +80,7 @@ def _diagnosis(target: str, project: str | None, region: str, hours: float) -> "
 
 def _from_google(target: str, project: str | None, region: str, hours: float) -> "Diagnosis":
     """Of an endpoint, by its resource name or its id; of a run, by either, too."""
-    from vertex_vllm.cli.runs import resource_name
+    from vertex_vllm.cli.runs_command import resource_name
     from vertex_vllm.diagnosis.deployed import diagnose_endpoint, diagnose_run
     from vertex_vllm.errors import InputError
 
@@ -96,7 +96,7 @@ def _from_google(target: str, project: str | None, region: str, hours: float) ->
 
 def _case(config: Path, facts: Path | None, project: str | None) -> "Case":
     from vertex_vllm.catalog import load_catalog
-    from vertex_vllm.cli.plan import model_facts
+    from vertex_vllm.cli.plan_command import model_facts
     from vertex_vllm.config import load_deployment
     from vertex_vllm.diagnosis.patch import case_of
 

@@ -13,7 +13,7 @@ from vertex_vllm.cli.terminal import say
 
 if TYPE_CHECKING:
     from vertex_vllm.catalog.prices import HourlyPrice
-    from vertex_vllm.lifecycle.inventory import Served
+    from vertex_vllm.vertex_ai.deployed_models import Served
 
 UNKNOWN = "unknown"
 _HEADER = ("deployment", "stage", "endpoint", "machine", "replicas", "spot", "since", "USD/h", "run", "made by")
@@ -37,7 +37,7 @@ def list_command(project: str | None, region: str, as_json: bool) -> None:
     """
     from vertex_vllm.catalog import load_catalog
     from vertex_vllm.catalog.prices import BASIS, HourlyPrice, hourly_price
-    from vertex_vllm.lifecycle.inventory import inventory
+    from vertex_vllm.vertex_ai.deployed_models import inventory
 
     named = named_project(project)
     served = inventory(named, region)
@@ -62,8 +62,8 @@ def list_command(project: str | None, region: str, as_json: bool) -> None:
 
 def makers(project: str, region: str) -> dict[str, str]:
     """Run, as endpoints are labelled with it → the service account that its steps ran as."""
-    from vertex_vllm.lifecycle.ownership import label_value
-    from vertex_vllm.runs.listing import list_runs
+    from vertex_vllm.labels import label_value
+    from vertex_vllm.runs.run_listing import list_runs
 
     return {label_value(run.id): run.service_account for run in list_runs(project, region)}
 

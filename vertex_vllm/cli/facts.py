@@ -8,7 +8,7 @@ import click
 from vertex_vllm.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
-    from vertex_vllm.planning.facts import ModelFacts
+    from vertex_vllm.model.facts import ModelFacts
 
 
 @click.command()
@@ -25,11 +25,11 @@ def facts(model: str, revision: str, hf_token_secret: str, output: Path | None, 
     Example: vertex-vllm facts HuggingFaceTB/SmolLM2-135M-Instruct --output smollm2.json
     """
     from vertex_vllm.cli.place import named_project
-    from vertex_vllm.config import secret_version_name
     from vertex_vllm.hub import hub_token
     from vertex_vllm.hub.access import check_access
-    from vertex_vllm.hub.facts import read_facts
-    from vertex_vllm.mirror.facts import read_mirrored_facts
+    from vertex_vllm.hub.repository_facts import read_facts
+    from vertex_vllm.mirror.mirrored_facts import read_mirrored_facts
+    from vertex_vllm.project_names import secret_version_name
 
     if model.startswith("gs://"):
         found = read_mirrored_facts(model, named_project(project))
@@ -47,7 +47,7 @@ def facts(model: str, revision: str, hf_token_secret: str, output: Path | None, 
 def read_file(path: Path, model_id: str) -> "ModelFacts":
     """Facts as `facts --output` wrote them, of the model that is asked for. Raises InputError for anything else."""
     from vertex_vllm.errors import InputError
-    from vertex_vllm.planning.facts import ModelFacts
+    from vertex_vllm.model.facts import ModelFacts
 
     try:
         found = ModelFacts.from_json(path.read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vertex_vllm.cli.endpoints import UNKNOWN, total
+from vertex_vllm.cli.endpoints_command import UNKNOWN, total
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.place import named_project, named_regions, regions_option
 from vertex_vllm.cli.table import age, text_table
@@ -14,7 +14,7 @@ from vertex_vllm.cli.terminal import say
 
 if TYPE_CHECKING:
     from vertex_vllm.catalog.prices import HourlyPrice
-    from vertex_vllm.lifecycle.holdings import Holding
+    from vertex_vllm.lifecycle.project_inventory import Holding
 
 _HEADER = (
     *("kind", "name", "region", "deployment", "state", "owner", "run", "made by"),
@@ -36,7 +36,7 @@ def inventory(project: str | None, regions: tuple[str, ...], as_json: bool) -> N
     """
     from vertex_vllm.catalog import load_catalog
     from vertex_vllm.catalog.prices import BASIS
-    from vertex_vllm.lifecycle.holdings import holdings
+    from vertex_vllm.lifecycle.project_inventory import holdings
 
     held = holdings(named_project(project), named_regions(regions))
     catalog, now = load_catalog(), datetime.now(UTC)

@@ -126,8 +126,8 @@ def gc_command(bucket: str, days: int, delete: bool, as_json: bool, project: str
     Example: vertex-vllm mirror gc gs://my-bucket
     """
     from vertex_vllm.catalog import load_catalog
-    from vertex_vllm.mirror.garbage import find_garbage, remove_garbage
-    from vertex_vllm.storage import check_bucket_name
+    from vertex_vllm.google.deployment_bucket import check_bucket_name
+    from vertex_vllm.lifecycle.mirror_garbage import find_garbage, remove_garbage
 
     name = check_bucket_name(bucket.removeprefix("gs://").rstrip("/"))
     named = named_project(project)
@@ -146,9 +146,9 @@ def gc_command(bucket: str, days: int, delete: bool, as_json: bool, project: str
 
 
 def _token(hf_token_secret: str, project: str) -> str | None:
-    from vertex_vllm.config import secret_version_name
     from vertex_vllm.hub import hub_token
     from vertex_vllm.hub.token import own_token
+    from vertex_vllm.project_names import secret_version_name
 
     if hf_token_secret:
         return hub_token(secret_version_name(hf_token_secret, project))
@@ -157,8 +157,8 @@ def _token(hf_token_secret: str, project: str) -> str | None:
 
 def _parse_target(target: str) -> tuple[str, str]:
     """Bucket, and prefix if one is given."""
+    from vertex_vllm.google.deployment_bucket import check_bucket_name
     from vertex_vllm.mirror.destination import split_destination
-    from vertex_vllm.storage import check_bucket_name
 
     name = target.removeprefix("gs://").rstrip("/")
     if target.startswith("gs://") and "/" not in name:

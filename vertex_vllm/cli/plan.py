@@ -11,8 +11,8 @@ from vertex_vllm.cli.terminal import say, say_json
 if TYPE_CHECKING:
     from vertex_vllm.catalog import Catalog
     from vertex_vllm.config import Deployment
+    from vertex_vllm.model.facts import ModelFacts
     from vertex_vllm.planning.difference import Change, Serving
-    from vertex_vllm.planning.facts import ModelFacts
     from vertex_vllm.planning.headroom import Quotas
     from vertex_vllm.planning.measurement import Measurement
     from vertex_vllm.planning.plan import ServingPlan
@@ -78,7 +78,7 @@ def plan(
     found = [measurement for file in throughput_files for measurement in throughputs_in(file)]
     decided = with_throughput(decided, [*found, *(throughputs_of(deployment, project) if measured else ())])
     if html_file:
-        from vertex_vllm.planning.page import plan_page
+        from vertex_vllm.planning.plan_page import plan_page
 
         html_file.write_text(plan_page(decided), encoding="utf-8")
     if against:
@@ -98,7 +98,7 @@ def model_facts(
     from vertex_vllm.catalog import Missing
 
     if file is not None:
-        from vertex_vllm.cli.facts import read_file
+        from vertex_vllm.cli.facts_command import read_file
 
         return read_file(file, deployment.model.id)
     recorded = catalog.facts(deployment.model.id)
@@ -107,11 +107,11 @@ def model_facts(
 
 def hub_facts(deployment: "Deployment", project: str | None) -> "ModelFacts":
     """Facts from the repo's own files at the config's revision."""
-    from vertex_vllm.cli.submit import project_of
-    from vertex_vllm.config import secret_version_name
+    from vertex_vllm.cli.submit_command import project_of
     from vertex_vllm.hub import hub_token
     from vertex_vllm.hub.access import check_access
-    from vertex_vllm.hub.facts import read_facts
+    from vertex_vllm.hub.repository_facts import read_facts
+    from vertex_vllm.project_names import secret_version_name
 
     secret = deployment.hf_token_secret
     token = hub_token(secret_version_name(secret, project_of(deployment, project)) if secret else "")
@@ -121,8 +121,8 @@ def hub_facts(deployment: "Deployment", project: str | None) -> "ModelFacts":
 
 def quotas_of(deployment: "Deployment", catalog: "Catalog", project: str | None) -> "Quotas":
     """What the project may still rent in the deployment's region."""
-    from vertex_vllm.cli.submit import project_of
-    from vertex_vllm.quota import read_quotas
+    from vertex_vllm.cli.submit_command import project_of
+    from vertex_vllm.serving.quota_check import read_quotas
 
     region = deployment.google_cloud.region
     return read_quotas(
@@ -144,9 +144,9 @@ def throughputs_in(path: Path) -> "tuple[Measurement, ...]":
 
 def throughputs_of(deployment: "Deployment", project: str | None) -> "tuple[Measurement, ...]":
     """What evaluations of the model left in the deployment's bucket."""
-    from vertex_vllm.cli.submit import project_of
-    from vertex_vllm.config import default_bucket
-    from vertex_vllm.evaluation.measurements import read_throughputs
+    from vertex_vllm.cli.submit_command import project_of
+    from vertex_vllm.evaluation.measurement_store import read_throughputs
+    from vertex_vllm.project_names import default_bucket
 
     place, named = deployment.google_cloud, project_of(deployment, project)
     return read_throughputs(named, place.bucket or default_bucket(named, place.region), deployment.model.id)
@@ -157,10 +157,10 @@ def show_difference(
 ) -> None:
     """What the plan would change on what is served now."""
     from vertex_vllm.cli.json_output import print_json
-    from vertex_vllm.cli.submit import project_of
-    from vertex_vllm.config.names import regions_of
-    from vertex_vllm.lifecycle.serving_now import serving_now
+    from vertex_vllm.cli.submit_command import project_of
     from vertex_vllm.planning.difference import changes
+    from vertex_vllm.project_names import regions_of
+    from vertex_vllm.vertex_ai.serving_now import serving_now
 
     regions = (deployment.google_cloud.region, *regions_of(deployment.serving.fallbacks))
     serving = serving_now(project_of(deployment, project), regions, deployment.name)

@@ -37,9 +37,8 @@ def publish(
     """
     from pipelines.compile import PIPELINES, compile_pipeline
     from vertex_vllm.cli.place import check_place
-    from vertex_vllm.config import runs_bucket
-    from vertex_vllm.config.names import TEMPLATES_REPOSITORY
-    from vertex_vllm.publishing.images import pinned
+    from vertex_vllm.project_names import TEMPLATES_REPOSITORY, runs_bucket
+    from vertex_vllm.publishing.image_digest import pinned
     from vertex_vllm.publishing.templates import Destination
     from vertex_vllm.publishing.templates import publish as upload
 

@@ -13,7 +13,7 @@ from vertex_vllm.cli.table import age, text_table
 from vertex_vllm.cli.terminal import say
 
 if TYPE_CHECKING:
-    from vertex_vllm.runs.listing import RunSummary
+    from vertex_vllm.runs.run_listing import RunSummary
     from vertex_vllm.runs.watching import Run, Step
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -36,7 +36,7 @@ def runs() -> None:
 @_json_option
 def list_command(project: str | None, region: str, deployment: str, limit: int, as_json: bool) -> None:
     """The newest runs: state, age, deployment, pipeline, and whom they run as."""
-    from vertex_vllm.runs.listing import list_runs
+    from vertex_vllm.runs.run_listing import list_runs
 
     found = list_runs(named_project(project), region, deployment, limit)
     if as_json:
@@ -58,7 +58,7 @@ def list_command(project: str | None, region: str, deployment: str, limit: int, 
 @_json_option
 def show(run: str, project: str | None, region: str, as_json: bool) -> None:
     """A run's steps with states, times and errors, and the artifacts that they put out."""
-    from vertex_vllm.runs.listing import find_run, summary
+    from vertex_vllm.runs.run_listing import find_run, summary
     from vertex_vllm.runs.submission import console_address
     from vertex_vllm.runs.watching import read_run
 
@@ -85,8 +85,8 @@ def show(run: str, project: str | None, region: str, as_json: bool) -> None:
 @_json_option
 def logs(run: str, project: str | None, region: str, as_json: bool) -> None:
     """The commands that read a run's logs from Cloud Logging, one for the run and one for each job of a step."""
-    from vertex_vllm.runs.listing import find_run
     from vertex_vllm.runs.logs import log_commands, steps_without_log
+    from vertex_vllm.runs.run_listing import find_run
     from vertex_vllm.runs.watching import read_run
 
     name = resource_name(run, project, region)
@@ -112,8 +112,8 @@ def cancel(run: str, project: str | None, region: str, wait: bool) -> None:
     from rich.console import Console
 
     from vertex_vllm.cli.run_view import RunView
-    from vertex_vllm.google_errors import google_errors
-    from vertex_vllm.runs.listing import find_run
+    from vertex_vllm.google.error_boundary import google_errors
+    from vertex_vllm.runs.run_listing import find_run
     from vertex_vllm.runs.watching import cancel as send
     from vertex_vllm.runs.watching import watch
 
@@ -135,7 +135,7 @@ def cancel(run: str, project: str | None, region: str, wait: bool) -> None:
 
 def resource_name(run: str, project: str | None, region: str) -> str:
     """The run's whole name, of its id or of itself. Raises InputError for another resource's."""
-    from vertex_vllm.resource_names import ResourceName
+    from vertex_vllm.vertex_ai.resource_names import ResourceName
 
     name = run if "/" in run else f"projects/{named_project(project)}/locations/{region}/pipelineJobs/{run}"
     return str(ResourceName.parse(name, "pipelineJobs"))

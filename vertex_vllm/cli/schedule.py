@@ -15,8 +15,8 @@ from vertex_vllm.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from vertex_vllm.config import Deployment
-    from vertex_vllm.config.deployment import Schedule
-    from vertex_vllm.runs.schedules import Change, ExistingSchedule, WantedSchedule
+    from vertex_vllm.config.schedule import Schedule
+    from vertex_vllm.runs.schedule_difference import Change, ExistingSchedule, WantedSchedule
 
 _DONE = {"create": "created", "replace": "replaced", "keep": "kept", "delete": "deleted"}
 
@@ -45,9 +45,9 @@ def apply(configs: tuple[Path, ...], project: str | None, image: str, dry_run: b
 
     Example: vertex-vllm schedule apply configs/examples/*.yaml --project my-project
     """
-    from vertex_vllm.cli.submit import project_of
-    from vertex_vllm.runs import scheduling
-    from vertex_vllm.runs.schedules import difference
+    from vertex_vllm.cli.submit_command import project_of
+    from vertex_vllm.runs import schedule_calls as scheduling
+    from vertex_vllm.runs.schedule_difference import difference
 
     places: dict[tuple[str, str], list[Deployment]] = {}
     for deployment in loaded_deployments(configs):
@@ -96,7 +96,7 @@ def pause(schedule: str, project: str | None, region: str) -> None:
 
     Example: vertex-vllm schedule pause llama-3-1-8b/nightly --project my-project
     """
-    from vertex_vllm.runs import scheduling
+    from vertex_vllm.runs import schedule_calls as scheduling
 
     for name in _names(schedule, project, region):
         scheduling.pause(name)
@@ -112,7 +112,7 @@ def resume(schedule: str, project: str | None, region: str, catch_up: bool) -> N
 
     Example: vertex-vllm schedule resume llama-3-1-8b/nightly --project my-project
     """
-    from vertex_vllm.runs import scheduling
+    from vertex_vllm.runs import schedule_calls as scheduling
 
     for name in _names(schedule, project, region):
         scheduling.resume(name, catch_up=catch_up)
@@ -127,7 +127,7 @@ def delete(schedule: str, project: str | None, region: str) -> None:
 
     Example: vertex-vllm schedule delete llama-3-1-8b/nightly --project my-project
     """
-    from vertex_vllm.runs import scheduling
+    from vertex_vllm.runs import schedule_calls as scheduling
 
     for name in _names(schedule, project, region):
         scheduling.delete(name)
@@ -136,8 +136,8 @@ def delete(schedule: str, project: str | None, region: str) -> None:
 
 def wanted_schedule(deployment: "Deployment", schedule: "Schedule", project: str, image: str = "") -> "WantedSchedule":
     """A config's schedule, with what `submit` would send for its pipeline and parameters. Raises as `with_image`."""
-    from vertex_vllm.cli.submit import submission
-    from vertex_vllm.runs.schedules import WantedSchedule
+    from vertex_vllm.cli.submit_command import submission
+    from vertex_vllm.runs.schedule_difference import WantedSchedule
 
     return WantedSchedule(
         deployment=deployment.name,
@@ -175,7 +175,7 @@ def loaded_deployments(configs: Iterable[Path]) -> list["Deployment"]:
 
 
 def _existing(project: str | None, region: str) -> "tuple[ExistingSchedule, ...]":
-    from vertex_vllm.runs.scheduling import list_schedules
+    from vertex_vllm.runs.schedule_calls import list_schedules
 
     return list_schedules(named_project(project), region)
 

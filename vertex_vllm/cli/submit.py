@@ -136,7 +136,7 @@ def _plan(parameters: Mapping[str, Any]) -> str:
 
 def _commit() -> str:
     """The checked-out commit; empty where the sources are not what it holds."""
-    from vertex_vllm.cli.publish import checked_out
+    from vertex_vllm.cli.publish_command import checked_out
     from vertex_vllm.errors import InputError
 
     with suppress(InputError):
@@ -176,7 +176,7 @@ def project_of(deployment: "Deployment", given: str | None) -> str:
         InputError: nobody named one.
     """
     from vertex_vllm.errors import InputError
-    from vertex_vllm.quota_project import charge
+    from vertex_vllm.google.quota_project import charge
 
     project = given or deployment.google_cloud.project or os.environ.get("GOOGLE_CLOUD_PROJECT", "")
     if not project:
@@ -230,9 +230,8 @@ def submission(
     commit: str = "",
 ) -> "Submission":
     """What `submit` sends, as a value; `replaced` are parameters that differ from the config's."""
-    from vertex_vllm.config import runs_bucket
-    from vertex_vllm.config.names import PIPELINE_ACCOUNT, account_email
     from vertex_vllm.config.pipeline_parameters import parameter_values
+    from vertex_vllm.project_names import PIPELINE_ACCOUNT, account_email, runs_bucket
     from vertex_vllm.runs.specs import compiled
     from vertex_vllm.runs.submission import Submission, job_id, run_labels
 

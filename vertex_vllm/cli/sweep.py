@@ -12,7 +12,7 @@ from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import InputError
 
 if TYPE_CHECKING:
-    from vertex_vllm.runs.schedules import WantedSchedule
+    from vertex_vllm.runs.schedule_difference import WantedSchedule
 
 _SCHEDULE_REGION = "us-central1"
 
@@ -54,7 +54,7 @@ def sweep(
         _schedule(cron, named_project(project), regions, service_account, image, orphans=orphans)
         return
 
-    from vertex_vllm.cli.schedule import loaded_deployments
+    from vertex_vllm.cli.schedule_command import loaded_deployments
     from vertex_vllm.lifecycle.sweep import require_clean
     from vertex_vllm.lifecycle.sweep import sweep as sweep_now
 
@@ -75,8 +75,8 @@ def _schedule(
     cron: str, project: str, regions: tuple[str, ...], service_account: str, image: str, *, orphans: bool
 ) -> None:
     from vertex_vllm.config.cron import cron_fault
-    from vertex_vllm.runs import scheduling
-    from vertex_vllm.runs.schedules import PROJECT, difference
+    from vertex_vllm.runs import schedule_calls as scheduling
+    from vertex_vllm.runs.schedule_difference import PROJECT, difference
 
     if orphans:
         raise InputError(
@@ -102,9 +102,8 @@ def project_sweep(
 
     Raises as `with_image`.
     """
-    from vertex_vllm.config import runs_bucket
-    from vertex_vllm.config.names import PIPELINE_ACCOUNT, account_email
-    from vertex_vllm.runs.schedules import PROJECT, WantedSchedule
+    from vertex_vllm.project_names import PIPELINE_ACCOUNT, account_email, runs_bucket
+    from vertex_vllm.runs.schedule_difference import PROJECT, WantedSchedule
     from vertex_vllm.runs.specs import compiled
     from vertex_vllm.runs.submission import Submission, run_labels
 

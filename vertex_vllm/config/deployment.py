@@ -9,10 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from vertex_vllm.config import shapes
+from vertex_vllm.config import expiry, shapes
 from vertex_vllm.config.cron import cron_fault, is_time_zone
 from vertex_vllm.errors import InputError
-from vertex_vllm.lifecycle import expiry
 
 
 class Section(BaseModel):

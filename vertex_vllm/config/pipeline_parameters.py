@@ -10,9 +10,9 @@ from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config.catalogue_check import check_against_catalog
 from vertex_vllm.config.consent_check import check_consent
 from vertex_vllm.config.deployment import Deployment
-from vertex_vllm.config.names import default_bucket, secret_version_name, serving_account
 from vertex_vllm.config.validation import validate
 from vertex_vllm.errors import InputError
+from vertex_vllm.project_names import default_bucket, secret_version_name, serving_account
 
 # Flat name → path in `Deployment`.
 _PATHS: dict[str, tuple[str, ...]] = {

@@ -1,6 +1,6 @@
 """What identifiers must look like, with the words that say so to a person."""
 
-from vertex_vllm import google_hosts
+from vertex_vllm.google import regional_hosts as google_hosts
 
 # Pattern → what a value of that form is, as it ends the sentence "must be …".
 MEANING: dict[str, str] = {}

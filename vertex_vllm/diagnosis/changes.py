@@ -13,7 +13,7 @@ from vertex_vllm.catalog import Catalog
 from vertex_vllm.catalog.parser_table import parser_table
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.diagnosis.rules import Change
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.offers import Offer
 from vertex_vllm.planning.plan import ServingPlan
 

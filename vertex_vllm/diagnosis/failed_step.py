@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vertex_vllm.diagnosis.deployed import diagnose_failure
+from vertex_vllm.diagnosis.diagnosis_report import json_of, page_of, text_of
 from vertex_vllm.diagnosis.ranking import Diagnosis
-from vertex_vllm.diagnosis.report import json_of, page_of, text_of
 from vertex_vllm.diagnosis.sources import diagnose_lines
 from vertex_vllm.errors import DeploymentError, InferenceError, ServiceError, StockoutError, VertexVllmError
 

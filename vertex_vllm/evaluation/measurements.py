@@ -12,14 +12,14 @@ from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import InputError, ServiceError, VertexVllmError
 from vertex_vllm.evaluation.evaluate import Evaluation
-from vertex_vllm.google_errors import google_errors
-from vertex_vllm.hub.names import check_model_id
-from vertex_vllm.lifecycle.serving_now import serving_of
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.hub.hub_names import check_model_id
 from vertex_vllm.planning.difference import Serving
 from vertex_vllm.planning.measurement import Measurement, parse_measurements
-from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.clients import endpoint_client, service_errors
-from vertex_vllm.serving.endpoints import get_endpoint
+from vertex_vllm.vertex_ai.clients import endpoint_client, service_errors
+from vertex_vllm.vertex_ai.endpoints import get_endpoint
+from vertex_vllm.vertex_ai.resource_names import ResourceName
+from vertex_vllm.vertex_ai.serving_now import serving_of
 
 PREFIX = "measurements"
 # What a figure is of, not what it is and when and where it was taken: the name of its object.

@@ -10,7 +10,7 @@ from vertex_vllm import __version__
 from vertex_vllm.errors import HubAccessError, InputError, UnreachableError
 from vertex_vllm.hub.refusals import hub_words, refusal
 from vertex_vllm.hub.token import checked_token
-from vertex_vllm.network_faults import check_address, check_authorities, check_proxy, network_fault
+from vertex_vllm.network.faults import check_address, check_authorities, check_proxy, network_fault
 from vertex_vllm.retries import TransientError, saying_what_lasts, with_retries
 
 if TYPE_CHECKING:

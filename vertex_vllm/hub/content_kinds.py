@@ -4,8 +4,8 @@ import re
 from fnmatch import fnmatchcase
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.files import SizedFile
-from vertex_vllm.hub.untrusted import parse_json
+from vertex_vllm.model.file_reader import SizedFile
+from vertex_vllm.model.untrusted_json import parse_json
 
 # Bytes from a file's start that are enough for `content_fault`.
 OPENING = 1 << 10

@@ -10,20 +10,20 @@ from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.access import look_up
 from vertex_vllm.hub.chat_template import chat_template_of
 from vertex_vllm.hub.download import RepoReader
-from vertex_vllm.hub.files import AnyFile, FileReader
-from vertex_vllm.hub.listing import list_files
-from vertex_vllm.hub.mistral_params import FILE as PARAMS
-from vertex_vllm.hub.mistral_params import config_from_params
-from vertex_vllm.hub.model_config import config_dtype, facts_from_config
-from vertex_vllm.hub.quantization import FLAGGED_FILE, MODELOPT_FILE
-from vertex_vllm.hub.repository_kind import ADAPTER_CONFIG, check_kind, is_mistral_common
-from vertex_vllm.hub.safetensors import Weights, read_weights
-from vertex_vllm.hub.tokenizer_files import tokenizer_kind
-from vertex_vllm.hub.untrusted import parse_json
-from vertex_vllm.hub.weight_files import CONSOLIDATED, read_index, weight_files
-from vertex_vllm.planning.code_references import CONFIGS, code_references, foreign_repositories
-from vertex_vllm.planning.facts import ModelFacts
-from vertex_vllm.planning.pooling import pooling_reason
+from vertex_vllm.hub.file_listing import list_files
+from vertex_vllm.model.code_references import CONFIGS, code_references, foreign_repositories
+from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.model.file_reader import AnyFile, FileReader
+from vertex_vllm.model.mistral_params import FILE as PARAMS
+from vertex_vllm.model.mistral_params import config_from_params
+from vertex_vllm.model.model_config import config_dtype, facts_from_config
+from vertex_vllm.model.pooling import pooling_reason
+from vertex_vllm.model.quantization import FLAGGED_FILE, MODELOPT_FILE
+from vertex_vllm.model.repository_kind import ADAPTER_CONFIG, check_kind, is_mistral_common
+from vertex_vllm.model.safetensors import Weights, read_weights
+from vertex_vllm.model.tokenizer_files import tokenizer_kind
+from vertex_vllm.model.untrusted_json import parse_json
+from vertex_vllm.model.weight_files import CONSOLIDATED, read_index, weight_files
 from vertex_vllm.retries import saying_what_lasts
 
 # Bytes. The longest tokenizer_config.json known, with all its added tokens, has 2 MB.

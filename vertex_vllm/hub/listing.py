@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vertex_vllm.errors import HubAccessError
-from vertex_vllm.hub.client import ask_hub, make_sure_it_answers
-from vertex_vllm.hub.names import check_commit, check_model_id, is_safe_path
+from vertex_vllm.hub.hub_client import ask_hub, make_sure_it_answers
+from vertex_vllm.hub.hub_names import check_commit, check_model_id, is_safe_path
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile

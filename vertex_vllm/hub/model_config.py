@@ -8,12 +8,12 @@ from importlib.resources import files
 import yaml
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.quantization import Quantized, quantization_of
-from vertex_vllm.hub.safetensors import Weights
-from vertex_vllm.hub.tensor_outline import contradictions
-from vertex_vllm.planning.facts import ModelFacts
-from vertex_vllm.planning.rope import rope_of
-from vertex_vllm.planning.transformer import TEXT_PARTS, family_of, transformer_from_config
+from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.model.quantization import Quantized, quantization_of
+from vertex_vllm.model.rope import rope_of
+from vertex_vllm.model.safetensors import Weights
+from vertex_vllm.model.tensor_outline import contradictions
+from vertex_vllm.model.transformer import TEXT_PARTS, family_of, transformer_from_config
 
 # Where a model that speaks as well keeps the part that reads and writes text (Qwen's Omni models).
 _THINKER = "thinker_config"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.files import AnyFile
+from vertex_vllm.model.file_reader import AnyFile
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model*"

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.content_kinds import disguise
-from vertex_vllm.hub.files import AnyFile, FileReader, SizedFile
-from vertex_vllm.hub.tensor_groups import group_of
-from vertex_vllm.hub.tensor_outline import Outline, outline_of
-from vertex_vllm.hub.untrusted import is_count, parse_json
-from vertex_vllm.planning.facts import TensorGroup
+from vertex_vllm.model.content_kinds import disguise
+from vertex_vllm.model.facts import TensorGroup
+from vertex_vllm.model.file_reader import AnyFile, FileReader, SizedFile
+from vertex_vllm.model.tensor_groups import group_of
+from vertex_vllm.model.tensor_outline import Outline, outline_of
+from vertex_vllm.model.untrusted_json import is_count, parse_json
 
 # safetensors refuses longer headers itself: MAX_HEADER_SIZE in its tensor.rs.
 LONGEST_HEADER = 100_000_000

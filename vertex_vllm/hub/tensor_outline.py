@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from vertex_vllm.planning.transformer import Transformer, family_of
+from vertex_vllm.model.transformer import Transformer, family_of
 
 # Of the text model: a vision tower has embeddings, layers and heads of its own.
 _TOWER = re.compile(r"vision|visual|vit\.|audio|image|talker|token2wav|draft|mtp|nextn")

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from vertex_vllm.hub.files import AnyFile
-from vertex_vllm.hub.repository_kind import MISTRAL_TOKENIZERS
+from vertex_vllm.model.file_reader import AnyFile
+from vertex_vllm.model.repository_kind import MISTRAL_TOKENIZERS
 
 TokenizerKind = Literal["transformers", "mistral", "none"]
 # tokenizer.json; sentencepiece; tiktoken, as Qwen and GLM keep it; byte pairs; word pieces.

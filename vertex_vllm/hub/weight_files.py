@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.files import AnyFile, FileReader
-from vertex_vllm.hub.repository_kind import is_adapter_file, is_mistral_common
-from vertex_vllm.hub.untrusted import parse_json
+from vertex_vllm.model.file_reader import AnyFile, FileReader
+from vertex_vllm.model.repository_kind import is_adapter_file, is_mistral_common
+from vertex_vllm.model.untrusted_json import parse_json
 
 SAFETENSORS_INDEX = "model.safetensors.index.json"
 PICKLE_INDEX = "pytorch_model.bin.index.json"

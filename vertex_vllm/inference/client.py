@@ -10,7 +10,7 @@ import requests
 
 from vertex_vllm.errors import InferenceError
 from vertex_vllm.inference.chat import ChatAnswer, ChatChunk, read_answer, read_chunk
-from vertex_vllm.inference.connection import EndpointConnection
+from vertex_vllm.inference.endpoint_connection import EndpointConnection
 from vertex_vllm.inference.events import event_data
 
 Message = Mapping[str, Any]

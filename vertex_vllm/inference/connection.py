@@ -14,10 +14,10 @@ from urllib3.exceptions import NewConnectionError, ProxyError
 
 from vertex_vllm.error_data import RETRYABLE_STATUS
 from vertex_vllm.errors import InferenceError
-from vertex_vllm.google_errors import google_errors
-from vertex_vllm.google_hosts import dedicated_host
-from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.regional_hosts import dedicated_host
 from vertex_vllm.retries import TransientError, retry_after, with_retries
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 CONNECT_SECONDS = 10.0

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from vertex_vllm.google_errors import google_errors
-from vertex_vllm.lifecycle.ownership import KEEP_LABEL, Marks, is_of_a_deployment, label_value
-from vertex_vllm.lifecycle.selection import Verdict
-from vertex_vllm.serving.clients import CALL_SECONDS, RETRY
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.labels import KEEP_LABEL, Marks, is_of_a_deployment, label_value
+from vertex_vllm.lifecycle.keep_or_remove import Verdict
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY
 
 ENDED_BADLY = frozenset({"FAILED", "CANCELLED"})
 """A run's exit handler removes what the run did not promote. If it ended in one of these states, the sweep does."""

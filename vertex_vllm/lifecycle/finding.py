@@ -3,9 +3,9 @@
 from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 
-from vertex_vllm.lifecycle.ownership import belongs, is_of_a_deployment
-from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.clients import CALL_SECONDS, RETRY
+from vertex_vllm.labels import belongs, is_of_a_deployment
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 LIVE = "live"
 """Value of the stage label, and alias of a model version: what a deployment's users are meant to be served by."""

@@ -8,10 +8,10 @@ from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.catalog.prices import Replicas
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.lifecycle.finding import every_endpoint
-from vertex_vllm.lifecycle.ownership import STAGE_LABEL, Marks
-from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.clients import endpoint_client, service_errors
+from vertex_vllm.labels import STAGE_LABEL, Marks
+from vertex_vllm.vertex_ai.clients import endpoint_client, service_errors
+from vertex_vllm.vertex_ai.find_by_label import every_endpoint
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 
 @dataclass(frozen=True)

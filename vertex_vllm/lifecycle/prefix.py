@@ -6,10 +6,10 @@ from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.cloud import storage
 
 from vertex_vllm.errors import InputError, ServiceError, TeardownError
-from vertex_vllm.google_errors import CLOUD_STORAGE, google_errors
-from vertex_vllm.lifecycle.ownership import is_ours
+from vertex_vllm.google.error_boundary import CLOUD_STORAGE, google_errors
+from vertex_vllm.google.storage_words import words_of_error
+from vertex_vllm.labels import is_ours
 from vertex_vllm.storage_client import storage_client
-from vertex_vllm.storage_words import words_of_error
 
 _PREFIX = re.compile(r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]+)/(?P<path>[^/].*?)/*")
 

@@ -8,20 +8,19 @@ from google.api_core.operation import Operation
 from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import DeploymentError
-from vertex_vllm.lifecycle.finding import model_versions
-from vertex_vllm.lifecycle.promotion import DEFAULT
-from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.retries import TRANSIENT
-from vertex_vllm.serving.clients import CALL_SECONDS, RETRY
-from vertex_vllm.serving.endpoints import get_endpoint, unfinished_deploys
-from vertex_vllm.serving.operations import (
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY
+from vertex_vllm.vertex_ai.endpoints import get_endpoint, unfinished_deploys
+from vertex_vllm.vertex_ai.find_by_label import DEFAULT, model_versions
+from vertex_vllm.vertex_ai.operations import (
     Deadline,
     OperationUnfinishedError,
     cancel_operation,
     failure,
     wait_for_operation,
 )
-from vertex_vllm.serving.undeploy import undeploy
+from vertex_vllm.vertex_ai.resource_names import ResourceName
+from vertex_vllm.vertex_ai.undeploy import undeploy
 
 _TRY_AGAIN_SECONDS = 2.0
 _CANCEL_SECONDS = 120.0

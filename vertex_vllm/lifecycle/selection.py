@@ -6,11 +6,11 @@ from typing import Protocol
 
 from google.cloud import aiplatform_v1beta1 as vertex
 
-from vertex_vllm.lifecycle.finding import LIVE, every_endpoint, every_model, model_versions
-from vertex_vllm.lifecycle.ownership import STAGE_LABEL, belongs
-from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.clients import endpoint_client, model_client
-from vertex_vllm.serving.endpoints import get_endpoint
+from vertex_vllm.labels import LIVE, STAGE_LABEL, belongs
+from vertex_vllm.vertex_ai.clients import endpoint_client, model_client
+from vertex_vllm.vertex_ai.endpoints import get_endpoint
+from vertex_vllm.vertex_ai.find_by_label import every_endpoint, every_model, model_versions
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.lifecycle.finding import LIVE, find_endpoints
-from vertex_vllm.lifecycle.inventory import replicas_of
-from vertex_vllm.lifecycle.ownership import STAGE_LABEL, Marks
+from vertex_vllm.labels import LIVE, STAGE_LABEL, Marks
 from vertex_vllm.planning.difference import Serving
-from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, endpoint_client, model_client, service_errors
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, endpoint_client, model_client, service_errors
+from vertex_vllm.vertex_ai.deployed_models import replicas_of
+from vertex_vllm.vertex_ai.find_by_label import find_endpoints
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 
 def serving_now(project: str, regions: Sequence[str], deployment: str) -> Serving | None:

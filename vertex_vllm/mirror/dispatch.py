@@ -12,10 +12,10 @@ from dataclasses import asdict
 from typing import Any
 
 from vertex_vllm.errors import MirrorError, VertexVllmError, error_from
-from vertex_vllm.hub.listing import HubFile
-from vertex_vllm.mirror.job import Job
+from vertex_vllm.hub.file_listing import HubFile
 from vertex_vllm.mirror.manifest import MirroredFile
 from vertex_vllm.mirror.progress import Meter
+from vertex_vllm.mirror.worker_job import Job
 from vertex_vllm.mirror.worker_processes import Worker, Workers
 
 # How often a file is given to another process when the one that had it was killed, for want of memory for example.

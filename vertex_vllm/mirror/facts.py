@@ -4,11 +4,11 @@ import re
 from dataclasses import dataclass
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.google_errors import google_errors
-from vertex_vllm.hub.facts import facts_from_files
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.hub.repository_facts import facts_from_files
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
 
 # The prefix as `mirror.destination` makes it.
 _DESTINATION = re.compile(r"gs://[^/]+/models/([^/]+/[^/]+)/([0-9a-f]{40})/?")

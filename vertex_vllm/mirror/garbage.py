@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from vertex_vllm.google_errors import google_errors
-from vertex_vllm.mirror.in_use import InUse, look
+from vertex_vllm.google.deployment_bucket import check_bucket_name
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.lifecycle.weights_in_use import InUse, look
 from vertex_vllm.mirror.journal import JOURNAL_PREFIX, Journal
 from vertex_vllm.mirror.manifest import Manifest
 from vertex_vllm.mirror.own_objects import MANIFEST_NAME
-from vertex_vllm.storage import check_bucket_name
 from vertex_vllm.storage_client import storage_client
 
 if TYPE_CHECKING:
@@ -148,9 +148,9 @@ def _upload_id(journal: "Blob") -> str:
 
 def _abort(bucket: "Bucket", uri: str, upload_id: str) -> None:
     """Frees the parts; an upload that is gone has none."""
-    from vertex_vllm.connections import Connections
     from vertex_vllm.mirror.authorization import Authorization
     from vertex_vllm.mirror.multipart import MultipartUpload, StorageServer
+    from vertex_vllm.network.bulk_connections import Connections
 
     connections = Connections(_PATIENCE)
     server = StorageServer(connections, Authorization(), _PATIENCE, lambda error: None)

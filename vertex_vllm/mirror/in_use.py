@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.errors import RegionClosedError, ServiceError
-from vertex_vllm.google_hosts import in_parallel
-from vertex_vllm.grpc_engine import keep_engine
-from vertex_vllm.mirror.mentions import Mentions, texts_of
+from vertex_vllm.google.grpc_engine import keep_engine
+from vertex_vllm.google.regional_hosts import in_parallel
+from vertex_vllm.lifecycle.mentions import Mentions, texts_of
 from vertex_vllm.runs.watching import ENDED, pipeline_client, state_of
-from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, model_client, service_errors
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, model_client, service_errors
 
 if TYPE_CHECKING:
     from google.cloud.storage import Bucket

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
-from vertex_vllm.mirror.transfer import Transfer
+from vertex_vllm.mirror.transfer_options import Transfer
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from fnmatch import fnmatchcase
 from typing import Any, Self
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.listing import HubFile, check_file
-from vertex_vllm.hub.weight_files import weight_files, weight_index
+from vertex_vllm.hub.file_listing import HubFile, check_file
 from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS
+from vertex_vllm.model.weight_files import weight_files, weight_index
 
 # Configs, tokenizers, chat templates and image processors.
 _SUPPORT = (

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from vertex_vllm.planning.transformer import Transformer
+from vertex_vllm.model.transformer import Transformer
 
 # Bytes of a number, of the types that vLLM converts to the one that it computes in when it loads them.
 FLOAT_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}

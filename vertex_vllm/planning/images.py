@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from vertex_vllm.catalog import Catalog, Missing
 from vertex_vllm.catalog.rows import Architecture, Image
-from vertex_vllm.catalog.versions import Presence, VersionRange, version_key
 from vertex_vllm.errors import PlanError
+from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.advisories import advisories_of, advisories_of_model, advisories_told
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.vllm_versions import Presence, VersionRange, version_key
 
 UNSERVABLE_VARIANTS = {"arm": "is built for ARM machines", "tpu": "is built for TPUs"}
 WHERE = "serving.image"

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vertex_vllm.catalog.versions import VersionRange, version_key
-from vertex_vllm.planning.transformer import TEXT_PARTS, context_length
+from vertex_vllm.model.transformer import TEXT_PARTS, context_length
+from vertex_vllm.vllm_versions import VersionRange, version_key
 
 # vLLM `_get_and_verify_max_len`: of these kinds `max_position_embeddings` is the stretched length already; so it is for
 # Gemma 3 whatever its kind.

@@ -3,7 +3,7 @@
 import re
 
 from vertex_vllm.errors import InputError
-from vertex_vllm.google_errors import enable_api, google_errors, refusal_of
+from vertex_vllm.google.error_boundary import enable_api, google_errors, refusal_of
 
 _DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 # Artifact Registry, "Repository and image names": LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE:TAG.

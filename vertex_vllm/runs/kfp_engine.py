@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from vertex_vllm.errors import InputError, ServiceError
-from vertex_vllm.lifecycle.ownership import DEPLOYMENT_LABEL
+from vertex_vllm.labels import DEPLOYMENT_LABEL
 from vertex_vllm.polling import poll_until
 from vertex_vllm.retries import TransientError, with_retries
 from vertex_vllm.runs.submission import Submission, ensure_artifact_bucket, spec_file

@@ -5,15 +5,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.errors import InputError
-from vertex_vllm.google_errors import google_errors
-from vertex_vllm.lifecycle.ownership import (
-    COMMIT_LABEL,
-    CONFIG_HASH_LABEL,
-    DEPLOYMENT_LABEL,
-    PIPELINE_LABEL,
-    belongs,
-    is_ours,
-)
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.labels import COMMIT_LABEL, CONFIG_HASH_LABEL, DEPLOYMENT_LABEL, PIPELINE_LABEL, belongs, is_ours
 from vertex_vllm.runs.watching import pipeline_client, run_name, state_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from vertex_vllm.lifecycle.ownership import (
+from vertex_vllm.labels import (
     DEPLOYMENT_LABEL,
     PIPELINE_LABEL,
     SCHEDULE_HASH_LABEL,

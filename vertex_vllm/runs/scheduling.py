@@ -5,11 +5,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.google_errors import google_errors
-from vertex_vllm.google_hosts import vertex_ai_host
-from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.runs.schedules import MAX_ACTIVE_RUNS, Change, ExistingSchedule, WantedSchedule, read_schedule
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.regional_hosts import vertex_ai_host
+from vertex_vllm.runs.schedule_difference import (
+    MAX_ACTIVE_RUNS,
+    Change,
+    ExistingSchedule,
+    WantedSchedule,
+    read_schedule,
+)
 from vertex_vllm.runs.submission import ensure_artifact_bucket, pipeline_job
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform_v1 import ScheduleServiceClient

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from vertex_vllm.google_hosts import vertex_ai_host
+from vertex_vllm.google.regional_hosts import vertex_ai_host
 from vertex_vllm.polling import poll_until
-from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.retries import google_retry
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform_v1 import PipelineServiceClient
@@ -104,7 +104,7 @@ def watch(resource_name: str, on_change: Callable[[Run], None]) -> Run:
     A service that is away for less than ten minutes is waited for. Raises ServiceError; InputError for what is not a
     pipeline job's name.
     """
-    from vertex_vllm.google_errors import google_errors
+    from vertex_vllm.google.error_boundary import google_errors
 
     with google_errors("Vertex AI Pipelines", resource_name):
         client = pipeline_client(run_name(resource_name).region)

@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager
 from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import DeploymentError, ServiceError, TeardownError
-from vertex_vllm.google_errors import VERTEX_AI, google_errors
-from vertex_vllm.google_hosts import vertex_ai_host
+from vertex_vllm.google.error_boundary import VERTEX_AI, google_errors
+from vertex_vllm.google.regional_hosts import vertex_ai_host
 from vertex_vllm.retries import google_retry
 
 CALL_SECONDS = 60.0

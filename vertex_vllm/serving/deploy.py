@@ -7,34 +7,34 @@ from dataclasses import dataclass
 from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 
-from vertex_vllm.config.names import serving_account
 from vertex_vllm.error_data import Refusal
-from vertex_vllm.errors import DeploymentError, StockoutError
-from vertex_vllm.google_errors import refusal_of
-from vertex_vllm.lifecycle.ownership import OPERATION_LABEL, Owner, extended
+from vertex_vllm.errors import Attempt, DeploymentError, StockoutError
+from vertex_vllm.google.error_boundary import refusal_of
+from vertex_vllm.labels import OPERATION_LABEL, Owner, extended
 from vertex_vllm.planning.plan import ServingPlan
-from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.project_names import serving_account
 from vertex_vllm.retries import TRANSIENT
-from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, endpoint_client, service_errors
-from vertex_vllm.serving.endpoints import (
+from vertex_vllm.serving.requests import deploy_request, deployed_model_id, endpoint_request
+from vertex_vllm.serving.stockouts import stockout_of
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, endpoint_client, service_errors
+from vertex_vllm.vertex_ai.endpoints import (
     deployed_versions,
     ensure_endpoint,
     get_endpoint,
     note_deploy,
     unfinished_deploys,
 )
-from vertex_vllm.serving.interruption import Interruption, interruption
-from vertex_vllm.serving.operations import (
+from vertex_vllm.vertex_ai.interruption import Interruption, interruption
+from vertex_vllm.vertex_ai.operations import (
     Deadline,
     OperationUnfinishedError,
     cancel_operation,
     failure,
     wait_for_operation,
 )
-from vertex_vllm.serving.requests import deploy_request, deployed_model_id, endpoint_request
-from vertex_vllm.serving.stockouts import Attempt, stockout_of
-from vertex_vllm.serving.stopping import STOPPED_CALL_SECONDS, stoppable
-from vertex_vllm.serving.undeploy import send_undeploys, undeploy
+from vertex_vllm.vertex_ai.resource_names import ResourceName
+from vertex_vllm.vertex_ai.stopping import STOPPED_CALL_SECONDS, stoppable
+from vertex_vllm.vertex_ai.undeploy import send_undeploys, undeploy
 
 _ROUNDS = 4
 """Looks at the endpoint before giving up: one after each lost answer, and one after an earlier attempt's failure."""

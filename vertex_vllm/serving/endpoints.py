@@ -7,12 +7,12 @@ from google.cloud import aiplatform_v1beta1 as vertex
 from google.longrunning import operations_pb2
 
 from vertex_vllm.errors import DeploymentError, InputError
-from vertex_vllm.lifecycle.ownership import DEPLOYMENT_LABEL, OPERATION_LABEL, belongs
-from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.labels import DEPLOYMENT_LABEL, OPERATION_LABEL, belongs
 from vertex_vllm.retries import TRANSIENT
-from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, endpoint_client, service_errors
-from vertex_vllm.serving.interruption import Interruption
-from vertex_vllm.serving.operations import Deadline, OperationUnfinishedError, failure, wait_for_operation
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, endpoint_client, service_errors
+from vertex_vllm.vertex_ai.interruption import Interruption
+from vertex_vllm.vertex_ai.operations import Deadline, OperationUnfinishedError, failure, wait_for_operation
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 _LOOK_AGAIN_SECONDS = 2.0
 _DELETE_SECONDS = 120.0

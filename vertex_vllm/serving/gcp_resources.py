@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from vertex_vllm.google_hosts import vertex_ai_host
+from vertex_vllm.google.regional_hosts import vertex_ai_host
 
 RESOURCE_TYPE = "VertexLro"
 """Known to the console; google-cloud-pipeline-components 2.22.0 writes the same for its own deploy step."""

@@ -13,10 +13,10 @@ from google.api_core import exceptions
 from google.longrunning import operations_pb2
 
 from vertex_vllm.error_data import Refusal
-from vertex_vllm.google_errors import refusal_in
+from vertex_vllm.google.error_boundary import refusal_in
 from vertex_vllm.retries import TRANSIENT
-from vertex_vllm.serving.clients import CALL_SECONDS, RETRY
-from vertex_vllm.serving.interruption import Interruption
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY
+from vertex_vllm.vertex_ai.interruption import Interruption
 
 _FIRST_POLL_SECONDS = 0.2
 _SLOWEST_POLL_SECONDS = 15.0

@@ -6,7 +6,7 @@ A client's call ends by its own timeout alone: a minute, its retries included. A
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from vertex_vllm.serving.interruption import Interruption
+from vertex_vllm.vertex_ai.interruption import Interruption
 
 STOPPED_CALL_SECONDS = 4.0
 """For a call that is under way when the signal comes, and for each after it."""

@@ -8,9 +8,9 @@ from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import DeploymentError
 from vertex_vllm.retries import TRANSIENT
-from vertex_vllm.serving.clients import CALL_SECONDS
-from vertex_vllm.serving.endpoints import get_endpoint
-from vertex_vllm.serving.operations import Deadline, OperationUnfinishedError, failure, wait_for_operation
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS
+from vertex_vllm.vertex_ai.endpoints import get_endpoint
+from vertex_vllm.vertex_ai.operations import Deadline, OperationUnfinishedError, failure, wait_for_operation
 
 _TRY_AGAIN_SECONDS = 2.0
 _SEND_SECONDS = 5.0

@@ -8,9 +8,9 @@ from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.quota import CPU_QUOTA, n1_cpus
-from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, endpoint_client, service_errors
+from vertex_vllm.google.quota_limits import CPU_QUOTA, n1_cpus
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, endpoint_client, service_errors
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 
 @dataclass(frozen=True)

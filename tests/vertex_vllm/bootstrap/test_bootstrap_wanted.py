@@ -2,8 +2,8 @@
 
 import pytest
 
-from vertex_vllm.bootstrap.resources import Grant, Resource, SecretValue, ServiceAgent
-from vertex_vllm.bootstrap.wanted import Settings, removable, wanted
+from vertex_vllm.bootstrap.required_setup import Settings, removable, wanted
+from vertex_vllm.bootstrap.setup_steps import Grant, Resource, SecretValue, ServiceAgent
 from vertex_vllm.errors import InputError
 
 PLAIN = Settings("team-project", "123", "us-central1", hub_token=False)

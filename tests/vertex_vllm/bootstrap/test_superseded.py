@@ -4,12 +4,12 @@ import pytest
 
 from localcloud.daemon import Connection
 from tests.vertex_vllm.cli.documented_commands import Answer, vertex_vllm
-from vertex_vllm.bootstrap import places
+from vertex_vllm.bootstrap import api_requests as places
 from vertex_vllm.bootstrap.making import is_missing, make, project_number
-from vertex_vllm.bootstrap.resources import Grant
+from vertex_vllm.bootstrap.required_setup import CI, Settings, wanted
 from vertex_vllm.bootstrap.session import authorized_session
+from vertex_vllm.bootstrap.setup_steps import Grant
 from vertex_vllm.bootstrap.superseded import existing, superseded
-from vertex_vllm.bootstrap.wanted import CI, Settings, wanted
 
 REGION = "us-central1"
 

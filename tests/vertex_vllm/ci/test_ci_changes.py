@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vertex_vllm.ci.changes import Change, Concerned, Decision, Removed, decide
+from vertex_vllm.ci.concerned_configs import Change, Concerned, Decision, Removed, decide
 from vertex_vllm.ci.history import Commit
 from vertex_vllm.ci.unread import unread
 from vertex_vllm.errors import InputError, VertexVllmError

@@ -19,15 +19,15 @@ from vertex_vllm.errors import InputError
 from vertex_vllm.evaluation.asking import Reply
 from vertex_vllm.evaluation.evaluate import Evaluation, Thresholds, evaluate_endpoint
 from vertex_vllm.evaluation.load import Load
-from vertex_vllm.evaluation.measurements import measurement_of, object_name, read_throughputs, record_throughput
+from vertex_vllm.evaluation.measurement_store import measurement_of, object_name, read_throughputs, record_throughput
 from vertex_vllm.evaluation.quality import Question
-from vertex_vllm.lifecycle.ownership import Owner
-from vertex_vllm.lifecycle.serving_now import serving_now
+from vertex_vllm.labels import Owner
 from vertex_vllm.planning.difference import Serving
 from vertex_vllm.planning.measurement import Measurement
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.serving.deploy import deploy_model
 from vertex_vllm.serving.upload import upload_model
+from vertex_vllm.vertex_ai.serving_now import serving_now
 
 COMMIT = "c" * 40
 QUESTION = (Question("france", "facts", "What is the capital of France?", ("Paris",)),)

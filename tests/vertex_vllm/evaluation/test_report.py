@@ -8,8 +8,8 @@ import pytest
 from tests.vertex_vllm.evaluation.test_gates import COMPLETIONS, EVALUATION, FRANCE
 from vertex_vllm.evaluation.asking import Reply
 from vertex_vllm.evaluation.evaluate import Evaluation, Thresholds, judge
+from vertex_vllm.evaluation.evaluation_report import render
 from vertex_vllm.evaluation.load import Load
-from vertex_vllm.evaluation.report import render
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)> {{ 7*7 }} $\\frac{1}{2}$ </td></table>'
 

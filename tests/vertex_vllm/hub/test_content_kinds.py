@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.content_kinds import check_small_file, content_fault, disguise
+from vertex_vllm.model.content_kinds import check_small_file, content_fault, disguise
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 5\n"
 PAGE = b"\n<!DOCTYPE html><html>503</html>"

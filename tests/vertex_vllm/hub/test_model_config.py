@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.chat_template import has_chat_template
-from vertex_vllm.hub.model_config import facts_from_config
-from vertex_vllm.hub.safetensors import Weights
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.model.model_config import facts_from_config
+from vertex_vllm.model.safetensors import Weights
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 WEIGHTS = Weights(parameters=1000, bytes=2000, dtype="BF16")

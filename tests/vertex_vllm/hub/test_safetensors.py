@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.listing import HubFile
-from vertex_vllm.hub.safetensors import (
+from vertex_vllm.hub.file_listing import HubFile
+from vertex_vllm.model.safetensors import (
     LONGEST_HEADER,
     LONGEST_HEADERS,
     MOST_TENSORS,

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tests.vertex_vllm.planning.planned import LLAMA_8B
-from vertex_vllm.hub.safetensors import Weights, grouped
-from vertex_vllm.hub.tensor_groups import group_of
-from vertex_vllm.planning.facts import TensorGroup
+from vertex_vllm.model.facts import TensorGroup
+from vertex_vllm.model.safetensors import Weights, grouped
+from vertex_vllm.model.tensor_groups import group_of
 
 
 @pytest.mark.parametrize(

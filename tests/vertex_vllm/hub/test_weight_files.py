@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_vllm.errors import HubAccessError, InputError, PlanError, RevisionNotFoundError
-from vertex_vllm.hub.listing import HubFile, check_file
-from vertex_vllm.hub.names import check_commit, check_model_id
-from vertex_vllm.hub.weight_files import parse_index, weight_files
-from vertex_vllm.mirror.selection import Selection, select_files
+from vertex_vllm.hub.file_listing import HubFile, check_file
+from vertex_vllm.hub.hub_names import check_commit, check_model_id
+from vertex_vllm.mirror.needed_files import Selection, select_files
+from vertex_vllm.model.weight_files import parse_index, weight_files
 
 
 def test_the_files_of_an_index() -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from tests.vertex_vllm.conftest import LocalCloud
 from vertex_vllm.errors import InferenceError, InputError
-from vertex_vllm.inference import connection
+from vertex_vllm.inference import endpoint_connection as connection
 from vertex_vllm.inference.chat import ChatAnswer
-from vertex_vllm.inference.client import EndpointClient
+from vertex_vllm.inference.inference_client import EndpointClient
 
 CAR = "A car is a vehicle with four wheels."
 QUESTION = [{"role": "user", "content": "What is a car?"}]

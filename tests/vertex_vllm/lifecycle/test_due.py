@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from vertex_vllm.lifecycle.due import Due, Runs, joined
-from vertex_vllm.lifecycle.ownership import EXPIRES_LABEL, KEEP_LABEL, Owner
-from vertex_vllm.lifecycle.selection import Verdict
+from vertex_vllm.labels import EXPIRES_LABEL, KEEP_LABEL, Owner
+from vertex_vllm.lifecycle.keep_or_remove import Verdict
+from vertex_vllm.lifecycle.sweep_rule import Due, Runs, joined
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 STATES = {"good": "SUCCEEDED", "bad": "FAILED", "stopped": "CANCELLED", "going": "RUNNING", "ending": "CANCELLING"}

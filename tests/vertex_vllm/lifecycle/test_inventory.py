@@ -9,7 +9,7 @@ from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.catalog.prices import HourlyPrice, Replicas, hourly_price
-from vertex_vllm.lifecycle.inventory import Served, served_on
+from vertex_vllm.vertex_ai.deployed_models import Served, served_on
 
 NAME = "projects/42/locations/us-central1/endpoints/vllm-llama-0123456789"
 MADE, DEPLOYED = datetime(2026, 11, 22, 9, tzinfo=UTC), datetime(2026, 11, 22, 10, tzinfo=UTC)

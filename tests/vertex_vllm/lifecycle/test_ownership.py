@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vertex_vllm.config.expiry import expiry, lifetime
 from vertex_vllm.errors import InputError
-from vertex_vllm.lifecycle.expiry import expiry, lifetime
-from vertex_vllm.lifecycle.ownership import EXPIRES_LABEL, KEEP_LABEL, Marks, Owner, extended
+from vertex_vllm.labels import EXPIRES_LABEL, KEEP_LABEL, Marks, Owner, extended
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=8)

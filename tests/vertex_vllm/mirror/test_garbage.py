@@ -7,8 +7,8 @@ import pytest
 
 from tests.vertex_vllm.mirror.conftest import MANIFEST, SMALL_STEPS, SharedModel
 from tests.vertex_vllm.mirror.test_mirror_command import upload_model_serving_from
+from vertex_vllm.lifecycle.mirror_garbage import Garbage, find_garbage, remove_garbage
 from vertex_vllm.mirror import mirror_weights
-from vertex_vllm.mirror.garbage import Garbage, find_garbage, remove_garbage
 
 REGIONS = ("us-central1", "europe-west4")
 AT_ONCE = timedelta(0)

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from vertex_vllm.mirror.in_use import BusyRun, InUse
-from vertex_vllm.mirror.mentions import Mentions, texts_of
+from vertex_vllm.lifecycle.mentions import Mentions, texts_of
+from vertex_vllm.lifecycle.weights_in_use import BusyRun, InUse
 
 BUCKET = "weights"
 PATH = "models/meta-llama/Llama-3.1-8B/0123456789abcdef0123456789abcdef01234567"

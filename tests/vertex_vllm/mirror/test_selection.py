@@ -3,8 +3,8 @@
 import pytest
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.listing import HubFile
-from vertex_vllm.mirror.selection import Selection, left_out_of_index, select_files
+from vertex_vllm.hub.file_listing import HubFile
+from vertex_vllm.mirror.needed_files import Selection, left_out_of_index, select_files
 
 INDEX = "model.safetensors.index.json"
 TOKENIZER = ["special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vertex_vllm.planning.rope import Rope, rope_of
+from vertex_vllm.model.rope import Rope, rope_of
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_VISION, PROMPT_EMBEDDINGS, SERVE, START, plan
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from vertex_vllm.errors import InputError
-from vertex_vllm.publishing.sources import read_sources, source_files
+from vertex_vllm.publishing.image_sources import read_sources, source_files
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from google.protobuf import json_format
 from google_cloud_pipeline_components.proto.gcp_resources_pb2 import GcpResources
 
-from vertex_vllm.serving.gcp_resources import record_operation
+from vertex_vllm.vertex_ai.gcp_resources import record_operation
 
 OPERATION = "projects/123/locations/us-central1/endpoints/vllm-demo/operations/456"
 

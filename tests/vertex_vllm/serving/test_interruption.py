@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from tests.waiting import PATIENCE_SECONDS
-from vertex_vllm.serving.interruption import StillCallingError, interruption
+from vertex_vllm.vertex_ai.interruption import StillCallingError, interruption
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

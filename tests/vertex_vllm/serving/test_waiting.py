@@ -11,7 +11,7 @@ from google.cloud.aiplatform_v1beta1.services.endpoint_service.transports import
 from google.longrunning.operations_pb2 import CancelOperationRequest, GetOperationRequest, Operation
 from google.protobuf.empty_pb2 import Empty
 
-from vertex_vllm.serving.operations import (
+from vertex_vllm.vertex_ai.operations import (
     Deadline,
     OperationUnfinishedError,
     cancel_operation,
