@@ -69,7 +69,7 @@ def deploy_model(
         serving_plan = ServingPlan.from_json(Path(plan.path).read_text())
         Path(gcp_resources).write_text("")
         Path(attempts.path).write_text(attempts_json(()))
-        with diagnosed(diagnosis.path, diagnosis_page.path, run):
+        with diagnosed(diagnosis.path, diagnosis_page.path, run, start_seconds=serving_plan.start_seconds):
             deployed = deploy_with_fallbacks(
                 project,
                 serving_plan,

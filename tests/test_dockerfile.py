@@ -92,6 +92,7 @@ import importlib.util
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.evaluation.quality import load_questions
 from vertex_vllm.evaluation import evaluation_report as report
+from vertex_vllm.evaluation import evaluation_report
 from vertex_vllm.inference.smoke import picture_uri
 print(len(load_catalog().machines) > 10, len(load_questions()) > 10, picture_uri()[:22])
 print(importlib.util.find_spec("localcloud"), importlib.util.find_spec("uvicorn"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 """Cloud Storage's "Retry strategy" and huggingface_hub's `http_backoff` name the same six."""
@@ -79,3 +79,34 @@ class Refusal:
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
+
+
+Blocks = Literal["zone", "region", "everywhere"]
+
+
+@dataclass(frozen=True)
+class Stockout:
+    """A refusal for want of machines in one form, whichever service worded it."""
+
+    code: str
+    """Status, for example RESOURCE_EXHAUSTED."""
+    domain: str
+    """quota: the project may not; capacity: there are none."""
+    message: str
+    blocks: Blocks
+
+    def __str__(self) -> str:
+        return f"{self.domain}, {self.code}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A place where a deployment was refused for want of machines."""
+
+    region: str
+    machine_type: str
+    accelerator_type: str
+    stockout: Stockout
+
+    def __str__(self) -> str:
+        return f"{self.machine_type} in {self.region}: {self.stockout}"

@@ -29,13 +29,9 @@ class adds the data that a program may need. `text_of` is the one place that tur
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, is_dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
-from vertex_vllm.error_data import ConfigFault, ErrorText, MissedGate, Refusal
-
-if TYPE_CHECKING:
-    from vertex_vllm.errors import Attempt
+from vertex_vllm.error_data import Attempt, ConfigFault, ErrorText, MissedGate, Refusal
 
 
 class VertexVllmError(Exception):
@@ -202,7 +198,7 @@ class StockoutError(DeploymentError):
         *,
         where: str = "",
         fix: str = "",
-        attempts: "tuple[Attempt, ...]",
+        attempts: tuple[Attempt, ...],
         refusal: Refusal | None = None,
     ) -> None:
         super().__init__(message, where=where, fix=fix, refusal=refusal)
@@ -287,26 +283,3 @@ def text_of(error: VertexVllmError) -> ErrorText:
         return error.given
     message = next((_MESSAGES[kind](error) for kind in type(error).__mro__ if kind in _MESSAGES), "")
     return ErrorText(message, error.given.where, error.given.fix)
-
-
-def fields_of(error: VertexVllmError) -> dict[str, Any]:
-    """The error as JSON values: its class, its texts and its data."""
-    data = {name: _plain(value) for name, value in vars(error).items() if name != "given"}
-    return {**data, "error": type(error).__name__, **asdict(text_of(error))}
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    return [_plain(each) for each in value] if isinstance(value, tuple) else value
-
-
-def error_from(fields: Mapping[str, Any]) -> VertexVllmError:
-    """The error that another process gave as `fields_of`; a ServiceError where its class is not of this module."""
-    data = dict(fields)
-    kind = globals().get(data.pop("error"), ServiceError)
-    error: VertexVllmError = kind.__new__(kind if issubclass(kind, VertexVllmError) else ServiceError)
-    error.given = ErrorText(data.pop("message"), data.pop("where"), data.pop("fix"))
-    error.__dict__.update(data, refusal=Refusal(**data["refusal"]) if data["refusal"] else None)
-    error.args = (error.given.message,)
-    return error

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from vertex_vllm.bootstrap import api_requests as places
-from vertex_vllm.bootstrap import policies
+from vertex_vllm.bootstrap import api_requests, policies
 from vertex_vllm.bootstrap.grants import GrantRow
 from vertex_vllm.bootstrap.required_setup import CI, Settings, grant_of
 from vertex_vllm.bootstrap.session import Session, look
@@ -36,7 +35,7 @@ def _one_a_place(grants: tuple[Grant, ...]) -> Iterable[Grant]:
 
 
 def _by_name(session: Session, settings: Settings) -> Iterator[Grant]:
-    place = places.account_policy(settings.project, settings.account(CI))
+    place = api_requests.account_policy(settings.project, settings.account(CI))
     ours = f"principalSet://iam.googleapis.com/{settings.identity_pool}/{_BY_NAME}"
     for binding in (look(session, place.read) or {}).get("bindings", ()):
         if binding["role"] == _FEDERATED and not binding.get("condition"):

@@ -7,9 +7,9 @@ from google.cloud import storage
 
 from vertex_vllm.errors import InputError, ServiceError, TeardownError
 from vertex_vllm.google.error_boundary import CLOUD_STORAGE, google_errors
+from vertex_vllm.google.storage_client import storage_client
 from vertex_vllm.google.storage_words import words_of_error
 from vertex_vllm.labels import is_ours
-from vertex_vllm.storage_client import storage_client
 
 _PREFIX = re.compile(r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]+)/(?P<path>[^/].*?)/*")
 

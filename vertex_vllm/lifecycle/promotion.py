@@ -8,11 +8,8 @@ from google.cloud import aiplatform_v1beta1 as vertex
 from vertex_vllm.errors import DeploymentError, RegionClosedError
 from vertex_vllm.labels import LIVE, STAGE_LABEL, SUPERSEDED, Owner, belongs
 from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, endpoint_client, model_client, service_errors
-from vertex_vllm.vertex_ai.find_by_label import find_endpoints, model_versions
+from vertex_vllm.vertex_ai.find_by_label import DEFAULT, find_endpoints, model_versions
 from vertex_vllm.vertex_ai.resource_names import ResourceName
-
-DEFAULT = "default"
-"""The version that Vertex AI answers with for a Model's name without one; each Model has exactly one."""
 
 
 def promote_endpoint(

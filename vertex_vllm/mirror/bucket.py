@@ -13,6 +13,7 @@ from google.api_core.exceptions import Forbidden, NotFound
 from google.auth.exceptions import GoogleAuthError
 
 from vertex_vllm.google.bucket_settings import check_fit, settings_of
+from vertex_vllm.google.storage_client import storage_client
 from vertex_vllm.google.storage_words import keeps_objects, words_of_error
 from vertex_vllm.hub.file_listing import HubFile
 from vertex_vllm.mirror.authorization import Authorization
@@ -24,7 +25,6 @@ from vertex_vllm.mirror.multipart import MultipartUpload, StorageServer
 from vertex_vllm.mirror.own_objects import MANIFEST_NAME
 from vertex_vllm.network.bulk_connections import Connections
 from vertex_vllm.retries import OnRetry, ignore_retry
-from vertex_vllm.storage_client import storage_client
 
 _CONTENT_TYPE = "application/octet-stream"
 FOUND_WHOLE = "found-whole"

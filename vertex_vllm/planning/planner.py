@@ -24,6 +24,7 @@ from vertex_vllm.planning.requirements import Requirements
 from vertex_vllm.planning.servable import check_servable, model_doubts, most_image_tokens
 from vertex_vllm.planning.settings import Settings, settle
 from vertex_vllm.planning.size_rule import SHARED_MEMORY_MB
+from vertex_vllm.planning.start_time import expected_start
 
 # Routes of Model Garden's vLLM container (Google's tutorial, item 5).
 PREDICT_ROUTE = "/generate"
@@ -106,6 +107,7 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
         concurrency=required.concurrency,
         memory=MemoryAccount.of(choice.memory) if choice.memory else None,
         alternatives=choice.alternatives,
+        start_seconds=expected_start(facts.weight_bytes, facts.layers, arguments.args),
     )
 
 

@@ -104,6 +104,7 @@ def watch(resource_name: str, on_change: Callable[[Run], None]) -> Run:
     A service that is away for less than ten minutes is waited for. Raises ServiceError; InputError for what is not a
     pipeline job's name.
     """
+
     from vertex_vllm.google.error_boundary import google_errors
 
     with google_errors("Vertex AI Pipelines", resource_name):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 
-from vertex_vllm.error_data import Refusal
-from vertex_vllm.errors import Attempt, DeploymentError, StockoutError
+from vertex_vllm.error_data import Attempt, Refusal
+from vertex_vllm.errors import DeploymentError, StockoutError
 from vertex_vllm.google.error_boundary import refusal_of
 from vertex_vllm.labels import OPERATION_LABEL, Owner, extended
 from vertex_vllm.planning.plan import ServingPlan

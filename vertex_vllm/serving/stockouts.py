@@ -9,38 +9,8 @@ from typing import Literal
 
 import yaml
 
-from vertex_vllm.error_data import Refusal
+from vertex_vllm.error_data import Attempt, Blocks, Refusal, Stockout
 from vertex_vllm.planning.plan import ServingPlan
-
-Blocks = Literal["zone", "region", "everywhere"]
-
-
-@dataclass(frozen=True)
-class Stockout:
-    """A refusal in one form, whichever service worded it."""
-
-    code: str
-    """Status, for example RESOURCE_EXHAUSTED."""
-    domain: str
-    """quota: the project may not; capacity: there are none."""
-    message: str
-    blocks: Blocks
-
-    def __str__(self) -> str:
-        return f"{self.domain}, {self.code}: {self.message}"
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One place where a deployment was refused for want of machines."""
-
-    region: str
-    machine_type: str
-    accelerator_type: str
-    stockout: Stockout
-
-    def __str__(self) -> str:
-        return f"{self.machine_type} in {self.region}: {self.stockout}"
 
 
 def stockout_of(refusal: Refusal) -> Stockout | None:

@@ -220,9 +220,9 @@ def test_a_model_that_cannot_be_planned_for_names_the_file(local: Any, files: di
 
 
 def test_a_hub_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    from vertex_vllm.hub import hub_client as client
+    from vertex_vllm.hub import hub_client
 
-    monkeypatch.setattr(client, "_PATIENCE", 0)
+    monkeypatch.setattr(hub_client, "_PATIENCE", 0)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ServiceError, match=r"http://127\.0\.0\.1:9 does not answer"):
         check_access("org/model", "main", None)

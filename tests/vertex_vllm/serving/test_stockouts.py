@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from tests.vertex_vllm.served_models import serving_plan
-from vertex_vllm.error_data import Refusal
-from vertex_vllm.errors import Attempt, Stockout
+from vertex_vllm.error_data import Attempt, Refusal, Stockout
 from vertex_vllm.serving.stockouts import is_blocked, stockout_of
 
 QUOTA = "The following quota metrics exceed quota limits: aiplatform.googleapis.com/custom_model_serving_nvidia_l4_gpus"
