@@ -281,13 +281,13 @@ def followed(deployment: str, resource_name: str) -> Outcome:
 
     from vertex_vllm.cli.run_view import RunView
     from vertex_vllm.google.error_boundary import google_errors
-    from vertex_vllm.runs.watching import watch
+    from vertex_vllm.runs.watching import run_name, watch
 
     say(f"{deployment}:", err=True)
     view = RunView(Console(stderr=True, highlight=False))
     with view.shown(), google_errors("Vertex AI Pipelines", resource_name):
         run = watch(resource_name, view.update)
-    return Outcome(deployment, resource_name.rpartition("/")[2], run.state, "; ".join(failures(run)))
+    return Outcome(deployment, run_name(resource_name).id, run.state, "; ".join(failures(run)))
 
 
 def failures(run: "Run") -> list[str]:

@@ -55,7 +55,7 @@ def _diagnosis(error: VertexVllmError, endpoint: str, since: datetime) -> Diagno
 def _with_cause(error: VertexVllmError, found: Diagnosis, slow: Phase | None, run: str) -> VertexVllmError:
     if not found.causes and slow:
         said = f"The start was slow: {slow.name} took {slow.seconds:.0f} s, {slow.expected:.0f} s were expected"
-        return type(error)(f"{said} ({error.message})", where=error.where, fix=error.fix)
+        return error.reworded(f"{said} ({error.message})")
     if not found.causes and not found.lines:
         return error
     advice = found.causes[0].advice if found.causes else ""

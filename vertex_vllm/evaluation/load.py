@@ -57,7 +57,7 @@ def _prompt(number: int, chat: bool) -> Prompt:
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """Linear between the two nearest ranks, as numpy's default; of one value, that value. Raises ValueError for none."""
+    """Linear between the two nearest ranks, as numpy does by default. Raises ValueError without values."""
     if len(values) == 1:
         return values[0]
     if not values:

@@ -71,7 +71,7 @@ def look_at_runs(project: str, region: str) -> Runs:
 
     Raises ServiceError.
     """
-    from vertex_vllm.runs.watching import ENDED, pipeline_client, state_of
+    from vertex_vllm.runs.watching import ENDED, pipeline_client, run_name, state_of
 
     parent = f"projects/{project}/locations/{region}"
     client = pipeline_client(region)
@@ -82,7 +82,7 @@ def look_at_runs(project: str, region: str) -> Runs:
             request={"parent": parent, "read_mask": {"paths": ["name", "state"]}}, retry=RETRY, timeout=CALL_SECONDS
         ):
             state = state_of(job)
-            states[label_value(job.name.rpartition("/")[2])] = state
+            states[label_value(run_name(job.name).id)] = state
             if state not in ENDED:
                 whole = client.get_pipeline_job(name=job.name, retry=RETRY, timeout=CALL_SECONDS)
                 busy.add(label_value(str(whole.runtime_config.parameter_values.get("deployment", ""))))

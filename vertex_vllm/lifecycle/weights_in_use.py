@@ -11,8 +11,9 @@ from vertex_vllm.errors import RegionClosedError, ServiceError
 from vertex_vllm.google.grpc_engine import keep_engine
 from vertex_vllm.google.regional_hosts import in_parallel
 from vertex_vllm.lifecycle.mentions import Mentions, texts_of
-from vertex_vllm.runs.watching import ENDED, pipeline_client, state_of
+from vertex_vllm.runs.watching import ENDED, pipeline_client, run_name, state_of
 from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, model_client, service_errors
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 if TYPE_CHECKING:
     from google.cloud.storage import Bucket
@@ -75,7 +76,7 @@ def _models(project: str, region: str) -> Iterator[str]:
     # A region that the project may not use has no Models of it.
     with suppress(RegionClosedError), service_errors(f"Listing the Models of {region}", ServiceError):
         for model in client.list_models(parent=parent, retry=RETRY, timeout=CALL_SECONDS):
-            name = model.name.partition("@")[0]
+            name = str(ResourceName.parse(model.name, "models").unversioned)
             for version in client.list_model_versions(name=name, retry=RETRY, timeout=CALL_SECONDS):
                 yield from texts_of(Model.to_dict(version))
 
@@ -90,7 +91,7 @@ def _jobs(project: str, region: str) -> tuple[list[dict[str, Any]], list[str]]:
     with suppress(RegionClosedError), service_errors(f"Listing the runs of {region}", ServiceError):
         for job in client.list_pipeline_jobs(request=request, retry=RETRY, timeout=CALL_SECONDS):
             if state_of(job) in ENDED:
-                ended.append(job.name.rpartition("/")[2])
+                ended.append(run_name(job.name).id)
             else:
                 whole = client.get_pipeline_job(name=job.name, retry=RETRY, timeout=CALL_SECONDS)
                 busy.append(dict(whole.runtime_config.parameter_values.items()))

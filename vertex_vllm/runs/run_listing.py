@@ -43,7 +43,7 @@ class RunSummary:
 
     @property
     def id(self) -> str:
-        return self.name.rpartition("/")[2]
+        return run_name(self.name).id
 
 
 def summary(job: Any) -> RunSummary:

@@ -32,7 +32,7 @@ class Served:
 
     @property
     def endpoint_id(self) -> str:
-        return self.endpoint.rpartition("/")[2]
+        return ResourceName.parse(self.endpoint, "endpoints").id
 
 
 def inventory(project: str, region: str) -> tuple[Served, ...]:
