@@ -11,7 +11,7 @@ from google.cloud import storage
 from tests.localcloud.pipelines import samples
 from tests.vertex_vllm.cli.test_endpoints_command import submit_run
 from tests.vertex_vllm.conftest import LocalCloud
-from tests.vertex_vllm.lifecycle.test_teardown import deploying, names, unlabelled_endpoint, unlabelled_model
+from tests.vertex_vllm.lifecycle.teardown_states import deploying, names, unlabelled_endpoint, unlabelled_model
 from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Vertex
 from vertex_vllm.catalog.prices import HourlyPrice
 from vertex_vllm.errors import TeardownError
