@@ -6,7 +6,7 @@ It goes by labels alone and touches nothing that lacks them. Each sort of thing 
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from vertex_vllm.catalog import load_catalog
@@ -66,8 +66,8 @@ UNUSED = timedelta(days=30)
 @dataclass(frozen=True)
 class SweepReport:
     dry_run: bool
-    findings: tuple[Finding, ...]
-    failures: Mapping[str, str]
+    findings: tuple[Finding, ...] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)
     """Region → why it could not be looked through, all of it or a part."""
 
     @property

@@ -65,15 +65,15 @@ def test_what_expired_goes_and_what_it_saves_is_told(in_vertex: Vertex, make_pla
     before = names(in_vertex)
 
     planned = sweep(in_vertex.project, [REGION])
-    assert planned == SweepReport(True, findings, ())
+    assert planned == SweepReport(True, findings)
     assert str(planned).splitlines()[-1] == "Would save 1.00 USD/h"
     assert names(in_vertex) == before
 
     swept = sweep(in_vertex.project, [REGION], dry_run=False)
-    assert swept == SweepReport(False, findings, ())
+    assert swept == SweepReport(False, findings)
     assert str(swept).splitlines()[-1] == "Saves 1.00 USD/h"
     assert set(names(in_vertex)) == set(before) - {expired, version}
-    assert sweep(in_vertex.project, [REGION], dry_run=False) == SweepReport(False, (), ())
+    assert sweep(in_vertex.project, [REGION], dry_run=False) == SweepReport(False)
 
 
 def test_a_keep_label_protects_an_endpoint_and_what_it_serves(in_vertex: Vertex, make_plan: MakePlan) -> None:
@@ -235,7 +235,7 @@ def test_a_region_that_cannot_be_asked_is_named_and_the_others_are_swept(
 
 def test_a_price_that_nobody_knows_is_not_in_the_sum() -> None:
     unknown = Finding("b", "expired", None)
-    report = SweepReport(False, (Finding("a", "expired", HourlyPrice(1, 2)), unknown, replace(unknown, name="c")), {})
+    report = SweepReport(False, (Finding("a", "expired", HourlyPrice(1, 2)), unknown, replace(unknown, name="c")))
     assert str(report).splitlines() == [
         "removed: a (expired; 1.00 to 2.00 USD/h)",
         "removed: b (expired; price unknown)",
