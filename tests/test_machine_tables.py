@@ -1,7 +1,7 @@
 """The catalogue and the local cloud know the same machines, regions and quotas, each from its own table."""
 
-from localcloud.google.cloud_quotas import catalogue
-from localcloud.vertex.machines import MachineType, load_machines
+from localcloud.services.cloud_quotas.quotas import catalogue
+from localcloud.services.vertex.machines import MachineType, load_machines
 from vertex_vllm.catalog import load_catalog
 
 CATALOG, TABLE = load_catalog(), load_machines()

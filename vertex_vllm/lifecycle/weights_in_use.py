@@ -11,7 +11,8 @@ from vertex_vllm.errors import RegionClosedError, ServiceError
 from vertex_vllm.google.grpc_engine import keep_engine
 from vertex_vllm.google.regional_hosts import in_parallel
 from vertex_vllm.lifecycle.mentions import Mentions, texts_of
-from vertex_vllm.runs.watching import ENDED, pipeline_client, run_name, state_of
+from vertex_vllm.runs.engine import ENDED
+from vertex_vllm.runs.vertex_engine import pipeline_client, run_name, state_of
 from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, model_client, service_errors
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 

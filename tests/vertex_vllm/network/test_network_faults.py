@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub.utils import close_session
 
-from localcloud.ca import CertificateAuthority
+from localcloud.front.ca import CertificateAuthority
 from tests.vertex_vllm.network.odd_hosts import AUTHORITIES, PROXIES, Answers, served
 from vertex_vllm import retries
 from vertex_vllm.errors import InputError, ServiceError, UnreachableError, VertexVllmError
