@@ -39,6 +39,12 @@ def plan_serving(
     request_timeout_seconds: int,
     deployment_timeout_seconds: int,
     concurrency: int,
+    suite: str,
+    suite_items: int,
+    suite_levels: list,
+    baseline: str,
+    allowed_regression: float,
+    confidence: float,
     owner: str,
     ttl: str,
     plan: dsl.Output[dsl.Artifact],
@@ -77,6 +83,12 @@ def plan_serving(
         request_timeout_seconds: Longest time for one request on a dedicated endpoint.
         deployment_timeout_seconds: Longest time until the container must be healthy.
         concurrency: Questions under way at once: as many full requests the cache is to have room for.
+        suite: Questions: text, image, text-and-image, text-small, image-small, a YAML file or gs:// of one.
+        suite_items: Questions of the suite that are asked. 0: all.
+        suite_levels: Difficulty levels that are asked, 1 for 135M parameters to 4 for 70B; empty: all.
+        baseline: Run that answers are compared with: promoted, the deployment's last; none; gs:// of a result.
+        allowed_regression: Share of right answers that may be lost against the baseline, 0 to 1.
+        confidence: Confidence with which the comparison decides, 0.5 to 0.9999.
         owner: Team or person who answers for it, on everything it makes as a label.
         ttl: Time that what a run makes may live, for example 8h or 7d; then a sweep removes it. Default: for ever.
         plan: The serving plan, JSON.
@@ -90,7 +102,10 @@ def plan_serving(
     from vertex_vllm.catalog import load_catalog
     from vertex_vllm.config import default_bucket
     from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
+    from vertex_vllm.evaluation.comparison import Terms
+    from vertex_vllm.evaluation.evaluated_run import Order
     from vertex_vllm.evaluation.measurements import read_throughputs
+    from vertex_vllm.evaluation.planned import stated
     from vertex_vllm.hub import hub_token
     from vertex_vllm.hub.facts import read_facts
     from vertex_vllm.planning.page import plan_page
@@ -142,6 +157,8 @@ def plan_serving(
         measured = read_throughputs(project, bucket or default_bucket(project, region), model_id)
         decided = with_throughput(plan_serving(facts, asked, catalog, quotas), measured)
         print(render_plan(decided))
+        terms = Terms(allowed_regression=allowed_regression, confidence=confidence)
+        print("Evaluation:", stated(Order(suite, suite_items, suite_levels, baseline, terms=terms), project))
         write_artifact(plan.path, decided.to_json())
         write_artifact(page.path, plan_page(decided))
         plan.metadata.update(

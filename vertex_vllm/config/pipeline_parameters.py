@@ -46,6 +46,17 @@ _PATHS: dict[str, tuple[str, ...]] = {
     "request_timeout_seconds": ("serving", "request_timeout_seconds"),
     "deployment_timeout_seconds": ("serving", "deployment_timeout_seconds"),
     "concurrency": ("evaluation", "concurrency"),
+    "suite": ("evaluation", "suite"),
+    "suite_items": ("evaluation", "items"),
+    "suite_levels": ("evaluation", "levels"),
+    "baseline": ("evaluation", "baseline"),
+    "allowed_regression": ("evaluation", "allowed_regression"),
+    "allowed_changed_answers": ("evaluation", "allowed_changed_answers"),
+    "confidence": ("evaluation", "confidence"),
+    "max_requests": ("evaluation", "max_requests"),
+    "max_tokens": ("evaluation", "max_tokens"),
+    "max_minutes": ("evaluation", "max_minutes"),
+    "max_usd": ("evaluation", "max_usd"),
     "min_exact_match": ("evaluation", "thresholds", "min_exact_match"),
     "max_p95_time_to_first_token_seconds": ("evaluation", "thresholds", "max_p95_time_to_first_token_seconds"),
     "min_tokens_per_second": ("evaluation", "thresholds", "min_tokens_per_second"),
@@ -61,7 +72,13 @@ _DESCRIPTIONS = {
         "Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous."
     ),
 }
-_EVALUATION = ("concurrency", "min_exact_match", "max_p95_time_to_first_token_seconds", "min_tokens_per_second")
+_EVALUATION = (
+    "concurrency",
+    *("suite", "suite_items", "suite_levels"),
+    *("baseline", "allowed_regression", "allowed_changed_answers", "confidence"),
+    *("max_requests", "max_tokens", "max_minutes", "max_usd"),
+    *("min_exact_match", "max_p95_time_to_first_token_seconds", "min_tokens_per_second"),
+)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Caps on what an evaluation may ask, and when an endpoint is given up."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from vertex_vllm.evaluation.asking import Reply
 
 GIVE_UP_AFTER = 10
 """Requests in a row that fail: then the endpoint is not asked any further."""
+_REFUSED = re.compile(r"HTTP 4(00|13|22)\b")
+"""A single request that the server does not take, longer than the context for example, says nothing of the endpoint."""
 _SECONDS_PER_MINUTE, _SECONDS_PER_HOUR = 60, 3600
 
 
@@ -56,7 +59,8 @@ class Budget:
     def replied(self, reply: Reply) -> None:
         with self._lock:
             self._tokens += (reply.input_tokens or 0) + (reply.output_tokens or 0)
-            self._failures = self._failures + 1 if reply.error else 0
+            if not _REFUSED.search(reply.error):
+                self._failures = self._failures + 1 if reply.error else 0
             self._failure = reply.error or self._failure
 
     def earlier(self, reply: Reply) -> None:

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from vertex_vllm.evaluation.evaluate import Evaluation
 from vertex_vllm.evaluation.load import percentile
-from vertex_vllm.evaluation.questioning import Answered
 
 # Colours that only stand for a CSS variable of the page: matplotlib cannot write `var(--…)` itself.
 _INK, _GRID, _FIRST, _SECOND = "#010101", "#020202", "#030303", "#040404"

@@ -25,7 +25,7 @@ class Power:
     equal_passes: float
     """Share of runs in which a candidate that is as good passes, with 10 % of the answers differing."""
     items_needed: int
-    """Independent items with which the allowed regression is told from none in 80 % of the runs; 0: no number will do."""
+    """Independent items that tell the allowed regression from none in 80 % of the runs; 0: no number will do."""
     allowed_regression: float
 
     @property
@@ -40,15 +40,17 @@ class Power:
         if not self.too_small:
             return seen
         needed = f"ask at least {self.items_needed} independent questions, or " if self.items_needed else ""
-        return f"{seen}. Too few for an allowed regression of {self.allowed_regression * 100:.1f} points: {needed}allow more"
+        allowed = f"{self.allowed_regression * 100:.1f} points"
+        return f"{seen}. Too few for an allowed regression of {allowed}: {needed}allow more"
 
 
 def power_of(items: int, clusters: int, allowed_regression: float, confidence: float) -> Power:
-    """Power of the gate of `comparison`: it passes a candidate whose upper bound of the drop is below the allowed one.
+    """Power of the comparison with a baseline, which passes where the upper bound of the drop is below the allowed one.
 
     A bound and a test need the same number of items: with it, the allowed regression is told from none in 80 % of the
-    runs, and an equally good candidate passes in 80 % of them. Normal approximation for paired shares (Connor, "Sample size for testing differences in proportions for the
-    paired-sample design", Biometrics 43, 1987), with as many independent items as there are clusters.
+    runs, and an equally good candidate passes in 80 % of them. Normal approximation for paired shares (Connor, "Sample
+    size for testing differences in proportions for the paired-sample design", Biometrics 43, 1987), with as many
+    independent items as there are clusters.
     """
     z, reach = NormalDist().inv_cdf(confidence), NormalDist().inv_cdf(POWER)
     error = math.sqrt(CHANGED / clusters)

@@ -36,8 +36,10 @@ class Header(Part):
     max_tokens: int = Field(default=ANSWER_TOKENS, ge=1, le=32_768, description="Longest answer, in tokens.")
 
 
-def load_suite(place: str) -> Suite:
+def load_suite(place: str, project: str = "") -> Suite:
     """A shipped suite by its name, a YAML file of the repository, or gs://…/suite.yaml or a bundle gs://….json.
+
+    `project`: for Cloud Storage; empty: the credentials' own.
 
     Raises:
         ConfigError: all faults of the suite's files, one line each: `file:line: field: what is wrong. What to do.`
@@ -50,7 +52,7 @@ def load_suite(place: str) -> Suite:
         from vertex_vllm.evaluation.suites.suite_objects import object_reader
 
         folder, _, name = place.rpartition("/")
-        read = object_reader(folder)
+        read = object_reader(folder, project)
         if name.endswith(".json"):
             return from_bundle(_text(read, name, place), place)
         return read_suite(name, read, folder + "/")

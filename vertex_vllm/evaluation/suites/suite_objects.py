@@ -10,7 +10,7 @@ from vertex_vllm.google_errors import google_errors
 FOLDER = "suites"
 
 
-def object_reader(folder: str, project: str | None = None) -> "ReadObject":
+def object_reader(folder: str, project: str = "") -> "ReadObject":
     """Reads objects below `folder` (gs://BUCKET/PREFIX). Raises InputError for a folder that has no bucket."""
     bucket, _, prefix = folder.removeprefix("gs://").partition("/")
     if not bucket:
@@ -23,7 +23,7 @@ def object_reader(folder: str, project: str | None = None) -> "ReadObject":
 class ReadObject:
     """Bytes of an object by its name relative to a folder."""
 
-    def __init__(self, bucket: str, prefix: str, project: str | None) -> None:
+    def __init__(self, bucket: str, prefix: str, project: str) -> None:
         self._bucket, self._prefix, self._project = bucket, prefix.strip("/"), project
 
     def __call__(self, name: str) -> bytes:
@@ -35,7 +35,7 @@ class ReadObject:
         path = f"{self._prefix}/{name}" if self._prefix else name
         with google_errors("Cloud Storage", f"gs://{self._bucket}/{path}"):
             try:
-                blob = Client(project=self._project).bucket(self._bucket).blob(path)
+                blob = Client(project=self._project or None).bucket(self._bucket).blob(path)
                 content: bytes = blob.download_as_bytes(retry=DEFAULT_RETRY)
             except NotFound:
                 raise FileNotFoundError(errno.ENOENT, "no such object") from None
