@@ -11,6 +11,7 @@ from vertex_vllm.evaluation.statistics.paired_interval import drop_at_most, drop
 from vertex_vllm.evaluation.statistics.paired_test import worse_p_value
 from vertex_vllm.evaluation.statistics.share_interval import share_at_least
 
+CATEGORY_ROOM = 3
 Verdict = Literal["not worse", "worse", "undecided"]
 
 
@@ -23,6 +24,25 @@ class Terms:
     allowed_changed_answers: float = 0.1
     """Share of answers that may read otherwise where the same commit of the same model is served; 1: any."""
     confidence: float = 0.95
+
+
+@dataclass(frozen=True)
+class Part:
+    """The comparison within one category."""
+
+    category: str
+    items: int
+    lost: int
+    gained: int
+    changed: int
+    p_value: float
+    """Of the exact one-sided test."""
+    changed_at_least: float
+    """Share, with the confidence that all categories together keep."""
+
+    @property
+    def drop(self) -> float:
+        return (self.lost - self.gained) / self.items
 
 
 @dataclass(frozen=True)
@@ -57,6 +77,7 @@ class Comparison:
     """Both runs served the same commit and neither model thinks first: then answers are expected to stay the same."""
     changed_at_least: float
     """Share: with this confidence at least so many answers changed."""
+    parts: tuple[Part, ...] = ()
     figures: tuple[Figure, ...] = ()
 
     @property
@@ -80,8 +101,26 @@ class Comparison:
         return not self.same_model or self.changed_at_least <= self.terms.allowed_changed_answers
 
     @property
+    def worse_parts(self) -> tuple[Part, ...]:
+        """Categories that lost more than is allowed, by the exact test; Bonferroni's correction for their number.
+
+        A fault that concerns few questions, as a lost stop string does, shows in its category and not in the whole.
+        """
+        least = _corrected(self.terms, len(self.parts))
+        return tuple(part for part in self.parts if part.p_value < least and part.drop > self.terms.allowed_regression)
+
+    @property
+    def changed_parts(self) -> tuple[Part, ...]:
+        """Categories in which the same model answers otherwise, more than three times as often as is allowed in all.
+
+        Three times: noise gathers in the categories with the longest answers.
+        """
+        allowed = min(1.0, CATEGORY_ROOM * self.terms.allowed_changed_answers)
+        return tuple(part for part in self.parts if self.same_model and part.changed_at_least > allowed)
+
+    @property
     def passed(self) -> bool:
-        return self.verdict == "not worse" and self.unchanged
+        return self.verdict == "not worse" and self.unchanged and not self.worse_parts and not self.changed_parts
 
 
 def compare(baseline: Baseline, answers: Sequence[Answered], commit: str, terms: Terms) -> Comparison | None:
@@ -103,7 +142,7 @@ def compare(baseline: Baseline, answers: Sequence[Answered], commit: str, terms:
     losses: dict[str, int] = dict.fromkeys(groups, 0)
     for group, was, now in zip(groups, before, after, strict=True):
         losses[group] += int(was) - int(now)
-    changed = [new for old, new in pairs if old.compared != new.compared or old.right != new.right]
+    changed = [new for old, new in pairs if _changed(old, new)]
     thinks = any(new.reply.reasoning for _, new in pairs) or any(old.thinks for old, _ in pairs)
     # Clusters count once here, too: one broken picture changes the answers to all of its questions.
     changed_clusters = len({new.item.group for new in changed})
@@ -121,8 +160,44 @@ def compare(baseline: Baseline, answers: Sequence[Answered], commit: str, terms:
         p_value=worse_p_value(list(losses.values())),
         same_model=bool(commit) and commit == baseline.commit and not thinks,
         changed_at_least=share_at_least(changed_clusters, len(losses), terms.confidence),
+        parts=_parts(pairs, terms),
         figures=_figures(pairs, terms.confidence),
     )
+
+
+def _corrected(terms: Terms, parts: int) -> float:
+    """Probability of a false alarm that each of so many tests may have."""
+    return (1 - terms.confidence) / max(parts, 1)
+
+
+def _parts(pairs: Sequence[tuple[BaselineItem, Answered]], terms: Terms) -> tuple[Part, ...]:
+    grouped: dict[str, list[tuple[BaselineItem, Answered]]] = {}
+    for old, new in pairs:
+        grouped.setdefault(new.item.category, []).append((old, new))
+    confidence = 1 - _corrected(terms, len(grouped))
+    return tuple(_part(category, group, confidence) for category, group in sorted(grouped.items()))
+
+
+def _part(category: str, pairs: Sequence[tuple[BaselineItem, Answered]], confidence: float) -> Part:
+    losses: dict[str, int] = {}
+    changed: dict[str, bool] = {}
+    for old, new in pairs:
+        group = new.item.group
+        losses[group] = losses.get(group, 0) + int(old.right) - int(new.right)
+        changed[group] = changed.get(group, False) or _changed(old, new)
+    return Part(
+        category=category,
+        items=len(pairs),
+        lost=sum(old.right and not new.right for old, new in pairs),
+        gained=sum(new.right and not old.right for old, new in pairs),
+        changed=sum(_changed(old, new) for old, new in pairs),
+        p_value=worse_p_value(list(losses.values())),
+        changed_at_least=share_at_least(sum(changed.values()), len(changed), confidence),
+    )
+
+
+def _changed(old: BaselineItem, new: Answered) -> bool:
+    return old.compared != new.compared or old.right != new.right
 
 
 _FIGURES: Mapping[str, tuple[str, Callable[[Answered], float | None]]] = {
