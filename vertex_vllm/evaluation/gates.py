@@ -8,6 +8,12 @@ from vertex_vllm.evaluation.evaluate import Evaluation, metrics_of
 from vertex_vllm.evaluation.statistics.power import power_of
 
 
+_TOLD_OTHERWISE = frozenset(
+    {"questions", "drop_at_most", "worse_categories", "changed_answers_at_least", "changed_categories"}
+)
+"""Gates that the verdict tells in sentences of their own."""
+
+
 @dataclass(frozen=True)
 class Gate:
     figure: str
@@ -42,9 +48,11 @@ def gates_of(evaluation: Evaluation) -> tuple[Gate, ...]:
         gates.append(Gate("questions", metrics["questions"], float(len(evaluation.asking.suite.items)), True))
     if (compared := evaluation.comparison) is not None:
         gates.append(Gate("drop_at_most", compared.high, compared.terms.allowed_regression, False))
+        gates.append(Gate("worse_categories", float(len(compared.worse_parts)), 0.0, False))
         if compared.same_model:
             changed = compared.changed_at_least
             gates.append(Gate("changed_answers_at_least", changed, compared.terms.allowed_changed_answers, False))
+            gates.append(Gate("changed_categories", float(len(compared.changed_parts)), 0.0, False))
     return tuple(gates)
 
 
@@ -59,9 +67,7 @@ def verdict_of(evaluation: Evaluation) -> tuple[bool, str]:
     if evaluation.stopped:
         asked, all_items = len(evaluation.answers), len(evaluation.asking.suite.items)
         told.append(f"Only {asked} of {all_items} questions were asked: {evaluation.stopped}.")
-    told += [
-        f"{gate}." for gate in failed if gate.figure not in ("drop_at_most", "changed_answers_at_least", "questions")
-    ]
+    told += [f"{gate}." for gate in failed if gate.figure not in _TOLD_OTHERWISE]
     told += _compared(evaluation.comparison) if evaluation.comparison else [_not_compared(evaluation)]
     return not failed, " ".join(told)
 
@@ -92,7 +98,8 @@ def _compared(compared: Comparison) -> list[str]:
         f"allowed are {_points(terms.allowed_regression)}"
     )
     if compared.verdict == "not worse":
-        told = [f"Not worse than the baseline: {counted}."]
+        whole = "Not worse than the baseline" if compared.passed else "Not worse than the baseline as a whole"
+        told = [f"{whole}: {counted}."]
     elif compared.verdict == "worse":
         told = [f"Worse than the baseline (exact test, p = {compared.p_value:.2g}): {counted}."]
     else:
@@ -107,7 +114,16 @@ def _compared(compared: Comparison) -> list[str]:
             f"{terms.confidence:.0%} confidence at least {compared.changed_at_least:.0%} of all, allowed are "
             f"{terms.allowed_changed_answers:.0%}."
         )
-    return [sentence for sentence in told if sentence]
+    return [sentence for sentence in (*told, *_parts(compared)) if sentence]
+
+
+def _parts(compared: Comparison) -> list[str]:
+    worse = [
+        f"{part.category} ({part.lost} lost, {part.gained} gained of {part.items})" for part in compared.worse_parts
+    ]
+    changed = [f"{part.category} ({part.changed} of {part.items})" for part in compared.changed_parts]
+    told = [f"Worse in {', '.join(worse)}."] if worse else []
+    return [*told, *([f"The same model answers otherwise in {', '.join(changed)}."] if changed else [])]
 
 
 def _points(share: float) -> str:

@@ -113,6 +113,9 @@ def _comparison(compared: Comparison) -> dict[str, Any]:
         "lost": list(compared.lost),
         "gained": list(compared.gained),
         "changed": list(compared.changed),
+        "categories": [{**asdict(part), "drop": part.drop} for part in compared.parts],
+        "worse_categories": [part.category for part in compared.worse_parts],
+        "changed_categories": [part.category for part in compared.changed_parts],
         "figures": [{"name": figure.name, "unit": figure.unit, **asdict(figure.of)} for figure in compared.figures],
     }
 
