@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vertex_vllm.errors import InputError, ServiceError
+from vertex_vllm.errors import InputError, VertexVllmError
 from vertex_vllm.google_errors import google_errors
 from vertex_vllm.lifecycle.ownership import label_value
 
@@ -123,7 +123,7 @@ def keep_as_baseline(project: str, bucket: str, deployment: str, run_id: str) ->
             return
         _write(text, project, bucket, target)
         log.info("Later evaluations of %s are compared with %s", deployment, source)
-    except ServiceError as error:
+    except VertexVllmError as error:
         log.warning("The deployment keeps its earlier baseline: %s", error)
 
 

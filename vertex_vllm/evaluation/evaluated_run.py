@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.catalog.prices import BASIS, hourly_price
-from vertex_vllm.errors import ServiceError, VertexVllmError
+from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.evaluation.baseline import (
     NONE,
     PROMOTED,
@@ -103,7 +103,7 @@ def keep_result(evaluation: Evaluation) -> None:
         run_id = subject.run.rpartition("/")[2]
         kept = write_result(to_json(evaluation), place.project, place.bucket, subject.deployment, run_id)
         log.info("The evaluation is in %s", kept)
-    except ServiceError as error:
+    except VertexVllmError as error:
         log.warning("The evaluation is not kept for later comparisons: %s", error)
 
 

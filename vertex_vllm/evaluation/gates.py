@@ -7,7 +7,6 @@ from vertex_vllm.evaluation.comparison import Comparison
 from vertex_vllm.evaluation.evaluate import Evaluation, metrics_of
 from vertex_vllm.evaluation.statistics.power import power_of
 
-
 _TOLD_OTHERWISE = frozenset(
     {"questions", "drop_at_most", "worse_categories", "changed_answers_at_least", "changed_categories"}
 )

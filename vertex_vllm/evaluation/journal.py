@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from vertex_vllm.errors import ServiceError
+from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.evaluation.asking import Reply
 from vertex_vllm.evaluation.suites.item import Item
 from vertex_vllm.google_errors import google_errors
@@ -144,7 +144,7 @@ class ObjectJournal:
                     return str(self._blob.download_as_bytes().decode(errors="replace"))
                 except NotFound:
                     return ""
-        except ServiceError as error:
+        except VertexVllmError as error:
             log.warning("Earlier answers could not be read, so all items are asked: %s", error)
             return ""
 
@@ -154,7 +154,7 @@ class ObjectJournal:
         try:
             with google_errors("Cloud Storage", self._place):
                 self._blob.upload_from_string(text, content_type="application/jsonl", retry=DEFAULT_RETRY)
-        except ServiceError as error:
+        except VertexVllmError as error:
             self._lost = True
             log.warning("Answers are not kept for a later attempt: %s", error)
 

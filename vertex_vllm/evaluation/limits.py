@@ -77,7 +77,7 @@ class Budget:
 
     def _reason(self) -> str:
         if self._failures >= GIVE_UP_AFTER:
-            return f"the last {self._failures} requests failed, the last with: {self._failure}"
+            return f"{GIVE_UP_AFTER} requests in a row failed, the last with: {self._failure}"
         limits = self._limits
         if limits.requests and self._requests >= limits.requests:
             return f"max_requests is reached: {self._requests} requests were sent"

@@ -52,15 +52,15 @@ def plots(evaluation: Evaluation) -> dict[str, str]:
     first_tokens = [reply.first_token_seconds for reply in done if reply.first_token_seconds is not None]
     speeds = [reply.tokens_per_second for reply in done if reply.tokens_per_second is not None]
     categories = sorted({answered.item.category for answered in evaluation.answers})
-    drawn = {
-        "exact_match": _draw(
+    drawn = {}
+    if categories:
+        drawn["exact_match"] = _draw(
             _FULL_WIDTH,
             1.1 + 0.24 * len(categories),
             lambda axes: _exact_match(axes, categories, evaluation),
             left=_beside(categories),
             bottom=_BOTTOM + _LEGEND,
-        ),
-    }
+        )
     if first_tokens:
         drawn["first_token"] = _draw(_HALF_WIDTH, 2.9, lambda axes: _first_token(axes, first_tokens))
     if speeds:
