@@ -6,6 +6,7 @@ from kfp import dsl
 from components.image import IMAGE
 
 
+# Parameters concurrency to min_tokens_per_second: written by `make compile` from vertex_vllm/config/deployment.py.
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def evaluate_endpoint(
     deployment: str,
@@ -41,7 +42,7 @@ def evaluate_endpoint(
         deployment: Name of the deployment, for the report's title.
         run: Pipeline job, projects/P/locations/REGION/pipelineJobs/ID: its cancellation ends the step.
         chat: The model has a chat template.
-        concurrency: Questions under way at once.
+        concurrency: Questions under way at once; the plan gives the cache room for as many full requests.
         suite: Questions: text, image, text-and-image, text-small, image-small, a YAML file or gs:// of one.
         suite_items: Questions of the suite that are asked. 0: all.
         suite_levels: Difficulty levels that are asked, 1 for 135M parameters to 4 for 70B; empty: all.
@@ -54,8 +55,8 @@ def evaluate_endpoint(
         max_minutes: Questions are stopped after so many minutes. 0: never.
         max_usd: Questions are stopped when the machine has cost so much meanwhile. 0: never.
         min_exact_match: Least share of right answers, 0 to 1.
-        max_p95_time_to_first_token_seconds: Longest 95th percentile of the time to the first token; 0: any.
-        min_tokens_per_second: Least median of output tokens per second of one answer; 0: any.
+        max_p95_time_to_first_token_seconds: Longest 95th percentile of the time to the first token, in seconds. 0: any.
+        min_tokens_per_second: Least median of output tokens per second of one answer. 0: any.
         endpoint: The Endpoint.
         metrics: The figures, for the console.
         evaluation: The figures and every answer, JSON.
@@ -67,10 +68,10 @@ def evaluate_endpoint(
     from vertex_vllm.evaluation.comparison import Terms
     from vertex_vllm.evaluation.evaluate import Thresholds, metrics_of, require_answers
     from vertex_vllm.evaluation.evaluated_run import Order, evaluate_run, keep_result
+    from vertex_vllm.evaluation.evaluation_report import render
     from vertex_vllm.evaluation.gates import require
     from vertex_vllm.evaluation.limits import Limits
-    from vertex_vllm.evaluation.measurements import record_throughput
-    from vertex_vllm.evaluation.report import render
+    from vertex_vllm.evaluation.measurement_store import record_throughput
     from vertex_vllm.evaluation.result import to_json
     from vertex_vllm.steps import step, write_artifact
 

@@ -7,6 +7,7 @@ from components.find_endpoint import find_endpoint
 from components.smoke_test_text import smoke_test_text
 
 
+# Parameters project to min_tokens_per_second: written by `make compile` from vertex_vllm/config/deployment.py.
 @dsl.pipeline(name="evaluate")
 def evaluate(
     project: str,
@@ -36,7 +37,7 @@ def evaluate(
         deployment: Name of the deployment, on everything it makes.
         endpoint: Endpoint to evaluate, projects/P/locations/REGION/endpoints/ID.
         chat: Ask by chat completions; false for a model without chat template.
-        concurrency: Questions under way at once.
+        concurrency: Questions under way at once; the plan gives the cache room for as many full requests.
         suite: Questions: text, image, text-and-image, text-small, image-small, a YAML file or gs:// of one.
         suite_items: Questions of the suite that are asked. 0: all.
         suite_levels: Difficulty levels that are asked, 1 for 135M parameters to 4 for 70B; empty: all.

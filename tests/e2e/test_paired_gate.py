@@ -19,7 +19,7 @@ from vertex_vllm.evaluation.limits import Budget, Limits
 from vertex_vllm.evaluation.questioning import Answered, ask_items
 from vertex_vllm.evaluation.suites.shipped import shipped_suite
 from vertex_vllm.evaluation.suites.suite import Suite, part_of
-from vertex_vllm.inference.client import EndpointClient
+from vertex_vllm.inference.inference_client import EndpointClient
 
 pytestmark = [pytest.mark.parity("local cloud only"), pytest.mark.vllm, pytest.mark.slow]
 COMMIT = "0" * 40

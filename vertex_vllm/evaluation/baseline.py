@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vertex_vllm.errors import InputError, VertexVllmError
-from vertex_vllm.google_errors import google_errors
-from vertex_vllm.lifecycle.ownership import label_value
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.labels import label_value
 
 FOLDER = "evaluations"
 PROMOTED, NONE = "promoted", "none"

@@ -12,7 +12,7 @@ from vertex_vllm.evaluation.limits import Budget, Limits
 from vertex_vllm.evaluation.load import Load, load_metrics, put_load, warm_up
 from vertex_vllm.evaluation.questioning import Answered, ask_items
 from vertex_vllm.evaluation.suites.suite import Suite
-from vertex_vllm.inference.client import EndpointClient
+from vertex_vllm.inference.inference_client import EndpointClient
 
 CONCURRENCY = 4
 ANSWER_SECONDS = 120.0

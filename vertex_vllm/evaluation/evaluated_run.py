@@ -21,11 +21,11 @@ from vertex_vllm.evaluation.comparison import Terms
 from vertex_vllm.evaluation.evaluate import Asking, Evaluation, Subject, Thresholds, evaluate_endpoint
 from vertex_vllm.evaluation.journal import Journal, MemoryJournal, ObjectJournal
 from vertex_vllm.evaluation.limits import Limits
-from vertex_vllm.evaluation.measurements import served
+from vertex_vllm.evaluation.measurement_store import served
 from vertex_vllm.evaluation.result import to_json
 from vertex_vllm.evaluation.suites.suite import Suite, part_of
 from vertex_vllm.evaluation.suites.suite_files import load_suite
-from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 log = logging.getLogger(__name__)
 

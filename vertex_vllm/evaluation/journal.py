@@ -12,7 +12,7 @@ from typing import Protocol
 from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.evaluation.asking import Reply
 from vertex_vllm.evaluation.suites.item import Item
-from vertex_vllm.google_errors import google_errors
+from vertex_vllm.google.error_boundary import google_errors
 
 log = logging.getLogger(__name__)
 

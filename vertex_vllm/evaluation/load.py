@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from vertex_vllm.evaluation.asking import Prompt, Reply, ask, ask_all
-from vertex_vllm.inference.client import EndpointClient
+from vertex_vllm.inference.inference_client import EndpointClient
 
 MAX_TOKENS = 64
 REQUESTS_PER_WORKER = 3

@@ -12,7 +12,7 @@ from vertex_vllm.evaluation.limits import Budget
 from vertex_vllm.evaluation.quality import completed_answer
 from vertex_vllm.evaluation.suites.checks import compared
 from vertex_vllm.evaluation.suites.item import Item, chat_messages, completion_text
-from vertex_vllm.inference.client import EndpointClient
+from vertex_vllm.inference.inference_client import EndpointClient
 
 THINKING_TOKENS = 2048
 """Added to an item's limit for models that think before they answer: published evaluations give them thousands; short

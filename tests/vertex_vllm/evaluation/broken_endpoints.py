@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from vertex_vllm.inference.chat import ChatChunk
-from vertex_vllm.inference.client import EndpointClient, Message
+from vertex_vllm.inference.inference_client import EndpointClient, Message
 
 
 class TruncatedContext(EndpointClient):

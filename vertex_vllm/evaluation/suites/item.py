@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from vertex_vllm.evaluation.suites.checks import Check, Part
-from vertex_vllm.inference.client import Message
+from vertex_vllm.inference.inference_client import Message
 
 MOST_LEVEL = 4
 ANSWER_TOKENS = 32

@@ -5,7 +5,7 @@ import hashlib
 
 from vertex_vllm.errors import InputError
 from vertex_vllm.evaluation.suites.suite import Suite, to_bundle
-from vertex_vllm.google_errors import google_errors
+from vertex_vllm.google.error_boundary import google_errors
 
 FOLDER = "suites"
 
