@@ -218,10 +218,10 @@ class InferenceError(VertexVllmError):
 
 
 class GateError(VertexVllmError):
-    """`missed`: every gate that failed."""
+    """`missed`: every gate that failed. `verdict`: all of it in sentences; empty: the gates' own words are shown."""
 
-    def __init__(self, missed: Sequence[MissedGate], *, where: str = "", fix: str = "") -> None:
-        super().__init__(where=where, fix=fix)
+    def __init__(self, missed: Sequence[MissedGate], *, verdict: str = "", where: str = "", fix: str = "") -> None:
+        super().__init__(verdict, where=where, fix=fix)
         self.missed = tuple(missed)
 
 
