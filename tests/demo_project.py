@@ -19,8 +19,6 @@ from google.api_core.exceptions import GoogleAPIError
 from google.cloud import secretmanager
 
 from localcloud.daemon import Connection
-from localcloud.demo_models import build
-from localcloud.runtime import ensure_runtime
 from tests.canary import Commands, new_canary, watched_processes
 from tests.chaos.repository import write_repository
 from tests.prepared import prepared
@@ -30,6 +28,8 @@ from vertex_vllm.cli.sending import with_image
 from vertex_vllm.cli.submit_command import submission
 from vertex_vllm.config import Deployment, load_deployment
 from vertex_vllm.lifecycle.teardown import teardown
+from vertex_vllm.local.demo_models import build
+from vertex_vllm.local.serving_runtime import ensure_runtime
 from vertex_vllm.runs.engine import Run
 from vertex_vllm.runs.submission import Submission
 from vertex_vllm.runs.vertex_engine import VertexEngine

@@ -9,7 +9,7 @@ from typing import Any
 from google.api_core.retry import Retry
 from google.cloud import secretmanager
 
-from localcloud import process_table
+from localcloud.process import process_table
 from tests.chaos.place import REGION
 from tests.prepared import PINNED_IMAGE, prepared
 from vertex_vllm.cli.submit_command import submission

@@ -18,7 +18,7 @@ from kfp import compiler, dsl
 
 from localcloud.daemon import Connection
 from tests.accounts import grant, grant_on_bucket, make_account
-from tests.localcloud.vertex.echo_deployments import ECHO_IMAGE, ECHO_ROW
+from tests.localcloud.services.vertex.echo_deployments import ECHO_IMAGE, ECHO_ROW
 from vertex_vllm.runs.vertex_engine import VertexEngine
 
 pytestmark = pytest.mark.parity("local cloud only")

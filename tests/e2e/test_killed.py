@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from localcloud.daemon import Connection
-from localcloud.process_table import started_with
+from localcloud.process.process_table import started_with
 from tests.children import runners, steps
 from tests.demo_project import REGION, DemoProject, with_flags
 from tests.e2e.test_failures import made
@@ -31,7 +31,7 @@ def served_by(request: pytest.FixtureRequest) -> DemoProject:
 
 def servers(cloud: Connection) -> set[str]:
     """Containers and the processes in them; a step's own command names vertex_vllm, and is none."""
-    marks = ("localcloud.container ", "vllm_launcher", "VLLM::", "model_server.py")
+    marks = ("vertex_vllm.local.container ", "vllm_launcher", "VLLM::", "model_server.py")
     return {process for process in started_with(str(cloud.state_dir)) if any(mark in process for mark in marks)}
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vertex_vllm.cli.failures import told
-from vertex_vllm.cli.local_state import WARM_MODULES
 from vertex_vllm.plain_text import plain
+from vertex_vllm.shipped import shipped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from vertex_vllm.config import Deployment
     from vertex_vllm.runs.engine import Run
 
-ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "vertex-vllm-demo"
 SECRET = "hf-token"
-DEMO_CONFIGS = tuple(ROOT / "configs" / f"{name}.yaml" for name in ("smollm2-135m-instruct", "smollm2-135m-idefics3"))
+DEMO_CONFIGS = tuple(shipped(f"configs/{name}.yaml") for name in ("smollm2-135m-instruct", "smollm2-135m-idefics3"))
 
 
 @click.command()
@@ -87,6 +86,7 @@ def local_cloud(console: "Console", reports: Path, images: Path | None) -> Itera
     """
     from localcloud import daemon
     from vertex_vllm.cli.local_models import serving_runtime
+    from vertex_vllm.local import ADDITIONS
 
     console.rule("[bold]Setting up")
     serving_runtime(console.print)
@@ -96,7 +96,7 @@ def local_cloud(console: "Console", reports: Path, images: Path | None) -> Itera
         if images:
             shutil.copyfile(images, state_dir / "images.yaml")
         with told(daemon.DaemonError):
-            connection = daemon.up(state_dir, project=PROJECT, lifeline=True, warm_modules=WARM_MODULES)
+            connection = daemon.up(state_dir, project=PROJECT, lifeline=True, additions=ADDITIONS)
         os.environ.update(connection.environment)
         console.print(f"The local cloud is up, pid {connection.pid}")
         yield connection
@@ -196,6 +196,6 @@ def remaining_resources(regions: Iterable[str]) -> list[str]:
 
 def remaining_processes(cloud: "Connection") -> list[str]:
     """What the local cloud started, and what that started: all of it has the state's folder in its environment."""
-    from localcloud.process_table import started_with
+    from localcloud.process.process_table import started_with
 
     return [f"process {process}" for process in started_with(str(cloud.state_dir))]

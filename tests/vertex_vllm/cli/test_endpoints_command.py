@@ -9,8 +9,8 @@ import pytest
 import yaml
 from google.cloud import storage
 
-from tests.localcloud.pipelines import samples
-from tests.localcloud.pipelines.compiling import compiled_with_init
+from tests.localcloud.services.pipelines import samples
+from tests.localcloud.services.pipelines.compiling import compiled_with_init
 from tests.prepared import PINNED_IMAGE, runner, with_runner
 from tests.vertex_vllm.cli.documented_commands import commands_in, vertex_vllm
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex

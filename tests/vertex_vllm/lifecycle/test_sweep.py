@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from google.cloud import storage
 
-from tests.localcloud.pipelines import samples
+from tests.localcloud.services.pipelines import samples
 from tests.vertex_vllm.cli.test_endpoints_command import submit_run
 from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.lifecycle.test_teardown import deploying, names, unlabelled_endpoint, unlabelled_model

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.localcloud.pipelines import samples
+from tests.localcloud.services.pipelines import samples
 from tests.vertex_vllm.cli.test_endpoints_command import submit_run
 from tests.vertex_vllm.served_models import REGION
 from tests.waiting import PATIENCE_SECONDS, wait_until
