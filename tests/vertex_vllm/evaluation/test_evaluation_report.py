@@ -72,7 +72,7 @@ def test_every_answer_can_be_unfolded() -> None:
     words = " ".join(Page(render(EVALUATION)).text.split())
     for row in (
         "right france level 1: Paris. question What is the capital of France? expected Paris (exact) answer Paris.",
-        "wrong sum level 1: The answer is four. question What is 2 + 2? expected 4 or four (exact) answer The answer is",
+        "wrong sum level 1: The answer is four. question What is 2 + 2? expected 4 or four (exact) answer The",
         "wrong spain level 1: London question What is the capital of Spain? expected Madrid (exact) answer London",
         "wrong product level 1 question What is 2 × 3? expected 6 (exact) answer HTTP 500: died seconds 0.1",
     ):
