@@ -13,10 +13,12 @@ from google.protobuf.message import Message
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud
 from localcloud.core.paging import page
+from localcloud.core.registration import Service
 from localcloud.services.vertex import registry
-from localcloud.services.vertex.models import service
 from localcloud.services.vertex.records import MODEL_EVALUATIONS
 from localcloud.services.vertex.resource_names import ModelName, read_model
+
+service = Service("google.cloud.aiplatform.v1beta1.ModelService")
 
 _SCHEMAS = "gs://google-cloud-aiplatform/schema/modelevaluation/"
 # google-cloud-pipeline-components 2.22, `import_model_evaluation.py`: PROBLEM_TYPE_TO_SCHEMA_URI; and the figures that
