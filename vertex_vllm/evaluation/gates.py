@@ -77,7 +77,7 @@ def require(evaluation: Evaluation) -> None:
     if not passed:
         raise GateError(
             failed_gates(evaluation),
-            verdict=sentence.rstrip("."),
+            message=sentence.rstrip("."),
             where=evaluation.subject.deployment or evaluation.subject.endpoint,
             fix="The report shows each answer and time; change the deployment, or the terms in its config.",
         )

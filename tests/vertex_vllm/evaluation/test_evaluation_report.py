@@ -12,7 +12,7 @@ from vertex_vllm.evaluation.evaluation_report import render
 from vertex_vllm.evaluation.load import Load
 from vertex_vllm.evaluation.questioning import Answered, judge
 from vertex_vllm.evaluation.suites.checks import Exact
-from vertex_vllm.evaluation.suites.shipped import shipped_suite
+from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
 
 MOST_BYTES = 2_000_000
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)> {{ 7*7 }} $\\frac{1}{2}$ </td></table>'
@@ -55,7 +55,7 @@ def test_text_of_a_model_or_a_server_stays_text(hostile: Evaluation) -> None:
     page = Page(render(hostile))
     assert page.count("script") == page.count("img") == 0
     assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
-    # Title, heading, model; system message, question, expected and own answer twice; category twice, the load's failure.
+    # Title, heading, model; system message, question, expected, own answer twice; category twice, the load's failure.
     assert page.text.count('<script>alert("x")</script>') == 11
 
 
@@ -71,9 +71,9 @@ def test_the_page_needs_nothing_from_elsewhere(evaluation: Evaluation) -> None:
 def test_every_answer_can_be_unfolded() -> None:
     words = " ".join(Page(render(EVALUATION)).text.split())
     for row in (
-        "right france level 1: Paris. question What is the capital of France? expected Paris (exact) answer Paris. seconds 0.4",
-        "wrong sum level 1: The answer is four. question What is 2 + 2? expected 4 or four (exact) answer The answer is four. seconds 0.6",
-        "wrong spain level 1: London question What is the capital of Spain? expected Madrid (exact) answer London seconds 0.4",
+        "right france level 1: Paris. question What is the capital of France? expected Paris (exact) answer Paris.",
+        "wrong sum level 1: The answer is four. question What is 2 + 2? expected 4 or four (exact) answer The",
+        "wrong spain level 1: London question What is the capital of Spain? expected Madrid (exact) answer London",
         "wrong product level 1 question What is 2 × 3? expected 6 (exact) answer HTTP 500: died seconds 0.1",
     ):
         assert row in words

@@ -12,7 +12,7 @@ from vertex_vllm.error_data import ConfigFault
 from vertex_vllm.errors import ConfigError, InputError
 from vertex_vllm.evaluation.suites.checks import Part
 from vertex_vllm.evaluation.suites.item import ANSWER_TOKENS, Example, Item, Name
-from vertex_vllm.evaluation.suites.shipped import SHIPPED, shipped_suite
+from vertex_vllm.evaluation.suites.shipped_suites import SHIPPED, shipped_suite
 from vertex_vllm.evaluation.suites.suite import Suite, from_bundle
 
 MOST_ITEMS = 20_000
@@ -77,6 +77,7 @@ def read_suite(name: str, read: ReadFile, shown_folder: str = "") -> Suite:
     faults += [
         ConfigFault(shown, line, _dotted(path), "given again. Keep one of them") for line, path in document.repeated
     ]
+    listed = document.line(("items",))
     try:
         header = Header.model_validate(document.values)
     except ValidationError as error:
@@ -85,15 +86,13 @@ def read_suite(name: str, read: ReadFile, shown_folder: str = "") -> Suite:
     lines: dict[str, str] = {}
     for file in header.items:
         if _outside(file):
-            beside = f"{file} is not beside the suite. Move it there"
-            faults.append(ConfigFault(shown, document.line(("items",)), "items", beside))
+            faults.append(ConfigFault(shown, listed, "items", f"{file} is not beside the suite. Move it there"))
             continue
         found, wrong = _items_of(header, file, read, shown_folder, lines)
         items += found
         faults += wrong
     if not faults and not 1 <= len(items) <= MOST_ITEMS:
-        count = f"{len(items)} items. Give 1 to {MOST_ITEMS}"
-        faults.append(ConfigFault(shown, document.line(("items",)), "items", count))
+        faults.append(ConfigFault(shown, listed, "items", f"{len(items)} items. Give 1 to {MOST_ITEMS}"))
     if faults:
         raise ConfigError(faults)
     return Suite(header.name, header.license, tuple(items), header.description)
@@ -109,6 +108,7 @@ def _items_of(
     for number, line in enumerate(_text(read, file, shown).splitlines(), 1):
         if not line.strip():
             continue
+        here = f"{shown}:{number}"
         try:
             item = _item(header, json.loads(line, parse_constant=_refuse_constant), read)
         except ValidationError as error:
@@ -118,9 +118,9 @@ def _items_of(
             faults.append(ConfigFault(shown, number, "", " ".join(str(error).split())))
             continue
         if item.id in lines:
-            again = f"{item.id} is the id of {lines[item.id]} too. Give each item its own"
-            faults.append(ConfigFault(shown, number, "id", again))
-        lines[item.id] = f"{shown}:{number}"
+            also = f"{item.id} is the id of {lines[item.id]} too. Give each item its own"
+            faults.append(ConfigFault(shown, number, "id", also))
+        lines[item.id] = here
         items.append(item)
     return items, faults
 
@@ -157,16 +157,17 @@ def _text(read: ReadFile, name: str, shown: str) -> str:
     try:
         data = read(name)
     except FileNotFoundError:
-        raise ConfigError([ConfigFault(shown, 0, "", "no such file. Name one that exists")]) from None
+        raise ConfigError([ConfigFault(shown, 1, "", "no such file. Name one that exists")]) from None
     except OSError as error:
-        raise ConfigError([ConfigFault(shown, 0, "", f"cannot be read: {error.strerror or error}")]) from None
+        raise ConfigError([ConfigFault(shown, 1, "", f"cannot be read: {error.strerror or error}")]) from None
     if len(data) > MOST_BYTES:
-        larger = f"larger than {MOST_BYTES >> 20} MiB. Split it into several files"
-        raise ConfigError([ConfigFault(shown, 0, "", larger)])
+        raise ConfigError(
+            [ConfigFault(shown, 1, "", f"larger than {MOST_BYTES >> 20} MiB. Split it into several files")]
+        )
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise ConfigError([ConfigFault(shown, 0, "", "is not UTF-8 text. Save it as UTF-8")]) from None
+        raise ConfigError([ConfigFault(shown, 1, "", "is not UTF-8 text. Save it as UTF-8")]) from None
 
 
 def _read_local(path: Path) -> bytes:
@@ -202,4 +203,4 @@ def _told(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]:
 
 
 def _dotted(path: Sequence[str | int]) -> str:
-    return ".".join(map(str, path))
+    return ".".join(map(str, path)) or "(whole file)"
