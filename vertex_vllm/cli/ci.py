@@ -218,7 +218,7 @@ def show(chosen: "Sequence[tuple[Review, Deployment]]", commit: "Commit", as_jso
                 "deployment": deployment.name,
                 "config": review.config,
                 "why": review.concerned.why,
-                "config_hash": deployment.content_hash,
+                "config_hash": deployment.config_hash,
                 "commit": commit.id,
             }
             for review, deployment in chosen

@@ -1,5 +1,6 @@
 """`vertex-vllm plan CONFIG`"""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--against",
     type=click.Choice(["deployed"]),
-    help="Show what would change on the endpoint that serves the deployment now.",
+    help="Show what would change on the endpoint that serves the deployment now. Exit code 1: something would.",
 )
 @click.option("--project", help="Project; default: the config's, then GOOGLE_CLOUD_PROJECT.")
 @without_collecting()
@@ -169,6 +170,8 @@ def show_difference(
         print_json({"serving": serving, "config_hash": decided.config_hash, "changes": found})
     else:
         say(_difference_text(decided, serving, found), nl=False)
+    if serving is None or found:
+        sys.exit(1)
 
 
 def _difference_text(decided: "ServingPlan", serving: "Serving | None", found: "tuple[Change, ...]") -> str:
@@ -179,6 +182,7 @@ def _difference_text(decided: "ServingPlan", serving: "Serving | None", found: "
     stage = serving.stage or "not promoted"
     head = f"{serving.endpoint} ({stage}, config {serving.config_hash or 'unknown'})\n"
     if not found:
-        return f"{head}nothing would change\n"
+        unread = "" if decided.commit else " (the model's commit was not compared: --hub reads it)"
+        return f"{head}nothing would change{unread}\n"
     rows = [(change.what, change.now or "-", change.planned or "-") for change in found]
     return f"{head}\n{text_table(('what', 'now', 'planned'), rows)}"

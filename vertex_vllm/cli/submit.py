@@ -232,20 +232,23 @@ def submission(
     """What `submit` sends, as a value; `replaced` are parameters that differ from the config's."""
     from vertex_vllm.config import runs_bucket
     from vertex_vllm.config.names import PIPELINE_ACCOUNT, account_email
-    from vertex_vllm.config.pipeline_parameters import parameter_values
+    from vertex_vllm.config.pipeline_parameters import deployment_from_parameters, parameter_values
     from vertex_vllm.runs.specs import compiled
     from vertex_vllm.runs.submission import Submission, job_id, run_labels
 
     region = deployment.google_cloud.region
+    parameters = parameter_values(pipeline, deployment, project) | dict(replaced or {})
+    # The run plans from its parameters, replaced ones included: its label is the hash that its plan will have.
+    asked = deployment_from_parameters(**parameters) if pipeline == "deploy" else deployment
     return Submission(
         project=project,
         region=region,
         spec=compiled(pipeline),
         job_id=job_id(pipeline, deployment.name),
-        parameters=parameter_values(pipeline, deployment, project) | dict(replaced or {}),
+        parameters=parameters,
         pipeline_root=f"gs://{runs_bucket(project, region)}",
         labels=run_labels(
-            pipeline, deployment.name, config_hash=deployment.content_hash, commit=commit, owner=deployment.owner
+            pipeline, deployment.name, config_hash=asked.config_hash, commit=commit, owner=deployment.owner
         ),
         service_account=deployment.google_cloud.pipeline_service_account or account_email(PIPELINE_ACCOUNT, project),
     )

@@ -10,8 +10,9 @@ from vertex_vllm.planning.memory.account import MemoryAccount
 from vertex_vllm.planning.memory.estimate import Verdict
 from vertex_vllm.planning.offers import Offer
 
-# What only explains the decision, or compares it with others: it changes nothing that is served.
+# Fields that explain the decision or compare it with others; the served model does not depend on them.
 _TOLD = (
+    "config_hash",
     *("reasons", "verdict", "usd_per_hour", "throughput", "requests", "concurrency", "memory"),
     *("alternatives", "fallbacks"),
 )
@@ -35,6 +36,8 @@ class ServingPlan:
     """One way to serve one model, with the reason for each choice."""
 
     deployment: str
+    config_hash: str
+    """Hash of the config that this plan is made for: `Deployment.config_hash`."""
     model_id: str
     commit: str
     region: str
@@ -88,15 +91,16 @@ class ServingPlan:
         return self.spot or bool(self.flex_start_hours)
 
     @property
-    def config_hash(self) -> str:
-        """Ten hexadecimal digits that change whenever what would be served changes; reasons do not count."""
+    def served_id(self) -> str:
+        """The config's hash and six hexadecimal digits of the decisions, reasons left out.
+
+        Endpoint and Model version are named with it: one config makes another plan when the model's commit, the
+        catalogue or the place changes.
+        """
         decided: dict[str, Any] = asdict(self)
         for name in _TOLD:
             del decided[name]
-        # Plans from before this field keep their hash, and so their endpoints.
-        if not self.flex_start_hours:
-            del decided["flex_start_hours"]
-        return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:10]
+        return f"{self.config_hash}-{hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:6]}"
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"

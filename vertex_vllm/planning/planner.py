@@ -63,6 +63,7 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
     quota = _quota_need(choice, deployment)
     return ServingPlan(
         deployment=deployment.name,
+        config_hash=deployment.config_hash,
         model_id=facts.model_id,
         commit=facts.commit,
         region=deployment.google_cloud.region,
@@ -117,9 +118,11 @@ def _plan_fallback(number: int, named: str, facts: ModelFacts, deployment: Deplo
     serving = deployment.serving.model_copy(update=other)
     elsewhere = deployment.model_copy(update={"google_cloud": place, "serving": serving})
     try:
-        return replace(_plan_one(facts, elsewhere, catalog, {}), alternatives=())
+        plan = _plan_one(facts, elsewhere, catalog, {})
     except PlanError as error:
         raise PlanError(error.message, where=f"serving.fallbacks.{number}: {named}", fix=error.fix) from error
+    # The config names its fallbacks: they share its hash.
+    return replace(plan, config_hash=deployment.config_hash, alternatives=())
 
 
 def _check_distinct(plan: ServingPlan, fallbacks: tuple[ServingPlan, ...]) -> None:

@@ -5,6 +5,7 @@ from vertex_vllm.planning.render import render_plan
 
 PLAN = ServingPlan(
     deployment="llama",
+    config_hash="0123456789",
     model_id="meta-llama/Llama-3.2-11B-Vision",
     commit="",
     region="us-central1",
@@ -40,7 +41,7 @@ def test_a_plan_for_people_gives_each_choice_and_its_reason() -> None:
     assert (
         render_plan(PLAN)
         == f"""\
-Deployment        llama, config {PLAN.config_hash}
+Deployment        llama, config 0123456789
 Model             meta-llama/Llama-3.2-11B-Vision
 Machine           a2-highgpu-1g, 1 × NVIDIA_TESLA_A100, 1 to 2 replicas, spot, in us-central1
                   (what Google's tutorial serves this model on; about 26.6 of 35.4 GiB of each

@@ -10,12 +10,13 @@ from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 
 def decided(facts: ModelFacts, **parameters: Any) -> ServingPlan:
     """Without what has tests of its own."""
-    return replace(plan(facts, **parameters), alternatives=(), memory=None)
+    return replace(plan(facts, **parameters), config_hash="", alternatives=(), memory=None)
 
 
 def test_llama_3_1_8b_is_served_as_in_the_tutorial() -> None:
     assert decided(LLAMA_8B) == ServingPlan(
         deployment="test",
+        config_hash="",
         model_id="meta-llama/Llama-3.1-8B",
         commit="",
         region="us-central1",
@@ -70,6 +71,7 @@ def test_llama_3_1_8b_is_served_as_in_the_tutorial() -> None:
 def test_llama_3_2_vision_gets_an_image_that_still_has_it_and_few_sequences() -> None:
     assert decided(LLAMA_VISION, spot=True, max_replica_count=3, region="europe-west4") == ServingPlan(
         deployment="test",
+        config_hash="",
         model_id="meta-llama/Llama-3.2-11B-Vision-Instruct",
         commit="",
         region="europe-west4",
