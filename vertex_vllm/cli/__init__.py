@@ -25,6 +25,7 @@ COMMANDS = {
     "diagnose": "Say why a deployment failed, and what of its config to change.",
     "runs": "Pipeline runs: list, show, logs, cancel.",
     "endpoints": "What is served now, what it costs by the hour, and who made it.",
+    "ask": "Ask the live endpoint of a deployment a question.",
     "inventory": "All that vertex-vllm made in a project, in every region, and what it has cost so far.",
     "teardown": "Remove what a deployment, or one of its runs, made.",
     "sweep": "Remove what expired, what dead runs left, and on request what no config stands for.",

@@ -40,7 +40,7 @@ PLAN = ServingPlan(
 def test_a_plan_for_people_gives_each_choice_and_its_reason() -> None:
     assert (
         render_plan(PLAN)
-        == f"""\
+        == """\
 Deployment        llama, config 0123456789
 Model             meta-llama/Llama-3.2-11B-Vision
 Machine           a2-highgpu-1g, 1 × NVIDIA_TESLA_A100, 1 to 2 replicas, spot, in us-central1
