@@ -26,6 +26,7 @@ from localcloud.google.artifact_registry import repository_of
 from localcloud.google.cloud_build import hold
 from localcloud.google.cloud_quotas import set_quota_limit
 from localcloud.hub import add_repo, add_token
+from localcloud.overview import overview
 from localcloud.pipelines import kfp_api
 from localcloud.storage import part_requests
 
@@ -36,9 +37,9 @@ def create_app(cloud: Cloud, faults: Faults) -> ASGIApp:
     """Needs the key of the state folder; Kubeflow Pipelines also takes it as a part of its address."""
 
     async def status(request: Request) -> Response:
-        return JSONResponse(
-            {"pid": os.getpid(), "project": cloud.project, "region": cloud.region, "state_dir": str(cloud.state_dir)}
-        )
+        fixed = {"project": cloud.project, "region": cloud.region, "state_dir": str(cloud.state_dir)}
+        held = await run_in_threadpool(overview, cloud)
+        return JSONResponse({"pid": os.getpid(), **fixed, **held})
 
     app = Starlette(
         routes=[

@@ -9,7 +9,7 @@ import click
 
 from vertex_vllm import __version__
 from vertex_vllm.cli.terminal import say
-from vertex_vllm.errors import VertexVllmError
+from vertex_vllm.errors import RepositoryNotFoundError, VertexVllmError
 from vertex_vllm.redaction import redact, redacting
 
 # Command → the line that `--help` shows. The module of that name holds a click command of that name.
@@ -20,6 +20,7 @@ COMMANDS = {
     "facts": "What planning needs to know of a model, from the Hub or a bucket, without a download.",
     "catalog": "What planning rests on: machines, images, models, flags: list, show.",
     "submit": "Run a pipeline on Vertex AI Pipelines with a config's parameters.",
+    "doctor": "Check what a run needs: credentials, project, APIs, accounts, image, quota, the Hub.",
     "bootstrap": "Make a project ready: APIs, buckets, accounts, secret, repositories; or check or remove them.",
     "publish": "Compile the pipelines for a pushed image, and put the specs in the registry of templates.",
     "diagnose": "Say why a deployment failed, and what of its config to change.",
@@ -27,6 +28,7 @@ COMMANDS = {
     "endpoints": "What is served now, what it costs by the hour, and who made it.",
     "ask": "Ask the live endpoint of a deployment a question.",
     "inventory": "All that vertex-vllm made in a project, in every region, and what it has cost so far.",
+    "rollback": "Make the superseded endpoint of a deployment live again, in seconds.",
     "teardown": "Remove what a deployment, or one of its runs, made.",
     "sweep": "Remove what expired, what dead runs left, and on request what no config stands for.",
     "ci": "What a change of configs comes to, as a comment; and its deployment.",
@@ -73,6 +75,15 @@ def main(arguments: list[str] | None = None) -> None:
             sys.exit(1)
 
 
+def _note(error: VertexVllmError) -> str:
+    """Facts about this shell that explain the error: a local cloud that is down, a local Hub without the model."""
+    from vertex_vllm.cli.local_shell import about_local_hub, complaint_about_shell
+
+    return complaint_about_shell() or (
+        about_local_hub(error.where) if isinstance(error, RepositoryNotFoundError) else ""
+    )
+
+
 def _main(arguments: list[str] | None) -> None:
     try:
         vertex_vllm.main(arguments, prog_name="vertex-vllm", standalone_mode=False)
@@ -82,6 +93,8 @@ def _main(arguments: list[str] | None) -> None:
         # A private key takes several lines: it is found before they are told apart.
         for line in redact(str(error)).splitlines():
             say(f"error: {line}", err=True)
+        if note := _note(error):
+            say(f"note: {note}", err=True)
         sys.exit(error.exit_code)
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)

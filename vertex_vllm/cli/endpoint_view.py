@@ -28,7 +28,7 @@ def text(view: "DeploymentView", price: "HourlyPrice | None", calls: dict[str, s
         ("Model", f"{serving.model_id}{commit}"),
         ("Config", serving.config_hash),
         ("Machine", _machine(view)),
-        ("Price", _price(price)),
+        ("Price", price_text(price)),
         ("Expires", _expires(view)),
         ("Run", marks.run),
         ("Owner", marks.responsible),
@@ -73,7 +73,8 @@ def _machine(view: "DeploymentView") -> str:
     return f"{used.machine_type}{accelerators}, {count} {noun}{', spot' if used.spot else ''}, in {used.region}"
 
 
-def _price(price: "HourlyPrice | None") -> str:
+def price_text(price: "HourlyPrice | None") -> str:
+    """Dollars an hour and a month, and the price's basis."""
     from vertex_vllm.catalog.prices import BASIS
 
     if price is None:

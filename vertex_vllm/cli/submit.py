@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vertex_vllm.cli.local_state import started, state_option
+from vertex_vllm.cli.next_steps import say_next
 from vertex_vllm.cli.sending import image_option
 from vertex_vllm.cli.terminal import say
 
@@ -76,6 +76,7 @@ def submit(
     from vertex_vllm.cli import sending
     from vertex_vllm.cli.local_models import provide
     from vertex_vllm.cli.local_project import prepare
+    from vertex_vllm.cli.run_end import tell_end
     from vertex_vllm.cli.run_view import RunView
     from vertex_vllm.config import load_deployment
     from vertex_vllm.config.pipeline_parameters import check_replaced
@@ -107,13 +108,17 @@ def submit(
     say(name)
     say(address, err=True)
     if not wait:
+        if engine == "vertex":
+            say_next(
+                ("steps as they run, then the endpoint", ("runs", "watch", name)),
+                ("state, errors, artifacts", ("runs", "show", name)),
+                ("stop it; its exit handler removes what it made", ("runs", "cancel", name)),
+            )
         return
     view = RunView(Console(stderr=True, highlight=False))
     with view.shown():
         run = follow(view.update)
-    if run.state != "SUCCEEDED":
-        say(f"error: {run.state}: {run.error}", err=True)
-        sys.exit(1)
+    tell_end(run, deployment.name, pipeline, sent.project)
 
 
 def _plan(parameters: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Promotion: one endpoint of a deployment is live, the others have had their time."""
 
+import logging
 from collections.abc import Sequence
 
 from google.api_core import exceptions
@@ -10,6 +11,8 @@ from vertex_vllm.lifecycle.finding import LIVE, STAGE_LABEL, SUPERSEDED, belongs
 from vertex_vllm.lifecycle.ownership import Owner
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, endpoint_client, model_client, service_errors
+
+log = logging.getLogger(__name__)
 
 DEFAULT = "default"
 """The version that Vertex AI answers with for a Model's name without one; each Model has exactly one."""
@@ -45,7 +48,12 @@ def promote_endpoint(
         for endpoint in others:
             place = ResourceName.parse(endpoint.name, "endpoints").region
             _set_stage(endpoint_client(place), endpoint, SUPERSEDED)
-        return tuple(endpoint.name for endpoint in others)
+    log.info("Live: %s. Ask it: vertex-vllm ask %s QUESTION --project %s", endpoint_name, owner.deployment, project)
+    for endpoint in others:
+        log.info("Superseded, still serving and charged: %s", endpoint.name)
+    if others:
+        log.info("Remove them: vertex-vllm teardown %s --superseded --project %s", owner.deployment, project)
+    return tuple(endpoint.name for endpoint in others)
 
 
 def _endpoints_in(project: str, region: str, deployment: str) -> tuple[vertex.Endpoint, ...]:

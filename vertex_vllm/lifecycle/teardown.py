@@ -13,7 +13,7 @@ from google.api_core.exceptions import GoogleAPIError
 from vertex_vllm.errors import RegionClosedError, TeardownError, VertexVllmError
 from vertex_vllm.lifecycle.prefix import delete_objects, split_prefix
 from vertex_vllm.lifecycle.removal import remove_endpoint, remove_versions
-from vertex_vllm.lifecycle.selection import Rule, Scope, select
+from vertex_vllm.lifecycle.selection import Rule, Scope, Selection, select
 from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.clients import endpoint_client, model_client, service_errors
 from vertex_vllm.serving.interruption import interruption
@@ -23,6 +23,9 @@ DEADLINE_SECONDS = 1800
 _REGIONS_AT_ONCE = 8
 
 log = logging.getLogger(__name__)
+
+Look = Callable[[Rule], Selection]
+"""Selects the resources of one rule in its project and region."""
 
 
 @dataclass(frozen=True)
@@ -69,39 +72,75 @@ def remove_everywhere(
     run_id: str = "",
     delete_prefix: str = "",
     deadline_seconds: float = DEADLINE_SECONDS,
+    look: Look | None = None,
 ) -> TeardownReport:
-    """As `teardown`, in each of the regions, but tells of what remains instead of raising it.
+    """As `teardown`, in each of the regions, but reports resources that remain instead of raising an error.
 
-    A region that cannot be asked is told among what remains, and does not keep the others.
+    A region that cannot be asked is reported among them, and the others are torn down all the same. `look` selects the
+    resources; default: all of the deployment, or of the run.
     """
     if delete_prefix:
         split_prefix(delete_prefix)
     deadline = Deadline(deadline_seconds)
     scopes = [Scope(project, region, deployment, run_id) for region in dict.fromkeys(regions)]
     # Looked for first: regions without anything must take no share of the time from those that have something.
-    with ThreadPoolExecutor(_REGIONS_AT_ONCE) as pool:
-        looks = list(pool.map(_look, scopes))
-    waiting = [scope for scope, look in zip(scopes, looks, strict=True) if look is None]
-    report = TeardownReport((), (), tuple(look for look in looks if look))
+    looks = _looks(scopes, look or select)
+    waiting = [scope for scope, found in zip(scopes, looks, strict=True) if isinstance(found, Selection)]
+    report = TeardownReport((), (), tuple(found for found in looks if isinstance(found, str)))
+
+    def share(done: int) -> float:
+        return deadline.left / (len(waiting) - done)
+
     for done, scope in enumerate(waiting):
         try:
             with service_errors(f"Tearing down {deployment} in {scope.region}", TeardownError):
-                report = report.joined(remove_selected(scope, deadline.left / (len(waiting) - done)))
+                report = report.joined(remove_selected(scope, share(done), look or select))
         except VertexVllmError as error:
             report = report.joined(TeardownReport((), (), (f"{scope.region}: {error}",)))
     return report.joined(_without_prefix(project, delete_prefix)) if delete_prefix else report
 
 
-def _look(scope: Scope) -> str | None:
-    """None where something of it, going or staying, is there; empty where nothing is; else why nobody can tell."""
-    try:
-        with service_errors(f"Looking in {scope.region}"):
-            found = select(scope)
-    except RegionClosedError:  # Nothing of the project can be there.
-        return ""
-    except VertexVllmError as error:
-        return f"{scope.region}: {error}"
-    return None if found.doomed or found.kept else ""
+@dataclass(frozen=True)
+class Planned:
+    """Resources that a teardown would remove."""
+
+    doomed: dict[str, str]
+    """Resource name → reason; empty where none is needed."""
+    live: tuple[str, ...]
+    """Endpoints among them that are live."""
+    failures: tuple[str, ...]
+    """Regions that could not be asked, each with its reason after a colon."""
+
+
+def would_remove(
+    project: str, regions: Sequence[str], deployment: str, run_id: str = "", look: Look | None = None
+) -> Planned:
+    """Looks as `remove_everywhere` does, and removes nothing."""
+    scopes = [Scope(project, region, deployment, run_id) for region in dict.fromkeys(regions)]
+    looks = _looks(scopes, look or select)
+    found = [each for each in looks if isinstance(each, Selection)]
+    return Planned(
+        doomed={name: reason for selection in found for name, reason in selection.doomed.items()},
+        live=tuple(name for selection in found for name in selection.doomed_endpoints if name in selection.live),
+        failures=tuple(each for each in looks if isinstance(each, str)),
+    )
+
+
+def _looks(scopes: Sequence[Scope], look: Look) -> list[Selection | str | None]:
+    """Of each scope: the selection; None where nothing of it is there; or the reason why its region cannot be asked."""
+
+    def one(scope: Scope) -> Selection | str | None:
+        try:
+            with service_errors(f"Looking in {scope.region}"):
+                found = look(scope)
+        except RegionClosedError:  # Nothing of the project can be there.
+            return None
+        except VertexVllmError as error:
+            return f"{scope.region}: {error}"
+        return found if found.doomed or found.kept else None
+
+    with ThreadPoolExecutor(_REGIONS_AT_ONCE) as pool:
+        return list(pool.map(one, scopes))
 
 
 def _without_prefix(project: str, prefix: str) -> TeardownReport:
@@ -119,7 +158,7 @@ def require_gone(report: TeardownReport) -> None:
         )
 
 
-def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS) -> TeardownReport:
+def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS, look: Look = select) -> TeardownReport:
     """Removes what the rule says goes, and looks again. Raises only where it cannot look.
 
     Told to stop by SIGTERM or SIGINT it waits for nothing more: every removal is still begun, which Vertex AI then goes
@@ -127,11 +166,11 @@ def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS) -> T
     """
     failures: dict[str, str] = {}
     with interruption() as asked:
-        before = select(rule)
+        before = look(rule)
         time_for_endpoints = Deadline(deadline_seconds / 2, asked)
         lasting = _remove_endpoints(rule, before.doomed_endpoints, time_for_endpoints, failures)
         _remove_models(rule, before.doomed_versions, Deadline(deadline_seconds / 2, asked), failures, lasting)
-        after = select(rule)  # The last act is to look.
+        after = look(rule)  # The last act is to look.
     return TeardownReport(
         removed=tuple(sorted(before.doomed.keys() - after.doomed.keys())),
         kept=tuple(sorted(f"{name}: {reason}" for name, reason in after.kept.items())),

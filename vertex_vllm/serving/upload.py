@@ -38,8 +38,8 @@ def upload_model(
 ) -> str:
     """Name of the Model version that serves `plan` from `model_uri`: `projects/…/models/ID@VERSION`.
 
-    A version with the same config hash, image and args is found rather than uploaded again. Raises DeploymentError
-    when the upload fails, is stopped by a signal or takes longer than `deadline_seconds`, or when a Model of the
+    A version with the same plan (as its alias says), image and args is found rather than uploaded again. Raises
+    DeploymentError when the upload fails, is stopped by a signal or takes longer than `deadline_seconds`, or when a Model of the
     deployment's name is somebody else's.
     """
     name = ResourceName(project, plan.region, "models", model_resource_id(plan.deployment))
@@ -82,7 +82,7 @@ def _versions(client: vertex.ModelServiceClient, name: ResourceName, owner: Owne
 def _serves_the_same(version: vertex.Model, wanted: vertex.Model) -> bool:
     there, asked = version.container_spec, wanted.container_spec
     return (
-        version.labels.get("vertex-vllm-config") == wanted.labels["vertex-vllm-config"]
+        set(wanted.version_aliases) <= set(version.version_aliases)
         and there.image_uri == asked.image_uri
         and list(there.args) == list(asked.args)
     )
