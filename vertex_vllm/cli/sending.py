@@ -74,7 +74,7 @@ def _need(sent: "Submission") -> "Need":
 def sources_hash() -> str:
     """Hash of the checkout's sources; empty in an installed wheel."""
     from vertex_vllm.errors import InputError
-    from vertex_vllm.publishing.sources import read_sources
+    from vertex_vllm.publishing.image_sources import read_sources
 
     try:
         return read_sources(_ROOT).digest

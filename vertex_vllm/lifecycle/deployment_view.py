@@ -8,13 +8,13 @@ from datetime import datetime
 from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import InputError, RegionClosedError, ServiceError
-from vertex_vllm.google_hosts import dedicated_host, vertex_ai_host
-from vertex_vllm.lifecycle.finding import LIVE, STAGE_LABEL, SUPERSEDED, find_endpoints
-from vertex_vllm.lifecycle.ownership import Marks
-from vertex_vllm.lifecycle.serving_now import serving_of
+from vertex_vllm.google.regional_hosts import dedicated_host, vertex_ai_host
+from vertex_vllm.labels import LIVE, STAGE_LABEL, SUPERSEDED, Marks
 from vertex_vllm.planning.difference import Serving
-from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.clients import endpoint_client, service_errors
+from vertex_vllm.vertex_ai.clients import endpoint_client, service_errors
+from vertex_vllm.vertex_ai.find_by_label import find_endpoints
+from vertex_vllm.vertex_ai.resource_names import ResourceName
+from vertex_vllm.vertex_ai.serving_now import serving_of
 
 _REGIONS_AT_ONCE = 8
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from vertex_vllm.planning.measurement import Throughput
@@ -10,11 +10,11 @@ from vertex_vllm.planning.memory.account import MemoryAccount
 from vertex_vllm.planning.memory.estimate import Verdict
 from vertex_vllm.planning.offers import Offer
 
-# Fields that explain the decision or compare it with others; the served model does not depend on them.
-_TOLD = (
+# Fields that explain the plan and do not affect what is served: left out of the config hash.
+_EXPLANATORY = (
     "config_hash",
     *("reasons", "verdict", "usd_per_hour", "throughput", "requests", "concurrency", "memory"),
-    *("alternatives", "fallbacks"),
+    *("alternatives", "fallbacks", "start_seconds"),
 )
 
 
@@ -80,6 +80,8 @@ class ServingPlan:
     """None: the model's shape is not known."""
     alternatives: tuple[Offer, ...] = ()
     """The other machines of the region, the best first, each with why it was not taken."""
+    start_seconds: dict[str, float] = field(default_factory=dict)
+    """Phase of the container's start → seconds expected (`start_time`); empty: not estimated."""
     flex_start_hours: int = 0
     """Hours until Vertex AI undeploys the model from flex-start machines; 0: other machines."""
     fallbacks: tuple["ServingPlan", ...] = ()
@@ -98,8 +100,10 @@ class ServingPlan:
         catalogue or the place changes.
         """
         decided: dict[str, Any] = asdict(self)
-        for name in _TOLD:
-            del decided[name]
+        for each in fields(self):
+            # A new field has a default, so plans from before it keep their hash, and with it their endpoints.
+            if each.name in _EXPLANATORY or decided[each.name] == each.default:
+                del decided[each.name]
         return f"{self.config_hash}-{hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:6]}"
 
     def to_json(self) -> str:

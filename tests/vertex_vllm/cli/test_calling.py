@@ -16,8 +16,10 @@ import requests
 
 from tests.vertex_vllm.cli.documented_commands import ROOT, commands_in, vertex_vllm
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
-from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.cli.run_outcome import tell_end
+from vertex_vllm.labels import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
+from vertex_vllm.runs.watching import Artifact, Run, Step
 
 pytestmark = pytest.mark.usefixtures("working")
 
@@ -83,6 +85,28 @@ def test_an_endpoint_is_shown_with_calls_that_work(live: Live) -> None:
     assert "\nMachine     g2-standard-12, 1 × NVIDIA_L4, 1 replica, in us-central1\n" in text.stdout
     assert all(call.rstrip() in text.stdout for call in calls.values())
     assert f"vertex-vllm teardown {live.deployment} --superseded" in text.stderr
+
+
+def test_a_run_that_succeeded_ends_with_its_endpoint_and_the_next_commands(
+    live: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uri = f"gs://{live.project}-runs/report"
+    deployed = {"endpoint": (Artifact("", {"resourceName": live.endpoint}),)}
+    steps = (
+        Step("deploy-model", "SUCCEEDED", None, None, "", deployed),
+        Step("evaluate-endpoint", "SUCCEEDED", None, None, "", {"report": (Artifact(uri, {}),)}),
+        Step("promote-endpoint", "SUCCEEDED", None, None, "", {}),
+    )
+    name = f"projects/{live.project}/locations/{REGION}/pipelineJobs/run-1"
+    tell_end(Run(name, "SUCCEEDED", "", steps), live.deployment, "deploy", live.project)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    lines = printed.err.splitlines()
+    assert lines[0] == f"Endpoint    {live.endpoint}"
+    assert [line.split()[0] for line in lines[1:5]] == ["URL", "Price", "Report", "Superseded"]
+    assert live.superseded in lines[4]
+    commands = [line.split()[1] for line in lines if line.startswith("  vertex-vllm ")]
+    assert commands == ["ask", "endpoints", "runs", "teardown", "teardown"]
 
 
 def test_the_page_s_calls_work_as_printed(live: Live, tmp_path: Path) -> None:

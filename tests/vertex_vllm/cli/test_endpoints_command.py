@@ -15,8 +15,8 @@ from tests.prepared import PINNED_IMAGE, runner, with_runner
 from tests.vertex_vllm.cli.documented_commands import commands_in, vertex_vllm
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
 from vertex_vllm.catalog.prices import HourlyPrice
-from vertex_vllm.cli.endpoints import total
-from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.cli.endpoints_command import total
+from vertex_vllm.labels import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
 from vertex_vllm.runs.submission import Submission, run_labels, submit
 
@@ -69,7 +69,11 @@ def test_everything_served_is_listed_with_price_and_maker(
 
 def test_a_project_without_endpoints_has_none(project: str, cloud: Any) -> None:
     answer = vertex_vllm("endpoints", "list", "--project", project)
-    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "no endpoints\n")
+    assert (answer.returncode, answer.stdout, answer.stderr) == (
+        0,
+        "",
+        f"no endpoints in project {project}, region {REGION}\n",
+    )
 
 
 def test_the_sum_is_of_what_is_known() -> None:
