@@ -10,7 +10,7 @@ import click
 
 from vertex_vllm import __version__
 from vertex_vllm.cli.terminal import say
-from vertex_vllm.errors import RepositoryNotFoundError, VertexVllmError
+from vertex_vllm.errors import HubAccessError, InputError, RepositoryNotFoundError, VertexVllmError
 from vertex_vllm.redaction import redact, redacting
 
 # Command → the line that `--help` shows, in groups. The module `<command>_command` holds a click command of that name.
@@ -107,6 +107,8 @@ def _note(error: VertexVllmError) -> str:
     """Facts about this shell that explain the error: a local cloud that is down, a local Hub without the model."""
     from vertex_vllm.cli.local_shell import about_local_hub, complaint_about_shell
 
+    if isinstance(error, InputError) and not isinstance(error, HubAccessError):
+        return ""  # A mistake in a file or an option has nothing to do with the shell.
     about_hub = about_local_hub(error.where) if isinstance(error, RepositoryNotFoundError) else ""
     return complaint_about_shell() or about_hub
 
