@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     type=click.Choice(["deployed"]),
     help="Show what would change on the endpoint that serves the deployment now. Exit code 1: something would.",
 )
+@click.option("--strict", is_flag=True, help="Exit code 1 when the plan has a warning.")
 @click.option("--project", help="Project; default: the config's, then GOOGLE_CLOUD_PROJECT.")
 @without_collecting()
 def plan(
@@ -57,6 +58,7 @@ def plan(
     explain: bool,
     html_file: Path | None,
     against: str | None,
+    strict: bool,
     project: str | None,
 ) -> None:
     """Show how a config would be served, and why, without creating anything.
@@ -89,7 +91,22 @@ def plan(
 
         say(explain_memory(decided.memory) if decided.memory else f"{decided.reasons['memory']}\n", nl=False)
     else:
-        say_json(decided.to_json()) if as_json else say(render_plan(decided), nl=False)
+        say_json(decided.to_json()) if as_json else _say_plan(render_plan(decided))
+    if strict and decided.warnings:
+        say(f"--strict: the plan has {len(decided.warnings)} warnings", err=True)
+        sys.exit(1)
+
+
+def _say_plan(text: str) -> None:
+    """The verdict and the warnings stand out on a terminal."""
+    from vertex_vllm.planning.render import VERDICT, WARNINGS
+
+    warning = False
+    for line in text.splitlines():
+        label = line.split(" ", 1)[0]
+        warning = label == WARNINGS or (warning and not label)
+        verdict = {"fits": "green"}.get(line.split()[1].rstrip(","), "yellow") if label == VERDICT else ""
+        say(line, colour=verdict or ("yellow" if warning else ""))
 
 
 def model_facts(

@@ -47,7 +47,7 @@ def _whole_number(text: str) -> str:
 
 
 def _share(value: Any) -> str:
-    per_cent = isinstance(value, int | float) and math.isfinite(value) and 1 < value <= 100
+    per_cent = isinstance(value, int | float) and math.isfinite(value) and 2 <= value <= 100
     return f"Did you mean {value / 100:g}?" if per_cent else ""
 
 

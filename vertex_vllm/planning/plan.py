@@ -14,7 +14,7 @@ from vertex_vllm.planning.offers import Offer
 _EXPLANATORY = (
     "config_hash",
     *("reasons", "verdict", "usd_per_hour", "throughput", "requests", "concurrency", "memory"),
-    *("alternatives", "fallbacks", "start_seconds"),
+    *("alternatives", "fallbacks", "start_seconds", "warnings"),
 )
 
 
@@ -82,6 +82,8 @@ class ServingPlan:
     """The other machines of the region, the best first, each with why it was not taken."""
     start_seconds: dict[str, float] = field(default_factory=dict)
     """Phase of the container's start → seconds expected (`start_time`); empty: not estimated."""
+    warnings: tuple[str, ...] = ()
+    """Facts to know before the plan runs; none of them forbids it."""
     flex_start_hours: int = 0
     """Hours until Vertex AI undeploys the model from flex-start machines; 0: other machines."""
     fallbacks: tuple["ServingPlan", ...] = ()
@@ -120,6 +122,7 @@ class ServingPlan:
             **{
                 **fields,
                 "args": tuple(fields["args"]),
+                "warnings": tuple(fields.get("warnings", ())),
                 "quota": QuotaNeed(**fields["quota"]),
                 "throughput": Throughput.from_fields(throughput) if throughput else None,
                 "memory": MemoryAccount.from_fields(memory) if memory else None,

@@ -20,6 +20,7 @@ from vertex_vllm.planning.image_choice import ImageChoice, choose_image
 from vertex_vllm.planning.machine_choice import MachineChoice, choose_machine
 from vertex_vllm.planning.memory.account import MemoryAccount
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
+from vertex_vllm.planning.plan_warnings import plan_warnings
 from vertex_vllm.planning.requirements import Requirements
 from vertex_vllm.planning.servable import check_servable, model_doubts, most_image_tokens
 from vertex_vllm.planning.settings import Settings, settle
@@ -108,6 +109,7 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
         concurrency=required.concurrency,
         memory=MemoryAccount.of(choice.memory) if choice.memory else None,
         alternatives=choice.alternatives,
+        warnings=plan_warnings(facts, deployment, choice, required, catalog),
         start_seconds=expected_start(facts.weight_bytes, facts.layers, arguments.args),
     )
 
@@ -210,7 +212,7 @@ def _length_chosen(facts: ModelFacts, deployment: Deployment, settings: Settings
     if not facts.context_length:
         return "vLLM's own default: config.json tells no length"
     takes = f"the model takes {facts.context_length}" if facts.context_length else "what the model takes is not known"
-    return f"what Google's tutorial serves with; {takes}"
+    return f"as long as Google's tutorial has it; {takes}: set serving.max_model_len for more"
 
 
 def _chat_reason(facts: ModelFacts, chat: bool) -> str:

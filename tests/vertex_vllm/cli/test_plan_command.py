@@ -145,3 +145,12 @@ def test_a_plan_is_written_as_a_page(tmp_path: Path, config: Path) -> None:
     page = tmp_path / "plan.html"
     assert run(config, "--html", page).exit_code == 0
     assert page.read_text(encoding="utf-8").count("<details") > 5
+
+
+def test_a_warning_fails_a_strict_plan(tmp_path: Path) -> None:
+    path = tmp_path / "gated.yaml"
+    path.write_text("name: x\nmodel: {id: meta-llama/Llama-3.2-1B-Instruct}\n", encoding="utf-8")
+    lax, strict = run(path), run(path, "--strict")
+    assert (lax.exit_code, strict.exit_code) == (0, 1)
+    assert lax.output.splitlines()[0].startswith("Verdict           fits, with ")
+    assert "is gated and the config names no hf_token_secret" in " ".join(lax.output.split())
