@@ -52,6 +52,8 @@ COMMANDS = {name: line for group in GROUPS.values() for name, line in group.item
 # Words that people try first.
 _ALSO = {"run": "runs", "endpoint": "endpoints", "deploy": "submit", "destroy": "teardown", "delete": "teardown"}
 
+_NO_LOCAL_CLOUD = "the local cloud is not installed. Install vertex-localcloud, or vertex-vllm with its extra `local`"
+
 
 class LazyGroup(click.Group):
     """Finds a command by name without importing the others."""
@@ -125,6 +127,11 @@ def _main(arguments: list[str] | None) -> None:
         if note := _note(error):
             say(f"note: {note}", err=True)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        if error.name != "localcloud":
+            raise
+        say(f"error: {_NO_LOCAL_CLOUD}", err=True)
+        sys.exit(InputError.exit_code)
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)
     except click.ClickException as error:

@@ -9,7 +9,7 @@ import click
 from vertex_vllm.cli.failures import told
 from vertex_vllm.cli.local_fault import fault
 from vertex_vllm.cli.local_shell import local_state_of_shell
-from vertex_vllm.cli.local_state import WARM_MODULES, local_command, running, state_option, writable
+from vertex_vllm.cli.local_state import local_command, running, state_option, writable
 from vertex_vllm.cli.local_status import status_text
 from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import InputError
@@ -30,9 +30,10 @@ def local() -> None:
 def up(state_dir: Path, project: str, region: str) -> None:
     """Start the local cloud in the background."""
     from localcloud import daemon
+    from vertex_vllm.local import ADDITIONS
 
     with told(daemon.DaemonError):
-        connection = daemon.up(writable(state_dir), project=project, region=region, warm_modules=WARM_MODULES)
+        connection = daemon.up(writable(state_dir), project=project, region=region, additions=ADDITIONS)
     say(f"The local cloud is up: project {project}, state in {state_dir}, pid {connection.pid}")
     say(f'Bring a shell there with: eval "$({local_command("env", state_dir)})"')
     say('Leave it again with: eval "$(vertex-vllm local env --unset)"')
@@ -139,9 +140,9 @@ def hub(state_dir: Path, model_id: str | None, listing: bool, folder: Path | Non
 
     Example: vertex-vllm local hub HuggingFaceTB/SmolLM2-135M-Instruct
     """
-    from localcloud.demo_models.build import IMAGE_MODEL, TEXT_MODEL
     from vertex_vllm.cli.local_models import demo_model, put_model
     from vertex_vllm.cli.local_status import hub_models
+    from vertex_vllm.local.demo_models.build import IMAGE_MODEL, TEXT_MODEL
 
     if listing:
         for line in hub_models(running(state_dir)):

@@ -9,7 +9,7 @@ from vertex_vllm.cli.local_logs import LocalLogs
 from vertex_vllm.cli.local_shell import local_state_of_shell
 
 if TYPE_CHECKING:
-    from vertex_vllm.runs.watching import Run
+    from vertex_vllm.runs.engine import Run
 
 Source = Callable[[bool], Iterator[tuple[str, str]]]
 """(step, line) of what is new; True: the run has ended, so that the last line counts without its line break."""
@@ -23,7 +23,7 @@ def shown_lines(look: Callable[[], "Run"], project: str, step: str, *, follow: b
     In a shell of a local cloud, whose steps have no entries in Cloud Logging, the lines come from the files of its
     state folder. Raises ServiceError for a refusal of Cloud Logging.
     """
-    from vertex_vllm.runs.watching import ENDED
+    from vertex_vllm.runs.engine import ENDED
 
     run = look()
     state = local_state_of_shell()

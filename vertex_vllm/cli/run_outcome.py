@@ -9,7 +9,7 @@ from vertex_vllm.cli.terminal import say
 
 if TYPE_CHECKING:
     from vertex_vllm.lifecycle.deployment_view import DeploymentView
-    from vertex_vllm.runs.watching import Run
+    from vertex_vllm.runs.engine import Run
 
 
 def tell_end(run: "Run", deployment: str, pipeline: str, project: str) -> None:

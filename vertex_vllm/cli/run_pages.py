@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from vertex_vllm.errors import InputError
 
 if TYPE_CHECKING:
-    from vertex_vllm.runs.watching import Run
+    from vertex_vllm.runs.engine import Run
 
 # The first that the run has put out.
 _PAGES = (

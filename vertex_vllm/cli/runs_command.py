@@ -14,8 +14,8 @@ from vertex_vllm.cli.table import age, text_table
 from vertex_vllm.cli.terminal import say
 
 if TYPE_CHECKING:
+    from vertex_vllm.runs.engine import Run, Step
     from vertex_vllm.runs.run_listing import RunSummary
-    from vertex_vllm.runs.watching import Run, Step
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -60,9 +60,8 @@ def list_command(project: str | None, region: str, deployment: str, limit: int, 
 @_json_option
 def show(run: str, project: str | None, region: str, as_json: bool) -> None:
     """A run's steps with states, times and errors, and the artifacts that they put out."""
-    from vertex_vllm.runs.run_listing import find_run, summary
-    from vertex_vllm.runs.submission import console_address
-    from vertex_vllm.runs.watching import read_run
+    from vertex_vllm.runs.run_listing import summary
+    from vertex_vllm.runs.vertex_engine import VertexEngine, find_run, read_run
 
     job = find_run(resource_name(run, project, region))
     told, details = summary(job), read_run(job)
@@ -78,7 +77,7 @@ def show(run: str, project: str | None, region: str, as_json: bool) -> None:
     say(text_table(("step", "state", "started (UTC)", "time"), rows), nl=False)
     for line in (*_errors(details), *_artifacts(details)):
         say(line)
-    say(console_address(told.name), err=True)
+    say(VertexEngine().address(told.name), err=True)
 
 
 @runs.command()
@@ -95,14 +94,14 @@ def watch(run: str, project: str | None, region: str) -> None:
 
     from vertex_vllm.cli.run_outcome import tell_end
     from vertex_vllm.cli.run_view import RunView
-    from vertex_vllm.runs.run_listing import find_run, summary
-    from vertex_vllm.runs.watching import watch as follow
+    from vertex_vllm.runs.run_listing import summary
+    from vertex_vllm.runs.vertex_engine import VertexEngine, find_run
 
     name = resource_name(run, project, region)
     told = summary(find_run(name))
     view = RunView(Console(stderr=True, highlight=False))
     with view.shown():
-        ended = follow(name, view.update)
+        ended = VertexEngine().watch(name, view.update)
     say(ended.state)
     tell_end(ended, told.deployment, told.pipeline, project or name.split("/")[1])
 
@@ -127,8 +126,7 @@ def open_command(run: str, folder: Path, no_browser: bool, project: str | None, 
     Example: vertex-vllm runs open deploy-llama-3-1-8b-20260101120000 --project my-project
     """
     from vertex_vllm.cli.run_pages import save_page
-    from vertex_vllm.runs.run_listing import find_run
-    from vertex_vllm.runs.watching import read_run
+    from vertex_vllm.runs.vertex_engine import find_run, read_run
 
     name = resource_name(run, project, region)
     path = save_page(read_run(find_run(name)), project or name.split("/")[1], folder)
@@ -153,8 +151,7 @@ def logs(run: str, follow: bool, step: str, commands: bool, project: str | None,
     """
     from vertex_vllm.cli.run_logs import shown_lines
     from vertex_vllm.errors import InputError
-    from vertex_vllm.runs.run_listing import find_run
-    from vertex_vllm.runs.watching import read_run
+    from vertex_vllm.runs.vertex_engine import find_run, read_run
 
     name = resource_name(run, project, region)
     details = read_run(find_run(name))
@@ -194,21 +191,16 @@ def cancel(run: str, project: str | None, region: str, wait: bool) -> None:
     from rich.console import Console
 
     from vertex_vllm.cli.run_view import RunView
-    from vertex_vllm.google.error_boundary import google_errors
-    from vertex_vllm.runs.run_listing import find_run
-    from vertex_vllm.runs.watching import cancel as send
-    from vertex_vllm.runs.watching import watch
+    from vertex_vllm.runs.vertex_engine import VertexEngine
 
-    name = resource_name(run, project, region)
-    find_run(name)
-    with google_errors("Vertex AI Pipelines", name):
-        send(name)
+    name, engine = resource_name(run, project, region), VertexEngine()
+    engine.cancel(name)
     say(f"Cancelling {name}", err=True)
     if not wait:
         return
     view = RunView(Console(stderr=True, highlight=False))
     with view.shown():
-        ended = watch(name, view.update)
+        ended = engine.watch(name, view.update)
     say(ended.state)
     if ended.state != "CANCELLED":
         say(f"error: the run ended otherwise: {ended.state}", err=True)

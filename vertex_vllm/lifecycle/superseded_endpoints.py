@@ -114,8 +114,8 @@ def _fix(found: Sequence[vertex.Endpoint]) -> str:
 
 def _refuse_while_deploying(project: str, regions: Sequence[str], deployment: str) -> None:
     """A run that deploys would promote its own endpoint afterwards."""
+    from vertex_vllm.runs.engine import ENDED
     from vertex_vllm.runs.run_listing import list_runs
-    from vertex_vllm.runs.watching import ENDED
 
     for region in dict.fromkeys(regions):
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vertex_vllm.google.error_boundary import google_errors
 
 if TYPE_CHECKING:
-    from vertex_vllm.runs.watching import Run
+    from vertex_vllm.runs.engine import Run
 
 _PAGE = 1000
 _CALL_SECONDS = 60.0

@@ -19,7 +19,7 @@ from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
 from vertex_vllm.cli.run_outcome import tell_end
 from vertex_vllm.labels import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
-from vertex_vllm.runs.watching import Artifact, Run, Step
+from vertex_vllm.runs.engine import Artifact, Run, Step
 
 pytestmark = pytest.mark.usefixtures("working")
 

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
+from vertex_vllm.runs.engine import Run, Step
 from vertex_vllm.runs.run_log import log_filter
-from vertex_vllm.runs.watching import Run, Step
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 JOBS = "projects/1/locations/us-central1/customJobs"
