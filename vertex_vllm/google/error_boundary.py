@@ -51,7 +51,7 @@ def google_errors(
         yield
     except DefaultCredentialsError as missing:
         raise ServiceError(f"{begin}no Google credentials to call {service} with", where=where, fix=_LOGIN) from missing
-    except (RetryError, TransportError, requests.ConnectionError, requests.Timeout) as away:
+    except (RetryError, TransportError, requests.RequestException) as away:
         raise _unreached(away, service, where, begin, error) from away
     except GoogleAuthError as unusable:
         said = f"{begin}no usable Google credentials for {service}: {refusal_of(unusable)}"
