@@ -38,6 +38,8 @@ SERVICE_MODULES = (
     "localcloud.google.artifact_packages",
     "localcloud.google.cloud_build",
     "localcloud.google.log_entries",
+    "localcloud.kms.service",
+    "localcloud.kms.policies",
     "localcloud.vertex.models",
     "localcloud.vertex.endpoints",
     "localcloud.vertex.prediction",

@@ -25,6 +25,7 @@ ROUTES = (
     Route("serviceusage.googleapis.com", "service-usage", grpc=True),
     Route("cloudbuild.googleapis.com", "cloud-build", grpc=True),
     Route("logging.googleapis.com", "logging", grpc=True),
+    Route("cloudkms.googleapis.com", "kms", grpc=True),
     Route("iam.googleapis.com", "iam"),
     Route("*-kfp.pkg.dev", "kfp-registry"),
     Route("oauth2.googleapis.com", "identity"),
@@ -45,6 +46,7 @@ API_PACKAGES = {
     "service-usage": ("google.cloud.service_usage_v1",),
     "artifact-registry": ("google.cloud.artifactregistry_v1",),
     "logging": ("google.cloud.logging_v2",),
+    "kms": ("google.cloud.kms_v1",),
     "cloud-build": ("google.cloud.devtools.cloudbuild_v1",),
 }
 
