@@ -41,6 +41,8 @@ def plan_serving(
     concurrency: int,
     owner: str,
     ttl: str,
+    allowed_licences: list,
+    pickled_weights: str,
     plan: dsl.Output[dsl.Artifact],
     page: dsl.Output[dsl.HTML],
 ) -> NamedTuple("Outputs", [("vision", bool), ("chat", bool)]):
@@ -79,6 +81,8 @@ def plan_serving(
         concurrency: Questions under way at once: as many full requests the cache is to have room for.
         owner: Team or person who answers for it, on everything it makes as a label.
         ttl: Time that what a run makes may live, for example 8h or 7d; then a sweep removes it. Default: for ever.
+        allowed_licences: Licences as model cards name them, for example apache-2.0, or the name of another; empty: any.
+        pickled_weights: Weights in pickle files: refuse; scanned takes those without dangerous imports; any takes all.
         plan: The serving plan, JSON.
         page: The same for people, each number unfolded into its terms.
 
@@ -133,6 +137,8 @@ def plan_serving(
             concurrency=concurrency,
             owner=owner,
             ttl=ttl,
+            allowed_licences=allowed_licences,
+            pickled_weights=pickled_weights,
         )
         facts, catalog = read_facts(model_id, commit, hub_token(hf_token_secret)), load_catalog()
         # A named machine is taken whatever the quota says: the step after this one checks it.

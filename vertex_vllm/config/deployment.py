@@ -6,19 +6,15 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from vertex_vllm.config import shapes
 from vertex_vllm.config.cron import cron_fault, is_time_zone
+from vertex_vllm.config.section import Section
+from vertex_vllm.config.trust import Licences, Mirror
 from vertex_vllm.errors import InputError
 from vertex_vllm.lifecycle import expiry
-
-
-class Section(BaseModel):
-    """Base of all parts: nothing unknown, nothing converted."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 def _is_no_token(secret: str) -> str:
@@ -287,6 +283,8 @@ class Deployment(Section):
     google_cloud: GoogleCloud = Field(default_factory=GoogleCloud, description="Where it runs, and as whom.")
     serving: Serving = Field(default_factory=Serving, description="How it is served.")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How the endpoint is tried.")
+    licences: Licences = Field(default_factory=Licences, description="Licences under which a model may be served.")
+    mirror: Mirror = Field(default_factory=Mirror, description="How the weights get from the Hub to the bucket.")
     keep_endpoint: bool = Field(
         default=True,
         description="The endpoint stays when the run succeeds; false: it is torn down after the evaluation.",

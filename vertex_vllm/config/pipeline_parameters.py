@@ -49,6 +49,9 @@ _PATHS: dict[str, tuple[str, ...]] = {
     "min_exact_match": ("evaluation", "thresholds", "min_exact_match"),
     "max_p95_time_to_first_token_seconds": ("evaluation", "thresholds", "max_p95_time_to_first_token_seconds"),
     "min_tokens_per_second": ("evaluation", "thresholds", "min_tokens_per_second"),
+    "allowed_licences": ("licences", "allow"),
+    "signing_key": ("mirror", "signing_key"),
+    "pickled_weights": ("mirror", "pickled_weights"),
     "keep_endpoint": ("keep_endpoint",),
     "owner": ("owner",),
     "ttl": ("ttl",),
@@ -98,7 +101,7 @@ _PIPELINES: dict[str, tuple[str | Parameter, ...]] = {
     "deploy": tuple(_PATHS),
     "mirror": (
         *("project", "deployment", "model_id", "region", "bucket", "revision", "hf_token_secret"),
-        *("serving_service_account", "trust_remote_code"),
+        *("serving_service_account", "trust_remote_code", "allowed_licences", "signing_key", "pickled_weights"),
         "owner",
     ),
     "evaluate": ("project", "deployment", _ENDPOINT, _CHAT, *_EVALUATION),

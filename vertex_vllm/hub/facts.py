@@ -21,6 +21,7 @@ from vertex_vllm.hub.safetensors import Weights, read_weights
 from vertex_vllm.hub.tokenizer_files import tokenizer_kind
 from vertex_vllm.hub.untrusted import parse_json
 from vertex_vllm.hub.weight_files import CONSOLIDATED, read_index, weight_files
+from vertex_vllm.licences import CardLicence
 from vertex_vllm.planning.code_references import CONFIGS, code_references, foreign_repositories
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.pooling import pooling_reason
@@ -46,7 +47,7 @@ def read_facts(model_id: str, commit: str, token: str | None) -> ModelFacts:
             model_id=model_id,
             commit=commit,
             gated=found.gated,
-            license_name=found.license,
+            licence=found.licence,
             source="Hub",
         )
 
@@ -58,7 +59,7 @@ def facts_from_files(
     model_id: str,
     commit: str,
     gated: bool,
-    license_name: str,
+    licence: CardLicence,
     source: str,
 ) -> ModelFacts:
     """Facts from a model's files, wherever they lie. Raises PlanError naming the file and field."""
@@ -84,7 +85,9 @@ def facts_from_files(
     code = [reference for name in CONFIGS for reference in code_references(_read_json(reader, listing, name) or {})]
     return replace(
         facts,
-        license=license_name,
+        license=", ".join(licence.ids),
+        license_name=licence.name,
+        license_link=licence.link,
         source=source,
         custom_code=bool(code),
         foreign_code=foreign_repositories(iter(code)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from vertex_vllm.errors import PlanError
 from vertex_vllm.google_errors import google_errors
 from vertex_vllm.hub.facts import facts_from_files
+from vertex_vllm.licences import NO_LICENCE
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS
 from vertex_vllm.planning.facts import ModelFacts
@@ -49,7 +50,7 @@ def read_mirrored_facts(uri: str, project: str) -> ModelFacts:
                 model_id=model_id or uri,
                 commit=commit,
                 gated=False,
-                license_name="",
+                licence=NO_LICENCE,
                 source=uri,
             )
         finally:

@@ -5,10 +5,11 @@ from contextlib import closing
 
 from vertex_vllm.errors import MirrorError
 from vertex_vllm.google_errors import google_errors
-from vertex_vllm.mirror.bucket import MirrorBucket, StoredObject
+from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.manifest import Manifest
 from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS
 from vertex_vllm.mirror.rehashing import still_holds
+from vertex_vllm.mirror.stored_objects import StoredObject
 
 _MOST_NAMED = 5
 

@@ -7,12 +7,13 @@ from vertex_vllm.catalog import Catalog
 from vertex_vllm.config.catalogue_check import check_against_catalog
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.errors import PlanError
+from vertex_vllm.licences import check_licence
 from vertex_vllm.planning.answer_parsers import AnswerParsers, answer_parsers, suitable_parser
 from vertex_vllm.planning.argument_forms import check_forms
 from vertex_vllm.planning.arguments import PORT, build_arguments, check_extra
 from vertex_vllm.planning.autoscaling import scaling_metric
 from vertex_vllm.planning.command_line import Argument, effective_values, parse_arguments
-from vertex_vllm.planning.consent import check_consent, code_told
+from vertex_vllm.planning.consent import check_consent, check_pickled, code_told
 from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.headroom import Quotas
 from vertex_vllm.planning.images import ImageChoice, choose_image
@@ -141,6 +142,8 @@ def _require(
 ) -> tuple[Requirements, tuple[Argument, ...], AnswerParsers]:
     """The grounds for the choice of a machine, the deployment's own arguments, and the parsers of its answers."""
     _check_deployment(deployment, catalog)
+    check_licence(f"{facts.model_id}@{facts.commit}", facts.card_licence, deployment.licences.allow)
+    check_pickled(facts, deployment.mirror.pickled_weights)
     extra = parse_arguments(deployment.serving.extra_args, catalog)
     given = effective_values(extra)
     check_servable(facts, given, catalog)
