@@ -35,9 +35,9 @@ def upload_model(
     """
     from pathlib import Path
 
-    from vertex_vllm.google_hosts import vertex_ai_host
-    from vertex_vllm.lifecycle.expiry import expiry
-    from vertex_vllm.lifecycle.ownership import Owner
+    from vertex_vllm.config.expiry import expiry
+    from vertex_vllm.google.regional_hosts import vertex_ai_host
+    from vertex_vllm.labels import Owner
     from vertex_vllm.mirror import Manifest, require_whole
     from vertex_vllm.mirror.signed_mirror import require_signed
     from vertex_vllm.mirror.signing_keys import signing_key as key_of

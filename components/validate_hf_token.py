@@ -13,7 +13,7 @@ def validate_hf_token(model_id: str, revision: str, hf_token_secret: str, allowe
         model_id: Hugging Face repo, owner/name.
         revision: Branch, tag or commit.
         hf_token_secret: Secret Manager version that holds the token, projects/P/secrets/S/versions/V; empty: anonymous.
-        allowed_licences: Licences as model cards name them, for example apache-2.0, or the name of another; empty: any.
+        allowed_licences: Licences as model cards name them, for example apache-2.0 or gemma; empty: any.
 
     Returns:
         The commit that the revision stands for, 40 hexadecimal digits.
@@ -22,7 +22,7 @@ def validate_hf_token(model_id: str, revision: str, hf_token_secret: str, allowe
 
     from vertex_vllm.hub import hub_token
     from vertex_vllm.hub.access import check_access
-    from vertex_vllm.licences import check_licence
+    from vertex_vllm.model.card_licence import check_licence
     from vertex_vllm.steps import step
 
     with step():

@@ -7,6 +7,7 @@ from components.setup_bucket import setup_bucket
 from components.validate_hf_token import validate_hf_token
 
 
+# Parameters project to owner: written by `make compile` from vertex_vllm/config/deployment.py.
 @dsl.pipeline(name="mirror")
 def mirror(
     project: str,
@@ -30,12 +31,12 @@ def mirror(
         deployment: Name of the deployment, on everything it makes.
         model_id: Hugging Face repo, owner/name.
         region: Region of endpoint, model and bucket.
-        bucket: Bucket for weights. Default: PROJECT-vertex-vllm-REGION, made if missing.
+        bucket: Bucket for weights and measurements. Default: PROJECT-vertex-vllm-REGION, made if missing.
         revision: Branch, tag or commit of the repo.
         hf_token_secret: Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous.
         serving_service_account: Service account of the container. Default: the project's vertex-vllm-serving.
         trust_remote_code: Run the repo's own Python code, which some models need; revision must then be a commit.
-        allowed_licences: Licences as model cards name them, for example apache-2.0, or the name of another; empty: any.
+        allowed_licences: Licences as model cards name them, for example apache-2.0 or gemma; empty: any.
         signing_key: Cloud KMS key version that signs the mirror and that upload_model asks for. Default: none.
         pickled_weights: Weights in pickle files: refuse; scanned takes those without dangerous imports; any takes all.
         owner: Team or person who answers for it, on everything it makes as a label.

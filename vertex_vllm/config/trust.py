@@ -5,16 +5,18 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from vertex_vllm.config import shapes
-from vertex_vllm.config.section import Section
+from vertex_vllm.config.section import PipelineParameter, Section
 
 
 class Licences(Section):
     """Licences under which a model may be served."""
 
-    allow: list[Annotated[str, Field(pattern=shapes.LICENCE)]] = Field(
-        default_factory=list,
-        max_length=64,
-        description="Licences as model cards name them, for example apache-2.0, or the name of another; empty: any.",
+    allow: Annotated[list[Annotated[str, Field(pattern=shapes.LICENCE)]], PipelineParameter("allowed_licences")] = (
+        Field(
+            default_factory=list,
+            max_length=64,
+            description="Licences as model cards name them, for example apache-2.0 or gemma; empty: any.",
+        )
     )
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.hub.client import ask_hub
-from vertex_vllm.hub.names import check_commit, check_model_id
-from vertex_vllm.licences import NO_LICENCE, CardLicence
+from vertex_vllm.hub.hub_client import ask_hub
+from vertex_vllm.hub.hub_names import check_commit, check_model_id
+from vertex_vllm.model.card_licence import NO_LICENCE, CardLicence
 
 # Characters of a card's field.
 _LONGEST = 300

@@ -7,8 +7,8 @@ import json
 import uuid
 from collections.abc import Sequence
 
-from vertex_vllm.licences import CardLicence
 from vertex_vllm.mirror.manifest import MirroredFile
+from vertex_vllm.model.card_licence import CardLicence
 
 _HUB = "https://huggingface.co"
 

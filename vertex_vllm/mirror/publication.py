@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from vertex_vllm.errors import MirrorError
-from vertex_vllm.licences import NO_LICENCE, CardLicence
 from vertex_vllm.mirror.bill_of_materials import bill_of_materials
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.checksums import as_base64, extend_crc32c
@@ -13,6 +12,7 @@ from vertex_vllm.mirror.rehashing import still_holds
 from vertex_vllm.mirror.signed_mirror import read_signed, sign_mirror
 from vertex_vllm.mirror.signing_keys import SigningKey
 from vertex_vllm.mirror.stored_objects import StoredObject
+from vertex_vllm.model.card_licence import NO_LICENCE, CardLicence
 
 _TRIES = 5
 

@@ -5,8 +5,8 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from vertex_vllm.errors import MirrorError
-from vertex_vllm.google_errors import google_errors
-from vertex_vllm.iam import own_account
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.iam import own_account
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.manifest import Manifest
 from vertex_vllm.mirror.own_objects import BILL_OF_MATERIALS_NAME, MANIFEST_NAME, SIGNATURE_NAME

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from vertex_vllm.errors import InputError
-from vertex_vllm.kms import KmsKey
+from vertex_vllm.google.kms import KmsKey
 
 # The curves of the format: model_signing 1.1.1, `_signing/sign_ec_key.py`.
 _HASHES: dict[str, hashes.HashAlgorithm] = {

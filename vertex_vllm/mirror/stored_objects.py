@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.file_listing import HubFile
 from vertex_vllm.mirror.manifest import MirroredFile
 
 
