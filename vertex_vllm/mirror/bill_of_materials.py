@@ -15,7 +15,7 @@ _HUB = "https://huggingface.co"
 
 def bill_of_materials(model_id: str, commit: str, files: Sequence[MirroredFile], licence: CardLicence) -> str:
     """The bill as JSON, with a line break at its end."""
-    from cyclonedx.factory.license import LicenseFactory
+    from cyclonedx.contrib.license.factories import LicenseFactory
     from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, XsUri
     from cyclonedx.model.bom import Bom
     from cyclonedx.model.component import Component, ComponentType
