@@ -46,10 +46,9 @@ def upload_model(
     from vertex_vllm.steps import step
 
     with step():
-        mirrored = Manifest.from_json(Path(manifest.path).read_text())
+        require_whole(Manifest.from_json(Path(manifest.path).read_text()), project)
         if signing_key:
-            require_signed(mirrored, project, key_of(signing_key))
-        require_whole(mirrored, project)
+            require_signed(Manifest.from_json(Path(manifest.path).read_text()), project, key_of(signing_key))
         serving_plan = ServingPlan.from_json(Path(plan.path).read_text())
         made_by = Owner(serving_plan.deployment, run_id, serving_plan.config_hash, owner, expiry(ttl, run_started))
         name = upload_model(project, serving_plan, model_uri, made_by)

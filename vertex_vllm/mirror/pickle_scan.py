@@ -115,8 +115,9 @@ def _allow_archive(stream: "_Stream") -> str:
     stream.seek(0)
     if opening != b"PK\x03\x04":
         return ""
-    with zipfile.ZipFile(io.BufferedReader(stream, _PIECE)) as archive:
-        entries = archive.infolist()
+    buffered = io.BufferedReader(stream, _PIECE)
+    entries = zipfile.ZipFile(buffered).infolist()
+    buffered.detach()  # Or the stream is closed with it.
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         return "cannot be scanned: its archive is compressed, which torch.save never does"
     # Two pieces for each entry, and its part of the directory.
