@@ -20,7 +20,7 @@ from vertex_vllm.bootstrap.required_setup import Settings, removable, wanted
 from vertex_vllm.bootstrap.session import Session, authorized_session, look
 from vertex_vllm.bootstrap.setup_steps import Grant, Resource, Step
 from vertex_vllm.errors import InputError
-from vertex_vllm.project_names import default_bucket, runs_bucket
+from vertex_vllm.project_names import default_bucket, runs_bucket, sources_bucket
 from vertex_vllm.publishing.image_sources import read_sources
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -273,7 +273,7 @@ def test_a_dry_run_prints_the_build_and_the_templates_too(cloud: Connection, pro
     printed = json.loads(bootstrap_all(project, "--dry-run", "--no-hf-token").stdout)
     image = next(entry for entry in printed if "image" in entry)
     digest = read_sources(ROOT).digest
-    assert image["upload"] == f"gs://{runs_bucket(project, REGION)}/sources/{digest}.tar.gz"
+    assert image["upload"] == f"gs://{sources_bucket(project, REGION)}/sources/{digest}.tar.gz"
     assert image["create_build"]["parent"] == f"projects/{project}/locations/{REGION}"
     assert image["create_build"]["build"]["images"] == [image["image"]]
     assert [entry["template"] for entry in printed if "template" in entry] == list(PIPELINES)
