@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vertex_vllm.cli.next_steps import say_next
 from vertex_vllm.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
@@ -120,7 +121,6 @@ def bootstrap(
 
 def _release(settings: "Settings", sources: "Sources", build_region: str) -> "Release":
     """The checked-out commit names the specs; where it is not what lies here, the hash of the sources does."""
-    from pipelines.compile import PIPELINES, compile_pipeline
     from vertex_vllm.bootstrap.required_setup import BUILD
     from vertex_vllm.cli.publish_command import checked_out
     from vertex_vllm.errors import InputError
@@ -128,6 +128,7 @@ def _release(settings: "Settings", sources: "Sources", build_region: str) -> "Re
     from vertex_vllm.publishing.building import ImageBuild
     from vertex_vllm.publishing.release import Release
     from vertex_vllm.publishing.templates import Destination
+    from vertex_vllm.runs.specs import pipelines, spec_for
 
     commit = ""
     with suppress(InputError):
@@ -136,7 +137,7 @@ def _release(settings: "Settings", sources: "Sources", build_region: str) -> "Re
     bucket = sources_bucket(project, region)
     build = ImageBuild(project, region, bucket, sources.digest, settings.account(BUILD), commit, build_region)
     destination = Destination(project, region, TEMPLATES_REPOSITORY, runs_bucket(project, region), commit or build.tag)
-    return Release(build, destination, PIPELINES, compile_pipeline)
+    return Release(build, destination, pipelines(), spec_for)
 
 
 def _printed(step: "Step") -> dict[str, object]:
@@ -259,6 +260,12 @@ def _told(settings: "Settings", made: int) -> None:
     if settings.github_repository_id:
         say(f"GCP_WORKLOAD_IDENTITY_PROVIDER={settings.identity_provider}", err=True)
         say(f"GCP_SERVICE_ACCOUNT={settings.account(CI)}", err=True)
+    where = ("--project", settings.project)
+    say_next(
+        ("a config, and its plan: machine, price, context", ("plan", "configs/NAME.yaml")),
+        ("deploy it", ("submit", "configs/NAME.yaml", *where, "--wait")),
+        ("everything that a run needs, checked", ("doctor", *where, "--region", settings.region)),
+    )
 
 
 def _secret_value(session: "Session", steps: tuple["Step", ...]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vertex_vllm.cli.json_output import print_json
-from vertex_vllm.cli.sending import image_option, require_ready, with_image
+from vertex_vllm.cli.sending import image_option, require_ready, require_shared_suite, with_image
 from vertex_vllm.cli.table import text_table
 from vertex_vllm.cli.terminal import say
 from vertex_vllm.plain_text import one_line
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vertex_vllm.ci.review import Review
     from vertex_vllm.ci.unread import Unread
     from vertex_vllm.config import Deployment
-    from vertex_vllm.runs.watching import Run
+    from vertex_vllm.runs.engine import Run
 
 # What a config alone can run, and what takes nothing away.
 PIPELINES = ("deploy", "mirror")
@@ -157,7 +157,7 @@ def look(repository: Path, base: str, head: str, pipeline: str) -> Found:
     beside = [path for path in kinds if decision.dependencies or kinds[path] != "file"]
     missed = unread([*changed, *beside], kinds, after.text, [removed.deployment for removed in decision.removed])
     repeated = repeated_names(texts)
-    spec, catalog = after.text(f"compiled/{pipeline}.yaml"), load_catalog()
+    spec, catalog = spec_of(after, pipeline), load_catalog()
     reviews = [
         review(
             concerned,
@@ -184,10 +184,11 @@ def names(commit: "Commit", paths: Iterable[str]) -> dict[str, str]:
 
 def refuse_faulty(found: Found) -> None:
     """Raises ConfigError with all faults of all configs, and the files that may be configs and are not read."""
+    from vertex_vllm.error_data import ConfigFault
     from vertex_vllm.errors import ConfigError
 
     faults = [fault for review in found.reviews for fault in review.after.faults]
-    faults += [f"{each.path}: {each.why}" for each in found.unread if each.is_fault]
+    faults += [ConfigFault(each.path, 0, "", each.why) for each in found.unread if each.is_fault]
     if faults:
         raise ConfigError(faults)
 
@@ -218,7 +219,7 @@ def show(chosen: "Sequence[tuple[Review, Deployment]]", commit: "Commit", as_jso
                 "deployment": deployment.name,
                 "config": review.config,
                 "why": review.concerned.why,
-                "config_hash": deployment.content_hash,
+                "config_hash": deployment.config_hash,
                 "commit": commit.id,
             }
             for review, deployment in chosen
@@ -244,6 +245,18 @@ class Outcome:
     error: str
 
 
+def spec_of(commit: "Commit", pipeline: str) -> str | None:
+    """The commit's own compiled spec; in a repository without compiled pipelines, the installed package's.
+
+    None where the commit has others and not this one.
+    """
+    from vertex_vllm.runs.specs import compiled
+
+    if commit.files("compiled"):
+        return commit.text(f"compiled/{pipeline}.yaml")
+    return compiled(pipeline).read_text(encoding="utf-8")
+
+
 def deploy(
     commit: "Commit", pipeline: str, project: str | None, deployments: "Sequence[Deployment]", image: str = ""
 ) -> list[Outcome]:
@@ -253,23 +266,24 @@ def deploy(
     """
     from vertex_vllm.cli.submit_command import project_of, submission
     from vertex_vllm.errors import ServiceError
-    from vertex_vllm.runs.submission import console_address, submit
+    from vertex_vllm.runs.vertex_engine import VertexEngine
 
+    engine = VertexEngine()
     begun: list[tuple[str, str]] = []
     refused: list[Outcome] = []
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder) / f"{pipeline}.yaml"
-        spec.write_text(commit.text(f"compiled/{pipeline}.yaml") or "")
+        spec.write_text(spec_of(commit, pipeline) or "")
         asked = [submission(each, pipeline, project_of(each, project), commit=commit.id) for each in deployments]
-        sent = [with_image(replace(each, spec=spec), image) for each in asked]
+        sent = [require_shared_suite(with_image(replace(each, spec=spec), image)) for each in asked]
         require_ready(*sent)
         for deployment, ready in zip(deployments, sent, strict=True):
             try:
-                name = submit(ready)
+                name = engine.submit(ready)
             except ServiceError as error:
                 refused.append(Outcome(deployment.name, "", "REFUSED", str(error)))
                 continue
-            say(f"{deployment.name}: {console_address(name)}", err=True)
+            say(f"{deployment.name}: {engine.address(name)}", err=True)
             begun.append((deployment.name, name))
     return [*(followed(deployment, name) for deployment, name in begun), *refused]
 
@@ -279,14 +293,13 @@ def followed(deployment: str, resource_name: str) -> Outcome:
     from rich.console import Console
 
     from vertex_vllm.cli.run_view import RunView
-    from vertex_vllm.google.error_boundary import google_errors
-    from vertex_vllm.runs.watching import watch
+    from vertex_vllm.runs.vertex_engine import VertexEngine, run_name
 
     say(f"{deployment}:", err=True)
     view = RunView(Console(stderr=True, highlight=False))
-    with view.shown(), google_errors("Vertex AI Pipelines", resource_name):
-        run = watch(resource_name, view.update)
-    return Outcome(deployment, resource_name.rpartition("/")[2], run.state, "; ".join(failures(run)))
+    with view.shown():
+        run = VertexEngine().watch(resource_name, view.update)
+    return Outcome(deployment, run_name(resource_name).id, run.state, "; ".join(failures(run)))
 
 
 def failures(run: "Run") -> list[str]:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from vertex_vllm.cli.failures import told
+from vertex_vllm.cli.next_steps import command
 from vertex_vllm.errors import InputError
 
 if TYPE_CHECKING:
     from localcloud.daemon import Connection
 
 DEFAULT_STATE = Path(".local-cloud")
-WARM_MODULES = ("vertex_vllm.warm_steps",)
-"""Modules that a local cloud imports once for all steps of the shipped pipelines."""
 
 state_option = click.option(
     "--state",
@@ -46,15 +45,23 @@ def running(state_dir: Path) -> "Connection":
 
     connection = daemon.status(state_dir.resolve())
     if connection is None:
-        raise InputError("the local cloud is down", where=str(state_dir), fix="Start it: vertex-vllm local up")
+        raise InputError(
+            "the local cloud is down", where=str(state_dir), fix=f"Start it: {local_command('up', state_dir)}"
+        )
     return connection
+
+
+def local_command(name: str, state_dir: Path) -> str:
+    """`vertex-vllm local NAME` for the local cloud in that folder."""
+    return command("local", name, *([] if state_dir == DEFAULT_STATE else ["--state", state_dir]))
 
 
 def started(state_dir: Path) -> "Connection":
     """The local cloud on that folder, started where it is down, and this process's Google clients brought there."""
     from localcloud import daemon
+    from vertex_vllm.local import ADDITIONS
 
     with told(daemon.DaemonError):
-        connection = daemon.status(state_dir.resolve()) or daemon.up(writable(state_dir), warm_modules=WARM_MODULES)
+        connection = daemon.status(state_dir.resolve()) or daemon.up(writable(state_dir), additions=ADDITIONS)
     os.environ.update(connection.environment)
     return connection

@@ -15,6 +15,8 @@ class Fault:
     """Keys from the deployment's root, for example ("serving", "machine_type")."""
     message: str
     """One sentence, and what to do about it."""
+    unknown: bool = False
+    """The config has a field that no deployment has."""
 
 
 def check_against_catalog(deployment: Deployment, catalog: Catalog) -> tuple[Fault, ...]:
@@ -48,6 +50,7 @@ def _machine_faults(deployment: Deployment, catalog: Catalog) -> Iterator[Fault]
     machine = catalog.find_machine(serving.machine_type)
     if isinstance(machine, Missing):
         yield Fault(("serving", "machine_type"), _unknown_machine(machine, catalog))
+        yield from _region_faults(region, serving, catalog)
         return
     if region not in machine.regions:
         where = ", ".join(machine.regions)

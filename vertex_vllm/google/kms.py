@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.errors import InputError, ServiceError
-from vertex_vllm.google.error_boundary import google_errors, words
+from vertex_vllm.google.error_boundary import google_errors, refusal_of
 from vertex_vllm.google.iam import own_member
 
 if TYPE_CHECKING:
@@ -104,13 +104,18 @@ def _refusals(name: str) -> Iterator[None]:
         try:
             yield
         except NotFound as error:
-            raise InputError(words(error), where=name, fix=f"Create the key: {_create(name)}") from error
+            raise _refused(name, error, f"Create the key: {_create(name)}") from error
         except PermissionDenied as error:
             if error.reason == "SERVICE_DISABLED":
                 raise
-            raise InputError(f"may not be used by us: {words(error)}", where=name, fix=_grant(name)) from error
+            raise _refused(name, error, _grant(name), said="this account may not use it: ") from error
         except FailedPrecondition as error:
-            raise InputError(words(error), where=name, fix=_enable(name)) from error
+            raise _refused(name, error, _enable(name)) from error
+
+
+def _refused(name: str, error: Exception, fix: str, said: str = "") -> InputError:
+    refusal = refusal_of(error)
+    return InputError(f"{said}{refusal.words}", where=name, fix=fix, refusal=refusal)
 
 
 def _create(name: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
+from vertex_vllm.error_data import RETRYABLE_STATUS
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.hub.file_listing import HubFile, check_file
 from vertex_vllm.hub.hub_client import hub_endpoint
@@ -20,7 +21,7 @@ from vertex_vllm.hub.hub_names import check_commit, check_model_id
 from vertex_vllm.hub.refusals import hub_words, refusal
 from vertex_vllm.hub.token import checked_token
 from vertex_vllm.network.bulk_connections import Connections
-from vertex_vllm.retries import RETRYABLE_STATUS, TransientError, retry_after
+from vertex_vllm.retries import TransientError, retry_after
 
 _MOST_REDIRECTS = 5
 # Seconds before its end at which a signed URL is no longer used.
@@ -36,7 +37,7 @@ class XetAddress:
     token_url: str
     """Where the Hub gives out tokens for the store."""
     headers: dict[str, str] = field(repr=False)
-    """What identifies us there. Holds the Hub's token."""
+    """Credentials for that host. Holds the Hub's token."""
 
 
 class ContentRefusedError(TransientError):
@@ -88,7 +89,7 @@ class Locations:
                 del self._known[file.path]
 
     def headers(self, url: str) -> dict[str, str]:
-        """What identifies us at the Hub, and nowhere else."""
+        """Credentials for the Hub, sent nowhere else."""
         return {"Authorization": f"Bearer {self._token}"} if self._token and self._is_hub(url) else {}
 
     def refused(self, status: int, headers: Mapping[str, str], url: str, file: HubFile, body: bytes = b"") -> Exception:

@@ -76,6 +76,7 @@ def check_scanned(files: Sequence[F], read: Callable[[F, int, int], "bytes | Non
             raise MirrorError(
                 f"{fault}; nothing of it was published",
                 where=f"{repository}: {file.path}",
+                path=file.path,
                 fix=f"Choose another repository. With {FIELD} (--pickled-weights) any, it is mirrored all the same.",
             )
 

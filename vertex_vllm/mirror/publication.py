@@ -78,8 +78,10 @@ def _as_it_lies(manifest: Manifest, bucket: MirrorBucket, objects: dict[str, Sto
     for file in manifest.files:
         stored = objects.get(file.path)
         if stored is None or (stored.size, stored.crc32c) != (file.size, file.crc32c):
-            raise MirrorError("was changed or deleted while mirroring", where=f"{manifest.uri}/{file.path}")
+            raise MirrorError(
+                "was changed or deleted while mirroring", where=f"{manifest.uri}/{file.path}", path=file.path
+            )
         if stored.generation != file.generation and not still_holds(file, stored, bucket):
-            raise MirrorError("was changed while mirroring", where=f"{manifest.uri}/{file.path}")
+            raise MirrorError("was changed while mirroring", where=f"{manifest.uri}/{file.path}", path=file.path)
         files.append(replace(file, generation=stored.generation))
     return replace(manifest, files=tuple(files))

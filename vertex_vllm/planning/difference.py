@@ -1,4 +1,4 @@
-"""What a plan would change on what is served now: a comparison of two values."""
+"""Differences between a plan and the present serving: a comparison of two values."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Serving:
-    """What one endpoint of a deployment serves."""
+    """Model, image, arguments and machines that one endpoint of a deployment serves with."""
 
     endpoint: str
     """Resource name."""
@@ -42,7 +42,7 @@ class Serving:
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that would be otherwise."""
+    """A property that the plan would change."""
 
     what: str
     now: str
@@ -50,16 +50,16 @@ class Change:
 
 
 def changes(serving: Serving, plan: ServingPlan, catalog: Catalog) -> tuple[Change, ...]:
-    """What is the same is left out; empty where the very same would be served."""
+    """Without properties that stay the same; empty where the plan changes nothing."""
     return tuple(change for change in _compared(serving, plan, catalog) if change.now != change.planned)
 
 
 def _compared(serving: Serving, plan: ServingPlan, catalog: Catalog) -> Iterator[Change]:
-    now, planned = serving.replicas, _replicas(plan)
+    now, planned = serving.replicas, planned_replicas(plan)
     yield Change("config", serving.config_hash, plan.config_hash)
     yield Change("region", now.region, planned.region)
     yield Change("model", serving.model_id, plan.model_id)
-    # Facts from the catalogue name no commit, and then nobody has looked what the config's revision is now.
+    # Facts from the catalogue name no commit: then the commits are not compared.
     if plan.commit:
         yield Change("commit", serving.commit or UNKNOWN, plan.commit)
     yield Change("machine", _machine(now), _machine(planned))
@@ -73,7 +73,8 @@ def _compared(serving: Serving, plan: ServingPlan, catalog: Catalog) -> Iterator
     yield Change("USD/h", _price(now, catalog), _price(planned, catalog))
 
 
-def _replicas(plan: ServingPlan) -> Replicas:
+def planned_replicas(plan: ServingPlan) -> Replicas:
+    """The machines that the plan rents."""
     return Replicas(
         plan.machine_type,
         plan.accelerator_type,

@@ -1,10 +1,11 @@
-"""What a project may still rent, as far as somebody has asked: the planner itself asks nobody."""
+"""Accelerators that a project may still rent, as far as they were read: the planner itself calls no service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 # Cloud Quotas REST reference, QuotaDetails.value: -1 says unlimited.
 UNLIMITED = -1
+"""Of a limit (Cloud Quotas REST reference, `QuotaDetails.value`)."""
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,12 @@ class MachineChoice:
     accelerator: Accelerator
     tensor_parallel: int
     reason: str
-    memory: MemoryEstimate | None
-    """None: the model's shape is not known."""
+    memory: MemoryEstimate
     memory_reason: str
     offer: Offer
     alternatives: tuple[Offer, ...]
+    objections: tuple[Objection, ...] = ()
+    """Doubts about the machine, none of them certain."""
 
 
 def choose_machine(required: Requirements, preset: Preset | None) -> MachineChoice:
@@ -131,7 +132,9 @@ def _chosen(
         reasons.append(f"{idle} of its {machine.count} accelerators stay idle")
     others = alternatives(offers, machine, required, named)
     told = _memory_reason(memory, split, machine, required)
-    return MachineChoice(machine, accelerator, split, "; ".join(reasons), memory, told, taken.offer, others)
+    return MachineChoice(
+        machine, accelerator, split, "; ".join(reasons), memory, told, taken.offer, others, taken.objections
+    )
 
 
 def _would(objection: Objection, machine: Machine, required: Requirements) -> str:
@@ -139,11 +142,11 @@ def _would(objection: Objection, machine: Machine, required: Requirements) -> st
     return f", {fitting} would fit" if fitting else ""
 
 
-def _memory_reason(memory: MemoryEstimate | None, split: int, machine: Machine, required: Requirements) -> str:
-    """The verdict and its terms; what a flat rule says where the model's shape is not known."""
-    if memory is not None and memory.conclusive:
+def _memory_reason(memory: MemoryEstimate, split: int, machine: Machine, required: Requirements) -> str:
+    """The verdict and its terms; what a flat rule says where the model's shape is not wholly known."""
+    if memory.conclusive:
         return describe(memory)
-    unknown = "; ".join(memory.reasons) if memory else "the model's shape is not known"
+    unknown = "; ".join(memory.reasons)
     if not required.facts.weight_bytes:
         return f"uncertain: {unknown}"
     need = memory_need(required.facts, required.settings, split, required.dtype(machine))

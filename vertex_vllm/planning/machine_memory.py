@@ -1,16 +1,14 @@
 """The memory model asked about a machine: what a plan's settings come to on one of its accelerators."""
 
 from vertex_vllm.catalog.rows import Accelerator, Machine
-from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts, number_bytes
 from vertex_vllm.planning.image_choice import ImageChoice
 from vertex_vllm.planning.memory.estimate import MemoryEstimate, estimate_memory
 from vertex_vllm.planning.memory.interval import GIB
 from vertex_vllm.planning.memory.overhead import MLLAMA
-from vertex_vllm.planning.memory.remedies import largest_sequences, longest_context, remedies
+from vertex_vllm.planning.memory.remedies import remedies
 from vertex_vllm.planning.memory.start import Start, default_batched_tokens
 from vertex_vllm.planning.settings import Settings
-
-ELEMENT_BYTES = {"float32": 4}
 
 
 def estimate_on(
@@ -21,14 +19,8 @@ def estimate_on(
     settings: Settings,
     image: ImageChoice,
     dtype: str,
-) -> MemoryEstimate | None:
-    """`dtype` is what the card computes in, never `auto`.
-
-    None where nobody has read the model's shape: the flat size rule is all there is then.
-    """
-    model = facts.shape
-    if model is None:
-        return None
+) -> MemoryEstimate:
+    """`dtype` is what the card computes in, never `auto`."""
     total = int(accelerator.visible_gib * GIB)
     tokens = settings.max_num_batched_tokens or _default_tokens(total, accelerator, facts, settings, image)
     online = settings.quantization if not facts.quantization else ""
@@ -41,7 +33,7 @@ def estimate_on(
         gpu_memory_utilization=settings.gpu_memory_utilization,
         tensor_parallel=tensor_parallel,
         pipeline_stages=settings.pipeline_parallel_size,
-        element_bytes=ELEMENT_BYTES.get(dtype, 2),
+        element_bytes=number_bytes(dtype),
         quantization=facts.quantization or online,
         kv_cache_dtype=settings.kv_cache_dtype,
         enforce_eager=settings.enforce_eager,
@@ -55,7 +47,7 @@ def estimate_on(
         speculation=settings.speculation,
         unmodelled=settings.unmodelled,
     )
-    return estimate_memory(model, start)
+    return estimate_memory(facts.shape, start)
 
 
 def _default_tokens(
@@ -70,15 +62,11 @@ def _default_tokens(
 
 
 def describe(estimate: MemoryEstimate) -> str:
-    """Verdict, terms in GiB on each accelerator, and how far context and sequences may grow."""
+    """Verdict, terms in GiB on each accelerator, and the tokens that the cache holds."""
     terms = ", ".join(f"{term.name} {term.amount.likely / GIB:.1f}" for term in estimate.terms)
     left = f"{max(0.0, estimate.cache.likely) / GIB:.1f} of {estimate.requested / GIB:.1f} GiB for the cache"
     text = f"{estimate.verdict}: {terms}; {left}, {estimate.cache_tokens} tokens"
-    if estimate.verdict != "fits":
-        return f"{text}; {'; '.join(estimate.reasons)}"
-    longest = longest_context(estimate.model, estimate.start)
-    most = largest_sequences(estimate.model, estimate.start)
-    return f"{text}; up to max_model_len {longest}, or max_num_seqs {most}"
+    return text if estimate.verdict == "fits" else f"{text}; {'; '.join(estimate.reasons)}"
 
 
 def would_fit(estimate: MemoryEstimate) -> str:

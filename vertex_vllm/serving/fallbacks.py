@@ -9,7 +9,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
-from vertex_vllm.errors import Attempt, DeploymentError, RegionClosedError, StockoutError
+from vertex_vllm.error_data import Attempt
+from vertex_vllm.errors import DeploymentError, RegionClosedError, StockoutError
 from vertex_vllm.labels import Owner, endpoint_resource_id
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.serving.deploy import deploy_model, ignore
@@ -109,7 +110,7 @@ def _leave(project: str, place: ServingPlan) -> None:
 
 
 def _endpoint_name(project: str, place: ServingPlan) -> ResourceName:
-    return ResourceName(project, place.region, "endpoints", endpoint_resource_id(place.deployment, place.config_hash))
+    return ResourceName(project, place.region, "endpoints", endpoint_resource_id(place.deployment, place.served_id))
 
 
 def _exhausted(project: str, plan: ServingPlan, attempts: tuple[Attempt, ...]) -> StockoutError:

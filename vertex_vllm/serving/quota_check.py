@@ -75,6 +75,10 @@ def judge(project: str, need: QuotaNeed, limit: int, preemptible: bool, used: Us
             f"the project has {have}; the plan needs {need.minimum} to start and {need.accelerators} at most",
             where=project,
             fix=_how_to_ask(project, need, used),
+            quota_id=need.quota_id,
+            region=need.region,
+            limit=limit,
+            needed=need.minimum,
         )
     if limit - used.most < need.accelerators:
         warning = f"the project has {have}: the plan starts with {need.minimum}, but "
@@ -131,7 +135,7 @@ def check_quotas(project: str, plan: "ServingPlan") -> QuotaVerdict:
 
 def _check_place(project: str, plan: "ServingPlan") -> QuotaVerdict:
     """Verdict on the plan's accelerators, once its CPUs are found to fit, too."""
-    own = endpoint_resource_id(plan.deployment, plan.config_hash)
+    own = endpoint_resource_id(plan.deployment, plan.served_id)
     if cpus := cpu_need(plan):
         try:
             check_quota(project, cpus, plan.preemptible, own)

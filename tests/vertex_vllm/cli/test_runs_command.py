@@ -11,12 +11,12 @@ import pytest
 import yaml
 from google.cloud import storage
 
-from tests.localcloud.pipelines import samples
-from tests.localcloud.pipelines.compiling import compiled_with_init
+from tests.localcloud.services.pipelines import samples
+from tests.localcloud.services.pipelines.compiling import compiled_with_init
 from tests.prepared import PINNED_IMAGE, runner, with_runner
 from tests.vertex_vllm.cli.documented_commands import commands_in, vertex_vllm
-from vertex_vllm.runs.submission import Submission, job_id, run_labels, submit
-from vertex_vllm.runs.watching import cancel, watch
+from vertex_vllm.runs.submission import Submission, job_id, run_labels
+from vertex_vllm.runs.vertex_engine import VertexEngine
 
 pytestmark = pytest.mark.usefixtures("working")
 
@@ -37,7 +37,9 @@ class Runs:
         ours = run_labels("deploy", deployment) if labels is None else labels
         name = f"{job_id('deploy', deployment)}-{uuid.uuid4().hex[:6]}"
         account, root = runner(self.project), f"gs://{self.bucket}"
-        return submit(Submission(self.project, REGION, spec, name, parameters, root, ours, account, PINNED_IMAGE))
+        return VertexEngine().submit(
+            Submission(self.project, REGION, spec, name, parameters, root, ours, account, PINNED_IMAGE)
+        )
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def waiting(runs: Runs, tmp_path: Path) -> Iterator[str]:
     name = runs.start("sleepy", samples.waiting, path=str(tmp_path / "started"), status_path=status)
     yield name
     if json.loads(vertex_vllm("runs", "show", name, "--json").stdout)["ended"] is None:
-        cancel(name)
+        VertexEngine().cancel(name)
 
 
 def run_id(name: str) -> str:
@@ -65,7 +67,7 @@ def test_list_has_our_runs_alone_the_newest_first(runs: Runs) -> None:
     first = runs.start("llama", samples.optional)
     second = runs.start("mistral", samples.optional)
     runs.start("foreign", samples.optional, labels={})
-    watch(second, lambda run: None)
+    VertexEngine().watch(second, lambda run: None)
 
     def listed(*options: str) -> list[str]:
         answer = vertex_vllm("runs", "list", "--project", runs.project, "--json", *options)
@@ -86,7 +88,7 @@ def test_show_has_steps_errors_and_artifacts(runs: Runs, tmp_path: Path) -> None
     greeted = runs.start("llama", samples.greetings, name="you")
     failed = runs.start("llama", samples.fails_first, path=str(tmp_path / "status.json"))
     for name in (greeted, failed):
-        watch(name, lambda run: None)
+        VertexEngine().watch(name, lambda run: None)
     shown = json.loads(vertex_vllm("runs", "show", greeted, "--json").stdout)
     assert (shown["name"], shown["state"], shown["deployment"]) == (greeted, "SUCCEEDED", "llama")
     assert {step["name"]: step["state"] for step in shown["steps"]} == dict.fromkeys(
@@ -99,10 +101,37 @@ def test_show_has_steps_errors_and_artifacts(runs: Runs, tmp_path: Path) -> None
     assert run_id(failed) in text.stderr
 
 
-def test_logs_says_what_cannot_be_read_here(runs: Runs) -> None:
+def test_logs_are_the_lines_of_the_steps(runs: Runs, tmp_path: Path) -> None:
+    failed = runs.start("llama", samples.fails_first, path=str(tmp_path / "status.json"))
+    answer = vertex_vllm("runs", "logs", failed, "--follow")
+    assert answer.returncode == 0, answer.stderr
+    steps = {line.partition(": ")[0] for line in answer.stdout.splitlines()}
+    assert "fail" in steps
+    assert "Traceback" in answer.stdout
+    alone = vertex_vllm("runs", "logs", failed, "--step", "fail")
+    assert {line.partition(": ")[0] for line in alone.stdout.splitlines()} == {"fail"}
+    refused = vertex_vllm("runs", "logs", failed, "--step", "no-such")
+    assert (refused.returncode, "fail" in refused.stderr) == (2, True)
+
+
+def test_watch_follows_a_run_and_says_where_to_look_when_it_failed(runs: Runs, tmp_path: Path) -> None:
+    failed = runs.start("llama", samples.fails_first, path=str(tmp_path / "status.json"))
+    answer = vertex_vllm("runs", "watch", failed)
+    assert (answer.returncode, answer.stdout) == (1, "FAILED\n")
+    assert f"vertex-vllm diagnose {failed}" in answer.stderr
+    assert f"vertex-vllm runs logs {failed}" in answer.stderr
+    greeted = runs.start("llama", samples.greetings, name="you")
+    answer = vertex_vllm("runs", "watch", run_id(greeted), "--project", runs.project)
+    assert (answer.returncode, answer.stdout) == (0, "SUCCEEDED\n")
+    page = vertex_vllm("runs", "open", greeted, "--output", tmp_path, "--no-browser")
+    assert (page.returncode, page.stdout) == (2, "")
+    assert "no page yet" in page.stderr
+
+
+def test_logs_names_the_commands_of_cloud_logging(runs: Runs) -> None:
     name = runs.start("llama", samples.optional)
-    watch(name, lambda run: None)
-    answer = vertex_vllm("runs", "logs", run_id(name), "--project", runs.project)
+    VertexEngine().watch(name, lambda run: None)
+    answer = vertex_vllm("runs", "logs", run_id(name), "--commands", "--project", runs.project)
     comment, command = answer.stdout.splitlines()
     assert comment == "# the run itself"
     assert command.startswith("gcloud logging read ")
@@ -129,7 +158,8 @@ def test_a_run_that_is_not_there_is_named(cloud: Any, project: str, command: str
 def test_the_page_says_what_works(runs: Runs, waiting: str) -> None:
     commands = commands_in("runs.md", PROJECT=runs.project, RUN=run_id(waiting), DEPLOYMENT="sleepy")
     asked = [words[1:] for words in commands if words[1] == "runs"]
-    assert [words[1] for words in asked] == ["list", "show", "logs", "cancel"]
-    for words in asked:
+    assert [words[1] for words in asked] == ["list", "show", "watch", "logs", "logs", "open", "cancel"]
+    # `watch` and `logs --follow` last as long as the run, which only `cancel` ends; `open` wants a report.
+    for words in (asked[0], asked[1], asked[4], asked[6]):
         answer = vertex_vllm(*words)
         assert answer.returncode == 0, answer.stderr

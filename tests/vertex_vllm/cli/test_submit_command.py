@@ -12,7 +12,7 @@ from localcloud.daemon import Connection
 from tests.vertex_vllm.cli.documented_commands import vertex_vllm
 from vertex_vllm.config import load_deployment
 from vertex_vllm.runs.run_listing import list_runs
-from vertex_vllm.runs.watching import cancel, pipeline_client, watch
+from vertex_vllm.runs.vertex_engine import VertexEngine, pipeline_client
 
 pytestmark = pytest.mark.usefixtures("working")
 
@@ -30,8 +30,8 @@ def submitted(ready_project: str, project: str) -> Iterator[subprocess.Completed
     name = answer.stdout.strip()
     yield answer
     with suppress(GoogleAPIError):  # it may have ended: its model is not on the local Hub
-        cancel(name)
-    watch(name, lambda run: None)
+        VertexEngine().cancel(name)
+    VertexEngine().watch(name, lambda run: None)
 
 
 def test_the_plan_of_what_is_sent_is_shown_before_it_is_sent(submitted: subprocess.CompletedProcess[str]) -> None:
@@ -46,7 +46,10 @@ def test_a_run_has_deployment_config_and_commit_as_labels(submitted: subprocess.
     labels = dict(pipeline_client(REGION).get_pipeline_job(name=submitted.stdout.strip()).labels)
     deployment = load_deployment(CONFIG)
     assert labels["vertex-vllm-deployment"] == deployment.name
-    assert labels["vertex-vllm-config-hash"] == deployment.content_hash
+    # The run's own parameters count: this one was submitted with another max_model_len.
+    serving = deployment.serving.model_copy(update={"max_model_len": 4096})
+    asked = deployment.model_copy(update={"serving": serving})
+    assert labels["vertex-vllm-config-hash"] == asked.config_hash
     git = ["git", "-C", str(ROOT)]
     head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     # Without one where sources have changes that no commit holds.
@@ -95,4 +98,4 @@ def test_a_model_that_nobody_recorded_is_planned_by_the_run(ready_project: str, 
     answer = vertex_vllm("submit", str(config), "--project", project)
     assert answer.returncode == 0, answer.stderr
     assert f"{project}/model is not in the catalogue" in answer.stderr
-    watch(answer.stdout.strip(), lambda run: None)
+    VertexEngine().watch(answer.stdout.strip(), lambda run: None)

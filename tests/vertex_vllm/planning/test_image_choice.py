@@ -1,10 +1,8 @@
 """Which image a plan takes, and what is said of it."""
 
-from dataclasses import replace
-
 import pytest
 
-from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, PROMPT_EMBEDDINGS, SERVE, plan
+from tests.vertex_vllm.planning.planned import LLAMA_8B, NEWEST, OTHER, PROMPT_EMBEDDINGS, SERVE, plan
 
 
 @pytest.mark.parametrize(
@@ -26,20 +24,20 @@ from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, PROMPT_EMBEDDING
         ),
         (
             "AXK1ForCausalLM",
-            "20260713_0916_RC01",
+            NEWEST,
             "newest image whose vLLM has AXK1ForCausalLM (first seen in 0.17.1); Google itself names none that does, "
             "this one is known from others' files alone; its version is inferred, not published",
         ),
         (
             "HrmTextForCausalLM",
-            "20260713_0916_RC01",
+            NEWEST,
             "newest image whose vLLM may have HrmTextForCausalLM (first seen in 0.26.0); none surely does; its "
             "version is inferred, not published",
         ),
     ],
 )
 def test_an_image_is_chosen_by_what_is_known_of_the_architecture(architecture: str, image: str, reason: str) -> None:
-    decided = plan(replace(OTHER, architecture=architecture))
+    decided = plan(OTHER.reshaped(architecture=architecture))
     assert (decided.image, decided.reasons["image"]) == (f"{SERVE}:{image}", reason)
 
 

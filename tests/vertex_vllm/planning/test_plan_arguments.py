@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_405B, SERVE, START, plan
+from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_405B, NEWEST, SERVE, START, plan
 from vertex_vllm.model.facts import ModelFacts
 
 
@@ -62,7 +62,7 @@ from vertex_vllm.model.facts import ModelFacts
         ),
         (
             LLAMA_405B,
-            {"image": f"{SERVE}:20260713_0916_RC01"},
+            {"image": f"{SERVE}:{NEWEST}"},
             (
                 "--tensor-parallel-size=8",
                 "--max-model-len=4096",
@@ -99,10 +99,10 @@ def test_arguments_are_model_gardens_with_the_deployments_own_winning(
 @pytest.mark.parametrize(
     ("facts", "parameters", "length", "reason"),
     [
-        (replace(LLAMA_8B, context_length=2048), {}, 2048, "all that the model takes"),
+        (LLAMA_8B.reshaped(context_length=2048), {}, 2048, "all that the model takes"),
         (LLAMA_8B, {"max_model_len": 8192}, 8192, "named in the deployment"),
         (
-            replace(LLAMA_8B, context_length=0),
+            LLAMA_8B.reshaped(context_length=0),
             {},
             2048,
             "vLLM's own default: config.json tells no length",
