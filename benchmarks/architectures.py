@@ -17,12 +17,12 @@ from typing import Any
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.model_config import facts_from_config, text_part
-from vertex_vllm.hub.safetensors import Weights
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.model.model_config import facts_from_config, text_part
+from vertex_vllm.model.safetensors import Weights
+from vertex_vllm.model.transformer import transformer_from_config
 from vertex_vllm.planning.memory.weights import parameters
 from vertex_vllm.planning.planner import plan_serving
-from vertex_vllm.planning.transformer import transformer_from_config
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "planning.md"

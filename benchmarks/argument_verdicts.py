@@ -19,12 +19,12 @@ from pathlib import Path
 
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.catalog.argument_table import ArgumentTable, Takes, argument_table
-from vertex_vllm.catalog.versions import VersionRange
 from vertex_vllm.errors import PlanError
 from vertex_vllm.planning.argument_forms import PARSERS, check_forms
 from vertex_vllm.planning.arguments import REFUSED, check_extra
 from vertex_vllm.planning.command_line import parse_arguments
-from vertex_vllm.planning.images import ImageChoice
+from vertex_vllm.planning.image_choice import ImageChoice
+from vertex_vllm.vllm_versions import VersionRange
 
 HERE = Path(__file__).resolve().parent.parent
 LISTS = 300

@@ -16,13 +16,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from vertex_vllm.catalog.versions import VersionRange
+from vertex_vllm.model.transformer import transformer_from_config
 from vertex_vllm.planning.memory.cache import token_bytes_of_layer
 from vertex_vllm.planning.memory.estimate import MemoryEstimate, estimate_memory
 from vertex_vllm.planning.memory.interval import GIB
 from vertex_vllm.planning.memory.start import Start
 from vertex_vllm.planning.memory.weights import parameters
-from vertex_vllm.planning.transformer import transformer_from_config
+from vertex_vllm.vllm_versions import VersionRange
 
 DEFAULT = Path(__file__).resolve().parent.parent / "tests/data/vllm_memory_observations.jsonl"
 # What PyTorch says an H200 has, for rows that failed before they told; one GPU, as the data's README says.

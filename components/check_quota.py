@@ -19,7 +19,7 @@ def check_quota(project: str, plan: dsl.Input[dsl.Artifact]) -> int:
     from pathlib import Path
 
     from vertex_vllm.planning.plan import ServingPlan
-    from vertex_vllm.quota import check_quotas
+    from vertex_vllm.serving.quota_check import check_quotas
     from vertex_vllm.steps import step
 
     with step():

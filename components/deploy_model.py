@@ -54,22 +54,22 @@ def deploy_model(
     """
     from pathlib import Path
 
+    from vertex_vllm.config.expiry import expiry
     from vertex_vllm.diagnosis.failed_step import diagnosed
-    from vertex_vllm.google_hosts import vertex_ai_host
-    from vertex_vllm.lifecycle.expiry import expiry
-    from vertex_vllm.lifecycle.ownership import Owner
+    from vertex_vllm.google.regional_hosts import vertex_ai_host
+    from vertex_vllm.labels import Owner
     from vertex_vllm.mirror import Manifest, require_whole
     from vertex_vllm.planning.plan import ServingPlan
     from vertex_vllm.serving.fallbacks import attempts_json, deploy_with_fallbacks
-    from vertex_vllm.serving.gcp_resources import record_operation
     from vertex_vllm.steps import step
+    from vertex_vllm.vertex_ai.gcp_resources import record_operation
 
     with step(run):
         require_whole(Manifest.from_json(Path(manifest.path).read_text()), project)
         serving_plan = ServingPlan.from_json(Path(plan.path).read_text())
         Path(gcp_resources).write_text("")
         Path(attempts.path).write_text(attempts_json(()))
-        with diagnosed(diagnosis.path, diagnosis_page.path, run):
+        with diagnosed(diagnosis.path, diagnosis_page.path, run, start_seconds=serving_plan.start_seconds):
             deployed = deploy_with_fallbacks(
                 project,
                 serving_plan,

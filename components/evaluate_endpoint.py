@@ -6,6 +6,7 @@ from kfp import dsl
 from components.image import IMAGE
 
 
+# Parameters concurrency to min_tokens_per_second: written by `make compile` from vertex_vllm/config/deployment.py.
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def evaluate_endpoint(
     deployment: str,
@@ -30,10 +31,10 @@ def evaluate_endpoint(
         deployment: Name of the deployment, for the report's title.
         run: Pipeline job, projects/P/locations/REGION/pipelineJobs/ID: its cancellation ends the step.
         chat: The model has a chat template.
-        concurrency: Questions under way at once.
+        concurrency: Questions under way at once; the plan gives the cache room for as many full requests.
         min_exact_match: Least share of right answers, 0 to 1.
-        max_p95_time_to_first_token_seconds: Longest 95th percentile of the time to the first token; 0: any.
-        min_tokens_per_second: Least median of output tokens per second of one answer; 0: any.
+        max_p95_time_to_first_token_seconds: Longest 95th percentile of the time to the first token, in seconds. 0: any.
+        min_tokens_per_second: Least median of output tokens per second of one answer. 0: any.
         endpoint: The Endpoint.
         metrics: The figures, for the console.
         evaluation: The figures and every answer, JSON.
@@ -43,9 +44,9 @@ def evaluate_endpoint(
     """
     from vertex_vllm.diagnosis.failed_step import diagnosed
     from vertex_vllm.evaluation.evaluate import Thresholds, evaluate_endpoint, metrics_of
+    from vertex_vllm.evaluation.evaluation_report import render
     from vertex_vllm.evaluation.gates import require
-    from vertex_vllm.evaluation.measurements import record_throughput
-    from vertex_vllm.evaluation.report import render
+    from vertex_vllm.evaluation.measurement_store import record_throughput
     from vertex_vllm.steps import step, write_artifact
 
     with step(run):

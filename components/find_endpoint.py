@@ -14,8 +14,8 @@ def find_endpoint(endpoint_name: str, endpoint: dsl.Output[VertexEndpoint]) -> N
         endpoint_name: projects/P/locations/REGION/endpoints/ID.
         endpoint: The Endpoint.
     """
-    from vertex_vllm.serving.endpoints import require_serving
     from vertex_vllm.steps import step
+    from vertex_vllm.vertex_ai.endpoints import require_serving
 
     with step():
         found = require_serving(endpoint_name)

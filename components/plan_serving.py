@@ -7,13 +7,14 @@ from kfp import dsl
 from components.image import IMAGE
 
 
+# Parameters project to ttl: written by `make compile` from vertex_vllm/config/deployment.py.
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def plan_serving(
     commit: str,
-    revision: str,
     project: str,
     deployment: str,
     model_id: str,
+    revision: str,
     region: str,
     bucket: str,
     hf_token_secret: str,
@@ -48,12 +49,12 @@ def plan_serving(
 
     Args:
         commit: Commit of the repo, 40 hexadecimal digits.
-        revision: What the commit was asked for as: a commit too where the repo's own code is run.
         project: Project id.
         deployment: Name of the deployment, on everything it makes.
         model_id: Hugging Face repo, owner/name.
+        revision: Branch, tag or commit of the repo.
         region: Region of endpoint, model and bucket.
-        bucket: Bucket of the weights, with what earlier evaluations measured; empty: <project>-vertex-vllm-<region>.
+        bucket: Bucket for weights and measurements. Default: PROJECT-vertex-vllm-REGION, made if missing.
         hf_token_secret: Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous.
         machine_type: Vertex AI machine type. Default: the planner's choice.
         accelerator_type: Accelerator, as in Vertex AI's AcceleratorType. Default: the machine's.
@@ -76,7 +77,7 @@ def plan_serving(
         dedicated_endpoint: Endpoint with a DNS name of its own: longer requests, larger payloads, streaming.
         request_timeout_seconds: Longest time for one request on a dedicated endpoint.
         deployment_timeout_seconds: Longest time until the container must be healthy.
-        concurrency: Questions under way at once: as many full requests the cache is to have room for.
+        concurrency: Questions under way at once; the plan gives the cache room for as many full requests.
         owner: Team or person who answers for it, on everything it makes as a label.
         ttl: Time that what a run makes may live, for example 8h or 7d; then a sweep removes it. Default: for ever.
         plan: The serving plan, JSON.
@@ -88,16 +89,16 @@ def plan_serving(
     from typing import NamedTuple
 
     from vertex_vllm.catalog import load_catalog
-    from vertex_vllm.config import default_bucket
     from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
-    from vertex_vllm.evaluation.measurements import read_throughputs
+    from vertex_vllm.evaluation.measurement_store import read_throughputs
     from vertex_vllm.hub import hub_token
-    from vertex_vllm.hub.facts import read_facts
-    from vertex_vllm.planning.page import plan_page
+    from vertex_vllm.hub.repository_facts import read_facts
+    from vertex_vllm.planning.plan_page import plan_page
     from vertex_vllm.planning.planner import plan_serving
     from vertex_vllm.planning.render import render_plan
     from vertex_vllm.planning.throughput import with_throughput
-    from vertex_vllm.quota import read_quotas
+    from vertex_vllm.project_names import default_bucket
+    from vertex_vllm.serving.quota_check import read_quotas
     from vertex_vllm.steps import step, write_artifact
 
     with step():

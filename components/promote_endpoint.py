@@ -31,10 +31,10 @@ def promote_endpoint(
     """
     from pathlib import Path
 
-    from vertex_vllm.config.names import regions_of
-    from vertex_vllm.lifecycle.ownership import Owner
+    from vertex_vllm.labels import Owner
     from vertex_vllm.lifecycle.promotion import promote_endpoint
     from vertex_vllm.mirror import Manifest, require_whole
+    from vertex_vllm.project_names import regions_of
     from vertex_vllm.steps import step
 
     with step():

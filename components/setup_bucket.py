@@ -23,13 +23,13 @@ def setup_bucket(
     Returns:
         The bucket's name.
     """
-    from vertex_vllm import storage
-    from vertex_vllm.config import default_bucket
-    from vertex_vllm.lifecycle.ownership import Owner
+    from vertex_vllm.google import deployment_bucket
+    from vertex_vllm.labels import Owner
+    from vertex_vllm.project_names import default_bucket
     from vertex_vllm.steps import step
 
     with step():
         name = bucket or default_bucket(project, region)
         made_by = Owner(deployment, run_id, responsible=owner)
-        storage.setup_bucket(project, region, name, made_by, serving_service_account)
+        deployment_bucket.setup_bucket(project, region, name, made_by, serving_service_account)
         return name

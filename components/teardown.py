@@ -17,8 +17,8 @@ def teardown(project: str, region: str, fallbacks: list, deployment: str, run_id
         run_id: Name of the pipeline job whose resources go; empty: all of the deployment's.
         delete_prefix: gs:// prefix that is deleted too; empty: none.
     """
-    from vertex_vllm.config.names import regions_of
     from vertex_vllm.lifecycle.teardown import teardown
+    from vertex_vllm.project_names import regions_of
     from vertex_vllm.steps import step
 
     with step():

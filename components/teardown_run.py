@@ -28,9 +28,8 @@ def teardown_run(
         keep_endpoint: The endpoint stays when the run succeeds.
         status: How the run ended.
     """
-    from vertex_vllm.config import default_bucket
-    from vertex_vllm.config.names import regions_of
     from vertex_vllm.lifecycle.run_end import end_run
+    from vertex_vllm.project_names import default_bucket, regions_of
     from vertex_vllm.steps import step
 
     with step():

@@ -33,9 +33,9 @@ def upload_model(
     """
     from pathlib import Path
 
-    from vertex_vllm.google_hosts import vertex_ai_host
-    from vertex_vllm.lifecycle.expiry import expiry
-    from vertex_vllm.lifecycle.ownership import Owner
+    from vertex_vllm.config.expiry import expiry
+    from vertex_vllm.google.regional_hosts import vertex_ai_host
+    from vertex_vllm.labels import Owner
     from vertex_vllm.mirror import Manifest, require_whole
     from vertex_vllm.planning.plan import ServingPlan
     from vertex_vllm.serving.upload import upload_model

@@ -16,16 +16,17 @@ from components.validate_hf_token import validate_hf_token
 from pipelines.smoke_tests import smoke_tests
 
 
+# Parameters project to ttl: written by `make compile` from vertex_vllm/config/deployment.py.
 @dsl.pipeline(name="deploy")
 def deploy(
     project: str,
     deployment: str,
     model_id: str,
+    revision: str = "main",
     region: str = "us-central1",
     bucket: str = "",
-    revision: str = "main",
-    hf_token_secret: str = "",
     serving_service_account: str = "",
+    hf_token_secret: str = "",
     machine_type: str = "",
     accelerator_type: str = "",
     accelerator_count: int = 0,
@@ -61,11 +62,11 @@ def deploy(
         project: Project id.
         deployment: Name of the deployment, on everything it makes.
         model_id: Hugging Face repo, owner/name.
-        region: Region of endpoint, model and bucket.
-        bucket: Bucket for weights. Default: PROJECT-vertex-vllm-REGION, made if missing.
         revision: Branch, tag or commit of the repo.
-        hf_token_secret: Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous.
+        region: Region of endpoint, model and bucket.
+        bucket: Bucket for weights and measurements. Default: PROJECT-vertex-vllm-REGION, made if missing.
         serving_service_account: Service account of the container. Default: the project's vertex-vllm-serving.
+        hf_token_secret: Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous.
         machine_type: Vertex AI machine type. Default: the planner's choice.
         accelerator_type: Accelerator, as in Vertex AI's AcceleratorType. Default: the machine's.
         accelerator_count: Accelerators a replica. 0: as many as the machine has.
@@ -87,7 +88,7 @@ def deploy(
         dedicated_endpoint: Endpoint with a DNS name of its own: longer requests, larger payloads, streaming.
         request_timeout_seconds: Longest time for one request on a dedicated endpoint.
         deployment_timeout_seconds: Longest time until the container must be healthy.
-        concurrency: Questions under way at once.
+        concurrency: Questions under way at once; the plan gives the cache room for as many full requests.
         min_exact_match: Least share of right answers, 0 to 1.
         max_p95_time_to_first_token_seconds: Longest 95th percentile of the time to the first token, in seconds. 0: any.
         min_tokens_per_second: Least median of output tokens per second of one answer. 0: any.
@@ -113,10 +114,10 @@ def deploy(
         ).set_caching_options(False)
         planned = plan_serving(
             commit=access.output,
-            revision=revision,
             project=project,
             deployment=deployment,
             model_id=model_id,
+            revision=revision,
             region=region,
             bucket=bucket,
             hf_token_secret=hf_token_secret,

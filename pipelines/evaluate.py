@@ -7,6 +7,7 @@ from components.find_endpoint import find_endpoint
 from components.smoke_test_text import smoke_test_text
 
 
+# Parameters project to min_tokens_per_second: written by `make compile` from vertex_vllm/config/deployment.py.
 @dsl.pipeline(name="evaluate")
 def evaluate(
     project: str,
@@ -25,7 +26,7 @@ def evaluate(
         deployment: Name of the deployment, on everything it makes.
         endpoint: Endpoint to evaluate, projects/P/locations/REGION/endpoints/ID.
         chat: Ask by chat completions; false for a model without chat template.
-        concurrency: Questions under way at once.
+        concurrency: Questions under way at once; the plan gives the cache room for as many full requests.
         min_exact_match: Least share of right answers, 0 to 1.
         max_p95_time_to_first_token_seconds: Longest 95th percentile of the time to the first token, in seconds. 0: any.
         min_tokens_per_second: Least median of output tokens per second of one answer. 0: any.

@@ -7,6 +7,7 @@ from components.setup_bucket import setup_bucket
 from components.validate_hf_token import validate_hf_token
 
 
+# Parameters project to owner: written by `make compile` from vertex_vllm/config/deployment.py.
 @dsl.pipeline(name="mirror")
 def mirror(
     project: str,
@@ -27,7 +28,7 @@ def mirror(
         deployment: Name of the deployment, on everything it makes.
         model_id: Hugging Face repo, owner/name.
         region: Region of endpoint, model and bucket.
-        bucket: Bucket for weights. Default: PROJECT-vertex-vllm-REGION, made if missing.
+        bucket: Bucket for weights and measurements. Default: PROJECT-vertex-vllm-REGION, made if missing.
         revision: Branch, tag or commit of the repo.
         hf_token_secret: Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous.
         serving_service_account: Service account of the container. Default: the project's vertex-vllm-serving.

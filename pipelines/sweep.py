@@ -5,6 +5,7 @@ from kfp import dsl
 from components.sweep import sweep as sweep_step
 
 
+# Parameters project to dry_run: written by `make compile` from vertex_vllm/config/deployment.py.
 @dsl.pipeline(name="sweep")
 def sweep(
     project: str,

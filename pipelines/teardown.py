@@ -5,6 +5,7 @@ from kfp import dsl
 from components.teardown import teardown as teardown_step
 
 
+# Parameters project to delete_prefix: written by `make compile` from vertex_vllm/config/deployment.py.
 @dsl.pipeline(name="teardown")
 def teardown(
     project: str,

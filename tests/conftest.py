@@ -14,7 +14,7 @@ from localcloud.daemon import Connection
 from tests.prepared import prepared
 from tests.real_cloud import REAL
 from vertex_vllm.cli.local_state import WARM_MODULES
-from vertex_vllm.grpc_engine import keep_engine
+from vertex_vllm.google.grpc_engine import keep_engine
 
 _TEMPORARY = tempfile.TemporaryDirectory(prefix="localcloud-tests-")
 _STATE_DIR = Path(_TEMPORARY.name) / "state"

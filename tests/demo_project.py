@@ -27,7 +27,7 @@ from tests.prepared import prepared
 from tests.real_cloud import ACCELERATOR_COUNT, ACCELERATOR_TYPE, MACHINE_TYPE, REAL
 from tests.vertex_vllm.served_models import IMAGE, teach
 from vertex_vllm.cli.sending import with_image
-from vertex_vllm.cli.submit import submission
+from vertex_vllm.cli.submit_command import submission
 from vertex_vllm.config import Deployment, load_deployment
 from vertex_vllm.lifecycle.teardown import teardown
 from vertex_vllm.runs.submission import Submission, submit

@@ -1,11 +1,11 @@
 """Projects as a run finds them: prepared by bootstrap, with an image for its steps."""
 
-from vertex_vllm.bootstrap import places
+from vertex_vllm.bootstrap import api_requests
 from vertex_vllm.bootstrap.making import make, project_number
-from vertex_vllm.bootstrap.resources import Grant
 from vertex_vllm.bootstrap.session import authorized_session
+from vertex_vllm.bootstrap.setup_steps import Grant
 from vertex_vllm.cli.local_project import prepare
-from vertex_vllm.config.names import PIPELINE_ACCOUNT, SERVING_ACCOUNT, account_email
+from vertex_vllm.project_names import PIPELINE_ACCOUNT, SERVING_ACCOUNT, account_email
 
 REGION = "us-central1"
 # Steps on the local cloud run in its own Python, whatever the image is; a spec's images have to be pinned all the same.
@@ -22,12 +22,12 @@ def prepared(project: str, region: str = REGION) -> str:
 def with_serving_account(project: str) -> str:
     """The project's id, once containers may run as their account: enough to deploy by hand."""
     session = authorized_session()
-    make(session, places.service_account(project, SERVING_ACCOUNT, "Serves: reads the weights"))
+    make(session, api_requests.service_account(project, SERVING_ACCOUNT, "Serves: reads the weights"))
     number = project_number(session, project)
-    agent, account = f"serviceAccount:{places.vertex_agent(number)}", account_email(SERVING_ACCOUNT, project)
-    lends = Grant(agent, "roles/iam.serviceAccountAdmin", places.account_policy(project, account))
-    pulls = Grant(agent, "roles/aiplatform.serviceAgent", places.project_policy(project))
-    for step in (places.service_agent(project, number, pulls), pulls, lends):
+    agent, account = f"serviceAccount:{api_requests.vertex_agent(number)}", account_email(SERVING_ACCOUNT, project)
+    lends = Grant(agent, "roles/iam.serviceAccountAdmin", api_requests.account_policy(project, account))
+    pulls = Grant(agent, "roles/aiplatform.serviceAgent", api_requests.project_policy(project))
+    for step in (api_requests.service_agent(project, number, pulls), pulls, lends):
         make(session, step)
     return project
 
@@ -40,8 +40,8 @@ def runner(project: str) -> str:
 def with_runner(project: str, bucket: str) -> str:
     """`gs://bucket`, once the runner exists and may use it: enough for a run whose steps call nothing."""
     session = authorized_session()
-    make(session, places.service_account(project, PIPELINE_ACCOUNT, "Runs the steps of the pipelines"))
+    make(session, api_requests.service_account(project, PIPELINE_ACCOUNT, "Runs the steps of the pipelines"))
     member = f"serviceAccount:{runner(project)}"
-    make(session, Grant(member, "roles/aiplatform.user", places.project_policy(project)))
-    make(session, Grant(member, "roles/storage.objectUser", places.bucket_policy(bucket)))
+    make(session, Grant(member, "roles/aiplatform.user", api_requests.project_policy(project)))
+    make(session, Grant(member, "roles/storage.objectUser", api_requests.bucket_policy(bucket)))
     return f"gs://{bucket}"

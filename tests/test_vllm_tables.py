@@ -13,7 +13,7 @@ from tools.vllm_architectures import ARCHITECTURES, read_architectures, read_rem
 from tools.vllm_quantizations import read_quantizations, read_refusing_float16, resolves_auto_dtype
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.catalog.argument_table import argument_table
-from vertex_vllm.catalog.versions import version_key
+from vertex_vllm.vllm_versions import version_key
 
 METHODS = """
 def get_quantization_config(quantization):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vertex_vllm.catalog import load_catalog
-from vertex_vllm.catalog.versions import version_key
+from vertex_vllm.vllm_versions import version_key
 
 
 def main(arguments: list[str]) -> None:

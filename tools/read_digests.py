@@ -16,7 +16,7 @@ from pathlib import Path
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.catalog.rows import Image
 from vertex_vllm.errors import InputError, ServiceError
-from vertex_vllm.publishing.images import find_digest
+from vertex_vllm.publishing.image_digest import find_digest
 
 IMAGES = Path(__file__).resolve().parent.parent / "vertex_vllm" / "catalog" / "images.yaml"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from vertex_vllm.catalog.versions import version_key
+from vertex_vllm.vllm_versions import version_key
 
 FOLDER = Path(__file__).resolve().parent.parent / "vertex_vllm" / "catalog"
 ARGUMENTS, QUANTIZATIONS, FLAGS = (FOLDER / f"{name}.yaml" for name in ("arguments", "quantizations", "flags"))

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from tools.version_tables import FOLDER
-from vertex_vllm.catalog.versions import version_key
+from vertex_vllm.vllm_versions import version_key
 
 ARCHITECTURES = FOLDER / "architectures.yaml"
 REGISTRY = "vllm/model_executor/models/registry.py"

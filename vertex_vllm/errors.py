@@ -28,10 +28,8 @@ A message says what was wrong; `where` names the file and field, or the resource
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from vertex_vllm.serving.stockouts import Attempt
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 
 class VertexVllmError(Exception):
@@ -110,8 +108,39 @@ class DeploymentError(VertexVllmError):
     pass
 
 
+Blocks = Literal["zone", "region", "everywhere"]
+
+
+@dataclass(frozen=True)
+class Stockout:
+    """A refusal for want of machines in one form, whichever service worded it."""
+
+    code: str
+    """Status, for example RESOURCE_EXHAUSTED."""
+    domain: str
+    """quota: the project may not; capacity: there are none."""
+    message: str
+    blocks: Blocks
+
+    def __str__(self) -> str:
+        return f"{self.domain}, {self.code}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A place where a deployment was refused for want of machines."""
+
+    region: str
+    machine_type: str
+    accelerator_type: str
+    stockout: Stockout
+
+    def __str__(self) -> str:
+        return f"{self.machine_type} in {self.region}: {self.stockout}"
+
+
 class StockoutError(DeploymentError):
-    def __init__(self, message: str, *, where: str = "", fix: str = "", attempts: "tuple[Attempt, ...]") -> None:
+    def __init__(self, message: str, *, where: str = "", fix: str = "", attempts: tuple[Attempt, ...]) -> None:
         super().__init__(message, where=where, fix=fix)
         self.attempts = attempts
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from vertex_vllm.cancellation import stopped_with
 from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.plain_text import plain
 from vertex_vllm.redaction import redact, redacted, redacting
+from vertex_vllm.runs.cancellation import stopped_with
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def step(run: str = "") -> Iterator[None]:
     and logs.
     """
     # Imported here: commands that call no gRPC service use this module, too.
-    from vertex_vllm.grpc_engine import keep_engine
+    from vertex_vllm.google.grpc_engine import keep_engine
 
     keep_engine()
     with redacting(), _told_to_stop(), stopped_with(run):

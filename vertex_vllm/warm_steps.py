@@ -11,11 +11,11 @@ from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
 from vertex_vllm.evaluation.asking import Reply
 from vertex_vllm.evaluation.evaluate import Evaluation, Thresholds, judge
+from vertex_vllm.evaluation.evaluation_report import render
 from vertex_vllm.evaluation.load import Load
 from vertex_vllm.evaluation.quality import load_questions
-from vertex_vllm.evaluation.report import render
-from vertex_vllm.planning.facts import ModelFacts
-from vertex_vllm.planning.page import plan_page
+from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.planning.plan_page import plan_page
 from vertex_vllm.planning.planner import plan_serving
 
 _MODEL = "meta-llama/Llama-3.1-8B"  # any model of the catalogue

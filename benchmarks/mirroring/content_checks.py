@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.mirroring.content import File, pieces
 from vertex_vllm.mirror.content_check import PassingContent
-from vertex_vllm.mirror.transfer import PART_BYTES
+from vertex_vllm.mirror.transfer_options import PART_BYTES
 
 _REPETITIONS = 5
 _HASHED = 10

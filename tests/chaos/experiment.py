@@ -13,8 +13,9 @@ from tests.chaos.outcome import Ended, Outcome
 from tests.chaos.place import REGION, Place
 from tests.chaos.runs import FREE
 from tests.waiting import wait_until
-from vertex_vllm.config import Deployment, default_bucket
+from vertex_vllm.config import Deployment
 from vertex_vllm.lifecycle.sweep import sweep
+from vertex_vllm.project_names import default_bucket
 from vertex_vllm.runs.watching import ENDED, Run
 
 _LOOK_SECONDS = 0.1

@@ -6,8 +6,8 @@ import struct
 from pathlib import Path
 from typing import Any
 
-# More than one part of the mirror's uploads (vertex_vllm.mirror.transfer.PART_BYTES), so that a process of its own
-# copies it in parts.
+# More than one part of the mirror's uploads (vertex_vllm.mirror.transfer_options.PART_BYTES), so that a process of its
+# own copies it in parts.
 LARGE_BYTES = (30 << 20) + 300_001
 
 _HIDDEN, _LAYERS, _VOCABULARY, _INTERMEDIATE = 64, 2, 512, 128

@@ -12,14 +12,16 @@ from google.cloud import secretmanager
 from localcloud import process_table
 from tests.chaos.place import REGION
 from tests.prepared import PINNED_IMAGE, prepared
-from vertex_vllm.cli.submit import submission
-from vertex_vllm.config import Deployment, default_bucket, load_deployment
-from vertex_vllm.lifecycle.finding import STAGE_LABEL, every_endpoint, every_model
+from vertex_vllm.cli.submit_command import submission
+from vertex_vllm.config import Deployment, load_deployment
+from vertex_vllm.labels import STAGE_LABEL
 from vertex_vllm.lifecycle.teardown import teardown
+from vertex_vllm.project_names import default_bucket
 from vertex_vllm.runs.submission import submit
 from vertex_vllm.runs.watching import Run, pipeline_client, read_run
-from vertex_vllm.serving.clients import endpoint_client, model_client
-from vertex_vllm.serving.endpoints import unfinished_deploys
+from vertex_vllm.vertex_ai.clients import endpoint_client, model_client
+from vertex_vllm.vertex_ai.endpoints import unfinished_deploys
+from vertex_vllm.vertex_ai.find_by_label import every_endpoint, every_model
 
 DEPLOYMENT = "chaos"
 FREE = "(not billed)"

@@ -13,7 +13,7 @@ import pytest
 from localcloud.daemon import Connection
 from tests.vertex_vllm.cli.documented_commands import Answer, commands_in, vertex_vllm
 from vertex_vllm.config import load_deployment
-from vertex_vllm.runs.listing import list_runs
+from vertex_vllm.runs.run_listing import list_runs
 
 pytestmark = pytest.mark.parity("local cloud only")
 

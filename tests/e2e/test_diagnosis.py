@@ -10,7 +10,7 @@ from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config import load_deployment
 from vertex_vllm.diagnosis.deployed import diagnose_run
 from vertex_vllm.diagnosis.patch import case_of, propose
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from vertex_vllm.config import Deployment
 from vertex_vllm.diagnosis.deployed import diagnose_run
 from vertex_vllm.runs.submission import submit
 from vertex_vllm.runs.watching import Run, cancel, watch
-from vertex_vllm.serving.clients import endpoint_client, model_client
+from vertex_vllm.vertex_ai.clients import endpoint_client, model_client
 
 pytestmark = pytest.mark.parity("not yet")
 

@@ -6,7 +6,7 @@ from localcloud.daemon import Connection
 from tests.chaos.cases import EVERYTHING, case_of
 from tests.demo_project import REGION, DemoProject
 from tests.e2e.test_failures import made
-from vertex_vllm.config import default_bucket
+from vertex_vllm.project_names import default_bucket
 from vertex_vllm.runs.submission import submit
 from vertex_vllm.runs.watching import watch
 

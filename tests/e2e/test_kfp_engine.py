@@ -9,7 +9,7 @@ from kfp import Client
 from localcloud.daemon import Connection
 from tests.e2e.test_scheduled_runs import put_model
 from tests.vertex_vllm.cli.documented_commands import commands_in, vertex_vllm
-from vertex_vllm.runs.listing import list_runs
+from vertex_vllm.runs.run_listing import list_runs
 
 pytestmark = pytest.mark.parity("local cloud only")
 

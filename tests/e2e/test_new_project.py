@@ -11,7 +11,7 @@ from localcloud.daemon import Connection
 from pipelines.compile import PIPELINES
 from tests.e2e.test_scheduled_runs import put_model
 from tests.vertex_vllm.cli.documented_commands import ROOT, Answer, commands_in, vertex_vllm
-from vertex_vllm.config import default_bucket, runs_bucket
+from vertex_vllm.project_names import default_bucket, runs_bucket
 from vertex_vllm.runs.watching import watch
 
 pytestmark = pytest.mark.parity("local cloud only")

@@ -10,9 +10,9 @@ from google.cloud import storage
 from localcloud.daemon import Connection
 from tests.waiting import wait_until
 from vertex_vllm.cli import main
-from vertex_vllm.config import default_bucket
-from vertex_vllm.runs.listing import list_runs
-from vertex_vllm.runs.scheduling import list_schedules
+from vertex_vllm.project_names import default_bucket
+from vertex_vllm.runs.run_listing import list_runs
+from vertex_vllm.runs.schedule_calls import list_schedules
 from vertex_vllm.runs.watching import ENDED
 
 pytestmark = pytest.mark.parity("local cloud only")

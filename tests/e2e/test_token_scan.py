@@ -9,7 +9,7 @@ from localcloud.daemon import Connection
 from localcloud.hosts import ROUTES
 from tests.canary import Commands, files_holding
 from tests.demo_project import REGION, DemoProject, Served
-from vertex_vllm.config import default_bucket
+from vertex_vllm.project_names import default_bucket
 
 pytestmark = [pytest.mark.vllm, pytest.mark.parity("local cloud only")]
 

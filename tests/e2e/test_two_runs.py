@@ -14,11 +14,12 @@ from google.cloud import storage
 from localcloud.daemon import Connection
 from tests.demo_project import REGION, DemoProject, with_flags
 from tests.waiting import wait_until
-from vertex_vllm.config import Deployment, default_bucket
+from vertex_vllm.config import Deployment
 from vertex_vllm.lifecycle.lock import lock_name
+from vertex_vllm.project_names import default_bucket
 from vertex_vllm.runs.submission import submit
 from vertex_vllm.runs.watching import ENDED, Run, cancel, pipeline_client, read_run
-from vertex_vllm.serving.clients import endpoint_client, model_client
+from vertex_vllm.vertex_ai.clients import endpoint_client, model_client
 
 pytestmark = pytest.mark.parity("local cloud only")
 

@@ -24,7 +24,7 @@ from tests.vertex_vllm.served_models import NEVER_READY, WEIGHTS, MakePlan, Vert
 from tests.waiting import wait_until
 from vertex_vllm.mirror import Manifest
 from vertex_vllm.planning.plan import ServingPlan
-from vertex_vllm.serving.endpoints import OPERATION_LABEL
+from vertex_vllm.vertex_ai.endpoints import OPERATION_LABEL
 
 __all__ = ["in_vertex", "make_plan"]  # fixtures
 

@@ -6,8 +6,8 @@ from kfp import dsl
 
 from components.teardown_run import teardown_run
 from localcloud.daemon import Connection
-from vertex_vllm.config import default_bucket
-from vertex_vllm.serving.clients import endpoint_client
+from vertex_vllm.project_names import default_bucket
+from vertex_vllm.vertex_ai.clients import endpoint_client
 
 REGION = "us-central1"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from vertex_vllm.hub.facts import facts_from_files
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.hub.repository_facts import facts_from_files
+from vertex_vllm.model.facts import ModelFacts
 
 COMMIT = "c" * 40
 BITS = {"BF16": 16, "F16": 16, "F32": 32, "U8": 8, "I8": 8, "F8_E4M3": 8, "I32": 32}

@@ -15,12 +15,12 @@ from google.cloud import aiplatform_v1beta1 as vertex
 from tests.prepared import with_serving_account
 from tests.vertex_vllm.model_server import PROGRAM
 from tests.waiting import PATIENCE_SECONDS
-from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.labels import Owner
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
-from vertex_vllm.serving.clients import endpoint_client, model_client
 from vertex_vllm.serving.deploy import deploy_model
-from vertex_vllm.serving.interruption import Interruption, interruption
 from vertex_vllm.serving.upload import upload_model
+from vertex_vllm.vertex_ai.clients import endpoint_client, model_client
+from vertex_vllm.vertex_ai.interruption import Interruption, interruption
 
 REGION = "us-central1"
 IMAGE = "us-docker.pkg.dev/tests/images/model-server:1"

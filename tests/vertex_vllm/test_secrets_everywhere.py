@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_vllm.ci.comment import code
-from vertex_vllm.cli.submit import assigned
+from vertex_vllm.cli.submit_command import assigned
 from vertex_vllm.config import parse_deployment
 from vertex_vllm.config.validation import validate
 from vertex_vllm.errors import ConfigError, InputError

@@ -2,7 +2,7 @@
 
 import shlex
 
-from vertex_vllm.bootstrap.resources import Grant
+from vertex_vllm.bootstrap.setup_steps import Grant
 
 
 def grant_command(project: str, grant: Grant) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vertex_vllm.bootstrap.grant_commands import grant_command
 from vertex_vllm.bootstrap.grants import CustomRole, GrantRow, custom_roles, grant_rows, refusals
-from vertex_vllm.bootstrap.wanted import Settings, grants_by_row
+from vertex_vllm.bootstrap.required_setup import Settings, grants_by_row
 
 BEGIN = "<!-- generated from vertex_vllm/bootstrap/grants.yaml: make grants-page -->"
 END = "<!-- end of what is generated -->"

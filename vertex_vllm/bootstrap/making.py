@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from vertex_vllm.bootstrap import places, policies
-from vertex_vllm.bootstrap.resources import Grant, PolicyPlace, Resource, SecretValue, ServiceAgent, Step, holds
+from vertex_vllm.bootstrap import api_requests, policies
 from vertex_vllm.bootstrap.session import ConflictError, NotThereError, Session, ask, look, send, until_there
+from vertex_vllm.bootstrap.setup_steps import Grant, PolicyPlace, Resource, SecretValue, ServiceAgent, Step, holds
 from vertex_vllm.errors import InputError, ServiceError
 
 # Writers of one policy take turns; this many in a row lost is something else.
@@ -17,7 +17,7 @@ _TRIES = 10
 def project_number(session: Session, project: str) -> str:
     """Service Usage tells it, which answers before any API was enabled. Raises InputError without such a project."""
     try:
-        answer = ask(session, places.api(project, "iam.googleapis.com").look)
+        answer = ask(session, api_requests.api(project, "iam.googleapis.com").look)
     except NotThereError as error:
         told = f"no such project, or it may not be seen by us: {error.message}"
         raise InputError(told, where=project, fix="Check --project.") from error

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from vertex_vllm.bootstrap import places
-from vertex_vllm.bootstrap.resources import Request
+from vertex_vllm.bootstrap import api_requests
 from vertex_vllm.bootstrap.session import DeniedError, Session, look
+from vertex_vllm.bootstrap.setup_steps import Request
 from vertex_vllm.errors import InputError
-from vertex_vllm.iam import own_member
+from vertex_vllm.google.iam import own_member
 
 ACT_AS = "iam.serviceAccounts.actAs"
 _RUN_APIS = ("aiplatform.googleapis.com", "storage.googleapis.com")
@@ -65,7 +65,7 @@ def _apis(session: Session, need: Need) -> tuple[str, list[str]]:
     number = ""
     off: list[str] = []
     for api in (*_RUN_APIS, *((_SECRET_API,) if need.secret else ())):
-        resource = places.api(need.project, api)
+        resource = api_requests.api(need.project, api)
         try:
             answer = look(session, resource.look)
         except DeniedError:
@@ -80,7 +80,7 @@ def _apis(session: Session, need: Need) -> tuple[str, list[str]]:
 def _bucket_complaint(session: Session, bucket: str, number: str) -> str:
     """Why the runs' bucket cannot be used; empty where it can, or where the caller may not look."""
     try:
-        found = look(session, places.bucket_look(bucket))
+        found = look(session, api_requests.bucket_look(bucket))
     except DeniedError:
         return "the bucket is another project's, or we lack storage.buckets.get on it"
     if found is None:
@@ -93,13 +93,13 @@ def _bucket_complaint(session: Session, bucket: str, number: str) -> str:
 def _may_exist(session: Session, project: str, email: str) -> bool:
     """False only where IAM says that there is no such account; a caller without iam.serviceAccounts.get cannot tell."""
     try:
-        return look(session, places.account_look(project, email)) is not None
+        return look(session, api_requests.account_look(project, email)) is not None
     except DeniedError:
         return True
 
 
 def _may_act_as(session: Session, project: str, email: str) -> bool:
     """As IAM answers it to anybody: testIamPermissions itself needs no permission. False without such an account."""
-    test = Request("POST", places.account_test(project, email), {"permissions": [ACT_AS]})
+    test = Request("POST", api_requests.account_test(project, email), {"permissions": [ACT_AS]})
     granted: Iterable[str] = (look(session, test) or {}).get("permissions", ())
     return ACT_AS in granted

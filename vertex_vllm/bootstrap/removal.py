@@ -3,8 +3,8 @@
 from urllib.parse import quote
 
 from vertex_vllm.bootstrap.making import revoke
-from vertex_vllm.bootstrap.resources import Grant, Request, Resource, SecretValue, ServiceAgent, Step, holds
 from vertex_vllm.bootstrap.session import NotThereError, Session, look, send
+from vertex_vllm.bootstrap.setup_steps import Grant, Request, Resource, SecretValue, ServiceAgent, Step, holds
 
 _LISTS = ("items", "packages")
 

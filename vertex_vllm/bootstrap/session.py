@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from vertex_vllm.bootstrap.resources import Fields, Request
+from vertex_vllm.bootstrap.setup_steps import Fields, Request
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.retries import TransientError, is_transient, with_retries
 
@@ -43,7 +43,7 @@ def authorized_session() -> Session:
     import google.auth
     from google.auth.transport.requests import AuthorizedSession
 
-    from vertex_vllm.google_errors import google_errors
+    from vertex_vllm.google.error_boundary import google_errors
 
     with google_errors("Google Cloud", "credentials"):
         credentials, _ = google.auth.default(scopes=[_SCOPE])

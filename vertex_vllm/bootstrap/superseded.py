@@ -6,11 +6,11 @@ from pathlib import Path
 
 import yaml
 
-from vertex_vllm.bootstrap import places, policies
+from vertex_vllm.bootstrap import api_requests, policies
 from vertex_vllm.bootstrap.grants import GrantRow
-from vertex_vllm.bootstrap.resources import Grant
+from vertex_vllm.bootstrap.required_setup import CI, Settings, grant_of
 from vertex_vllm.bootstrap.session import Session, look
-from vertex_vllm.bootstrap.wanted import CI, Settings, grant_of
+from vertex_vllm.bootstrap.setup_steps import Grant
 
 # Until 2026-11-30 the provider told repositories apart by name: members of its pool that no token has any more.
 _BY_NAME = "attribute.repository/"
@@ -35,7 +35,7 @@ def _one_a_place(grants: tuple[Grant, ...]) -> Iterable[Grant]:
 
 
 def _by_name(session: Session, settings: Settings) -> Iterator[Grant]:
-    place = places.account_policy(settings.project, settings.account(CI))
+    place = api_requests.account_policy(settings.project, settings.account(CI))
     ours = f"principalSet://iam.googleapis.com/{settings.identity_pool}/{_BY_NAME}"
     for binding in (look(session, place.read) or {}).get("bindings", ()):
         if binding["role"] == _FEDERATED and not binding.get("condition"):

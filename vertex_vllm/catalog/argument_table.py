@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from vertex_vllm.catalog.row_lookup import LOADER
-from vertex_vllm.catalog.versions import VersionRange, version_key
+from vertex_vllm.vllm_versions import VersionRange, version_key
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from vertex_vllm.catalog.rows import (
     SourcedRow,
     Tpu,
 )
-from vertex_vllm.catalog.versions import Presence, VersionRange, version_key
-from vertex_vllm.planning.facts import ModelFacts
-from vertex_vllm.planning.transformer import Transformer
+from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.model.transformer import Transformer
+from vertex_vllm.vllm_versions import Presence, VersionRange, version_key
 
 # Fields of a shape that a model's transformer has alone, and those that its facts have too.
 _OF_TRANSFORMER = (

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from vertex_vllm.catalog.versions import Span, VersionRange, version_key
+from vertex_vllm.vllm_versions import Span, VersionRange, version_key
 
 
 class Row(BaseModel):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from vertex_vllm.catalog import Catalog
 from vertex_vllm.catalog.prices import BASIS, Replicas, hourly_price
-from vertex_vllm.ci.changes import Decision
+from vertex_vllm.ci.concerned_configs import Decision
 from vertex_vllm.ci.review import Review
 from vertex_vllm.ci.unread import Unread
 from vertex_vllm.plain_text import plain as plain_text

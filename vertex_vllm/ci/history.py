@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from vertex_vllm.ci.changes import Change, Kind
+from vertex_vllm.ci.concerned_configs import Change, Kind
 from vertex_vllm.ci.unread import EntryKind
 from vertex_vllm.errors import InputError, VertexVllmError
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vertex_vllm.catalog import Catalog, Missing
-from vertex_vllm.ci.changes import Concerned
+from vertex_vllm.ci.concerned_configs import Concerned
 from vertex_vllm.ci.signature import check_signature, signature
 from vertex_vllm.config import Deployment, Fault, located, parse_deployment
 from vertex_vllm.config.pipeline_parameters import parameter_values

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from vertex_vllm.ci.changes import CONFIGS, is_config, is_example
+from vertex_vllm.ci.concerned_configs import CONFIGS, is_config, is_example
 from vertex_vllm.config.yaml_document import DocumentError, read_document
 
 EntryKind = Literal["file", "link", "submodule"]

@@ -12,7 +12,7 @@ from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.redaction import redact, redacting
 
-# Command → the line that `--help` shows. The module of that name holds a click command of that name.
+# Command → the line that `--help` shows. The module `<command>_command` holds a click command of that name.
 COMMANDS = {
     "validate": "Check configs: fields, types, machines and regions.",
     "plan": "Show how a config would be served, and why, without creating anything.",
@@ -44,7 +44,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"vertex_vllm.cli.{cmd_name}"), cmd_name)
+        command = getattr(importlib.import_module(f"vertex_vllm.cli.{cmd_name}_command"), cmd_name)
         assert isinstance(command, click.Command)
         return command
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vertex_vllm.publishing.sources import Sources
+    from vertex_vllm.publishing.image_sources import Sources
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,10 +18,10 @@ def prepare(project: str, region: str, *, image: bool = True) -> None:
     This process's Google clients must have been brought to the local cloud. Raises ServiceError.
     """
     from vertex_vllm.bootstrap.making import make, project_number
-    from vertex_vllm.bootstrap.resources import SecretValue
+    from vertex_vllm.bootstrap.required_setup import BUILD, Settings, wanted
     from vertex_vllm.bootstrap.session import authorized_session
-    from vertex_vllm.bootstrap.wanted import BUILD, Settings, wanted
-    from vertex_vllm.config import runs_bucket
+    from vertex_vllm.bootstrap.setup_steps import SecretValue
+    from vertex_vllm.project_names import runs_bucket
     from vertex_vllm.publishing.building import ImageBuild
     from vertex_vllm.publishing.release import make_image
 
@@ -41,7 +41,7 @@ def prepare(project: str, region: str, *, image: bool = True) -> None:
 def _sources() -> "Sources":
     """Those that lie here; in an installed wheel a Dockerfile alone, since the local cloud's Cloud Build runs none."""
     from vertex_vllm.errors import InputError
-    from vertex_vllm.publishing.sources import read_sources
+    from vertex_vllm.publishing.image_sources import read_sources
 
     try:
         return read_sources(_ROOT)

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from vertex_vllm.errors import InputError
-from vertex_vllm.google_hosts import require_region
-from vertex_vllm.quota_project import charge
+from vertex_vllm.google.quota_project import charge
+from vertex_vllm.google.regional_hosts import require_region
 
 
 def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -58,7 +58,7 @@ def require_credentials(project: str) -> None:
     """Raises ServiceError where there are none: or each of many regions would say so."""
     import google.auth
 
-    from vertex_vllm.google_errors import google_errors
+    from vertex_vllm.google.error_boundary import google_errors
 
     with google_errors("Google Cloud", f"project {project}"):
         google.auth.default()

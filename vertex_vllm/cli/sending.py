@@ -74,7 +74,7 @@ def _need(sent: "Submission") -> "Need":
 def _sources() -> str:
     """Hash of the sources that lie here; empty in an installed wheel."""
     from vertex_vllm.errors import InputError
-    from vertex_vllm.publishing.sources import read_sources
+    from vertex_vllm.publishing.image_sources import read_sources
 
     try:
         return read_sources(_ROOT).digest

@@ -2,76 +2,15 @@
 
 import hashlib
 import json
-import re
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from vertex_vllm.config import shapes
-from vertex_vllm.config.cron import cron_fault, is_time_zone
-from vertex_vllm.errors import InputError
-from vertex_vllm.lifecycle import expiry
-
-
-class Section(BaseModel):
-    """Base of all parts: nothing unknown, nothing converted."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-def _is_no_token(secret: str) -> str:
-    if re.fullmatch(shapes.HF_TOKEN, secret):
-        raise PydanticCustomError(
-            "looks_like_token",
-            "looks like a token itself. Put it into Secret Manager and name the secret; revoke it if others saw it",
-        )
-    return secret
-
-
-def _holds_no_token(argument: str) -> str:
-    if re.search(shapes.HF_TOKEN_WITHIN, argument):
-        raise PydanticCustomError(
-            "holds_token",
-            "holds what looks like a token, and whoever sees the Model reads its arguments. Serving needs none",
-        )
-    return argument
-
-
-def _is_cron(cron: str) -> str:
-    if fault := cron_fault(cron):
-        raise PydanticCustomError("cron", "{fault}", {"fault": fault})
-    return cron
-
-
-def _is_time_zone(name: str) -> str:
-    if not is_time_zone(name):
-        raise PydanticCustomError(
-            "time_zone", "must be a name of the IANA time zone database, for example Europe/Zurich"
-        )
-    return name
-
-
-def _is_moment(text: str) -> str:
-    try:
-        aware = not text or datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
-        aware = False
-    if not aware:
-        raise PydanticCustomError(
-            "moment", 'must be a time with its offset, in quotes, for example "2030-01-31T08:00:00Z"'
-        )
-    return text
-
-
-def _is_lifetime(ttl: str) -> str:
-    try:
-        expiry.lifetime(ttl)
-    except InputError:
-        raise PydanticCustomError("ttl", "must be {meaning}", {"meaning": expiry.MEANING}) from None
-    return ttl
-
+from vertex_vllm.config.field_checks import holds_no_token, is_lifetime, is_no_token
+from vertex_vllm.config.schedule import Schedule
+from vertex_vllm.config.section import NOT_A_PARAMETER, PipelineParameter, Section
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 # What `--gpu-memory-utilization` takes with certainty: above 0.9963 an empty H200 refused to start vLLM.
@@ -81,14 +20,16 @@ MemoryShare = Annotated[float, Field(gt=0, le=0.99)]
 class Model(Section):
     """The open model to serve."""
 
-    id: str = Field(pattern=shapes.MODEL_ID, description="Hugging Face repo, owner/name.")
+    id: Annotated[str, PipelineParameter("model_id")] = Field(
+        pattern=shapes.MODEL_ID, description="Hugging Face repo, owner/name."
+    )
     revision: str = Field(default="main", pattern=shapes.REVISION, description="Branch, tag or commit of the repo.")
 
 
 class GoogleCloud(Section):
     """Where it runs, and as whom."""
 
-    project: str = Field(
+    project: Annotated[str, PipelineParameter(description="Project id.")] = Field(
         default="", pattern=shapes.PROJECT, description="Project id. Default: --project, then GOOGLE_CLOUD_PROJECT."
     )
     region: str = Field(
@@ -97,14 +38,14 @@ class GoogleCloud(Section):
     bucket: str = Field(
         default="",
         pattern=shapes.BUCKET,
-        description="Bucket for weights. Default: PROJECT-vertex-vllm-REGION, made if missing.",
+        description="Bucket for weights and measurements. Default: PROJECT-vertex-vllm-REGION, made if missing.",
     )
     serving_service_account: str = Field(
         default="",
         pattern=shapes.SERVICE_ACCOUNT,
         description="Service account of the container. Default: the project's vertex-vllm-serving.",
     )
-    pipeline_service_account: str = Field(
+    pipeline_service_account: Annotated[str, NOT_A_PARAMETER] = Field(
         default="",
         pattern=shapes.SERVICE_ACCOUNT,
         description="Service account of the pipeline's steps. Default: the project's vertex-vllm-pipeline.",
@@ -162,7 +103,7 @@ class Serving(Section):
         description="Hosts that requests may name pictures on; empty: any. Needs a vLLM that can restrict them.",
     )
     extra_args: list[
-        Annotated[str, Field(max_length=4096, pattern=shapes.ARGUMENT), AfterValidator(_holds_no_token)]
+        Annotated[str, Field(max_length=4096, pattern=shapes.ARGUMENT), AfterValidator(holds_no_token)]
     ] = Field(
         default_factory=list,
         max_length=64,
@@ -234,49 +175,30 @@ class Thresholds(Section):
 class Evaluation(Section):
     """How the endpoint is tried before it counts as deployed."""
 
-    concurrency: int = Field(default=4, ge=1, le=256, description="Questions under way at once.")
+    concurrency: int = Field(
+        default=4,
+        ge=1,
+        le=256,
+        description="Questions under way at once; the plan gives the cache room for as many full requests.",
+    )
     thresholds: Thresholds = Field(default_factory=Thresholds, description="What the evaluation must reach.")
-
-
-class Schedule(Section):
-    """A pipeline that is run again and again, with the deployment's parameters."""
-
-    name: str = Field(pattern=shapes.SCHEDULE_NAME, description="Name of the schedule, of its own in the deployment.")
-    cron: Annotated[str, AfterValidator(_is_cron)] = Field(
-        max_length=256, description="When: minute hour day-of-month month day-of-week, for example 0 3 * * 1-5."
-    )
-    time_zone: Annotated[str, AfterValidator(_is_time_zone)] = Field(
-        default="UTC", max_length=63, description="Time zone of the cron, for example Europe/Zurich."
-    )
-    pipeline: Literal["deploy", "evaluate", "mirror", "teardown"] = Field(
-        default="deploy", description="What is run: the spec of that name."
-    )
-    parameters: dict[str, Any] = Field(
-        default_factory=dict, max_length=64, description="Parameters of the pipeline that differ from the deployment's."
-    )
-    start: Annotated[str, AfterValidator(_is_moment)] = Field(
-        default="", description='No run before it, for example "2030-01-31T08:00:00Z". Default: at once.'
-    )
-    end: Annotated[str, AfterValidator(_is_moment)] = Field(
-        default="", description='No run after it, for example "2030-12-31T20:00:00+01:00". Default: none.'
-    )
-    max_run_count: int | None = Field(default=None, ge=1, le=1_000_000, description="Runs in all. Default: any number.")
-
-    @field_validator("end")
-    @classmethod
-    def _not_before_start(cls, end: str, info: ValidationInfo) -> str:
-        start = info.data.get("start")
-        if start and end and datetime.fromisoformat(end) <= datetime.fromisoformat(start):
-            raise PydanticCustomError("moments", "must be after start, which is {start}", {"start": start})
-        return end
 
 
 class Deployment(Section):
     """One open model on one Vertex AI endpoint."""
 
-    name: str = Field(pattern=shapes.DEPLOYMENT_NAME, description="Name of the deployment, on everything it makes.")
+    name: Annotated[str, PipelineParameter("deployment")] = Field(
+        pattern=shapes.DEPLOYMENT_NAME, description="Name of the deployment, on everything it makes."
+    )
     model: Model = Field(description="The open model to serve.")
-    hf_token_secret: Annotated[str, AfterValidator(_is_no_token)] = Field(
+    google_cloud: GoogleCloud = Field(default_factory=GoogleCloud, description="Where it runs, and as whom.")
+    hf_token_secret: Annotated[
+        str,
+        AfterValidator(is_no_token),
+        PipelineParameter(
+            description="Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous."
+        ),
+    ] = Field(
         default="",
         pattern=shapes.HF_TOKEN_SECRET,
         description=(
@@ -284,7 +206,6 @@ class Deployment(Section):
             "Default: anonymous."
         ),
     )
-    google_cloud: GoogleCloud = Field(default_factory=GoogleCloud, description="Where it runs, and as whom.")
     serving: Serving = Field(default_factory=Serving, description="How it is served.")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How the endpoint is tried.")
     keep_endpoint: bool = Field(
@@ -296,17 +217,17 @@ class Deployment(Section):
         pattern=shapes.OWNER,
         description="Team or person who answers for it, on everything it makes as a label.",
     )
-    ttl: Annotated[str, AfterValidator(_is_lifetime)] = Field(
+    ttl: Annotated[str, AfterValidator(is_lifetime)] = Field(
         default="",
         max_length=16,
         description="Time that what a run makes may live, for example 8h or 7d; then a sweep removes it. "
         "Default: for ever.",
     )
-    deploy_on_change: bool = Field(
+    deploy_on_change: Annotated[bool, NOT_A_PARAMETER] = Field(
         default=False,
         description="CI deploys it when this file, a pipeline or the library changes. false: CI only plans it.",
     )
-    schedules: list[Schedule] = Field(
+    schedules: Annotated[list[Schedule], NOT_A_PARAMETER] = Field(
         default_factory=list,
         max_length=16,
         description="Pipelines that `vertex-vllm schedule apply` has run again and again.",

@@ -1,67 +1,24 @@
 """The pipelines' parameters, flat as the console shows them, and the way from a `Deployment` to them and back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config.catalogue_check import check_against_catalog
 from vertex_vllm.config.consent_check import check_consent
 from vertex_vllm.config.deployment import Deployment
-from vertex_vllm.config.names import default_bucket, secret_version_name, serving_account
+from vertex_vllm.config.section import NOT_A_PARAMETER, PipelineParameter
 from vertex_vllm.config.validation import validate
 from vertex_vllm.errors import InputError
+from vertex_vllm.project_names import default_bucket, secret_version_name, serving_account
 
-# Flat name → path in `Deployment`.
-_PATHS: dict[str, tuple[str, ...]] = {
-    "project": ("google_cloud", "project"),
-    "deployment": ("name",),
-    "model_id": ("model", "id"),
-    "region": ("google_cloud", "region"),
-    "bucket": ("google_cloud", "bucket"),
-    "revision": ("model", "revision"),
-    "hf_token_secret": ("hf_token_secret",),
-    "serving_service_account": ("google_cloud", "serving_service_account"),
-    "machine_type": ("serving", "machine_type"),
-    "accelerator_type": ("serving", "accelerator_type"),
-    "accelerator_count": ("serving", "accelerator_count"),
-    "image": ("serving", "image"),
-    "max_model_len": ("serving", "max_model_len"),
-    "max_num_seqs": ("serving", "max_num_seqs"),
-    "gpu_memory_utilization": ("serving", "gpu_memory_utilization"),
-    "dtype": ("serving", "dtype"),
-    "trust_remote_code": ("serving", "trust_remote_code"),
-    "tools": ("serving", "tools"),
-    "forbid_advisories": ("serving", "forbid_advisories"),
-    "media_domains": ("serving", "media_domains"),
-    "extra_args": ("serving", "extra_args"),
-    "min_replica_count": ("serving", "min_replica_count"),
-    "max_replica_count": ("serving", "max_replica_count"),
-    "fallbacks": ("serving", "fallbacks"),
-    "spot": ("serving", "spot"),
-    "flex_start_hours": ("serving", "flex_start_hours"),
-    "dedicated_endpoint": ("serving", "dedicated_endpoint"),
-    "request_timeout_seconds": ("serving", "request_timeout_seconds"),
-    "deployment_timeout_seconds": ("serving", "deployment_timeout_seconds"),
-    "concurrency": ("evaluation", "concurrency"),
-    "min_exact_match": ("evaluation", "thresholds", "min_exact_match"),
-    "max_p95_time_to_first_token_seconds": ("evaluation", "thresholds", "max_p95_time_to_first_token_seconds"),
-    "min_tokens_per_second": ("evaluation", "thresholds", "min_tokens_per_second"),
-    "keep_endpoint": ("keep_endpoint",),
-    "owner": ("owner",),
-    "ttl": ("ttl",),
-}
-# In a config the project may come from the command line; a pipeline has nobody left to ask.
-_REQUIRED = {"project"}
-_DESCRIPTIONS = {
-    "project": "Project id.",
-    "hf_token_secret": (
-        "Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous."
-    ),
-}
-_EVALUATION = ("concurrency", "min_exact_match", "max_p95_time_to_first_token_seconds", "min_tokens_per_second")
+# A pipeline cannot run without these, in the order of its form. A config may leave the project out: the command line
+# or the environment then names it.
+_REQUIRED = ("project", "deployment", "model_id")
 
 
 @dataclass(frozen=True)
@@ -93,7 +50,37 @@ _SWEEP = (
     Parameter("dry_run", bool, True, "Only tell what would be removed."),
 )
 
-# Pipeline → its parameters in order: flat names of deployment fields, and those that no deployment has.
+
+def _fields(section: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...], FieldInfo]]:
+    """Parameter name, path and definition of every field in `section` that is a parameter, in order."""
+    for name, info in section.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _fields(kind, (*path, name))
+        elif NOT_A_PARAMETER not in info.metadata:
+            yield _mark(info).name or name, (*path, name), info
+
+
+def _mark(info: FieldInfo) -> PipelineParameter:
+    return next((mark for mark in info.metadata if isinstance(mark, PipelineParameter)), PipelineParameter())
+
+
+# Parameter name → path in `Deployment`, and → definition; required ones first.
+_FOUND = sorted(_fields(Deployment), key=lambda field: (*_REQUIRED, field[0]).index(field[0]))
+_PATHS = {name: path for name, path, _ in _FOUND}
+_DEFINITIONS = {name: info for name, _, info in _FOUND}
+
+
+def _below(*sections: str) -> tuple[str, ...]:
+    """Names of the parameters whose dotted path is one of `sections` or lies below one."""
+    return tuple(
+        name
+        for name, path in _PATHS.items()
+        if any(path[: len(section)] == section for section in (tuple(text.split(".")) for text in sections))
+    )
+
+
+# Pipeline → its parameters in order: names of parameters that are fields, and those that no deployment has.
 _PIPELINES: dict[str, tuple[str | Parameter, ...]] = {
     "deploy": tuple(_PATHS),
     "mirror": (
@@ -101,15 +88,28 @@ _PIPELINES: dict[str, tuple[str | Parameter, ...]] = {
         *("serving_service_account", "trust_remote_code"),
         "owner",
     ),
-    "evaluate": ("project", "deployment", _ENDPOINT, _CHAT, *_EVALUATION),
+    "evaluate": ("project", "deployment", _ENDPOINT, _CHAT, *_below("evaluation")),
     "teardown": ("project", "deployment", "region", "fallbacks", _RUN_ID, _DELETE_PREFIX),
     "sweep": ("project", *_SWEEP),
+}
+# Step → the parameters that it takes from the deployment.
+_STEPS = {
+    "plan_serving": _below(
+        *("name", "model", "google_cloud.project", "google_cloud.region", "google_cloud.bucket", "hf_token_secret"),
+        *("serving", "evaluation.concurrency", "owner", "ttl"),
+    ),
+    "evaluate_endpoint": _below("evaluation"),
 }
 
 
 def parameters_of(pipeline: str) -> tuple[Parameter, ...]:
     """The pipeline's parameters in the order of its signature, required ones first. KeyError for another name."""
     return tuple(entry if isinstance(entry, Parameter) else _parameter(entry) for entry in _PIPELINES[pipeline])
+
+
+def parameters_of_step(step: str) -> tuple[Parameter, ...]:
+    """Parameters that the step takes from the deployment, in the order of its signature. KeyError for another name."""
+    return tuple(map(_parameter, _STEPS[step]))
 
 
 def field_of(parameter: str) -> tuple[str, ...]:
@@ -171,20 +171,12 @@ def check_replaced(deployment: Deployment, project: str, replaced: Mapping[str, 
 
 
 def _parameter(name: str) -> Parameter:
-    path = _PATHS[name]
-    section: type[BaseModel] = Deployment
-    for part in path[:-1]:
-        annotation = section.model_fields[part].annotation
-        assert isinstance(annotation, type)
-        section = annotation
-    info = section.model_fields[path[-1]]
-    required = name in _REQUIRED or info.is_required()
-    default = None if required else info.get_default(call_default_factory=True)
+    info = _DEFINITIONS[name]
+    default = None if name in _REQUIRED else info.get_default(call_default_factory=True)
     # A Literal is text, list[str] a list.
     kind = get_origin(info.annotation) or info.annotation
-    return Parameter(
-        name, kind if isinstance(kind, type) else str, default, _DESCRIPTIONS.get(name, info.description or "")
-    )
+    description = _mark(info).description or info.description or ""
+    return Parameter(name, kind if isinstance(kind, type) else str, default, description)
 
 
 def _value(deployment: Deployment, path: tuple[str, ...]) -> Any:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from vertex_vllm.config.catalogue_check import Fault
-from vertex_vllm.config.deployment import Deployment, Schedule
+from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.config.pipeline_parameters import deployment_from_parameters, parameter_values, parameters_of
+from vertex_vllm.config.schedule import Schedule
 from vertex_vllm.errors import InputError
 
 # What says whose run it is, and where: a schedule of another deployment belongs into that one's file.

@@ -1,6 +1,6 @@
 """What identifiers must look like, with the words that say so to a person."""
 
-from vertex_vllm import google_hosts
+from vertex_vllm.google import regional_hosts
 
 # Pattern → what a value of that form is, as it ends the sentence "must be …".
 MEANING: dict[str, str] = {}
@@ -32,9 +32,9 @@ HF_TOKEN_SECRET = _form(
     "the id of a secret in Secret Manager, or projects/PROJECT/secrets/SECRET/versions/VERSION",
 )
 PROJECT = _form(r"^([a-z][a-z0-9.:-]{4,61}[a-z0-9])?$", "a project id, for example my-project-123")
-REGION = _form(f"^{google_hosts.REGION}$", "a Google Cloud region, for example us-central1")
+REGION = _form(f"^{regional_hosts.REGION}$", "a Google Cloud region, for example us-central1")
 PLACE = _form(
-    rf"^{google_hosts.REGION}/[a-z0-9]+(-[a-z0-9]+)*$", "REGION/MACHINE_TYPE, for example us-east4/g2-standard-12"
+    rf"^{regional_hosts.REGION}/[a-z0-9]+(-[a-z0-9]+)*$", "REGION/MACHINE_TYPE, for example us-east4/g2-standard-12"
 )
 BUCKET = _form(
     r"^([a-z0-9][a-z0-9_.-]{1,61}[a-z0-9])?$",

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from vertex_vllm.container_logs import ContainerLog, read_container_logs
 from vertex_vllm.diagnosis.ranking import Diagnosis
 from vertex_vllm.diagnosis.sources import diagnose_lines
 from vertex_vllm.errors import InputError
-from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.vertex_ai.container_logs import ContainerLog, read_container_logs
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 _ENDPOINT = re.compile(r"projects/[\w:.-]{1,80}/locations/[a-z0-9-]{1,40}/endpoints/[\w-]{1,80}")
 # Cloud Logging takes seconds to show what a container wrote last.
@@ -37,7 +37,7 @@ def diagnose_run(run: str) -> Diagnosis:
 
     Raises InputError for a run in which no step failed.
     """
-    from vertex_vllm.runs.listing import find_run
+    from vertex_vllm.runs.run_listing import find_run
     from vertex_vllm.runs.watching import read_run
 
     job = find_run(run)

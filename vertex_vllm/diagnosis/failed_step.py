@@ -1,15 +1,16 @@
 """A step that failed for its container says why: in its one-line error, its log, and two artifacts."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from vertex_vllm.diagnosis.deployed import diagnose_failure
+from vertex_vllm.diagnosis.diagnosis_report import json_of, page_of, text_of
+from vertex_vllm.diagnosis.phases import Phase, phases_of, slowest
 from vertex_vllm.diagnosis.ranking import Diagnosis
-from vertex_vllm.diagnosis.report import json_of, page_of, text_of
 from vertex_vllm.diagnosis.sources import diagnose_lines
 from vertex_vllm.errors import DeploymentError, InferenceError, ServiceError, StockoutError, VertexVllmError
 
@@ -17,11 +18,13 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def diagnosed(artifact: str, page: str, run: str = "", endpoint: str = "") -> Iterator[None]:
+def diagnosed(
+    artifact: str, page: str, run: str = "", endpoint: str = "", start_seconds: Mapping[str, float] | None = None
+) -> Iterator[None]:
     """An error of the container's inside is raised again with its diagnosis, which is also written to both files.
 
-    `endpoint` is the Endpoint's resource name; empty: the one that the error names. Out of stock and cancelled runs
-    keep their errors: no container is at fault.
+    `endpoint` is the Endpoint's resource name; empty: the one that the error names. `start_seconds` is the plan's, to
+    compare the phases of the start with. Out of stock and cancelled runs keep their errors: no container is at fault.
     """
     since = datetime.now(UTC)
     for file in (artifact, page):
@@ -34,10 +37,11 @@ def diagnosed(artifact: str, page: str, run: str = "", endpoint: str = "") -> It
         if error.message.startswith("Stopped by"):
             raise
         found = _diagnosis(error, endpoint or error.where, since)
-        Path(artifact).write_text(json_of(found), encoding="utf-8")
-        Path(page).write_text(page_of(found, "Why the step failed"), encoding="utf-8")
-        log.error("Diagnosis:\n%s", text_of(found))
-        raise _with_cause(error, found, run) from error
+        phases = phases_of(found.marks, start_seconds)
+        Path(artifact).write_text(json_of(found, phases=phases), encoding="utf-8")
+        Path(page).write_text(page_of(found, "Why the step failed", phases=phases), encoding="utf-8")
+        log.error("Diagnosis:\n%s", text_of(found, phases=phases))
+        raise _with_cause(error, found, slowest(phases), run) from error
 
 
 def _diagnosis(error: VertexVllmError, endpoint: str, since: datetime) -> Diagnosis:
@@ -48,7 +52,10 @@ def _diagnosis(error: VertexVllmError, endpoint: str, since: datetime) -> Diagno
         return replace(diagnose_lines([error.message]), outcome="failed")
 
 
-def _with_cause(error: VertexVllmError, found: Diagnosis, run: str) -> VertexVllmError:
+def _with_cause(error: VertexVllmError, found: Diagnosis, slow: Phase | None, run: str) -> VertexVllmError:
+    if not found.causes and slow:
+        said = f"The start was slow: {slow.name} took {slow.seconds:.0f} s, {slow.expected:.0f} s were expected"
+        return type(error)(f"{said} ({error.message})", where=error.where, fix=error.fix)
     if not found.causes and not found.lines:
         return error
     advice = found.causes[0].advice if found.causes else ""

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vertex_vllm.config.load import parse_deployment
+from vertex_vllm.config.config_file import parse_deployment
 from vertex_vllm.config.yaml_edit import edited
-from vertex_vllm.diagnosis.changes import Case, Fields, fields_of
+from vertex_vllm.diagnosis.config_changes import Case, Fields, fields_of
 from vertex_vllm.diagnosis.ranking import Cause
 from vertex_vllm.errors import ConfigError, PlanError
 from vertex_vllm.planning.plan import ServingPlan

@@ -1,7 +1,7 @@
-"""How long each phase of a start took, as the log says, and which took longer than where it was measured."""
+"""Seconds of each phase of a start, as the log gives them, beside those that the plan expects."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -12,7 +12,7 @@ import yaml
 from vertex_vllm.diagnosis.log_lines import LogLine
 
 _MUCH_LONGER = 2.0
-"""Times the usual seconds: machines differ, and disks and networks more."""
+"""Times the expected seconds: machines differ, and disks and networks more."""
 
 
 @dataclass(frozen=True)
@@ -21,22 +21,26 @@ class Phase:
 
     name: str
     seconds: float
-    note: str = ""
-    """What is unusual about it; empty: nothing, or nobody has measured it."""
+    expected: float = 0.0
+    """Seconds that the plan expects; 0: the plan is not known, or nobody has measured this phase."""
+
+    @property
+    def slow(self) -> bool:
+        """It took more than twice the expected seconds."""
+        return bool(self.expected) and self.seconds > _MUCH_LONGER * self.expected
+
+    @property
+    def note(self) -> str:
+        """The comparison in words; empty where there is nothing to compare with."""
+        if not self.expected:
+            return ""
+        return f"{'slow: ' if self.slow else ''}{self.expected:.0f} s expected"
 
 
 @cache
 def _rows() -> tuple[dict[str, Any], ...]:
     table = yaml.safe_load((files("vertex_vllm.diagnosis") / "start_phases.yaml").read_text(encoding="utf-8"))
-    sources = table["sources"]
-    return tuple(
-        {
-            **row,
-            "pattern": re.compile(row["pattern"]),
-            "source": sources[row["source"]]["what"] if "source" in row else "",
-        }
-        for row in table["phases"]
-    )
+    return tuple({**row, "pattern": re.compile(row["pattern"])} for row in table["phases"])
 
 
 def phase_marks() -> tuple[str, ...]:
@@ -44,8 +48,11 @@ def phase_marks() -> tuple[str, ...]:
     return tuple(literal for row in _rows() for literal in row["lines"])
 
 
-def phases_of(marks: Iterable[LogLine], weight_bytes: int = 0) -> tuple[Phase, ...]:
-    """The phases in the order of the log; of one that several processes went through, the longest."""
+def phases_of(marks: Iterable[LogLine], expected: Mapping[str, float] | None = None) -> tuple[Phase, ...]:
+    """The phases in the order of the log; of one that several processes went through, the longest.
+
+    `expected` is the plan's `start_seconds`: name of the phase → seconds.
+    """
     found: dict[str, float] = {}
     for line in marks:
         for row in _rows():
@@ -53,19 +60,12 @@ def phases_of(marks: Iterable[LogLine], weight_bytes: int = 0) -> tuple[Phase, .
             if match:
                 seconds = float(match["seconds"]) + 60 * float(match.groupdict().get("minutes") or 0)
                 found[row["name"]] = max(found.get(row["name"], 0.0), seconds)
-    return tuple(Phase(name, seconds, _note(name, seconds, weight_bytes)) for name, seconds in found.items())
+    sums = {row["name"]: sum((expected or {}).get(name, 0.0) for name in row.get("expected", ())) for row in _rows()}
+    return tuple(Phase(name, seconds, round(sums[name], 1)) for name, seconds in found.items())
 
 
 def slowest(phases: Iterable[Phase]) -> Phase | None:
-    """The phase that took longest, of those that took much longer than usual."""
-    return max((phase for phase in phases if phase.note), key=lambda phase: phase.seconds, default=None)
-
-
-def _note(name: str, seconds: float, weight_bytes: int) -> str:
-    row = next(row for row in _rows() if row["name"] == name)
-    if "usual" not in row:
-        return ""
-    usual = row["usual"] + row.get("per_gb", 0.0) * weight_bytes / 1e9
-    if seconds <= _MUCH_LONGER * usual or (row.get("per_gb") and not weight_bytes):
-        return ""
-    return f"usual are {usual:.0f} s ({row['source']})"
+    """The phase that took longest, of those that took much longer than expected; the whole only by itself."""
+    slow = [phase for phase in phases if phase.slow]
+    parts = [phase for phase in slow if phase.name not in ("in all", "engine")]
+    return max(parts or slow, key=lambda phase: phase.seconds, default=None)

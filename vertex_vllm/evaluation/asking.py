@@ -8,7 +8,7 @@ from functools import partial
 
 from vertex_vllm.errors import InferenceError
 from vertex_vllm.inference.chat import own_answer
-from vertex_vllm.inference.client import EndpointClient, Message
+from vertex_vllm.inference.inference_client import EndpointClient, Message
 
 Prompt = str | Sequence[Message]
 """Text to complete by predict, or messages to answer by chat completions, streamed."""

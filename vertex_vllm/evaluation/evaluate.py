@@ -17,7 +17,7 @@ from vertex_vllm.evaluation.quality import (
     is_exact,
     load_questions,
 )
-from vertex_vllm.inference.client import EndpointClient
+from vertex_vllm.inference.inference_client import EndpointClient
 
 ANSWER_TOKENS = 32
 # For models that think before they answer: published evaluations of such models give thousands; short questions take

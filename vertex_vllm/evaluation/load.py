@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vertex_vllm.evaluation.asking import Prompt, Reply, ask, ask_all
-from vertex_vllm.inference.client import EndpointClient
+from vertex_vllm.inference.inference_client import EndpointClient
 
 MAX_TOKENS = 64
 REQUESTS_PER_WORKER = 3

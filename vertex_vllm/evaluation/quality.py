@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from vertex_vllm.inference.client import Message
+from vertex_vllm.inference.inference_client import Message
 
 _ARTICLES = frozenset({"a", "an", "the"})
 # String's punctuation is ASCII's; in other scripts the Unicode categories P* say what is punctuation.

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.hub.client import ask_hub
-from vertex_vllm.hub.names import check_commit, check_model_id
+from vertex_vllm.hub.hub_client import ask_hub
+from vertex_vllm.hub.hub_names import check_commit, check_model_id
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from vertex_vllm.catalog.parser_table import TOOLS, marks_of
-from vertex_vllm.hub.files import AnyFile, FileReader
-from vertex_vllm.hub.repository_kind import is_mistral_common
+from vertex_vllm.model.file_reader import AnyFile, FileReader
+from vertex_vllm.model.repository_kind import is_mistral_common
 
 FILE = "chat_template.jinja"
 _FOLDER = "additional_chat_templates/"

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
-from vertex_vllm.connections import Answer, Connections
 from vertex_vllm.errors import HubAccessError, ServiceError
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.file_listing import HubFile
 from vertex_vllm.hub.locations import ContentRefusedError, Locations, XetAddress
+from vertex_vllm.network.bulk_connections import Answer, Connections
 from vertex_vllm.retries import OnRetry, TransientError, ignore_retry, with_retries
 
 # Seconds without a byte, and seconds of trying before one read is given up.

@@ -4,8 +4,8 @@ import os
 import re
 
 from vertex_vllm.errors import TokenInvalidError, TokenMissingError
+from vertex_vllm.google.secret_manager import read_secret
 from vertex_vllm.redaction import remember
-from vertex_vllm.secrets import read_secret
 
 
 def hub_token(hf_token_secret: str) -> str | None:

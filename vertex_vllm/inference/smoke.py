@@ -13,7 +13,7 @@ from typing import Any
 
 from vertex_vllm.errors import InferenceError
 from vertex_vllm.inference.chat import ChatAnswer, read_answer
-from vertex_vllm.inference.client import EndpointClient
+from vertex_vllm.inference.inference_client import EndpointClient
 
 QUESTION = "What is a car?"
 IMAGE_QUESTION = "What is in this picture?"

@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from vertex_vllm.errors import InputError, LockedError
-from vertex_vllm.google_errors import google_errors
-from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.storage_client import storage_client
 from vertex_vllm.runs.watching import ENDED, pipeline_client, run_name, state_of
-from vertex_vllm.serving.operations import Deadline
-from vertex_vllm.storage_client import storage_client
+from vertex_vllm.vertex_ai.operations import Deadline
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob

@@ -7,8 +7,8 @@ from google.auth import exceptions as auth_exceptions
 from google.cloud import storage
 
 from vertex_vllm.errors import InputError, ServiceError, TeardownError
-from vertex_vllm.lifecycle.ownership import MANAGED_BY
-from vertex_vllm.storage_client import storage_client
+from vertex_vllm.google.storage_client import storage_client
+from vertex_vllm.labels import MANAGED_BY
 
 _PREFIX = re.compile(r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]+)/(?P<path>[^/].*?)/*")
 

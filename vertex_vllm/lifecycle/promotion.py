@@ -6,13 +6,10 @@ from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import DeploymentError, RegionClosedError
-from vertex_vllm.lifecycle.finding import LIVE, STAGE_LABEL, SUPERSEDED, belongs, find_endpoints, model_versions
-from vertex_vllm.lifecycle.ownership import Owner
-from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, endpoint_client, model_client, service_errors
-
-DEFAULT = "default"
-"""The version that Vertex AI answers with for a Model's name without one; each Model has exactly one."""
+from vertex_vllm.labels import LIVE, STAGE_LABEL, SUPERSEDED, Owner, belongs
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, endpoint_client, model_client, service_errors
+from vertex_vllm.vertex_ai.find_by_label import DEFAULT, find_endpoints, model_versions
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 
 def promote_endpoint(

@@ -13,18 +13,18 @@ from datetime import UTC, datetime, timedelta
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.catalog.prices import HourlyPrice, hourly_price
 from vertex_vllm.errors import RegionClosedError, TeardownError, VertexVllmError
-from vertex_vllm.google_errors import google_errors
-from vertex_vllm.lifecycle.due import Due, Runs, joined, look_at_runs
-from vertex_vllm.lifecycle.inventory import inventory
-from vertex_vllm.lifecycle.ownership import KEEP_LABEL, MANAGED_BY
-from vertex_vllm.lifecycle.selection import select
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.storage_client import storage_client
+from vertex_vllm.labels import KEEP_LABEL, MANAGED_BY
+from vertex_vllm.lifecycle.keep_or_remove import select
+from vertex_vllm.lifecycle.mirror_garbage import find_garbage, remove_garbage
+from vertex_vllm.lifecycle.sweep_rule import Due, Runs, joined, look_at_runs
 from vertex_vllm.lifecycle.teardown import DEADLINE_SECONDS, remove_selected
-from vertex_vllm.mirror.garbage import find_garbage, remove_garbage
-from vertex_vllm.runs import scheduling
-from vertex_vllm.runs.schedules import PROJECT
-from vertex_vllm.serving.clients import service_errors
-from vertex_vllm.serving.operations import Deadline
-from vertex_vllm.storage_client import storage_client
+from vertex_vllm.runs import schedule_calls
+from vertex_vllm.runs.schedule_difference import PROJECT
+from vertex_vllm.vertex_ai.clients import service_errors
+from vertex_vllm.vertex_ai.deployed_models import inventory
+from vertex_vllm.vertex_ai.operations import Deadline
 
 log = logging.getLogger(__name__)
 
@@ -167,11 +167,11 @@ def sweep_schedules(order: Order) -> Iterator[Finding]:
     """Schedules of deployments without a config: they would bring back what the other parts remove."""
     if not order.deployments:
         return
-    for schedule in scheduling.list_schedules(order.project, order.region):
+    for schedule in schedule_calls.list_schedules(order.project, order.region):
         if schedule.deployment in order.deployments or schedule.deployment == PROJECT:
             continue
         if not order.dry_run:
-            scheduling.delete(schedule.resource_name)
+            schedule_calls.delete(schedule.resource_name)
         yield Finding(schedule.resource_name, f"no config is named {schedule.deployment}", FREE)
 
 

@@ -11,13 +11,13 @@ from typing import Self
 from google.api_core.exceptions import GoogleAPIError
 
 from vertex_vllm.errors import RegionClosedError, TeardownError, VertexVllmError
+from vertex_vllm.lifecycle.keep_or_remove import Rule, Scope, select
 from vertex_vllm.lifecycle.prefix import delete_objects, split_prefix
-from vertex_vllm.lifecycle.removal import remove_endpoint, remove_versions
-from vertex_vllm.lifecycle.selection import Rule, Scope, select
-from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.clients import endpoint_client, model_client, service_errors
-from vertex_vllm.serving.interruption import interruption
-from vertex_vllm.serving.operations import Deadline
+from vertex_vllm.vertex_ai.clients import endpoint_client, model_client, service_errors
+from vertex_vllm.vertex_ai.deletion import remove_endpoint, remove_versions
+from vertex_vllm.vertex_ai.interruption import interruption
+from vertex_vllm.vertex_ai.operations import Deadline
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 DEADLINE_SECONDS = 1800
 _REGIONS_AT_ONCE = 8

@@ -3,9 +3,9 @@
 from vertex_vllm.mirror.destination import destination
 from vertex_vllm.mirror.manifest import Manifest, MirroredFile
 from vertex_vllm.mirror.mirror import Comparison, compare, mirror_weights
+from vertex_vllm.mirror.needed_files import Selection
 from vertex_vllm.mirror.progress import FileProgress, Progress, ProgressLog
-from vertex_vllm.mirror.selection import Selection
-from vertex_vllm.mirror.transfer import Transfer
+from vertex_vllm.mirror.transfer_options import Transfer
 from vertex_vllm.mirror.wholeness import require_whole
 
 __all__ = [

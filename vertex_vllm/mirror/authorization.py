@@ -7,7 +7,7 @@ from typing import Any
 from google.auth.exceptions import GoogleAuthError
 
 from vertex_vllm.errors import UnreachableError
-from vertex_vllm.network_faults import network_fault
+from vertex_vllm.network.faults import network_fault
 from vertex_vllm.retries import TransientError
 
 _TOKENS = "https://oauth2.googleapis.com"

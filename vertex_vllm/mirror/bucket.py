@@ -12,9 +12,10 @@ from urllib.parse import quote
 from google.api_core.exceptions import Forbidden, NotFound
 from google.auth.exceptions import GoogleAuthError
 
-from vertex_vllm.bucket_settings import check_fit, settings_of
-from vertex_vllm.connections import Connections
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.google.bucket_settings import check_fit, settings_of
+from vertex_vllm.google.storage_client import storage_client
+from vertex_vllm.google.storage_words import keeps_objects, words_of_error
+from vertex_vllm.hub.file_listing import HubFile
 from vertex_vllm.mirror.authorization import Authorization
 from vertex_vllm.mirror.checksums import Checksums
 from vertex_vllm.mirror.destination import split_destination
@@ -22,9 +23,8 @@ from vertex_vllm.mirror.journal import JOURNAL_PREFIX, Journal
 from vertex_vllm.mirror.manifest import Manifest, MirroredFile
 from vertex_vllm.mirror.multipart import MultipartUpload, StorageServer
 from vertex_vllm.mirror.own_objects import MANIFEST_NAME
+from vertex_vllm.network.bulk_connections import Connections
 from vertex_vllm.retries import OnRetry, ignore_retry
-from vertex_vllm.storage_client import storage_client
-from vertex_vllm.storage_words import keeps_objects, words_of_error
 
 _CONTENT_TYPE = "application/octet-stream"
 FOUND_WHOLE = "found-whole"

@@ -6,7 +6,7 @@ from functools import cache
 
 from crc32c import crc32c as extend_crc32c
 
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.file_listing import HubFile
 
 # CRC-32C (Castagnoli), bits reversed: RFC 3720, appendix B.4.
 _POLYNOMIAL = 0x82F63B78

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from functools import partial
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.content_kinds import OPENING, check_small_file, content_fault
-from vertex_vllm.hub.files import SizedFile
-from vertex_vllm.hub.safetensors import header_length, tensors
+from vertex_vllm.model.content_kinds import OPENING, check_small_file, content_fault
+from vertex_vllm.model.file_reader import SizedFile
+from vertex_vllm.model.safetensors import header_length, tensors
 
 # Bytes. Longer headers are checked for their length alone: parsed, each byte takes more than ten of memory, and the
 # longest that are known have 0.3 MB.

@@ -3,8 +3,8 @@
 import re
 
 from vertex_vllm.errors import BucketError
-from vertex_vllm.hub.names import check_commit, check_model_id
-from vertex_vllm.storage import check_bucket_name
+from vertex_vllm.google.deployment_bucket import check_bucket_name
+from vertex_vllm.hub.hub_names import check_commit, check_model_id
 
 
 def destination(bucket: str, model_id: str, commit: str) -> str:

@@ -14,9 +14,9 @@ from dataclasses import replace
 from functools import partial
 
 from vertex_vllm.errors import MirrorError, PlanError
-from vertex_vllm.google_errors import google_errors
+from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.hub.download import OnPiece, ignore_piece
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.file_listing import HubFile
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.checksums import as_base64, combine_crc32c, differs, extend_crc32c
 from vertex_vllm.mirror.concurrency import AdaptiveLimit
@@ -27,7 +27,7 @@ from vertex_vllm.mirror.multipart import MultipartUpload, PartOnItsWay, SentPart
 from vertex_vllm.mirror.progress import FileMeter
 from vertex_vllm.mirror.rehashing import prove
 from vertex_vllm.mirror.sha256 import RunningHash, sha256
-from vertex_vllm.mirror.transfer import Transfer
+from vertex_vllm.mirror.transfer_options import Transfer
 from vertex_vllm.mirror.window import Flow, Part, Window, ignore_begun, parts_of
 from vertex_vllm.mirror.xet import FileReader
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Protocol, Self
 
-from vertex_vllm.mirror.selection import EVERYTHING_NEEDED, Selection
+from vertex_vllm.mirror.needed_files import EVERYTHING_NEEDED, Selection
 
 _FORMAT = 1
 

@@ -6,22 +6,22 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 
 from vertex_vllm.errors import MirrorError
-from vertex_vllm.google_errors import google_errors
+from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.hub.download import RepoReader
-from vertex_vllm.hub.listing import HubFile, list_files
-from vertex_vllm.hub.names import check_commit, check_model_id
-from vertex_vllm.hub.weight_files import read_index
+from vertex_vllm.hub.file_listing import HubFile, list_files
+from vertex_vllm.hub.hub_names import check_commit, check_model_id
 from vertex_vllm.mirror.bucket import MirrorBucket, StoredObject
 from vertex_vllm.mirror.content_check import check_openings, named
-from vertex_vllm.mirror.dispatch import copy_large_files
-from vertex_vllm.mirror.job import Job
+from vertex_vllm.mirror.file_distribution import copy_large_files
 from vertex_vllm.mirror.manifest import Manifest, MirroredFile, is_whole
+from vertex_vllm.mirror.needed_files import EVERYTHING_NEEDED, Selection, left_out_of_index, select_files
 from vertex_vllm.mirror.progress import Meter, OnProgress, ignore_progress
 from vertex_vllm.mirror.rehashing import proven_files
 from vertex_vllm.mirror.reuse import copy_from_siblings
-from vertex_vllm.mirror.selection import EVERYTHING_NEEDED, Selection, left_out_of_index, select_files
 from vertex_vllm.mirror.small_files import copy_small_files
-from vertex_vllm.mirror.transfer import Transfer
+from vertex_vllm.mirror.transfer_options import Transfer
+from vertex_vllm.mirror.worker_job import Job
+from vertex_vllm.model.weight_files import read_index
 from vertex_vllm.retries import saying_what_lasts
 
 _MANIFEST_TRIES = 5

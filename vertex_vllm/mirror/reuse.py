@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.file_listing import HubFile
 from vertex_vllm.mirror.bucket import CopySource, MirrorBucket
 from vertex_vllm.mirror.destination import split_destination
 from vertex_vllm.mirror.manifest import MirroredFile

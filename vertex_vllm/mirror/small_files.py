@@ -5,7 +5,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 from vertex_vllm.errors import MirrorError
 from vertex_vllm.hub.download import RepoReader
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.file_listing import HubFile
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.checksums import Checksums
 from vertex_vllm.mirror.content_check import check_content, named

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 
 from vertex_vllm.errors import MirrorError
-from vertex_vllm.google_errors import google_errors
+from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.mirror.bucket import MirrorBucket, StoredObject
 from vertex_vllm.mirror.manifest import Manifest
 from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS

@@ -23,12 +23,12 @@ from importlib import import_module
 from typing import Any, NoReturn, TextIO
 
 from vertex_vllm.errors import VertexVllmError
-from vertex_vllm.google_errors import google_errors
+from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.hub.download import RepoReader
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.file_listing import HubFile
 from vertex_vllm.mirror.bucket import MirrorBucket
-from vertex_vllm.mirror.job import Job
 from vertex_vllm.mirror.large_files import LargeFiles
+from vertex_vllm.mirror.worker_job import Job
 from vertex_vllm.mirror.xet import XetReader
 from vertex_vllm.redaction import redacting, remember
 from vertex_vllm.retries import TransientError

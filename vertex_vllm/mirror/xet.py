@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from vertex_vllm.hub.download import OnPiece, RepoReader, ignore_piece
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.file_listing import HubFile
 from vertex_vllm.hub.locations import XetAddress
 
 _LOG = logging.getLogger(__name__)

@@ -2,8 +2,8 @@
 
 from vertex_vllm.catalog import Catalog
 from vertex_vllm.catalog.rows import Advisory
-from vertex_vllm.catalog.versions import VersionRange, version_key
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.vllm_versions import VersionRange, version_key
 
 
 def advisories_of(facts: ModelFacts, versions: VersionRange | None, catalog: Catalog) -> tuple[Advisory, ...]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from vertex_vllm.catalog import Catalog
 from vertex_vllm.catalog.argument_table import parser_names
 from vertex_vllm.catalog.parser_table import TOOLS, FamilyParsers, Kind, marks_of, parser_table
-from vertex_vllm.catalog.versions import VersionRange, version_key
 from vertex_vllm.errors import PlanError
+from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.command_line import Argument
-from vertex_vllm.planning.facts import ModelFacts
-from vertex_vllm.planning.images import ImageChoice
+from vertex_vllm.planning.image_choice import ImageChoice
+from vertex_vllm.vllm_versions import VersionRange, version_key
 
 FIELD = "serving.tools"
 FLAGS: dict[Kind, str] = {"tools": "--tool-call-parser", "thoughts": "--reasoning-parser"}

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from vertex_vllm.catalog.argument_table import ArgumentTable, Takes, argument_table
-from vertex_vllm.catalog.versions import VersionRange, version_key
 from vertex_vllm.errors import PlanError
 from vertex_vllm.planning.command_line import WHERE, Argument
+from vertex_vllm.vllm_versions import VersionRange, version_key
 
 # vLLM `human_readable_int`: 1k is 1000, 1K is 1024, decimals with the small letters alone.
 _WITH_UNIT = re.compile(r"-?\d+|\d+(\.\d+)?[kmgt]|\d+[KMGT]", re.ASCII)

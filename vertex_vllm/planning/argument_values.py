@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.planning.facts import FLOAT_BYTES, ModelFacts
+from vertex_vllm.model.facts import FLOAT_BYTES, ModelFacts
 
 WHERE = "serving.extra_args"
 # `MaxLoRARanks` (config/lora.py of vLLM 0.32.0); adapters of a smaller rank are taken too.

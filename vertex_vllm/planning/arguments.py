@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from vertex_vllm.catalog import Catalog, Missing
 from vertex_vllm.catalog.rows import Preset
 from vertex_vllm.errors import PlanError
+from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.command_line import WHERE, Argument, parse_arguments
-from vertex_vllm.planning.facts import ModelFacts
-from vertex_vllm.planning.images import ImageChoice
+from vertex_vllm.planning.image_choice import ImageChoice
 from vertex_vllm.planning.settings import Settings
 
 PORT = 8080

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from vertex_vllm.catalog.versions import version_key
 from vertex_vllm.errors import PlanError
+from vertex_vllm.vllm_versions import version_key
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Literal
 import yaml
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.planning.code_references import code_references, foreign_repositories
+from vertex_vllm.model.code_references import code_references, foreign_repositories
+from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.command_line import WHERE, Argument, effective_values
-from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.settings import Settings
 
 FIELD = "serving.trust_remote_code"

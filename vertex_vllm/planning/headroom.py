@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+# Cloud Quotas REST reference, QuotaDetails.value: -1 says unlimited.
 UNLIMITED = -1
 
 

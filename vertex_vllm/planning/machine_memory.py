@@ -1,8 +1,8 @@
 """The memory model asked about a machine: what a plan's settings come to on one of its accelerators."""
 
 from vertex_vllm.catalog.rows import Accelerator, Machine
-from vertex_vllm.planning.facts import ModelFacts
-from vertex_vllm.planning.images import ImageChoice
+from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.planning.image_choice import ImageChoice
 from vertex_vllm.planning.memory.estimate import MemoryEstimate, estimate_memory
 from vertex_vllm.planning.memory.interval import GIB
 from vertex_vllm.planning.memory.overhead import MLLAMA

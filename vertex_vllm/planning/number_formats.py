@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from vertex_vllm.catalog import Catalog
 from vertex_vllm.catalog.rows import Accelerator, Limit, Quantization
-from vertex_vllm.catalog.versions import VersionRange
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.vllm_versions import VersionRange
 
 # CUDA compute capability that bfloat16 needs: vLLM refuses to start below it (platforms/cuda.py, "Bfloat16 is only …").
 BFLOAT16_CAPABILITY = (8, 0)

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vertex_vllm.catalog.rows import Machine
-from vertex_vllm.planning.facts import FLOAT_BYTES, ModelFacts
+from vertex_vllm.model.facts import FLOAT_BYTES, ModelFacts
+from vertex_vllm.model.transformer import family_of
 from vertex_vllm.planning.machine_memory import would_fit
 from vertex_vllm.planning.requirements import Requirements
 from vertex_vllm.planning.size_rule import host_shortage, memory_budget, memory_need
-from vertex_vllm.planning.transformer import family_of
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from vertex_vllm.planning.measurement import Throughput
@@ -10,10 +10,10 @@ from vertex_vllm.planning.memory.account import MemoryAccount
 from vertex_vllm.planning.memory.estimate import Verdict
 from vertex_vllm.planning.offers import Offer
 
-# What only explains the decision, or compares it with others: it changes nothing that is served.
-_TOLD = (
+# Fields that explain the plan and do not affect what is served: left out of the config hash.
+_EXPLANATORY = (
     *("reasons", "verdict", "usd_per_hour", "throughput", "requests", "concurrency", "memory"),
-    *("alternatives", "fallbacks"),
+    *("alternatives", "fallbacks", "start_seconds"),
 )
 
 
@@ -77,6 +77,8 @@ class ServingPlan:
     """None: the model's shape is not known."""
     alternatives: tuple[Offer, ...] = ()
     """The other machines of the region, the best first, each with why it was not taken."""
+    start_seconds: dict[str, float] = field(default_factory=dict)
+    """Phase of the container's start → seconds expected (`start_time`); empty: not estimated."""
     flex_start_hours: int = 0
     """Hours until Vertex AI undeploys the model from flex-start machines; 0: other machines."""
     fallbacks: tuple["ServingPlan", ...] = ()
@@ -91,11 +93,10 @@ class ServingPlan:
     def config_hash(self) -> str:
         """Ten hexadecimal digits that change whenever what would be served changes; reasons do not count."""
         decided: dict[str, Any] = asdict(self)
-        for name in _TOLD:
-            del decided[name]
-        # Plans from before this field keep their hash, and so their endpoints.
-        if not self.flex_start_hours:
-            del decided["flex_start_hours"]
+        for each in fields(self):
+            # A new field has a default, so plans from before it keep their hash, and with it their endpoints.
+            if each.name in _EXPLANATORY or decided[each.name] == each.default:
+                del decided[each.name]
         return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:10]
 
     def to_json(self) -> str:

@@ -7,23 +7,24 @@ from vertex_vllm.catalog import Catalog
 from vertex_vllm.config.catalogue_check import check_against_catalog
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.errors import PlanError
+from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.model.rope import overridden_length
 from vertex_vllm.planning.answer_parsers import AnswerParsers, answer_parsers, suitable_parser
 from vertex_vllm.planning.argument_forms import check_forms
 from vertex_vllm.planning.arguments import PORT, build_arguments, check_extra
 from vertex_vllm.planning.autoscaling import scaling_metric
 from vertex_vllm.planning.command_line import Argument, effective_values, parse_arguments
 from vertex_vllm.planning.consent import check_consent, code_told
-from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.headroom import Quotas
-from vertex_vllm.planning.images import ImageChoice, choose_image
-from vertex_vllm.planning.machines import MachineChoice, choose_machine
+from vertex_vllm.planning.image_choice import ImageChoice, choose_image
+from vertex_vllm.planning.machine_choice import MachineChoice, choose_machine
 from vertex_vllm.planning.memory.account import MemoryAccount
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 from vertex_vllm.planning.requirements import Requirements
-from vertex_vllm.planning.rope import overridden_length
 from vertex_vllm.planning.servable import check_servable, model_doubts, most_image_tokens
 from vertex_vllm.planning.settings import Settings, settle
 from vertex_vllm.planning.size_rule import SHARED_MEMORY_MB
+from vertex_vllm.planning.start_time import expected_start
 
 # Routes of Model Garden's vLLM container (Google's tutorial, item 5).
 PREDICT_ROUTE = "/generate"
@@ -106,6 +107,7 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
         concurrency=required.concurrency,
         memory=MemoryAccount.of(choice.memory) if choice.memory else None,
         alternatives=choice.alternatives,
+        start_seconds=expected_start(facts.weight_bytes, facts.layers, arguments.args),
     )
 
 

@@ -6,6 +6,7 @@ from vertex_vllm.catalog.prices import BASIS
 from vertex_vllm.planning.measurement import Throughput
 from vertex_vllm.planning.offers import Offer
 from vertex_vllm.planning.plan import ServingPlan
+from vertex_vllm.planning.start_time import start_told
 
 _WIDTH = 100
 _LABEL = 18
@@ -46,6 +47,7 @@ def render_plan(plan: ServingPlan) -> str:
             f"{plan.request_timeout_seconds} s, ready within {plan.deployment_timeout_seconds} s",
             "",
         ),
+        *([("Start", start_told(plan.start_seconds), "")] if plan.start_seconds else []),
         (
             "Quota",
             f"{plan.quota.quota_id} in {plan.quota.region}: {plan.quota.minimum} to start, "

@@ -7,9 +7,9 @@ from typing import Self
 from vertex_vllm.catalog import Catalog
 from vertex_vllm.catalog.rows import Accelerator, Machine
 from vertex_vllm.config.deployment import Deployment
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.headroom import Headroom, Quotas
-from vertex_vllm.planning.images import ImageChoice
+from vertex_vllm.planning.image_choice import ImageChoice
 from vertex_vllm.planning.machine_memory import estimate_on
 from vertex_vllm.planning.memory.estimate import MemoryEstimate
 from vertex_vllm.planning.number_formats import Formats

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 
 from vertex_vllm.catalog import Catalog
 from vertex_vllm.errors import PlanError
+from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.model.pooling import pooling_reason, unknown_pooling
 from vertex_vllm.planning.command_line import WHERE
-from vertex_vllm.planning.facts import ModelFacts
-from vertex_vllm.planning.images import ImageChoice
-from vertex_vllm.planning.pooling import pooling_reason, unknown_pooling
+from vertex_vllm.planning.image_choice import ImageChoice
 
 # Flags and values that make vLLM run a model as one that embeds, ranks or classifies; `--task` left vLLM after 0.10.
 _POOLING_VALUES = {

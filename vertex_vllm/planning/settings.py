@@ -9,9 +9,9 @@ from typing import TypeVar
 from vertex_vllm.catalog.rows import Preset
 from vertex_vllm.config.deployment import Serving
 from vertex_vllm.errors import PlanError
+from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.argument_values import check_values, value_doubts
 from vertex_vllm.planning.command_line import WHERE, Argument, effective_values
-from vertex_vllm.planning.facts import ModelFacts
 from vertex_vllm.planning.memory.start import BLOCK_TOKENS
 from vertex_vllm.planning.memory.unmodelled import speculation_method, unmodelled_arguments
 

@@ -8,7 +8,7 @@ size, CUDA graphs, sliding windows, latent attention, the vision encoder of anyt
 from dataclasses import dataclass
 
 from vertex_vllm.catalog.rows import Accelerator, Machine
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.settings import Settings
 
 GIB = 2**30

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from vertex_vllm.config.names import IMAGES_REPOSITORY
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.google_errors import enable_api, google_errors, words
-from vertex_vllm.google_hosts import docker_registry
-from vertex_vllm.lifecycle.ownership import MANAGED_BY
+from vertex_vllm.google.error_boundary import enable_api, google_errors, words
+from vertex_vllm.google.regional_hosts import docker_registry
+from vertex_vllm.labels import MANAGED_BY
 from vertex_vllm.polling import poll_until
-from vertex_vllm.publishing.images import find_digest
+from vertex_vllm.project_names import IMAGES_REPOSITORY
+from vertex_vllm.publishing.image_digest import find_digest
 from vertex_vllm.publishing.provenance import require_provenance, same_sources
 from vertex_vllm.retries import TransientError, with_retries
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from vertex_vllm.errors import InputError
 from vertex_vllm.publishing.building import LATEST, sources_tag, steps_image
-from vertex_vllm.publishing.images import find_digest
+from vertex_vllm.publishing.image_digest import find_digest
 
 
 @dataclass(frozen=True)

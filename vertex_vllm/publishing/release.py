@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 from vertex_vllm.publishing.building import ImageBuild, build_image, find_image
-from vertex_vllm.publishing.images import digest_of, find_digest, point_tag
+from vertex_vllm.publishing.image_digest import digest_of, find_digest, point_tag
 from vertex_vllm.publishing.templates import Destination, publish, unpublished
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vertex_vllm.errors import InputError, ServiceError
-from vertex_vllm.google_errors import google_errors
-from vertex_vllm.google_hosts import kfp_registry
-from vertex_vllm.publishing.images import find_version
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.regional_hosts import kfp_registry
+from vertex_vllm.publishing.image_digest import find_version
 
 if TYPE_CHECKING:
     from requests import Response

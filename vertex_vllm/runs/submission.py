@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.lifecycle.ownership import MANAGED_BY, OWNER_LABEL, label_value
+from vertex_vllm.labels import MANAGED_BY, OWNER_LABEL, label_value
 from vertex_vllm.redaction import refuse_secrets
 from vertex_vllm.runs.specs import require_pinned, with_image
 
@@ -75,8 +75,8 @@ def submit(submission: Submission) -> str:
         SecretAccessError: there is no such secret, or we may not look at it.
         InputError: an image of the spec is not pinned by digest.
     """
-    from vertex_vllm.google_errors import google_errors
-    from vertex_vllm.secrets import pinned
+    from vertex_vllm.google.error_boundary import google_errors
+    from vertex_vllm.google.secret_manager import pinned
 
     where = f"projects/{submission.project}/locations/{submission.region}"
     parameters = {
@@ -98,7 +98,7 @@ def ensure_artifact_bucket(submission: Submission) -> None:
     """
     from google.cloud.aiplatform.utils import gcs_utils
 
-    from vertex_vllm.google_errors import google_errors
+    from vertex_vllm.google.error_boundary import google_errors
 
     with google_errors("Cloud Storage", submission.pipeline_root):
         gcs_utils.create_gcs_bucket_for_pipeline_artifacts_if_it_does_not_exist(

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from vertex_vllm.google_hosts import vertex_ai_host
+from vertex_vllm.google.regional_hosts import vertex_ai_host
 from vertex_vllm.polling import poll_until
-from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform_v1 import PipelineServiceClient
@@ -105,7 +105,7 @@ def watch(resource_name: str, on_change: Callable[[Run], None]) -> Run:
     """
     from google.api_core.retry import Retry
 
-    from vertex_vllm.google_errors import google_errors
+    from vertex_vllm.google.error_boundary import google_errors
 
     with google_errors("Vertex AI Pipelines", resource_name):
         client = pipeline_client(run_name(resource_name).region)

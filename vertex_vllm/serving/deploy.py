@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 
-from vertex_vllm.config.names import serving_account
-from vertex_vllm.errors import DeploymentError, StockoutError
-from vertex_vllm.lifecycle.ownership import Owner, extended
+from vertex_vllm.errors import Attempt, DeploymentError, StockoutError
+from vertex_vllm.labels import Owner, extended
 from vertex_vllm.planning.plan import ServingPlan
-from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, TRANSIENT, endpoint_client, service_errors, status_name
-from vertex_vllm.serving.endpoints import (
+from vertex_vllm.project_names import serving_account
+from vertex_vllm.serving.requests import deploy_request, deployed_model_id, endpoint_request
+from vertex_vllm.serving.stockouts import stockout_in, stockout_of
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, TRANSIENT, endpoint_client, service_errors, status_name
+from vertex_vllm.vertex_ai.endpoints import (
     OPERATION_LABEL,
     deployed_versions,
     ensure_endpoint,
@@ -21,18 +22,17 @@ from vertex_vllm.serving.endpoints import (
     note_deploy,
     unfinished_deploys,
 )
-from vertex_vllm.serving.interruption import Interruption, interruption
-from vertex_vllm.serving.operations import (
+from vertex_vllm.vertex_ai.interruption import Interruption, interruption
+from vertex_vllm.vertex_ai.operations import (
     Deadline,
     OperationUnfinishedError,
     cancel_operation,
     failure,
     wait_for_operation,
 )
-from vertex_vllm.serving.requests import deploy_request, deployed_model_id, endpoint_request
-from vertex_vllm.serving.stockouts import Attempt, stockout_in, stockout_of
-from vertex_vllm.serving.stopping import STOPPED_CALL_SECONDS, stoppable
-from vertex_vllm.serving.undeploy import send_undeploys, undeploy
+from vertex_vllm.vertex_ai.resource_names import ResourceName
+from vertex_vllm.vertex_ai.stopping import STOPPED_CALL_SECONDS, stoppable
+from vertex_vllm.vertex_ai.undeploy import send_undeploys, undeploy
 
 _ROUNDS = 4
 """Looks at the endpoint before giving up: one after each lost answer, and one after an earlier attempt's failure."""

@@ -9,16 +9,16 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
-from vertex_vllm.errors import DeploymentError, RegionClosedError, StockoutError
-from vertex_vllm.lifecycle.ownership import Owner, endpoint_resource_id
+from vertex_vllm.errors import Attempt, DeploymentError, RegionClosedError, StockoutError
+from vertex_vllm.labels import Owner, endpoint_resource_id
 from vertex_vllm.planning.plan import ServingPlan
-from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.clients import endpoint_client, service_errors
 from vertex_vllm.serving.deploy import deploy_model, ignore
-from vertex_vllm.serving.endpoints import delete_if_empty, get_endpoint
-from vertex_vllm.serving.operations import Deadline
-from vertex_vllm.serving.stockouts import Attempt, is_blocked
+from vertex_vllm.serving.stockouts import is_blocked
 from vertex_vllm.serving.upload import upload_model
+from vertex_vllm.vertex_ai.clients import endpoint_client, service_errors
+from vertex_vllm.vertex_ai.endpoints import delete_if_empty, get_endpoint
+from vertex_vllm.vertex_ai.operations import Deadline
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 log = logging.getLogger(__name__)
 

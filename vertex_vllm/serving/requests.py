@@ -8,10 +8,10 @@ from dataclasses import replace
 from google.cloud import aiplatform_v1beta1 as vertex
 from google.protobuf import duration_pb2
 
-from vertex_vllm.lifecycle.ownership import Owner, endpoint_resource_id, model_resource_id
+from vertex_vllm.labels import Owner, endpoint_resource_id, model_resource_id
 from vertex_vllm.planning.autoscaling import scaling_metric
 from vertex_vllm.planning.plan import ServingPlan
-from vertex_vllm.resource_names import ResourceName
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 DEPLOY_SOURCE = "vertex-vllm"
 # Arguments that may name a repository on the Hub besides the mirrored weights.

@@ -9,37 +9,8 @@ from typing import Literal
 
 import yaml
 
+from vertex_vllm.errors import Attempt, Blocks, Stockout
 from vertex_vllm.planning.plan import ServingPlan
-
-Blocks = Literal["zone", "region", "everywhere"]
-
-
-@dataclass(frozen=True)
-class Stockout:
-    """A refusal in one form, whichever service worded it."""
-
-    code: str
-    """Status, for example RESOURCE_EXHAUSTED."""
-    domain: str
-    """quota: the project may not; capacity: there are none."""
-    message: str
-    blocks: Blocks
-
-    def __str__(self) -> str:
-        return f"{self.domain}, {self.code}: {self.message}"
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One place where a deployment was refused for want of machines."""
-
-    region: str
-    machine_type: str
-    accelerator_type: str
-    stockout: Stockout
-
-    def __str__(self) -> str:
-        return f"{self.machine_type} in {self.region}: {self.stockout}"
 
 
 def stockout_of(code: str, message: str) -> Stockout | None:
@@ -51,7 +22,7 @@ def stockout_of(code: str, message: str) -> Stockout | None:
 
 
 def stockout_in(refusal: str) -> Stockout | None:
-    """Of `CODE: message`, as `operations.failure` words it."""
+    """Of `CODE: message`, as `vertex_ai.operations.failure` words it."""
     code, _, message = refusal.partition(": ")
     return stockout_of(code, message)
 

@@ -7,20 +7,20 @@ from google.cloud import aiplatform_v1beta1 as vertex
 from google.longrunning import operations_pb2
 
 from vertex_vllm.errors import DeploymentError
-from vertex_vllm.lifecycle.ownership import MANAGED_BY, Owner, extended, model_resource_id
-from vertex_vllm.lifecycle.removal import remove_versions
+from vertex_vllm.labels import MANAGED_BY, Owner, extended, model_resource_id
 from vertex_vllm.planning.plan import ServingPlan
-from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.clients import CALL_SECONDS, RETRY, TRANSIENT, model_client, service_errors
-from vertex_vllm.serving.interruption import Interruption, interruption
-from vertex_vllm.serving.operations import (
+from vertex_vllm.serving.requests import upload_request
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, TRANSIENT, model_client, service_errors
+from vertex_vllm.vertex_ai.deletion import remove_versions
+from vertex_vllm.vertex_ai.interruption import Interruption, interruption
+from vertex_vllm.vertex_ai.operations import (
     Deadline,
     OperationUnfinishedError,
     cancel_operation,
     failure,
     wait_for_operation,
 )
-from vertex_vllm.serving.requests import upload_request
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 _ROUNDS = 4
 """Looks for the version before giving up: one after each lost answer or lost race."""

@@ -13,7 +13,7 @@ import pytest
 
 from tests.demo_project import REGION
 from tests.localcloud.vertex.echo_deployments import containers_of, environment_of
-from vertex_vllm.serving.clients import model_client
+from vertex_vllm.vertex_ai.clients import model_client
 
 pytestmark = pytest.mark.vllm
 

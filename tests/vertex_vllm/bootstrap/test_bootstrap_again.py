@@ -7,9 +7,9 @@ import pytest
 from localcloud.daemon import Connection
 from tests.vertex_vllm.bootstrap.test_bootstrap_command import made, session, settings
 from vertex_vllm.bootstrap.making import is_missing, make, project_number
-from vertex_vllm.bootstrap.resources import Grant, Resource
+from vertex_vllm.bootstrap.required_setup import Settings, wanted
 from vertex_vllm.bootstrap.session import Session, send
-from vertex_vllm.bootstrap.wanted import Settings, wanted
+from vertex_vllm.bootstrap.setup_steps import Grant, Resource
 from vertex_vllm.errors import InputError
 
 __all__ = ["session", "settings"]  # fixtures

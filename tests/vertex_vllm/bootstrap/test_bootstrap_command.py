@@ -16,12 +16,12 @@ from pipelines.compile import PIPELINES
 from tests.vertex_vllm.cli.documented_commands import Answer, vertex_vllm
 from vertex_vllm.bootstrap.making import is_missing, make, project_number
 from vertex_vllm.bootstrap.removal import remove
-from vertex_vllm.bootstrap.resources import Grant, Resource, Step
+from vertex_vllm.bootstrap.required_setup import Settings, removable, wanted
 from vertex_vllm.bootstrap.session import Session, authorized_session, look
-from vertex_vllm.bootstrap.wanted import Settings, removable, wanted
-from vertex_vllm.config import default_bucket, runs_bucket
+from vertex_vllm.bootstrap.setup_steps import Grant, Resource, Step
 from vertex_vllm.errors import InputError
-from vertex_vllm.publishing.sources import read_sources
+from vertex_vllm.project_names import default_bucket, runs_bucket
+from vertex_vllm.publishing.image_sources import read_sources
 
 ROOT = Path(__file__).resolve().parents[3]
 REGION = "us-central1"

@@ -11,9 +11,9 @@ import pytest
 from localcloud.daemon import Connection
 from vertex_vllm.bootstrap.grant_commands import grant_command
 from vertex_vllm.bootstrap.making import is_missing, make, project_number, revoke
-from vertex_vllm.bootstrap.resources import Grant
+from vertex_vllm.bootstrap.required_setup import Settings, grants_by_row, wanted
 from vertex_vllm.bootstrap.session import authorized_session
-from vertex_vllm.bootstrap.wanted import Settings, grants_by_row, wanted
+from vertex_vllm.bootstrap.setup_steps import Grant
 
 REGION = "us-central1"
 SETTINGS = Settings("p", "1", REGION, "2", "3")

@@ -30,26 +30,25 @@ from tests.vertex_vllm.served_models import REGION, serving_plan, teach
 from tests.waiting import PATIENCE_SECONDS
 from vertex_vllm.bootstrap.grants import REFUSALS, GrantRow, grant_rows, refusals
 from vertex_vllm.bootstrap.making import make, project_number, revoke
-from vertex_vllm.bootstrap.resources import Grant
+from vertex_vllm.bootstrap.required_setup import Settings, grants_by_row, wanted
 from vertex_vllm.bootstrap.session import Session, authorized_session
-from vertex_vllm.bootstrap.wanted import Settings, grants_by_row, wanted
-from vertex_vllm.config import default_bucket, runs_bucket
-from vertex_vllm.config.names import SERVING_ACCOUNT, account_email
-from vertex_vllm.container_logs import read_container_logs
+from vertex_vllm.bootstrap.setup_steps import Grant
 from vertex_vllm.errors import VertexVllmError
-from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.google.deployment_bucket import setup_bucket
+from vertex_vllm.google.quota_limits import _client as quota_client
+from vertex_vllm.google.secret_manager import read_secret
+from vertex_vllm.labels import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
 from vertex_vllm.lifecycle.sweep import require_clean, sweep
 from vertex_vllm.lifecycle.teardown import teardown
+from vertex_vllm.project_names import SERVING_ACCOUNT, account_email, default_bucket, runs_bucket
 from vertex_vllm.publishing import building
 from vertex_vllm.publishing.building import ImageBuild, build_image
-from vertex_vllm.publishing.sources import read_sources
-from vertex_vllm.quota import _client as quota_client
-from vertex_vllm.quota import check_quotas
-from vertex_vllm.secrets import read_secret
+from vertex_vllm.publishing.image_sources import read_sources
 from vertex_vllm.serving.deploy import deploy_model
+from vertex_vllm.serving.quota_check import check_quotas
 from vertex_vllm.serving.upload import upload_model
-from vertex_vllm.storage import setup_bucket
+from vertex_vllm.vertex_ai.container_logs import read_container_logs
 
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN = "hf_" + "t" * 34

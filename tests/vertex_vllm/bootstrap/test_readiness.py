@@ -10,8 +10,8 @@ from localcloud.daemon import Connection
 from tests.prepared import REGION
 from vertex_vllm.bootstrap.readiness import ACT_AS, Need, require_ready
 from vertex_vllm.bootstrap.session import Session, authorized_session
-from vertex_vllm.config import runs_bucket
 from vertex_vllm.errors import InputError
+from vertex_vllm.project_names import runs_bucket
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ import pytest
 
 from localcloud.daemon import Connection
 from tests.vertex_vllm.cli.documented_commands import Answer, vertex_vllm
-from vertex_vllm.bootstrap import places
+from vertex_vllm.bootstrap import api_requests
 from vertex_vllm.bootstrap.making import is_missing, make, project_number
-from vertex_vllm.bootstrap.resources import Grant
+from vertex_vllm.bootstrap.required_setup import CI, Settings, wanted
 from vertex_vllm.bootstrap.session import authorized_session
+from vertex_vllm.bootstrap.setup_steps import Grant
 from vertex_vllm.bootstrap.superseded import existing, superseded
-from vertex_vllm.bootstrap.wanted import CI, Settings, wanted
 
 REGION = "us-central1"
 
@@ -23,7 +23,7 @@ def bootstrap(project: str, *options: str) -> Answer:
 def by_name(settings: Settings) -> Grant:
     """The grant to a repository on GitHub that was known by its name."""
     member = f"principalSet://iam.googleapis.com/{settings.identity_pool}/attribute.repository/team/models"
-    place = places.account_policy(settings.project, settings.account(CI))
+    place = api_requests.account_policy(settings.project, settings.account(CI))
     return Grant(member, "roles/iam.workloadIdentityUser", place)
 
 
@@ -61,7 +61,7 @@ def others(settings: Settings) -> tuple[Grant, ...]:
     """A person's grant of a role that is superseded, and a superseded role that a person gave for a while."""
     until = {"title": "for now", "expression": "request.time < timestamp('2030-01-01T00:00:00Z')"}
     account = f"serviceAccount:{settings.account(CI)}"
-    place = places.project_policy(settings.project)
+    place = api_requests.project_policy(settings.project)
     return (
         Grant("user:a@example.com", "roles/aiplatform.user", place),
         Grant(account, "roles/aiplatform.user", place, until),

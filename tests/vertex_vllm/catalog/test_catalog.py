@@ -7,9 +7,9 @@ from google.cloud.aiplatform.constants.base import SUPPORTED_REGIONS
 
 from vertex_vllm.catalog import Catalog, Missing, load_catalog
 from vertex_vllm.catalog.rows import SourcedRow
-from vertex_vllm.catalog.versions import Presence, Span, VersionRange, version_key
-from vertex_vllm.planning.facts import ModelFacts
-from vertex_vllm.planning.transformer import Transformer
+from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.model.transformer import Transformer
+from vertex_vllm.vllm_versions import Presence, Span, VersionRange, version_key
 
 SERVE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve"
 CHECKED = ("0.8.5", "0.9.2", "0.10.2", "0.12.0")

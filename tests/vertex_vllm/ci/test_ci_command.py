@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.vertex_vllm.ci.test_ci_changes import Clone
-from vertex_vllm.cli.ci import ci
+from tests.vertex_vllm.ci.test_concerned_configs import Clone
+from vertex_vllm.cli.ci_command import ci
 from vertex_vllm.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_vllm.catalog import load_catalog
-from vertex_vllm.ci.changes import Concerned, Decision, Removed
 from vertex_vllm.ci.comment import code, comment, facts
+from vertex_vllm.ci.concerned_configs import Concerned, Decision, Removed
 from vertex_vllm.ci.review import Review, repeated_names, review
 from vertex_vllm.ci.signature import check_signature, signature
 from vertex_vllm.ci.unread import Unread

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from vertex_vllm.cli.ci import PIPELINES, ci
+from vertex_vllm.cli.ci_command import PIPELINES, ci
 
 ROOT = Path(__file__).resolve().parents[3]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.cli import vertex_vllm
-from vertex_vllm.cli.catalog import TABLES
+from vertex_vllm.cli.catalog_command import TABLES
 from vertex_vllm.errors import InputError
 
 

@@ -13,10 +13,10 @@ from tests.vertex_vllm.cli.documented_commands import ROOT, commands_in, vertex_
 from tests.vertex_vllm.cli.test_endpoints_command import submit_run
 from tests.vertex_vllm.lifecycle.test_teardown import names
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
-from vertex_vllm.lifecycle.ownership import Owner
-from vertex_vllm.runs.scheduling import delete, list_schedules
+from vertex_vllm.google.deployment_bucket import setup_bucket
+from vertex_vllm.labels import Owner
+from vertex_vllm.runs.schedule_calls import delete, list_schedules
 from vertex_vllm.runs.watching import watch
-from vertex_vllm.storage import setup_bucket
 
 pytestmark = pytest.mark.usefixtures("working")
 

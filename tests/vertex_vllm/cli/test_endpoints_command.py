@@ -15,8 +15,8 @@ from tests.prepared import PINNED_IMAGE, runner, with_runner
 from tests.vertex_vllm.cli.documented_commands import commands_in, vertex_vllm
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
 from vertex_vllm.catalog.prices import HourlyPrice
-from vertex_vllm.cli.endpoints import total
-from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.cli.endpoints_command import total
+from vertex_vllm.labels import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
 from vertex_vllm.runs.submission import Submission, run_labels, submit
 

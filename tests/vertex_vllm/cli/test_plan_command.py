@@ -13,9 +13,9 @@ from vertex_vllm.catalog import load_catalog
 from vertex_vllm.cli import vertex_vllm
 from vertex_vllm.config import load_deployment
 from vertex_vllm.errors import InputError
-from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.labels import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.planner import plan_serving
 
 CONFIG = """\

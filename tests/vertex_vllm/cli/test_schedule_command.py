@@ -11,9 +11,9 @@ from google.protobuf import json_format
 from localcloud.daemon import Connection
 from vertex_vllm.cli import main
 from vertex_vllm.cli.sending import with_image
-from vertex_vllm.cli.submit import submission
+from vertex_vllm.cli.submit_command import submission
 from vertex_vllm.config import load_deployment
-from vertex_vllm.runs.scheduling import list_schedules
+from vertex_vllm.runs.schedule_calls import list_schedules
 from vertex_vllm.runs.submission import pipeline_job
 
 pytestmark = pytest.mark.usefixtures("working")

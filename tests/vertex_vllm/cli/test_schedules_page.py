@@ -12,7 +12,7 @@ import pytest
 from localcloud import daemon
 from vertex_vllm.config import load_deployment
 from vertex_vllm.config.deployment import Deployment
-from vertex_vllm.runs.scheduling import delete, list_schedules
+from vertex_vllm.runs.schedule_calls import delete, list_schedules
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "schedules.md").read_text()

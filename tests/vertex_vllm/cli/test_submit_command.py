@@ -11,7 +11,7 @@ from google.api_core.exceptions import GoogleAPIError
 from localcloud.daemon import Connection
 from tests.vertex_vllm.cli.documented_commands import vertex_vllm
 from vertex_vllm.config import load_deployment
-from vertex_vllm.runs.listing import list_runs
+from vertex_vllm.runs.run_listing import list_runs
 from vertex_vllm.runs.watching import cancel, pipeline_client, watch
 
 pytestmark = pytest.mark.usefixtures("working")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from localcloud.pipelines.cron import parse_cron
 from vertex_vllm.config import load_deployment
 from vertex_vllm.config.cron import cron_fault
-from vertex_vllm.config.deployment import Schedule
+from vertex_vllm.config.schedule import Schedule
 from vertex_vllm.errors import ConfigError
 
 HEAD = "name: x\nmodel:\n  id: HuggingFaceTB/SmolLM2-135M-Instruct\nschedules:\n"

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_vllm.catalog import load_catalog
-from vertex_vllm.config import Deployment, default_bucket, secret_version_name
+from vertex_vllm.config import Deployment
 from vertex_vllm.config.deployment import Evaluation, GoogleCloud, Model, Serving, Thresholds
-from vertex_vllm.config.names import serving_account
 from vertex_vllm.config.pipeline_parameters import (
     Parameter,
     deployment_from_parameters,
@@ -19,6 +18,7 @@ from vertex_vllm.config.pipeline_parameters import (
     parameters_of,
 )
 from vertex_vllm.errors import InputError
+from vertex_vllm.project_names import default_bucket, secret_version_name, serving_account
 
 DEPLOYMENT = Deployment(
     name="llama",

@@ -7,7 +7,7 @@ import pytest
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config import load_deployment
 from vertex_vllm.config.schema import schema_text
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.planner import plan_serving
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"

@@ -1,6 +1,6 @@
 """The table of rules: every row adds up, names where it was seen, and calls for changes that exist."""
 
-from vertex_vllm.diagnosis.changes import ACTIONS
+from vertex_vllm.diagnosis.config_changes import ACTIONS
 from vertex_vllm.diagnosis.rules import load_rules
 
 

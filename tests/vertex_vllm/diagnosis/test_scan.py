@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vertex_vllm.diagnosis.diagnosis_report import page_of, text_of
 from vertex_vllm.diagnosis.log_lines import LONGEST_LINE, LogLine, parse_line
-from vertex_vllm.diagnosis.report import page_of, text_of
 from vertex_vllm.diagnosis.sources import diagnose_lines, diagnose_stream
 
 BLOCKS = "ValueError: No available memory for the cache blocks."

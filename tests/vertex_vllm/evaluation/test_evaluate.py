@@ -10,9 +10,9 @@ from tests.prepared import with_serving_account
 from tests.vertex_vllm.served_models import Vertex, serving_plan, teach
 from vertex_vllm.errors import GateError, InferenceError
 from vertex_vllm.evaluation.evaluate import Thresholds, evaluate_endpoint, metrics_of
+from vertex_vllm.evaluation.evaluation_report import render
 from vertex_vllm.evaluation.gates import require
 from vertex_vllm.evaluation.quality import Question
-from vertex_vllm.evaluation.report import render
 
 
 @pytest.fixture(scope="module")

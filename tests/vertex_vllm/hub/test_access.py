@@ -25,11 +25,11 @@ from vertex_vllm.errors import (
     TokenMissingError,
 )
 from vertex_vllm.hub.access import Access, check_access
-from vertex_vllm.hub.facts import read_facts
-from vertex_vllm.hub.listing import list_files
-from vertex_vllm.planning.facts import ModelFacts, TensorGroup
+from vertex_vllm.hub.file_listing import list_files
+from vertex_vllm.hub.repository_facts import read_facts
+from vertex_vllm.model.facts import ModelFacts, TensorGroup
+from vertex_vllm.model.transformer import Transformer
 from vertex_vllm.planning.planner import plan_serving
-from vertex_vllm.planning.transformer import Transformer
 
 CONFIG = b'{"architectures": ["LlamaForCausalLM"]}'
 UNKNOWN = "hf_canaryThatNobodyGave"
@@ -220,9 +220,9 @@ def test_a_model_that_cannot_be_planned_for_names_the_file(local: Any, files: di
 
 
 def test_a_hub_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    from vertex_vllm.hub import client
+    from vertex_vllm.hub import hub_client
 
-    monkeypatch.setattr(client, "_PATIENCE", 0)
+    monkeypatch.setattr(hub_client, "_PATIENCE", 0)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ServiceError, match=r"http://127\.0\.0\.1:9 does not answer"):
         check_access("org/model", "main", None)

@@ -11,7 +11,7 @@ import pytest
 
 from vertex_vllm.errors import HubAccessError, LicenseNotAcceptedError, ServiceError
 from vertex_vllm.hub.download import RepoReader
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.file_listing import HubFile
 
 CANARY = "hf_canaryCanaryCanary"
 SIGNATURE = "X-Amz-Signature=canarysignature"

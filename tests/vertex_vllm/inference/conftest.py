@@ -8,7 +8,7 @@ import pytest
 
 from tests.prepared import with_serving_account
 from tests.vertex_vllm.served_models import Vertex, serving_plan, teach
-from vertex_vllm.inference.client import EndpointClient
+from vertex_vllm.inference.inference_client import EndpointClient
 
 
 @pytest.fixture(scope="package")

@@ -7,7 +7,7 @@ import pytest
 
 from vertex_vllm.errors import InferenceError
 from vertex_vllm.inference.chat import ChatAnswer, ChatChunk, own_answer, read_answer, read_chunk
-from vertex_vllm.inference.connection import server_words
+from vertex_vllm.inference.endpoint_connection import server_words
 
 # As vLLM 0.32 answered, without the fields that nothing here reads.
 COMPLETION = {

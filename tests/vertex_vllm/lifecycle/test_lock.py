@@ -19,7 +19,7 @@ from tests.vertex_vllm.served_models import REGION
 from vertex_vllm.errors import BucketError, LockedError
 from vertex_vllm.lifecycle.lock import acquire, lock_name, release
 from vertex_vllm.lifecycle.run_end import end_run
-from vertex_vllm.mirror.in_use import InUse, look
+from vertex_vllm.lifecycle.weights_in_use import InUse, look
 from vertex_vllm.runs.submission import Submission, run_labels, submit
 from vertex_vllm.runs.watching import cancel, pipeline_client, watch
 

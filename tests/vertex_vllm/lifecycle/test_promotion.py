@@ -7,7 +7,7 @@ import pytest
 
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
 from vertex_vllm.errors import DeploymentError
-from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.labels import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
 
 

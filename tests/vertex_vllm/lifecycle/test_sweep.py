@@ -16,14 +16,14 @@ from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Verte
 from vertex_vllm.catalog.prices import HourlyPrice
 from vertex_vllm.errors import TeardownError
 from vertex_vllm.hub.access import check_access
-from vertex_vllm.lifecycle.holdings import holdings
-from vertex_vllm.lifecycle.ownership import KEEP_LABEL, Owner
+from vertex_vllm.labels import KEEP_LABEL, Owner
+from vertex_vllm.lifecycle.project_inventory import holdings
 from vertex_vllm.lifecycle.promotion import promote_endpoint
 from vertex_vllm.lifecycle.sweep import Finding, SweepReport, require_clean, sweep
 from vertex_vllm.lifecycle.teardown import teardown
 from vertex_vllm.mirror import destination, mirror_weights
 from vertex_vllm.runs.watching import cancel, watch
-from vertex_vllm.serving.clients import endpoint_client
+from vertex_vllm.vertex_ai.clients import endpoint_client
 
 pytestmark = pytest.mark.usefixtures("working")
 

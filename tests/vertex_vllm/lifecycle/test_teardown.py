@@ -13,15 +13,15 @@ from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Vertex, told_to_stop
 from tests.waiting import PATIENCE_SECONDS, wait_until
 from vertex_vllm.errors import DeploymentError, InputError, TeardownError
-from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.labels import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
 from vertex_vllm.lifecycle.teardown import TeardownReport, teardown
 from vertex_vllm.planning.plan import ServingPlan
-from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.endpoints import OPERATION_LABEL, ensure_endpoint, unfinished_deploys
-from vertex_vllm.serving.interruption import interruption
-from vertex_vllm.serving.operations import Deadline
 from vertex_vllm.serving.requests import endpoint_request
+from vertex_vllm.vertex_ai.endpoints import OPERATION_LABEL, ensure_endpoint, unfinished_deploys
+from vertex_vllm.vertex_ai.interruption import interruption
+from vertex_vllm.vertex_ai.operations import Deadline
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 NOTHING = TeardownReport((), (), ())
 

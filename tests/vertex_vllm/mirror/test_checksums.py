@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.file_listing import HubFile
 from vertex_vllm.mirror.checksums import Checksums, as_base64, combine_crc32c, extend_crc32c
 from vertex_vllm.mirror.sha256 import RunningHash, _Hashlib, sha256
 

@@ -143,7 +143,7 @@ def test_what_an_earlier_version_copied_is_looked_at(local: Any, shared_model: A
     )
     import hashlib
 
-    from vertex_vllm.hub.listing import list_files
+    from vertex_vllm.hub.file_listing import list_files
 
     listed = next(file for file in list_files(model_id, commit, None) if file.path == "model.safetensors")
     digest = hashlib.sha256(POINTER).hexdigest()

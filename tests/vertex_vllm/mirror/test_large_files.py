@@ -8,7 +8,7 @@ from google.auth.exceptions import RefreshError
 from tests.vertex_vllm.mirror.conftest import SHARDS, SMALL_STEPS, SharedModel
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.hub.download import OnPiece, ignore_piece
-from vertex_vllm.hub.listing import HubFile, list_files
+from vertex_vllm.hub.file_listing import HubFile, list_files
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.large_files import LargeFiles
 from vertex_vllm.mirror.progress import Meter, ignore_progress

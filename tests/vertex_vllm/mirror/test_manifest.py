@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_vllm.errors import BucketError, InputError, RevisionNotFoundError
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.file_listing import HubFile
 from vertex_vllm.mirror import Manifest, MirroredFile, destination
 from vertex_vllm.mirror.bucket import StoredObject
 from vertex_vllm.mirror.destination import split_destination

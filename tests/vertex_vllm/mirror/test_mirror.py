@@ -17,7 +17,7 @@ from tests.accounts import owner_session
 from vertex_vllm.errors import BucketError, MirrorError, TokenMissingError
 from vertex_vllm.hub.access import check_access
 from vertex_vllm.hub.download import RepoReader
-from vertex_vllm.hub.listing import list_files
+from vertex_vllm.hub.file_listing import list_files
 from vertex_vllm.mirror import Manifest, Progress, Transfer, destination, mirror_weights
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.large_files import LargeFiles

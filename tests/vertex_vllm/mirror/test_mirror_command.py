@@ -148,7 +148,7 @@ def test_what_nobody_needs_is_told_and_deleted_on_demand(
 def upload_model_serving_from(project: str, place: str) -> None:
     from google.cloud import aiplatform_v1beta1 as vertex
 
-    from vertex_vllm.serving.clients import model_client
+    from vertex_vllm.vertex_ai.clients import model_client
 
     container = vertex.ModelContainerSpec(
         image_uri="us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve:20251205_0916_RC01",

@@ -10,10 +10,10 @@ from google.cloud.storage import Client
 
 from vertex_vllm.errors import BucketError, PlanError
 from vertex_vllm.hub.access import check_access
-from vertex_vllm.hub.facts import read_facts
+from vertex_vllm.hub.repository_facts import read_facts
 from vertex_vllm.mirror import destination, mirror_weights
-from vertex_vllm.mirror.facts import read_mirrored_facts
-from vertex_vllm.planning.facts import TensorGroup
+from vertex_vllm.mirror.mirrored_facts import read_mirrored_facts
+from vertex_vllm.model.facts import TensorGroup
 
 
 @pytest.fixture

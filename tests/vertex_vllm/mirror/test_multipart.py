@@ -9,11 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.waiting import PATIENCE_SECONDS
-from vertex_vllm.connections import Connections
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.mirror.authorization import Authorization
 from vertex_vllm.mirror.checksums import as_base64, extend_crc32c
 from vertex_vllm.mirror.multipart import MultipartUpload, StorageServer
+from vertex_vllm.network.bulk_connections import Connections
 
 PART = memoryview(bytes(range(256)) * 1000)
 CRC32C = extend_crc32c(PART)

@@ -6,9 +6,9 @@ import pytest
 
 from tests.vertex_vllm.mirror.conftest import SMALL_STEPS, SharedModel
 from vertex_vllm.errors import BucketError
-from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.google.deployment_bucket import setup_bucket
+from vertex_vllm.labels import Owner
 from vertex_vllm.mirror import compare, mirror_weights
-from vertex_vllm.storage import setup_bucket
 
 ACCOUNT = "serving@some-project.iam.gserviceaccount.com"
 

@@ -14,13 +14,13 @@ from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.mirror.conftest import PART, SHARDS, SMALL_STEPS, SharedModel
 from vertex_vllm.errors import MirrorError, PlanError
 from vertex_vllm.hub.access import check_access
-from vertex_vllm.hub.listing import list_files
+from vertex_vllm.hub.file_listing import list_files
 from vertex_vllm.mirror import Manifest, compare, destination, mirror_weights, require_whole
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.checksums import extend_crc32c
 from vertex_vllm.mirror.journal import Journal
+from vertex_vllm.mirror.needed_files import EVERYTHING_NEEDED, Selection
 from vertex_vllm.mirror.own_objects import MANIFEST_NAME
-from vertex_vllm.mirror.selection import EVERYTHING_NEEDED, Selection
 from vertex_vllm.mirror.sha256 import sha256
 
 

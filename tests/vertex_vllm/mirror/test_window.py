@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.waiting import PATIENCE_SECONDS, take_time
 from vertex_vllm.mirror.concurrency import AdaptiveLimit
 from vertex_vllm.mirror.multipart import MOST_PARTS
-from vertex_vllm.mirror.transfer import PART_BYTES, Transfer
+from vertex_vllm.mirror.transfer_options import PART_BYTES, Transfer
 from vertex_vllm.mirror.window import Flow, Part, Window, parts_of
 
 PAGE = 4096

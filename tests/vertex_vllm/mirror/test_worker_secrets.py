@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.vertex_vllm.mirror.conftest import SMALL_STEPS
-from vertex_vllm.mirror.job import Job
+from vertex_vllm.mirror.worker_job import Job
 from vertex_vllm.mirror.worker_processes import Workers
 
 # Of no shape by which a token would be known.

@@ -12,7 +12,7 @@ import pytest
 from tests.vertex_vllm.mirror.conftest import SharedModel
 from vertex_vllm.cli import main
 from vertex_vllm.hub.download import RepoReader
-from vertex_vllm.hub.listing import HubFile
+from vertex_vllm.hub.file_listing import HubFile
 from vertex_vllm.mirror.xet import XetReader, XetUnusableError, _watched
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

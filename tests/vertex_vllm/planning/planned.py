@@ -6,7 +6,7 @@ from typing import Any
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config import Deployment
 from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.measurement import Measurement
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.planning.planner import plan_serving

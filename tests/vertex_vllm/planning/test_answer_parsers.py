@@ -11,7 +11,7 @@ from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, SERVE, plan
 from vertex_vllm.catalog.argument_table import argument_table
 from vertex_vllm.catalog.parser_table import marks_of, parser_table
 from vertex_vllm.errors import PlanError
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
 
 L4 = {"machine_type": "g2-standard-8"}
 TOOLS = "{% if tools %}{{ tools }}{% endif %}"

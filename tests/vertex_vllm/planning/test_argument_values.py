@@ -6,7 +6,7 @@ import pytest
 
 from tests.vertex_vllm.planning.planned import LLAMA_405B, OTHER, plan
 from vertex_vllm.errors import PlanError
-from vertex_vllm.planning.facts import ModelFacts, TensorGroup
+from vertex_vllm.model.facts import ModelFacts, TensorGroup
 
 FLOATS = replace(OTHER, groups=(TensorGroup("attention", "BF16", 8_030_000_000, 16_060_000_000),))
 GPTQ = replace(OTHER, quantization="gptq", weight_bytes=6_000_000_000)

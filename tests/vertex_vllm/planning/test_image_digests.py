@@ -9,7 +9,7 @@ from tests.vertex_vllm.planning.planned import LLAMA_8B, SERVE, deployment
 from tools.read_digests import IMAGES, compared, is_fixed, with_digests
 from vertex_vllm.catalog import Catalog, load_catalog
 from vertex_vllm.catalog.rows import Image
-from vertex_vllm.planning.images import choose_image
+from vertex_vllm.planning.image_choice import choose_image
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.planning.planner import plan_serving
 

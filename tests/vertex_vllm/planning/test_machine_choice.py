@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.vertex_vllm.planning.planned import LLAMA_405B, LLAMA_VISION, OTHER, plan, recorded
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
 
 
 @pytest.mark.parametrize(

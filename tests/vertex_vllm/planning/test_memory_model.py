@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vertex_vllm.catalog.versions import VersionRange
+from vertex_vllm.model.transformer import Transformer, transformer_from_config
 from vertex_vllm.planning.memory.account import MemoryAccount
 from vertex_vllm.planning.memory.cache import cache_layout, token_bytes_of_layer
 from vertex_vllm.planning.memory.estimate import estimate_memory
@@ -17,7 +17,7 @@ from vertex_vllm.planning.memory.overhead import image_term
 from vertex_vllm.planning.memory.remedies import largest_sequences, longest_context, remedies
 from vertex_vllm.planning.memory.start import Start, default_batched_tokens
 from vertex_vllm.planning.memory.weights import parameters, weights_term
-from vertex_vllm.planning.transformer import Transformer, transformer_from_config
+from vertex_vllm.vllm_versions import VersionRange
 
 PUBLISHED: dict[str, tuple[int, dict[str, Any]]] = {
     "MistralForCausalLM": (

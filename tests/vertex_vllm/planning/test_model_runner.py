@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from vertex_vllm.catalog.versions import VersionRange
+from vertex_vllm.model.transformer import Transformer, transformer_from_config
 from vertex_vllm.planning.memory.activation import activation_term
 from vertex_vllm.planning.memory.interval import Interval
 from vertex_vllm.planning.memory.overhead import graph_estimate_term, image_term
 from vertex_vllm.planning.memory.runner import runners
 from vertex_vllm.planning.memory.start import Start
-from vertex_vllm.planning.transformer import Transformer, transformer_from_config
+from vertex_vllm.vllm_versions import VersionRange
 
 BLANK: dict[str, Any] = {
     "hidden_size": 4096,

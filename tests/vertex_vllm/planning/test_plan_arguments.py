@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_405B, SERVE, START, plan
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
 
 
 @pytest.mark.parametrize(

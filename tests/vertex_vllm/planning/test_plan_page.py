@@ -5,7 +5,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_VISION, OTHER, measured, plan
-from vertex_vllm.planning.page import plan_page
+from vertex_vllm.planning.plan_page import plan_page
 from vertex_vllm.planning.throughput import with_throughput
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
 from vertex_vllm.errors import InputError, PlanError
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.planning.planner import plan_serving
 from vertex_vllm.planning.render import render_plan

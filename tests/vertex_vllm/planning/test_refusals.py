@@ -17,7 +17,7 @@ from tests.vertex_vllm.planning.planned import (
 )
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.errors import PlanError
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.planner import plan_serving
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, plan
-from vertex_vllm.planning.facts import ModelFacts
-from vertex_vllm.planning.transformer import transformer_from_config
+from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.model.transformer import transformer_from_config
 
 A100 = {"machine_type": "a2-highgpu-1g"}
 

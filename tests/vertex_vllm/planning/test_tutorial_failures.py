@@ -12,7 +12,7 @@ from vertex_vllm.catalog import load_catalog
 from vertex_vllm.cli import vertex_vllm
 from vertex_vllm.config import load_deployment
 from vertex_vllm.errors import PlanError
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.memory.explain import explain_memory
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.planning.planner import plan_serving

@@ -7,8 +7,8 @@ import pytest
 
 from tests.vertex_vllm.planning.planned import OTHER, plan
 from vertex_vllm.errors import PlanError
-from vertex_vllm.planning.facts import ModelFacts
-from vertex_vllm.planning.transformer import transformer_from_config
+from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.model.transformer import transformer_from_config
 
 # Qwen/Qwen3-30B-A3B-FP8: experts of 768 in blocks of 128, which 1, 2 and 3 accelerators can share, and not 4.
 EXPERTS = {

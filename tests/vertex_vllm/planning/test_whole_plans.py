@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_VISION, PROMPT_EMBEDDINGS, SERVE, START, plan
-from vertex_vllm.planning.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 
 
 def decided(facts: ModelFacts, **parameters: Any) -> ServingPlan:
     """Without what has tests of its own."""
-    return replace(plan(facts, **parameters), alternatives=(), memory=None)
+    return replace(plan(facts, **parameters), alternatives=(), memory=None, start_seconds={})
 
 
 def test_llama_3_1_8b_is_served_as_in_the_tutorial() -> None:

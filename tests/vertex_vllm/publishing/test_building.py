@@ -14,16 +14,15 @@ from google.cloud.devtools.cloudbuild_v1.types import CreateBuildRequest
 
 from localcloud.daemon import Connection
 from vertex_vllm.bootstrap.making import make, project_number
+from vertex_vllm.bootstrap.required_setup import BUILD, Settings, wanted
 from vertex_vllm.bootstrap.session import authorized_session
-from vertex_vllm.bootstrap.wanted import BUILD, Settings, wanted
-from vertex_vllm.config import runs_bucket
-from vertex_vllm.config.names import TEMPLATES_REPOSITORY
 from vertex_vllm.errors import BucketError, ServiceError
+from vertex_vllm.project_names import TEMPLATES_REPOSITORY, runs_bucket
 from vertex_vllm.publishing import release as releasing
 from vertex_vllm.publishing.building import ImageBuild, build_image, create_build_request, find_image, open_region
+from vertex_vllm.publishing.image_sources import Sources, read_sources
 from vertex_vllm.publishing.provenance import require_provenance
 from vertex_vllm.publishing.release import Release
-from vertex_vllm.publishing.sources import Sources, read_sources
 from vertex_vllm.publishing.templates import Destination
 
 ROOT = Path(__file__).resolve().parents[3]

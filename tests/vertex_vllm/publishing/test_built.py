@@ -14,8 +14,8 @@ from tests.prepared import REGION, prepared
 from vertex_vllm.errors import InputError
 from vertex_vllm.publishing.building import LATEST, sources_tag, steps_image
 from vertex_vllm.publishing.built import find_built
-from vertex_vllm.publishing.images import find_digest, point_tag
-from vertex_vllm.publishing.sources import read_sources
+from vertex_vllm.publishing.image_digest import find_digest, point_tag
+from vertex_vllm.publishing.image_sources import read_sources
 from vertex_vllm.runs.watching import pipeline_client
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -13,10 +13,9 @@ from google.cloud.artifactregistry_v1.types import Repository
 
 from localcloud.daemon import Connection
 from pipelines.compile import PIPELINES, compile_pipeline
-from vertex_vllm.config import runs_bucket
-from vertex_vllm.config.names import IMAGES_REPOSITORY, TEMPLATES_REPOSITORY
 from vertex_vllm.errors import InputError
-from vertex_vllm.publishing.images import pinned, tag_name
+from vertex_vllm.project_names import IMAGES_REPOSITORY, TEMPLATES_REPOSITORY, runs_bucket
+from vertex_vllm.publishing.image_digest import pinned, tag_name
 from vertex_vllm.publishing.templates import Destination, publish
 from vertex_vllm.runs.watching import watch
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from google.cloud.aiplatform_v1 import ListPipelineJobsRequest, PipelineJob
 
-from vertex_vllm.runs.listing import RunSummary, list_request, summary
+from vertex_vllm.runs.run_listing import RunSummary, list_request, summary
 from vertex_vllm.runs.submission import run_labels
 
 CREATED = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)

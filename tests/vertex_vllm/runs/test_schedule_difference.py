@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.prepared import PINNED_IMAGE, RUNNER
-from vertex_vllm.runs.schedules import Change, ExistingSchedule, WantedSchedule, difference
+from vertex_vllm.runs.schedule_difference import Change, ExistingSchedule, WantedSchedule, difference
 from vertex_vllm.runs.submission import Submission
 
 SPEC = Path(__file__).resolve().parents[3] / "compiled" / "deploy.yaml"

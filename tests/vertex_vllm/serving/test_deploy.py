@@ -16,10 +16,10 @@ from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Vertex
 from tests.waiting import PATIENCE_SECONDS
 from vertex_vllm.errors import DeploymentError
-from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.labels import Owner
 from vertex_vllm.planning.plan import ServingPlan
-from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.deploy import deploy_model
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 CANCELLED = 1
 SOON, LATER = datetime(2030, 1, 1, tzinfo=UTC), datetime(2030, 1, 2, tzinfo=UTC)
@@ -115,7 +115,7 @@ def test_a_deploy_that_takes_too_long_is_cancelled(in_vertex: Vertex, make_plan:
 SCRIPT = """
 import sys
 from tests.vertex_vllm.served_models import NEVER_READY
-from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.labels import Owner
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.serving.deploy import deploy_model
 from vertex_vllm.steps import step

@@ -8,17 +8,16 @@ import pytest
 
 from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.served_models import REGION, WEIGHTS, MakePlan, Vertex
-from vertex_vllm.errors import DeploymentError, StockoutError
-from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.errors import Attempt, DeploymentError, StockoutError
+from vertex_vllm.labels import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
 from vertex_vllm.lifecycle.teardown import teardown
 from vertex_vllm.planning.headroom import Headroom
 from vertex_vllm.planning.plan import ServingPlan
-from vertex_vllm.quota import read_quotas
-from vertex_vllm.resource_names import ResourceName
-from vertex_vllm.serving.clients import endpoint_client
 from vertex_vllm.serving.fallbacks import Deployed, attempts_json, deploy_with_fallbacks
-from vertex_vllm.serving.stockouts import Attempt
+from vertex_vllm.serving.quota_check import read_quotas
+from vertex_vllm.vertex_ai.clients import endpoint_client
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 ELSEWHERE = "us-east4"
 L4 = "CustomModelServingL4GPUsPerProjectPerRegion"

@@ -7,9 +7,8 @@ import pytest
 from google.cloud import aiplatform_v1beta1 as vertex
 from google.protobuf import duration_pb2
 
-from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.labels import Owner
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
-from vertex_vllm.resource_names import ResourceName
 from vertex_vllm.serving.requests import (
     deploy_request,
     endpoint_request,
@@ -17,6 +16,7 @@ from vertex_vllm.serving.requests import (
     offline_environment,
     upload_request,
 )
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve:20250710_0916_RC01"
 PLAN = ServingPlan(

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.vertex_vllm.served_models import serving_plan
-from vertex_vllm.serving.stockouts import Attempt, Stockout, is_blocked, stockout_in, stockout_of
+from vertex_vllm.errors import Attempt, Stockout
+from vertex_vllm.serving.stockouts import is_blocked, stockout_in, stockout_of
 
 QUOTA = "The following quota metrics exceed quota limits: aiplatform.googleapis.com/custom_model_serving_nvidia_l4_gpus"
 QUOTAS = "The following quotas are exceeded: CustomModelServingL4GPUsPerProjectPerRegion"

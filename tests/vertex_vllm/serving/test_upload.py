@@ -8,7 +8,7 @@ from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.served_models import REGION, WEIGHTS, MakePlan, Vertex, told_to_stop
 from tests.waiting import PATIENCE_SECONDS
 from vertex_vllm.errors import DeploymentError
-from vertex_vllm.lifecycle.ownership import Owner
+from vertex_vllm.labels import Owner
 from vertex_vllm.serving.requests import upload_request
 from vertex_vllm.serving.upload import upload_model, withdraw
 

@@ -5,10 +5,10 @@ of vLLM 0.26.0 on an H200 (Llama, Qwen3-MoE) and repeat what the code keeps aliv
 wider.
 """
 
+from vertex_vllm.model.transformer import Transformer
 from vertex_vllm.planning.memory.interval import Interval, Term, either
 from vertex_vllm.planning.memory.runner import Runner, runners
 from vertex_vllm.planning.memory.start import Start
-from vertex_vllm.planning.transformer import Transformer
 
 # Of 16-bit matrix products (`CUBLAS_WORKSPACE_CONFIG` on Hopper: 32 MiB). Other cards take 8 MiB: high for them.
 MATRIX_WORKSPACE = 32 << 20

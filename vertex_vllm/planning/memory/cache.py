@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from vertex_vllm.model.transformer import Transformer
 from vertex_vllm.planning.memory.start import Start
-from vertex_vllm.planning.transformer import Transformer
 
 # A window keeps the blocks of all steps that are under way (`VllmConfig.max_in_flight_tokens`): one more than there are
 # pipeline stages, since 0.26.0, whose scheduler runs ahead; before, one step.

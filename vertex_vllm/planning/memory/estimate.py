@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from vertex_vllm.model.transformer import Transformer, family_of
 from vertex_vllm.planning.memory.activation import activation_term
 from vertex_vllm.planning.memory.cache import CacheLayout, cache_layout
 from vertex_vllm.planning.memory.interval import GIB, Interval, Term
@@ -18,7 +19,6 @@ from vertex_vllm.planning.memory.overhead import (
 )
 from vertex_vllm.planning.memory.start import CACHE_BYTES, Start
 from vertex_vllm.planning.memory.weights import LINEAR_BYTES, weights_term
-from vertex_vllm.planning.transformer import Transformer, family_of
 
 # 8-bit floating point in hardware; below it vLLM's attention kernels take an 8-bit cache in some versions only.
 FP8_CAPABILITY = (8, 9)

@@ -1,8 +1,8 @@
 """Room for LoRA adapters, which vLLM allocates at their largest when it loads a model (`create_lora_weights`)."""
 
+from vertex_vllm.model.transformer import Transformer
 from vertex_vllm.planning.memory.interval import Interval, Term
 from vertex_vllm.planning.memory.start import Start
-from vertex_vllm.planning.transformer import Transformer
 
 # Adapters are kept in 16 bits (`LoRAConfig.lora_dtype`), whatever the weights are in.
 ELEMENT_BYTES = 2

@@ -2,10 +2,10 @@
 
 import math
 
+from vertex_vllm.model.transformer import Transformer
 from vertex_vllm.planning.memory.interval import GIB, Interval, Term, either
 from vertex_vllm.planning.memory.runner import Setup, setups
 from vertex_vllm.planning.memory.start import Start
-from vertex_vllm.planning.transformer import Transformer
 
 # Measured on an H200 before vLLM takes its first snapshot (`init_non_torch`): outside `requested`, but on the card.
 CUDA_CONTEXT = Interval(0.25 * GIB, 0.514 * GIB, 0.6 * GIB)

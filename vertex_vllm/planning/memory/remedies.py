@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from vertex_vllm.model.transformer import Transformer
 from vertex_vllm.planning.memory.estimate import MemoryEstimate, estimate_memory
 from vertex_vllm.planning.memory.start import Start
-from vertex_vllm.planning.transformer import Transformer
 
 # vLLM's own limit is higher; beyond it no card of today computes faster.
 MOST_SEQUENCES = 4096

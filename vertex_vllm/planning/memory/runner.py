@@ -7,9 +7,9 @@ from typing import Literal
 
 import yaml
 
-from vertex_vllm.catalog.versions import version_key
+from vertex_vllm.model.transformer import Transformer
 from vertex_vllm.planning.memory.start import Start
-from vertex_vllm.planning.transformer import Transformer
+from vertex_vllm.vllm_versions import version_key
 
 Runner = Literal["V1", "V2"]
 

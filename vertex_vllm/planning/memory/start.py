@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from vertex_vllm.catalog.versions import VersionRange, version_key
 from vertex_vllm.planning.memory.interval import GIB
+from vertex_vllm.vllm_versions import VersionRange, version_key
 
 # vLLM `EngineArgs.get_batch_defaults`, API server: tokens a step by the card's memory. The A100 is named there as the
 # exception, because its 80 GB card is not as fast as its memory is large. The largest cards have theirs since 0.28.0.

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import yaml
 
-from vertex_vllm.planning.rope import overrides_lengths_alone
+from vertex_vllm.model.rope import overrides_lengths_alone
 
 OVERRIDES = "--hf-overrides"
 SPECULATION = "--speculative-config"

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from vertex_vllm.model.transformer import Transformer, family_of
 from vertex_vllm.planning.memory.interval import Interval, Term
 from vertex_vllm.planning.memory.start import Start
-from vertex_vllm.planning.transformer import Transformer, family_of
 
 # vLLM `DEFAULT_VOCAB_PADDING_SIZE`: embedding and head are padded to it.
 VOCABULARY_PADDING = 64

@@ -1,0 +1,188 @@
+"""What an evaluation has measured is there for later plans, in the bucket that the weights came from."""
+
+import json
+import logging
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from google.cloud.storage import Client
+
+from tests.prepared import with_serving_account
+from tests.vertex_vllm.served_models import REGION, Vertex, serving_plan, teach
+from vertex_vllm.cli import vertex_vllm
+from vertex_vllm.errors import InputError
+from vertex_vllm.evaluation.asking import Reply
+from vertex_vllm.evaluation.evaluate import Evaluation, Thresholds, evaluate_endpoint
+from vertex_vllm.evaluation.load import Load
+from vertex_vllm.evaluation.measurement_store import measurement_of, object_name, read_throughputs, record_throughput
+from vertex_vllm.evaluation.quality import Question
+from vertex_vllm.labels import Owner
+from vertex_vllm.planning.difference import Serving
+from vertex_vllm.planning.measurement import Measurement
+from vertex_vllm.planning.plan import ServingPlan
+from vertex_vllm.serving.deploy import deploy_model
+from vertex_vllm.serving.upload import upload_model
+from vertex_vllm.vertex_ai.serving_now import serving_now
+
+COMMIT = "c" * 40
+QUESTION = (Question("france", "facts", "What is the capital of France?", ("Paris",)),)
+MODEL = "meta-llama/Llama-3.1-8B-Instruct"
+
+
+class Evaluated:
+    """An endpoint in a project of its own, whose weights come from a bucket there, and its evaluation."""
+
+    def __init__(self) -> None:
+        self.in_vertex = Vertex(with_serving_account(f"test-{uuid.uuid4().hex[:12]}"))
+        self.project = self.in_vertex.project
+        self.bucket = f"{self.project}-vertex-vllm-{REGION}"
+        Client(project=self.project).create_bucket(self.bucket, location=REGION)
+        self.plan = serving_plan(model_id=MODEL, commit=COMMIT, args=("--stop-after=0",))
+        weights = f"gs://{self.bucket}/models/{MODEL}/{COMMIT}"
+        owner = Owner(self.plan.deployment, "run-1")
+        model = upload_model(self.project, self.plan, weights, owner)
+        self.endpoint = deploy_model(self.project, self.plan, model, owner, "", deadline_seconds=60)
+        self.evaluation = evaluate_endpoint(self.endpoint, True, Thresholds(), "demo", 2, QUESTION)
+
+
+@pytest.fixture(scope="module")
+def evaluated(cloud: Any) -> Iterator[Evaluated]:
+    teach(cloud)
+    made = Evaluated()
+    yield made
+    made.in_vertex.clear()
+
+
+def test_what_was_measured_is_read_again(evaluated: Evaluated) -> None:
+    record_throughput(evaluated.evaluation)
+    record_throughput(evaluated.evaluation)
+    (found,) = read_throughputs(evaluated.project, evaluated.bucket, MODEL)
+    load, plan = evaluated.evaluation.load, evaluated.plan
+    assert load.output_tokens_per_second is not None
+    assert found == Measurement(
+        model_id=MODEL,
+        commit=COMMIT,
+        machine_type=plan.machine_type,
+        accelerator_type="",
+        accelerator_count=0,
+        replicas=1,
+        image=plan.image,
+        args=plan.args,
+        concurrency=2,
+        output_tokens_per_second=load.output_tokens_per_second,
+        input_tokens_per_second=load.input_tokens_per_second,
+        measured_at=evaluated.evaluation.started_at,
+        source=evaluated.endpoint,
+    )
+    assert found.input_tokens_per_second is not None
+    names = [blob.name for blob in Client(project=evaluated.project).list_blobs(evaluated.bucket)]
+    assert names == [object_name(found)]
+    assert names[0].startswith(f"measurements/{MODEL}/{COMMIT}/")
+
+
+def test_a_plan_reads_it_from_the_bucket_and_from_a_file(evaluated: Evaluated, tmp_path: Path) -> None:
+    """The very machine that was measured has no accelerators and is in no plan: another's figure is put beside it."""
+    config = tmp_path / "served.yaml"
+    config.write_text(f"name: served\nmodel:\n  id: {MODEL}\n", encoding="utf-8")
+
+    def plan(*arguments: object) -> ServingPlan:
+        answer = CliRunner().invoke(vertex_vllm, ["plan", str(config), "--json", *map(str, arguments)])
+        assert answer.exit_code == 0, answer.output
+        return ServingPlan.from_json(answer.stdout)
+
+    before = plan()
+    assert before.throughput is None
+    record_throughput(evaluated.evaluation)
+    (found,) = read_throughputs(evaluated.project, evaluated.bucket, MODEL)
+    served = replace(
+        found,
+        machine_type=before.machine_type,
+        accelerator_type=before.accelerator_type,
+        accelerator_count=before.accelerator_count,
+        image=before.image,
+        args=before.args,
+    )
+    blob = Client(project=evaluated.project).bucket(evaluated.bucket).blob(object_name(served))
+    blob.upload_from_string(served.to_json())
+    from_bucket = plan("--measured", "--project", evaluated.project)
+    assert from_bucket.throughput is not None
+    assert from_bucket.throughput.source == evaluated.endpoint
+    file = tmp_path / "throughput.json"
+    file.write_text(f"[{served.to_json()}]", encoding="utf-8")
+    assert plan("--throughput", file).throughput == from_bucket.throughput
+    blob.delete()
+
+
+def test_where_there_is_no_bucket_nothing_was_measured(cloud: Any, project: str) -> None:
+    assert read_throughputs(project, f"{project}-nothing", MODEL) == ()
+
+
+def test_what_cannot_be_read_is_left_out_and_told(evaluated: Evaluated, caplog: pytest.LogCaptureFixture) -> None:
+    record_throughput(evaluated.evaluation)
+    broken = Client(project=evaluated.project).bucket(evaluated.bucket).blob(f"measurements/{MODEL}/{COMMIT}/x.json")
+    broken.upload_from_string("{}")
+    assert len(read_throughputs(evaluated.project, evaluated.bucket, MODEL)) == 1
+    assert "x.json holds no measurement" in caplog.text
+    broken.delete()
+
+
+def test_a_bucket_that_may_not_be_read_stops_no_plan(
+    evaluated: Evaluated, cloud: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    record_throughput(evaluated.evaluation)
+    listing = f"/storage/v1/b/{evaluated.bucket}/o"
+    cloud.add_fault(service="storage", method="GET", path=listing, kind="error", status=403)
+    assert read_throughputs(evaluated.project, evaluated.bucket, MODEL) == ()
+    assert "could not be read" in caplog.text
+
+
+def test_an_evaluation_is_as_good_where_its_throughput_cannot_be_kept(
+    evaluated: Evaluated, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = replace(evaluated.evaluation, endpoint=f"{evaluated.endpoint}-gone")
+    record_throughput(gone)
+    assert "not written down for later plans: " in caplog.text
+    assert "not exactly one deployed model" in caplog.text
+
+
+def test_weights_that_are_not_ours_to_write_beside_are_left_alone(
+    in_vertex: Vertex, make_plan: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    name = in_vertex.deploy(make_plan())
+    record_throughput(evaluate_endpoint(name, True, Thresholds(), "demo", 1, QUESTION))
+    assert "not written down for later plans" in caplog.text
+
+
+def _evaluation(*replies: Reply) -> Evaluation:
+    return Evaluation("e", "demo", True, "2026-11-20T10:00:00+00:00", Thresholds(), (), Load(1, replies, 2.0))
+
+
+def _serving(evaluated: Evaluated) -> Serving:
+    found = serving_now(evaluated.project, [REGION], evaluated.plan.deployment)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("replies", "message"),
+    [
+        ([Reply("a", 1.0, output_tokens=4), Reply("", 1.0, error="HTTP 500")], "1 of 2 requests of the load failed"),
+        ([Reply("a", 1.0)], "tokens were not counted"),
+    ],
+)
+def test_what_is_no_throughput_is_not_written_down(evaluated: Evaluated, replies: list[Reply], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        measurement_of(_evaluation(*replies), _serving(evaluated), 1)
+
+
+def test_tokens_a_second_are_those_of_all_requests_together(evaluated: Evaluated) -> None:
+    replies = [Reply("a", 1.0, output_tokens=4, input_tokens=10), Reply("b", 1.0, output_tokens=6, input_tokens=20)]
+    found = measurement_of(_evaluation(*replies), _serving(evaluated), 3)
+    assert (found.output_tokens_per_second, found.input_tokens_per_second, found.replicas) == (5.0, 15.0, 3)
+    assert json.loads(found.to_json())["format"] == 1

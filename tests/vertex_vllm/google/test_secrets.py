@@ -1,0 +1,136 @@
+"""Secrets, read by the real client."""
+
+import logging
+import re
+from typing import Any
+
+import pytest
+from google.cloud.secretmanager_v1 import SecretManagerServiceClient
+
+from vertex_vllm.errors import SecretAccessError, TokenInvalidError, TokenMissingError
+from vertex_vllm.google.secret_manager import pinned, read_secret
+from vertex_vllm.hub import hub_token
+
+CANARY = "hf_canaryCanaryCanary"
+
+
+@pytest.fixture
+def client(cloud: Any) -> SecretManagerServiceClient:
+    return SecretManagerServiceClient()
+
+
+def store(client: SecretManagerServiceClient, project: str, value: bytes) -> str:
+    """A secret with one version; returns the version's name."""
+    parent = f"projects/{project}"
+    secret = client.create_secret(parent=parent, secret_id="hf-token", secret={"replication": {"automatic": {}}})
+    client.add_secret_version(parent=secret.name, payload={"data": value})
+    return f"{parent}/secrets/hf-token/versions/latest"
+
+
+def test_a_secret_is_read_and_never_logged(
+    client: SecretManagerServiceClient, project: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = store(client, project, f"{CANARY}\n".encode())
+    with caplog.at_level(logging.DEBUG):
+        assert read_secret(name) == f"{CANARY}\n"
+        assert hub_token(name) == CANARY
+    assert CANARY not in caplog.text
+
+
+def test_a_version_by_number(client: SecretManagerServiceClient, project: str) -> None:
+    name = store(client, project, b"first")
+    client.add_secret_version(parent=name.partition("/versions/")[0], payload={"data": b"second"})
+    assert read_secret(name.replace("latest", "1")) == "first"
+    assert read_secret(name) == "second"
+
+
+def test_no_secret_is_no_token() -> None:
+    assert hub_token("") is None
+
+
+@pytest.mark.parametrize("value", [b" ", b"\n"])
+def test_a_secret_of_white_space_is_no_token(client: SecretManagerServiceClient, project: str, value: bytes) -> None:
+    with pytest.raises(TokenMissingError, match="white space"):
+        hub_token(store(client, project, value))
+
+
+def test_two_lines_are_no_token(client: SecretManagerServiceClient, project: str) -> None:
+    with pytest.raises(TokenInvalidError) as raised:
+        hub_token(store(client, project, f"{CANARY}\nsecond".encode()))
+    assert CANARY not in str(raised.value)
+
+
+def test_bytes_are_no_text(client: SecretManagerServiceClient, project: str) -> None:
+    with pytest.raises(SecretAccessError, match="not text"):
+        read_secret(store(client, project, b"\xff\xfe"))
+
+
+@pytest.mark.parametrize(
+    "name", [CANARY, "projects/p/secrets/s", "projects/p/secrets/s/versions/", "projects/p/secrets/a b/versions/1"]
+)
+def test_what_is_no_name_is_not_told_for_it_may_be_the_token(name: str) -> None:
+    with pytest.raises(SecretAccessError, match="projects/PROJECT/secrets/SECRET/versions/latest") as raised:
+        read_secret(name)
+    assert name not in f"{raised.value!s} {raised.value!r}"
+
+
+def test_no_such_secret(cloud: Any, project: str) -> None:
+    with pytest.raises(SecretAccessError, match=r"not found or has no versions.*gcloud secrets create nothing"):
+        read_secret(f"projects/{project}/secrets/nothing/versions/latest")
+
+
+def test_a_secret_without_a_version_is_given_one(cloud: Any, client: SecretManagerServiceClient, project: str) -> None:
+    client.create_secret(parent=f"projects/{project}", secret_id="empty", secret={"replication": {"automatic": {}}})
+    with pytest.raises(SecretAccessError, match=r"has no versions.*gcloud secrets versions add empty --data-file=-"):
+        read_secret(f"projects/{project}/secrets/empty/versions/latest")
+
+
+def test_a_version_that_is_not_there(cloud: Any, client: SecretManagerServiceClient, project: str) -> None:
+    name = store(client, project, b"value")
+    with pytest.raises(SecretAccessError, match=r"Version .* not found.*gcloud secrets versions list hf-token"):
+        read_secret(f"{name.rpartition('/')[0]}/7")
+
+
+def test_no_permission_names_the_grant(local: Any, client: SecretManagerServiceClient, project: str) -> None:
+    name = store(client, project, b"value")
+    local.deny("secretmanager.versions.access", f"projects/{project}")
+    with pytest.raises(SecretAccessError) as raised:
+        read_secret(name)
+    assert f"add-iam-policy-binding hf-token --project={project}" in str(raised.value)
+    assert "--role=roles/secretmanager.secretAccessor" in str(raised.value)
+
+
+def test_the_grant_names_whom_google_takes_us_for(
+    local: Any, client: SecretManagerServiceClient, project: str, cloud: Any
+) -> None:
+    name = store(client, project, b"value")
+    local.deny("secretmanager.versions.get", f"projects/{project}")
+    with pytest.raises(SecretAccessError) as raised:
+        pinned(name)
+    assert re.search(r"--member=serviceAccount:\S+@\S+ --role=roles/secretmanager.viewer$", raised.value.fix)
+
+
+@pytest.mark.parametrize("version", ["latest", "2"])
+def test_a_version_is_pinned_to_its_number_without_a_look_at_its_value(
+    local: Any, client: SecretManagerServiceClient, project: str, version: str
+) -> None:
+    name = store(client, project, b"first")
+    client.add_secret_version(parent=name.partition("/versions/")[0], payload={"data": b"second"})
+    local.deny("secretmanager.versions.access", f"projects/{project}")
+    assert pinned(name.replace("latest", version)) == name.replace("latest", "2")
+
+
+def test_no_secret_and_no_name_stay_as_they_are() -> None:
+    assert [pinned(""), pinned("not a name")] == ["", "not a name"]
+
+
+def test_a_secret_that_is_not_there_cannot_be_pinned(cloud: Any, project: str) -> None:
+    with pytest.raises(SecretAccessError, match="gcloud secrets create nothing"):
+        pinned(f"projects/{project}/secrets/nothing/versions/latest")
+
+
+def test_a_disabled_version(client: SecretManagerServiceClient, project: str) -> None:
+    name = store(client, project, b"value")
+    client.disable_secret_version(name=name.replace("latest", "1"))
+    with pytest.raises(SecretAccessError, match=r"DISABLED.*Enable that version"):
+        read_secret(name)

@@ -1,0 +1,147 @@
+"""Refusals of Cloud Storage, in JSON and XML: one value, the service's own words, and the remedy of their reason."""
+
+import json
+from typing import Any
+
+import pytest
+import requests
+from google.api_core.exceptions import BadRequest, Forbidden, GoogleAPICallError, NotFound
+
+from vertex_vllm.errors import BucketError, ServiceError
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.storage_words import (
+    StorageWords,
+    json_words,
+    keeps_objects,
+    refused_by_storage,
+    words_of_error,
+    xml_words,
+)
+
+URL = "https://storage.googleapis.com/upload/storage/v1/b/weights/o?uploadType=multipart&upload_id=canary"
+CMEK = "Permission denied on Cloud KMS key. Please ensure that your Cloud Storage service account may use this key."
+PERIMETER = "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: abc"
+
+
+def document(message: str, reason: str = "forbidden", code: int = 403) -> bytes:
+    error = {"code": code, "message": message, "errors": [{"message": message, "reason": reason}]}
+    return json.dumps({"error": error}).encode()
+
+
+def xml(code: str, message: str, details: str = "") -> bytes:
+    detailed = f"<Details>{details}</Details>" if details else ""
+    return f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message>{detailed}</Error>".encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (document(CMEK), StorageWords(403, "forbidden", CMEK)),
+        (b'{"error": {"message": "m", "status": "PERMISSION_DENIED"}}', StorageWords(403, "PERMISSION_DENIED", "m")),
+        (
+            b'{"error": {"message": "m", "details": [{"reason": "SERVICE_DISABLED"}]}}',
+            StorageWords(403, "SERVICE_DISABLED", "m"),
+        ),
+        (
+            b'{"error": "invalid_grant", "error_description": "Bad\\nJWT"}',
+            StorageWords(403, "invalid_grant", "Bad JWT"),
+        ),
+        (xml("AccessDenied", "Access denied.", CMEK), StorageWords(403, "AccessDenied", f"Access denied. {CMEK}")),
+        (b"plain words", StorageWords(403, "", "plain words")),
+        (b"", StorageWords(403)),
+        (b'{"error": {"message": null, "errors": [7]}}', StorageWords(403)),
+        (b"[1]", StorageWords(403)),
+        (b"<html>", StorageWords(403)),
+        (b"[" * 100_000, StorageWords(403, "", "[" * 600 + "…")),
+    ],
+)
+def test_the_words_of_an_answer(body: bytes, said: StorageWords) -> None:
+    assert json_words(403, body) == said
+
+
+def test_details_say_more_than_the_message_and_are_not_said_twice() -> None:
+    assert xml_words(403, xml("A", "All of it.", "All of it.")) == StorageWords(403, "A", "All of it.")
+    namespaced = b"<Error xmlns='http://doc.s3.amazonaws.com/2006-03-01'><Code>A</Code><Message>m</Message></Error>"
+    assert xml_words(403, namespaced) == StorageWords(403, "A", "m")
+
+
+def of_response(body: bytes, kind: type[GoogleAPICallError] = Forbidden) -> GoogleAPICallError:
+    response = requests.Response()
+    response.status_code, response._content = int(kind.code or 0), body
+    return kind(f"POST {URL}: {body.decode()}", response=response)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (of_response(document(CMEK)), StorageWords(403, "forbidden", CMEK)),
+        (Forbidden(f"POST {URL}: {document(CMEK).decode()}"), StorageWords(403, "forbidden", CMEK)),
+        (Forbidden(f"GET {URL}: the words", errors=[{"reason": "r"}]), StorageWords(403, "r", "the words")),
+        (NotFound("only words"), StorageWords(404, "", "only words")),
+    ],
+)
+def test_the_words_of_an_error(error: GoogleAPICallError, said: StorageWords) -> None:
+    assert words_of_error(error) == said
+
+
+REASONS: dict[str, tuple[StorageWords, type[Exception], str]] = {
+    "the key of a bucket": (StorageWords(403, "forbidden", CMEK), BucketError, "--authorize-cmek"),
+    "a service perimeter": (StorageWords(403, "vpcServiceControls", PERIMETER), BucketError, "perimeter"),
+    "a service perimeter, in XML": (StorageWords(403, "SecurityPolicyViolated", "x"), BucketError, "perimeter"),
+    "requester pays": (
+        StorageWords(400, "required", "Bucket is a requester pays bucket but no user project provided."),
+        BucketError,
+        "gs://weights --no-requester-pays",
+    ),
+    "requester pays, in XML": (StorageWords(400, "UserProjectMissing", "x"), BucketError, "--no-requester-pays"),
+    "retention": (StorageWords(403, "retentionPolicyNotMet", "x"), BucketError, "describe gs://weights"),
+    "a hold": (StorageWords(403, "", "Object 'a/b' is under active Event-Based hold"), BucketError, "event-based hold"),
+    "no bucket": (
+        StorageWords(404, "notFound", "The specified bucket does not exist."),
+        BucketError,
+        "gcloud storage buckets create gs://weights ",
+    ),
+    "no bucket, in XML": (StorageWords(404, "NoSuchBucket", "x"), BucketError, "buckets create gs://weights "),
+    "no billing": (
+        StorageWords(403, "accountDisabled", "The billing account for the owning project is disabled"),
+        ServiceError,
+        "Enable billing",
+    ),
+    "no permission": (StorageWords(403, "forbidden", "a@b does not have storage.objects.create"), ServiceError, ""),
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_the_remedy_follows_from_the_reason(name: str) -> None:
+    said, kind, fix = REASONS[name]
+    error = refused_by_storage(said, "gs://weights/models/a")
+    assert type(error) is kind
+    assert error.message == f"Cloud Storage: {said}"
+    assert fix in error.fix if fix else not error.fix
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "told"),
+    [
+        (
+            of_response(
+                document("Bucket is a requester pays bucket but no user project provided.", "required"), BadRequest
+            ),
+            BucketError,
+            "gs://weights: Cloud Storage: Bucket is a requester pays bucket but no user project provided. The owner",
+        ),
+        (of_response(document("no way")), ServiceError, "gs://weights: Cloud Storage: no way"),
+    ],
+)
+def test_no_url_and_no_raw_json_is_told(error: Exception, kind: type[Exception], told: str) -> None:
+    with pytest.raises(kind) as raised, google_errors("Cloud Storage", "gs://weights"):
+        raise error
+    assert str(raised.value).startswith(told)
+    assert "canary" not in str(raised.value)
+    assert "{" not in str(raised.value)
+
+
+def test_what_keeps_an_object() -> None:
+    held: Any = StorageWords(403, "ObjectUnderActiveHold", "x")
+    assert keeps_objects(held)
+    assert not keeps_objects(StorageWords(403, "forbidden", "no permission"))

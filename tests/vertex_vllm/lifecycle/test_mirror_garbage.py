@@ -1,0 +1,95 @@
+"""Weights that something counts on stay: looked at when they are found, and again before each deletion."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.vertex_vllm.mirror.conftest import MANIFEST, SMALL_STEPS, SharedModel
+from tests.vertex_vllm.mirror.test_mirror_command import upload_model_serving_from
+from vertex_vllm.lifecycle.mirror_garbage import Garbage, find_garbage, remove_garbage
+from vertex_vllm.mirror import mirror_weights
+
+REGIONS = ("us-central1", "europe-west4")
+AT_ONCE = timedelta(0)
+
+
+@pytest.fixture
+def place(shared_model: SharedModel, project: str) -> str:
+    """A mirror that nothing serves from."""
+    made = shared_model.place()
+    mirror(shared_model, made, project)
+    return made
+
+
+def mirror(model: SharedModel, place: str, project: str) -> None:
+    mirror_weights(model.id, model.commit, None, place, project, transfer=SMALL_STEPS)
+
+
+def found(model: SharedModel, project: str) -> tuple[Garbage, ...]:
+    return find_garbage(project, model.bucket, REGIONS, AT_ONCE)
+
+
+def remove(model: SharedModel, project: str, garbage: tuple[Garbage, ...]) -> tuple[str, ...]:
+    return tuple(one.uri for one in remove_garbage(project, model.bucket, garbage, REGIONS))
+
+
+def write_lock(model: SharedModel, **fields: str) -> None:
+    blob = model.client.bucket(model.bucket).blob("locks/some-deployment.json")
+    blob.upload_from_string(json.dumps(fields))
+
+
+def test_a_run_that_finds_a_mirror_whole_keeps_it(
+    shared_model: SharedModel, project: str, place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    garbage = found(shared_model, project)
+    assert [one.uri for one in garbage] == [place]
+    mirror(shared_model, place, project)
+    assert remove(shared_model, project, garbage) == ()
+    assert f"{place} stays: a run has used it meanwhile" in caplog.text
+    shared_model.assert_published(place)
+    assert remove(shared_model, project, found(shared_model, project)) == (place,)
+    assert shared_model.objects(place) == {}
+
+
+def test_a_model_that_comes_meanwhile_keeps_it(shared_model: SharedModel, project: str, place: str) -> None:
+    garbage = found(shared_model, project)
+    upload_model_serving_from(project, place)
+    assert remove(shared_model, project, garbage) == ()
+    shared_model.assert_published(place)
+    assert found(shared_model, project) == ()
+
+
+def test_a_manifest_becomes_young_when_a_run_finds_it(shared_model: SharedModel, project: str, place: str) -> None:
+    blob = shared_model.client.bucket(shared_model.bucket).get_blob(f"{place.split('/', 3)[3]}/{MANIFEST}")
+    assert blob is not None
+    before = blob.updated
+    mirror(shared_model, place, project)
+    blob.reload()
+    assert blob.updated > before
+
+
+def test_what_is_written_again_meanwhile_is_not_deleted(shared_model: SharedModel, project: str, place: str) -> None:
+    garbage = found(shared_model, project)
+    blob = shared_model.client.bucket(shared_model.bucket).blob(f"{place.split('/', 3)[3]}/{MANIFEST}")
+    blob.upload_from_string(blob.download_as_bytes())
+    assert remove(shared_model, project, garbage) == ()
+    shared_model.assert_published(place)
+
+
+@pytest.mark.parametrize(
+    ("hours", "run", "kept"),
+    [(1, "projects/p/locations/us-central1/pipelineJobs/x", True), (-1, "projects/p/pipelineJobs/x", False)],
+)
+def test_a_fresh_lock_keeps_the_bucket(
+    hours: int, run: str, kept: bool, shared_model: SharedModel, project: str, place: str
+) -> None:
+    until = datetime.now(UTC) + timedelta(hours=hours)
+    write_lock(shared_model, run=run, since="", until=until.isoformat())
+    assert [one.uri for one in found(shared_model, project)] == ([] if kept else [place])
+
+
+@pytest.mark.parametrize("text", ["not JSON", "[]", '{"until": "soon"}', "{}"])
+def test_what_is_no_lock_keeps_nothing(text: str, shared_model: SharedModel, project: str, place: str) -> None:
+    shared_model.client.bucket(shared_model.bucket).blob("locks/x.json").upload_from_string(text)
+    assert [one.uri for one in found(shared_model, project)] == [place]

@@ -1,0 +1,124 @@
+"""What a project may hold, as values: the requests that look at a thing, make it and remove it, and how it must be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vertex_vllm.labels import MANAGED_BY
+
+Fields = Mapping[str, Any]
+
+MARK = f"Made by {MANAGED_BY} bootstrap"
+LABEL = {"managed-by": MANAGED_BY}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request of a Google API."""
+
+    method: str
+    url: str
+    body: Fields | None = None
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A thing that exists or not. If it exists and differs, that is an error, unless it has an `update`."""
+
+    kind: str
+    name: str
+    look: Request
+    create: Request
+    remove: Request | None = None
+    """None: it stays when everything else is removed."""
+    active: Fields = field(default_factory=dict)
+    """What `look` answers when it is there *and* in use: an API that is not disabled, a pool that is not deleted."""
+    wanted: Fields = field(default_factory=dict)
+    """What `look` answers when it is what the pipelines need."""
+    mark: Fields = field(default_factory=dict)
+    """What `look` answers when `create` made it; anything else is not removed."""
+    revive: Request | None = None
+    """Brings it back where it was deleted softly, which keeps its name."""
+    update: Request | None = None
+    """Brings one that `create` made, and that differs, up to date; None: what exists is never changed."""
+    contents: Request | None = None
+    """Lists what lies in it; with anything there it is removed only when that may be lost."""
+
+
+@dataclass(frozen=True)
+class SecretValue:
+    """A version of a secret. The value comes from whoever runs this, and stands in no request that is printed."""
+
+    secret: str
+    look: Request
+    """Lists the versions that are enabled."""
+    create: Request
+
+    kind = "secret value"
+
+    @property
+    def name(self) -> str:
+        return self.secret
+
+
+@dataclass(frozen=True)
+class PolicyPlace:
+    """The IAM policy of one resource."""
+
+    resource: str
+    read: Request
+    write: Request
+    """Its body is the policy, under the name `policy` unless `bare`."""
+    bare: bool = False
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One member's one role on one resource."""
+
+    member: str
+    role: str
+    on: PolicyPlace
+    condition: Fields | None = None
+    """An IAM condition, as a policy's binding has it."""
+
+    kind = "grant"
+
+    @property
+    def name(self) -> str:
+        return f"{self.role} on {self.on.resource} to {self.member}"
+
+
+@dataclass(frozen=True)
+class ServiceAgent:
+    """Google's own account of a service in a project, which is made at first use or on request.
+
+    IAM refuses a binding of one that does not exist (400, cloud-foundation-fabric#3788), and none can be looked up:
+    whoever has the grant exists.
+    """
+
+    name: str
+    """Email."""
+    create: Request
+    needed_by: Grant
+
+    kind = "service agent"
+
+
+Step = Resource | SecretValue | ServiceAgent | Grant
+
+
+def holds(answer: Fields, wanted: Fields) -> bool:
+    """Whether `answer` has every field of `wanted`, at any depth; what it has besides does not matter.
+
+    A list may have its elements in any order.
+    """
+    return all(_same(answer.get(name), value) for name, value in wanted.items())
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Mapping):
+        return holds(found or {}, wanted)
+    if isinstance(wanted, list):
+        return sorted(found or []) == sorted(wanted)
+    return bool(found == wanted)

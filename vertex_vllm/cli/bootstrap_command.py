@@ -1,0 +1,294 @@
+"""`vertex-vllm bootstrap`"""
+
+import json
+import sys
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vertex_vllm.cli.terminal import say, say_json
+
+if TYPE_CHECKING:
+    from vertex_vllm.bootstrap.required_setup import Settings
+    from vertex_vllm.bootstrap.session import Session
+    from vertex_vllm.bootstrap.setup_steps import Grant, Step
+    from vertex_vllm.publishing.image_sources import Sources
+    from vertex_vllm.publishing.release import Release
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@click.command()
+@click.option("--project", required=True, help="Project id.")
+@click.option("--region", required=True, help="Region of buckets and repositories.")
+@click.option(
+    "--github-repository-id",
+    default="",
+    metavar="NUMBER",
+    help="Pushes to its branch may act as the CI account; see --github-owner-id.",
+)
+@click.option(
+    "--github-owner-id",
+    default="",
+    metavar="NUMBER",
+    help="Of the same repository; gh api repos/OWNER/NAME --jq '.id, .owner.id' tells both.",
+)
+@click.option("--github-branch", default="main", show_default=True, help="The branch whose pushes may.")
+@click.option("--cloud-build", is_flag=True, help="Accounts for CI by Cloud Build's triggers, too.")
+@click.option("--build-region", default="", help="Region of the image's build.  [default: --region, if it may build]")
+@click.option("--no-hf-token", is_flag=True, help="For public models alone: no secret.")
+@click.option("--no-image", is_flag=True, help="Neither build the image of the steps nor publish the specs.")
+@click.option("--dry-run", is_flag=True, help="Print every request as JSON, and change nothing.")
+@click.option("--check", is_flag=True, help="Say what is missing; exit code 1 when anything is.")
+@click.option("--remove", "removing", is_flag=True, help="Remove what bootstrap made.")
+@click.option("--delete-data", is_flag=True, help="With --remove: also buckets and repositories that hold something.")
+@click.option("--yes", is_flag=True, help="Do not ask before grants are revoked, or with --remove before anything is.")
+def bootstrap(
+    project: str,
+    region: str,
+    github_repository_id: str,
+    github_owner_id: str,
+    github_branch: str,
+    cloud_build: bool,
+    build_region: str,
+    no_hf_token: bool,
+    no_image: bool,
+    dry_run: bool,
+    check: bool,
+    removing: bool,
+    delete_data: bool,
+    yes: bool,
+) -> None:
+    """Make a project ready: APIs, buckets, accounts with the least roles, secret, repositories, image, templates.
+
+    Again: no change. Grants of an earlier version that are no longer wanted are revoked, after a question.
+
+    Example: vertex-vllm bootstrap --project my-project --region us-central1 < hf-token.txt
+
+    The Hugging Face token comes from standard input, or is asked for without being shown.
+    """
+    from vertex_vllm.bootstrap.making import project_number
+    from vertex_vllm.bootstrap.required_setup import Settings, removable, wanted
+    from vertex_vllm.bootstrap.session import authorized_session
+    from vertex_vllm.bootstrap.superseded import existing
+    from vertex_vllm.cli.place import check_place, named_regions
+    from vertex_vllm.errors import InputError
+    from vertex_vllm.publishing.image_sources import read_sources
+
+    if dry_run + check + removing > 1:
+        raise InputError("only one of --dry-run, --check and --remove at a time", where="bootstrap")
+    if delete_data and not removing:
+        raise InputError("--delete-data goes with --remove", where="bootstrap")
+    check_place(project, region)
+    if build_region:
+        named_regions((build_region,))
+    session = authorized_session()
+    settings = Settings(
+        project,
+        project_number(session, project),
+        region,
+        github_repository_id,
+        github_owner_id,
+        github_branch,
+        hub_token=not no_hf_token,
+        cloud_build=cloud_build,
+    )
+    steps = wanted(settings)
+    # Before anything is asked or made: without sources there is nothing to build from.
+    sources = None if no_image or removing else read_sources(_ROOT)
+    release = _release(settings, sources, build_region) if sources else None
+    if dry_run:
+        printed = [*map(_printed, steps), *_printed_superseded(settings), *_printed_release(release)]
+        say_json(json.dumps(printed, indent=2))
+    elif check:
+        _check(session, settings, steps, release)
+    elif removing:
+        _remove(session, (*removable(settings), *existing(session, settings)), delete_data=delete_data, asked=yes)
+    else:
+        made = _make(session, steps)
+        if release and sources:
+            made += _make_release(release, sources)
+        # After the new grants, so that no run in between lacks a permission.
+        _told(settings, made + _revoke(session, existing(session, settings), asked=yes))
+
+
+def _release(settings: "Settings", sources: "Sources", build_region: str) -> "Release":
+    """The checked-out commit names the specs; where it is not what lies here, the hash of the sources does."""
+    from pipelines.compile import PIPELINES, compile_pipeline
+    from vertex_vllm.bootstrap.required_setup import BUILD
+    from vertex_vllm.cli.publish_command import checked_out
+    from vertex_vllm.errors import InputError
+    from vertex_vllm.project_names import TEMPLATES_REPOSITORY, runs_bucket
+    from vertex_vllm.publishing.building import ImageBuild
+    from vertex_vllm.publishing.release import Release
+    from vertex_vllm.publishing.templates import Destination
+
+    commit = ""
+    with suppress(InputError):
+        commit = checked_out()
+    project, region = settings.project, settings.region
+    bucket = runs_bucket(project, region)
+    build = ImageBuild(project, region, bucket, sources.digest, settings.account(BUILD), commit, build_region)
+    destination = Destination(project, region, TEMPLATES_REPOSITORY, bucket, commit or build.tag)
+    return Release(build, destination, PIPELINES, compile_pipeline)
+
+
+def _printed(step: "Step") -> dict[str, object]:
+    from vertex_vllm.bootstrap.setup_steps import Grant, ServiceAgent
+
+    if isinstance(step, Grant):
+        change: dict[str, object] = {"role": step.role, "member": step.member}
+        if step.condition:
+            change["condition"] = dict(step.condition)
+        return {"grant": change, "on": step.on.resource, "read": asdict(step.on.read), "write": asdict(step.on.write)}
+    if isinstance(step, ServiceAgent):
+        return {step.kind: step.name, "create": asdict(step.create)}
+    return {step.kind: step.name, "look": asdict(step.look), "create": asdict(step.create)}
+
+
+def _printed_superseded(settings: "Settings") -> list[dict[str, object]]:
+    from vertex_vllm.bootstrap.superseded import superseded
+
+    return [
+        {"revoke_where_it_exists": {"role": grant.role, "member": grant.member}, "on": grant.on.resource}
+        for grant in superseded(settings)
+    ]
+
+
+def _printed_release(release: "Release | None") -> list[dict[str, object]]:
+    from google.cloud.devtools.cloudbuild_v1.types import CreateBuildRequest
+
+    from vertex_vllm.publishing.building import create_build_request
+
+    if release is None:
+        return []
+    build, destination = release.build, release.destination
+    request = CreateBuildRequest.to_dict(
+        create_build_request(build), use_integers_for_enums=False, always_print_fields_with_no_presence=False
+    )
+    image = {"image": build.tagged, "upload": f"gs://{build.bucket}/{build.object_name}", "create_build": request}
+    # A spec names the image by the digest that it has once it is built.
+    templates = [
+        {
+            "template": name,
+            "upload": f"gs://{destination.bucket}/{destination.object_name(name)}",
+            "to": destination.host,
+        }
+        for name in release.pipelines
+    ]
+    return [image, *templates]
+
+
+def _check(session: "Session", settings: "Settings", steps: tuple["Step", ...], release: "Release | None") -> None:
+    from vertex_vllm.bootstrap.making import is_missing
+    from vertex_vllm.bootstrap.superseded import existing
+    from vertex_vllm.publishing import release as releasing
+
+    lines = [f"{step.kind} {step.name}" for step in steps if is_missing(session, step)]
+    count = len(steps)
+    if release:
+        lines += releasing.missing(release)
+        count += 1 + len(release.pipelines)
+    for line in lines:
+        say(f"missing  {line}")
+    old = existing(session, settings)
+    for grant in old:
+        say(f"superseded  {grant.kind} {grant.name}")
+    told = f", {len(old)} grants of an earlier bootstrap to revoke" if old else ""
+    say(f"{len(lines)} of {count} missing{told}", err=True)
+    if lines or old:
+        sys.exit(1)
+
+
+def _make(session: "Session", steps: tuple["Step", ...]) -> int:
+    """How many were made."""
+    from vertex_vllm.bootstrap.making import make
+
+    value = _secret_value(session, steps)
+    made = 0
+    for step in steps:
+        changed = make(session, step, value)
+        made += changed
+        if changed:
+            say(f"made  {step.kind} {step.name}")
+    return made
+
+
+def _revoke(session: "Session", grants: tuple["Grant", ...], *, asked: bool) -> int:
+    """How many were revoked: all of them, or none without consent."""
+    from vertex_vllm.bootstrap.making import revoke
+
+    for grant in grants:
+        say(f"superseded  {grant.kind} {grant.name}", err=True)
+    if not grants or not (asked or _consent(len(grants))):
+        return 0
+    revoked = [grant for grant in grants if revoke(session, grant)]
+    for grant in revoked:
+        say(f"revoked  {grant.kind} {grant.name}")
+    return len(revoked)
+
+
+def _consent(count: int) -> bool:
+    """Asks a person at a terminal; anybody else is told what to run."""
+    if sys.stdin.isatty():
+        return click.confirm(f"Revoke these {count} grants of an earlier bootstrap?", err=True)
+    say("Left as they are: the same command with --yes revokes them.", err=True)
+    return False
+
+
+def _make_release(release: "Release", sources: "Sources") -> int:
+    from vertex_vllm.publishing import release as releasing
+
+    made = 0
+    for line in releasing.make(release, sources.archive, lambda text: say(text, err=True)):
+        say(f"made  {line}")
+        made += 1
+    return made
+
+
+def _told(settings: "Settings", made: int) -> None:
+    from vertex_vllm.bootstrap.required_setup import CI
+
+    say(f"{made} changed" if made else "no change", err=True)
+    if settings.github_repository_id:
+        say(f"GCP_WORKLOAD_IDENTITY_PROVIDER={settings.identity_provider}", err=True)
+        say(f"GCP_SERVICE_ACCOUNT={settings.account(CI)}", err=True)
+
+
+def _secret_value(session: "Session", steps: tuple["Step", ...]) -> str:
+    """Asked for before anything is made, and only where the secret has none. Raises InputError."""
+    from vertex_vllm.bootstrap.making import is_missing
+    from vertex_vllm.bootstrap.setup_steps import SecretValue
+    from vertex_vllm.errors import InputError
+    from vertex_vllm.redaction import remember
+
+    if not any(isinstance(step, SecretValue) and is_missing(session, step) for step in steps):
+        return ""
+    terminal = sys.stdin.isatty()
+    value = click.prompt("Hugging Face token", hide_input=True, err=True) if terminal else sys.stdin.read()
+    if not value.strip():
+        raise InputError(
+            "no Hugging Face token on standard input",
+            where="secret hf-token",
+            fix="Pipe it in, or say --no-hf-token when all models are public.",
+        )
+    token = str(value).strip()
+    remember(token)
+    return token
+
+
+def _remove(session: "Session", steps: tuple["Step", ...], *, delete_data: bool, asked: bool) -> None:
+    from vertex_vllm.bootstrap.removal import remove
+
+    for step in steps:
+        if not asked:
+            say(f"{step.kind} {step.name}", err=True)
+    if not asked:
+        click.confirm("Remove what of this bootstrap made?", abort=True, err=True)
+    for step in reversed(steps):
+        outcome = remove(session, step, delete_data=delete_data)
+        if outcome != "absent":
+            say(f"{outcome}  {step.kind} {step.name}")

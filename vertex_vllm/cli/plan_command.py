@@ -1,0 +1,184 @@
+"""`vertex-vllm plan CONFIG`"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vertex_vllm.cli.collecting import without_collecting
+from vertex_vllm.cli.terminal import say, say_json
+
+if TYPE_CHECKING:
+    from vertex_vllm.catalog import Catalog
+    from vertex_vllm.config import Deployment
+    from vertex_vllm.model.facts import ModelFacts
+    from vertex_vllm.planning.difference import Change, Serving
+    from vertex_vllm.planning.headroom import Quotas
+    from vertex_vllm.planning.measurement import Measurement
+    from vertex_vllm.planning.plan import ServingPlan
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the plan, or the difference, as JSON.")
+@click.option(
+    "--hub", is_flag=True, help="Read the repo's own files, also for a model that the catalogue has recorded."
+)
+@click.option("--facts", type=click.Path(path_type=Path), help="Read the model's facts from a file of `facts`.")
+@click.option("--quota", is_flag=True, help="Read the project's quotas, and choose where they leave room.")
+@click.option("--measured", is_flag=True, help="Read what evaluations of the model measured, from the config's bucket.")
+@click.option(
+    "--throughput",
+    "throughput_files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Read measured throughputs from a file; may be given more than once.",
+)
+@click.option("--explain", is_flag=True, help="Unfold the memory of one accelerator into its terms.")
+@click.option(
+    "--html", "html_file", type=click.Path(path_type=Path), help="Write the plan as a page, each number unfolded."
+)
+@click.option(
+    "--against",
+    type=click.Choice(["deployed"]),
+    help="Show what would change on the endpoint that serves the deployment now.",
+)
+@click.option("--project", help="Project; default: the config's, then GOOGLE_CLOUD_PROJECT.")
+@without_collecting()
+def plan(
+    config: Path,
+    as_json: bool,
+    hub: bool,
+    facts: Path | None,
+    quota: bool,
+    measured: bool,
+    throughput_files: tuple[Path, ...],
+    explain: bool,
+    html_file: Path | None,
+    against: str | None,
+    project: str | None,
+) -> None:
+    """Show how a config would be served, and why, without creating anything.
+
+    A model in the catalogue is planned from the facts recorded there, offline; any other from its files on the Hub, as
+    the pipeline does for every model.
+
+    Example: vertex-vllm plan configs/llama-3.1-8b-instruct.yaml
+    """
+    from vertex_vllm.catalog import load_catalog
+    from vertex_vllm.config import load_deployment
+    from vertex_vllm.planning.planner import plan_serving
+    from vertex_vllm.planning.render import render_plan
+    from vertex_vllm.planning.throughput import with_throughput
+
+    deployment = load_deployment(config)
+    catalog = load_catalog()
+    known = model_facts(deployment, catalog, hub, facts, project)
+    decided = plan_serving(known, deployment, catalog, quotas_of(deployment, catalog, project) if quota else None)
+    found = [measurement for file in throughput_files for measurement in throughputs_in(file)]
+    decided = with_throughput(decided, [*found, *(throughputs_of(deployment, project) if measured else ())])
+    if html_file:
+        from vertex_vllm.planning.plan_page import plan_page
+
+        html_file.write_text(plan_page(decided), encoding="utf-8")
+    if against:
+        show_difference(decided, deployment, catalog, project, as_json)
+    elif explain:
+        from vertex_vllm.planning.memory.explain import explain_memory
+
+        say(explain_memory(decided.memory) if decided.memory else f"{decided.reasons['memory']}\n", nl=False)
+    else:
+        say_json(decided.to_json()) if as_json else say(render_plan(decided), nl=False)
+
+
+def model_facts(
+    deployment: "Deployment", catalog: "Catalog", hub: bool, file: Path | None, project: str | None
+) -> "ModelFacts":
+    """From the file if one is given, else the catalogue's, else the Hub's."""
+    from vertex_vllm.catalog import Missing
+
+    if file is not None:
+        from vertex_vllm.cli.facts_command import read_file
+
+        return read_file(file, deployment.model.id)
+    recorded = catalog.facts(deployment.model.id)
+    return hub_facts(deployment, project) if hub or isinstance(recorded, Missing) else recorded
+
+
+def hub_facts(deployment: "Deployment", project: str | None) -> "ModelFacts":
+    """Facts from the repo's own files at the config's revision."""
+    from vertex_vllm.cli.submit_command import project_of
+    from vertex_vllm.hub import hub_token
+    from vertex_vllm.hub.access import check_access
+    from vertex_vllm.hub.repository_facts import read_facts
+    from vertex_vllm.project_names import secret_version_name
+
+    secret = deployment.hf_token_secret
+    token = hub_token(secret_version_name(secret, project_of(deployment, project)) if secret else "")
+    commit = check_access(deployment.model.id, deployment.model.revision, token).commit
+    return read_facts(deployment.model.id, commit, token)
+
+
+def quotas_of(deployment: "Deployment", catalog: "Catalog", project: str | None) -> "Quotas":
+    """What the project may still rent in the deployment's region."""
+    from vertex_vllm.cli.submit_command import project_of
+    from vertex_vllm.serving.quota_check import read_quotas
+
+    region = deployment.google_cloud.region
+    return read_quotas(
+        project_of(deployment, project), region, catalog.quota_ids(region, deployment.serving.preemptible)
+    )
+
+
+def throughputs_in(path: Path) -> "tuple[Measurement, ...]":
+    """Measurements as an evaluation writes them, one or a list. Raises InputError for a file that holds none."""
+    from vertex_vllm.errors import InputError
+    from vertex_vllm.planning.measurement import parse_measurements
+
+    try:
+        return parse_measurements(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        fix = "Take what an evaluation wrote to gs://BUCKET/measurements/MODEL, or write it as docs/planning.md shows"
+        raise InputError(f"no measured throughput: {error}", where=str(path), fix=fix) from error
+
+
+def throughputs_of(deployment: "Deployment", project: str | None) -> "tuple[Measurement, ...]":
+    """What evaluations of the model left in the deployment's bucket."""
+    from vertex_vllm.cli.submit_command import project_of
+    from vertex_vllm.evaluation.measurement_store import read_throughputs
+    from vertex_vllm.project_names import default_bucket
+
+    place, named = deployment.google_cloud, project_of(deployment, project)
+    return read_throughputs(named, place.bucket or default_bucket(named, place.region), deployment.model.id)
+
+
+def show_difference(
+    decided: "ServingPlan", deployment: "Deployment", catalog: "Catalog", project: str | None, as_json: bool
+) -> None:
+    """What the plan would change on what is served now."""
+    from vertex_vllm.cli.json_output import print_json
+    from vertex_vllm.cli.submit_command import project_of
+    from vertex_vllm.planning.difference import changes
+    from vertex_vllm.project_names import regions_of
+    from vertex_vllm.vertex_ai.serving_now import serving_now
+
+    regions = (deployment.google_cloud.region, *regions_of(deployment.serving.fallbacks))
+    serving = serving_now(project_of(deployment, project), regions, deployment.name)
+    found = changes(serving, decided, catalog) if serving else ()
+    if as_json:
+        print_json({"serving": serving, "config_hash": decided.config_hash, "changes": found})
+    else:
+        say(_difference_text(decided, serving, found), nl=False)
+
+
+def _difference_text(decided: "ServingPlan", serving: "Serving | None", found: "tuple[Change, ...]") -> str:
+    from vertex_vllm.cli.table import text_table
+
+    if serving is None:
+        return f"{decided.deployment} serves nothing now: all of config {decided.config_hash} would be new\n"
+    stage = serving.stage or "not promoted"
+    head = f"{serving.endpoint} ({stage}, config {serving.config_hash or 'unknown'})\n"
+    if not found:
+        return f"{head}nothing would change\n"
+    rows = [(change.what, change.now or "-", change.planned or "-") for change in found]
+    return f"{head}\n{text_table(('what', 'now', 'planned'), rows)}"

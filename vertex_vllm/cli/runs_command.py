@@ -1,0 +1,179 @@
+"""`vertex-vllm runs list|show|logs|cancel`"""
+
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from vertex_vllm.cli.json_output import print_json
+from vertex_vllm.cli.place import named_project, place_options
+from vertex_vllm.cli.table import age, text_table
+from vertex_vllm.cli.terminal import say
+
+if TYPE_CHECKING:
+    from vertex_vllm.runs.run_listing import RunSummary
+    from vertex_vllm.runs.watching import Run, Step
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def runs() -> None:
+    """The pipeline runs that vertex-vllm submitted: which there are, what they did, where their logs are.
+
+    RUN is a run's id, as `list` shows it, or its whole resource name.
+
+    Example: vertex-vllm runs list --project my-project --deployment llama-3-1-8b
+    """
+
+
+@runs.command("list")
+@place_options
+@click.option("--deployment", default="", help="Only this deployment's runs.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=0), help="Newest runs; 0: all.")
+@_json_option
+def list_command(project: str | None, region: str, deployment: str, limit: int, as_json: bool) -> None:
+    """The newest runs: state, age, deployment, pipeline, and whom they run as."""
+    from vertex_vllm.runs.run_listing import list_runs
+
+    found = list_runs(named_project(project), region, deployment, limit)
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        say("no runs", err=True)
+        return
+    now = datetime.now(UTC)
+    rows = [
+        (run.id, run.state, age(run.created, now), run.deployment, run.pipeline, run.service_account) for run in found
+    ]
+    say(text_table(("run", "state", "age", "deployment", "pipeline", "runs as"), rows), nl=False)
+
+
+@runs.command()
+@click.argument("run")
+@place_options
+@_json_option
+def show(run: str, project: str | None, region: str, as_json: bool) -> None:
+    """A run's steps with states, times and errors, and the artifacts that they put out."""
+    from vertex_vllm.runs.run_listing import find_run, summary
+    from vertex_vllm.runs.submission import console_address
+    from vertex_vllm.runs.watching import read_run
+
+    job = find_run(resource_name(run, project, region))
+    told, details = summary(job), read_run(job)
+    if as_json:
+        steps = {"error": details.error, "steps": details.steps}
+        print_json({**{name: getattr(told, name) for name in told.__dataclass_fields__}, **steps})
+        return
+    for line in _header(told, details):
+        say(line)
+    say()
+    now = datetime.now(UTC)
+    rows = [(step.name, step.state, _clock(step.started), _took(step, now)) for step in details.steps]
+    say(text_table(("step", "state", "started (UTC)", "time"), rows), nl=False)
+    for line in (*_errors(details), *_artifacts(details)):
+        say(line)
+    say(console_address(told.name), err=True)
+
+
+@runs.command()
+@click.argument("run")
+@place_options
+@_json_option
+def logs(run: str, project: str | None, region: str, as_json: bool) -> None:
+    """The commands that read a run's logs from Cloud Logging, one for the run and one for each job of a step."""
+    from vertex_vllm.runs.logs import log_commands, steps_without_log
+    from vertex_vllm.runs.run_listing import find_run
+    from vertex_vllm.runs.watching import read_run
+
+    name = resource_name(run, project, region)
+    details = read_run(find_run(name))
+    commands = log_commands(details, name.split("/")[1])
+    silent = steps_without_log(details)
+    if as_json:
+        print_json([asdict(command) for command in commands])
+    else:
+        say("Logs are in Cloud Logging; these commands read them, vertex-vllm itself does not:", err=True)
+        for command in commands:
+            say(f"# {command.step or 'the run itself'}\n{command.command}")
+    if silent:
+        say(f"Vertex AI names no job for: {', '.join(silent)}. Their logs cannot be addressed", err=True)
+
+
+@runs.command()
+@click.argument("run")
+@place_options
+@click.option("--wait", is_flag=True, help="Until the run has ended; exit code 1 when it was not cancelled.")
+def cancel(run: str, project: str | None, region: str, wait: bool) -> None:
+    """Cancel a run that is under way."""
+    from rich.console import Console
+
+    from vertex_vllm.cli.run_view import RunView
+    from vertex_vllm.google.error_boundary import google_errors
+    from vertex_vllm.runs.run_listing import find_run
+    from vertex_vllm.runs.watching import cancel as send
+    from vertex_vllm.runs.watching import watch
+
+    name = resource_name(run, project, region)
+    find_run(name)
+    with google_errors("Vertex AI Pipelines", name):
+        send(name)
+    say(f"Cancelling {name}", err=True)
+    if not wait:
+        return
+    view = RunView(Console(stderr=True, highlight=False))
+    with view.shown():
+        ended = watch(name, view.update)
+    say(ended.state)
+    if ended.state != "CANCELLED":
+        say(f"error: the run ended otherwise: {ended.state}", err=True)
+        sys.exit(1)
+
+
+def resource_name(run: str, project: str | None, region: str) -> str:
+    """The run's whole name, of its id or of itself. Raises InputError for another resource's."""
+    from vertex_vllm.vertex_ai.resource_names import ResourceName
+
+    name = run if "/" in run else f"projects/{named_project(project)}/locations/{region}/pipelineJobs/{run}"
+    return str(ResourceName.parse(name, "pipelineJobs"))
+
+
+def _header(told: "RunSummary", details: "Run") -> list[str]:
+    rows = [
+        ("Run", told.name),
+        ("State", f"{told.state}{': ' + details.error if details.error else ''}"),
+        ("Created", f"{told.created:%Y-%m-%d %H:%M:%S} UTC"),
+        ("Deployment", told.deployment),
+        ("Pipeline", told.pipeline),
+        ("Runs as", told.service_account),
+        ("Commit", told.commit),
+    ]
+    return [f"{label:<12}{value}" for label, value in rows if value]
+
+
+def _clock(moment: datetime | None) -> str:
+    return f"{moment:%H:%M:%S}" if moment else ""
+
+
+def _took(step: "Step", now: datetime) -> str:
+    from vertex_vllm.cli.run_view import elapsed
+
+    return elapsed(step, now)
+
+
+def _errors(run: "Run") -> list[str]:
+    failed = [f"  {step.name}: {step.error}" for step in run.steps if step.error]
+    return ["", "Errors", *failed] if failed else []
+
+
+def _artifacts(run: "Run") -> list[str]:
+    listed = [
+        f"  {step.name}.{name}: {artifact.uri}"
+        for step in run.steps
+        for name, artifacts in step.outputs.items()
+        for artifact in artifacts
+    ]
+    return ["", "Artifacts", *listed] if listed else []

@@ -1,0 +1,212 @@
+"""`vertex-vllm schedule apply|list|pause|resume|delete`"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vertex_vllm.cli.place import named_project, place_options
+from vertex_vllm.cli.sending import image_option, require_ready, with_image
+from vertex_vllm.cli.table import text_table
+from vertex_vllm.cli.terminal import say
+from vertex_vllm.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from vertex_vllm.config import Deployment
+    from vertex_vllm.config.schedule import Schedule
+    from vertex_vllm.runs.schedule_difference import Change, ExistingSchedule, WantedSchedule
+
+_DONE = {"create": "created", "replace": "replaced", "keep": "kept", "delete": "deleted"}
+
+
+@click.group()
+def schedule() -> None:
+    """Pipelines that Vertex AI runs again and again, as the configs' `schedules` say.
+
+    SCHEDULE is DEPLOYMENT/NAME, as `list` shows it, or its whole resource name.
+
+    Example: vertex-vllm schedule apply configs/*.yaml --dry-run
+    """
+
+
+@schedule.command()
+@click.argument("configs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--project", help="Project id; default: the config's, then GOOGLE_CLOUD_PROJECT.")
+@image_option
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+def apply(configs: tuple[Path, ...], project: str | None, image: str, dry_run: bool) -> None:
+    """Make the schedules of these deployments equal to their configs.
+
+    A changed spec, parameter or time means a new schedule, which is made before the old one goes; what is gone from a
+    config is deleted. Deployments whose config is not given are left alone. The steps run in the image that `bootstrap`
+    built in the project; another image means a new schedule, too.
+
+    Example: vertex-vllm schedule apply configs/examples/*.yaml --project my-project
+    """
+    from vertex_vllm.cli.submit_command import project_of
+    from vertex_vllm.runs import schedule_calls
+    from vertex_vllm.runs.schedule_difference import difference
+
+    places: dict[tuple[str, str], list[Deployment]] = {}
+    for deployment in loaded_deployments(configs):
+        place = (project_of(deployment, project), deployment.google_cloud.region)
+        places.setdefault(place, []).append(deployment)
+    changes: list[Change] = []
+    for (where, region), deployments in places.items():
+        wanted = [wanted_schedule(each, one, where, image) for each in deployments for one in each.schedules]
+        existing = schedule_calls.list_schedules(where, region)
+        changes += difference(wanted, existing, [each.name for each in deployments])
+    if dry_run:
+        _print([_row(change, change.action) for change in changes])
+        return
+    require_ready(*(change.wanted.submission for change in changes if change.wanted and change.action != "keep"))
+    schedule_calls.apply(changes, lambda change: say(f"{_DONE[change.action]}: {change.display_name}"))
+    if not changes:
+        say("no schedules", err=True)
+
+
+@schedule.command("list")
+@place_options
+@click.option("--deployment", default="", help="Only this deployment's schedules.")
+def list_command(project: str | None, region: str, deployment: str) -> None:
+    """The schedules that vertex-vllm made: times, state, next run, runs so far, and what came of starting the last.
+
+    Example: vertex-vllm schedule list --project my-project
+    """
+    found = _existing(project, region)
+    rows = [
+        (each.display_name, each.pipeline, each.cron, each.state, _moment(each), str(each.started_runs), _told(each))
+        for each in found
+        if deployment in ("", each.deployment)
+    ]
+    if not rows:
+        say("no schedules", err=True)
+        return
+    header = ("schedule", "pipeline", "cron", "state", "next run (UTC)", "runs", "last start")
+    say(text_table(header, rows), nl=False)
+
+
+@schedule.command()
+@click.argument("schedule")
+@place_options
+def pause(schedule: str, project: str | None, region: str) -> None:
+    """Start no more runs; those that run go on.
+
+    Example: vertex-vllm schedule pause llama-3-1-8b/nightly --project my-project
+    """
+    from vertex_vllm.runs import schedule_calls
+
+    for name in _names(schedule, project, region):
+        schedule_calls.pause(name)
+    say(f"paused: {schedule}")
+
+
+@schedule.command()
+@click.argument("schedule")
+@place_options
+@click.option("--catch-up", is_flag=True, help="Also make every run that was missed during the pause.")
+def resume(schedule: str, project: str | None, region: str, catch_up: bool) -> None:
+    """Start runs again, from the next time on.
+
+    Example: vertex-vllm schedule resume llama-3-1-8b/nightly --project my-project
+    """
+    from vertex_vllm.runs import schedule_calls
+
+    for name in _names(schedule, project, region):
+        schedule_calls.resume(name, catch_up=catch_up)
+    say(f"resumed: {schedule}")
+
+
+@schedule.command()
+@click.argument("schedule")
+@place_options
+def delete(schedule: str, project: str | None, region: str) -> None:
+    """Remove a schedule; runs that it has started go on. `apply` makes it again while its config has it.
+
+    Example: vertex-vllm schedule delete llama-3-1-8b/nightly --project my-project
+    """
+    from vertex_vllm.runs import schedule_calls
+
+    for name in _names(schedule, project, region):
+        schedule_calls.delete(name)
+    say(f"deleted: {schedule}")
+
+
+def wanted_schedule(deployment: "Deployment", schedule: "Schedule", project: str, image: str = "") -> "WantedSchedule":
+    """A config's schedule, with what `submit` would send for its pipeline and parameters. Raises as `with_image`."""
+    from vertex_vllm.cli.submit_command import submission
+    from vertex_vllm.runs.schedule_difference import WantedSchedule
+
+    return WantedSchedule(
+        deployment=deployment.name,
+        name=schedule.name,
+        cron=f"TZ={schedule.time_zone} {' '.join(schedule.cron.split())}",
+        submission=with_image(submission(deployment, schedule.pipeline, project, schedule.parameters), image),
+        start=schedule.start,
+        end=schedule.end,
+        max_run_count=schedule.max_run_count or 0,
+    )
+
+
+def loaded_deployments(configs: Iterable[Path]) -> list["Deployment"]:
+    """All of them, or the faults of all of them: nothing is applied by half.
+
+    Raises ConfigError, and InputError for two configs of one deployment.
+    """
+    from vertex_vllm.config import load_deployment
+
+    loaded: dict[str, tuple[Path, Deployment]] = {}
+    faults: list[str] = []
+    for path in configs:
+        try:
+            deployment = load_deployment(path)
+        except ConfigError as error:
+            faults += error.faults
+            continue
+        if deployment.name in loaded:
+            first = loaded[deployment.name][0]
+            raise InputError(f"{first} is named {deployment.name}, too", where=str(path), fix="Give one of them")
+        loaded[deployment.name] = (path, deployment)
+    if faults:
+        raise ConfigError(faults)
+    return [deployment for _, deployment in loaded.values()]
+
+
+def _existing(project: str | None, region: str) -> "tuple[ExistingSchedule, ...]":
+    from vertex_vllm.runs.schedule_calls import list_schedules
+
+    return list_schedules(named_project(project), region)
+
+
+def _names(schedule: str, project: str | None, region: str) -> list[str]:
+    """Resource names of what a person calls SCHEDULE. Raises InputError when there is none."""
+    if schedule.startswith("projects/"):
+        return [schedule]
+    existing = _existing(project, region)
+    found = [each.resource_name for each in existing if each.display_name == schedule]
+    if not found:
+        known = ", ".join(sorted(each.display_name for each in existing))
+        raise InputError(f"there is no schedule {schedule}", fix=f"Known: {known or 'none'}")
+    return found
+
+
+def _row(change: "Change", action: str) -> tuple[str, ...]:
+    pipeline = change.existing[0].pipeline if change.wanted is None else change.wanted.submission.spec.stem
+    return (action, change.display_name, pipeline, change.cron)
+
+
+def _print(rows: Sequence[Sequence[str]]) -> None:
+    if not rows:
+        say("no schedules", err=True)
+        return
+    say(text_table(("change", "schedule", "pipeline", "cron"), rows), nl=False)
+
+
+def _moment(schedule: "ExistingSchedule") -> str:
+    return f"{schedule.next_run:%Y-%m-%d %H:%M}" if schedule.next_run and schedule.state == "ACTIVE" else ""
+
+
+def _told(schedule: "ExistingSchedule") -> str:
+    """In one line, and not so long that it hides the others."""
+    return " ".join(schedule.last_response.split())[:80]

@@ -1,0 +1,250 @@
+"""`vertex-vllm submit CONFIG`"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vertex_vllm.cli.local_state import started, state_option
+from vertex_vllm.cli.sending import image_option
+from vertex_vllm.cli.terminal import say
+
+if TYPE_CHECKING:
+    from vertex_vllm.config import Deployment
+    from vertex_vllm.runs.submission import Submission
+    from vertex_vllm.runs.watching import Run
+
+PIPELINES = ("deploy", "evaluate", "mirror", "teardown")
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--pipeline", type=click.Choice(PIPELINES), default="deploy", show_default=True)
+@click.option(
+    "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Parameter of the pipeline; may be repeated."
+)
+@click.option("--project", help="Project id; default: the config's, then GOOGLE_CLOUD_PROJECT.")
+@image_option
+@click.option(
+    "--local", "on_local_cloud", is_flag=True, help="Run it on this machine: starts the local cloud where it is down."
+)
+@state_option
+@click.option(
+    "--engine",
+    type=click.Choice(("vertex", "kfp")),
+    default="vertex",
+    show_default=True,
+    help="Vertex AI Pipelines, or an open-source Kubeflow Pipelines.",
+)
+@click.option("--host", envvar="KF_PIPELINES_ENDPOINT", help="With --engine kfp: its address.")
+@click.option("--namespace", default="", help="With --engine kfp, of a multi-user Kubeflow: the profile's namespace.")
+@click.option("--wait", is_flag=True, help="Follow the steps; exit code 0 when the run succeeds, 1 when not.")
+def submit(
+    config: Path,
+    pipeline: str,
+    assignments: tuple[str, ...],
+    project: str | None,
+    image: str,
+    on_local_cloud: bool,
+    state_dir: Path,
+    engine: str,
+    host: str | None,
+    namespace: str,
+    wait: bool,
+) -> None:
+    """Run a pipeline with a config's parameters, on Vertex AI Pipelines or on Kubeflow Pipelines.
+
+    Example: vertex-vllm submit configs/llama-3.1-8b-instruct.yaml --project my-project --wait
+
+    What deploys shows its plan first, and is not sent where nothing can serve the model as asked. Of a model that the
+    catalogue has not recorded, the run itself makes the plan.
+
+    The steps run in the image that `bootstrap` built in the project. Nothing is sent before the project has what the
+    run needs: APIs, accounts, the right to act as the pipeline's, and its bucket.
+
+    With --local the project is one of the local cloud's, which `bootstrap` then prepares, and one of the demo's models
+    is put on its Hub.
+    """
+    from rich.console import Console
+
+    from vertex_vllm.cli import sending
+    from vertex_vllm.cli.local_models import provide
+    from vertex_vllm.cli.local_project import prepare
+    from vertex_vllm.cli.run_view import RunView
+    from vertex_vllm.config import load_deployment
+    from vertex_vllm.config.pipeline_parameters import check_replaced
+
+    deployment = load_deployment(config)
+    replaced = assigned(pipeline, assignments)
+    cloud = started(state_dir) if on_local_cloud else None
+    sent = submission(deployment, pipeline, project_of(deployment, project), replaced, commit=_commit())
+    if pipeline == "deploy":
+        say(_plan(sent.parameters), err=True)
+    else:
+        check_replaced(deployment, sent.project, replaced)
+    if cloud:
+        prepare(sent.project, sent.region, image=not image)
+        provide(cloud, pipeline, sent.parameters, lambda text: say(text, err=True))
+    sent = sending.with_image(sent, image)
+    if engine == "vertex":
+        sending.require_ready(sent)
+    if engine == "kfp":
+        # Under --local, the variable was not there yet when the options were read.
+        found = os.environ["KF_PIPELINES_ENDPOINT"] if cloud else host
+        name, address, follow = _on_kubeflow(sent, found, namespace)
+        # The local cloud's address holds its key.
+        address = f"run {name} of the local cloud" if cloud else address
+    else:
+        name, address, follow = _on_vertex(sent)
+    if cloud and engine == "vertex":
+        address = f'eval "$(vertex-vllm local env --state {state_dir})" && vertex-vllm runs show {name}'
+    say(name)
+    say(address, err=True)
+    if not wait:
+        return
+    view = RunView(Console(stderr=True, highlight=False))
+    with view.shown():
+        run = follow(view.update)
+    if run.state != "SUCCEEDED":
+        say(f"error: {run.state}: {run.error}", err=True)
+        sys.exit(1)
+
+
+def _plan(parameters: Mapping[str, Any]) -> str:
+    """The plan of these parameters, as far as it can be known offline.
+
+    Raises:
+        InputError: a value that cannot be; PlanError: nothing can serve the model as asked.
+    """
+    from vertex_vllm.catalog import Missing, load_catalog
+    from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
+    from vertex_vllm.planning.planner import plan_serving
+    from vertex_vllm.planning.render import render_plan
+
+    asked, catalog = deployment_from_parameters(**parameters), load_catalog()
+    facts = catalog.facts(asked.model.id)
+    if isinstance(facts, Missing):
+        return f"{asked.model.id} is not in the catalogue: the run plans it, from the repo's own files"
+    return render_plan(plan_serving(facts, asked, catalog))
+
+
+def _commit() -> str:
+    """The checked-out commit; empty where the sources are not what it holds."""
+    from vertex_vllm.cli.publish_command import checked_out
+    from vertex_vllm.errors import InputError
+
+    with suppress(InputError):
+        return checked_out()
+    return ""
+
+
+Follow = Callable[[Callable[["Run"], None]], "Run"]
+
+
+def _on_vertex(sent: "Submission") -> tuple[str, str, Follow]:
+    """Starts it; its name, its page, and how to wait for its end."""
+    from vertex_vllm.runs.submission import console_address
+    from vertex_vllm.runs.submission import submit as send
+    from vertex_vllm.runs.watching import watch
+
+    name = send(sent)
+    return name, console_address(name), partial(watch, name)
+
+
+def _on_kubeflow(sent: "Submission", host: str | None, namespace: str) -> tuple[str, str, Follow]:
+    from vertex_vllm.errors import InputError
+    from vertex_vllm.runs import kfp_engine
+
+    if not host:
+        raise InputError(
+            "no Kubeflow Pipelines is named", where="--host", fix="Name its address, there or in KF_PIPELINES_ENDPOINT"
+        )
+    run_id = kfp_engine.submit(sent, host, namespace)
+    return run_id, kfp_engine.run_address(host, run_id), partial(kfp_engine.watch, run_id, sent.spec, host)
+
+
+def project_of(deployment: "Deployment", given: str | None) -> str:
+    """The project to work in.
+
+    Raises:
+        InputError: nobody named one.
+    """
+    from vertex_vllm.errors import InputError
+    from vertex_vllm.google.quota_project import charge
+
+    project = given or deployment.google_cloud.project or os.environ.get("GOOGLE_CLOUD_PROJECT", "")
+    if not project:
+        raise InputError(
+            "no project",
+            where="google_cloud.project",
+            fix="Name one in the config, with --project, or in GOOGLE_CLOUD_PROJECT",
+        )
+    charge(project)
+    return project
+
+
+def assigned(pipeline: str, assignments: Iterable[str]) -> dict[str, Any]:
+    """`NAME=VALUE` as parameters of the pipeline: text as it is, all else as JSON.
+
+    Raises:
+        InputError: no such parameter, or a value of another type.
+    """
+    from vertex_vllm.config.pipeline_parameters import parameters_of
+    from vertex_vllm.errors import InputError
+    from vertex_vllm.redaction import refuse_secrets
+
+    types = {parameter.name: parameter.type for parameter in parameters_of(pipeline)}
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        refuse_secrets(assignment, f"--set {name}" if name in types else "--set")
+        if name not in types or not equals:
+            raise InputError(
+                f"`{assignment}` sets no parameter of {pipeline}", where="--set", fix=f"Known: {', '.join(types)}"
+            )
+        values[name] = text if types[name] is str else _json_value(name, text, types[name])
+    return values
+
+
+def _json_value(name: str, text: str, kind: type) -> Any:
+    from vertex_vllm.errors import InputError
+
+    with suppress(json.JSONDecodeError):
+        value = json.loads(text)
+        if isinstance(value, bool) == (kind is bool) and isinstance(value, (int, float) if kind is float else kind):
+            return value
+    raise InputError(f"`{text}` is no {kind.__name__}", where=f"--set {name}", fix="Write it as JSON")
+
+
+def submission(
+    deployment: "Deployment",
+    pipeline: str,
+    project: str,
+    replaced: Mapping[str, Any] | None = None,
+    commit: str = "",
+) -> "Submission":
+    """What `submit` sends, as a value; `replaced` are parameters that differ from the config's."""
+    from vertex_vllm.config.pipeline_parameters import parameter_values
+    from vertex_vllm.project_names import PIPELINE_ACCOUNT, account_email, runs_bucket
+    from vertex_vllm.runs.specs import compiled
+    from vertex_vllm.runs.submission import Submission, job_id, run_labels
+
+    region = deployment.google_cloud.region
+    return Submission(
+        project=project,
+        region=region,
+        spec=compiled(pipeline),
+        job_id=job_id(pipeline, deployment.name),
+        parameters=parameter_values(pipeline, deployment, project) | dict(replaced or {}),
+        pipeline_root=f"gs://{runs_bucket(project, region)}",
+        labels=run_labels(
+            pipeline, deployment.name, config_hash=deployment.content_hash, commit=commit, owner=deployment.owner
+        ),
+        service_account=deployment.google_cloud.pipeline_service_account or account_email(PIPELINE_ACCOUNT, project),
+    )

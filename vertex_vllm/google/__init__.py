@@ -1,0 +1,1 @@
+"""How Google Cloud is spoken to: hosts, credentials, storage, secrets, quota limits, the boundary to its exceptions."""

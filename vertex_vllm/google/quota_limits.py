@@ -1,0 +1,80 @@
+"""Cloud Quotas: the limit of one quota of Vertex AI in one region."""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING
+
+from vertex_vllm.errors import ServiceError
+from vertex_vllm.google.error_boundary import google_errors
+
+if TYPE_CHECKING:
+    from google.cloud.cloudquotas_v1 import CloudQuotasClient, DimensionsInfo
+
+SERVICE = "aiplatform.googleapis.com"
+CPU_QUOTA = "CustomModelServingCPUsPerProjectPerRegion"
+"""Machines of the N1 family count against it besides their accelerators (vertex-ai-samples#264)."""
+_N1 = re.compile(r"n1-[a-z]+-(?P<cpus>[0-9]+)")
+
+
+class NoSuchQuotaError(ServiceError):
+    """Cloud Quotas knows no quota of that id."""
+
+
+def n1_cpus(machine_type: str) -> int:
+    """CPUs of a machine of the N1 family, which its name ends with; 0 for every other one."""
+    match = _N1.fullmatch(machine_type)
+    return int(match["cpus"]) if match else 0
+
+
+def limit_in_region(rows: "Iterable[DimensionsInfo]", region: str) -> int:
+    """The limit in `region`: the row of that region, else one that applies there, else a global one, else 0."""
+    candidates = list(rows)
+    for applies in (_is_of_region, _applies_in_region, _is_global):
+        for row in candidates:
+            if applies(row, region):
+                return int(row.details.value)
+    return 0
+
+
+def read_limit(project: str, quota_id: str, region: str) -> int:
+    """Accelerators, or CPUs, that the project may hold in the region; -1: unlimited.
+
+    Raises NoSuchQuotaError for an id that Cloud Quotas does not know, ServiceError when it cannot be read.
+    """
+    from google.api_core.exceptions import NotFound, PermissionDenied
+
+    name = f"projects/{project}/locations/global/services/{SERVICE}/quotaInfos/{quota_id}"
+    with google_errors("Cloud Quotas", name):
+        try:
+            info = _client().get_quota_info(name=name)
+        except NotFound as error:
+            raise NoSuchQuotaError(
+                "Vertex AI has no such quota", where=name, fix="Choose another accelerator, or report this one."
+            ) from error
+        except PermissionDenied as error:
+            if error.reason == "SERVICE_DISABLED":
+                raise
+            fix = f"Grant roles/cloudquotas.viewer on project {project} to whoever runs this."
+            raise ServiceError("the quota may not be read by us", where=name, fix=fix) from error
+    return limit_in_region(info.dimensions_infos, region)
+
+
+@cache
+def _client() -> "CloudQuotasClient":
+    """One for all quotas: each would look for credentials and open a connection of its own."""
+    from google.cloud.cloudquotas_v1 import CloudQuotasClient
+
+    return CloudQuotasClient()
+
+
+def _is_of_region(row: "DimensionsInfo", region: str) -> bool:
+    return str(row.dimensions.get("region", "")) == region
+
+
+def _applies_in_region(row: "DimensionsInfo", region: str) -> bool:
+    return "region" not in row.dimensions and region in row.applicable_locations
+
+
+def _is_global(row: "DimensionsInfo", region: str) -> bool:
+    return "region" not in row.dimensions and set(row.applicable_locations) <= {"global"}

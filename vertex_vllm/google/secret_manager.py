@@ -1,0 +1,122 @@
+"""Secret Manager: one secret's value, by its resource name."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from vertex_vllm.errors import SecretAccessError, ServiceError
+from vertex_vllm.google.error_boundary import google_errors, words
+from vertex_vllm.google.iam import own_member
+
+# Secret Manager, "Create a secret": ids of at most 255 letters, digits, hyphens and underscores; a version is a number,
+# `latest`, or an alias of at most 63 characters.
+_VERSION_NAME = re.compile(
+    r"projects/(?P<project>[A-Za-z0-9.:_-]+)/secrets/(?P<secret>[A-Za-z0-9_-]{1,255})/versions/(?P<version>[A-Za-z0-9_-]{1,63})"
+)
+
+
+def read_secret(resource_name: str) -> str:
+    """Value of the secret version `projects/P/secrets/S/versions/V` (V a number, an alias, or `latest`). Never logged.
+
+    Raises SecretAccessError when the name is malformed, there is no such secret, it is disabled, we may not read it, or
+    it is empty or not text; ServiceError when Secret Manager fails or its checksum does not match.
+    """
+    name = _VERSION_NAME.fullmatch(resource_name)
+    if name is None:
+        # Not echoed: whoever pastes the token itself here must not find it in a log.
+        raise SecretAccessError(
+            "not a name of a secret version",
+            where="hf_token_secret",
+            fix="Write projects/PROJECT/secrets/SECRET/versions/latest, and never the token itself.",
+        )
+    return _text(_payload(resource_name, name), resource_name)
+
+
+def pinned(resource_name: str) -> str:
+    """The resource name with the version's number in the place of `latest` or an alias; others are returned unchanged.
+
+    A run with a numbered version reads the same one from its first step to its last. Reads no value. Raises
+    SecretAccessError and ServiceError as `read_secret`.
+    """
+    name = _VERSION_NAME.fullmatch(resource_name)
+    if name is None or name["version"].isdecimal():
+        return resource_name
+    from google.cloud.secretmanager_v1 import SecretManagerServiceClient
+
+    with _refusals(resource_name, name, "secretmanager.viewer"):
+        found = SecretManagerServiceClient().get_secret_version(name=resource_name)
+    number = found.name.rpartition("/")[2]
+    return f"projects/{name['project']}/secrets/{name['secret']}/versions/{number}"
+
+
+def _payload(resource_name: str, name: re.Match[str]) -> bytes:
+    from google.cloud.secretmanager_v1 import SecretManagerServiceClient
+
+    with _refusals(resource_name, name, "secretmanager.secretAccessor"):
+        response = SecretManagerServiceClient().access_secret_version(name=resource_name)
+    return _verified(response.payload.data, response.payload.data_crc32c, resource_name)
+
+
+@contextmanager
+def _refusals(resource_name: str, name: re.Match[str], role: str) -> Iterator[None]:
+    """What Secret Manager refuses, in words that tell what to do; `role` is the one that allows it."""
+    from google.api_core.exceptions import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+
+    with google_errors("Secret Manager", resource_name):
+        try:
+            yield
+        except NotFound as error:
+            raise SecretAccessError(words(error), where=resource_name, fix=_make(name, words(error))) from error
+        except PermissionDenied as error:
+            if error.reason == "SERVICE_DISABLED":
+                raise
+            told = f"may not be read by us: {words(error)}"
+            raise SecretAccessError(told, where=resource_name, fix=_grant(name, role)) from error
+        except (FailedPrecondition, InvalidArgument) as error:
+            fix = "Enable that version, or name one that is enabled."
+            raise SecretAccessError(words(error), where=resource_name, fix=fix) from error
+
+
+def _make(name: re.Match[str], said: str) -> str:
+    """The command that makes the secret or the version; Secret Manager does not always say which of them is missing."""
+    secret, project = name["secret"], name["project"]
+    value, last = 'printf %s "$HF_TOKEN" | gcloud secrets', f"--data-file=- --project={project}"
+    if "Version" in said:
+        return f"Name a version that exists: gcloud secrets versions list {secret} --project={project}"
+    if "no versions" in said:
+        add, create = f"{value} versions add {secret} {last}", f"{value} create {secret} {last}"
+        return f"If the secret exists, add a version: {add}; if not, create it: {create}"
+    return f"Create it: {value} create {secret} {last}"
+
+
+def _grant(name: re.Match[str], role: str) -> str:
+    return (
+        f"Grant it: gcloud secrets add-iam-policy-binding {name['secret']} --project={name['project']} "
+        f"--member={own_member()} --role=roles/{role}"
+    )
+
+
+def _verified(data: bytes, crc32c: int, resource_name: str) -> bytes:
+    import google_crc32c
+
+    if google_crc32c.value(data) != crc32c:
+        raise ServiceError(
+            "the value that arrived does not match Secret Manager's checksum", where=resource_name, fix="Try again."
+        )
+    return data
+
+
+def _text(data: bytes, resource_name: str) -> str:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise SecretAccessError(
+            "the value is not text", where=resource_name, fix="Add a version that holds the token and nothing else."
+        ) from None
+    if not text:
+        raise SecretAccessError(
+            "the value is empty",
+            where=resource_name,
+            fix="Add a version that holds the token: gcloud secrets versions add.",
+        )
+    return text

@@ -1,0 +1,74 @@
+"""google-cloud-storage's client, which says what it waits for, and does not wait for what no other try can cure.
+
+By itself it tries again for two minutes, silently, whatever the connection fails of.
+"""
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from vertex_vllm.errors import UnreachableError
+from vertex_vllm.network.faults import check_authorities, check_proxy, network_fault
+from vertex_vllm.retries import RETRYABLE_STATUS
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+    from google.cloud.storage import Client
+
+_LOG = logging.getLogger(__name__)
+
+
+def storage_client(project: str, credentials: "Credentials | None" = None) -> "Client":
+    """A client of Cloud Storage; the default credentials, where none are given.
+
+    Its calls raise UnreachableError for a failure of the network that lasts, and InputError for a proxy or a file of
+    authorities of no use; what Google's client tries again is logged.
+    """
+    from google.cloud.storage import Client
+
+    client = Client(project=project, credentials=credentials)
+    session = client._http
+    for each in (session, getattr(getattr(session, "_auth_request", None), "session", None)):
+        if isinstance(each, requests.Session) and not getattr(each, "is_mtls", False):
+            each.mount("https://", _Adapter())
+            each.mount("http://", _Adapter())
+    return client
+
+
+class _Adapter(HTTPAdapter):
+    """Sends one request; its failures are told apart. A host that has answered once may heal of anything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._answered: set[str] = set()
+        self._failing_since: dict[str, float] = {}
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        url = str(request.url)
+        try:
+            response = super().send(request, *args, **options)
+        except requests.ConnectionError as error:
+            raise self._failure(error, url) from None
+        except OSError:
+            # requests cannot read the file of authorities, or the proxy's address is none.
+            check_authorities()
+            check_proxy(url)
+            raise
+        host = urlsplit(url).netloc
+        self._answered.add(host)
+        if response.status_code in RETRYABLE_STATUS:
+            _LOG.warning("status %d from %s; Google's client tries again", response.status_code, host)
+        return response
+
+    def _failure(self, error: requests.ConnectionError, url: str) -> Exception:
+        fault = network_fault(error, url)
+        host, now = urlsplit(url).netloc, time.monotonic()
+        begun = self._failing_since.setdefault(host, now)
+        if host not in self._answered and now - begun >= fault.patience_seconds:
+            return UnreachableError(fault.message, fix=fault.fix)
+        _LOG.warning("%s; Google's client tries again, for two minutes in all", fault.message)
+        return error

@@ -1,0 +1,80 @@
+"""The files of a model at one commit."""
+
+import logging
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vertex_vllm.errors import HubAccessError
+from vertex_vllm.hub.hub_client import ask_hub, make_sure_it_answers
+from vertex_vllm.hub.hub_names import check_commit, check_model_id, is_safe_path
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import RepoFile
+
+_LOG = logging.getLogger(__name__)
+# Of the names that cannot be copied.
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """One file of a repository, with what its content is to be checked against.
+
+    Any of it may be of no use, as the Hub lists it: whoever selects files asks `check_file`.
+    """
+
+    path: str
+    size: int
+    """Bytes."""
+    sha256: str
+    """Of the content, 64 hexadecimal digits; empty for a file that is kept in git itself."""
+    git_oid: str
+    """SHA-1 of the git blob, 40 hexadecimal digits; for an LFS file that of its pointer."""
+
+
+def check_file(file: HubFile) -> HubFile:
+    """`file`, if it can be copied and verified: its path in a URL and in an object's name. Raises HubAccessError."""
+    for fault, field in (
+        (not is_safe_path(file.path), "path"),
+        (file.size < 0, "size"),
+        (re.fullmatch(r"([0-9a-f]{64})?", file.sha256) is None, "LFS oid"),
+        (re.fullmatch(r"[0-9a-f]{40}", file.git_oid) is None, "git oid"),
+    ):
+        if fault:
+            raise HubAccessError(
+                f"the Hub lists a file with an unusable {field}",
+                where=ascii(file.path)[:200],
+                fix="Leave it out with --exclude, or choose another revision.",
+            )
+    return file
+
+
+def list_files(model_id: str, commit: str, token: str | None) -> tuple[HubFile, ...]:
+    """All files of the model at `commit`, ordered by path.
+
+    Files whose names cannot be copied are in it, and counted in the log: whoever needs one of them asks `check_file`.
+    Raises HubAccessError when the Hub refuses or lists what cannot be, ServiceError when it does not answer.
+    """
+    from huggingface_hub.hf_api import RepoFile
+
+    check_commit(commit)
+    make_sure_it_answers(check_model_id(model_id), token)
+    try:
+        entries = ask_hub(
+            lambda api: list(api.list_repo_tree(model_id, recursive=True, revision=commit)),
+            token=token,
+            model_id=model_id,
+            revision=commit,
+        )
+        files = [_hub_file(entry) for entry in entries if isinstance(entry, RepoFile)]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise HubAccessError(f"the Hub's listing is malformed: {type(error).__name__}", where=model_id) from error
+    if odd := [file.path for file in files if not is_safe_path(file.path)]:
+        shown = ", ".join(ascii(path)[:80] for path in odd[:_SHOWN]) + (", …" if len(odd) > _SHOWN else "")
+        _LOG.warning("%s: %d files have names that cannot be copied and are left out: %s", model_id, len(odd), shown)
+    return tuple(sorted(files, key=lambda file: file.path))
+
+
+def _hub_file(entry: "RepoFile") -> HubFile:
+    return HubFile(entry.path, int(entry.size), entry.lfs.sha256 if entry.lfs else "", entry.blob_id)

@@ -1,0 +1,99 @@
+"""One client for predict, rawPredict and chat completions, on shared and dedicated endpoints."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from typing import Any
+
+import requests
+
+from vertex_vllm.errors import InferenceError
+from vertex_vllm.inference.chat import ChatAnswer, ChatChunk, read_answer, read_chunk
+from vertex_vllm.inference.endpoint_connection import EndpointConnection
+from vertex_vllm.inference.events import event_data
+
+Message = Mapping[str, Any]
+"""`{"role": …, "content": …}`, content a string or a list of OpenAI's parts."""
+
+_CHAT_PATH = "/chat/completions"
+_CHAT_VERSION = "v1beta1"  # The only version for which Google documents chat completions.
+_END = "[DONE]"
+
+
+class EndpointClient:
+    """Asks one endpoint. Finds its region and its dedicated DNS name by itself; threads may share it.
+
+    Every method raises InferenceError with the status and the server's own words, and ServiceError without credentials.
+    """
+
+    def __init__(self, endpoint_name: str) -> None:
+        """`endpoint_name`: projects/P/locations/R/endpoints/E. Raises InputError for anything else."""
+        self._connection = EndpointConnection(endpoint_name)
+
+    def predict(self, instances: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any] | None = None) -> list[Any]:
+        """One prediction an instance: a string for a prompt, a chat completion for messages with `@requestFormat`."""
+        body = {"instances": list(instances), **({"parameters": dict(parameters)} if parameters else {})}
+        response = self._connection.post("v1", ":predict", json.dumps(body).encode())
+        predictions = _json(response).get("predictions")
+        # For a single chat completion Model Garden's container answers with it, rather than with a list of it.
+        found = [predictions] if isinstance(predictions, dict) else predictions
+        if not isinstance(found, list) or len(found) != len(instances):
+            raise InferenceError(f"Not {len(instances)} predictions: {response.text[:300]}")
+        return found
+
+    def raw_predict(self, body: bytes) -> bytes:
+        """The container's answer to `body`, both as they are."""
+        return self._connection.post("v1", ":rawPredict", body).content
+
+    def chat(self, messages: Sequence[Message], **options: Any) -> ChatAnswer:
+        """`options`: max_tokens, temperature and whatever else OpenAI's chat completions or vLLM know."""
+        start = time.monotonic()
+        response = self._connection.post(_CHAT_VERSION, _CHAT_PATH, _chat_body(messages, options))
+        return read_answer(_json(response), time.monotonic() - start)
+
+    def stream_chat(self, messages: Sequence[Message], **options: Any) -> Iterator[ChatChunk]:
+        """The answer in chunks as they are made, the last with the token counts.
+
+        Raises InferenceError also where the stream ends before the answer does.
+        """
+        options = {"stream_options": {"include_usage": True}, **options, "stream": True}
+        start = time.monotonic()
+        response = self._connection.post(_CHAT_VERSION, _CHAT_PATH, _chat_body(messages, options), stream=True)
+        finished = False
+        with closing(response):
+            try:
+                pieces = response.iter_content(chunk_size=None)
+                for data in event_data(pieces):
+                    if data == _END:
+                        _read_out(pieces)
+                        return
+                    chunk = read_chunk(data, time.monotonic() - start)
+                    finished = finished or bool(chunk.finish_reason)
+                    yield chunk
+            except requests.RequestException as error:
+                raise InferenceError(f"The answer broke off: {error}") from error
+        if not finished:
+            raise InferenceError("The stream ended before the answer did")
+
+
+def _read_out(pieces: Iterator[bytes]) -> None:
+    """A connection whose answer was read to its last byte is used again; another would cost a TLS handshake."""
+    with suppress(requests.RequestException):  # The answer is complete.
+        for _ in pieces:
+            pass
+
+
+def _chat_body(messages: Sequence[Message], options: Mapping[str, Any]) -> bytes:
+    # An endpoint serves one model; the name stays empty, as Google documents for its OpenAI-compatible URL.
+    return json.dumps({"model": "", "messages": list(messages), **options}).encode()
+
+
+def _json(response: requests.Response) -> Any:
+    try:
+        body = response.json()
+    except ValueError as error:
+        raise InferenceError(f"The answer is no JSON: {response.text[:300]}") from error
+    if not isinstance(body, dict):
+        raise InferenceError(f"The answer is no JSON object: {response.text[:300]}")
+    return body

@@ -1,0 +1,115 @@
+"""Labels and names: how a later run, a teardown or a person finds what this project made, from parameters alone."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+MANAGED_BY = "vertex-vllm"
+DEPLOYMENT_LABEL = "vertex-vllm-deployment"
+RUN_LABEL = "vertex-vllm-run"
+CONFIG_LABEL = "vertex-vllm-config"
+OWNER_LABEL = "vertex-vllm-owner"
+EXPIRES_LABEL = "vertex-vllm-expires"
+"""Seconds since 1970, UTC: a moment as a label value may be written, and compared without a time zone."""
+NEVER = "never"
+"""Written rather than left out: versions of a Model have its labels too where they have none of that name."""
+KEEP_LABEL = "vertex-vllm-keep"
+"""A person sets it, to any value: no sweep removes what has it."""
+STAGE_LABEL = "vertex-vllm-stage"
+LIVE = "live"
+"""Value of the stage label, and alias of a model version: what a deployment's users are meant to be served by."""
+SUPERSEDED = "superseded"
+# Label values: at most 63 of [a-z0-9_-] (Google Cloud, "Requirements for labels").
+_LABEL_LENGTH = 63
+
+
+def label_value(text: str) -> str:
+    """`text` as a legal label value."""
+    return re.sub(r"[^a-z0-9_-]", "-", text.lower())[:_LABEL_LENGTH]
+
+
+@dataclass(frozen=True)
+class Owner:
+    """What every Model, Endpoint and bucket made by a run is marked with."""
+
+    deployment: str
+    run_id: str
+    """Name of the pipeline job, or of whatever else made it."""
+    config_hash: str = ""
+    responsible: str = ""
+    """Team or person who answers for it, as the config's `owner` says."""
+    expires: datetime | None = None
+    """When a sweep may take it away; None: never."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        marks = {
+            "managed-by": MANAGED_BY,
+            DEPLOYMENT_LABEL: label_value(self.deployment),
+            RUN_LABEL: label_value(self.run_id),
+            CONFIG_LABEL: label_value(self.config_hash),
+            OWNER_LABEL: label_value(self.responsible),
+            EXPIRES_LABEL: str(int(self.expires.timestamp())) if self.expires else NEVER,
+        }
+        return {key: value for key, value in marks.items() if value}
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What the labels of something of ours say; empty where a label is not there."""
+
+    deployment: str
+    run: str
+    config_hash: str
+    responsible: str
+    expires: datetime | None
+    """None too where the label is none of ours to read: what cannot be understood does not expire."""
+    keep: bool
+
+    @classmethod
+    def of(cls, labels: Mapping[str, str]) -> Self:
+        return cls(
+            deployment=labels.get(DEPLOYMENT_LABEL, ""),
+            run=labels.get(RUN_LABEL, ""),
+            config_hash=labels.get(CONFIG_LABEL, ""),
+            responsible=labels.get(OWNER_LABEL, ""),
+            expires=_moment(labels.get(EXPIRES_LABEL, "")),
+            keep=KEEP_LABEL in labels,
+        )
+
+
+def belongs(labels: Mapping[str, str], deployment: str, run_id: str = "") -> bool:
+    """Whether the labels say: made by this project, for that deployment, and by that run if one is given."""
+    asked = {"managed-by": MANAGED_BY, "vertex-vllm-deployment": label_value(deployment)}
+    if run_id:
+        asked["vertex-vllm-run"] = label_value(run_id)
+    return asked.items() <= dict(labels).items()
+
+
+def extended(labels: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """`labels`, living as long as `wanted` asks where that is longer: who finds a thing counts on it as its maker."""
+    there, asked = Marks.of(labels).expires, Marks.of(wanted).expires
+    longer = there is not None and (asked is None or asked > there)
+    return {**labels, **({EXPIRES_LABEL: wanted[EXPIRES_LABEL]} if longer else {})}
+
+
+def _moment(seconds: str) -> datetime | None:
+    # Ten digits reach to the year 2286; a longer number was written by somebody else.
+    return datetime.fromtimestamp(int(seconds), UTC) if re.fullmatch(r"[0-9]{1,10}", seconds) else None
+
+
+def model_resource_id(deployment: str) -> str:
+    """Id of the Model that holds all versions of one deployment: [a-z0-9_-], at most 63, no leading digit."""
+    return label_value(f"vllm-{deployment}")
+
+
+def endpoint_resource_id(deployment: str, config_hash: str) -> str:
+    """Id of the Endpoint that serves one config of a deployment: [a-z0-9-], at most 63, last one a letter or digit.
+
+    An endpoint a config, not one a deployment: a changed config is tried beside the endpoint that serves, and takes
+    over by promotion; a repeated run finds its own endpoint again.
+    """
+    prefix = re.sub(r"[^a-z0-9-]", "-", f"vllm-{deployment}".lower())[: _LABEL_LENGTH - 1 - len(config_hash)]
+    return f"{prefix}-{config_hash}"

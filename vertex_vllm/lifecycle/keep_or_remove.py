@@ -1,0 +1,122 @@
+"""What goes and what stays, of all that carries this project's labels, and why."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from google.cloud import aiplatform_v1beta1 as vertex
+
+from vertex_vllm.labels import LIVE, STAGE_LABEL, belongs
+from vertex_vllm.vertex_ai.clients import endpoint_client, model_client
+from vertex_vllm.vertex_ai.endpoints import get_endpoint
+from vertex_vllm.vertex_ai.find_by_label import every_endpoint, every_model, model_versions
+from vertex_vllm.vertex_ai.resource_names import ResourceName
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether something goes, and why it does or does not."""
+
+    goes: bool
+    reason: str = ""
+
+
+class Rule(Protocol):
+    """Decides from labels alone."""
+
+    @property
+    def project(self) -> str: ...
+    @property
+    def region(self) -> str: ...
+
+    def concerns(self, labels: Mapping[str, str]) -> bool:
+        """Whether something with these labels is looked at at all."""
+
+    def verdict(self, labels: Mapping[str, str], *, promoted: bool) -> Verdict:
+        """`promoted`: an endpoint that is or was live; a model version that is."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whose resources go: a deployment's, or with a `run_id` only what that run of it made."""
+
+    project: str
+    region: str
+    deployment: str
+    run_id: str = ""
+
+    def concerns(self, labels: Mapping[str, str]) -> bool:
+        return belongs(labels, self.deployment)
+
+    def verdict(self, labels: Mapping[str, str], *, promoted: bool) -> Verdict:
+        if not belongs(labels, self.deployment):
+            return Verdict(False, "not labelled as this deployment's")
+        if not belongs(labels, self.deployment, self.run_id):
+            return Verdict(False, f"made by run {labels.get('vertex-vllm-run', 'unknown')}")
+        return Verdict(True)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Everything that a rule concerns."""
+
+    endpoints: dict[str, Verdict]
+    versions: dict[ResourceName, Verdict]
+
+    @property
+    def doomed_endpoints(self) -> list[str]:
+        return [name for name, verdict in self.endpoints.items() if verdict.goes]
+
+    @property
+    def doomed_versions(self) -> dict[ResourceName, set[str]]:
+        """Model → ids of its versions that go."""
+        doomed: dict[ResourceName, set[str]] = {}
+        for name, verdict in self.versions.items():
+            if verdict.goes:
+                doomed.setdefault(name.unversioned, set()).add(name.version)
+        return doomed
+
+    @property
+    def doomed(self) -> dict[str, str]:
+        """Name → why it goes."""
+        return {name: verdict.reason for name, verdict in self._all.items() if verdict.goes}
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """Name → why it stays."""
+        return {name: verdict.reason for name, verdict in self._all.items() if not verdict.goes}
+
+    @property
+    def _all(self) -> dict[str, Verdict]:
+        return {**self.endpoints, **{str(name): verdict for name, verdict in self.versions.items()}}
+
+
+def select(rule: Rule) -> Selection:
+    """Looks at every endpoint and model version that the rule concerns. A version that serves on, elsewhere, stays."""
+    endpoint_service, model_service = endpoint_client(rule.region), model_client(rule.region)
+    endpoints = {
+        str(endpoint.name): rule.verdict(endpoint.labels, promoted=STAGE_LABEL in endpoint.labels)
+        for endpoint in every_endpoint(endpoint_service, rule.project, rule.region)
+        if rule.concerns(endpoint.labels)
+    }
+    doomed = [name for name, verdict in endpoints.items() if verdict.goes]
+    versions: dict[ResourceName, Verdict] = {}
+    for model in every_model(model_service, rule.project, rule.region):
+        if not rule.concerns(model.labels):
+            continue
+        name = ResourceName.parse(model.name, "models").unversioned
+        for version in model_versions(model_service, name):
+            verdict = rule.verdict(version.labels, promoted=LIVE in version.version_aliases)
+            if verdict.goes and (use := _use_elsewhere(endpoint_service, version, doomed)):
+                verdict = Verdict(False, use)
+            versions[name.with_version(version.version_id)] = verdict
+    return Selection(endpoints, versions)
+
+
+def _use_elsewhere(client: vertex.EndpointServiceClient, version: vertex.Model, doomed: Collection[str]) -> str:
+    for use in version.deployed_models:
+        # The reference may outlive the endpoint for some moments: ask the endpoint itself.
+        endpoint = None if use.endpoint in doomed else get_endpoint(client, use.endpoint)
+        if endpoint and any(deployed.id == use.deployed_model_id for deployed in endpoint.deployed_models):
+            return f"served by {use.endpoint}"
+    return ""

@@ -1,0 +1,89 @@
+"""What a sweep removes: one rule, from labels and the states of runs."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.labels import DEPLOYMENT_LABEL, KEEP_LABEL, Marks, belongs, label_value
+from vertex_vllm.lifecycle.keep_or_remove import Verdict
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY
+
+ENDED_BADLY = frozenset({"FAILED", "CANCELLED"})
+"""What has not been promoted by a run that ended so was for its exit handler to remove."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The pipeline jobs of a project."""
+
+    states: Mapping[str, str]
+    """Run, as resources are labelled with it → its state."""
+    busy: frozenset[str] = frozenset()
+    """Deployments, as resources are labelled with them, of which a run is going on."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """The rule of one sweep in one region."""
+
+    project: str
+    region: str
+    now: datetime
+    deployments: frozenset[str]
+    """Those that have a config; empty: orphans are not looked for."""
+    runs: Runs
+
+    def concerns(self, labels: Mapping[str, str]) -> bool:
+        return belongs(labels, labels.get(DEPLOYMENT_LABEL, ""))
+
+    def verdict(self, labels: Mapping[str, str], *, promoted: bool) -> Verdict:
+        if not self.concerns(labels):
+            return Verdict(False, "not labelled as vertex-vllm's")
+        marks = Marks.of(labels)
+        if marks.keep:
+            return Verdict(False, f"label {KEEP_LABEL}")
+        if marks.expires is not None and marks.expires <= self.now:
+            return Verdict(True, f"expired at {marks.expires:%Y-%m-%d %H:%M} UTC")
+        if self.deployments and marks.deployment not in {label_value(name) for name in self.deployments}:
+            return Verdict(True, f"no config is named {marks.deployment}")
+        state = self.runs.states.get(marks.run, "unknown")
+        if not promoted and state in ENDED_BADLY:
+            # That one may have found it, and count on it.
+            if marks.deployment in self.runs.busy:
+                return Verdict(False, f"another run of {marks.deployment} is going on")
+            return Verdict(True, f"left by run {marks.run}, which is {state}")
+        return Verdict(False, f"of run {marks.run}, which is {state}")
+
+
+def joined(parts: Iterable[Runs]) -> Runs:
+    """Those of several regions: a run out of stock in its own makes what it makes in another."""
+    states: dict[str, str] = {}
+    busy: frozenset[str] = frozenset()
+    for part in parts:
+        states |= part.states
+        busy |= part.busy
+    return Runs(states, busy)
+
+
+def look_at_runs(project: str, region: str) -> Runs:
+    """All of the region's pipeline jobs, whoever submitted them: those from the console have none of our labels.
+
+    Raises ServiceError.
+    """
+    from vertex_vllm.runs.watching import ENDED, pipeline_client, state_of
+
+    parent = f"projects/{project}/locations/{region}"
+    client = pipeline_client(region)
+    states: dict[str, str] = {}
+    busy: set[str] = set()
+    with google_errors("Vertex AI Pipelines", parent):
+        for job in client.list_pipeline_jobs(
+            request={"parent": parent, "read_mask": {"paths": ["name", "state"]}}, retry=RETRY, timeout=CALL_SECONDS
+        ):
+            state = state_of(job)
+            states[label_value(job.name.rpartition("/")[2])] = state
+            if state not in ENDED:
+                whole = client.get_pipeline_job(name=job.name, retry=RETRY, timeout=CALL_SECONDS)
+                busy.add(label_value(str(whole.runtime_config.parameter_values.get("deployment", ""))))
+    return Runs(states, frozenset(busy))

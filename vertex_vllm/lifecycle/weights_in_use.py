@@ -1,0 +1,127 @@
+"""Users of the weights in a bucket: versions of Models, runs under way, fresh locks."""
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from vertex_vllm.errors import RegionClosedError, ServiceError
+from vertex_vllm.google.grpc_engine import keep_engine
+from vertex_vllm.lifecycle.mentions import Mentions, texts_of
+from vertex_vllm.runs.watching import ENDED, pipeline_client, state_of
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, model_client, service_errors
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Bucket
+
+_LOCKS = "locks/"
+_REGIONS_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class BusyRun:
+    """A pipeline job that has not ended."""
+
+    bucket: str
+    """Its parameter; empty: the project's default bucket of its region."""
+    model_id: str
+
+
+@dataclass(frozen=True)
+class InUse:
+    """The users found at one moment."""
+
+    mentions: Mentions
+    """Texts of Models, and of the parameters of busy runs."""
+    busy: tuple[BusyRun, ...] = ()
+    locked: bool = False
+    """A lock of the bucket is fresh, and its run is not known to have ended: that may mirror anything."""
+
+    def why(self, bucket: str, path: str) -> str:
+        """Why `gs://bucket/path` is to stay; empty where nothing is known to need it."""
+        if self.mentions.cover(bucket, path):
+            return "a Model or a run names it"
+        if any(_mirrors(run, bucket, path) for run in self.busy):
+            return "a run of its model is under way"
+        return "a lock of the bucket is fresh" if self.locked else ""
+
+
+def look(project: str, bucket: "Bucket", regions: Sequence[str]) -> InUse:
+    """Everything of the project that may need what lies in the bucket.
+
+    Raises ServiceError when a service does not answer: then nothing is known to be unused.
+    """
+    keep_engine()
+    with ThreadPoolExecutor(_REGIONS_AT_ONCE) as threads:
+        models = threads.map(lambda region: list(_models(project, region)), regions)
+        jobs = list(threads.map(lambda region: _jobs(project, region), regions))
+        texts = [text for found in models for text in found]
+    parameters = [each for found, _ in jobs for each in found]
+    over = frozenset(name for _, ended in jobs for name in ended)
+    texts += [text for each in parameters for text in texts_of(each)]
+    busy = tuple(
+        BusyRun(_bucket_of(each), str(each.get("model_id", ""))) for each in parameters if each.get("model_id")
+    )
+    return InUse(Mentions(texts), busy, any(_is_held(lock, over) for lock in _locks(bucket)))
+
+
+def _models(project: str, region: str) -> Iterator[str]:
+    """All texts of the versions of a region's Models, whoever made them."""
+    from google.cloud.aiplatform_v1beta1 import Model
+
+    client = model_client(region)
+    parent = f"projects/{project}/locations/{region}"
+    # A region that the project may not use has no Models of it.
+    with suppress(RegionClosedError), service_errors(f"Listing the Models of {region}", ServiceError):
+        for model in client.list_models(parent=parent, retry=RETRY, timeout=CALL_SECONDS):
+            name = model.name.partition("@")[0]
+            for version in client.list_model_versions(name=name, retry=RETRY, timeout=CALL_SECONDS):
+                yield from texts_of(Model.to_dict(version))
+
+
+def _jobs(project: str, region: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """The parameters of the region's runs under way, and the ids of those that have ended."""
+    client = pipeline_client(region)
+    parent = f"projects/{project}/locations/{region}"
+    request = {"parent": parent, "read_mask": {"paths": ["name", "state"]}}
+    busy: list[dict[str, Any]] = []
+    ended: list[str] = []
+    with suppress(RegionClosedError), service_errors(f"Listing the runs of {region}", ServiceError):
+        for job in client.list_pipeline_jobs(request=request, retry=RETRY, timeout=CALL_SECONDS):
+            if state_of(job) in ENDED:
+                ended.append(job.name.rpartition("/")[2])
+            else:
+                whole = client.get_pipeline_job(name=job.name, retry=RETRY, timeout=CALL_SECONDS)
+                busy.append(dict(whole.runtime_config.parameter_values.items()))
+    return busy, ended
+
+
+def _mirrors(run: BusyRun, bucket: str, path: str) -> bool:
+    return run.bucket in ("", bucket) and f"{path}/".startswith(f"models/{run.model_id}/")
+
+
+def _bucket_of(parameters: dict[str, Any]) -> str:
+    return str(parameters.get("bucket") or "").removeprefix("gs://").strip("/")
+
+
+def _locks(bucket: "Bucket") -> Iterator[dict[str, Any]]:
+    from google.api_core.exceptions import NotFound
+
+    for blob in bucket.list_blobs(prefix=_LOCKS):
+        with suppress(NotFound, ValueError):
+            lock = json.loads(blob.download_as_bytes())
+            if isinstance(lock, dict):
+                yield lock
+
+
+def _is_held(lock: dict[str, Any], over: frozenset[str]) -> bool:
+    """False for a lock that has run out, or whose run has ended."""
+    try:
+        if datetime.fromisoformat(str(lock.get("until", ""))) <= datetime.now(UTC):
+            return False
+    except (ValueError, TypeError):
+        return False  # No lock of this project.
+    return str(lock.get("run", "")).rpartition("/")[2] not in over

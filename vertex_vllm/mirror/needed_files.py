@@ -1,0 +1,99 @@
+"""Which files of a repository a serving container needs. Pure."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Self
+
+from vertex_vllm.errors import PlanError
+from vertex_vllm.hub.file_listing import HubFile, check_file
+from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS
+from vertex_vllm.model.weight_files import weight_files, weight_index
+
+# Configs, tokenizers, chat templates and image processors.
+_SUPPORT = (
+    "*.json",
+    "*.jinja",
+    "*.model",
+    "*.tiktoken",
+    "tokenizer.model.*",
+    "merges.txt",
+    "vocab.txt",
+)
+# Python code of the repository: only where the config consents to running it.
+_CODE = ("*.py",)
+# Named chat templates, as transformers saves them; the one folder that is read.
+_SUPPORT_FOLDER = "additional_chat_templates/*.jinja"
+# Indexes, of which only that of the chosen weights is wanted, and what a trainer writes.
+_LEFT_OUT = ("*.index.json", "trainer_state.json", "*_results.json")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What somebody wants beyond, or instead of, what is chosen by itself: patterns as in a shell, of whole paths."""
+
+    include: tuple[str, ...] = ()
+    """When there are any: only files that match one, also such as would be left out by themselves."""
+    exclude: tuple[str, ...] = ()
+    """Never files that match one."""
+    code: bool = False
+    """Also the repository's Python code, which serving it would run."""
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """From parsed JSON. Raises TypeError for fields that a selection does not have."""
+        patterns = {name: tuple(value) for name, value in fields.items() if name != "code"}
+        return cls(**patterns, code=bool(fields.get("code", False)))
+
+
+EVERYTHING_NEEDED = Selection()
+
+
+def select_files(
+    listing: Sequence[HubFile], indexed: Collection[str], selection: Selection = EVERYTHING_NEEDED
+) -> tuple[HubFile, ...]:
+    """The files to mirror, in the listing's order: the weights (`indexed` as in `weight_files`), their index, and what
+    vLLM and transformers read beside them; or what `selection` says.
+
+    Left out by itself: `original/` and all other folders, other formats of the same weights, pictures and texts.
+    Raises PlanError when there are no weights, the index names a file that is not there, or nothing is selected, and
+    HubAccessError when a selected file has a name that cannot be copied.
+    """
+    if selection.include:
+        chosen = [file for file in listing if _matches(file.path, selection.include)]
+    else:
+        needed = {file.path for file in weight_files(listing, indexed)}
+        if (index := weight_index(listing)) is not None:
+            needed.add(index.path)
+        support = (*_SUPPORT, *_CODE) if selection.code else _SUPPORT
+        chosen = [file for file in listing if file.path in needed or _is_support(file.path, support)]
+    selected = tuple(check_file(file) for file in chosen if not _matches(file.path, selection.exclude))
+    if taken := [file.path for file in selected if file.path in BESIDE_THE_WEIGHTS]:
+        raise PlanError(
+            f"the repository has a file {taken[0]}, the name of what a mirror writes of its own",
+            where=taken[0],
+            fix="Exclude it: --exclude, or choose another repository.",
+        )
+    if not selected:
+        raise PlanError(
+            "no file of the repository is selected", where="--include, --exclude", fix="Widen the patterns."
+        )
+    return selected
+
+
+def left_out_of_index(selected: Sequence[HubFile], listing: Sequence[HubFile], indexed: Collection[str]) -> list[str]:
+    """Files that a selected index names and the patterns leave out, while others of it are selected."""
+    index, paths = weight_index(listing), {file.path for file in selected}
+    if index is None or index.path not in paths or not paths & set(indexed):
+        return []
+    return sorted(set(indexed) - paths)
+
+
+def _is_support(path: str, patterns: Sequence[str]) -> bool:
+    if "/" in path:
+        return fnmatchcase(path, _SUPPORT_FOLDER)
+    return _matches(path, patterns) and not _matches(path, _LEFT_OUT)
+
+
+def _matches(path: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(path, pattern) for pattern in patterns)

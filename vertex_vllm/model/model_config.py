@@ -1,0 +1,139 @@
+"""What config.json says of a model, in the terms of a plan. A field that cannot be read is named, not refused."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+
+import yaml
+
+from vertex_vllm.errors import PlanError
+from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.model.quantization import Quantized, quantization_of
+from vertex_vllm.model.rope import rope_of
+from vertex_vllm.model.safetensors import Weights
+from vertex_vllm.model.tensor_outline import contradictions
+from vertex_vllm.model.transformer import TEXT_PARTS, family_of, transformer_from_config
+
+# Where a model that speaks as well keeps the part that reads and writes text (Qwen's Omni models).
+_THINKER = "thinker_config"
+# Any of these says that there is a vision tower: most models; LLaVA's own code; Phi-3-vision; Qwen-VL.
+_VISION_PARTS = ("vision_config", "mm_vision_tower", "img_processor", "visual")
+_SAFETENSORS_DTYPES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
+
+
+def facts_from_config(
+    config: Mapping[str, object],
+    *,
+    model_id: str,
+    commit: str,
+    weights: Weights,
+    chat_template: bool,
+    gated: bool,
+    modelopt: Mapping[str, object] | None = None,
+    flagged: Mapping[str, object] | None = None,
+) -> ModelFacts:
+    """Facts of a model from its parsed config.json and what is known of its weights.
+
+    `modelopt` and `flagged` are hf_quant_config.json and quantize_config.json, where the repository has them. A count
+    of 0 is not known, and `transformer.missing` names its field. Raises PlanError where no architecture is named.
+    """
+    architecture = _architecture(config)
+    text = text_part(config)
+    inner = {**config, **_inner(config), "architectures": [architecture], "text_config": text}
+    shape = transformer_from_config(inner)
+    rope = rope_of(text)
+    kind = str(text.get("model_type", ""))
+    quantized, doubts = _quantized(config, text, modelopt, flagged)
+    known = family_of(architecture) is not None
+    against = tuple(contradictions(weights.outline, shape))
+    return ModelFacts(
+        model_id=model_id,
+        commit=commit,
+        architecture=architecture,
+        dtype=_dtype(config, text, weights),
+        quantization=quantized.method,
+        parameters=weights.parameters,
+        weight_bytes=weights.bytes,
+        layers=shape.layers,
+        hidden_size=shape.hidden_size,
+        attention_heads=shape.attention_heads,
+        key_value_heads=shape.key_value_heads,
+        head_size=shape.head_size,
+        context_length=rope.context_length(shape.context_length, kind),
+        vision=any(_inner(config).get(part) for part in _VISION_PARTS),
+        chat_template=chat_template,
+        custom_code=bool(config.get("auto_map")),
+        gated=gated,
+        source="Hub",
+        transformer=replace(shape, context_length=rope.context_length(shape.context_length, kind)),
+        groups=weights.groups,
+        rope_scaling=str(rope),
+        model_type=str(config.get("model_type", "")),
+        text_model_type=kind,
+        positions=shape.context_length,
+        quantization_scheme=quantized.scheme,
+        quantization_file=quantized.file,
+        faults=against if known else (),
+        doubts=(*doubts, *(() if known else against)),
+    )
+
+
+def config_dtype(config: Mapping[str, object]) -> str:
+    """`dtype` or `torch_dtype` of a config.json, as vLLM reads it; empty where it says nothing usable."""
+    for part in (config, text_part(config)):
+        for key in ("dtype", "torch_dtype"):
+            name = part.get(key)
+            if isinstance(name, str) and name.removeprefix("torch.") in _SAFETENSORS_DTYPES.values():
+                return name.removeprefix("torch.")
+    return ""
+
+
+def _quantized(
+    config: Mapping[str, object],
+    text: Mapping[str, object],
+    modelopt: Mapping[str, object] | None,
+    flagged: Mapping[str, object] | None,
+) -> tuple[Quantized, tuple[str, ...]]:
+    """Method and scheme; a section of config.json that names no method is a doubt."""
+    try:
+        return quantization_of(config, text, modelopt, flagged), ()
+    except PlanError as error:
+        return Quantized(), (str(error),)
+
+
+def text_part(config: Mapping[str, object]) -> Mapping[str, object]:
+    """The part that describes the text model, with what transformers would fill in."""
+    inner = _inner(config)
+    nested = (inner.get(key) for key in TEXT_PARTS)
+    part = next((part for part in nested if isinstance(part, dict)), inner)
+    return {**_defaults().get(str(part.get("model_type", "")), {}), **part}
+
+
+def _inner(config: Mapping[str, object]) -> Mapping[str, object]:
+    thinker = config.get(_THINKER)
+    return thinker if isinstance(thinker, dict) else config
+
+
+def _architecture(config: Mapping[str, object]) -> str:
+    names = config.get("architectures")
+    if not isinstance(names, list) or not names or not isinstance(names[0], str) or not names[0].isidentifier():
+        raise PlanError(
+            "does not name the model's architecture",
+            where="config.json: architectures",
+            fix="Choose a repository that transformers can load; an adapter alone cannot be served.",
+        )
+    return names[0]
+
+
+def _dtype(config: Mapping[str, object], text: Mapping[str, object], weights: Weights) -> str:
+    stored = config_dtype(config) or _SAFETENSORS_DTYPES.get(weights.dtype, "float32")
+    # vLLM `_resolve_auto_dtype`: float32 is loaded as the first type that the device has, bfloat16 on any since Ampere.
+    return "bfloat16" if stored == "float32" else stored
+
+
+@cache
+def _defaults() -> dict[str, dict[str, object]]:
+    text = files("vertex_vllm.model").joinpath("config_defaults.yaml").read_text(encoding="utf-8")
+    rows = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return {row["model_type"]: {key: row[key] for key in row if key not in ("model_type", "source")} for row in rows}

@@ -1,0 +1,92 @@
+"""How a model's positions are stretched, and how long a context that makes."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vertex_vllm.model.transformer import TEXT_PARTS, context_length
+from vertex_vllm.vllm_versions import VersionRange, version_key
+
+# vLLM `_get_and_verify_max_len`: of these kinds `max_position_embeddings` is the stretched length already; so it is for
+# Gemma 3 whatever its kind.
+_STRETCHED_ALREADY = ("su", "longrope", "llama3", "default")
+_STRETCHED_MODELS = "gemma3"
+# Since this version `max_position_embeddings` is the stretched length with YaRN too (config/model.py of the wheels
+# vllm 0.28.0, which multiplies, and 0.30.0, which does not).
+_YARN_STRETCHED_SINCE = "0.30.0"
+_LONGEST = 1 << 31
+# Keys of --hf-overrides that change lengths alone.
+_LENGTH_KEYS = {"rope_scaling", "rope_parameters", "rope_theta", "max_position_embeddings", "model_max_length"}
+
+
+@dataclass(frozen=True)
+class Rope:
+    kind: str
+    """`rope_type`; empty: positions are not stretched."""
+    factor: float = 1.0
+    original_length: int = 0
+    """`original_max_position_embeddings`; 0: not told."""
+
+    def __str__(self) -> str:
+        return f"{self.kind} × {self.factor:g}" if self.kind else ""
+
+    def context_length(self, positions: int, model_type: str, versions: VersionRange | None = None) -> int:
+        """Tokens that vLLM takes of a model with so many `max_position_embeddings`; 0: as many as anybody asks for."""
+        if not self.kind or self.kind in _STRETCHED_ALREADY or _STRETCHED_MODELS in model_type:
+            return positions
+        newer = versions is not None and version_key(versions.earliest) >= version_key(_YARN_STRETCHED_SINCE)
+        if newer and self.kind.endswith("yarn"):
+            return positions
+        begun = self.original_length if self.kind == "yarn" and self.original_length else positions
+        return min(int(begun * self.factor), _LONGEST)
+
+
+def rope_of(text: Mapping[str, object]) -> Rope:
+    """From `rope_parameters` or `rope_scaling` of a text model's config; anything unusable is none."""
+    for name in ("rope_parameters", "rope_scaling"):
+        section = text.get(name)
+        if isinstance(section, dict):
+            kind = section.get("rope_type", section.get("type"))
+            factor, original = section.get("factor", 1.0), section.get("original_max_position_embeddings", 0)
+            usable = isinstance(factor, int | float) and not isinstance(factor, bool) and 0 < factor < 1 << 16
+            if isinstance(kind, str) and kind.isidentifier() and kind != "default":
+                return Rope(kind, float(factor) if usable else 1.0, original if _is_length(original) else 0)
+    return Rope("")
+
+
+def _is_length(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LONGEST
+
+
+def overridden_length(
+    given: Mapping[str, str], positions: int, model_type: str, versions: VersionRange | None
+) -> int | None:
+    """Context in tokens that --hf-overrides or --rope-scaling makes of a model; None: they change no length."""
+    overrides = _text_overrides(_object(given.get("--hf-overrides", "")))
+    if "--rope-scaling" in given:
+        overrides["rope_scaling"] = _object(given["--rope-scaling"])
+    if not _LENGTH_KEYS & set(overrides):
+        return None
+    return rope_of(overrides).context_length(context_length(overrides) or positions, model_type, versions)
+
+
+def overrides_lengths_alone(value: str) -> bool:
+    """Whether --hf-overrides changes nothing but lengths, of the model or of its text model."""
+    overrides = _object(value)
+    inner = [overrides[part] for part in TEXT_PARTS if isinstance(overrides.get(part), dict)]
+    outer = {key for key in overrides if key not in TEXT_PARTS}
+    return bool(overrides) and all(set(part) <= _LENGTH_KEYS for part in (outer, *inner))
+
+
+def _text_overrides(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    parts = (overrides[part] for part in TEXT_PARTS if isinstance(overrides.get(part), dict))
+    return {**overrides, **next(parts, {})}
+
+
+def _object(value: str) -> dict[str, Any]:
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError):
+        return {}
+    return parsed if isinstance(parsed, dict) else {}

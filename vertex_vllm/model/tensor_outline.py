@@ -1,0 +1,87 @@
+"""The shape of a model as its tensors have it, and what of it contradicts config.json.
+
+vLLM asserts both to be equal when it loads a tensor (`weight_loader` of VocabParallelEmbedding and of the linear
+layers); of tensors that config.json promises and no file holds it says "weights were not initialized".
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from vertex_vllm.model.transformer import Transformer, family_of
+
+# Of the text model: a vision tower has embeddings, layers and heads of its own.
+_TOWER = re.compile(r"vision|visual|vit\.|audio|image|talker|token2wav|draft|mtp|nextn")
+_EMBEDDING = re.compile(r"(^|\.)(embed_tokens|tok_embeddings|word_embeddings|embed_in|wte)\.weight$")
+_LAYER = re.compile(r"(^|\.)(layers|h|blocks)\.(\d+)\.")
+_QUERY = re.compile(r"(^|\.)self_attn\.q_proj\.weight$")
+_KEY = re.compile(r"(^|\.)self_attn\.k_proj\.weight$")
+# Types of which a row of the shape is a row of the matrix; packed ones hold several numbers in each.
+_PLAIN = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
+
+
+@dataclass(frozen=True)
+class Outline:
+    """0: no tensor tells."""
+
+    vocabulary: int = 0
+    """Rows of the embedding."""
+    hidden_size: int = 0
+    """Columns of the embedding."""
+    layers: int = 0
+    """Distinct numbers of decoder layers."""
+    query_width: int = 0
+    """Rows of a query projection: heads × head size."""
+    key_width: int = 0
+
+
+def outline_of(tensors: Iterable[tuple[str, tuple[int, ...], str]]) -> Outline:
+    """From name, shape and type of each tensor; a model whose layers differ in width tells no width."""
+    embeddings: set[tuple[int, ...]] = set()
+    queries: set[tuple[int, ...]] = set()
+    keys: set[tuple[int, ...]] = set()
+    layers = set()
+    for name, shape, dtype in tensors:
+        if _TOWER.search(name):
+            continue
+        if numbered := _LAYER.search(name):
+            layers.add(int(numbered[3]))
+        if len(shape) != 2 or dtype not in _PLAIN:
+            continue
+        for pattern, found in ((_EMBEDDING, embeddings), (_QUERY, queries), (_KEY, keys)):
+            if pattern.search(name):
+                found.add(shape)
+    rows, width = next(iter(embeddings)) if len(embeddings) == 1 else (0, 0)
+    return Outline(rows, width, len(layers), _rows(queries), _rows(keys))
+
+
+def contradictions(outline: Outline, shape: Transformer) -> Iterator[str]:
+    """Each as a sentence that names the field of config.json; certain for those of architecture_defaults.yaml alone."""
+    family = family_of(shape.architecture)
+    extra = family.extra_embeddings if family else 0
+    pairs = (
+        (
+            "rows of the embedding",
+            outline.vocabulary,
+            "vocab_size",
+            shape.vocabulary + extra if shape.vocabulary else 0,
+        ),
+        ("columns of the embedding", outline.hidden_size, "hidden_size", shape.hidden_size),
+        ("rows of the query projections", outline.query_width, "num_attention_heads × head_dim", _width(shape, True)),
+        ("rows of the key projections", outline.key_width, "num_key_value_heads × head_dim", _width(shape, False)),
+    )
+    for what, found, field, told in pairs:
+        if found and told and found != told:
+            yield f"the files have {found} {what}, config.json says {told} ({field})"
+    if outline.layers and shape.layers and outline.layers < shape.layers:
+        yield f"the files have {outline.layers} layers, config.json says {shape.layers} (num_hidden_layers)"
+
+
+def _width(shape: Transformer, queries: bool) -> int:
+    """0 with latent attention, whose projections have other widths."""
+    heads = shape.attention_heads if queries else shape.key_value_heads
+    return 0 if shape.latent_size else heads * shape.head_size
+
+
+def _rows(shapes: set[tuple[int, ...]]) -> int:
+    return next(iter(shapes))[0] if len(shapes) == 1 else 0

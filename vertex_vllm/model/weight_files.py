@@ -1,0 +1,82 @@
+"""Which files of a repository hold the weights that vLLM loads."""
+
+from collections.abc import Collection, Sequence
+from fnmatch import fnmatchcase
+
+from vertex_vllm.errors import PlanError
+from vertex_vllm.model.file_reader import AnyFile, FileReader
+from vertex_vllm.model.repository_kind import is_adapter_file, is_mistral_common
+from vertex_vllm.model.untrusted_json import parse_json
+
+SAFETENSORS_INDEX = "model.safetensors.index.json"
+PICKLE_INDEX = "pytorch_model.bin.index.json"
+# Of the weights' format that mistral-common reads; beside the usual format it is a second copy.
+CONSOLIDATED = "consolidated*.safetensors"
+# vLLM `filter_files_not_needed_for_inference`: what a trainer leaves beside the weights.
+_TRAINING = ("training_args.bin", "optimizer.bin", "*optimizer.pt", "*scheduler.pt", "*scaler.pt", "rng_state*")
+# Bytes. The longest index known, of 405 B parameters in 191 files, has 100 kB.
+_LONGEST_INDEX = 64 << 20
+
+
+def weight_files(listing: Sequence[AnyFile], indexed: Collection[str]) -> tuple[AnyFile, ...]:
+    """The files with the weights, ordered by path: safetensors where there are any, those of the index if there is one.
+
+    `indexed` holds the file names of the repository's index, see `read_index`; it is empty without one.
+    Raises PlanError when the index names a file that is not there, or there are no weights that vLLM reads.
+    """
+    top = [file for file in listing if "/" not in file.path and not is_adapter_file(file.path)]
+    consolidated = tuple(file for file in top if fnmatchcase(file.path, CONSOLIDATED))
+    if consolidated and is_mistral_common(listing):
+        return consolidated
+    if indexed:
+        return _indexed(listing, indexed)
+    for pattern in ("*.safetensors", "*.bin", "*.pt"):
+        found = tuple(file for file in top if fnmatchcase(file.path, pattern) and not _of_training(file.path))
+        usual = tuple(file for file in found if not fnmatchcase(file.path, CONSOLIDATED))
+        if found:
+            return usual or found
+    raise PlanError(
+        "the repository holds no weights that vLLM reads",
+        where="*.safetensors",
+        fix="Choose a repository with safetensors files; GGUF and ONNX files are not served.",
+    )
+
+
+def weight_index(listing: Sequence[AnyFile]) -> AnyFile | None:
+    """The index that says which of several files hold the weights, if there is one."""
+    by_path = {file.path: file for file in listing}
+    if any("/" not in path and path.endswith(".safetensors") for path in by_path):
+        return by_path.get(SAFETENSORS_INDEX)
+    return by_path.get(PICKLE_INDEX)
+
+
+def parse_index(data: bytes, file: str) -> frozenset[str]:
+    """File names in the `weight_map` of an index. Raises PlanError naming file and field."""
+    weight_map = parse_json(data, file).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise PlanError("is not a mapping from tensors to files", where=f"{file}: weight_map")
+    names = frozenset(name for name in weight_map.values() if isinstance(name, str))
+    if len(names) < len({repr(name) for name in weight_map.values()}):
+        raise PlanError("holds a file name that is not text", where=f"{file}: weight_map")
+    return names
+
+
+def read_index(reader: FileReader[AnyFile], listing: Sequence[AnyFile]) -> frozenset[str]:
+    """File names in the repository's index, read from the Hub; empty where there is no index."""
+    index = weight_index(listing)
+    if index is None:
+        return frozenset()
+    if index.size > _LONGEST_INDEX:
+        raise PlanError(f"has {index.size} bytes, too many for an index", where=index.path)
+    return parse_index(reader.read(index), index.path)
+
+
+def _indexed(listing: Sequence[AnyFile], indexed: Collection[str]) -> tuple[AnyFile, ...]:
+    found = tuple(file for file in listing if file.path in indexed)
+    if missing := sorted(set(indexed) - {file.path for file in found}):
+        raise PlanError(f"names {missing[0]!r}, which the repository does not have", where="weight_map of the index")
+    return found
+
+
+def _of_training(path: str) -> bool:
+    return any(fnmatchcase(path, pattern) for pattern in _TRAINING)

@@ -1,0 +1,96 @@
+"""The pipeline jobs that this project submitted, found by label."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from vertex_vllm.errors import InputError
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.labels import MANAGED_BY, label_value
+from vertex_vllm.runs.watching import pipeline_client, run_name, state_of
+
+if TYPE_CHECKING:
+    from google.cloud.aiplatform_v1 import ListPipelineJobsRequest, PipelineJob
+
+# What a summary is made of; the spec, which is most of a job, stays where it is.
+_FIELDS = ("name", "state", "create_time", "start_time", "end_time", "labels", "service_account")
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One pipeline job as a line of a list."""
+
+    name: str
+    """projects/P/locations/REGION/pipelineJobs/ID; Vertex AI answers with the project's number."""
+    state: str
+    """As in `Run.state`."""
+    created: datetime
+    ended: datetime | None
+    deployment: str
+    pipeline: str
+    service_account: str
+    """Whom its steps run as."""
+    commit: str
+    """Commit that CI submitted it for; empty: submitted by hand."""
+    config_hash: str
+
+    @property
+    def id(self) -> str:
+        return self.name.rpartition("/")[2]
+
+
+def summary(job: Any) -> RunSummary:
+    """A `PipelineJob` message in short."""
+    labels = dict(job.labels)
+    return RunSummary(
+        name=job.name,
+        state=state_of(job),
+        created=job.create_time,
+        ended=job.end_time or None,
+        deployment=labels.get("vertex-vllm-deployment", ""),
+        pipeline=labels.get("vertex-vllm-pipeline", ""),
+        service_account=job.service_account,
+        commit=labels.get("vertex-vllm-commit", ""),
+        config_hash=labels.get("vertex-vllm-config-hash", ""),
+    )
+
+
+def list_request(project: str, region: str) -> "ListPipelineJobsRequest":
+    """Asks for all runs of the region, the newest first: labels are compared here, whatever a filter makes of them."""
+    from google.cloud.aiplatform_v1 import ListPipelineJobsRequest
+
+    return ListPipelineJobsRequest(
+        parent=f"projects/{project}/locations/{region}",
+        order_by="create_time desc",
+        read_mask={"paths": list(_FIELDS)},
+    )
+
+
+def list_runs(project: str, region: str, deployment: str = "", limit: int = 0) -> tuple[RunSummary, ...]:
+    """This project's newest `limit` runs (0: all of them), the newest first; with a deployment only its own.
+
+    Raises ServiceError for what Vertex AI refuses.
+    """
+    found: list[RunSummary] = []
+    request = list_request(project, region)
+    asked = {"managed-by": MANAGED_BY}
+    if deployment:
+        asked["vertex-vllm-deployment"] = label_value(deployment)
+    with google_errors("Vertex AI Pipelines", request.parent):
+        for job in pipeline_client(region).list_pipeline_jobs(request):
+            if limit and len(found) == limit:
+                break
+            if asked.items() <= dict(job.labels).items():
+                found.append(summary(job))
+    return tuple(found)
+
+
+def find_run(name: str) -> "PipelineJob":
+    """The pipeline job of that resource name. Raises InputError where there is none, ServiceError as `list_runs`."""
+    from google.api_core.exceptions import NotFound
+
+    with google_errors("Vertex AI Pipelines", name):
+        try:
+            return pipeline_client(run_name(name).region).get_pipeline_job(name=name)
+        except NotFound as error:
+            raise InputError("there is no such run", where=name, fix="`vertex-vllm runs list` shows them.") from error

@@ -1,0 +1,154 @@
+"""Schedules as the configs want them and as they are, and what has to be done about the difference.
+
+A schedule keeps the spec and the parameters that it was made with, so a changed one is replaced by another. What it was
+made of stands on it as a hash: a label of the runs that it starts, as a schedule has no labels of its own.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from vertex_vllm.labels import MANAGED_BY, label_value
+from vertex_vllm.runs.submission import Submission
+
+PROJECT = "_project"
+"""In the place of a deployment, for what is scheduled for all of a project; no deployment can be named so."""
+NAME_LABEL = "vertex-vllm-schedule"
+HASH_LABEL = "vertex-vllm-schedule-hash"
+# One run at a time, the next one waiting for it: two runs of a deployment would build up and tear down each other's.
+MAX_ACTIVE_RUNS = 1
+_HASH_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class WantedSchedule:
+    """What a config says of a schedule, with all that its runs are made of."""
+
+    deployment: str
+    name: str
+    cron: str
+    """With its time zone: `TZ=Area/City minute hour day-of-month month day-of-week`."""
+    submission: Submission
+    """Its `job_id` is left out: every run gets one from the service."""
+    start: str = ""
+    """RFC 3339; empty: at once."""
+    end: str = ""
+    """RFC 3339; empty: never."""
+    max_run_count: int = 0
+    """0: any number."""
+
+    @property
+    def display_name(self) -> str:
+        return f"{self.deployment}/{self.name}"
+
+    @property
+    def content_hash(self) -> str:
+        """Equal exactly where a schedule that exists may stay as it is. Raises as `Submission.spec_text`."""
+        content = {
+            "spec": self.submission.spec_text(),
+            "parameters": dict(self.submission.parameters),
+            "pipeline_root": self.submission.pipeline_root,
+            "service_account": self.submission.service_account,
+            "cron": self.cron,
+            "start": self.start,
+            "end": self.end,
+            "max_run_count": self.max_run_count,
+            "max_active_runs": MAX_ACTIVE_RUNS,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:_HASH_LENGTH]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """On the runs: those of a submitted one, and whose they are."""
+        return {**self.submission.labels, NAME_LABEL: label_value(self.name), HASH_LABEL: self.content_hash}
+
+
+@dataclass(frozen=True)
+class ExistingSchedule:
+    """A schedule of ours on Vertex AI."""
+
+    resource_name: str
+    """projects/P/locations/REGION/schedules/ID; Vertex AI answers with the project's number."""
+    deployment: str
+    name: str
+    pipeline: str
+    content_hash: str
+    cron: str
+    state: str
+    """ACTIVE, PAUSED or COMPLETED."""
+    next_run: datetime | None
+    started_runs: int
+    last_response: str
+    """What came of starting its last run, in the service's words; empty before the first."""
+
+    @property
+    def display_name(self) -> str:
+        return f"{self.deployment}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line of the difference."""
+
+    action: Literal["create", "replace", "keep", "delete"]
+    wanted: WantedSchedule | None
+    """None: it is to go."""
+    existing: tuple[ExistingSchedule, ...] = ()
+    """What is kept, or goes."""
+
+    @property
+    def display_name(self) -> str:
+        return self.wanted.display_name if self.wanted else self.existing[0].display_name
+
+    @property
+    def cron(self) -> str:
+        return self.wanted.cron if self.wanted else self.existing[0].cron
+
+
+def difference(
+    wanted: Sequence[WantedSchedule], existing: Sequence[ExistingSchedule], deployments: Sequence[str] = ()
+) -> tuple[Change, ...]:
+    """What makes the schedules of the wanted ones' deployments, and of `deployments`, equal to the wanted ones.
+
+    Schedules of all other deployments are left alone. One that was left over beside its replacement goes, too. What is
+    deleted comes last.
+    """
+    ours = {schedule.deployment for schedule in wanted} | set(deployments)
+    changes, deletions = [], []
+    for schedule in wanted:
+        there = [found for found in existing if found.display_name == schedule.display_name]
+        current = [found for found in there if found.content_hash == schedule.content_hash]
+        if current:
+            changes.append(Change("keep", schedule, (current[0],)))
+            deletions += [Change("delete", None, (found,)) for found in there if found is not current[0]]
+        else:
+            changes.append(Change("replace" if there else "create", schedule, tuple(there)))
+    names = {schedule.display_name for schedule in wanted}
+    deletions += [
+        Change("delete", None, (found,))
+        for found in existing
+        if found.deployment in ours and found.display_name not in names
+    ]
+    return (*changes, *deletions)
+
+
+def read_schedule(message: Any) -> ExistingSchedule | None:
+    """A `Schedule` message; None for one that is not ours."""
+    labels = dict(message.create_pipeline_job_request.pipeline_job.labels)
+    if labels.get("managed-by") != MANAGED_BY or NAME_LABEL not in labels:
+        return None
+    return ExistingSchedule(
+        resource_name=message.name,
+        deployment=labels.get("vertex-vllm-deployment", ""),
+        name=labels[NAME_LABEL],
+        pipeline=labels.get("vertex-vllm-pipeline", ""),
+        content_hash=labels.get(HASH_LABEL, ""),
+        cron=message.cron,
+        state=message.state.name,
+        next_run=message.next_run_time or None,
+        started_runs=message.started_run_count,
+        last_response=message.last_scheduled_run_response.run_response,
+    )

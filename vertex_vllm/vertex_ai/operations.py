@@ -1,0 +1,130 @@
+"""Long-running operations: waiting with a deadline of our own, and cancelling.
+
+Google's clients wait for ever (google-cloud-aiplatform 1.165.1 ends in `operation.result(timeout=None)`) and cannot be
+woken by a signal.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from google.api_core import exceptions
+from google.longrunning import operations_pb2
+
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, TRANSIENT
+from vertex_vllm.vertex_ai.interruption import Interruption
+
+_FIRST_POLL_SECONDS = 0.2
+_SLOWEST_POLL_SECONDS = 15.0
+_POLL_GROWTH = 1.5
+_REPORT_SECONDS = 30.0
+# For one poll. A signal that comes meanwhile is noticed afterwards, and a stopped container has 30 s.
+_POLL_SECONDS = 10.0
+_LEAST_CALL_SECONDS = 3.0
+
+log = logging.getLogger(__name__)
+
+
+class Deadline:
+    """So many seconds from now on; with `asked`, none as soon as the process has been told to stop."""
+
+    def __init__(self, seconds: float, asked: Interruption | None = None) -> None:
+        self.seconds = seconds
+        self._asked = asked
+        self._start = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self._start
+
+    @property
+    def left(self) -> float:
+        return 0.0 if self._asked and self._asked.signal_name else max(self.seconds - self.elapsed, 0.0)
+
+    def share(self, parts: int) -> "Deadline":
+        """One of so many equal parts of what is left."""
+        return Deadline(self.left / parts, self._asked)
+
+    def pause(self, seconds: float) -> bool:
+        """Sleeps, and no longer than until a signal comes; False, as the deadline itself then says that it has."""
+        if self._asked:
+            self._asked.wait(seconds)
+        else:
+            time.sleep(seconds)
+        return False
+
+
+class OperationsClient(Protocol):
+    """Any of Vertex AI's clients: each can ask about operations and cancel them."""
+
+    def get_operation(
+        self, request: operations_pb2.GetOperationRequest, **options: object
+    ) -> operations_pb2.Operation: ...
+
+    def cancel_operation(self, request: operations_pb2.CancelOperationRequest, **options: object) -> None: ...
+
+
+class OperationUnfinishedError(Exception):
+    """The wait ended before the operation did: out of time, or told to stop."""
+
+
+def wait_for_operation(
+    client: OperationsClient,
+    name: str,
+    deadline: Deadline,
+    doing: str,
+    pause: Callable[[float], bool] | None = None,
+) -> operations_pb2.Operation:
+    """The operation once it is done, whether well or badly.
+
+    Polls quickly at first, then every 15 s; a poll that fails in passing is made again. `pause` sleeps, and answers
+    True to stop waiting; by default it is the deadline's. Raises OperationUnfinishedError then, and when the
+    deadline passes.
+    """
+    interval, report_at = _FIRST_POLL_SECONDS, deadline.elapsed + _REPORT_SECONDS
+    while True:
+        operation = _poll(client, name, max(_LEAST_CALL_SECONDS, min(_POLL_SECONDS, deadline.left)))
+        if operation is not None and operation.done:
+            return operation
+        if not deadline.left or (pause or deadline.pause)(min(interval, deadline.left)):
+            raise OperationUnfinishedError(name)
+        interval = min(interval * _POLL_GROWTH, _SLOWEST_POLL_SECONDS)
+        if deadline.elapsed >= report_at:
+            log.info("%s: %.0f s so far, %.0f s at most", doing, deadline.elapsed, deadline.seconds)
+            report_at += _REPORT_SECONDS
+
+
+def _poll(client: OperationsClient, name: str, seconds: float) -> operations_pb2.Operation | None:
+    request = operations_pb2.GetOperationRequest(name=name)
+    try:
+        # One try: the loop around this is the retry, and a signal or the deadline ends it.
+        return client.get_operation(request, retry=None, timeout=seconds)
+    except TRANSIENT as error:
+        log.warning("Could not ask about operation %s, will ask again: %s", name, error)
+        return None
+
+
+def cancel_operation(client: OperationsClient, name: str, seconds: float = CALL_SECONDS) -> None:
+    """Asks for the cancellation; whether and when it ends is for `wait_for_operation` to see.
+
+    `seconds` is for the call with its retries. It "may return UNIMPLEMENTED" (REST reference, `operations.cancel`).
+    """
+    request = operations_pb2.CancelOperationRequest(name=name)
+    try:
+        client.cancel_operation(request, retry=RETRY.with_timeout(seconds), timeout=seconds)
+    except exceptions.MethodNotImplemented as error:
+        log.warning("Operation %s cannot be cancelled, what it brings up has to be undeployed: %s", name, error)
+    except (exceptions.NotFound, exceptions.FailedPrecondition):
+        log.info("Operation %s had ended before it could be cancelled", name)
+    except TRANSIENT as error:
+        log.warning("Operation %s could not be cancelled: %s", name, error)
+
+
+def failure(operation: operations_pb2.Operation) -> str:
+    """The service's words for why a finished operation failed; empty where it did not."""
+    if not operation.HasField("error"):
+        return ""
+    raised = exceptions.from_grpc_status(operation.error.code, operation.error.message)
+    status = raised.grpc_status_code.name if raised.grpc_status_code else str(operation.error.code)
+    return f"{status}: {operation.error.message}"

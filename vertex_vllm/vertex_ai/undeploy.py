@@ -1,0 +1,86 @@
+"""Taking deployed models off an endpoint: what stops the bill."""
+
+import logging
+from collections.abc import Sequence
+
+from google.api_core import exceptions
+from google.cloud import aiplatform_v1beta1 as vertex
+
+from vertex_vllm.errors import DeploymentError
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, TRANSIENT
+from vertex_vllm.vertex_ai.endpoints import get_endpoint
+from vertex_vllm.vertex_ai.operations import Deadline, OperationUnfinishedError, failure, wait_for_operation
+
+_TRY_AGAIN_SECONDS = 2.0
+_SEND_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+def undeploy(
+    client: vertex.EndpointServiceClient, endpoint_name: str, deployed_ids: Sequence[str], deadline: Deadline
+) -> list[str]:
+    """Undeploys those of `deployed_ids` that are there, and tries again until none is or the deadline passes.
+
+    Gone already, or being undeployed by somebody else, is no failure. Answers with the ids it took off; raises
+    DeploymentError naming those that are still there.
+    """
+    removed: list[str] = []
+    begun: set[str] = set()
+    while True:
+        endpoint = get_endpoint(client, endpoint_name)
+        there = _least_traffic_first(endpoint, deployed_ids) if endpoint else []
+        if endpoint is None or not there:
+            return removed
+        # Past the deadline, too, each is begun once: Vertex AI then goes on with it by itself.
+        following = next((deployed_id for deployed_id in there if deadline.left or deployed_id not in begun), "")
+        if not following:
+            raise DeploymentError(
+                f"Still deployed after {deadline.seconds:.0f} s: {', '.join(there)}", where=endpoint_name
+            )
+        begun.add(following)
+        if _undeploy_one(client, endpoint, following, deadline):
+            removed.append(following)
+        else:
+            deadline.pause(min(_TRY_AGAIN_SECONDS, deadline.left))
+
+
+def send_undeploys(
+    client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, deployed_ids: Sequence[str]
+) -> bool:
+    """Begins the undeploy of each, once, by what `endpoint` says of the traffic; whether all are off already.
+
+    For a process that is about to be killed: Vertex AI goes on with what it was told.
+    """
+    at_once, ids = Deadline(0.0), _least_traffic_first(endpoint, deployed_ids)
+    off = [deployed_id for deployed_id in ids if _undeploy_one(client, endpoint, deployed_id, at_once)]
+    return off == ids
+
+
+def _least_traffic_first(endpoint: vertex.Endpoint, deployed_ids: Sequence[str]) -> list[str]:
+    there = [deployed.id for deployed in endpoint.deployed_models if deployed.id in deployed_ids]
+    return sorted(there, key=lambda deployed_id: endpoint.traffic_split.get(deployed_id, 0))
+
+
+def _undeploy_one(
+    client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, deployed_id: str, deadline: Deadline
+) -> bool:
+    """Whether it is off. A model with traffic comes off only if that traffic goes to another, or if it is the last."""
+    others = [deployed.id for deployed in endpoint.deployed_models if deployed.id != deployed_id]
+    busiest = max(others, key=lambda other: endpoint.traffic_split.get(other, 0), default="")
+    request = vertex.UndeployModelRequest(
+        endpoint=endpoint.name, deployed_model_id=deployed_id, traffic_split={busiest: 100} if busiest else {}
+    )
+    try:
+        # Past the deadline somebody may be about to kill this process: what counts is that the request is sent.
+        started = client.undeploy_model(request, timeout=CALL_SECONDS if deadline.left else _SEND_SECONDS)
+        operation = wait_for_operation(client, started.operation.name, deadline, f"Undeploying {deployed_id}")
+    except exceptions.NotFound:
+        return True
+    except (exceptions.FailedPrecondition, exceptions.Aborted, OperationUnfinishedError, *TRANSIENT) as error:
+        log.info("Undeploying %s from %s: %s", deployed_id, endpoint.name, error)
+        return False
+    refusal = failure(operation)
+    if refusal:
+        log.warning("Undeploying %s from %s: %s", deployed_id, endpoint.name, refusal)
+    return not refusal
