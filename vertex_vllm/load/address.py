@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from vertex_vllm.google_errors import google_errors
-from vertex_vllm.inference.connection import DEFAULT_ANSWER_SECONDS, SCOPE, EndpointConnection
-from vertex_vllm.network_faults import check_proxy
-from vertex_vllm.proxied_connection import trusted_authorities
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.inference.endpoint_connection import DEFAULT_ANSWER_SECONDS, SCOPE, EndpointConnection
+from vertex_vllm.network.faults import check_proxy
+from vertex_vllm.network.proxied_connection import trusted_authorities
 
 
 @dataclass(frozen=True)

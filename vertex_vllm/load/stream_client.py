@@ -14,7 +14,7 @@ import aiohttp
 
 from vertex_vllm.errors import InferenceError, VertexVllmError
 from vertex_vllm.inference.chat import read_chunk
-from vertex_vllm.inference.connection import CONNECT_SECONDS, server_words
+from vertex_vllm.inference.endpoint_connection import CONNECT_SECONDS, server_words
 from vertex_vllm.inference.events import EventReader
 from vertex_vllm.load.address import Address
 from vertex_vllm.load.prompts import PromptWriter, TokenScale

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vertex_vllm.errors import InputError
-from vertex_vllm.google_errors import google_errors
+from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.load.profiles import Trace, parse_trace, read_trace
 
 _MOST_BYTES = 64 << 20
