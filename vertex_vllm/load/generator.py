@@ -35,7 +35,7 @@ class LoadGenerator:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._scale = ASSUMED_SCALE
-        self._workers: list[_Worker] = []
+        self.workers: list[Worker] = []
         self.probes: tuple[Sample, ...] = ()
         """Requests outside of any load; their tokens were made, too."""
 
@@ -45,7 +45,7 @@ class LoadGenerator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for worker in self._workers:
+        for worker in self.workers:
             worker.close()
 
     def probe(self, longest: Lengths) -> None:
@@ -82,9 +82,9 @@ class LoadGenerator:
             allow_many_files()
             outcomes = [asyncio.run(run_job(job, time.monotonic()))]
         else:
-            while len(self._workers) < count:
-                self._workers.append(_Worker())
-            outcomes = _run_together(self._workers[:count], [_share(job, number, count) for number in range(count)])
+            while len(self.workers) < count:
+                self.workers.append(Worker())
+            outcomes = _run_together(self.workers[:count], [_share(job, number, count) for number in range(count)])
         samples = sorted((sample for each in outcomes for sample in each.samples), key=lambda sample: sample.number)
         late = tuple(seconds for each in outcomes for seconds in each.late)
         return Run(tuple(samples), late, sum(each.cpu_seconds for each in outcomes))
@@ -122,13 +122,17 @@ def _share(job: Job, number: int, count: int) -> Job:
     return replace(job, dues=job.dues[number::count], limits=limits, concurrency=concurrency)
 
 
-class _Worker:
+class Worker:
     """A process that runs jobs one after another."""
 
     def __init__(self) -> None:
         # -P: the current folder is not for it to import from.
         command = [sys.executable, "-P", "-m", "vertex_vllm.load.worker"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def say(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -159,7 +163,7 @@ class _Worker:
         return InferenceError(f"A process of the load generator ended with exit code {code}")
 
 
-def _run_together(workers: Sequence[_Worker], jobs: Sequence[Job]) -> list[Outcome]:
+def _run_together(workers: Sequence[Worker], jobs: Sequence[Job]) -> list[Outcome]:
     for worker, job in zip(workers, jobs, strict=True):
         worker.say(job.to_json())
     for worker in workers:

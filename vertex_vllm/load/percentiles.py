@@ -1,8 +1,10 @@
 """Percentiles of independent samples, their confidence intervals, and how many samples a percentile needs."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 CONFIDENCE = 0.95
 """Of every interval, two-sided, with equal tails."""
@@ -57,7 +59,7 @@ def _lower_end(ordered: Sequence[float], share: float, level: float) -> float | 
     above = _exceedances(count, share)  # above[r]: probability that the r-th smallest is below the quantile.
     if count == 0 or above[1] < level:
         return None
-    rank = max(rank for rank in range(1, count + 1) if above[rank] >= level)
+    rank = bisect_right(above, -level, key=lambda chance: -chance) - 1
     if rank == count:
         return ordered[-1]
     odds = rank * (1 - share) * (level - above[rank + 1])
@@ -66,7 +68,8 @@ def _lower_end(ordered: Sequence[float], share: float, level: float) -> float | 
     return (1 - weight) * ordered[rank - 1] + weight * ordered[rank]
 
 
-def _exceedances(count: int, share: float) -> list[float]:
+@lru_cache(maxsize=256)
+def _exceedances(count: int, share: float) -> tuple[float, ...]:
     """P(B >= r) for r = 0 … count, B binomial with `count` trials of probability `share`."""
     logs = [
         math.lgamma(count + 1)
@@ -80,4 +83,4 @@ def _exceedances(count: int, share: float) -> list[float]:
     for log in reversed(logs):
         tail += math.exp(log)
         sums.append(min(tail, 1.0))
-    return sums[::-1]
+    return tuple(sums[::-1])
