@@ -29,7 +29,7 @@ import requests
 
 from benchmarks.loading import peers
 from benchmarks.loading.peers import Load
-from vertex_vllm.load.percentiles import percentile
+from vertex_vllm.percentiles import percentile
 
 _ROOT = Path(__file__).resolve().parent.parent
 _TOKENS = 20

@@ -13,6 +13,18 @@ def evaluate_endpoint(
     run: str,
     chat: bool,
     concurrency: int,
+    load_rate: float,
+    load_profile: str,
+    load_prompt_tokens: str,
+    load_answer_tokens: str,
+    load_trace: str,
+    slo_time_to_first_token_seconds: float,
+    slo_inter_token_latency_seconds: float,
+    slo_end_to_end_seconds: float,
+    slo_percentile: float,
+    find_highest_rate: bool,
+    load_requests: int,
+    load_max_minutes: float,
     min_exact_match: float,
     max_p95_time_to_first_token_seconds: float,
     min_tokens_per_second: float,
@@ -32,6 +44,18 @@ def evaluate_endpoint(
         run: Pipeline job, projects/P/locations/REGION/pipelineJobs/ID: its cancellation ends the step.
         chat: The model has a chat template.
         concurrency: Questions under way at once; the plan gives the cache room for as many full requests.
+        load_rate: Requests per second, at random moments; 0: as many at once as evaluation.concurrency says.
+        load_profile: Lengths of prompts and answers: short, conversation, coding.
+        load_prompt_tokens: Lengths of prompts, for example uniform(64, 512). Default: the profile's.
+        load_answer_tokens: Lengths of answers, for example lognormal(129, 0.8, 4, 1024). Default: the profile's.
+        load_trace: gs:// object with recorded lengths and arrivals, in the place of the profile.
+        slo_time_to_first_token_seconds: Longest time to the first token, in seconds, at the SLO's percentile. 0: any.
+        slo_inter_token_latency_seconds: Longest mean time of a further token, in seconds, at that percentile. 0: any.
+        slo_end_to_end_seconds: Longest time of a whole answer, in seconds, at that percentile. 0: any.
+        slo_percentile: Percentile of the requests that must keep each limit, 50 to 99.9.
+        find_highest_rate: Search the highest rate that keeps the SLO, and the rate of saturation.
+        load_requests: Requests that are measured. 0: as many as the gated percentile needs, else 3 for each at once.
+        load_max_minutes: The load ends after so many minutes, with what it knows by then.
         min_exact_match: Least share of right answers, 0 to 1.
         max_p95_time_to_first_token_seconds: Longest 95th percentile of the time to the first token, in seconds. 0: any.
         min_tokens_per_second: Least median of output tokens per second of one answer. 0: any.

@@ -3,12 +3,12 @@
 import json
 import sys
 
+from vertex_vllm.catalog.load_profiles import named_profile
 from vertex_vllm.load.address import server_address
 from vertex_vllm.load.generator import LoadGenerator
 from vertex_vllm.load.loops import Limits
-from vertex_vllm.load.percentiles import percentile
-from vertex_vllm.load.profiles import named_profile
 from vertex_vllm.load.schedule import OpenLoop, schedule
+from vertex_vllm.percentiles import percentile
 
 
 def main(url: str, rate: float, count: int, tokens: int, streams: int) -> None:

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from vertex_vllm.config import shapes
 from vertex_vllm.config.field_checks import holds_no_token, is_lifetime, is_no_token
+from vertex_vllm.config.load_section import Load, check_enough
 from vertex_vllm.config.schedule import Schedule
 from vertex_vllm.config.section import NOT_A_PARAMETER, PipelineParameter, Section
 
@@ -181,7 +182,16 @@ class Evaluation(Section):
         le=256,
         description="Questions under way at once; the plan gives the cache room for as many full requests.",
     )
+    load: Load = Field(default_factory=Load, description="Requests that measure the speed, after the questions.")
     thresholds: Thresholds = Field(default_factory=Thresholds, description="What the evaluation must reach.")
+
+    @field_validator("thresholds")
+    @classmethod
+    def _can_be_decided(cls, thresholds: Thresholds, info: ValidationInfo) -> Thresholds:
+        load = info.data.get("load")
+        if load is not None and thresholds.max_p95_time_to_first_token_seconds:
+            check_enough(load.requests, 95.0, "load.requests must be")
+        return thresholds
 
 
 class Deployment(Section):

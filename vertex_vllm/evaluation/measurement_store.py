@@ -23,7 +23,10 @@ from vertex_vllm.vertex_ai.serving_now import serving_of
 
 PREFIX = "measurements"
 # What a figure is of, not what it is and when and where it was taken: the name of its object.
-_FIGURES = ("output_tokens_per_second", "input_tokens_per_second", "measured_at", "source")
+_FIGURES = (
+    *("output_tokens_per_second", "input_tokens_per_second", "measured_at", "source", "requests_per_second"),
+    "saturation_output_tokens_per_second",
+)
 # Of one model, the most that a plan reads.
 _MOST_READ = 200
 

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from vertex_vllm.load.percentiles import CONFIDENCE, Estimate, percentile
+from vertex_vllm.percentiles import CONFIDENCE, Estimate, percentile
 
 _RESAMPLES = 1000
 

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from vertex_vllm.load.block_bootstrap import estimate_mean
-from vertex_vllm.load.percentiles import Estimate, enough_samples, estimate_percentile, percentile
 from vertex_vllm.load.samples import LATENCIES, Run, Sample
 from vertex_vllm.load.slo import Slo
+from vertex_vllm.percentiles import Estimate, enough_samples, estimate_percentile, percentile
 
 PERCENTILES = (50.0, 95.0, 99.0)
 LATE_SECONDS = 0.005

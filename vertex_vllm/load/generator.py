@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Self
 
 from vertex_vllm import errors
+from vertex_vllm.catalog.load_profiles import Lengths
 from vertex_vllm.errors import InferenceError, InputError, VertexVllmError
 from vertex_vllm.load.address import Address
 from vertex_vllm.load.loops import Limits
-from vertex_vllm.load.profiles import Lengths
 from vertex_vllm.load.prompts import ASSUMED_SCALE, PROBES, TokenScale
 from vertex_vllm.load.samples import Run, Sample
 from vertex_vllm.load.schedule import Due

@@ -4,8 +4,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vertex_vllm.catalog.load_profiles import Lengths, Profile
 from vertex_vllm.errors import InputError
-from vertex_vllm.load.profiles import Lengths, Profile, Trace
+from vertex_vllm.load.traces import Trace
 
 
 @dataclass(frozen=True)

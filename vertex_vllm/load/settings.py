@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass
 
+from vertex_vllm.catalog.load_profiles import DEFAULT_PROFILE
 from vertex_vllm.errors import InputError
-from vertex_vllm.load.percentiles import enough_samples
-from vertex_vllm.load.profiles import DEFAULT_PROFILE
 from vertex_vllm.load.slo import NO_SLO, Slo
+from vertex_vllm.percentiles import enough_samples
 
 REQUESTS_PER_USER = 3
 """Of a closed loop whose percentiles are not gated."""

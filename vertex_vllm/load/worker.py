@@ -15,10 +15,10 @@ from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
+from vertex_vllm.catalog.load_profiles import Lengths
 from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.load.address import Address
 from vertex_vllm.load.loops import Limits, closed_loop, lateness, open_loop
-from vertex_vllm.load.profiles import Lengths
 from vertex_vllm.load.prompts import TokenScale
 from vertex_vllm.load.samples import Sample
 from vertex_vllm.load.schedule import Due

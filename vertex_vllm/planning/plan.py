@@ -12,7 +12,7 @@ from vertex_vllm.planning.offers import Offer
 
 # Fields that explain the plan and do not affect what is served: left out of the config hash.
 _EXPLANATORY = (
-    *("reasons", "verdict", "usd_per_hour", "throughput", "requests", "concurrency", "memory"),
+    *("reasons", "verdict", "usd_per_hour", "throughput", "requests", "concurrency", "load", "slo", "memory"),
     *("alternatives", "fallbacks", "start_seconds"),
 )
 
@@ -73,6 +73,10 @@ class ServingPlan:
     """Requests of `max_model_len` that the cache holds at once, at worst; None: not known."""
     concurrency: int = 0
     """As many as were asked for."""
+    load: str = ""
+    """Lengths of prompts and answers of the evaluation's load, in words."""
+    slo: str = ""
+    """The SLO whose highest rate the evaluation searches, in words; empty: it searches none."""
     memory: MemoryAccount | None = None
     """None: the model's shape is not known."""
     alternatives: tuple[Offer, ...] = ()

@@ -105,6 +105,8 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
         usd_per_hour=choice.offer.usd_per_hour,
         requests=choice.offer.requests,
         concurrency=required.concurrency,
+        load=deployment.evaluation.load.lengths,
+        slo=deployment.evaluation.load.slo.words if deployment.evaluation.load.find_highest_rate else "",
         memory=MemoryAccount.of(choice.memory) if choice.memory else None,
         alternatives=choice.alternatives,
         start_seconds=expected_start(facts.weight_bytes, facts.layers, arguments.args),

@@ -7,10 +7,10 @@ import pytest
 
 from vertex_vllm.errors import InputError
 from vertex_vllm.load.figures import LATE_SECONDS, figures_from_fields, figures_of
-from vertex_vllm.load.percentiles import Estimate
 from vertex_vllm.load.samples import Run, Sample
 from vertex_vllm.load.settings import LoadSettings
 from vertex_vllm.load.slo import NO_SLO, Slo
+from vertex_vllm.percentiles import Estimate
 
 # Two seconds to the first token, then a token every 0.1 s.
 ANSWERED = Sample(0, 0.0, 0.0, 2.0, 3.0, 3.0, 11, 5)

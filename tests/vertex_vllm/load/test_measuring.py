@@ -20,12 +20,12 @@ from tests.prepared import with_serving_account
 from tests.vertex_vllm.model_server import PROGRAM
 from tests.vertex_vllm.served_models import Vertex, serving_plan, teach
 from tests.waiting import wait_until
+from vertex_vllm.catalog.load_profiles import named_profile
 from vertex_vllm.errors import InferenceError, InputError
 from vertex_vllm.load.address import Address, GoogleAuthorization, endpoint_address, server_address
 from vertex_vllm.load.generator import LoadGenerator
 from vertex_vllm.load.loops import NOT_SENT, UNFINISHED, Limits
 from vertex_vllm.load.measuring import measure_load
-from vertex_vllm.load.profiles import named_profile
 from vertex_vllm.load.schedule import ClosedLoop, OpenLoop, schedule
 from vertex_vllm.load.settings import LoadSettings
 from vertex_vllm.load.slo import Slo

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from google.cloud.storage import Client
 
+from vertex_vllm.catalog.load_lengths import Fixed, Uniform
+from vertex_vllm.catalog.load_profiles import Lengths, Profile, named_profile, profile_names
 from vertex_vllm.errors import InputError
-from vertex_vllm.load.lengths import Fixed, Uniform
-from vertex_vllm.load.profiles import Lengths, Profile, Trace, named_profile, parse_trace, profile_names
 from vertex_vllm.load.schedule import ClosedLoop, Due, OpenLoop, Recorded, schedule
-from vertex_vllm.load.trace_files import open_trace
+from vertex_vllm.load.traces import Trace, open_trace, parse_trace
 
 MOONCAKE = """\
 {"timestamp": 27482, "input_length": 6955, "output_length": 52, "hash_ids": [46, 47]}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vertex_vllm.catalog.load_lengths import Distribution, Fixed, Lognormal, Uniform, parse_distribution
 from vertex_vllm.errors import InputError
-from vertex_vllm.load.lengths import Distribution, Fixed, Lognormal, Uniform, parse_distribution
 
 
 @pytest.mark.parametrize(

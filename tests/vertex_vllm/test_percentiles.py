@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from vertex_vllm.load.block_bootstrap import estimate_mean
-from vertex_vllm.load.percentiles import enough_samples, estimate_percentile, percentile
+from vertex_vllm.percentiles import enough_samples, estimate_percentile, percentile
 
 TIMES = st.lists(st.floats(0, 1000), min_size=2, max_size=50)
 RUNS = 2000

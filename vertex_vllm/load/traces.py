@@ -1,51 +1,23 @@
-"""Profiles of load: named distributions of prompt and answer lengths, and traces of real requests."""
+"""Traces: lengths and arrivals of requests that somebody recorded, in a file or in Cloud Storage."""
 
 import csv
 import json
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from vertex_vllm.catalog.load_profiles import Lengths
 from vertex_vllm.errors import InputError
-from vertex_vllm.load.lengths import Distribution, parse_distribution
+from vertex_vllm.google.error_boundary import google_errors
 
-DEFAULT_PROFILE = "short"
 _TRACE_FIX = (
     "A trace is JSON Lines with `input_length`, `output_length` and, for arrivals, `timestamp` in milliseconds, "
     "or CSV with the columns TIMESTAMP, ContextTokens and GeneratedTokens."
 )
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """Tokens of one request."""
-
-    prompt: int
-    answer: int
-
-
-@dataclass(frozen=True)
-class Profile:
-    """Distributions of the two lengths, drawn independently of each other."""
-
-    name: str
-    prompt: Distribution
-    answer: Distribution
-
-    @property
-    def longest(self) -> Lengths:
-        return Lengths(self.prompt.longest, self.answer.longest)
-
-    def draw(self, count: int, seed: int) -> tuple[Lengths, ...]:
-        source = random.Random(f"lengths {seed}")
-        return tuple(Lengths(self.prompt.draw(source), self.answer.draw(source)) for _ in range(count))
+_MOST_BYTES = 64 << 20
+_WHERE = "evaluation.load.trace"
 
 
 @dataclass(frozen=True)
@@ -66,30 +38,33 @@ class Trace:
         return tuple(self.lengths[number % len(self.lengths)] for number in range(count))
 
 
-def profile_names() -> tuple[str, ...]:
-    return tuple(_table())
+def open_trace(address: str) -> Trace:
+    """`address`: a path or gs://BUCKET/OBJECT.
 
-
-def named_profile(name: str, prompt_tokens: str = "", answer_tokens: str = "", where: str = "") -> Profile:
-    """The profile of that name; a distribution that is given replaces the profile's.
-
-    Raises InputError for an unknown name and for a text that is not a distribution.
+    Raises InputError for what is not a trace or larger than 64 MiB, ServiceError in Cloud Storage's own words.
     """
-    rows = _table()
-    if name not in rows:
-        raise InputError(f"`{name}` is not a load profile", where=where, fix=f"Choose {', '.join(rows)}, or a trace.")
-    row = rows[name]
-    return Profile(
-        name,
-        parse_distribution(prompt_tokens or row["prompt_tokens"], where),
-        parse_distribution(answer_tokens or row["answer_tokens"], where),
-    )
+    if not address.startswith("gs://"):
+        return read_trace(Path(address))
+    return parse_trace(_download(address), address.rpartition("/")[2], address)
 
 
-@cache
-def _table() -> dict[str, dict[str, str]]:
-    text = resources.files("vertex_vllm.load").joinpath("profiles.yaml").read_text(encoding="utf-8")
-    return {row["name"]: row for row in yaml.safe_load(text)["profiles"]}
+def _download(address: str) -> str:
+    from google.cloud.storage import Client
+
+    bucket, _, name = address.removeprefix("gs://").partition("/")
+    if not name:
+        raise InputError(f"`{address}` names no object", where=_WHERE, fix="Write gs://BUCKET/OBJECT.")
+    with google_errors("Cloud Storage", address):
+        blob = Client().bucket(bucket).get_blob(name)
+        if blob is None:
+            raise InputError(f"{address} does not exist", where=_WHERE, fix="Upload the trace, or name a profile.")
+        if (blob.size or 0) > _MOST_BYTES:
+            raise InputError(f"{address} is larger than {_MOST_BYTES >> 20} MiB", where=_WHERE, fix="Cut the trace.")
+        data: bytes = blob.download_as_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"The trace is not UTF-8: {error}", where=address) from error
 
 
 def read_trace(path: Path) -> Trace:
