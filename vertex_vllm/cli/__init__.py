@@ -12,7 +12,8 @@ from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.redaction import redact, redacting
 
-# Command → the line that `--help` shows. The module `<command>_command` holds a click command of that name.
+# Command → the line that `--help` shows. The module `<command>_command`, with `_` for `-`, holds
+# a click command of that name.
 COMMANDS = {
     "validate": "Check configs: fields, types, machines and regions.",
     "plan": "Show how a config would be served, and why, without creating anything.",
@@ -24,6 +25,8 @@ COMMANDS = {
     "publish": "Compile the pipelines for a pushed image, and put the specs in the registry of templates.",
     "diagnose": "Say why a deployment failed, and what of its config to change.",
     "runs": "Pipeline runs: list, show, logs, cancel.",
+    "compare": "Runs side by side: quality, rate, latency, price of tokens, and what their configs differ in.",
+    "sweep-configs": "Try variants of a config one by one, within a budget, and rank them.",
     "endpoints": "What is served now, what it costs by the hour, and who made it.",
     "inventory": "All that vertex-vllm made in a project, in every region, and what it has cost so far.",
     "teardown": "Remove what a deployment, or one of its runs, made.",
@@ -44,7 +47,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"vertex_vllm.cli.{cmd_name}_command"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(importlib.import_module(f"vertex_vllm.cli.{name}_command"), name)
         assert isinstance(command, click.Command)
         return command
 
