@@ -49,6 +49,17 @@ def deploy(
     request_timeout_seconds: int = 1800,
     deployment_timeout_seconds: int = 7200,
     concurrency: int = 4,
+    suite: str = "text",
+    suite_items: int = 0,
+    suite_levels: list = [],
+    baseline: str = "promoted",
+    allowed_regression: float = 0.05,
+    allowed_changed_answers: float = 0.1,
+    confidence: float = 0.95,
+    max_requests: int = 0,
+    max_tokens: int = 0,
+    max_minutes: float = 60.0,
+    max_usd: float = 0.0,
     load_rate: float = 0.0,
     load_profile: str = "short",
     load_prompt_tokens: str = "",
@@ -101,6 +112,17 @@ def deploy(
         request_timeout_seconds: Longest time for one request on a dedicated endpoint.
         deployment_timeout_seconds: Longest time until the container must be healthy.
         concurrency: Questions under way at once; the plan gives the cache room for as many full requests.
+        suite: Questions: text, image, text-and-image, text-small, image-small, a YAML file or gs:// of one.
+        suite_items: Questions of the suite that are asked. 0: all.
+        suite_levels: Difficulty levels that are asked, 1 for 135M parameters to 4 for 70B; empty: all.
+        baseline: Run that answers are compared with: promoted, the deployment's last; none; gs:// of a result.
+        allowed_regression: Share of right answers that may be lost against the baseline, 0 to 1.
+        allowed_changed_answers: Share of answers that may change where the same commit is served, 0 to 1. 1: any.
+        confidence: Confidence with which the comparison decides, 0.5 to 0.9999.
+        max_requests: Questions are stopped after so many requests. 0: never.
+        max_tokens: Questions are stopped after so many tokens read and written. 0: never.
+        max_minutes: Questions are stopped after so many minutes. 0: never.
+        max_usd: Questions are stopped when the machine has cost so much meanwhile. 0: never.
         load_rate: Requests per second, at random moments; 0: as many at once as evaluation.concurrency says.
         load_profile: Lengths of prompts and answers: short, conversation, coding.
         load_prompt_tokens: Lengths of prompts, for example uniform(64, 512). Default: the profile's.
@@ -138,6 +160,12 @@ def deploy(
         ).set_caching_options(False)
         planned = plan_serving(
             commit=access.output,
+            suite=suite,
+            suite_items=suite_items,
+            suite_levels=suite_levels,
+            baseline=baseline,
+            allowed_regression=allowed_regression,
+            confidence=confidence,
             project=project,
             deployment=deployment,
             model_id=model_id,
@@ -249,6 +277,17 @@ def deploy(
                 run=run,
                 chat=planned.outputs["chat"],
                 concurrency=concurrency,
+                suite=suite,
+                suite_items=suite_items,
+                suite_levels=suite_levels,
+                baseline=baseline,
+                allowed_regression=allowed_regression,
+                allowed_changed_answers=allowed_changed_answers,
+                confidence=confidence,
+                max_requests=max_requests,
+                max_tokens=max_tokens,
+                max_minutes=max_minutes,
+                max_usd=max_usd,
                 load_rate=load_rate,
                 load_profile=load_profile,
                 load_prompt_tokens=load_prompt_tokens,

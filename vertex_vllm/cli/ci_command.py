@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vertex_vllm.cli.json_output import print_json
-from vertex_vllm.cli.sending import image_option, require_ready, with_image
+from vertex_vllm.cli.sending import image_option, require_ready, require_shared_suite, with_image
 from vertex_vllm.cli.table import text_table
 from vertex_vllm.cli.terminal import say
 from vertex_vllm.plain_text import one_line
@@ -261,7 +261,7 @@ def deploy(
         spec = Path(folder) / f"{pipeline}.yaml"
         spec.write_text(commit.text(f"compiled/{pipeline}.yaml") or "")
         asked = [submission(each, pipeline, project_of(each, project), commit=commit.id) for each in deployments]
-        sent = [with_image(replace(each, spec=spec), image) for each in asked]
+        sent = [require_shared_suite(with_image(replace(each, spec=spec), image)) for each in asked]
         require_ready(*sent)
         for deployment, ready in zip(deployments, sent, strict=True):
             try:

@@ -88,12 +88,15 @@ def submit(
         say(_plan(sent.parameters), err=True)
     else:
         check_replaced(deployment, sent.project, replaced)
+    if "suite" in sent.parameters and not cloud:
+        say(sending.evaluation_text(sent), err=True)
     if cloud:
         prepare(sent.project, sent.region, image=not image)
         provide(cloud, pipeline, sent.parameters, lambda text: say(text, err=True))
     sent = sending.with_image(sent, image)
     if engine == "vertex":
         sending.require_ready(sent)
+    sent = sending.with_suite(sent)
     if engine == "kfp":
         # Under --local, the variable was not there yet when the options were read.
         found = os.environ["KF_PIPELINES_ENDPOINT"] if cloud else host
