@@ -97,6 +97,8 @@ def evaluate_endpoint(
     from vertex_vllm.evaluation.limits import Limits
     from vertex_vllm.evaluation.measurement_store import record_throughput
     from vertex_vllm.evaluation.result import to_json
+    from vertex_vllm.load.settings import LoadSettings
+    from vertex_vllm.load.slo import Slo
     from vertex_vllm.steps import step, write_artifact
 
     with step(run):
@@ -109,6 +111,24 @@ def evaluate_endpoint(
             terms=Terms(allowed_regression, allowed_changed_answers, confidence),
             limits=Limits(max_requests, max_tokens, max_minutes, max_usd),
             thresholds=Thresholds(min_exact_match, max_p95_time_to_first_token_seconds, min_tokens_per_second),
+            load=LoadSettings(
+                rate=load_rate,
+                concurrency=concurrency,
+                profile=load_profile,
+                prompt_tokens=load_prompt_tokens,
+                answer_tokens=load_answer_tokens,
+                trace=load_trace,
+                requests=load_requests,
+                slo=Slo(
+                    slo_time_to_first_token_seconds,
+                    slo_inter_token_latency_seconds,
+                    slo_end_to_end_seconds,
+                    slo_percentile,
+                ),
+                find_highest_rate=find_highest_rate,
+                most_minutes=load_max_minutes,
+                gated_percentile=95.0 if max_p95_time_to_first_token_seconds else 0.0,
+            ),
         )
         name = endpoint.metadata["resourceName"]
         with diagnosed(diagnosis.path, diagnosis_page.path, run, name):

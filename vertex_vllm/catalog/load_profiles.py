@@ -48,6 +48,25 @@ def profile_lengths(name: str) -> tuple[str, str]:
     return row["prompt_tokens"], row["answer_tokens"]
 
 
+def lengths_told(profile: str, prompt_tokens: str, answer_tokens: str, trace: str) -> str:
+    """For people and as a key: `short (prompts fixed(32), answers fixed(64))`, or the trace."""
+    if trace:
+        return f"trace {trace}"
+    prompts, answers = profile_lengths(profile)
+    return f"{profile} (prompts {prompt_tokens or prompts}, answers {answer_tokens or answers})"
+
+
+def slo_told(percentile: float, time_to_first_token: float, inter_token_latency: float, end_to_end: float) -> str:
+    """For people and as a key: `p95 time to first token 0.5 s, end to end 4 s`; empty where no limit is set."""
+    limits = (
+        ("time to first token", time_to_first_token),
+        ("inter-token latency", inter_token_latency),
+        ("end to end", end_to_end),
+    )
+    told = ", ".join(f"{name} {seconds:g} s" for name, seconds in limits if seconds)
+    return f"p{percentile:g} {told}" if told else ""
+
+
 def named_profile(name: str, prompt_tokens: str = "", answer_tokens: str = "", where: str = "") -> Profile:
     """The profile of that name; a distribution that is given replaces the profile's.
 

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from vertex_vllm.catalog.load_lengths import parse_distribution
-from vertex_vllm.catalog.load_profiles import DEFAULT_PROFILE, profile_lengths, profile_names
+from vertex_vllm.catalog.load_profiles import DEFAULT_PROFILE, lengths_told, profile_names, slo_told
 from vertex_vllm.config import shapes
 from vertex_vllm.config.section import PipelineParameter, Section
 from vertex_vllm.errors import InputError
@@ -41,19 +41,14 @@ class Slo(Section):
         default=0.0, ge=0, description="Longest time of a whole answer, in seconds, at that percentile. 0: any."
     )
     percentile: Annotated[float, PipelineParameter("slo_percentile")] = Field(
-        default=95.0, ge=50, le=99.9, description="Percentile of the requests that must keep each limit, 50 to 99.9."
+        default=95.0, ge=50, le=99.9, description="Per cent of the requests that must keep every limit, 50 to 99.9."
     )
 
     @property
     def words(self) -> str:
-        """For people and as a key: `p95 time to first token 0.5 s, end to end 4 s`; empty: no limit is set."""
-        limits = (
-            ("time to first token", self.time_to_first_token_seconds),
-            ("inter-token latency", self.inter_token_latency_seconds),
-            ("end to end", self.end_to_end_seconds),
-        )
-        told = ", ".join(f"{name} {seconds:g} s" for name, seconds in limits if seconds)
-        return f"p{self.percentile:g} {told}" if told else ""
+        """As `slo_told` says it; empty: no limit is set."""
+        latencies = self.time_to_first_token_seconds, self.inter_token_latency_seconds, self.end_to_end_seconds
+        return slo_told(self.percentile, *latencies)
 
     @property
     def is_set(self) -> bool:
@@ -107,11 +102,8 @@ class Load(Section):
 
     @property
     def lengths(self) -> str:
-        """For people and as a key: `short (prompts fixed(32), answers fixed(64))`, or the trace."""
-        if self.trace:
-            return f"trace {self.trace}"
-        prompts, answers = profile_lengths(self.profile)
-        return f"{self.profile} (prompts {self.prompt_tokens or prompts}, answers {self.answer_tokens or answers})"
+        """As `lengths_told` says it."""
+        return lengths_told(self.profile, self.prompt_tokens, self.answer_tokens, self.trace)
 
     @field_validator("find_highest_rate")
     @classmethod

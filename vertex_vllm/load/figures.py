@@ -1,9 +1,8 @@
 """Figures of one load: latencies with intervals, rates, errors, and the goodput under an SLO."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from vertex_vllm.load.block_bootstrap import estimate_mean
@@ -52,7 +51,7 @@ class LoadFigures:
     """Share of requests within every limit of the SLO, failed ones counted as outside. None: no SLO."""
     goodput_per_second: float | None
     meets_slo: bool | None
-    """Whether at least the SLO's percentile of requests is within each limit. None: no SLO."""
+    """Whether at least the SLO's percentile of requests is within every limit. None: no SLO."""
     timer_error_p99: float
     """By how many seconds requests were sent late; in a closed loop, by how many the event loop woke late."""
     fell_behind: bool
@@ -64,23 +63,6 @@ class LoadFigures:
     """UTC, ISO 8601."""
     timeline: tuple[dict[str, float], ...] = field(default=(), repr=False)
     """For each of up to 60 equal parts of the load: start, sent, completed, failed, output tokens per second."""
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2) + "\n"
-
-    def metrics(self) -> dict[str, float]:
-        """Flat name → figure, for a console. A figure that could not be measured is absent, never zero."""
-        found = {"load_requests": float(self.requests), "load_failed_requests": float(self.failed)}
-        found |= {"load_rate": self.rate} if self.rate else {"load_concurrency": float(self.concurrency)}
-        found["load_timer_error_p99_seconds"] = self.timer_error_p99
-        for name, percentiles in self.latencies.items():
-            found |= {f"{name}_{which}_seconds": each.value for which, each in percentiles.items()}
-        for name in ("output_tokens_per_second", "input_tokens_per_second", "goodput_per_second"):
-            if (value := getattr(self, name)) is not None:
-                found[f"load_{name}"] = value
-        if self.goodput_share is not None:
-            found["load_goodput_share"] = self.goodput_share.value
-        return found
 
 
 def figures_of(
@@ -115,7 +97,7 @@ def figures_of(
         enough=len(measured) >= enough_samples(slo.percentile),
         goodput_share=estimate_mean(within) if slo else None,
         goodput_per_second=sent * sum(within) / len(within) if slo else None,
-        meets_slo=_meets(measured, slo) if slo else None,
+        meets_slo=sum(within) >= slo.percentile / 100 * len(within) if slo else None,
         timer_error_p99=timer_error,
         fell_behind=timer_error > LATE_SECONDS,
         saturated=bool(rate) and len(measured) > 1 and completed < SATURATED_SHARE * sent,
@@ -157,15 +139,6 @@ def _latencies(done: Sequence[Sample], slo: Slo) -> dict[str, dict[str, Estimate
             wanted = sorted({*PERCENTILES, slo.percentile})
             found[name] = {f"p{percent:g}": estimate_percentile(values, percent) for percent in wanted}
     return found
-
-
-def _meets(measured: Sequence[Sample], slo: Slo) -> bool:
-    """Each latency by itself, as an SLO is written; a failed request exceeds every limit."""
-    for name, limit in slo.limits.items():
-        alone = Slo(**{name: limit}, percentile=slo.percentile)
-        if sum(alone.met_by(sample) for sample in measured) < slo.percentile / 100 * len(measured):
-            return False
-    return True
 
 
 def _most_under_way(samples: Sequence[Sample]) -> int:

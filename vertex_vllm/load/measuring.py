@@ -96,7 +96,7 @@ class _Load:
         self._began = time.monotonic()
         self._prompt_tokens = self._output_tokens = 0
         self._seed = settings.seed
-        self.profile = _profile(settings)
+        self.profile = profile_of(settings)
         self.generator = LoadGenerator(address)
 
     def once(self, rate: float) -> tuple[Run, LoadFigures]:
@@ -154,7 +154,8 @@ class _Load:
         self._output_tokens += sum(sample.output_tokens or 0 for sample in samples)
 
 
-def _profile(settings: LoadSettings) -> Profile | Trace:
+def profile_of(settings: LoadSettings) -> Profile | Trace:
+    """Raises InputError for an unknown profile and for what is not a trace, ServiceError of Cloud Storage."""
     if settings.trace:
         return open_trace(settings.trace)
     return named_profile(settings.profile, settings.prompt_tokens, settings.answer_tokens, "evaluation.load")

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from vertex_vllm.catalog.load_profiles import DEFAULT_PROFILE
+from vertex_vllm.catalog.load_profiles import DEFAULT_PROFILE, lengths_told
 from vertex_vllm.errors import InputError
 from vertex_vllm.load.slo import NO_SLO, Slo
 from vertex_vllm.percentiles import enough_samples
@@ -38,6 +38,11 @@ class LoadSettings:
     gated_percentile: float = 0.0
     """Of a threshold outside of the SLO; 0: there is none."""
     seed: int = 1
+
+    @property
+    def lengths(self) -> str:
+        """As `lengths_told` says it."""
+        return lengths_told(self.profile, self.prompt_tokens, self.answer_tokens, self.trace)
 
     def measured(self, rate: float = 0.0) -> int:
         """Requests that are measured, of a step at `rate` or of the load itself.
@@ -79,3 +84,6 @@ class LoadSettings:
                 fix="Set time_to_first_token_seconds, inter_token_latency_seconds or end_to_end_seconds.",
             )
         self.measured(self.rate)
+
+
+DEFAULT_LOAD = LoadSettings()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from vertex_vllm.catalog.load_profiles import slo_told
 from vertex_vllm.load.samples import Sample
 
 DEFAULT_PERCENTILE = 95.0
@@ -17,7 +18,12 @@ class Slo:
     """Mean time of an output token after the first, of one request."""
     end_to_end: float = 0.0
     percentile: float = DEFAULT_PERCENTILE
-    """Of each latency, 50 to 99.9; the rest may be slower, or fail."""
+    """Of the requests, 50 to 99.9: so many per cent must be within every limit; the rest may be slower, or fail."""
+
+    @property
+    def words(self) -> str:
+        """As `slo_told` says it; empty: no limit is set."""
+        return slo_told(self.percentile, self.time_to_first_token, self.inter_token_latency, self.end_to_end)
 
     @property
     def limits(self) -> dict[str, float]:

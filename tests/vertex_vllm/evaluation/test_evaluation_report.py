@@ -9,7 +9,7 @@ from tests.vertex_vllm.evaluation.evaluations import COMPLETIONS, EVALUATION, FR
 from vertex_vllm.evaluation.asking import Reply
 from vertex_vllm.evaluation.evaluate import Evaluation, Thresholds
 from vertex_vllm.evaluation.evaluation_report import render
-from vertex_vllm.evaluation.load import Load
+from vertex_vllm.evaluation.load import Load, load_of
 from vertex_vllm.evaluation.questioning import Answered, judge
 from vertex_vllm.evaluation.suites.checks import Exact
 from vertex_vllm.evaluation.suites.shipped import shipped_suite
@@ -47,7 +47,7 @@ def hostile() -> Evaluation:
         EVALUATION,
         subject=replace(EVALUATION.subject, deployment=HOSTILE, model_id=HOSTILE),
         answers=(answer,),
-        load=Load(1, (Reply("a", 2.0, 1.0, 2.0, 11), Reply("", 0.1, error=HOSTILE)), 2.0),
+        load=load_of((Sample(0, 0.0, 0.0, 1.0, 2.0, 2.0, 11), Sample(1, 0.0, 0.0, ended=0.1, error=HOSTILE))),
     )
 
 
@@ -119,5 +119,5 @@ def test_all_shipped_questions_with_long_answers_and_pictures_stay_below_two_meg
 
 def test_an_evaluation_of_nothing_is_a_page_too() -> None:
     answers: tuple[Answered, ...] = ()
-    stopped = replace(EVALUATION, answers=answers, load=Load(1, (), 0.0), stopped="the last 10 requests failed")
+    stopped = replace(EVALUATION, answers=answers, load=Load(), stopped="the last 10 requests failed")
     assert "Only 0 of 4 questions were asked: the last 10 requests failed." in Page(render(stopped)).text
