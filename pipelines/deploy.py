@@ -131,7 +131,7 @@ def deploy(
         slo_time_to_first_token_seconds: Longest time to the first token, in seconds, at the SLO's percentile. 0: any.
         slo_inter_token_latency_seconds: Longest mean time of a further token, in seconds, at that percentile. 0: any.
         slo_end_to_end_seconds: Longest time of a whole answer, in seconds, at that percentile. 0: any.
-        slo_percentile: Percentile of the requests that must keep each limit, 50 to 99.9.
+        slo_percentile: Per cent of the requests that must keep every limit, 50 to 99.9.
         find_highest_rate: Search the highest rate that keeps the SLO, and the rate of saturation.
         load_requests: Requests that are measured. 0: as many as the gated percentile needs, else 3 for each at once.
         load_max_minutes: The load ends after so many minutes, with what it knows by then.

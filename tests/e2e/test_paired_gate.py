@@ -13,8 +13,8 @@ import pytest
 from tests.demo_project import Served
 from tests.vertex_vllm.evaluation.broken_endpoints import BROKEN_TEXT, IgnoredPicture
 from tests.vertex_vllm.evaluation.recorded_runs import as_baseline
+from vertex_vllm.evaluation.answer_journal import MemoryJournal
 from vertex_vllm.evaluation.comparison import Comparison, Terms, compare
-from vertex_vllm.evaluation.journal import MemoryJournal
 from vertex_vllm.evaluation.limits import Budget, Limits
 from vertex_vllm.evaluation.questioning import Answered, ask_items
 from vertex_vllm.evaluation.suites.shipped import shipped_suite

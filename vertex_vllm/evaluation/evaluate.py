@@ -4,10 +4,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from vertex_vllm.errors import InferenceError
+from vertex_vllm.evaluation.answer_journal import Journal, MemoryJournal
 from vertex_vllm.evaluation.asking import Reply, ask
 from vertex_vllm.evaluation.baseline import Baseline
 from vertex_vllm.evaluation.comparison import Comparison, Terms, compare
-from vertex_vllm.evaluation.journal import Journal, MemoryJournal
 from vertex_vllm.evaluation.limits import Budget, Limits
 from vertex_vllm.evaluation.load import Load, load_metrics, put_load
 from vertex_vllm.evaluation.questioning import Answered, ask_items

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.catalog.prices import BASIS, hourly_price
 from vertex_vllm.errors import VertexVllmError
+from vertex_vllm.evaluation.answer_journal import Journal, MemoryJournal, ObjectJournal
 from vertex_vllm.evaluation.baseline import (
     NONE,
     PROMOTED,
@@ -19,7 +20,6 @@ from vertex_vllm.evaluation.baseline import (
 )
 from vertex_vllm.evaluation.comparison import Terms
 from vertex_vllm.evaluation.evaluate import Asking, Evaluation, Subject, Thresholds, evaluate_endpoint
-from vertex_vllm.evaluation.journal import Journal, MemoryJournal, ObjectJournal
 from vertex_vllm.evaluation.limits import Limits
 from vertex_vllm.evaluation.load import check_load
 from vertex_vllm.evaluation.measurement_store import served

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from vertex_vllm.evaluation.answer_journal import Journal
 from vertex_vllm.evaluation.asking import Prompt, Reply, ask
-from vertex_vllm.evaluation.journal import Journal
 from vertex_vllm.evaluation.limits import Budget
 from vertex_vllm.evaluation.quality import completed_answer
 from vertex_vllm.evaluation.suites.checks import compared

@@ -11,6 +11,7 @@ from tests.prepared import with_serving_account
 from tests.vertex_vllm.evaluation.evaluations import FRANCE, SUM, item
 from tests.vertex_vllm.served_models import Vertex, serving_plan, teach
 from vertex_vllm.errors import GateError, InferenceError
+from vertex_vllm.evaluation.answer_journal import FileJournal, Journal
 from vertex_vllm.evaluation.evaluate import (
     Asking,
     Evaluation,
@@ -22,7 +23,6 @@ from vertex_vllm.evaluation.evaluate import (
 )
 from vertex_vllm.evaluation.evaluation_report import render
 from vertex_vllm.evaluation.gates import require, verdict_of
-from vertex_vllm.evaluation.journal import FileJournal, Journal
 from vertex_vllm.evaluation.limits import GIVE_UP_AFTER, Limits
 from vertex_vllm.evaluation.suites.item import Item
 from vertex_vllm.evaluation.suites.shipped import shipped_suite

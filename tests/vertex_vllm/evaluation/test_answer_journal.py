@@ -12,8 +12,8 @@ import pytest
 from google.cloud.storage import Client
 
 from tests.vertex_vllm.evaluation.evaluations import FRANCE, SPAIN, SUM
+from vertex_vllm.evaluation.answer_journal import FileJournal, ObjectJournal, Page
 from vertex_vllm.evaluation.asking import Reply
-from vertex_vllm.evaluation.journal import FileJournal, ObjectJournal, Page
 
 ENDPOINT = "projects/p/locations/us-central1/endpoints/1"
 REPLY = Reply("Paris.", 0.4, 0.2, 0.4, 3)
@@ -25,7 +25,7 @@ PROGRAM = """
 import json, os, sys
 from pathlib import Path
 from vertex_vllm.evaluation.evaluate import Asking, Evaluation, Subject, Thresholds
-from vertex_vllm.evaluation.journal import FileJournal
+from vertex_vllm.evaluation.answer_journal import FileJournal
 from vertex_vllm.evaluation.limits import Budget, Limits
 from vertex_vllm.evaluation.load import Load
 from vertex_vllm.evaluation.questioning import ask_items
