@@ -65,7 +65,17 @@ DEPLOY_VALUES = {
     "request_timeout_seconds": 1800,
     "deployment_timeout_seconds": 7200,
     "concurrency": 2,
-<<<<<<< HEAD
+    "suite": "text",
+    "suite_items": 0,
+    "suite_levels": [],
+    "baseline": "promoted",
+    "allowed_regression": 0.05,
+    "allowed_changed_answers": 0.1,
+    "confidence": 0.95,
+    "max_requests": 0,
+    "max_tokens": 0,
+    "max_minutes": 60.0,
+    "max_usd": 0.0,
     "load_rate": 0.0,
     "load_profile": "short",
     "load_prompt_tokens": "",
@@ -78,19 +88,6 @@ DEPLOY_VALUES = {
     "find_highest_rate": False,
     "load_requests": 0,
     "load_max_minutes": 30.0,
-=======
-    "suite": "text",
-    "suite_items": 0,
-    "suite_levels": [],
-    "baseline": "promoted",
-    "allowed_regression": 0.05,
-    "allowed_changed_answers": 0.1,
-    "confidence": 0.95,
-    "max_requests": 0,
-    "max_tokens": 0,
-    "max_minutes": 60.0,
-    "max_usd": 0.0,
->>>>>>> 2b96f6c039fe8d98b8e2742fd282093558e1f499
     "min_exact_match": 0.5,
     "max_p95_time_to_first_token_seconds": 0.0,
     "min_tokens_per_second": 0.0,
@@ -114,16 +111,12 @@ def test_deploy_is_given_every_field_and_what_belongs_to_the_project_spelt_out()
         ),
         (
             "evaluate",
-<<<<<<< HEAD
-            "project deployment concurrency min_exact_match max_p95_time_to_first_token_seconds min_tokens_per_second"
+            "project deployment concurrency suite suite_items suite_levels baseline allowed_regression"
+            " allowed_changed_answers confidence max_requests max_tokens max_minutes max_usd min_exact_match"
+            " max_p95_time_to_first_token_seconds min_tokens_per_second"
             " load_rate load_profile load_prompt_tokens load_answer_tokens load_trace slo_time_to_first_token_seconds"
             " slo_inter_token_latency_seconds slo_end_to_end_seconds slo_percentile find_highest_rate load_requests"
             " load_max_minutes",
-=======
-            "project deployment concurrency suite suite_items suite_levels baseline allowed_regression"
-            " allowed_changed_answers confidence max_requests max_tokens max_minutes max_usd min_exact_match"
-            " max_p95_time_to_first_token_seconds min_tokens_per_second",
->>>>>>> 2b96f6c039fe8d98b8e2742fd282093558e1f499
         ),
         ("teardown", "project deployment region fallbacks"),
     ],

@@ -9,9 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 from google.cloud.storage import Client
-from tests.vertex_vllm.evaluation.test_measurements import COMMIT, MODEL, Evaluated
 
 from tests.vertex_vllm.evaluation.evaluations import COMPLETIONS, EVALUATION, FRANCE, SPAIN, SUITE, against, many
+from tests.vertex_vllm.evaluation.test_measurement_store import COMMIT, MODEL, Evaluated
 from tests.vertex_vllm.served_models import teach
 from vertex_vllm.errors import ConfigError, InputError
 from vertex_vllm.evaluation.baseline import promoted_object, run_object

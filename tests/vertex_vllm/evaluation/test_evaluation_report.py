@@ -13,6 +13,7 @@ from vertex_vllm.evaluation.load import Load, load_of
 from vertex_vllm.evaluation.questioning import Answered, judge
 from vertex_vllm.evaluation.suites.checks import Exact
 from vertex_vllm.evaluation.suites.shipped import shipped_suite
+from vertex_vllm.load.samples import Sample
 
 MOST_BYTES = 2_000_000
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)> {{ 7*7 }} $\\frac{1}{2}$ </td></table>'
