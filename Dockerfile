@@ -7,10 +7,8 @@ FROM python:3.11-slim
 WORKDIR /app
 COPY constraints/image.hashes constraints/
 RUN python -m pip install --no-cache-dir --no-deps --require-hashes --requirement constraints/image.hashes
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY vertex_vllm vertex_vllm
-COPY components components
-COPY pipelines pipelines
 RUN python -m pip install --no-cache-dir --no-deps --no-build-isolation --no-index .
 
 # The first process of every step (pipelines/compile.py): hands SIGTERM on.

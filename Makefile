@@ -10,7 +10,7 @@ BIN    := $(VENV)/bin
 RUNS ?= 500
 SEED ?= 1
 
-# `python -m localcloud.demo_models.build` makes the serving runtime, too: both are set-up, and not a test's time.
+# `python -m vertex_vllm.local.demo_models.build` makes the serving runtime, too: both are set-up, and not a test's time.
 .PHONY: help demo test test-all test-cloud record test-fast chaos check audit hashes format compile check-compiled grants-page grants-tried schema local-up local-down local-env constraints clean clean-cache
 
 help:  ## Show this list
@@ -20,11 +20,11 @@ demo: $(VENV)/.ready  ## The main job on this machine: Hub → mirror → real v
 	@$(BIN)/vertex-vllm demo
 
 test: $(VENV)/.ready  ## The tests that a change is likely to break, with real vLLM started twice: minutes
-	@$(BIN)/python -m localcloud.demo_models.build > /dev/null
+	@$(BIN)/python -m vertex_vllm.local.demo_models.build > /dev/null
 	@$(PYTEST) -m "not slow"
 
 test-all: $(VENV)/.ready  ## All tests; as many examples and chaos cases as a night has time for
-	@$(BIN)/python -m localcloud.demo_models.build > /dev/null
+	@$(BIN)/python -m vertex_vllm.local.demo_models.build > /dev/null
 	@HYPOTHESIS_PROFILE=nightly $(PYTEST)
 
 test-cloud: $(VENV)/.ready  ## The end-to-end tests on a real project: PROJECT=… BUDGET_USD=… [REGION=…]; see docs/test-cloud.md
@@ -95,17 +95,17 @@ local-env: $(VENV)/.ready  ## Print the exports that bring any Google client to 
 	@$(BIN)/vertex-vllm local env
 
 # The environment is made once, and again when its lists change.
-$(VENV)/.ready: pyproject.toml constraints/project.hashes
+$(VENV)/.ready: pyproject.toml setup.py localcloud/pyproject.toml constraints/project.hashes
 	@echo "Setting up $(VENV): about 100 packages, one to two minutes"
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "vertex-vllm needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 …")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --no-deps --require-hashes --requirement constraints/project.hashes
-	@$(BIN)/python -m pip install --no-deps --no-build-isolation --no-index --editable .
+	@$(BIN)/python -m pip install --no-deps --no-build-isolation --no-index --editable ./localcloud --editable .
 	@touch $@
 
 clean:  ## Remove what the targets above wrote into this folder
-	rm -rf $(VENV) .venv-audit .venv-hashes .venv-vllm build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache reports
+	rm -rf $(VENV) .venv-audit .venv-hashes .venv-vllm build dist *.egg-info localcloud/build localcloud/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache reports
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-clean-cache:  ## Remove the demo models kept under ~/.cache/vertex-vllm
-	rm -rf $${VERTEX_VLLM_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/vertex-vllm}
+clean-cache:  ## Remove the demo models kept under ~/.cache/vertex-vllm, and the step environments under ~/.cache/localcloud
+	rm -rf $${VERTEX_VLLM_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/vertex-vllm} $${LOCALCLOUD_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/localcloud}

@@ -13,8 +13,8 @@ from localcloud import daemon
 from localcloud.daemon import Connection
 from tests.prepared import prepared
 from tests.real_cloud import REAL
-from vertex_vllm.cli.local_state import WARM_MODULES
 from vertex_vllm.google.grpc_engine import keep_engine
+from vertex_vllm.local import ADDITIONS
 
 _TEMPORARY = tempfile.TemporaryDirectory(prefix="localcloud-tests-")
 _STATE_DIR = Path(_TEMPORARY.name) / "state"
@@ -43,7 +43,7 @@ def cloud() -> Iterator[Connection]:
     if REAL:
         pytest.skip("on a real project there is no local cloud")
     keep_engine()
-    connection = daemon.up(_STATE_DIR, lifeline=True, warm_modules=WARM_MODULES)
+    connection = daemon.up(_STATE_DIR, lifeline=True, additions=ADDITIONS)
     assert connection.environment == _ENVIRONMENT, "somebody took a planned port; run the tests again"
     yield connection
     daemon.down(_STATE_DIR)

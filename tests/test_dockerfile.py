@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from localcloud.pip import variables_for_pip
+from localcloud.core.pip_variables import variables_for_pip
 
 ROOT = Path(__file__).resolve().parent.parent
 

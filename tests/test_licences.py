@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from localcloud.runtime import runtime_directory
+from vertex_vllm.local.serving_runtime import runtime_directory
 
 ROOT = Path(__file__).resolve().parent.parent
 POLICY = yaml.safe_load((ROOT / "constraints" / "licences.yaml").read_text())

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from localcloud.process_table import start_time
+from localcloud.process.process_table import start_time
 
 PATIENCE_SECONDS = 600
 """Ends a test that would wait for ever. No test expects anything to be done by then: a slow machine may take long."""

@@ -13,15 +13,17 @@ ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS = ROOT / "constraints"
 # The build backend of the project's own wheel (pyproject.toml), so that pip downloads nothing else for it.
 _BUILD_BACKEND = "setuptools\n"
-# Its build for the CPU is of another index, whose files differ from place to place (localcloud/runtime.py).
+# Its build for the CPU is of another index, whose files differ from place to place (serving_runtime.py).
 _WITHOUT_HASH = "torch"
+# The distribution beside this one: its packages are listed, and itself is installed from its folder.
+_OURS = ("--no-emit-package", "vertex-localcloud")
 
 
 def main() -> None:
     versions = CONSTRAINTS / "project.txt"
     extra = ("--constraint", str(versions), "pyproject.toml", "-")
     written = {
-        "project.hashes": _compiled(("--extra", "dev", *extra), _BUILD_BACKEND),
+        "project.hashes": _compiled(("--extra", "dev", *_OURS, *extra), _BUILD_BACKEND),
         "image.hashes": _compiled(extra, _BUILD_BACKEND),
         "serving.hashes": _compiled(("--no-deps", "--universal", "-"), _serving()),
         "tools.hashes": _compiled((str(CONSTRAINTS / "tools.in"),), ""),

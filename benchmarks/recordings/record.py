@@ -26,9 +26,9 @@ import grpc
 
 from benchmarks.recordings.recorder import Journal, RecordingApp, RecordingHandler
 from benchmarks.recordings.scrubbing import Scrubber
-from localcloud.ca import CertificateAuthority
-from localcloud.ports import Ports, choose_ports
-from localcloud.proxy import Proxy
+from localcloud.core.ports import Ports, choose_ports
+from localcloud.front.ca import CertificateAuthority
+from localcloud.front.proxy import Proxy
 from localcloud.server import HttpServers
 
 _GRPC_THREADS = 16

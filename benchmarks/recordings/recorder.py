@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from benchmarks.recordings.sending import grpc_host, methods_of_apis
-from localcloud.contract import Method
+from localcloud.front.contract import Method
 
 # Longer bodies, weights above all, say nothing of a service.
 _LONGEST_BODY = 64 * 1024

@@ -14,7 +14,7 @@ from benchmarks.recordings.learnt_names import LearntNames
 from benchmarks.recordings.recorded_form import Exchange, Sequence, encoded_body
 from benchmarks.recordings.sending import Answer, GrpcClient, HttpClient
 from benchmarks.recordings.setting_up import HubSetup, set_up, set_up_project
-from localcloud.hosts import route_of
+from localcloud.services.hosts import route_of
 
 _OPERATION_SECONDS = 30.0
 _POLL_SECONDS = 0.2

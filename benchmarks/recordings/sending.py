@@ -13,8 +13,8 @@ from typing import Any
 import grpc
 from google.protobuf import json_format
 
-from localcloud.contract import Method, load_contract
-from localcloud.hosts import API_PACKAGES, ROUTES
+from localcloud.front.contract import Method, load_contract
+from localcloud.services.hosts import API_PACKAGES, ROUTES
 
 _TIMEOUT_SECONDS = 120
 _TRIES = 2

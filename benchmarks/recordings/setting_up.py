@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from benchmarks.recordings.learnt_names import LearntNames
 from benchmarks.recordings.recorded_form import Sequence
 from benchmarks.recordings.sending import Answer
-from localcloud.hub import add_repo, add_token
-from localcloud.state import StateDirectory
+from localcloud.core.state_directory import StateDirectory
+from localcloud.services.hub import add_repo, add_token
 
 Send = Callable[..., Answer]
 _STORAGE = "https://storage.googleapis.com"

@@ -12,7 +12,7 @@ from localcloud.daemon import Connection
 from tests.canary import new_canary
 from tests.chaos.repository import write_repository
 from tests.vertex_vllm.model_server import PROGRAM
-from vertex_vllm.cli.local_state import WARM_MODULES
+from vertex_vllm.local import ADDITIONS
 
 REGION = "us-central1"
 SMALL_MODEL, LARGE_MODEL = "chaos/small", "chaos/large"
@@ -43,7 +43,7 @@ class Place:
 
 def _up(state_dir: Path) -> Connection:
     """Its clients trust its own authority alone: a run would read the public ones thirty times, 40 ms each."""
-    cloud = daemon.up(state_dir, lifeline=True, warm_modules=WARM_MODULES)
+    cloud = daemon.up(state_dir, lifeline=True, additions=ADDITIONS)
     bundle = Path(cloud.environment["SSL_CERT_FILE"])
     bundle.write_bytes(bundle.with_name("certificate.pem").read_bytes())
     return cloud

@@ -5,7 +5,7 @@ import urllib.request
 import pytest
 
 from tests.demo_project import Served
-from tests.localcloud.vertex.echo_deployments import containers_of, environment_of
+from tests.localcloud.services.vertex.echo_deployments import containers_of, environment_of
 from vertex_vllm.planning.autoscaling import scaling_metric
 
 # As Vertex AI names the series of vLLM that it scrapes (google-cloud-aiplatform 1.165.1; "View AutoMetrics").

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from localcloud.process_table import started_with
+from localcloud.process.process_table import started_with
 from tests.canary import files_holding, watched_processes
 from tests.demo_project import IMAGE_CONFIG, TEXT_CONFIG
 from tests.vertex_vllm.model_server import PROGRAM
@@ -113,6 +113,6 @@ def test_a_demo_of_a_gated_model_ends_well_and_has_shown_its_token_nowhere(tmp_p
     assert token not in "".join(said)
     assert commands.holding(token) == []
     # Steps and their runner are forks, whose command line is the fork server's.
-    for program in ("localcloud.warm.server", "localcloud.daemon", server):
+    for program in ("localcloud.process.fork_server", "localcloud.daemon", server):
         assert commands.holding(program), program
     assert list(temporary.iterdir()) == []

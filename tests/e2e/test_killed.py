@@ -7,15 +7,15 @@ from contextlib import suppress
 import pytest
 
 from localcloud.daemon import Connection
-from localcloud.process_table import started_with
+from localcloud.process.process_table import started_with
 from tests.children import runners, steps
 from tests.demo_project import REGION, DemoProject, with_flags
 from tests.e2e.test_failures import made
 from tests.vertex_vllm.served_models import NEVER_READY
 from tests.waiting import wait_until
 from vertex_vllm.lifecycle.sweep import sweep
-from vertex_vllm.runs.submission import submit
-from vertex_vllm.runs.watching import Run, watch
+from vertex_vllm.runs.engine import Run
+from vertex_vllm.runs.vertex_engine import VertexEngine
 
 pytestmark = pytest.mark.parity("local cloud only")
 
@@ -31,7 +31,7 @@ def served_by(request: pytest.FixtureRequest) -> DemoProject:
 
 def servers(cloud: Connection) -> set[str]:
     """Containers and the processes in them; a step's own command names vertex_vllm, and is none."""
-    marks = ("localcloud.container ", "vllm_launcher", "VLLM::", "model_server.py")
+    marks = ("vertex_vllm.local.container ", "vllm_launcher", "VLLM::", "model_server.py")
     return {process for process in started_with(str(cloud.state_dir)) if any(mark in process for mark in marks)}
 
 
@@ -42,7 +42,7 @@ def test_no_server_is_left(cloud: Connection, served_by: DemoProject, handler_ru
         deployment = with_flags(cloud, deployment, NEVER_READY)
     serves = "model_server.py" if served_by.small_model else "vllm_launcher"
     before, others = servers(cloud), runners(cloud.state_dir)
-    name = submit(served_by.submission("deploy", deployment, keep_endpoint=True))
+    name = VertexEngine().submit(served_by.submission("deploy", deployment, keep_endpoint=True))
     (runner,) = runners(cloud.state_dir) - others
     struck: list[int] = []
 
@@ -56,7 +56,7 @@ def test_no_server_is_left(cloud: Connection, served_by: DemoProject, handler_ru
                 with suppress(ProcessLookupError):  # the local cloud ends what a killed runner leaves
                     os.killpg(group, signal.SIGKILL)
 
-    run = watch(name, strike_in_deploy)
+    run = VertexEngine().watch(name, strike_in_deploy)
     assert struck
     assert run.state == "FAILED"
     assert ({step.name: step.state for step in run.steps}.get("teardown-run") == "SUCCEEDED") is handler_runs

@@ -6,7 +6,7 @@ import pytest
 from google.cloud import secretmanager, storage
 
 from localcloud.daemon import Connection
-from localcloud.hosts import ROUTES
+from localcloud.services.hosts import ROUTES
 from tests.canary import Commands, files_holding
 from tests.demo_project import REGION, DemoProject, Served
 from vertex_vllm.project_names import default_bucket
@@ -49,4 +49,4 @@ def test_no_service_but_the_hub_is_sent_the_token(faulty: Connection, demo_proje
 
 def test_the_command_lines_of_containers_have_been_seen(served_image: Served, commands: Commands) -> None:
     """Else the test above would have looked at nothing. Steps, forked here, have some in a demo."""
-    assert commands.holding("localcloud.container")
+    assert commands.holding("vertex_vllm.local.container")

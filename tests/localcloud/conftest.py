@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from localcloud.connections import ConnectionProtocol
+from localcloud.core.http_connections import ConnectionProtocol
 
 Serve = Callable[[Any], AbstractContextManager[str]]
 

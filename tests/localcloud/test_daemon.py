@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from localcloud import daemon, process_table
+from localcloud import daemon
 from localcloud.daemon import Connection, DaemonError
+from localcloud.process import process_table
 from tests.waiting import wait_until_gone
 
 

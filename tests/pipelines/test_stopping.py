@@ -17,9 +17,9 @@ import pytest
 import yaml
 from google.cloud import storage
 
-from localcloud import process_table
 from localcloud.daemon import Connection
-from localcloud.pipelines.image_init import without_init
+from localcloud.process import process_table
+from localcloud.services.pipelines.image_init import without_init
 from tests.vertex_vllm.served_models import NEVER_READY, WEIGHTS, MakePlan, Vertex, in_vertex, make_plan
 from tests.waiting import wait_until
 from vertex_vllm.mirror import Manifest

@@ -17,7 +17,7 @@ storage = pytest.importorskip("google.cloud.storage", reason="google-cloud-stora
 aiplatform = pytest.importorskip("google.cloud.aiplatform", reason="google-cloud-aiplatform is not installed")
 pytest.importorskip("kfp", reason="kfp is not installed")
 
-from tests.localcloud.pipelines.compiling import compiled  # noqa: E402
+from tests.localcloud.services.pipelines.compiling import compiled  # noqa: E402
 from tests.strangers import kubeflow_features as features  # noqa: E402
 
 pytestmark = pytest.mark.parity("local cloud only")

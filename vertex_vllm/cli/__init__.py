@@ -9,7 +9,7 @@ import click
 
 from vertex_vllm import __version__
 from vertex_vllm.cli.terminal import say
-from vertex_vllm.errors import VertexVllmError
+from vertex_vllm.errors import InputError, VertexVllmError
 from vertex_vllm.redaction import redact, redacting
 
 # Command → the line that `--help` shows. The module `<command>_command`, with `_` for `-`, holds
@@ -36,6 +36,8 @@ COMMANDS = {
     "demo": "The main job on this machine, from Hub to teardown, on the local cloud.",
     "local": "A Google Cloud project on this machine: up, down, status, env, clock, hub, fault.",
 }
+
+_NO_LOCAL_CLOUD = "the local cloud is not installed. Install vertex-localcloud, or vertex-vllm with its extra `local`"
 
 
 class LazyGroup(click.Group):
@@ -86,6 +88,11 @@ def _main(arguments: list[str] | None) -> None:
         for line in redact(str(error)).splitlines():
             say(f"error: {line}", err=True)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        if error.name != "localcloud":
+            raise
+        say(f"error: {_NO_LOCAL_CLOUD}", err=True)
+        sys.exit(InputError.exit_code)
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)
     except click.ClickException as error:

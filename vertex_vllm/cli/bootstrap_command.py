@@ -117,7 +117,6 @@ def bootstrap(
 
 def _release(settings: "Settings", sources: "Sources", build_region: str) -> "Release":
     """The checked-out commit names the specs; where it is not what lies here, the hash of the sources does."""
-    from pipelines.compile import PIPELINES, compile_pipeline
     from vertex_vllm.bootstrap.required_setup import BUILD
     from vertex_vllm.cli.publish_command import checked_out
     from vertex_vllm.errors import InputError
@@ -125,6 +124,7 @@ def _release(settings: "Settings", sources: "Sources", build_region: str) -> "Re
     from vertex_vllm.publishing.building import ImageBuild
     from vertex_vllm.publishing.release import Release
     from vertex_vllm.publishing.templates import Destination
+    from vertex_vllm.runs.specs import pipelines, spec_for
 
     commit = ""
     with suppress(InputError):
@@ -133,7 +133,7 @@ def _release(settings: "Settings", sources: "Sources", build_region: str) -> "Re
     bucket = runs_bucket(project, region)
     build = ImageBuild(project, region, bucket, sources.digest, settings.account(BUILD), commit, build_region)
     destination = Destination(project, region, TEMPLATES_REPOSITORY, bucket, commit or build.tag)
-    return Release(build, destination, PIPELINES, compile_pipeline)
+    return Release(build, destination, pipelines(), spec_for)
 
 
 def _printed(step: "Step") -> dict[str, object]:

@@ -15,20 +15,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vertex_vllm.cli.failures import told
-from vertex_vllm.cli.local_state import WARM_MODULES
 from vertex_vllm.plain_text import plain
+from vertex_vllm.shipped import shipped
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from localcloud.daemon import Connection
     from vertex_vllm.config import Deployment
-    from vertex_vllm.runs.watching import Run
+    from vertex_vllm.runs.engine import Run
 
-ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "vertex-vllm-demo"
 SECRET = "hf-token"
-DEMO_CONFIGS = tuple(ROOT / "configs" / f"{name}.yaml" for name in ("smollm2-135m-instruct", "smollm2-135m-idefics3"))
+DEMO_CONFIGS = tuple(shipped(f"configs/{name}.yaml") for name in ("smollm2-135m-instruct", "smollm2-135m-idefics3"))
 
 
 @click.command()
@@ -87,6 +86,7 @@ def local_cloud(console: "Console", reports: Path, images: Path | None) -> Itera
     """
     from localcloud import daemon
     from vertex_vllm.cli.local_models import serving_runtime
+    from vertex_vllm.local import ADDITIONS
 
     console.rule("[bold]Setting up")
     serving_runtime(console.print)
@@ -96,7 +96,7 @@ def local_cloud(console: "Console", reports: Path, images: Path | None) -> Itera
         if images:
             shutil.copyfile(images, state_dir / "images.yaml")
         with told(daemon.DaemonError):
-            connection = daemon.up(state_dir, project=PROJECT, lifeline=True, warm_modules=WARM_MODULES)
+            connection = daemon.up(state_dir, project=PROJECT, lifeline=True, additions=ADDITIONS)
         os.environ.update(connection.environment)
         console.print(f"The local cloud is up, pid {connection.pid}")
         yield connection
@@ -126,23 +126,23 @@ def run_pipeline(deployment: "Deployment", console: "Console") -> "Run":
     from vertex_vllm.cli.run_view import RunView
     from vertex_vllm.cli.sending import require_ready, with_image
     from vertex_vllm.cli.submit_command import submission
-    from vertex_vllm.runs.submission import submit
-    from vertex_vllm.runs.watching import cancel, watch
+    from vertex_vllm.runs.vertex_engine import VertexEngine
 
     console.rule(f"[bold]{deployment.name}: {deployment.model.id}")
     sent = with_image(submission(deployment, "deploy", PROJECT))
     require_ready(sent)
-    resource_name = submit(sent)
+    engine = VertexEngine()
+    resource_name = engine.submit(sent)
     console.print(f"Submitted: {resource_name}", soft_wrap=True)
     view = RunView(console)
     try:
         with view.shown():
-            return watch(resource_name, view.update)
+            return engine.watch(resource_name, view.update)
     except KeyboardInterrupt:
         console.print("Interrupted: cancelling the run; its exit handler removes what it made")
-        cancel(resource_name)
+        engine.cancel(resource_name)
         with view.shown():
-            watch(resource_name, view.update)
+            engine.watch(resource_name, view.update)
         raise
 
 
@@ -196,6 +196,6 @@ def remaining_resources(regions: Iterable[str]) -> list[str]:
 
 def remaining_processes(cloud: "Connection") -> list[str]:
     """What the local cloud started, and what that started: all of it has the state's folder in its environment."""
-    from localcloud.process_table import started_with
+    from localcloud.process.process_table import started_with
 
     return [f"process {process}" for process in started_with(str(cloud.state_dir))]

@@ -7,7 +7,7 @@ import click
 
 from vertex_vllm.cli.failures import told
 from vertex_vllm.cli.local_fault import fault
-from vertex_vllm.cli.local_state import DEFAULT_STATE, WARM_MODULES, running, state_option, writable
+from vertex_vllm.cli.local_state import DEFAULT_STATE, running, state_option, writable
 from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import InputError
 
@@ -27,9 +27,10 @@ def local() -> None:
 def up(state_dir: Path, project: str, region: str) -> None:
     """Start the local cloud in the background."""
     from localcloud import daemon
+    from vertex_vllm.local import ADDITIONS
 
     with told(daemon.DaemonError):
-        connection = daemon.up(writable(state_dir), project=project, region=region, warm_modules=WARM_MODULES)
+        connection = daemon.up(writable(state_dir), project=project, region=region, additions=ADDITIONS)
     say(f"The local cloud is up: project {project}, state in {state_dir}, pid {connection.pid}")
     named = "" if state_dir == DEFAULT_STATE else f" --state {shlex.quote(str(state_dir))}"
     say(f'Bring a shell there with: eval "$(vertex-vllm local env{named})"')
@@ -121,8 +122,8 @@ def hub(state_dir: Path, model_id: str, folder: Path | None, gated: bool) -> Non
 
     Example: vertex-vllm local hub HuggingFaceTB/SmolLM2-135M-Instruct
     """
-    from localcloud.demo_models.build import IMAGE_MODEL, TEXT_MODEL
     from vertex_vllm.cli.local_models import demo_model, put_model
+    from vertex_vllm.local.demo_models.build import IMAGE_MODEL, TEXT_MODEL
 
     path = folder or demo_model(model_id, say)
     if path is None:

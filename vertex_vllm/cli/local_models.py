@@ -17,7 +17,7 @@ Say = Callable[[str], None]
 
 def serving_runtime(say: Say) -> None:
     """Made on first use, which takes a minute or two. Raises VertexVllmError."""
-    from localcloud.runtime import RuntimeInstallError, ensure_runtime
+    from vertex_vllm.local.serving_runtime import RuntimeInstallError, ensure_runtime
 
     with told(RuntimeInstallError):
         ensure_runtime(say)
@@ -25,7 +25,7 @@ def serving_runtime(say: Say) -> None:
 
 def demo_models(say: Say) -> dict[str, Path]:
     """The folders of the demo's models by id, built on first use. Raises VertexVllmError."""
-    from localcloud.demo_models.build import DemoModelError, ensure
+    from vertex_vllm.local.demo_models.build import DemoModelError, ensure
 
     serving_runtime(say)
     with told(DemoModelError):
@@ -34,7 +34,7 @@ def demo_models(say: Say) -> dict[str, Path]:
 
 def demo_model(model_id: str, say: Say) -> Path | None:
     """Folder of one of the demo's models; None for any other."""
-    from localcloud.demo_models.build import IMAGE_MODEL, TEXT_MODEL
+    from vertex_vllm.local.demo_models.build import IMAGE_MODEL, TEXT_MODEL
 
     return demo_models(say)[model_id] if model_id in (TEXT_MODEL, IMAGE_MODEL) else None
 

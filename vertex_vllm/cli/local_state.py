@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from localcloud.daemon import Connection
 
 DEFAULT_STATE = Path(".local-cloud")
-WARM_MODULES = ("vertex_vllm.warm_steps",)
-"""Modules that a local cloud imports once for all steps of the shipped pipelines."""
 
 state_option = click.option(
     "--state",
@@ -53,8 +51,9 @@ def running(state_dir: Path) -> "Connection":
 def started(state_dir: Path) -> "Connection":
     """The local cloud on that folder, started where it is down, and this process's Google clients brought there."""
     from localcloud import daemon
+    from vertex_vllm.local import ADDITIONS
 
     with told(daemon.DaemonError):
-        connection = daemon.status(state_dir.resolve()) or daemon.up(writable(state_dir), warm_modules=WARM_MODULES)
+        connection = daemon.status(state_dir.resolve()) or daemon.up(writable(state_dir), additions=ADDITIONS)
     os.environ.update(connection.environment)
     return connection

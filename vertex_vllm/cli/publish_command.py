@@ -8,9 +8,9 @@ import click
 from vertex_vllm.cli.terminal import say
 
 _ROOT = Path(__file__).resolve().parents[2]
-# What a spec is made of, itself or through the image.
+# The sources of a published spec: of itself, or of the image that it names.
 _SOURCES = (
-    *("pipelines", "components", "vertex_vllm", "constraints"),
+    *("compiled", "pipelines", "components", "vertex_vllm", "constraints", "setup.py"),
     *("pyproject.toml", "Dockerfile", ".dockerignore", "README.md", "LICENSE"),
 )
 
@@ -29,18 +29,18 @@ _SOURCES = (
 def publish(
     project: str, region: str, image: str, repository: str | None, tags: tuple[str, ...], commit: str | None
 ) -> None:
-    """Compile the pipelines for a pushed image, and put the specs where the console lists them.
+    """Put the compiled pipelines, with a pushed image for their steps, where the console lists them.
 
     Example: vertex-vllm publish --project my-project --region us-central1 --image IMAGE@sha256:… --tag live
 
     Prints for each pipeline its address in the registry of templates, by digest, and its copy in Cloud Storage.
     """
-    from pipelines.compile import PIPELINES, compile_pipeline
     from vertex_vllm.cli.place import check_place
     from vertex_vllm.project_names import TEMPLATES_REPOSITORY, runs_bucket
     from vertex_vllm.publishing.image_digest import pinned
     from vertex_vllm.publishing.templates import Destination
     from vertex_vllm.publishing.templates import publish as upload
+    from vertex_vllm.runs.specs import pipelines, spec_for
 
     check_place(project, region)
     destination = Destination(
@@ -53,7 +53,7 @@ def publish(
     )
     image = pinned(image)
     say(f"image {image}", err=True)
-    for template in upload({name: compile_pipeline(name, image) for name in PIPELINES}, destination):
+    for template in upload({name: spec_for(name, image) for name in pipelines()}, destination):
         say(f"{template.pipeline}\t{template.address}\t{template.uri}")
 
 

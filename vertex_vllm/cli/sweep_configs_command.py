@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vertex_vllm.config.config_grid import Variant
     from vertex_vllm.evaluation.run_results import RunResult
     from vertex_vllm.lifecycle.config_sweep import Point, Tried
+    from vertex_vllm.runs.engine import Engine
 
 
 @click.command("sweep-configs")
@@ -123,14 +124,15 @@ def _try(point: "Point", project: str, image: str, hours: float, stop: Callable[
     from vertex_vllm.cli.submit_command import submission
     from vertex_vllm.lifecycle.teardown import remove_everywhere, require_gone
     from vertex_vllm.project_names import regions_of
-    from vertex_vllm.runs.submission import submit
-    from vertex_vllm.runs.watching import Run, watch
+    from vertex_vllm.runs.engine import Run
+    from vertex_vllm.runs.vertex_engine import VertexEngine
 
     deployment = point.variant.ephemeral(hours + 1)
     sent = sending.with_image(submission(deployment, "deploy", project), image)
     sending.require_ready(sent)
+    sent = sending.with_suite(sent)
     say(f"{point.variant.label}: {sent.job_id}", err=True)
-    view, cancelled = RunView(Console(stderr=True, highlight=False)), False
+    engine, view, cancelled = VertexEngine(), RunView(Console(stderr=True, highlight=False)), False
 
     def look(run: "Run") -> None:
         nonlocal cancelled
@@ -138,15 +140,15 @@ def _try(point: "Point", project: str, image: str, hours: float, stop: Callable[
         if not cancelled and (reason := stop()):
             cancelled = True
             say(f"{reason}: cancelling {sent.job_id}", err=True)
-            _cancel(run.name)
+            _cancel(engine, run.name)
 
-    name = submit(sent)
+    name = engine.submit(sent)
     try:
         with view.shown():
-            watch(name, look)
+            engine.watch(name, look)
     except BaseException:
-        _cancel(name)
-        watch(name, view.update)
+        _cancel(engine, name)
+        engine.watch(name, view.update)
         raise
     finally:
         regions = (sent.region, *regions_of(deployment.serving.fallbacks))
@@ -154,17 +156,16 @@ def _try(point: "Point", project: str, image: str, hours: float, stop: Callable[
     return run_result(name)
 
 
-def _cancel(name: str) -> None:
+def _cancel(engine: "Engine", name: str) -> None:
     """Asks for the run's cancellation; a run that has ended by itself meanwhile needs none."""
-    from contextlib import suppress
+    from vertex_vllm.errors import ServiceError
+    from vertex_vllm.runs.engine import ENDED
 
-    from google.api_core.exceptions import FailedPrecondition
-
-    from vertex_vllm.google.error_boundary import google_errors
-    from vertex_vllm.runs.watching import cancel
-
-    with suppress(FailedPrecondition), google_errors("Vertex AI Pipelines", name):
-        cancel(name)
+    try:
+        engine.cancel(name)
+    except ServiceError:
+        if engine.read(name).state not in ENDED:
+            raise
 
 
 def _tell(tried: Sequence["Tried"], left: Sequence["Point"], output: Path) -> None:

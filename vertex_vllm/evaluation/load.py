@@ -79,9 +79,11 @@ def load_metrics(load: Load) -> dict[str, float]:
     found = {"load_requests": float(figures.requests), "load_failed_requests": float(figures.failed)}
     found |= {"load_rate": figures.rate} if figures.rate else {"load_concurrency": float(figures.concurrency)}
     found["load_timer_error_p99_seconds"] = figures.timer_error_p99
+    told = ("p50", "p95", f"p{figures.gated:g}")
     for metric, latency in _LATENCIES.items():
         for which, estimate in figures.latencies.get(latency, {}).items():
-            found[f"{metric}_{which}_seconds"] = estimate.value
+            if which in told:
+                found[f"{metric}_{which}_seconds"] = estimate.value
     speeds = [1 / seconds for sample in load.measured if (seconds := sample.latency("inter_token_latency"))]
     found |= {f"tokens_per_second_p{percent}": percentile(speeds, percent) for percent in (50, 95) if speeds}
     optional = {

@@ -13,11 +13,11 @@ class Release:
     build: ImageBuild
     destination: Destination
     pipelines: tuple[str, ...]
-    compile: Callable[[str, str], str]
+    spec: Callable[[str, str], str]
     """A pipeline's name and an image → its spec, YAML."""
 
     def specs(self, image: str) -> Mapping[str, str]:
-        return {name: self.compile(name, image) for name in self.pipelines}
+        return {name: self.spec(name, image) for name in self.pipelines}
 
 
 def missing(release: Release) -> tuple[str, ...]:

@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 
 from vertex_vllm.errors import InputError
+from vertex_vllm.shipped import shipped
 
-COMPILED = Path(__file__).resolve().parents[2] / "compiled"
-"""In a checkout, and beside the packages of an installed wheel."""
+COMPILED = shipped("compiled")
 
 _PINNED = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 
@@ -18,6 +18,16 @@ _PINNED = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 def compiled(pipeline: str) -> Path:
     """The shipped spec of a pipeline."""
     return COMPILED / f"{pipeline}.yaml"
+
+
+def pipelines() -> tuple[str, ...]:
+    """The pipelines that have a shipped spec, sorted by name."""
+    return tuple(sorted(path.stem for path in COMPILED.glob("*.yaml")))
+
+
+def spec_for(pipeline: str, image: str) -> str:
+    """The shipped spec of a pipeline, YAML, with its steps in `image`."""
+    return with_image(compiled(pipeline).read_text(encoding="utf-8"), image)
 
 
 def images_of(spec: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import pytest
 import requests
 from google.cloud import storage
 
-from localcloud.callers import OWNER
+from localcloud.core.callers import OWNER
 from localcloud.daemon import Connection
 
 

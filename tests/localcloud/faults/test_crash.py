@@ -8,10 +8,10 @@ import requests
 import yaml
 
 from localcloud import daemon
-from localcloud.callers import OWNER
+from localcloud.core.callers import OWNER
 from localcloud.daemon import Connection
-from tests.localcloud.vertex.echo_deployments import ECHO_ROW, containers_of
-from tests.localcloud.vertex.restart_scripts import ASK, DEPLOY, run
+from tests.localcloud.services.vertex.echo_deployments import ECHO_ROW, containers_of
+from tests.localcloud.services.vertex.restart_scripts import ASK, DEPLOY, run
 from tests.waiting import wait_until
 
 SEE_WHAT_WAS_RUNNING = """

@@ -9,7 +9,7 @@ import requests
 
 from localcloud.faults import Faults
 from localcloud.faults.http_faults import FaultyApp
-from localcloud.storage import create_app
+from localcloud.services.storage import create_app
 from tests.localcloud.conftest import Serve
 
 

@@ -9,7 +9,7 @@ from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1
 
 from localcloud.daemon import Connection
-from tests.localcloud.vertex.echo_deployments import (
+from tests.localcloud.services.vertex.echo_deployments import (
     ECHO_IMAGE,
     ECHO_ROW,
     REGION,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.errors import ApiError
+from localcloud.core.api_errors import ApiError
 from localcloud.faults import Faults
 from localcloud.faults.calls import Call
 

@@ -8,7 +8,7 @@ from google.api_core import exceptions
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 
-from localcloud.callers import OWNER
+from localcloud.core.callers import OWNER
 from localcloud.daemon import Connection
 from tests.waiting import PATIENCE_SECONDS
 

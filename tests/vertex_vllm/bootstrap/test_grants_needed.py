@@ -22,8 +22,8 @@ from google.cloud import storage
 from google.cloud.devtools import cloudbuild_v1
 from google.protobuf import json_format
 
+from localcloud.core.permissions.permission_table import known_permissions
 from localcloud.daemon import Connection
-from localcloud.permission_table import known_permissions
 from tests.federation import federated, key_set, workflow_token
 from tests.prepared import prepared
 from tests.vertex_vllm.served_models import REGION, serving_plan, teach

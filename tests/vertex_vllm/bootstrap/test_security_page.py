@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from localcloud.permission_table import known_permissions
+from localcloud.core.permissions.permission_table import known_permissions
 from vertex_vllm.bootstrap.grants import custom_roles, grant_rows, refusals
 from vertex_vllm.bootstrap.grants_page import page_with_grants
 

@@ -41,7 +41,12 @@ def nothing_but(**changes: tuple[object, ...]) -> Decision:
         ((Change("components/gone.py", "removed"),), None),
         *(
             ((Change(path, "edited"),), nothing_but())
-            for path in ("README.md", "configs/deployment.schema.json", "configs/examples/x.yaml", "localcloud/app.py")
+            for path in (
+                "README.md",
+                "configs/deployment.schema.json",
+                "configs/examples/x.yaml",
+                "localcloud/localcloud/front/chain.py",
+            )
         ),
         ((Change("docs/vertex_vllm/x.py", "edited"), Change("compiled/notes.md", "added")), nothing_but()),
     ],

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from localcloud.pipelines.cron import parse_cron
+from localcloud.services.pipelines.cron_times import parse_cron
 from vertex_vllm.config import load_deployment
 from vertex_vllm.config.cron import cron_fault
 from vertex_vllm.config.schedule import Schedule

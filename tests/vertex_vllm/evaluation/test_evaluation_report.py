@@ -56,8 +56,8 @@ def test_text_of_a_model_or_a_server_stays_text(hostile: Evaluation) -> None:
     page = Page(render(hostile))
     assert page.count("script") == page.count("img") == 0
     assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
-    # Title, heading, model; system message, question, expected and own answer; category twice, the load's failure.
-    assert page.text.count('<script>alert("x")</script>') == 10
+    # Title, heading, model; system message, question, expected, own answer twice; category twice, the load's failure.
+    assert page.text.count('<script>alert("x")</script>') == 11
 
 
 @pytest.mark.parametrize("evaluation", [EVALUATION, COMPLETIONS], ids=["chat", "completions"])
@@ -72,9 +72,9 @@ def test_the_page_needs_nothing_from_elsewhere(evaluation: Evaluation) -> None:
 def test_every_answer_can_be_unfolded() -> None:
     words = " ".join(Page(render(EVALUATION)).text.split())
     for row in (
-        "right france level 1 question What is the capital of France? expected Paris (exact) answer Paris. seconds 0.4",
-        "wrong sum level 1 question What is 2 + 2? expected 4 or four (exact) answer The answer is four. seconds 0.6",
-        "wrong spain level 1 question What is the capital of Spain? expected Madrid (exact) answer London seconds 0.4",
+        "right france level 1: Paris. question What is the capital of France? expected Paris (exact) answer Paris.",
+        "wrong sum level 1: The answer is four. question What is 2 + 2? expected 4 or four (exact) answer The",
+        "wrong spain level 1: London question What is the capital of Spain? expected Madrid (exact) answer London",
         "wrong product level 1 question What is 2 × 3? expected 6 (exact) answer HTTP 500: died seconds 0.1",
     ):
         assert row in words
@@ -83,7 +83,7 @@ def test_every_answer_can_be_unfolded() -> None:
 def test_the_verdict_is_on_top_and_changed_answers_follow_the_easiest_first() -> None:
     words = " ".join(Page(render(against(many(270, 130), many(300, 100).answers))).text.split())
     assert words.index("Worse than the baseline") < words.index("endpoint") < words.index("Gates")
-    assert "Lost: 30 wrong q0270 level 1, baseline right question Number 270? expected n270" in words
+    assert "Lost: 30 wrong q0270 level 1, baseline right: wrong question Number 270? expected n270" in words
     assert "answer wrong baseline n270" in words
 
 
@@ -102,13 +102,14 @@ def test_a_model_that_cannot_stream_has_no_plot_of_first_tokens() -> None:
     streamed, whole = Page(render(EVALUATION)), Page(render(COMPLETIONS))
     assert "Time to first token" in streamed.text
     assert "Time to first token" not in whole.text
-    assert (streamed.count("svg"), whole.count("svg")) == (4, 2)
+    assert (streamed.count("svg"), whole.count("svg")) == (6, 3)
 
 
 def test_the_same_figures_make_the_same_bytes() -> None:
     assert render(EVALUATION) == render(EVALUATION)
 
 
+@pytest.mark.slow
 def test_all_shipped_questions_with_long_answers_and_pictures_stay_below_two_megabytes() -> None:
     suite = shipped_suite("text-and-image")
     before = tuple(judge(item, Reply("yes " * 400, 0.4), chat=True) for item in suite.items)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.process_table import group_members, start_time
+from localcloud.process.process_table import group_members, start_time
 from tests.vertex_vllm.mirror.conftest import SMALL_STEPS
 from tests.waiting import PATIENCE_SECONDS, wait_until, wait_until_gone
 from vertex_vllm.mirror.worker_job import Job

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub.utils import close_session
 
-from localcloud.ca import CertificateAuthority
+from localcloud.front.ca import CertificateAuthority
 from vertex_vllm import retries
 from vertex_vllm.errors import InputError, ServiceError, UnreachableError, VertexVllmError
 from vertex_vllm.hub import hub_client

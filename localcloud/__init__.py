@@ -1,1 +1,0 @@
-"""A Google Cloud project on one machine, for anyone's unmodified Google client."""

@@ -1,0 +1,1 @@
+"""How the container of a deployed model is run on this machine."""

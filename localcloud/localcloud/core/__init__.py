@@ -1,0 +1,1 @@
+"""State, time, names and permissions that every service is given."""

@@ -1,0 +1,16 @@
+"""Additions: modules and programs that a local cloud finds outside of its own package, named by whoever starts it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Additions:
+    """The additions of one local cloud, for as long as its daemon runs."""
+
+    images: tuple[Path, ...] = ()
+    """YAML files with rows as in the state folder's `images.yaml`: programs that stand for container images."""
+    warm_modules: tuple[str, ...] = ()
+    """Modules, besides kfp's, that are imported once for all pipeline steps: steps are forked from that process."""
+    import_path: tuple[Path, ...] = ()
+    """Folders in which the daemon and what it starts find Python modules, besides those of its own environment."""

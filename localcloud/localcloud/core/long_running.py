@@ -1,0 +1,251 @@
+"""Long-running operations: a function in a thread, and a stored `google.longrunning.Operation` that tells of it."""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from google.longrunning.operations_pb2 import Operation
+from google.protobuf.message import Message
+from google.protobuf.wrappers_pb2 import StringValue
+from google.rpc import code_pb2
+
+from localcloud.core.api_errors import ApiError
+from localcloud.core.fates import take_fate
+from localcloud.core.ids import Ids
+from localcloud.core.store import Kind, Store
+
+_LOG = logging.getLogger(__name__)
+
+OPERATIONS = Kind("operation", Operation)
+_API_VERSIONS = Kind("operation api version", StringValue)
+
+# How long `close` waits for operations to notice that they are cancelled.
+_CLOSE_SECONDS = 20.0
+
+
+class OperationRun:
+    """What the function of an operation is given."""
+
+    def __init__(self, name: str, operations: "Operations") -> None:
+        self.name = name
+        self.cancelled = threading.Event()
+        self.closing = threading.Event()
+        self._operations = operations
+        self._callbacks: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
+
+    def on_cancel(self, callback: Callable[[], None]) -> None:
+        """Calls `callback`, in another thread, when the operation is cancelled; at once when it has been."""
+        with self._lock:
+            self._callbacks.append(callback)
+            late = self.cancelled.is_set()
+        if late:
+            callback()
+
+    def raise_if_cancelled(self) -> None:
+        """Raises ApiError CANCELLED, which ends the operation as cancelled."""
+        if self.cancelled.is_set():
+            raise ApiError("CANCELLED", "The operation was cancelled.")
+
+    def update(self, metadata: Message) -> None:
+        """Shows `metadata` from now on; its `generic_metadata` times are kept by this."""
+        self._operations.show_progress(self.name, metadata)
+
+    def cancel(self) -> None:
+        with self._lock:
+            first = not self.cancelled.is_set()
+            self.cancelled.set()
+            callbacks = list(self._callbacks)
+        for callback in callbacks if first else ():
+            _call_quietly(callback)
+
+
+class Operations:
+    """All long-running operations of the cloud, by their full names."""
+
+    def __init__(self, store: Store, ids: Ids, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._ids = ids
+        self._clock = clock
+        self._running: dict[str, tuple[OperationRun, threading.Thread]] = {}
+        self._changed = threading.Condition()
+        self._closing = False
+
+    def start(
+        self,
+        resource: str,
+        *,
+        metadata: Message,
+        run: Callable[[OperationRun], Message],
+        on_end: Callable[[], object] | None = None,
+    ) -> Operation:
+        """Runs `run` in a thread of its own, unless it has a fate; what it returns is the operation's response.
+
+        The operation is named `<resource>/operations/<id>`. An ApiError raised by `run` becomes the operation's error;
+        any other exception is logged and becomes INTERNAL. `on_end` is called before it is seen to be done.
+        """
+        fate = take_fate()
+        return self._start(resource, metadata, fate.befall if fate else run, on_end)
+
+    def finished(self, resource: str, *, metadata: Message, response: Message) -> Operation:
+        """An operation that is done in its first answer, unless it has a fate: clients then do not poll at all."""
+        if fate := take_fate():
+            return self._start(resource, metadata, fate.befall)
+        name = self._new_name(resource)
+        operation = Operation(name=name, done=True)
+        operation.metadata.Pack(_stamped(metadata, self._clock(), None))
+        operation.response.Pack(response)
+        self._store.insert(OPERATIONS, name, operation)
+        return operation
+
+    def get(self, name: str) -> Operation:
+        """Raises ApiError NOT_FOUND."""
+        return self._store.require(OPERATIONS, name)
+
+    def find(self, name: str) -> Operation | None:
+        """An operation of a resource may be asked for as one of its location, as gcloud does; ids are unique there."""
+        found = self._store.get(OPERATIONS, name)
+        location, _, operation_id = name.partition("/operations/")
+        if found is None and location.count("/") == 3:
+            named = (each for each in self.list(location) if each.name.rpartition("/")[2] == operation_id)
+            found = next(named, None)
+        return found
+
+    def list(self, parent: str) -> list[Operation]:
+        """`parent`: a location or a resource; an operation of a resource is one of its location, too."""
+        return self._store.list(OPERATIONS, parent)
+
+    def delete(self, name: str) -> None:
+        """Forgets a finished operation. Raises ApiError NOT_FOUND, FAILED_PRECONDITION while it runs."""
+        if not self.get(name).done:
+            raise ApiError("FAILED_PRECONDITION", f"Operation {name} is not done; cancel it first.")
+        self._store.delete(OPERATIONS, name)
+        self._store.delete(_API_VERSIONS, name)
+
+    def cancel(self, name: str) -> None:
+        """Asks the operation to end; whether and when it does is its own affair. Raises ApiError NOT_FOUND."""
+        self.get(name)
+        with self._changed:
+            handle, _ = self._running.get(name, (None, None))
+        if handle is not None:
+            threading.Thread(target=handle.cancel, name=f"cancel {name}", daemon=True).start()
+
+    def wait(self, name: str, timeout_seconds: float) -> Operation:
+        """The operation when it is done, or as it is after `timeout_seconds`. Raises ApiError NOT_FOUND."""
+        with self._changed:
+            self._changed.wait_for(lambda: name not in self._running, timeout_seconds)
+        return self.get(name)
+
+    def remember_api_version(self, name: str, version: str) -> None:
+        """gRPC polls do not say which API version they want: it is that of the call that made the operation."""
+        self._store.put(_API_VERSIONS, name, StringValue(value=version))
+
+    def api_version(self, name: str) -> str:
+        """ "" when no call made it."""
+        found = self._store.get(_API_VERSIONS, name)
+        return found.value if found else ""
+
+    def show_progress(self, name: str, metadata: Message) -> None:
+        with self._store.update(OPERATIONS, name) as operation:
+            operation.metadata.Pack(_stamped(metadata, self._clock(), operation))
+
+    def abort_interrupted(self) -> None:
+        """Ends what was running when an earlier daemon died. To be called once, before anything is started."""
+        for operation in self._store.list(OPERATIONS):
+            if not operation.done:
+                self._end(operation.name, ApiError("ABORTED", "The local cloud was stopped while this was running."))
+
+    def close(self) -> None:
+        """Cancels what runs and waits for it; those operations end as ABORTED."""
+        with self._changed:
+            self._closing = True
+            running = list(self._running.values())
+        for handle, _ in running:
+            handle.closing.set()
+            threading.Thread(target=handle.cancel, name=f"cancel {handle.name}", daemon=True).start()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, _CLOSE_SECONDS)
+        self.abort_interrupted()
+
+    def _new_name(self, resource: str) -> str:
+        """Resource Manager's and Service Usage's operations belong to nothing: `resource` is ""."""
+        return f"{resource}/operations/{self._ids.numeric()}".removeprefix("/")
+
+    def _start(
+        self,
+        resource: str,
+        metadata: Message,
+        work: Callable[[OperationRun], Message],
+        on_end: Callable[[], object] | None = None,
+    ) -> Operation:
+        name = self._new_name(resource)
+        operation = Operation(name=name)
+        operation.metadata.Pack(_stamped(metadata, self._clock(), None))
+        handle = OperationRun(name, self)
+        thread = threading.Thread(target=self._execute, args=(handle, work, on_end), name=name, daemon=True)
+        with self._changed:
+            if self._closing:
+                raise ApiError("UNAVAILABLE", "The local cloud is stopping.")
+            self._store.insert(OPERATIONS, name, operation)
+            self._running[name] = (handle, thread)
+        thread.start()
+        return operation
+
+    def _execute(
+        self, handle: OperationRun, run: Callable[[OperationRun], Message], on_end: Callable[[], object] | None
+    ) -> None:
+        outcome: Message | ApiError
+        try:
+            outcome = run(handle)
+        except ApiError as error:
+            outcome = error
+        except Exception as error:
+            _LOG.exception("operation %s failed", handle.name)
+            outcome = ApiError("INTERNAL", f"{type(error).__name__}: {error}")
+        if isinstance(outcome, ApiError) and handle.cancelled.is_set():
+            outcome = self._cancellation()
+        if on_end is not None:
+            on_end()
+        self._end(handle.name, outcome)
+        with self._changed:
+            del self._running[handle.name]
+            self._changed.notify_all()
+
+    def _cancellation(self) -> ApiError:
+        if self._closing:
+            return ApiError("ABORTED", "The local cloud was stopped while this was running.")
+        return ApiError("CANCELLED", "The operation was cancelled.")
+
+    def _end(self, name: str, outcome: Message | ApiError) -> None:
+        with self._store.update(OPERATIONS, name) as operation:
+            operation.done = True
+            if isinstance(outcome, ApiError):
+                operation.error.code = code_pb2.Code.Value(outcome.code)
+                operation.error.message = outcome.message
+            else:
+                operation.response.Pack(outcome)
+
+
+def _stamped(metadata: Message, now: datetime, earlier: Operation | None) -> Message:
+    """`metadata` with `generic_metadata.create_time` and `update_time`, where its type has them."""
+    if "generic_metadata" not in metadata.DESCRIPTOR.fields_by_name:
+        return metadata
+    stamped = type(metadata)()
+    stamped.CopyFrom(metadata)
+    generic = stamped.generic_metadata
+    generic.update_time.FromDatetime(now.astimezone(UTC))
+    if earlier is not None:
+        before = type(metadata)()
+        if earlier.metadata.Unpack(before):
+            generic.create_time.CopyFrom(before.generic_metadata.create_time)
+    if not generic.HasField("create_time"):
+        generic.create_time.CopyFrom(generic.update_time)
+    return stamped
+
+
+def _call_quietly(callback: Callable[[], None]) -> None:
+    try:
+        callback()
+    except Exception:
+        _LOG.exception("a cancel callback failed")

@@ -1,0 +1,47 @@
+"""Where things lie in a state directory. `run/` belongs to one run of the daemon; the rest survives it."""
+
+import secrets
+from pathlib import Path
+
+
+class StateDirectory:
+    """Names every path; `create()` makes the folders, readable by their owner alone, also where they exist."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.store = self.root / "store.db"
+        self.secrets = self.root / "secrets.db"
+        self.token = self.root / "token"
+        self.authority = self.root / "ca"
+        self.bundle = self.authority / "bundle.pem"
+        self.storage = self.root / "storage"
+        self.hub = self.root / "hub"
+        self.gcloud = self.root / "gcloud"
+        self.logs = self.root / "logs"
+        self.daemon_log = self.logs / "daemon.log"
+        self.container_logs = self.logs / "containers"
+        self.last_ports = self.root / "ports.json"
+        self.clock = self.root / "clock"
+        self.images = self.root / "images.yaml"
+        self.run = self.root / "run"
+        self.lock = self.run / "lock"
+        self.ready = self.run / "ready.json"
+        self.pid = self.run / "daemon.pid.json"
+        self.children = self.run / "children"
+        self.access_token = self.run / "access-token"
+        self.access_tokens = self.run / "access-tokens"
+        """Of accounts, by their email addresses."""
+
+    def create(self) -> None:
+        for folder in (self.root, self.authority, self.storage, self.hub, self.gcloud, self.run, self.logs):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)
+        for folder in (self.container_logs, self.children):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def seed(self) -> str:
+        """The seed of generated ids: written once, read ever after; write the file beforehand for known ids."""
+        path = self.root / "seed"
+        if not path.exists():
+            path.write_text(secrets.token_hex(16))
+        return path.read_text().strip()

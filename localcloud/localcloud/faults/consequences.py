@@ -1,0 +1,19 @@
+"""What faults do that is the same for HTTP and gRPC."""
+
+import os
+import signal
+
+from localcloud.core.fates import Fate
+from localcloud.faults.kinds import OperationError, OperationFault
+from localcloud.faults.refusals import api_error
+
+
+def crash() -> None:
+    """Ends the daemon at once, with nothing in order."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fate_of(fault: OperationFault) -> Fate:
+    if isinstance(fault, OperationError):
+        return Fate(api_error(fault), after_seconds=fault.after_seconds)
+    return Fate(None, ignores_cancel=fault.ignores_cancel)

@@ -1,0 +1,33 @@
+"""Headers that the Hub puts on its answers, whatever they are about."""
+
+import base64
+import hashlib
+
+from starlette.responses import Response
+
+from localcloud.services.hub.hub_errors import rate_limit_policy
+
+# Of answers in JSON recorded from 2024 on; of files, whose form depends on `Accept`, recorded in 2026.
+_VARY, _VARY_FILES = "Origin", "Origin, Accept"
+
+
+def complete(response: Response, path: str, *, known_user: bool) -> Response:
+    """Adds what is missing. The window of requests is always as good as new: the local Hub limits nobody by itself."""
+    headers = response.headers
+    headers.setdefault("Vary", _VARY_FILES if "/resolve/" in path else _VARY)
+    window, requests = rate_limit_policy(path, known_user=known_user)
+    headers.setdefault("RateLimit", f'"{window}";r={requests};t=300')
+    headers.setdefault("RateLimit-Policy", f'"fixed window";"{window}";q={requests};w=300')
+    if response.status_code == 401:
+        headers.setdefault("WWW-Authenticate", 'Bearer realm="Authentication required", charset="UTF-8"')
+    if response.status_code == 200 and headers.get("content-type", "").startswith("application/json"):
+        headers["Content-Type"] = "application/json; charset=utf-8"
+        if "ETag" not in headers and hasattr(response, "body"):
+            headers["ETag"] = _weak_etag(bytes(response.body))
+    return response
+
+
+def _weak_etag(body: bytes) -> str:
+    """As the Hub's server makes it (Express): the length in hexadecimal, and a SHA-1 in base64 without its padding."""
+    digest = base64.b64encode(hashlib.sha1(body, usedforsecurity=False).digest()).decode().rstrip("=")
+    return f'W/"{len(body):x}-{digest}"'

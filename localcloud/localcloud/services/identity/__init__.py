@@ -1,0 +1,1 @@
+"""Tokens: OAuth 2, the Security Token Service, IAM Credentials and the metadata server."""

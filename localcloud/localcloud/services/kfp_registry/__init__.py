@@ -1,0 +1,1 @@
+"""The registry of pipeline templates, whose packages are those of Artifact Registry."""

@@ -1,0 +1,36 @@
+"""How SIGTERM reaches the first process of a container, which is the only one that it is sent to.
+
+The kernel drops a signal that the first process of a PID namespace has no handler for (pid_namespaces(7)): a shell in
+that place hears nothing, and its children neither (tried with dash in a PID namespace; kubeflow/pipelines#7902). An
+init in front, as tini, hands the signal on to its child, which is then a process like any other.
+"""
+
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from localcloud.services.pipelines.image_init import without_init
+
+
+def has_init(command: Sequence[str]) -> bool:
+    """Whether the command begins with its image's init."""
+    return without_init(command) != list(command)
+
+
+def terminate(pid: int, *, has_init: bool) -> None:
+    """`pid`: the first process, or, with `has_init`, the child of the init that stands before it."""
+    with suppress(ProcessLookupError, PermissionError):  # macOS refuses to signal a zombie
+        if has_init or _handles(pid, signal.SIGTERM):
+            os.kill(pid, signal.SIGTERM)
+
+
+def _handles(pid: int, number: signal.Signals) -> bool:
+    """Whether the process has a handler of its own for the signal. Where /proc does not say so, it is taken to have."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return True
+    caught = next((line.partition(":")[2] for line in lines if line.startswith("SigCgt:")), "")
+    return bool(int(caught or "0", 16) >> (number - 1) & 1)

@@ -1,0 +1,10 @@
+"""Registration of Vertex AI's pipeline jobs and their schedules, which Vertex AI's own hosts answer."""
+
+from localcloud.core.registration import Registration
+from localcloud.services.pipelines import job_schedules, pipeline_jobs
+from localcloud.services.pipelines.runs import PipelineRuns
+from localcloud.services.pipelines.scheduler import Scheduler
+
+SERVICE = Registration(
+    api="vertex", handlers=(pipeline_jobs.service, job_schedules.service), parts=(PipelineRuns, Scheduler)
+)

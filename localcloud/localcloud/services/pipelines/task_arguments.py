@@ -1,0 +1,74 @@
+"""The inputs of one task, gathered from what its group was given and what the tasks before it produced."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from localcloud.services.pipelines.component_command import resolved_constant
+from localcloud.services.pipelines.values import integral
+
+Json = Mapping[str, Any]
+
+# The compiler writes no other selector: `parseJson(string_value)["key"]`, for an item of a loop over mappings.
+_SELECTOR = re.compile(r"""parseJson\(string_value\)((?:\[(?:"[^"]*"|'[^']*'|\d+)\])*)""")
+_KEY = re.compile(r"""\[(?:"([^"]*)"|'([^']*)'|(\d+))\]""")
+
+
+def task_arguments(task: Json, component: Json, given: Json, produced: Mapping[str, Json]) -> dict[str, Any]:
+    """Values by input name. `given`: inputs of the group; `produced`: outputs of each task of the group, by task name.
+
+    An optional input whose source has no value is left out, so that the component's default applies: its producer was
+    skipped or failed, and the task ignores failures before it. Raises ValueError when a required input has no value.
+    """
+    inputs, definitions = task.get("inputs", {}), component.get("inputDefinitions", {})
+    found: dict[str, Any] = {}
+    for kind in ("parameters", "artifacts"):
+        for name, source in inputs.get(kind, {}).items():
+            if "taskFinalStatus" in source:
+                continue
+            definition = definitions.get(kind, {}).get(name, {})
+            try:
+                found[name] = _value(source, given, produced)
+            except LookupError as error:
+                if not ("defaultValue" in definition or definition.get("isOptional")):
+                    raise ValueError(f"{name} has no value: {error.args[0]}") from None
+    return _with_constants_resolved(inputs.get("parameters", {}), found)
+
+
+def _value(source: Json, given: Json, produced: Mapping[str, Json]) -> Any:
+    """Raises LookupError, whose first argument says what is missing."""
+    if "runtimeValue" in source:
+        return integral(source["runtimeValue"].get("constant"))
+    output = source.get("taskOutputParameter") or source.get("taskOutputArtifact")
+    if output:
+        task, key = output["producerTask"], output.get("outputParameterKey") or output["outputArtifactKey"]
+        if key not in produced.get(task, {}):
+            raise LookupError(f"{task} did not produce its output {key}")
+        return produced[task][key]
+    name = str(source.get("componentInputParameter") or source.get("componentInputArtifact"))
+    if name not in given:
+        raise LookupError(f"the pipeline has no input {name}")
+    return selected(given[name], source.get("parameterExpressionSelector", ""))
+
+
+def selected(value: Any, selector: str) -> Any:
+    """The part of `value` that a `parameterExpressionSelector` names. Raises ValueError when there is no such part."""
+    if not selector:
+        return value
+    match = _SELECTOR.fullmatch(selector)
+    if match is None:
+        raise ValueError(f"`{selector}` is not a selector that the KFP compiler writes")
+    found = json.loads(value) if isinstance(value, str) else value
+    for double, single, index in _KEY.findall(match[1]):
+        try:
+            found = found[int(index)] if index else found[double or single]
+        except (KeyError, IndexError, TypeError):
+            raise ValueError(f"`{selector}` finds nothing in {json.dumps(value)}") from None
+    return integral(found)
+
+
+def _with_constants_resolved(sources: Json, found: dict[str, Any]) -> dict[str, Any]:
+    """Placeholders of other inputs stand in constants alone: text that a user or a task gave is left as it is."""
+    constants = {name for name in found if "runtimeValue" in sources.get(name, {})}
+    return {name: resolved_constant(value, found) if name in constants else value for name, value in found.items()}

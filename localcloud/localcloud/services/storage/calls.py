@@ -1,0 +1,71 @@
+"""A JSON API call as a value, and its answer as another: alike for a request of its own and inside a batch."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from localcloud.services.storage.backend import Backend
+from localcloud.services.storage.preconditions import Preconditions, in_query
+from localcloud.services.storage.storage_errors import invalid
+
+
+@dataclass(frozen=True)
+class Call:
+    """`base_url` is scheme and host as the caller sees them; `names` are the decoded parts of the path."""
+
+    method: str
+    path: str
+    query: QueryParams
+    headers: Mapping[str, str]
+    body: bytes
+    base_url: str
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def resource(self) -> dict[str, Any]:
+        """The body as a JSON object; an empty body is an empty one. Raises StorageError (400)."""
+        if not self.body.strip():
+            return {}
+        try:
+            resource = json.loads(self.body)
+        except ValueError:
+            raise invalid("Parse Error: the request body is not JSON.") from None
+        if not isinstance(resource, dict):
+            raise invalid("Parse Error: the request body is not a JSON object.")
+        return resource
+
+    def preconditions(self, prefix: str = "if") -> Preconditions:
+        return in_query(self.query, self.headers, prefix)
+
+    def number(self, parameter: str, default: int | None = None) -> int | None:
+        """Raises StorageError (400) when the query's parameter is not a whole number; an empty one counts as absent."""
+        text = self.query.get(parameter)
+        if not text:
+            return default
+        try:
+            return int(text)
+        except ValueError:
+            raise invalid(f"Invalid value for {parameter}: {text!r} is not a whole number.") from None
+
+    def page_size(self, default: int = 1000) -> int:
+        """`maxResults`, at most 1,000 as the API has it."""
+        size = self.number("maxResults", default)
+        if size is None or size < 1:
+            raise invalid("Invalid value for maxResults: it must be at least 1.")
+        return min(size, default)
+
+    def flag(self, parameter: str) -> bool:
+        return self.query.get(parameter, "").lower() in ("true", "1")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """`resource` None = an empty body."""
+
+    resource: dict[str, Any] | None
+    status: int = 200
+
+
+Operation = Callable[[Call, Backend], Reply]

@@ -1,0 +1,32 @@
+"""What Vertex AI remembers here, by kind; names carry the project's number."""
+
+from google.cloud.aiplatform_v1beta1.types import DeployedModel, Endpoint, Model
+
+from localcloud.core.cloud import Cloud
+from localcloud.core.store import Kind
+
+MODELS = Kind("model", Model.pb())
+"""What all versions of a model share. Named as the model."""
+
+MODEL_VERSIONS = Kind("model version", Model.pb())
+"""Named `<model>/versions/<version id>`."""
+
+ENDPOINTS = Kind("endpoint", Endpoint.pb())
+
+PENDING_DEPLOYMENTS = Kind("pending deployment", DeployedModel.pb())
+"""What an operation is deploying: not in its endpoint yet, but its quota is taken and its model held.
+
+Named `<endpoint>/deployedModels/<deployed model id>`.
+"""
+
+
+def deployed_models(cloud: Cloud, parent: str) -> list[tuple[str, DeployedModel]]:
+    """(endpoint name, raw deployed model) of all that is deployed below `parent`."""
+    endpoints = cloud.store.list(ENDPOINTS, parent)
+    return [(endpoint.name, deployed) for endpoint in endpoints for deployed in endpoint.deployed_models]
+
+
+def pending_deployments(cloud: Cloud, parent: str) -> list[tuple[str, DeployedModel]]:
+    """The same of all that is being deployed."""
+    pending = cloud.store.items(PENDING_DEPLOYMENTS, parent)
+    return [(name.partition("/deployedModels/")[0], deployed) for name, deployed in pending]

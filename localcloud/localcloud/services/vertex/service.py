@@ -1,0 +1,16 @@
+"""Registration of Vertex AI: models, endpoints, predictions, custom jobs."""
+
+from localcloud.core.registration import Host, Registration
+from localcloud.services.vertex import endpoints, jobs, models, prediction
+from localcloud.services.vertex.replicas import Replicas
+
+_HOSTS = ("aiplatform.googleapis.com", "*-aiplatform.googleapis.com", "*.prediction.vertexai.goog")
+
+SERVICE = Registration(
+    api="vertex",
+    hosts=tuple(Host(pattern, grpc=True) for pattern in _HOSTS),
+    packages=("google.cloud.aiplatform_v1", "google.cloud.aiplatform_v1beta1"),
+    handlers=(models.service, endpoints.service, prediction.service, jobs.service),
+    routes=prediction.ROUTES,
+    parts=(Replicas, endpoints.FlexStart),
+)

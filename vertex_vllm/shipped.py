@@ -1,0 +1,16 @@
+"""Files that stand at the top of the repository, and travel inside the package in an installed wheel.
+
+setup.py copies them there: the compiled pipelines, the demo's configs, and the packages of the serving runtime.
+"""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+CHECKOUT: Path | None = _PACKAGE.parent if (_PACKAGE.parent / "pyproject.toml").is_file() else None
+"""The top of the repository; None in an installed wheel."""
+
+
+def shipped(path: str) -> Path:
+    """The file or folder `path`, written as from the top of the repository: `compiled/deploy.yaml`."""
+    return (CHECKOUT or _PACKAGE) / path
