@@ -97,7 +97,7 @@ def evaluate_endpoint(
     from vertex_vllm.evaluation.limits import Limits
     from vertex_vllm.evaluation.measurement_store import record_throughput
     from vertex_vllm.evaluation.result import to_json
-    from vertex_vllm.load.settings import LoadSettings
+    from vertex_vllm.load.load_settings import LoadSettings
     from vertex_vllm.load.slo import Slo
     from vertex_vllm.steps import step, write_artifact
 

@@ -8,8 +8,8 @@ import httpx
 
 from vertex_vllm.inference.chat import read_chunk
 from vertex_vllm.inference.events import EventReader
+from vertex_vllm.load.load_worker import allow_many_files
 from vertex_vllm.load.prompts import PromptWriter
-from vertex_vllm.load.worker import allow_many_files
 
 
 async def _ask(client: httpx.AsyncClient, url: str, prompt: str, tokens: int) -> None:

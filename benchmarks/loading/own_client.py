@@ -5,9 +5,9 @@ import sys
 
 from vertex_vllm.catalog.load_profiles import named_profile
 from vertex_vllm.load.address import server_address
+from vertex_vllm.load.due_requests import OpenLoop, schedule
 from vertex_vllm.load.generator import LoadGenerator
 from vertex_vllm.load.loops import Limits
-from vertex_vllm.load.schedule import OpenLoop, schedule
 from vertex_vllm.percentiles import percentile
 
 

@@ -13,8 +13,8 @@ from vertex_vllm.evaluation.load import Load, load_metrics, put_load
 from vertex_vllm.evaluation.questioning import Answered, ask_items
 from vertex_vllm.evaluation.suites.suite import Suite
 from vertex_vllm.inference.inference_client import EndpointClient
+from vertex_vllm.load.load_settings import DEFAULT_LOAD, LoadSettings
 from vertex_vllm.load.samples import Sample
-from vertex_vllm.load.settings import DEFAULT_LOAD, LoadSettings
 
 CONCURRENCY = 4
 _WARM_UP_TOKENS = 64

@@ -26,7 +26,7 @@ from vertex_vllm.evaluation.measurement_store import served
 from vertex_vllm.evaluation.result import to_json
 from vertex_vllm.evaluation.suites.suite import Suite, part_of
 from vertex_vllm.evaluation.suites.suite_files import load_suite
-from vertex_vllm.load.settings import DEFAULT_LOAD, LoadSettings
+from vertex_vllm.load.load_settings import DEFAULT_LOAD, LoadSettings
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 log = logging.getLogger(__name__)

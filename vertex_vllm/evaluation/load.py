@@ -7,9 +7,9 @@ from typing import Any
 from vertex_vllm.errors import InferenceError, InputError
 from vertex_vllm.load.address import endpoint_address
 from vertex_vllm.load.figures import LoadFigures, figures_of
+from vertex_vllm.load.load_settings import DEFAULT_LOAD, LoadSettings
 from vertex_vllm.load.measuring import LoadResult, measure_load, profile_of
 from vertex_vllm.load.samples import Run, Sample
-from vertex_vllm.load.settings import DEFAULT_LOAD, LoadSettings
 from vertex_vllm.percentiles import percentile
 from vertex_vllm.planning.measurement import token_price
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from vertex_vllm.evaluation.drawing import FIRST, HALF_WIDTH, INK, SECOND, distribution, draw
 from vertex_vllm.evaluation.load import Load
+from vertex_vllm.evaluation.svg_drawing import FIRST, HALF_WIDTH, INK, SECOND, distribution, draw
 from vertex_vllm.load.figures import LoadFigures
 from vertex_vllm.load.slo import Slo
 

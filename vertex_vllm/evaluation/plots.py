@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from vertex_vllm.evaluation.drawing import BOTTOM, FIRST, FULL_WIDTH, LABEL_CHARACTERS, LEGEND, SECOND, beside, draw
 from vertex_vllm.evaluation.evaluate import Evaluation
 from vertex_vllm.evaluation.load_plots import load_plots
+from vertex_vllm.evaluation.svg_drawing import BOTTOM, FIRST, FULL_WIDTH, LABEL_CHARACTERS, LEGEND, SECOND, beside, draw
 
 
 def plots(evaluation: Evaluation) -> dict[str, str]:

@@ -15,12 +15,12 @@ from vertex_vllm import errors
 from vertex_vllm.catalog.load_profiles import Lengths
 from vertex_vllm.errors import InferenceError, InputError, VertexVllmError
 from vertex_vllm.load.address import Address
+from vertex_vllm.load.due_requests import Due
+from vertex_vllm.load.load_worker import READY, Job, Outcome, allow_many_files, failure_in, run_job
 from vertex_vllm.load.loops import Limits
 from vertex_vllm.load.prompts import ASSUMED_SCALE, PROBES, TokenScale
 from vertex_vllm.load.samples import Run, Sample
-from vertex_vllm.load.schedule import Due
 from vertex_vllm.load.stream_client import StreamClient
-from vertex_vllm.load.worker import READY, Job, Outcome, allow_many_files, failure_in, run_job
 
 # Requests at once that the calling process sends itself; more are spread over processes, this many at most for each.
 OWN_STREAMS, STREAMS_PER_PROCESS = 64, 512
@@ -127,7 +127,7 @@ class Worker:
 
     def __init__(self) -> None:
         # -P: the current folder is not for it to import from.
-        command = [sys.executable, "-P", "-m", "vertex_vllm.load.worker"]
+        command = [sys.executable, "-P", "-m", "vertex_vllm.load.load_worker"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     @property

@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from vertex_vllm.load.due_requests import Due
 from vertex_vllm.load.samples import Sample
-from vertex_vllm.load.schedule import Due
 
 PROBE_SECONDS = 0.05
 UNFINISHED = "Not finished when the load ended"

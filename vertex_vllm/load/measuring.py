@@ -9,13 +9,13 @@ from typing import Any
 from vertex_vllm.catalog.load_profiles import Profile, named_profile
 from vertex_vllm.errors import InferenceError
 from vertex_vllm.load.address import Address
+from vertex_vllm.load.due_requests import Arrivals, ClosedLoop, OpenLoop, Recorded, schedule
 from vertex_vllm.load.figures import LATE_SECONDS, LoadFigures, figures_of
 from vertex_vllm.load.generator import LoadGenerator
+from vertex_vllm.load.load_settings import LoadSettings
 from vertex_vllm.load.loops import Limits
 from vertex_vllm.load.rate_search import RateSearch, highest_rate
 from vertex_vllm.load.samples import Run, Sample
-from vertex_vllm.load.schedule import Arrivals, ClosedLoop, OpenLoop, Recorded, schedule
-from vertex_vllm.load.settings import LoadSettings
 from vertex_vllm.load.slo import Slo
 from vertex_vllm.load.traces import Trace, open_trace
 

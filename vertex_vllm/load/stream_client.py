@@ -17,9 +17,9 @@ from vertex_vllm.inference.chat import read_chunk
 from vertex_vllm.inference.endpoint_connection import CONNECT_SECONDS, server_words
 from vertex_vllm.inference.events import EventReader
 from vertex_vllm.load.address import Address
+from vertex_vllm.load.due_requests import Due
 from vertex_vllm.load.prompts import PromptWriter, TokenScale
 from vertex_vllm.load.samples import Sample
-from vertex_vllm.load.schedule import Due
 
 _END = "[DONE]"
 _SHOWN_CHARACTERS = 300

@@ -11,8 +11,8 @@ from vertex_vllm.evaluation.questioning import Answered, judge
 from vertex_vllm.evaluation.suites.checks import Exact
 from vertex_vllm.evaluation.suites.item import Item
 from vertex_vllm.evaluation.suites.suite import Suite
+from vertex_vllm.load.load_settings import LoadSettings
 from vertex_vllm.load.samples import Sample
-from vertex_vllm.load.settings import LoadSettings
 
 COMMIT = "a" * 40
 TWO = LoadSettings(concurrency=2)

@@ -23,10 +23,10 @@ from vertex_vllm.evaluation.load import Load, load_needs, load_of
 from vertex_vllm.evaluation.measurement_store import measurement_of, object_name, read_throughputs, record_throughput
 from vertex_vllm.labels import Owner
 from vertex_vllm.load.figures import LoadFigures, figures_of
+from vertex_vllm.load.load_settings import LoadSettings
 from vertex_vllm.load.measuring import LoadResult
 from vertex_vllm.load.rate_search import RateSearch
 from vertex_vllm.load.samples import Run, Sample
-from vertex_vllm.load.settings import LoadSettings
 from vertex_vllm.load.slo import Slo
 from vertex_vllm.planning.difference import Serving
 from vertex_vllm.planning.measurement import Measurement

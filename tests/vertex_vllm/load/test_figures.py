@@ -7,8 +7,8 @@ import pytest
 
 from vertex_vllm.errors import InputError
 from vertex_vllm.load.figures import LATE_SECONDS, figures_from_fields, figures_of
+from vertex_vllm.load.load_settings import LoadSettings
 from vertex_vllm.load.samples import Run, Sample
-from vertex_vllm.load.settings import LoadSettings
 from vertex_vllm.load.slo import NO_SLO, Slo
 from vertex_vllm.percentiles import Estimate
 

@@ -23,11 +23,11 @@ from tests.waiting import wait_until
 from vertex_vllm.catalog.load_profiles import named_profile
 from vertex_vllm.errors import InferenceError, InputError
 from vertex_vllm.load.address import Address, GoogleAuthorization, endpoint_address, server_address
+from vertex_vllm.load.due_requests import ClosedLoop, OpenLoop, schedule
 from vertex_vllm.load.generator import LoadGenerator
+from vertex_vllm.load.load_settings import LoadSettings
 from vertex_vllm.load.loops import NOT_SENT, UNFINISHED, Limits
 from vertex_vllm.load.measuring import measure_load
-from vertex_vllm.load.schedule import ClosedLoop, OpenLoop, schedule
-from vertex_vllm.load.settings import LoadSettings
 from vertex_vllm.load.slo import Slo
 
 PATIENT = Limits(seconds=600, drain_seconds=600, under_way=100)
@@ -182,8 +182,7 @@ def test_a_token_is_renewed_before_it_expires_and_requests_do_not_wait_for_it() 
     async def two_headers(credentials: Expiring) -> tuple[str, str]:
         authorization = GoogleAuthorization(credentials)
         first, second = await authorization.header(), await authorization.header()
-        while credentials.renewals < 2:
-            await asyncio.sleep(0)
+        await asyncio.to_thread(wait_until, lambda: credentials.renewals == 2)
         return first, second
 
     # google.auth renews a token in the last 3 minutes and 45 seconds.

@@ -9,7 +9,7 @@ from google.cloud.storage import Client
 from vertex_vllm.catalog.load_lengths import Fixed, Uniform
 from vertex_vllm.catalog.load_profiles import Lengths, Profile, named_profile, profile_names
 from vertex_vllm.errors import InputError
-from vertex_vllm.load.schedule import ClosedLoop, Due, OpenLoop, Recorded, schedule
+from vertex_vllm.load.due_requests import ClosedLoop, Due, OpenLoop, Recorded, schedule
 from vertex_vllm.load.traces import Trace, open_trace, parse_trace
 
 MOONCAKE = """\

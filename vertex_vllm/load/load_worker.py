@@ -1,6 +1,6 @@
 """One share of a load: in this process, or as a process of its own that takes jobs from its standard input.
 
-Run: `python -m vertex_vllm.load.worker`. Lines in: a job as JSON, then the start by `time.monotonic`, which all
+Run: `python -m vertex_vllm.load.load_worker`. Lines in: a job as JSON, then the start by `time.monotonic`, which all
 processes of a machine share. Lines out: `ready` when a job may start, then its outcome. The end of the input ends
 the process.
 """
@@ -18,10 +18,10 @@ from typing import Any
 from vertex_vllm.catalog.load_profiles import Lengths
 from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.load.address import Address
+from vertex_vllm.load.due_requests import Due
 from vertex_vllm.load.loops import Limits, closed_loop, lateness, open_loop
 from vertex_vllm.load.prompts import TokenScale
 from vertex_vllm.load.samples import Sample
-from vertex_vllm.load.schedule import Due
 from vertex_vllm.load.stream_client import StreamClient
 
 READY = "ready"
