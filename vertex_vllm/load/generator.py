@@ -11,9 +11,8 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from vertex_vllm import errors
 from vertex_vllm.catalog.load_profiles import Lengths
-from vertex_vllm.errors import InferenceError, InputError, VertexVllmError
+from vertex_vllm.errors import InferenceError, InputError, ServiceError, UnreachableError
 from vertex_vllm.load.address import Address
 from vertex_vllm.load.due_requests import Due
 from vertex_vllm.load.load_worker import READY, Job, Outcome, allow_many_files, failure_in, run_job
@@ -178,6 +177,9 @@ def _run_together(workers: Sequence[Worker], jobs: Sequence[Job]) -> list[Outcom
 
 def _outcome(line: str) -> Outcome:
     if failure := failure_in(line):
-        kind = getattr(errors, failure["error"], InferenceError)
-        raise kind(failure["message"]) if issubclass(kind, VertexVllmError) else InferenceError(failure["message"])
+        raise _RAISED.get(failure["error"], InferenceError)(failure["message"])
     return Outcome.from_json(line)
+
+
+# What StreamClient raises, by the name that a process of the generator reports.
+_RAISED = {"InputError": InputError, "ServiceError": ServiceError, "UnreachableError": UnreachableError}
