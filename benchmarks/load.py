@@ -38,7 +38,7 @@ _ANSWER_SECONDS = {1: 1.0, 64: 2.0, 512: 5.0, 2000: 10.0}
 _WARM_UP = 0.1
 """Share of the requests, the first ones, that are left out: processes start, connections are made."""
 _POLL_SECONDS = 0.25
-_PATIENCE_SECONDS = 300
+_PATIENCE_SECONDS = 90
 
 
 @dataclass(frozen=True)
