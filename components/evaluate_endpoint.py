@@ -96,6 +96,7 @@ def evaluate_endpoint(
     from vertex_vllm.evaluation.gates import require
     from vertex_vllm.evaluation.limits import Limits
     from vertex_vllm.evaluation.measurement_store import record_throughput
+    from vertex_vllm.evaluation.model_evaluation import import_evaluation
     from vertex_vllm.evaluation.result import to_json
     from vertex_vllm.load.load_settings import LoadSettings
     from vertex_vllm.load.slo import Slo
@@ -139,5 +140,5 @@ def evaluate_endpoint(
             write_artifact(report.path, render(result))
             require_answers(result)
         record_throughput(result)
-        keep_result(result)
+        import_evaluation(result, keep_result(result))
         require(result)

@@ -17,7 +17,7 @@ from vertex_vllm.evaluation.answer_journal import MemoryJournal
 from vertex_vllm.evaluation.comparison import Comparison, Terms, compare
 from vertex_vllm.evaluation.limits import Budget, Limits
 from vertex_vllm.evaluation.questioning import Answered, ask_items
-from vertex_vllm.evaluation.suites.shipped import shipped_suite
+from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
 from vertex_vllm.evaluation.suites.suite import Suite, part_of
 from vertex_vllm.inference.inference_client import EndpointClient
 

@@ -15,7 +15,7 @@ from localcloud import daemon
 from tests.e2e.test_scheduled_runs import put_model
 from tests.vertex_vllm.model_server import PROGRAM
 from vertex_vllm.evaluation.suites.item import Item
-from vertex_vllm.evaluation.suites.shipped import shipped_suite
+from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
 
 pytestmark = pytest.mark.parity("local cloud only")
 

@@ -98,18 +98,23 @@ def evaluate_run(endpoint: str, chat: bool, deployment: str, run: str, order: Or
     return evaluate_endpoint(subject, order.thresholds, asking, _journal(place, deployment, run, endpoint))
 
 
-def keep_result(evaluation: Evaluation) -> None:
-    """Writes the result where later runs look for a baseline. Best effort: a failure is logged."""
+def keep_result(evaluation: Evaluation) -> str:
+    """Writes the result where later runs look for a baseline; its gs:// address.
+
+    Best effort: a failure is logged, and the address is empty.
+    """
     subject = evaluation.subject
     place = _served(subject.endpoint)
     if not (place.bucket and subject.deployment and subject.run):
-        return
+        return ""
     try:
         run_id = subject.run.rpartition("/")[2]
         kept = write_result(to_json(evaluation), place.project, place.bucket, subject.deployment, run_id)
         log.info("The evaluation is in %s", kept)
     except VertexVllmError as error:
         log.warning("The evaluation is not kept for later comparisons: %s", error)
+        return ""
+    return kept
 
 
 def promote_result(endpoint: str, weights: str, deployment: str, run_id: str) -> None:

@@ -14,7 +14,7 @@ from vertex_vllm.evaluation.evaluate import Asking, Evaluation, Subject, Thresho
 from vertex_vllm.evaluation.evaluation_report import render
 from vertex_vllm.evaluation.load import load_of
 from vertex_vllm.evaluation.questioning import judge
-from vertex_vllm.evaluation.suites.shipped import shipped_suite
+from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
 from vertex_vllm.load.samples import Sample
 from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.plan_page import plan_page

@@ -31,7 +31,7 @@ from vertex_vllm.evaluation.load import Load
 from vertex_vllm.evaluation.questioning import ask_items
 from vertex_vllm.evaluation.evaluation_report import render
 from vertex_vllm.evaluation.result import to_json
-from vertex_vllm.evaluation.suites.shipped import shipped_suite
+from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
 from vertex_vllm.inference.chat import ChatChunk
 
 folder, kill_at = Path(sys.argv[1]), int(sys.argv[2])

@@ -13,7 +13,7 @@ import pytest
 from tests.vertex_vllm.evaluation.recorded_runs import answered, as_baseline, recorded
 from vertex_vllm.evaluation.comparison import Comparison, Terms, compare
 from vertex_vllm.evaluation.questioning import Answered
-from vertex_vllm.evaluation.suites.shipped import shipped_suite
+from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
 from vertex_vllm.evaluation.suites.suite import part_of
 
 COMMIT = "a" * 40

@@ -25,7 +25,7 @@ from vertex_vllm.evaluation.evaluation_report import render
 from vertex_vllm.evaluation.gates import require, verdict_of
 from vertex_vllm.evaluation.limits import GIVE_UP_AFTER, Limits
 from vertex_vllm.evaluation.suites.item import Item
-from vertex_vllm.evaluation.suites.shipped import shipped_suite
+from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
 from vertex_vllm.evaluation.suites.suite import Suite, part_of
 
 

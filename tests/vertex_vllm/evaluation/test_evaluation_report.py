@@ -12,7 +12,7 @@ from vertex_vllm.evaluation.evaluation_report import render
 from vertex_vllm.evaluation.load import Load, load_of
 from vertex_vllm.evaluation.questioning import Answered, judge
 from vertex_vllm.evaluation.suites.checks import Exact
-from vertex_vllm.evaluation.suites.shipped import shipped_suite
+from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
 from vertex_vllm.load.samples import Sample
 
 MOST_BYTES = 2_000_000

@@ -8,7 +8,7 @@ import pytest
 
 from vertex_vllm.evaluation.suites.checks import Choice, Exact, Form, Includes, JsonSchema, Number, Regex
 from vertex_vllm.evaluation.suites.item import Item, completion_text
-from vertex_vllm.evaluation.suites.shipped import SHIPPED, shipped_suite
+from vertex_vllm.evaluation.suites.shipped_suites import SHIPPED, shipped_suite
 
 # A changed digest is another suite: earlier results are not compared with results on it. Change it knowingly.
 DIGESTS = {"text": "23aded1d2355cb75", "image": "18b756286a56e3da"}

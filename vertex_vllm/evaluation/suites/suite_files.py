@@ -11,7 +11,7 @@ from vertex_vllm.config.yaml_document import Document, DocumentError, read_docum
 from vertex_vllm.errors import ConfigError, InputError
 from vertex_vllm.evaluation.suites.checks import Part
 from vertex_vllm.evaluation.suites.item import ANSWER_TOKENS, Example, Item, Name
-from vertex_vllm.evaluation.suites.shipped import SHIPPED, shipped_suite
+from vertex_vllm.evaluation.suites.shipped_suites import SHIPPED, shipped_suite
 from vertex_vllm.evaluation.suites.suite import Suite, from_bundle
 
 MOST_ITEMS = 20_000
