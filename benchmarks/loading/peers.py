@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from localcloud.cache import cache_directory
+from vertex_vllm.local.local_cache import cache_directory
 
 PROMPT_TOKENS = 32
 _TOKENIZER, _COMMIT = "stub/tokenizer", "0" * 40
