@@ -10,6 +10,7 @@ import yaml
 from vertex_vllm.config.config_file import parse_deployment
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.config.yaml_edit import edited
+from vertex_vllm.error_data import ConfigFault
 from vertex_vllm.errors import ConfigError, InputError
 
 MOST_VARIANTS = 64
@@ -75,7 +76,7 @@ def variants(text: str, name: str, over: dict[str, tuple[Any, ...]]) -> tuple[Va
     if len(combinations) > MOST_VARIANTS:
         raise InputError(f"{len(combinations)} combinations are more than {MOST_VARIANTS}", where=_OPTION)
     found: list[Variant] = []
-    faults: list[str] = []
+    faults: list[ConfigFault] = []
     for number, changes in enumerate(combinations, 1):
         changed = edited(text, dict(changes))
         try:

@@ -78,7 +78,8 @@ def require(evaluation: Evaluation) -> None:
     passed, sentence = verdict_of(evaluation)
     if not passed:
         raise GateError(
-            sentence.rstrip("."),
+            failed_gates(evaluation),
+            message=sentence.rstrip("."),
             where=evaluation.subject.deployment or evaluation.subject.endpoint,
             fix="The report shows each answer and time; change the deployment, or the terms in its config.",
         )

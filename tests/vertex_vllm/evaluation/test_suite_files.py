@@ -97,7 +97,7 @@ def test_all_faults_of_all_lines_with_what_to_do(folder: Path) -> None:
                 "[]",
             )
         )
-    assert raised.value.faults == (
+    assert tuple(map(str, raised.value.faults)) == (
         "s/items.jsonl:2: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
         "s/items.jsonl:3: check.accepted: missing. Add it",
         "s/items.jsonl:4: levle: unknown field. Leave it out, or correct its spelling",

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from vertex_vllm.config.yaml_document import Document, DocumentError, read_document
+from vertex_vllm.error_data import ConfigFault
 from vertex_vllm.errors import ConfigError, InputError
 from vertex_vllm.evaluation.suites.checks import Part
 from vertex_vllm.evaluation.suites.item import ANSWER_TOKENS, Example, Item, Name
@@ -71,9 +72,12 @@ def read_suite(name: str, read: ReadFile, shown_folder: str = "") -> Suite:
     try:
         document = read_document(_text(read, name, shown))
     except DocumentError as error:
-        raise ConfigError([f"{shown}:{error.line}: {error.message}"]) from None
-    faults = [f"{shown}:{document.line(path)}: {_dotted(path)}: {what}" for path, what in document.unreadable]
-    faults += [f"{shown}:{line}: {_dotted(path)}: given again. Keep one of them" for line, path in document.repeated]
+        raise ConfigError([ConfigFault(shown, error.line, "", error.message)]) from None
+    faults = [ConfigFault(shown, document.line(path), _dotted(path), what) for path, what in document.unreadable]
+    faults += [
+        ConfigFault(shown, line, _dotted(path), "given again. Keep one of them") for line, path in document.repeated
+    ]
+    listed = document.line(("items",))
     try:
         header = Header.model_validate(document.values)
     except ValidationError as error:
@@ -82,13 +86,13 @@ def read_suite(name: str, read: ReadFile, shown_folder: str = "") -> Suite:
     lines: dict[str, str] = {}
     for file in header.items:
         if _outside(file):
-            faults.append(f"{shown}:{document.line(('items',))}: items: {file} is not beside the suite. Move it there")
+            faults.append(ConfigFault(shown, listed, "items", f"{file} is not beside the suite. Move it there"))
             continue
         found, wrong = _items_of(header, file, read, shown_folder, lines)
         items += found
         faults += wrong
     if not faults and not 1 <= len(items) <= MOST_ITEMS:
-        faults.append(f"{shown}:{document.line(('items',))}: items: {len(items)} items. Give 1 to {MOST_ITEMS}")
+        faults.append(ConfigFault(shown, listed, "items", f"{len(items)} items. Give 1 to {MOST_ITEMS}"))
     if faults:
         raise ConfigError(faults)
     return Suite(header.name, header.license, tuple(items), header.description)
@@ -96,10 +100,11 @@ def read_suite(name: str, read: ReadFile, shown_folder: str = "") -> Suite:
 
 def _items_of(
     header: Header, file: str, read: ReadFile, shown_folder: str, lines: dict[str, str]
-) -> tuple[list[Item], list[str]]:
+) -> tuple[list[Item], list[ConfigFault]]:
     """Items of one JSONL file, and its faults; `lines` remembers the line of every id."""
     shown = shown_folder + file
-    items, faults = [], []
+    items: list[Item] = []
+    faults: list[ConfigFault] = []
     for number, line in enumerate(_text(read, file, shown).splitlines(), 1):
         if not line.strip():
             continue
@@ -107,13 +112,14 @@ def _items_of(
         try:
             item = _item(header, json.loads(line, parse_constant=_refuse_constant), read)
         except ValidationError as error:
-            faults += [f"{here}: {_dotted(path)}: {what}" for path, what in _told(error)]
+            faults += [ConfigFault(shown, number, _dotted(path), what) for path, what in _told(error)]
             continue
         except (ValueError, RecursionError) as error:
-            faults.append(f"{here}: {' '.join(str(error).split())}")
+            faults.append(ConfigFault(shown, number, "", " ".join(str(error).split())))
             continue
         if item.id in lines:
-            faults.append(f"{here}: id: {item.id} is the id of {lines[item.id]} too. Give each item its own")
+            also = f"{item.id} is the id of {lines[item.id]} too. Give each item its own"
+            faults.append(ConfigFault(shown, number, "id", also))
         lines[item.id] = here
         items.append(item)
     return items, faults
@@ -151,15 +157,17 @@ def _text(read: ReadFile, name: str, shown: str) -> str:
     try:
         data = read(name)
     except FileNotFoundError:
-        raise ConfigError([f"{shown}:1: no such file. Name one that exists"]) from None
+        raise ConfigError([ConfigFault(shown, 1, "", "no such file. Name one that exists")]) from None
     except OSError as error:
-        raise ConfigError([f"{shown}:1: cannot be read: {error.strerror or error}"]) from None
+        raise ConfigError([ConfigFault(shown, 1, "", f"cannot be read: {error.strerror or error}")]) from None
     if len(data) > MOST_BYTES:
-        raise ConfigError([f"{shown}:1: larger than {MOST_BYTES >> 20} MiB. Split it into several files"])
+        raise ConfigError(
+            [ConfigFault(shown, 1, "", f"larger than {MOST_BYTES >> 20} MiB. Split it into several files")]
+        )
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise ConfigError([f"{shown}:1: is not UTF-8 text. Save it as UTF-8"]) from None
+        raise ConfigError([ConfigFault(shown, 1, "", "is not UTF-8 text. Save it as UTF-8")]) from None
 
 
 def _read_local(path: Path) -> bytes:
@@ -175,8 +183,8 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON. Write a number")
 
 
-def _header_faults(error: ValidationError, document: Document, shown: str) -> list[str]:
-    return [f"{shown}:{document.line(path)}: {_dotted(path)}: {what}" for path, what in _told(error)]
+def _header_faults(error: ValidationError, document: Document, shown: str) -> list[ConfigFault]:
+    return [ConfigFault(shown, document.line(path), _dotted(path), what) for path, what in _told(error)]
 
 
 def _told(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]:
