@@ -108,6 +108,8 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
         usd_per_hour=choice.offer.usd_per_hour,
         requests=choice.offer.requests,
         concurrency=required.concurrency,
+        load=deployment.evaluation.load.lengths,
+        slo=deployment.evaluation.load.slo.words if deployment.evaluation.load.find_highest_rate else "",
         memory=MemoryAccount.of(choice.memory),
         alternatives=choice.alternatives,
         warnings=plan_warnings(facts, deployment, choice, required, catalog),
