@@ -279,7 +279,17 @@ class Deployment(Section):
         return schedules
 
     @property
-    def content_hash(self) -> str:
-        """Ten hexadecimal digits that change whenever a run would be given something else."""
-        content = self.model_dump(mode="json", exclude={"deploy_on_change", "schedules"})
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
+    def config_hash(self) -> str:
+        """Ten hexadecimal digits that change whenever the config asks to serve something else.
+
+        A plan, its run, the endpoint, the Model version and all labels carry this hash. Fields that change nothing
+        about the served model do not count: lifetime, owner, accounts, bucket, thresholds, schedules.
+        """
+        asked = {
+            "name": self.name,
+            "model": self.model.model_dump(mode="json"),
+            "region": self.google_cloud.region,
+            "serving": self.serving.model_dump(mode="json"),
+            "concurrency": self.evaluation.concurrency,
+        }
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:10]
