@@ -15,6 +15,7 @@ from localcloud.core.cloud import Cloud
 from localcloud.core.permissions.accounts import account_etag, account_name, new_account
 from localcloud.core.signed_tokens import SERVICE_ACCOUNTS
 from localcloud.core.store import Kind
+from localcloud.services.iam.deleted_members import mark_deleted, unmark_deleted
 from localcloud.services.iam.iam_policies import forget_policies
 
 Fields = dict[str, Any]
@@ -111,6 +112,7 @@ def delete(cloud: Cloud, account: Fields) -> Fields:
         cloud.store.delete(SERVICE_ACCOUNTS, account["email"])
         cloud.store.put(_DELETED, account["uniqueId"], _struct(account))
         forget_policies(cloud, account["name"])
+    mark_deleted(cloud, account)
     return {}
 
 
@@ -125,6 +127,7 @@ def undelete(cloud: Cloud, unique_id: str) -> Fields:
             raise ApiError("ALREADY_EXISTS", f"Service account {account['email']} exists.")
         cloud.store.delete(_DELETED, unique_id)
         _put(cloud, account)
+    unmark_deleted(cloud, account)
     return {"restoredAccount": account}
 
 
