@@ -89,7 +89,7 @@ def belongs(labels: Mapping[str, str], deployment: str, run_id: str = "") -> boo
 
 
 def extended(labels: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
-    """`labels`, living as long as `wanted` asks where that is longer: who finds a thing counts on it as its maker."""
+    """`labels` with the later of the two expiries: a run that reuses a resource relies on it as its creator does."""
     there, asked = Marks.of(labels).expires, Marks.of(wanted).expires
     longer = there is not None and (asked is None or asked > there)
     return {**labels, **({EXPIRES_LABEL: wanted[EXPIRES_LABEL]} if longer else {})}

@@ -1,4 +1,4 @@
-"""Which places of Cloud Storage texts mention, in whatever spelling: arguments, variables, JSON in either. Pure.
+"""Which prefixes in Cloud Storage a text mentions, in any spelling: arguments, variables, JSON in either. Pure.
 
 In doubt a place counts as mentioned: who asks is about to delete it.
 """
@@ -30,13 +30,13 @@ _MOST_ENCODINGS = 3
 
 
 class Mentions:
-    """Texts that may name places."""
+    """Texts that may name prefixes."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._texts = frozenset(spelled for text in texts for spelled in _spellings(text))
 
     def cover(self, bucket: str, path: str) -> bool:
-        """True where a text names `gs://bucket/path`, a place below it, or one that it is below."""
+        """True if a text names `gs://bucket/path`, a prefix below it, or a prefix above it."""
         own = path.strip("/")
         if any(other == bucket and _one_below_the_other(place, own) for other, place in self._places):
             return True

@@ -1,4 +1,4 @@
-"""Promotion: one endpoint of a deployment is live, the others have had their time."""
+"""Promotion: one endpoint of a deployment becomes live, its other endpoints superseded."""
 
 from collections.abc import Sequence
 
@@ -17,10 +17,10 @@ def promote_endpoint(
 ) -> tuple[str, ...]:
     """Marks an endpoint of the owner's deployment live, its other endpoints superseded, the model version live.
 
-    Its other endpoints are those in `region` and, where it has fallbacks, `also_in` others; the promoted one may be in
-    any of them. Answers with the names of the superseded ones. Made twice it comes to the same. Nothing is undeployed:
-    who still calls a superseded endpoint goes on being answered until teardown. Raises DeploymentError where the
-    endpoint is not the deployment's, and for what Vertex AI refuses.
+    The other endpoints are those in `region` and in `also_in`, the regions of its fallbacks; the promoted one may be in
+    any of them. Returns the names of the superseded ones. Repeating it changes nothing. Nothing is undeployed: a
+    superseded endpoint answers until teardown. Raises DeploymentError if the endpoint is not the deployment's, and if
+    Vertex AI refuses.
     """
     promoted = ResourceName.parse(endpoint_name, "endpoints")
     model = ResourceName.parse(model_name, "models")
@@ -36,7 +36,7 @@ def promote_endpoint(
             for endpoint in _endpoints_in(project, place, owner.deployment)
             if not ResourceName.parse(endpoint.name, "endpoints").names_same(promoted)
         ]
-        # First the new, then the old: at no moment is there none.
+        # The new endpoint first: at every moment one endpoint is live.
         _set_stage(endpoints, live, LIVE)
         _move_alias(model_client(model.region), model)
         for endpoint in others:
@@ -46,7 +46,7 @@ def promote_endpoint(
 
 
 def _endpoints_in(project: str, region: str, deployment: str) -> tuple[vertex.Endpoint, ...]:
-    """None where the project may not use the region: a fallback may name one."""
+    """The deployment's endpoints in a region; none if the project may not use the region, which a fallback may name."""
     try:
         with service_errors(f"Looking in {region}"):
             return find_endpoints(endpoint_client(region), project, region, deployment)
@@ -55,7 +55,7 @@ def _endpoints_in(project: str, region: str, deployment: str) -> tuple[vertex.En
 
 
 def _move_alias(client: vertex.ModelServiceClient, model: ResourceName) -> None:
-    """Puts the aliases of what serves on this version.
+    """Gives this version the aliases `live` and `default`.
 
     An alias is "unique within a Model"; whether Vertex AI moves one that another version holds, or refuses, is not
     documented. Where it refuses, the alias is taken from the others first.

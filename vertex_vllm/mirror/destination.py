@@ -1,4 +1,4 @@
-"""Where a model's files go: one immutable prefix for each commit."""
+"""The prefix of a mirror: one for each commit of a model."""
 
 import re
 

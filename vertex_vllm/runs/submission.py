@@ -52,7 +52,7 @@ def job_id(pipeline: str, deployment: str, at: datetime | None = None) -> str:
 def run_labels(
     pipeline: str, deployment: str, *, config_hash: str = "", commit: str = "", owner: str = ""
 ) -> dict[str, str]:
-    """What a run is found by: deployment, pipeline, config's hash, commit that CI submits, who answers for it."""
+    """Labels of a run: deployment, pipeline, the config's hash, the commit that CI submits, the owner."""
     labels = {
         "managed-by": MANAGED_BY,
         "vertex-vllm-deployment": label_value(deployment),

@@ -1,4 +1,4 @@
-"""Clients of Vertex AI's regional services, and which of their errors pass by themselves."""
+"""Clients of Vertex AI's regional services, and the errors after which a call is repeated."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,12 +24,12 @@ TRANSIENT = (
 """Errors after which the same call may succeed: safe to repeat for a read, not by itself for a create."""
 
 CALL_SECONDS = 60.0
-"""For one call, its retries included. Google's clients default to 5 s or to for ever, by method."""
+"""Seconds for one call, retries included. Google's clients default to 5 s or to no limit, by method."""
 
 RETRY = retry.Retry(
     predicate=retry.if_exception_type(*TRANSIENT), initial=0.5, maximum=8.0, multiplier=2.0, timeout=CALL_SECONDS
 )
-"""For calls that change nothing, or that come to the same when made twice."""
+"""Retry of calls that change nothing, or that have the same effect when repeated."""
 
 
 def endpoint_client(region: str) -> vertex.EndpointServiceClient:

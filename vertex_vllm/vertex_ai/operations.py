@@ -1,4 +1,4 @@
-"""Long-running operations: waiting with a deadline of our own, and cancelling.
+"""Waits for long-running operations with a deadline, and cancels them.
 
 Google's clients wait for ever (google-cloud-aiplatform 1.165.1 ends in `operation.result(timeout=None)`) and cannot be
 woken by a signal.
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class Deadline:
-    """So many seconds from now on; with `asked`, none as soon as the process has been told to stop."""
+    """A time limit in seconds. With an interruption, it also ends when the process receives a stop signal."""
 
     def __init__(self, seconds: float, asked: Interruption | None = None) -> None:
         self.seconds = seconds
@@ -43,11 +43,11 @@ class Deadline:
         return 0.0 if self._asked and self._asked.signal_name else max(self.seconds - self.elapsed, 0.0)
 
     def share(self, parts: int) -> "Deadline":
-        """One of so many equal parts of what is left."""
+        """A deadline after an equal share of the time that is left."""
         return Deadline(self.left / parts, self._asked)
 
     def pause(self, seconds: float) -> bool:
-        """Sleeps, and no longer than until a signal comes; False, as the deadline itself then says that it has."""
+        """Sleeps for `seconds`, waking early on a stop signal. Always returns False: `left` says whether to stop."""
         if self._asked:
             self._asked.wait(seconds)
         else:
@@ -76,9 +76,9 @@ def wait_for_operation(
     doing: str,
     pause: Callable[[float], bool] | None = None,
 ) -> operations_pb2.Operation:
-    """The operation once it is done, whether well or badly.
+    """Waits until the operation is done, and returns it, succeeded or failed.
 
-    Polls quickly at first, then every 15 s; a poll that fails in passing is made again. `pause` sleeps, and answers
+    Polls quickly at first, then every 15 s; a poll with a transient error is repeated. `pause` sleeps, and answers
     True to stop waiting; by default it is the deadline's. Raises OperationUnfinishedError then, and when the
     deadline passes.
     """
@@ -98,7 +98,7 @@ def wait_for_operation(
 def _poll(client: OperationsClient, name: str, seconds: float) -> operations_pb2.Operation | None:
     request = operations_pb2.GetOperationRequest(name=name)
     try:
-        # One try: the loop around this is the retry, and a signal or the deadline ends it.
+        # No retry here: the loop around this call is the retry, and a signal or the deadline ends it.
         return client.get_operation(request, retry=None, timeout=seconds)
     except TRANSIENT as error:
         log.warning("Could not ask about operation %s, will ask again: %s", name, error)
@@ -106,7 +106,7 @@ def _poll(client: OperationsClient, name: str, seconds: float) -> operations_pb2
 
 
 def cancel_operation(client: OperationsClient, name: str, seconds: float = CALL_SECONDS) -> None:
-    """Asks for the cancellation; whether and when it ends is for `wait_for_operation` to see.
+    """Requests the cancellation; `wait_for_operation` sees whether and when the operation ends.
 
     `seconds` is for the call with its retries. It "may return UNIMPLEMENTED" (REST reference, `operations.cancel`).
     """
@@ -122,7 +122,7 @@ def cancel_operation(client: OperationsClient, name: str, seconds: float = CALL_
 
 
 def failure(operation: operations_pb2.Operation) -> str:
-    """The service's words for why a finished operation failed; empty where it did not."""
+    """The service's words for why a finished operation failed; empty if it succeeded."""
     if not operation.HasField("error"):
         return ""
     raised = exceptions.from_grpc_status(operation.error.code, operation.error.message)
