@@ -70,7 +70,7 @@ def measurement_of(evaluation: Evaluation, serving: Serving, replicas: int) -> M
 
 
 def object_name(measurement: Measurement) -> str:
-    """Where it lies in its bucket; another measurement of the same takes its place."""
+    """Path of its object in the bucket; a later measurement of the same configuration replaces it."""
     of_what = {name: value for name, value in asdict(measurement).items() if name not in _FIGURES}
     digest = hashlib.sha256(json.dumps(of_what, sort_keys=True).encode()).hexdigest()[:10]
     return f"{PREFIX}/{measurement.model_id}/{measurement.commit or 'unknown'}/{digest}.json"
@@ -81,10 +81,10 @@ def read_throughputs(project: str, bucket: str, model_id: str) -> tuple[Measurem
     from google.api_core.exceptions import NotFound
     from google.cloud.storage import Client
 
-    place = f"gs://{bucket}/{PREFIX}/{model_id}/"
+    prefix = f"gs://{bucket}/{PREFIX}/{model_id}/"
     found: list[Measurement] = []
     try:
-        with google_errors("Cloud Storage", place):
+        with google_errors("Cloud Storage", prefix):
             listed = Client(project=project).list_blobs(bucket, prefix=f"{PREFIX}/{model_id}/", max_results=_MOST_READ)
             try:
                 blobs = list(listed)
@@ -96,7 +96,7 @@ def read_throughputs(project: str, bucket: str, model_id: str) -> tuple[Measurem
                 except (NotFound, ValueError) as error:
                     log.warning("gs://%s/%s holds no measurement: %s", bucket, blob.name, error)
     except ServiceError as error:
-        log.warning("Throughputs in %s could not be read: %s", place, error)
+        log.warning("Throughputs in %s could not be read: %s", prefix, error)
     return tuple(found)
 
 

@@ -32,16 +32,16 @@ def promote_endpoint(
         regions = dict.fromkeys((promoted.region, region, *also_in))
         others = [
             endpoint
-            for place in regions
-            for endpoint in _endpoints_in(project, place, owner.deployment)
+            for each in regions
+            for endpoint in _endpoints_in(project, each, owner.deployment)
             if not ResourceName.parse(endpoint.name, "endpoints").names_same(promoted)
         ]
         # The new endpoint first: at every moment one endpoint is live.
         _set_stage(endpoints, live, LIVE)
         _move_alias(model_client(model.region), model)
         for endpoint in others:
-            place = ResourceName.parse(endpoint.name, "endpoints").region
-            _set_stage(endpoint_client(place), endpoint, SUPERSEDED)
+            its_region = ResourceName.parse(endpoint.name, "endpoints").region
+            _set_stage(endpoint_client(its_region), endpoint, SUPERSEDED)
         return tuple(endpoint.name for endpoint in others)
 
 
