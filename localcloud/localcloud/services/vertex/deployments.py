@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from localcloud.containers.programs import find_image
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud
-from localcloud.core.long_running import OperationRun
+from localcloud.core.operation_run import OperationRun
 from localcloud.services.iam.acting import check_act_as
 from localcloud.services.vertex import registry
 from localcloud.services.vertex.accelerator_quota import accelerator_need, check_quota
