@@ -18,7 +18,7 @@ from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
 from vertex_vllm.errors import PlanError
 from vertex_vllm.model.facts import ModelFacts
-from vertex_vllm.model.model_config import facts_from_config, text_part
+from vertex_vllm.model.model_config import facts_from_config
 from vertex_vllm.model.safetensors import Weights
 from vertex_vllm.model.transformer import transformer_from_config
 from vertex_vllm.planning.memory.weights import parameters
@@ -51,7 +51,7 @@ def _row(config: Mapping[str, Any]) -> str:
 
 def facts_of(config: Mapping[str, Any]) -> ModelFacts:
     """Facts of a model of that config, with weights of the size that its shape has."""
-    shape = transformer_from_config({**config, "text_config": text_part(config)})
+    shape = transformer_from_config(config)
     counted = parameters(shape, 1)
     numbers = max(1, int(counted.linear + counted.tables))
     model_id = f"public/{config['architectures'][0]}"

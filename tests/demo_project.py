@@ -30,8 +30,9 @@ from vertex_vllm.config import Deployment, load_deployment
 from vertex_vllm.lifecycle.teardown import teardown
 from vertex_vllm.local.demo_models import build
 from vertex_vllm.local.serving_runtime import ensure_runtime
-from vertex_vllm.runs.submission import Submission, submit
-from vertex_vllm.runs.watching import Run, cancel, watch
+from vertex_vllm.runs.engine import Run
+from vertex_vllm.runs.submission import Submission
+from vertex_vllm.runs.vertex_engine import VertexEngine
 
 ROOT = Path(__file__).resolve().parents[1]
 REGION = REAL.region if REAL else "us-central1"
@@ -82,13 +83,13 @@ class DemoProject:
     def run(self, pipeline: str, deployment: Deployment, **parameters: Any) -> Run:
         """Submits compiled/<pipeline>.yaml with the config's parameters, some replaced, and waits for its end."""
         self.deployments.add(deployment.name)
-        name = submit(self.submission(pipeline, deployment, **parameters))
+        name = VertexEngine().submit(self.submission(pipeline, deployment, **parameters))
         self.runs.append(name)
         try:
-            return watch(name, _within_the_hours)
+            return VertexEngine().watch(name, _within_the_hours)
         except BaseException:  # Ctrl-C, too: nobody watches the run any more
             with suppress(GoogleAPIError):  # it may have ended meanwhile
-                cancel(name)
+                VertexEngine().cancel(name)
             raise
 
 

@@ -9,7 +9,7 @@ from google.api_core.exceptions import GoogleAPIError
 
 from tests import children
 from tests.chaos.place import Place
-from vertex_vllm.runs.watching import cancel
+from vertex_vllm.runs.vertex_engine import VertexEngine
 
 
 class Processes:
@@ -49,7 +49,7 @@ def _kill_runner(run: str, processes: Processes) -> bool:
 
 def _cancel(run: str, processes: Processes) -> bool:
     try:
-        cancel(run)
+        VertexEngine().cancel(run)
     except GoogleAPIError:  # It has ended.
         return False
     return True

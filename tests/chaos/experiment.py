@@ -16,7 +16,7 @@ from tests.waiting import wait_until
 from vertex_vllm.config import Deployment
 from vertex_vllm.lifecycle.sweep import sweep
 from vertex_vllm.project_names import default_bucket
-from vertex_vllm.runs.watching import ENDED, Run
+from vertex_vllm.runs.engine import ENDED, Run
 
 _LOOK_SECONDS = 0.1
 _FAULTS_SECONDS = 0.05

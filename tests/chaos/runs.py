@@ -17,8 +17,8 @@ from vertex_vllm.config import Deployment, load_deployment
 from vertex_vllm.labels import STAGE_LABEL
 from vertex_vllm.lifecycle.teardown import teardown
 from vertex_vllm.project_names import default_bucket
-from vertex_vllm.runs.submission import submit
-from vertex_vllm.runs.watching import Run, pipeline_client, read_run
+from vertex_vllm.runs.engine import Run
+from vertex_vllm.runs.vertex_engine import VertexEngine, pipeline_client, read_run
 from vertex_vllm.vertex_ai.clients import endpoint_client, model_client
 from vertex_vllm.vertex_ai.endpoints import unfinished_deploys
 from vertex_vllm.vertex_ai.find_by_label import every_endpoint, every_model
@@ -54,7 +54,7 @@ def start(project: str, what: Deployment, run: str, **parameters: Any) -> str:
     sent = submission(
         what, "deploy", project, {"ttl": f"{TIME_TO_LIVE // timedelta(hours=1)}h", "min_exact_match": 0.0, **parameters}
     )
-    return submit(replace(sent, job_id=run, image=PINNED_IMAGE))
+    return VertexEngine().submit(replace(sent, job_id=run, image=PINNED_IMAGE))
 
 
 @cache

@@ -7,7 +7,7 @@ import pytest
 from google.cloud import storage
 
 from tests.demo_project import REGION, DemoProject, Served
-from vertex_vllm.runs.watching import Run
+from vertex_vllm.runs.engine import Run
 from vertex_vllm.vertex_ai.clients import endpoint_client, model_client
 
 pytestmark = pytest.mark.parity("not yet")

@@ -12,8 +12,8 @@ from tests.demo_project import REGION, DemoProject, with_flags
 from tests.vertex_vllm.served_models import NEVER_READY
 from vertex_vllm.config import Deployment
 from vertex_vllm.diagnosis.deployed import diagnose_run
-from vertex_vllm.runs.submission import submit
-from vertex_vllm.runs.watching import Run, cancel, watch
+from vertex_vllm.runs.engine import Run
+from vertex_vllm.runs.vertex_engine import VertexEngine
 from vertex_vllm.vertex_ai.clients import endpoint_client, model_client
 
 pytestmark = pytest.mark.parity("not yet")
@@ -140,17 +140,17 @@ def test_a_run_cancelled_while_it_deploys_leaves_nothing_deployed(
     project.deployments.add(deployment.name)
     if project.small_model:  # Never healthy, so that the run is still deploying when it is cancelled.
         deployment = with_flags(request.getfixturevalue("cloud"), deployment, NEVER_READY)
-    name = submit(project.submission("deploy", deployment, keep_endpoint=True))
+    name = VertexEngine().submit(project.submission("deploy", deployment, keep_endpoint=True))
     cancelled = False
 
     def cancel_in_deploy(run: Run) -> None:
         nonlocal cancelled
         states = {step.name: step.state for step in run.steps}
         if states.get("deploy-model") == "RUNNING" and not cancelled:
-            cancel(name)
+            VertexEngine().cancel(name)
             cancelled = True
 
-    run = watch(name, cancel_in_deploy)
+    run = VertexEngine().watch(name, cancel_in_deploy)
     assert cancelled
     assert run.state == "CANCELLED"
     assert {step.name: step.state for step in run.steps}["teardown-run"] == "SUCCEEDED"

@@ -7,8 +7,7 @@ from tests.chaos.cases import EVERYTHING, case_of
 from tests.demo_project import REGION, DemoProject
 from tests.e2e.test_failures import made
 from vertex_vllm.project_names import default_bucket
-from vertex_vllm.runs.submission import submit
-from vertex_vllm.runs.watching import watch
+from vertex_vllm.runs.vertex_engine import VertexEngine
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.parity("local cloud only")]
 
@@ -16,10 +15,10 @@ pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.parity("local clou
 def test_the_demo_s_pipeline_passes(faulty: Connection, demo_project: DemoProject) -> None:
     deployment = demo_project.own_deployment("faulty-services")
     bucket = default_bucket(demo_project.id, REGION)
-    name = submit(demo_project.submission("deploy", deployment))
+    name = VertexEngine().submit(demo_project.submission("deploy", deployment))
     for fault in case_of(EVERYTHING, 1).faults_at(bucket):
         faulty.add_fault(**fault)
-    run = watch(name, lambda run: None)
+    run = VertexEngine().watch(name, lambda run: None)
     struck = sum(fault["struck"] for fault in faulty.faults())
     faulty.clear_faults()
     assert run.state == "SUCCEEDED", [(step.name, step.error) for step in run.steps if step.error]

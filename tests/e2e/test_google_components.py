@@ -19,7 +19,7 @@ from kfp import compiler, dsl
 from localcloud.daemon import Connection
 from tests.accounts import grant, grant_on_bucket, make_account
 from tests.localcloud.services.vertex.echo_deployments import ECHO_IMAGE, ECHO_ROW
-from vertex_vllm.runs.watching import watch
+from vertex_vllm.runs.vertex_engine import VertexEngine
 
 pytestmark = pytest.mark.parity("local cloud only")
 
@@ -82,7 +82,7 @@ def test_google_s_own_operators_serve_a_model_and_remove_it(cloud: Connection, p
     grant(project, "roles/aiplatform.user", account)
     grant_on_bucket(bucket.name, "roles/storage.objectUser", account)
     job.submit(service_account=account)
-    run = watch(job.resource_name, lambda run: None)
+    run = VertexEngine().watch(job.resource_name, lambda run: None)
     assert {step.name: step.state for step in run.steps} == dict.fromkeys(
         (
             *("importer", "model-upload", "endpoint-create", "model-deploy", "ask"),

@@ -14,8 +14,8 @@ from tests.e2e.test_failures import made
 from tests.vertex_vllm.served_models import NEVER_READY
 from tests.waiting import wait_until
 from vertex_vllm.lifecycle.sweep import sweep
-from vertex_vllm.runs.submission import submit
-from vertex_vllm.runs.watching import Run, watch
+from vertex_vllm.runs.engine import Run
+from vertex_vllm.runs.vertex_engine import VertexEngine
 
 pytestmark = pytest.mark.parity("local cloud only")
 
@@ -42,7 +42,7 @@ def test_no_server_is_left(cloud: Connection, served_by: DemoProject, handler_ru
         deployment = with_flags(cloud, deployment, NEVER_READY)
     serves = "model_server.py" if served_by.small_model else "vllm_launcher"
     before, others = servers(cloud), runners(cloud.state_dir)
-    name = submit(served_by.submission("deploy", deployment, keep_endpoint=True))
+    name = VertexEngine().submit(served_by.submission("deploy", deployment, keep_endpoint=True))
     (runner,) = runners(cloud.state_dir) - others
     struck: list[int] = []
 
@@ -56,7 +56,7 @@ def test_no_server_is_left(cloud: Connection, served_by: DemoProject, handler_ru
                 with suppress(ProcessLookupError):  # the local cloud ends what a killed runner leaves
                     os.killpg(group, signal.SIGKILL)
 
-    run = watch(name, strike_in_deploy)
+    run = VertexEngine().watch(name, strike_in_deploy)
     assert struck
     assert run.state == "FAILED"
     assert ({step.name: step.state for step in run.steps}.get("teardown-run") == "SUCCEEDED") is handler_runs

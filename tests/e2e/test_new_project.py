@@ -12,7 +12,7 @@ from pipelines.compile import PIPELINES
 from tests.e2e.test_scheduled_runs import put_model
 from tests.vertex_vllm.cli.documented_commands import ROOT, Answer, commands_in, vertex_vllm
 from vertex_vllm.project_names import default_bucket, runs_bucket
-from vertex_vllm.runs.watching import watch
+from vertex_vllm.runs.vertex_engine import VertexEngine
 
 pytestmark = pytest.mark.parity("local cloud only")
 
@@ -49,7 +49,7 @@ def test_after_bootstrap_the_console_lists_the_templates_and_they_run(cloud: Con
         location=REGION,
     )
     job.submit(service_account=f"vertex-vllm-pipeline@{project}.iam.gserviceaccount.com")
-    assert watch(job.resource_name, lambda run: None).state == "SUCCEEDED"
+    assert VertexEngine().watch(job.resource_name, lambda run: None).state == "SUCCEEDED"
 
     left = succeed("bootstrap", *place, "--remove", "--yes").stdout.splitlines()
     assert {line.partition("  ")[2] for line in left if "holds data" in line} == {

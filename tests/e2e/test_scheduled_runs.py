@@ -11,9 +11,9 @@ from localcloud.daemon import Connection
 from tests.waiting import wait_until
 from vertex_vllm.cli import main
 from vertex_vllm.project_names import default_bucket
+from vertex_vllm.runs.engine import ENDED
 from vertex_vllm.runs.run_listing import list_runs
 from vertex_vllm.runs.schedule_calls import list_schedules
-from vertex_vllm.runs.watching import ENDED
 
 pytestmark = pytest.mark.parity("local cloud only")
 

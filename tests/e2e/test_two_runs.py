@@ -17,8 +17,8 @@ from tests.waiting import wait_until
 from vertex_vllm.config import Deployment
 from vertex_vllm.lifecycle.lock import lock_name
 from vertex_vllm.project_names import default_bucket
-from vertex_vllm.runs.submission import submit
-from vertex_vllm.runs.watching import ENDED, Run, cancel, pipeline_client, read_run
+from vertex_vllm.runs.engine import ENDED, Run
+from vertex_vllm.runs.vertex_engine import VertexEngine, pipeline_client, read_run
 from vertex_vllm.vertex_ai.clients import endpoint_client, model_client
 
 pytestmark = pytest.mark.parity("local cloud only")
@@ -42,7 +42,7 @@ def twice(cloud: Connection, small_project: DemoProject, tmp_path: Path) -> Twic
 
 def start_both(twice: Twice) -> list[str]:
     sent = twice.project.submission("deploy", twice.deployment)
-    return [submit(replace(sent, job_id=f"{sent.job_id}-{number}")) for number in (1, 2)]
+    return [VertexEngine().submit(replace(sent, job_id=f"{sent.job_id}-{number}")) for number in (1, 2)]
 
 
 def follow(names: list[str], look: Callable[[list[Run]], object]) -> list[Run]:
@@ -111,7 +111,7 @@ def test_one_cancelled_while_it_waits_takes_nothing_from_the_one_that_works(twic
     def cancel_the_one_that_waits(runs: list[Run]) -> None:
         waits = one_works_and_one_waits(runs)
         if waits and not cancelled:
-            cancel(waits.name)
+            VertexEngine().cancel(waits.name)
             cancelled.append(waits.name)
         if any(run.name in cancelled and run.state in ENDED for run in runs):
             twice.gate.touch()

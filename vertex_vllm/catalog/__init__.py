@@ -1,4 +1,4 @@
-"""What is known of machines, images, vLLM and models: data, with its source and date on every row."""
+"""Facts of machines, images, vLLM and models: data, with its source and date on every row."""
 
 from vertex_vllm.catalog.catalog import Catalog, Missing
 from vertex_vllm.catalog.loading import load_catalog

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from vertex_vllm.catalog.rows import (
     Accelerator,
@@ -25,30 +25,14 @@ from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.model.transformer import Transformer
 from vertex_vllm.vllm_versions import Presence, VersionRange, version_key
 
-# Fields of a shape that a model's transformer has alone, and those that its facts have too.
-_OF_TRANSFORMER = (
-    "vocabulary",
-    "intermediate_size",
-    "tied_embeddings",
-    "cross_attention_layers",
-    "image_tokens",
-    "image_width",
-)
-_OF_BOTH = (
-    "architecture",
-    "layers",
-    "hidden_size",
-    "attention_heads",
-    "key_value_heads",
-    "head_size",
-    "context_length",
-    "vision",
-)
+# Fields of a row of shapes.yaml: those of a `Transformer`, and those of the facts beside it.
+_SIZES = {each.name for each in fields(Transformer)}
+_OF_FACTS = {"dtype", "quantization", "parameters", "weight_bytes"}
 
 
 @dataclass(frozen=True)
 class Missing:
-    """What a lookup answers for a name that the catalogue does not have."""
+    """Answer of a lookup for a name that the catalogue does not have."""
 
     name: str
     near: tuple[str, ...]
@@ -127,10 +111,6 @@ class Catalog:
             return model
         shape = self.shapes[model.shape]
         doubt = f", unverified: {', '.join(shape.unverified)}" if shape.unverified else ""
-        recorded = shape.model_dump(exclude={"shape", "unverified", "source", *_OF_TRANSFORMER})
-        transformer = Transformer(
-            **{name: recorded[name] for name in _OF_BOTH}, **shape.model_dump(include=set(_OF_TRANSFORMER))
-        )
         return ModelFacts(
             model_id=model.model,
             commit="",
@@ -138,8 +118,8 @@ class Catalog:
             custom_code=False,
             gated=model.gated,
             source=f"the catalogue{doubt}",
-            transformer=transformer,
-            **recorded,
+            shape=Transformer(**shape.model_dump(include=_SIZES)),
+            **shape.model_dump(include=_OF_FACTS),
         )
 
     def family(self, architecture: str) -> Family | None:

@@ -17,7 +17,7 @@ _VARIABLE = re.compile(r"\btools\b")
 
 @dataclass(frozen=True)
 class FamilyParsers:
-    """One row: a family of models and the parsers for it, the preferred first."""
+    """A row of the table: a family of models and the parsers for it, the preferred first."""
 
     family: str
     parsers: tuple[str, ...]

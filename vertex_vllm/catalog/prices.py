@@ -1,4 +1,4 @@
-"""What serving costs by the hour, as far as the catalogue has a dated price for it; nothing is estimated."""
+"""Hourly cost of serving, as far as the catalogue has a dated price for it; nothing is estimated."""
 
 from dataclasses import dataclass
 

@@ -36,7 +36,7 @@ class Accelerator(SourcedRow):
     memory_gb: int
     """As the maker names it."""
     visible_gib: float
-    """What PyTorch says one card has, GiB: vLLM counts from this."""
+    """Memory of one card as PyTorch reports it, GiB: vLLM counts from this."""
     compute_capability: str
     """CUDA compute capability, for example 8.9."""
     vllm_since: str = ""
@@ -130,7 +130,7 @@ class Architecture(SourcedRow):
 
 
 class Limit(Row):
-    """What a run of checked vLLM versions says of a quantisation method."""
+    """Limits of a quantisation method in a run of checked vLLM versions."""
 
     first: str
     last: str
@@ -250,7 +250,7 @@ class Tpu(SourcedRow):
 
 
 class Family(SourcedRow):
-    """What requests and deployments of a family of models have to know besides its size."""
+    """Facts of a family of models that requests and deployments need besides its size."""
 
     family: str
     architectures: Words

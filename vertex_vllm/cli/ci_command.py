@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vertex_vllm.ci.review import Review
     from vertex_vllm.ci.unread import Unread
     from vertex_vllm.config import Deployment
-    from vertex_vllm.runs.watching import Run
+    from vertex_vllm.runs.engine import Run
 
 # What a config alone can run, and what takes nothing away.
 PIPELINES = ("deploy", "mirror")
@@ -253,8 +253,9 @@ def deploy(
     """
     from vertex_vllm.cli.submit_command import project_of, submission
     from vertex_vllm.errors import ServiceError
-    from vertex_vllm.runs.submission import console_address, submit
+    from vertex_vllm.runs.vertex_engine import VertexEngine
 
+    engine = VertexEngine()
     begun: list[tuple[str, str]] = []
     refused: list[Outcome] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -265,11 +266,11 @@ def deploy(
         require_ready(*sent)
         for deployment, ready in zip(deployments, sent, strict=True):
             try:
-                name = submit(ready)
+                name = engine.submit(ready)
             except ServiceError as error:
                 refused.append(Outcome(deployment.name, "", "REFUSED", str(error)))
                 continue
-            say(f"{deployment.name}: {console_address(name)}", err=True)
+            say(f"{deployment.name}: {engine.address(name)}", err=True)
             begun.append((deployment.name, name))
     return [*(followed(deployment, name) for deployment, name in begun), *refused]
 
@@ -279,13 +280,12 @@ def followed(deployment: str, resource_name: str) -> Outcome:
     from rich.console import Console
 
     from vertex_vllm.cli.run_view import RunView
-    from vertex_vllm.google.error_boundary import google_errors
-    from vertex_vllm.runs.watching import watch
+    from vertex_vllm.runs.vertex_engine import VertexEngine
 
     say(f"{deployment}:", err=True)
     view = RunView(Console(stderr=True, highlight=False))
-    with view.shown(), google_errors("Vertex AI Pipelines", resource_name):
-        run = watch(resource_name, view.update)
+    with view.shown():
+        run = VertexEngine().watch(resource_name, view.update)
     return Outcome(deployment, resource_name.rpartition("/")[2], run.state, "; ".join(failures(run)))
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from localcloud.daemon import Connection
     from vertex_vllm.config import Deployment
-    from vertex_vllm.runs.watching import Run
+    from vertex_vllm.runs.engine import Run
 
 PROJECT = "vertex-vllm-demo"
 SECRET = "hf-token"
@@ -126,23 +126,23 @@ def run_pipeline(deployment: "Deployment", console: "Console") -> "Run":
     from vertex_vllm.cli.run_view import RunView
     from vertex_vllm.cli.sending import require_ready, with_image
     from vertex_vllm.cli.submit_command import submission
-    from vertex_vllm.runs.submission import submit
-    from vertex_vllm.runs.watching import cancel, watch
+    from vertex_vllm.runs.vertex_engine import VertexEngine
 
     console.rule(f"[bold]{deployment.name}: {deployment.model.id}")
     sent = with_image(submission(deployment, "deploy", PROJECT))
     require_ready(sent)
-    resource_name = submit(sent)
+    engine = VertexEngine()
+    resource_name = engine.submit(sent)
     console.print(f"Submitted: {resource_name}", soft_wrap=True)
     view = RunView(console)
     try:
         with view.shown():
-            return watch(resource_name, view.update)
+            return engine.watch(resource_name, view.update)
     except KeyboardInterrupt:
         console.print("Interrupted: cancelling the run; its exit handler removes what it made")
-        cancel(resource_name)
+        engine.cancel(resource_name)
         with view.shown():
-            watch(resource_name, view.update)
+            engine.watch(resource_name, view.update)
         raise
 
 

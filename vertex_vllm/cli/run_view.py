@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vertex_vllm.plain_text import one_line
-from vertex_vllm.runs.watching import Run, Step
+from vertex_vllm.runs.engine import Run, Step
 
 # States of steps that have run, or do.
 _STYLE = {"RUNNING": "cyan", "SUCCEEDED": "green", "FAILED": "bold red", "CANCELLING": "yellow", "CANCELLED": "yellow"}

@@ -13,8 +13,8 @@ from vertex_vllm.cli.table import age, text_table
 from vertex_vllm.cli.terminal import say
 
 if TYPE_CHECKING:
+    from vertex_vllm.runs.engine import Run, Step
     from vertex_vllm.runs.run_listing import RunSummary
-    from vertex_vllm.runs.watching import Run, Step
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -58,9 +58,8 @@ def list_command(project: str | None, region: str, deployment: str, limit: int, 
 @_json_option
 def show(run: str, project: str | None, region: str, as_json: bool) -> None:
     """A run's steps with states, times and errors, and the artifacts that they put out."""
-    from vertex_vllm.runs.run_listing import find_run, summary
-    from vertex_vllm.runs.submission import console_address
-    from vertex_vllm.runs.watching import read_run
+    from vertex_vllm.runs.run_listing import summary
+    from vertex_vllm.runs.vertex_engine import VertexEngine, find_run, read_run
 
     job = find_run(resource_name(run, project, region))
     told, details = summary(job), read_run(job)
@@ -76,7 +75,7 @@ def show(run: str, project: str | None, region: str, as_json: bool) -> None:
     say(text_table(("step", "state", "started (UTC)", "time"), rows), nl=False)
     for line in (*_errors(details), *_artifacts(details)):
         say(line)
-    say(console_address(told.name), err=True)
+    say(VertexEngine().address(told.name), err=True)
 
 
 @runs.command()
@@ -86,8 +85,7 @@ def show(run: str, project: str | None, region: str, as_json: bool) -> None:
 def logs(run: str, project: str | None, region: str, as_json: bool) -> None:
     """The commands that read a run's logs from Cloud Logging, one for the run and one for each job of a step."""
     from vertex_vllm.runs.logs import log_commands, steps_without_log
-    from vertex_vllm.runs.run_listing import find_run
-    from vertex_vllm.runs.watching import read_run
+    from vertex_vllm.runs.vertex_engine import find_run, read_run
 
     name = resource_name(run, project, region)
     details = read_run(find_run(name))
@@ -112,21 +110,16 @@ def cancel(run: str, project: str | None, region: str, wait: bool) -> None:
     from rich.console import Console
 
     from vertex_vllm.cli.run_view import RunView
-    from vertex_vllm.google.error_boundary import google_errors
-    from vertex_vllm.runs.run_listing import find_run
-    from vertex_vllm.runs.watching import cancel as send
-    from vertex_vllm.runs.watching import watch
+    from vertex_vllm.runs.vertex_engine import VertexEngine
 
-    name = resource_name(run, project, region)
-    find_run(name)
-    with google_errors("Vertex AI Pipelines", name):
-        send(name)
+    name, engine = resource_name(run, project, region), VertexEngine()
+    engine.cancel(name)
     say(f"Cancelling {name}", err=True)
     if not wait:
         return
     view = RunView(Console(stderr=True, highlight=False))
     with view.shown():
-        ended = watch(name, view.update)
+        ended = engine.watch(name, view.update)
     say(ended.state)
     if ended.state != "CANCELLED":
         say(f"error: the run ended otherwise: {ended.state}", err=True)

@@ -3,9 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,8 @@ from vertex_vllm.cli.terminal import say
 
 if TYPE_CHECKING:
     from vertex_vllm.config import Deployment
+    from vertex_vllm.runs.engine import Engine
     from vertex_vllm.runs.submission import Submission
-    from vertex_vllm.runs.watching import Run
 
 PIPELINES = ("deploy", "evaluate", "mirror", "teardown")
 
@@ -92,25 +91,20 @@ def submit(
         prepare(sent.project, sent.region, image=not image)
         provide(cloud, pipeline, sent.parameters, lambda text: say(text, err=True))
     sent = sending.with_image(sent, image)
-    if engine == "vertex":
+    # Under --local, the variable was not set yet when the options were read.
+    runs_on = _engine(engine, os.environ["KF_PIPELINES_ENDPOINT"] if cloud else host or "", namespace)
+    if runs_on.uses_pipeline_account:
         sending.require_ready(sent)
-    if engine == "kfp":
-        # Under --local, the variable was not there yet when the options were read.
-        found = os.environ["KF_PIPELINES_ENDPOINT"] if cloud else host
-        name, address, follow = _on_kubeflow(sent, found, namespace)
-        # The local cloud's address holds its key.
-        address = f"run {name} of the local cloud" if cloud else address
-    else:
-        name, address, follow = _on_vertex(sent)
-    if cloud and engine == "vertex":
-        address = f'eval "$(vertex-vllm local env --state {state_dir})" && vertex-vllm runs show {name}'
+    name = runs_on.submit(sent)
     say(name)
-    say(address, err=True)
+    # The address of a page on the local cloud would hold its key.
+    local = f'eval "$(vertex-vllm local env --state {state_dir})" && {runs_on.command(name)}'
+    say(local if cloud else runs_on.address(name), err=True)
     if not wait:
         return
     view = RunView(Console(stderr=True, highlight=False))
     with view.shown():
-        run = follow(view.update)
+        run = runs_on.watch(name, view.update)
     if run.state != "SUCCEEDED":
         say(f"error: {run.state}: {run.error}", err=True)
         sys.exit(1)
@@ -144,29 +138,12 @@ def _commit() -> str:
     return ""
 
 
-Follow = Callable[[Callable[["Run"], None]], "Run"]
+def _engine(name: str, host: str, namespace: str) -> "Engine":
+    """The engine that `--engine` names; all that follows works with either."""
+    from vertex_vllm.runs.kubeflow_engine import KubeflowEngine
+    from vertex_vllm.runs.vertex_engine import VertexEngine
 
-
-def _on_vertex(sent: "Submission") -> tuple[str, str, Follow]:
-    """Starts it; its name, its page, and how to wait for its end."""
-    from vertex_vllm.runs.submission import console_address
-    from vertex_vllm.runs.submission import submit as send
-    from vertex_vllm.runs.watching import watch
-
-    name = send(sent)
-    return name, console_address(name), partial(watch, name)
-
-
-def _on_kubeflow(sent: "Submission", host: str | None, namespace: str) -> tuple[str, str, Follow]:
-    from vertex_vllm.errors import InputError
-    from vertex_vllm.runs import kfp_engine
-
-    if not host:
-        raise InputError(
-            "no Kubeflow Pipelines is named", where="--host", fix="Name its address, there or in KF_PIPELINES_ENDPOINT"
-        )
-    run_id = kfp_engine.submit(sent, host, namespace)
-    return run_id, kfp_engine.run_address(host, run_id), partial(kfp_engine.watch, run_id, sent.spec, host)
+    return KubeflowEngine(host, namespace) if name == "kfp" else VertexEngine()
 
 
 def project_of(deployment: "Deployment", given: str | None) -> str:

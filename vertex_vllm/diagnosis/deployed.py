@@ -37,8 +37,7 @@ def diagnose_run(run: str) -> Diagnosis:
 
     Raises InputError for a run in which no step failed.
     """
-    from vertex_vllm.runs.run_listing import find_run
-    from vertex_vllm.runs.watching import read_run
+    from vertex_vllm.runs.vertex_engine import find_run, read_run
 
     job = find_run(run)
     details = read_run(job)

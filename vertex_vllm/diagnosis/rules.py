@@ -21,7 +21,7 @@ class Change:
     """One change of a config that a rule proposes, its values still to be filled in from the line."""
 
     action: str
-    """A name in `diagnosis/changes.py`."""
+    """A name in `diagnosis/config_changes.py`."""
     arguments: tuple[str, ...] = ()
 
 

@@ -1,1 +1,1 @@
-"""How Google Cloud is spoken to: hosts, credentials, storage, secrets, quota limits, the boundary to its exceptions."""
+"""Access to Google Cloud: hosts, storage, secrets, quota limits, grants, and the boundary to its exceptions."""

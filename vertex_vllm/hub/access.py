@@ -9,7 +9,7 @@ from vertex_vllm.hub.hub_names import check_commit, check_model_id
 
 @dataclass(frozen=True)
 class Access:
-    """What the Hub lets us do."""
+    """Access that the Hub grants to the token."""
 
     user: str
     """Name of the token's account; empty when nobody is logged in."""
@@ -20,7 +20,7 @@ class Access:
 
 @dataclass(frozen=True)
 class Revision:
-    """One revision of one model, looked up."""
+    """A revision of a model, looked up."""
 
     commit: str
     gated: bool
@@ -29,8 +29,8 @@ class Revision:
 
 
 def check_access(model_id: str, revision: str, token: str | None) -> Access:
-    """Who the token belongs to and which commit `revision` (a branch, tag or commit; "" is main) is, having made sure
-    that the model's files may be read.
+    """Owner of the token and commit of `revision` (a branch, tag or commit; "" is main), once the model's files are
+    known to be readable.
 
     Raises InputError for a malformed id, else TokenMissingError, TokenInvalidError, LicenseNotAcceptedError,
     RepositoryNotFoundError or RevisionNotFoundError, each with what to do about it; ServiceError when the Hub fails.

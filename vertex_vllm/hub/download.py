@@ -143,7 +143,7 @@ class RepoReader:
 
 
 class _Read:
-    """One read under way."""
+    """A read under way."""
 
     def __init__(self, view: memoryview, file: HubFile, start: int, on_piece: OnPiece) -> None:
         self._view, self.file, self._start, self._on_piece = view, file, start, on_piece

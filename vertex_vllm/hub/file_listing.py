@@ -19,7 +19,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class HubFile:
-    """One file of a repository, with what its content is to be checked against.
+    """A file of a repository, with the hash that its content is checked against.
 
     Any of it may be of no use, as the Hub lists it: whoever selects files asks `check_file`.
     """

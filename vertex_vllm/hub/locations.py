@@ -36,7 +36,7 @@ class XetAddress:
     token_url: str
     """Where the Hub gives out tokens for the store."""
     headers: dict[str, str] = field(repr=False)
-    """What identifies us there. Holds the Hub's token."""
+    """Credentials for that host. Holds the Hub's token."""
 
 
 class ContentRefusedError(TransientError):
@@ -88,7 +88,7 @@ class Locations:
                 del self._known[file.path]
 
     def headers(self, url: str) -> dict[str, str]:
-        """What identifies us at the Hub, and nowhere else."""
+        """Credentials for the Hub, sent nowhere else."""
         return {"Authorization": f"Bearer {self._token}"} if self._token and self._is_hub(url) else {}
 
     def refused(self, status: int, headers: Mapping[str, str], url: str, file: HubFile, body: bytes = b"") -> Exception:

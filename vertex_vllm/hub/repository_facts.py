@@ -1,4 +1,4 @@
-"""What a plan needs to know of a model, read from its repository without downloading a weight."""
+"""Facts of a model, read from its repository without downloading a weight."""
 
 import json
 import re

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from vertex_vllm.errors import InputError, LockedError
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.google.storage_client import storage_client
-from vertex_vllm.runs.watching import ENDED, pipeline_client, run_name, state_of
+from vertex_vllm.runs.engine import ENDED
+from vertex_vllm.runs.vertex_engine import pipeline_client, run_name, state_of
 from vertex_vllm.vertex_ai.operations import Deadline
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 

@@ -10,10 +10,10 @@ from vertex_vllm.errors import RegionClosedError, ServiceError, VertexVllmError
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.google.storage_client import storage_client
 from vertex_vllm.labels import MANAGED_BY, Marks, label_value
+from vertex_vllm.runs.engine import ENDED
 from vertex_vllm.runs.run_listing import RunSummary, list_runs
 from vertex_vllm.runs.schedule_calls import list_schedules
 from vertex_vllm.runs.schedule_difference import ExistingSchedule
-from vertex_vllm.runs.watching import ENDED
 from vertex_vllm.vertex_ai.clients import endpoint_client, model_client, service_errors
 from vertex_vllm.vertex_ai.deployed_models import served_on
 from vertex_vllm.vertex_ai.find_by_label import every_endpoint, every_model, model_versions

@@ -71,7 +71,8 @@ def look_at_runs(project: str, region: str) -> Runs:
 
     Raises ServiceError.
     """
-    from vertex_vllm.runs.watching import ENDED, pipeline_client, state_of
+    from vertex_vllm.runs.engine import ENDED
+    from vertex_vllm.runs.vertex_engine import pipeline_client, state_of
 
     parent = f"projects/{project}/locations/{region}"
     client = pipeline_client(region)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from vertex_vllm.errors import RegionClosedError, ServiceError
 from vertex_vllm.google.grpc_engine import keep_engine
 from vertex_vllm.lifecycle.mentions import Mentions, texts_of
-from vertex_vllm.runs.watching import ENDED, pipeline_client, state_of
+from vertex_vllm.runs.engine import ENDED
+from vertex_vllm.runs.vertex_engine import pipeline_client, state_of
 from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, model_client, service_errors
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""What is known of a model: config.json, safetensors headers, and the kinds of tokenizer, adapter and repository."""
+"""Facts of a model: config.json, safetensors headers, and the kinds of tokenizer, adapter and repository."""

@@ -1,7 +1,7 @@
-"""What a plan needs to know of a model, whoever found it out."""
+"""Facts of one model that a plan rests on, from the Hub, a bucket or the catalogue."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 from vertex_vllm.model.transformer import Transformer
@@ -30,8 +30,6 @@ class ModelFacts:
     model_id: str
     commit: str
     """40 hexadecimal digits; empty where the facts were recorded without one."""
-    architecture: str
-    """First of `architectures` in config.json, for example `LlamaForCausalLM`."""
     dtype: str
     """Of the weights as vLLM would load them with `--dtype=auto`: bfloat16, float16, float32."""
     quantization: str
@@ -40,15 +38,8 @@ class ModelFacts:
     """Count of numbers in all tensors that are loaded."""
     weight_bytes: int
     """Bytes of all tensors that are loaded, as stored."""
-    layers: int
-    hidden_size: int
-    attention_heads: int
-    key_value_heads: int
-    head_size: int
-    context_length: int
-    """`max_position_embeddings`, in tokens."""
-    vision: bool
-    """Takes images: the config has a vision tower."""
+    shape: Transformer
+    """Sizes that memory depends on; `missing` names those that nobody has read."""
     chat_template: bool
     """The repo has a chat template, in tokenizer_config.json or in a file of its own."""
     custom_code: bool
@@ -56,8 +47,6 @@ class ModelFacts:
     gated: bool
     source: str
     """Where the facts come from, for example `Hub` or a file of the catalogue."""
-    transformer: Transformer | None = None
-    """What memory depends on besides; None: nobody has read it, and whether the model fits is uncertain."""
     groups: tuple[TensorGroup, ...] = ()
     """The stored tensors by part and type; empty: nobody has read their names."""
     license: str = ""
@@ -77,7 +66,7 @@ class ModelFacts:
     faults: tuple[str, ...] = ()
     """Contradictions between files and config.json that vLLM refuses."""
     doubts: tuple[str, ...] = ()
-    """What of the repository nobody can be sure of: reasons for an uncertain verdict."""
+    """Uncertainties about the repository: reasons for an uncertain verdict."""
     pooling: str = ""
     """Why vLLM would run it as a model that embeds, ranks or classifies; empty: it generates text."""
     tokenizer: str = ""
@@ -104,48 +93,51 @@ class ModelFacts:
         if not self.groups:
             stored = COMPUTED_BYTES.get(self.dtype, 2)
             return self.weight_bytes if self.quantization else self.weight_bytes * size // stored
-        tied = self.transformer is not None and self.transformer.tied_embeddings
         return sum(
             _loaded(group, size, bool(self.quantization))
             for group in self.groups
-            if not (tied and group.group == "head" and self._stores("embedding"))
+            if not (self.shape.tied_embeddings and group.group == "head" and self._stores("embedding"))
         )
 
     def _stores(self, part: str) -> bool:
         return any(group.group == part for group in self.groups)
 
     @property
-    def shape(self) -> Transformer | None:
-        """The whole shape; where a field stands in both, that of the facts."""
-        if self.transformer is None:
-            return None
-        return replace(
-            self.transformer,
-            architecture=self.architecture,
-            hidden_size=self.hidden_size,
-            layers=self.layers,
-            attention_heads=self.attention_heads,
-            key_value_heads=self.key_value_heads,
-            head_size=self.head_size,
-            context_length=self.context_length,
-            vision=self.vision,
-        )
+    def architecture(self) -> str:
+        return self.shape.architecture
+
+    @property
+    def context_length(self) -> int:
+        return self.shape.context_length
+
+    @property
+    def vision(self) -> bool:
+        return self.shape.vision
+
+    def reshaped(self, **sizes: Any) -> Self:
+        """The same model with other sizes: fields of `Transformer`."""
+        return replace(self, shape=replace(self.shape, **sizes))
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+        """A JSON object with the sizes of the shape beside the other facts."""
+        told = asdict(self)
+        sizes = told.pop("shape")
+        return json.dumps({**told, **sizes}, indent=2, sort_keys=True) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        fields: dict[str, Any] = json.loads(text)
-        if fields.get("transformer"):
-            inner = fields["transformer"]
-            fields["transformer"] = Transformer(**{**inner, "missing": tuple(inner["missing"])})
-        fields["groups"] = tuple(TensorGroup(**group) for group in fields.get("groups", ()))
-        for name in ("faults", "doubts", "foreign_code"):
-            fields[name] = tuple(fields.get(name, ()))
-        if fields.get("chat_marks") is not None:
-            fields["chat_marks"] = tuple(fields["chat_marks"])
-        return cls(**fields)
+        """Raises ValueError, TypeError or AttributeError for anything but what `to_json` writes."""
+        told: dict[str, Any] = {name: _frozen(value) for name, value in json.loads(text).items()}
+        shape = Transformer(**{name: told.pop(name) for name in _SIZES if name in told})
+        groups = tuple(TensorGroup(**group) for group in told.pop("groups", ()))
+        return cls(**told, shape=shape, groups=groups)
+
+
+_SIZES = tuple(field.name for field in fields(Transformer))
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _loaded(group: TensorGroup, size: int, quantized: bool) -> int:

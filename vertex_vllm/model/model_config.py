@@ -1,11 +1,7 @@
-"""What config.json says of a model, in the terms of a plan. A field that cannot be read is named, not refused."""
+"""Facts of a model from its config.json. A field that cannot be read is named, not refused."""
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
-from importlib.resources import files
-
-import yaml
 
 from vertex_vllm.errors import PlanError
 from vertex_vllm.model.facts import ModelFacts
@@ -13,12 +9,8 @@ from vertex_vllm.model.quantization import Quantized, quantization_of
 from vertex_vllm.model.rope import rope_of
 from vertex_vllm.model.safetensors import Weights
 from vertex_vllm.model.tensor_outline import contradictions
-from vertex_vllm.model.transformer import TEXT_PARTS, family_of, transformer_from_config
+from vertex_vllm.model.transformer import defaults_of, text_part, transformer_from_config
 
-# Where a model that speaks as well keeps the part that reads and writes text (Qwen's Omni models).
-_THINKER = "thinker_config"
-# Any of these says that there is a vision tower: most models; LLaVA's own code; Phi-3-vision; Qwen-VL.
-_VISION_PARTS = ("vision_config", "mm_vision_tower", "img_processor", "visual")
 _SAFETENSORS_DTYPES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
 
 
@@ -36,37 +28,28 @@ def facts_from_config(
     """Facts of a model from its parsed config.json and what is known of its weights.
 
     `modelopt` and `flagged` are hf_quant_config.json and quantize_config.json, where the repository has them. A count
-    of 0 is not known, and `transformer.missing` names its field. Raises PlanError where no architecture is named.
+    of 0 is not known, and `shape.missing` names its field. Raises PlanError where no architecture is named.
     """
     architecture = _architecture(config)
     text = text_part(config)
-    inner = {**config, **_inner(config), "architectures": [architecture], "text_config": text}
-    shape = transformer_from_config(inner)
+    shape = transformer_from_config(config)
     rope = rope_of(text)
     kind = str(text.get("model_type", ""))
     quantized, doubts = _quantized(config, text, modelopt, flagged)
-    known = family_of(architecture) is not None
+    known = defaults_of(architecture) is not None
     against = tuple(contradictions(weights.outline, shape))
     return ModelFacts(
         model_id=model_id,
         commit=commit,
-        architecture=architecture,
         dtype=_dtype(config, text, weights),
         quantization=quantized.method,
         parameters=weights.parameters,
         weight_bytes=weights.bytes,
-        layers=shape.layers,
-        hidden_size=shape.hidden_size,
-        attention_heads=shape.attention_heads,
-        key_value_heads=shape.key_value_heads,
-        head_size=shape.head_size,
-        context_length=rope.context_length(shape.context_length, kind),
-        vision=any(_inner(config).get(part) for part in _VISION_PARTS),
+        shape=replace(shape, context_length=rope.context_length(shape.context_length, kind)),
         chat_template=chat_template,
         custom_code=bool(config.get("auto_map")),
         gated=gated,
         source="Hub",
-        transformer=replace(shape, context_length=rope.context_length(shape.context_length, kind)),
         groups=weights.groups,
         rope_scaling=str(rope),
         model_type=str(config.get("model_type", "")),
@@ -102,19 +85,6 @@ def _quantized(
         return Quantized(), (str(error),)
 
 
-def text_part(config: Mapping[str, object]) -> Mapping[str, object]:
-    """The part that describes the text model, with what transformers would fill in."""
-    inner = _inner(config)
-    nested = (inner.get(key) for key in TEXT_PARTS)
-    part = next((part for part in nested if isinstance(part, dict)), inner)
-    return {**_defaults().get(str(part.get("model_type", "")), {}), **part}
-
-
-def _inner(config: Mapping[str, object]) -> Mapping[str, object]:
-    thinker = config.get(_THINKER)
-    return thinker if isinstance(thinker, dict) else config
-
-
 def _architecture(config: Mapping[str, object]) -> str:
     names = config.get("architectures")
     if not isinstance(names, list) or not names or not isinstance(names[0], str) or not names[0].isidentifier():
@@ -130,10 +100,3 @@ def _dtype(config: Mapping[str, object], text: Mapping[str, object], weights: We
     stored = config_dtype(config) or _SAFETENSORS_DTYPES.get(weights.dtype, "float32")
     # vLLM `_resolve_auto_dtype`: float32 is loaded as the first type that the device has, bfloat16 on any since Ampere.
     return "bfloat16" if stored == "float32" else stored
-
-
-@cache
-def _defaults() -> dict[str, dict[str, object]]:
-    text = files("vertex_vllm.model").joinpath("config_defaults.yaml").read_text(encoding="utf-8")
-    rows = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    return {row["model_type"]: {key: row[key] for key in row if key not in ("model_type", "source")} for row in rows}

@@ -38,7 +38,7 @@ _READS_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Weights:
-    """What a model's weights amount to."""
+    """Size and types of a model's weights."""
 
     parameters: int
     bytes: int
@@ -101,7 +101,10 @@ def grouped(found: Iterable[tuple[str, Weights]]) -> tuple[TensorGroup, ...]:
 
 
 def read_weights(reader: FileReader[AnyFile], files: Sequence[AnyFile]) -> Weights:
-    """What safetensors files hold, from their headers alone. Raises PlanError for one that is malformed or too long."""
+    """Size and types of the tensors in safetensors files, from their headers alone.
+
+    Raises PlanError for a header that is malformed or too long.
+    """
     named: list[tuple[str, Weights]] = []
     room = _Room(LONGEST_HEADERS)
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:

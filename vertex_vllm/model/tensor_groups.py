@@ -16,5 +16,5 @@ OTHER = "other"
 
 
 def group_of(tensor: str) -> str:
-    """One of the parts that `model.facts.TensorGroup` names."""
+    """Name of a part of the model, as in `model.facts.TensorGroup.group`."""
     return next((part for part, pattern in _PARTS if re.search(pattern, tensor)), OTHER)

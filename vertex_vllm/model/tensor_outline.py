@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from vertex_vllm.model.transformer import Transformer, family_of
+from vertex_vllm.model.transformer import Transformer, defaults_of
 
 # Of the text model: a vision tower has embeddings, layers and heads of its own.
 _TOWER = re.compile(r"vision|visual|vit\.|audio|image|talker|token2wav|draft|mtp|nextn")
@@ -57,8 +57,8 @@ def outline_of(tensors: Iterable[tuple[str, tuple[int, ...], str]]) -> Outline:
 
 def contradictions(outline: Outline, shape: Transformer) -> Iterator[str]:
     """Each as a sentence that names the field of config.json; certain for those of architecture_defaults.yaml alone."""
-    family = family_of(shape.architecture)
-    extra = family.extra_embeddings if family else 0
+    code = defaults_of(shape.architecture)
+    extra = code.extra_embeddings if code else 0
     pairs = (
         (
             "rows of the embedding",

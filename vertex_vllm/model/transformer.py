@@ -8,8 +8,12 @@ from typing import Any
 
 import yaml
 
-# Where a model that takes more than text keeps its text model's fields (as in model_config.py).
+# Where a model that takes more than text keeps its text model's fields.
 TEXT_PARTS = ("text_config", "llm_config", "language_config")
+# Where a model that speaks as well keeps the part that reads and writes text (Qwen's Omni models).
+_THINKER = "thinker_config"
+# Any of these says that there is a vision tower: most models; LLaVA's own code; Phi-3-vision; Qwen-VL.
+_VISION_PARTS = ("vision_config", "mm_vision_tower", "img_processor", "visual")
 _REQUIRED = {
     "vocabulary": ("vocab_size",),
     "hidden_size": ("hidden_size", "n_embd", "d_model"),
@@ -73,8 +77,8 @@ class Transformer:
 
 
 @dataclass(frozen=True)
-class Family:
-    """What an architecture's code does and its config.json does not say."""
+class ArchitectureDefaults:
+    """Properties of an architecture's code that its config.json does not say."""
 
     gated: bool
     """The feed-forward part has three matrices (gate, up, down) instead of two."""
@@ -88,34 +92,57 @@ class Family:
     """Rows of the embedding beyond `vocab_size`."""
 
 
-def family_of(architecture: str) -> Family | None:
+def defaults_of(architecture: str) -> ArchitectureDefaults | None:
     """None for an architecture that nobody has looked at."""
-    return _families().get(architecture)
+    return _by_architecture().get(architecture)
 
 
 @cache
-def _families() -> dict[str, Family]:
-    text = files("vertex_vllm.model").joinpath("architecture_defaults.yaml").read_text(encoding="utf-8")
-    rows = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+def _by_architecture() -> dict[str, ArchitectureDefaults]:
     return {
-        row["architecture"]: Family(
+        row["architecture"]: ArchitectureDefaults(
             row.get("gated", True),
             row.get("tied", False),
             row.get("sliding_pattern", 0),
             row.get("defaults", {}),
             row.get("extra_embeddings", 0),
         )
-        for row in rows["families"]
+        for row in _table("architecture_defaults")
     }
+
+
+@cache
+def _by_model_type() -> dict[str, dict[str, object]]:
+    rows = _table("config_defaults")
+    return {row["model_type"]: {key: row[key] for key in row if key not in ("model_type", "source")} for row in rows}
+
+
+def _table(name: str) -> list[dict[str, Any]]:
+    text = files("vertex_vllm.model").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    rows: list[dict[str, Any]] = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return rows
+
+
+def text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part of a config.json that describes the text model, with what transformers would fill in."""
+    inner = _inner(config)
+    part = next((inner[name] for name in TEXT_PARTS if isinstance(inner.get(name), dict)), inner)
+    return {**_by_model_type().get(str(part.get("model_type", "")), {}), **part}
+
+
+def _inner(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    thinker = config.get(_THINKER)
+    return thinker if isinstance(thinker, dict) else config
 
 
 def transformer_from_config(config: Mapping[str, Any]) -> Transformer:
     """Never raises: what is not there, or is no count, stands in `missing`."""
+    config = {**config, **_inner(config)}
     names = config.get("architectures")
     architecture = str(names[0]) if isinstance(names, list) and names else ""
-    family = family_of(architecture)
-    text = _text_part(config)
-    defaulted = {**(family.expert_defaults if family else {}), **{k: v for k, v in text.items() if v is not None}}
+    code = defaults_of(architecture)
+    text = text_part(config)
+    defaulted = {**(code.expert_defaults if code else {}), **{k: v for k, v in text.items() if v is not None}}
     found: dict[str, Any] = {name: _count(defaulted, keys) for name, keys in _REQUIRED.items()}
     missing = [f"config.json: {keys[0]}" for name, keys in _REQUIRED.items() if not found[name]]
     missing += _unusable(text)
@@ -131,7 +158,7 @@ def transformer_from_config(config: Mapping[str, Any]) -> Transformer:
     missing += _unmodelled_layers(text)
     latent = _count(defaulted, ("kv_lora_rank",))
     layers = found["layers"]
-    sliding, window = _sliding(defaulted, layers, family)
+    sliding, window = _sliding(defaulted, layers, code)
     return Transformer(
         architecture=architecture,
         **found,
@@ -139,7 +166,7 @@ def transformer_from_config(config: Mapping[str, Any]) -> Transformer:
         intermediate_size=intermediate,
         key_value_heads=key_value_heads(defaulted, heads),
         head_size=head_size,
-        tied_embeddings=_switch(defaulted, config, "tie_word_embeddings", family.tied if family else False),
+        tied_embeddings=_switch(defaulted, config, "tie_word_embeddings", code.tied if code else False),
         experts=experts,
         experts_per_token=_count(defaulted, ("num_experts_per_tok", "num_experts_per_token")),
         expert_intermediate_size=expert_width,
@@ -158,11 +185,6 @@ def transformer_from_config(config: Mapping[str, Any]) -> Transformer:
         weight_group=_weight_group(config),
         missing=tuple(missing),
     )
-
-
-def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    parts = (config.get(part) for part in TEXT_PARTS)
-    return next((part for part in parts if isinstance(part, dict)), config)
 
 
 def context_length(text: Mapping[str, Any]) -> int:
@@ -207,7 +229,7 @@ def _weight_group(config: Mapping[str, Any]) -> int:
 
 
 def _unmodelled_layers(text: Mapping[str, Any]) -> list[str]:
-    """What the cache of layers depends on besides, each as something that is not known."""
+    """Kinds of layers whose cache is not modelled, each worded as an unknown."""
     kinds = text.get("layer_types")
     others = {str(kind) for kind in kinds} - _MODELLED_LAYERS if isinstance(kinds, list) else set()
     found = [f"the cache of {kind} layers" for kind in sorted(others)]
@@ -216,7 +238,7 @@ def _unmodelled_layers(text: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _sliding(text: Mapping[str, Any], layers: int, family: Family | None) -> tuple[int, int]:
+def _sliding(text: Mapping[str, Any], layers: int, code: ArchitectureDefaults | None) -> tuple[int, int]:
     """Layers that see a window alone, and its length in tokens."""
     window = _count(text, ("sliding_window",))
     if not window or text.get("use_sliding_window") is False:
@@ -224,7 +246,7 @@ def _sliding(text: Mapping[str, Any], layers: int, family: Family | None) -> tup
     kinds = text.get("layer_types")
     if isinstance(kinds, list):
         return sum(kind == "sliding_attention" for kind in kinds), window
-    pattern = _count(text, ("sliding_window_pattern",)) or (family.sliding_pattern if family else 0)
+    pattern = _count(text, ("sliding_window_pattern",)) or (code.sliding_pattern if code else 0)
     if pattern == 0:
         return 0, 0
     return (layers if pattern == 1 else layers - layers // pattern), window
@@ -238,10 +260,10 @@ def _cross_attention_layers(text: Mapping[str, Any]) -> int:
 def _vision(config: Mapping[str, Any]) -> dict[str, Any]:
     tower = config.get("vision_config")
     if not isinstance(tower, dict):
-        return {"vision": False}
+        return {"vision": any(config.get(part) for part in _VISION_PARTS)}
     side, patch = _count(tower, ("image_size",)), _count(tower, ("patch_size",))
     tokens = ((side // patch) ** 2 + 1) * (_count(tower, ("max_num_tiles",)) or 1) if patch else 0
-    return {"vision": True, "image_tokens": tokens, "image_width": _count(tower, ("hidden_size",))}
+    return {"vision": bool(tower), "image_tokens": tokens, "image_width": _count(tower, ("hidden_size",))}
 
 
 def _count(part: Mapping[str, Any], names: tuple[str, ...]) -> int:

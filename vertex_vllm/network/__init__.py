@@ -1,1 +1,1 @@
-"""HTTP below every service: proxies, trusted authorities, bulk bytes, and failures told apart."""
+"""HTTP below every service: bulk bytes, proxies, trusted authorities, and failures of the network told apart."""

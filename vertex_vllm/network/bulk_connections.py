@@ -217,7 +217,7 @@ class Connections:
 
 
 class _Connection:
-    """One connection to one origin, opened anew when it is not open."""
+    """A connection to one origin, opened again when it is closed."""
 
     def __init__(self, parts: SplitResult) -> None:
         self._http = open_connection(parts)

@@ -1,4 +1,4 @@
-"""One HTTP connection as the environment asks for it: proxies, and the authorities that are trusted."""
+"""An HTTP connection as the environment asks for it: proxies, and the authorities that are trusted."""
 
 import ssl
 from base64 import b64encode

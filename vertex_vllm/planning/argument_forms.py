@@ -39,14 +39,14 @@ _COPIES = ("--data-parallel-multi-port-external-lb",)
 _UNSERVED = ("--grpc-port",)
 TOOL_PARSER = "--tool-call-parser"
 PARSERS = {TOOL_PARSER: "tool", "--reasoning-parser": "reasoning"}
-# What a Jinja template has and a path has not (`load_chat_template`).
+# Marks of a Jinja template that a path does not have (`load_chat_template`).
 _TEMPLATE = re.compile(r"[{}\n]")
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What one version refuses."""
+    """Refusals of one version."""
 
     message: str
     fix: str

@@ -53,7 +53,7 @@ def check_values(
 
 
 def value_doubts(facts: ModelFacts, given: Mapping[str, str]) -> tuple[str, ...]:
-    """What nobody has read of a value: reasons for doubt."""
+    """Reason for doubt about a value: reasons for doubt."""
     asked = given.get("--quantization", "")
     if given.get("--kv-cache-dtype") == "fp8_e5m2" and facts.quantization == "compressed-tensors":
         return ("whether vLLM keeps an fp8_e5m2 cache beside compressed-tensors weights depends on the version",)

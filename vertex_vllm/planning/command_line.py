@@ -14,7 +14,7 @@ WHERE = "serving.extra_args"
 
 @dataclass(frozen=True)
 class Argument:
-    """One option of vLLM as given, with its values."""
+    """An option of vLLM as given, with its values."""
 
     flag: str
     """As the catalogue spells it: long, with hyphens, without the `.key` of a dotted option."""

@@ -1,4 +1,4 @@
-"""What a plan would change on what is served now: a comparison of two values."""
+"""Differences between a plan and the present serving: a comparison of two values."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Serving:
-    """What one endpoint of a deployment serves."""
+    """Model, image, arguments and machines that one endpoint of a deployment serves with."""
 
     endpoint: str
     """Resource name."""
@@ -42,7 +42,7 @@ class Serving:
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that would be otherwise."""
+    """A property that the plan would change."""
 
     what: str
     now: str
@@ -50,7 +50,7 @@ class Change:
 
 
 def changes(serving: Serving, plan: ServingPlan, catalog: Catalog) -> tuple[Change, ...]:
-    """What is the same is left out; empty where the very same would be served."""
+    """Without properties that stay the same; empty where the plan changes nothing."""
     return tuple(change for change in _compared(serving, plan, catalog) if change.now != change.planned)
 
 

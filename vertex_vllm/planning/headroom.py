@@ -1,4 +1,4 @@
-"""What a project may still rent, as far as somebody has asked: the planner itself asks nobody."""
+"""Accelerators that a project may still rent, as far as they were read: the planner itself calls no service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -21,8 +21,7 @@ class MachineChoice:
     accelerator: Accelerator
     tensor_parallel: int
     reason: str
-    memory: MemoryEstimate | None
-    """None: the model's shape is not known."""
+    memory: MemoryEstimate
     memory_reason: str
     offer: Offer
     alternatives: tuple[Offer, ...]
@@ -139,11 +138,11 @@ def _would(objection: Objection, machine: Machine, required: Requirements) -> st
     return f", {fitting} would fit" if fitting else ""
 
 
-def _memory_reason(memory: MemoryEstimate | None, split: int, machine: Machine, required: Requirements) -> str:
-    """The verdict and its terms; what a flat rule says where the model's shape is not known."""
-    if memory is not None and memory.conclusive:
+def _memory_reason(memory: MemoryEstimate, split: int, machine: Machine, required: Requirements) -> str:
+    """The verdict and its terms; what a flat rule says where the model's shape is not wholly known."""
+    if memory.conclusive:
         return describe(memory)
-    unknown = "; ".join(memory.reasons) if memory else "the model's shape is not known"
+    unknown = "; ".join(memory.reasons)
     if not required.facts.weight_bytes:
         return f"uncertain: {unknown}"
     need = memory_need(required.facts, required.settings, split, required.dtype(machine))

@@ -21,14 +21,8 @@ def estimate_on(
     settings: Settings,
     image: ImageChoice,
     dtype: str,
-) -> MemoryEstimate | None:
-    """`dtype` is what the card computes in, never `auto`.
-
-    None where nobody has read the model's shape: the flat size rule is all there is then.
-    """
-    model = facts.shape
-    if model is None:
-        return None
+) -> MemoryEstimate:
+    """`dtype` is what the card computes in, never `auto`."""
     total = int(accelerator.visible_gib * GIB)
     tokens = settings.max_num_batched_tokens or _default_tokens(total, accelerator, facts, settings, image)
     online = settings.quantization if not facts.quantization else ""
@@ -55,7 +49,7 @@ def estimate_on(
         speculation=settings.speculation,
         unmodelled=settings.unmodelled,
     )
-    return estimate_memory(model, start)
+    return estimate_memory(facts.shape, start)
 
 
 def _default_tokens(

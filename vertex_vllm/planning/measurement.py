@@ -89,7 +89,7 @@ class Throughput:
 
     @property
     def conditions(self) -> str:
-        """What was measured, when, and where."""
+        """Figures, time and place of the measurement."""
         replicas = f"{self.replicas} replica{'s' if self.replicas != 1 else ''}"
         read = "" if self.input_tokens_per_second is None else f", beside {self.input_tokens_per_second:.1f} of input"
         told = (
@@ -110,7 +110,7 @@ def token_price(usd_per_hour: float, tokens_per_second: float) -> float:
 
 
 def parse_measurements(text: str) -> tuple[Measurement, ...]:
-    """One measurement as `to_json` writes it, or a list of them. Raises ValueError that says what is wrong."""
+    """A measurement as `to_json` writes it, or a list of them. Raises ValueError that says what is wrong."""
     try:
         parsed = json.loads(text)
     except RecursionError as error:

@@ -46,7 +46,7 @@ class Formats:
         return supported[0]
 
     def refusals(self, accelerator: Accelerator) -> Iterator[Refusal]:
-        """What speaks against this format, and this quantisation, on a card."""
+        """Refusals of this format, and of this quantisation, on a card."""
         computed = self.computed(accelerator)
         if computed == "bfloat16" and accelerator.capability < BFLOAT16_CAPABILITY:
             yield Refusal(f"{accelerator.accelerator} cannot compute in bfloat16", True)

@@ -1,11 +1,11 @@
-"""What speaks against a machine: accelerator, image, split, memory of the accelerators and of the host, quota."""
+"""Objections to a machine: accelerator, image, split, memory of the accelerators and of the host, quota."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vertex_vllm.catalog.rows import Machine
 from vertex_vllm.model.facts import FLOAT_BYTES, ModelFacts
-from vertex_vllm.model.transformer import family_of
+from vertex_vllm.model.transformer import defaults_of
 from vertex_vllm.planning.machine_memory import would_fit
 from vertex_vllm.planning.requirements import Requirements
 from vertex_vllm.planning.size_rule import host_shortage, memory_budget, memory_need
@@ -74,7 +74,7 @@ def _split_objections(split: int, required: Requirements) -> Iterator[Objection]
     method = required.catalog.quantizations.get(facts.quantization)
     if split > 1 and method is not None and not method.splits:
         yield Objection(f"stored {facts.quantization} weights are not split: vLLM takes them on one accelerator", True)
-    heads, shared = facts.attention_heads, facts.key_value_heads
+    heads, shared = facts.shape.attention_heads, facts.shape.key_value_heads
     if heads and heads % split:
         yield _unsplit(f"{heads} attention heads", split, facts)
     elif shared and shared % split and split % shared:
@@ -88,15 +88,15 @@ def _split_objections(split: int, required: Requirements) -> Iterator[Objection]
 
 def _widths(facts: ModelFacts) -> tuple[int, ...]:
     """Of the feed-forward layers that the model surely has; nothing of an architecture whose layers nobody has read."""
-    shape = facts.transformer
-    if shape is None or family_of(facts.architecture) is None:
+    shape = facts.shape
+    if defaults_of(shape.architecture) is None:
         return ()
     dense = shape.intermediate_size if not shape.experts or shape.dense_layers else 0
     return (dense,) if dense else ()
 
 
 def _unsplit(what: str, split: int, facts: ModelFacts) -> Objection:
-    heads, shared = facts.attention_heads, facts.key_value_heads
+    heads, shared = facts.shape.attention_heads, facts.shape.key_value_heads
     possible = (
         count
         for count in range(split - 1, 0, -1)
@@ -121,15 +121,15 @@ _WHOLE_GROUPS = ("awq", "awq_marlin", "compressed-tensors", "fp8")
 
 def _group_objections(split: int, facts: ModelFacts, whole_experts: bool) -> Iterator[Objection]:
     """Widths of layers whose share on one accelerator breaks through weights with a common scale."""
-    shape = facts.transformer
-    if shape is None or not shape.weight_group or split == 1:
+    shape = facts.shape
+    if not shape.weight_group or split == 1:
         return
     stored = {group.dtype for group in facts.groups if group.group == "attention"}
     packed = bool(stored - set(FLOAT_BYTES)) and not shape.latent_size
-    attention = facts.attention_heads * facts.head_size if packed else 0
-    keys = facts.key_value_heads * facts.head_size if facts.quantization == "fp8" and attention else 0
+    attention = facts.shape.attention_heads * facts.shape.head_size if packed else 0
+    keys = facts.shape.key_value_heads * facts.shape.head_size if facts.quantization == "fp8" and attention else 0
     # Of key-value heads fewer than accelerators each accelerator has a whole one.
-    key_split = min(split, max(1, facts.key_value_heads))
+    key_split = min(split, max(1, facts.shape.key_value_heads))
     for width, parts, dense in (
         # A dense width that stands in the config of a model of experts alone is used by no layer.
         (shape.intermediate_size if not shape.experts or shape.dense_layers else 0, split, True),
@@ -150,8 +150,8 @@ def _group_objections(split: int, facts: ModelFacts, whole_experts: bool) -> Ite
 
 def _memory_objections(machine: Machine, split: int, required: Requirements) -> Iterator[Objection]:
     estimate = required.memory(machine)
-    if estimate is not None and estimate.conclusive:
-        # What nobody has modelled is told, and keeps no machine from being taken.
+    if estimate.conclusive:
+        # Features that the memory model does not cover produce a note, never an objection.
         if estimate.verdict != "fits" and set(estimate.reasons) - set(estimate.start.unmodelled):
             certain = estimate.verdict == "does not fit"
             yield Objection("; ".join(estimate.reasons), certain=certain, memory=True)
@@ -159,10 +159,9 @@ def _memory_objections(machine: Machine, split: int, required: Requirements) -> 
     need = memory_need(required.facts, required.settings, split, required.dtype(machine))
     budget = memory_budget(required.accelerator(machine), required.settings)
     # Without the shape what a token takes is not known: the weights alone are a lower bound.
-    bound = need.certain if estimate is None else need.certain - need.cache
+    bound = need.certain - need.cache
     if bound > budget:
-        held = "weights and cache" if estimate is None else "weights"
-        text = f"{bound:.1f} GiB of {held} on each accelerator, where vLLM may use {budget:.1f}"
+        text = f"{bound:.1f} GiB of weights on each accelerator, where vLLM may use {budget:.1f}"
         yield Objection(text, certain=True)
     elif need.total > budget:
         yield Objection(
@@ -172,6 +171,6 @@ def _memory_objections(machine: Machine, split: int, required: Requirements) -> 
 
 
 def fixes(objection: Objection, machine: Machine, required: Requirements) -> str:
-    """What in the config would make it fit on this very machine, or nothing."""
+    """Change of the config that would make the model fit on this machine; empty where there is none."""
     estimate = required.memory(machine) if objection.memory else None
     return would_fit(estimate) if estimate else ""

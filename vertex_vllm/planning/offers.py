@@ -22,7 +22,7 @@ ROOMY, CROWDED, WITHOUT_QUOTA, DOUBTFUL, IMPOSSIBLE = range(5)
 
 @dataclass(frozen=True)
 class Offer:
-    """One machine in the deployment's region."""
+    """A machine in the deployment's region."""
 
     machine_type: str
     accelerator_type: str
@@ -37,7 +37,7 @@ class Offer:
     tutorial: bool = False
     """Google's tutorial serves the model on it."""
     throughput: Throughput | None = None
-    """What an evaluation measured on it; None: nobody has."""
+    """Throughput that an evaluation measured on it; None: nobody has."""
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> Self:

@@ -32,7 +32,7 @@ class QuotaNeed:
 
 @dataclass(frozen=True)
 class ServingPlan:
-    """One way to serve one model, with the reason for each choice."""
+    """A way to serve one model, with the reason for each choice."""
 
     deployment: str
     model_id: str
@@ -68,13 +68,13 @@ class ServingPlan:
     usd_per_hour: float | None = None
     """Of one replica: Compute Engine's list price in this region; None: no dated source."""
     throughput: Throughput | None = None
-    """What an evaluation measured on this machine; None: nobody has."""
+    """Throughput that an evaluation measured on this machine; None: nobody has."""
     requests: int | None = None
     """Requests of `max_model_len` that the cache holds at once, at worst; None: not known."""
     concurrency: int = 0
     """As many as were asked for."""
     memory: MemoryAccount | None = None
-    """None: the model's shape is not known."""
+    """None: the plan was made without an account."""
     alternatives: tuple[Offer, ...] = ()
     """The other machines of the region, the best first, each with why it was not taken."""
     start_seconds: dict[str, float] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class ServingPlan:
     flex_start_hours: int = 0
     """Hours until Vertex AI undeploys the model from flex-start machines; 0: other machines."""
     fallbacks: tuple["ServingPlan", ...] = ()
-    """What to serve with when the machine is out of stock, in this order; each a plan of its own, without fallbacks."""
+    """Plans to use, in this order, when the machine is out of stock; each a plan of its own, without fallbacks."""
 
     @property
     def preemptible(self) -> bool:

@@ -105,9 +105,9 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
         usd_per_hour=choice.offer.usd_per_hour,
         requests=choice.offer.requests,
         concurrency=required.concurrency,
-        memory=MemoryAccount.of(choice.memory) if choice.memory else None,
+        memory=MemoryAccount.of(choice.memory),
         alternatives=choice.alternatives,
-        start_seconds=expected_start(facts.weight_bytes, facts.layers, arguments.args),
+        start_seconds=expected_start(facts.weight_bytes, facts.shape.layers, arguments.args),
     )
 
 
@@ -167,7 +167,7 @@ def _as_overridden(facts: ModelFacts, given: Mapping[str, str], image: ImageChoi
     kind = facts.text_model_type or facts.model_type
     positions = facts.positions or facts.context_length
     length = overridden_length(given, positions, kind, image.versions)
-    return facts if length is None else replace(facts, context_length=length)
+    return facts if length is None else facts.reshaped(context_length=length)
 
 
 def _check_deployment(deployment: Deployment, catalog: Catalog) -> None:

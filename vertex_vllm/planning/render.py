@@ -14,7 +14,7 @@ _MOST_SHOWN = 4
 
 
 def render_plan(plan: ServingPlan) -> str:
-    """One row a choice, the reason under it, lines of at most 100 characters where they can be; ends with a newline."""
+    """A row per choice, the reason under it, lines of at most 100 characters where they can be; ends with a newline."""
     replicas = f"{plan.min_replica_count} to {plan.max_replica_count} replicas, " if plan.max_replica_count > 1 else ""
     accelerators = f"{plan.accelerator_count} × {plan.accelerator_type}"
     kind = "spot, " if plan.spot else f"flex-start for {plan.flex_start_hours} h, " if plan.flex_start_hours else ""
@@ -69,7 +69,7 @@ def _price(plan: ServingPlan) -> str:
 
 
 def _tokens(throughput: Throughput | None) -> tuple[str, str]:
-    """What a million costs, and how that was measured."""
+    """Cost of a million tokens, and how it was measured."""
     return ("not measured", "") if throughput is None else (throughput.price, throughput.conditions)
 
 

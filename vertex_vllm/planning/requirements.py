@@ -41,8 +41,8 @@ class Requirements:
     def accelerator(self, machine: Machine) -> Accelerator:
         return self.catalog.accelerators[machine.accelerator]
 
-    def memory(self, machine: Machine) -> MemoryEstimate | None:
-        """On one accelerator; None where the model's shape is not known."""
+    def memory(self, machine: Machine) -> MemoryEstimate:
+        """On one accelerator."""
         split = self.tensor_parallel(machine)
         dtype = self.dtype(machine)
         return estimate_on(machine, self.accelerator(machine), split, self.facts, self.settings, self.image, dtype)

@@ -87,7 +87,7 @@ def check_servable(facts: ModelFacts, given: Mapping[str, str], catalog: Catalog
 
 
 def model_doubts(facts: ModelFacts, image: ImageChoice, catalog: Catalog) -> Iterator[str]:
-    """What of the repository may keep this image's vLLM from serving it."""
+    """Properties of the repository that may keep this image's vLLM from serving it."""
     yield from facts.doubts
     if facts.tokenizer_class in _NEW_TOKENIZERS:
         rows = catalog.format_rows("transformers", image.versions)

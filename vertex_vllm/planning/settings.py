@@ -1,4 +1,4 @@
-"""What vLLM is told, once the deployment's fields, its extra arguments and a preset are laid over each other."""
+"""Settings of vLLM, from the deployment's fields, its extra arguments and a preset."""
 
 import math
 import re
@@ -36,7 +36,7 @@ _UNITS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides which machine is enough."""
+    """Settings that decide which machine is enough."""
 
     max_model_len: int
     max_num_seqs: int

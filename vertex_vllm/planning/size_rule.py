@@ -52,14 +52,15 @@ class MemoryNeed:
 
 
 def memory_need(facts: ModelFacts, settings: Settings, tensor_parallel: int, dtype: str) -> MemoryNeed:
-    """What each accelerator must hold with the model split over `tensor_parallel` × pipeline stages of them.
+    """Memory that each accelerator must hold with the model split over `tensor_parallel` × pipeline stages of them.
 
     `dtype` is what it computes in. Weights count as they are loaded, not as they are stored: float32 files shrink.
     """
     shards = tensor_parallel * settings.pipeline_parallel_size
-    heads = max(1, facts.key_value_heads // tensor_parallel)
+    shape = facts.shape
+    heads = max(1, shape.key_value_heads // tensor_parallel)
     number_bytes = CACHE_BYTES.get(dtype, 2)
-    cache_per_token = 2 * facts.layers * heads * facts.head_size * number_bytes / settings.pipeline_parallel_size
+    cache_per_token = 2 * shape.layers * heads * shape.head_size * number_bytes / settings.pipeline_parallel_size
     return MemoryNeed(
         weights=facts.loaded_bytes(dtype) / shards / GIB * WEIGHTS_FACTOR,
         cache=cache_per_token * settings.max_model_len / GIB,

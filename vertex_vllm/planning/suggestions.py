@@ -1,4 +1,4 @@
-"""What would make a model fit that does not, each tried out."""
+"""Changes that would make a model fit that does not, each tried out."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ def _not_refused(offers: tuple[Ranked, ...], required: Requirements) -> str:
 
 
 def changes(required: Requirements, preset: Preset | None) -> str:
-    """What of the deployment could be otherwise."""
+    """Changes of the deployment that are tried."""
     found = []
     free = required.without_machine()
     if required != free:
@@ -75,7 +75,7 @@ def dtype_instead(machine: Machine, required: Requirements) -> str:
         other = replace(required, settings=replace(required.settings, dtype=dtype))
         estimate = other.memory(machine)
         found = list(objections(machine, other))
-        if estimate is not None and estimate.verdict == "fits" and not found:
+        if estimate.verdict == "fits" and not found:
             return f"serving.dtype: {dtype} would fit"
         if not taken and not any(objection.certain for objection in found):
             taken = f"serving.dtype: {dtype} is what vLLM takes; {UNCERTAIN}"
@@ -83,8 +83,7 @@ def dtype_instead(machine: Machine, required: Requirements) -> str:
 
 
 def _fits_there(machine: Machine, required: Requirements) -> bool:
-    estimate = required.memory(machine)
-    return not any(objections(machine, required)) and estimate is not None and estimate.verdict == "fits"
+    return not any(objections(machine, required)) and required.memory(machine).verdict == "fits"
 
 
 def _best(required: Requirements, preset: Preset | None) -> Ranked | None:

@@ -1,4 +1,4 @@
-"""What evaluations have measured, laid over a plan: which of its machines made how many tokens, and at what price."""
+"""Throughputs that evaluations measured, matched with the machines of a plan, and what a token then costs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from vertex_vllm.planning.measurement import Measurement, Throughput
 from vertex_vllm.planning.offers import Offer
 from vertex_vllm.planning.plan import ServingPlan
 
-# What the machine decides by itself, and the mirror.
+# Arguments that the machine and the mirror decide by themselves.
 _OF_THE_PLACE = ("--tensor-parallel-size=", "--model=")
 
 

@@ -3,7 +3,7 @@
 import shlex
 from dataclasses import dataclass
 
-from vertex_vllm.runs.watching import Run
+from vertex_vllm.runs.engine import Run
 
 # What Vertex AI's custom jobs and the pipeline service itself write; `resource.type` in Cloud Logging.
 _STEP = "ml_job"

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from vertex_vllm.errors import InputError
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.labels import MANAGED_BY, label_value
-from vertex_vllm.runs.watching import pipeline_client, run_name, state_of
+from vertex_vllm.runs.vertex_engine import pipeline_client, state_of
 
 if TYPE_CHECKING:
-    from google.cloud.aiplatform_v1 import ListPipelineJobsRequest, PipelineJob
+    from google.cloud.aiplatform_v1 import ListPipelineJobsRequest
 
 # What a summary is made of; the spec, which is most of a job, stays where it is.
 _FIELDS = ("name", "state", "create_time", "start_time", "end_time", "labels", "service_account")
@@ -83,14 +82,3 @@ def list_runs(project: str, region: str, deployment: str = "", limit: int = 0) -
             if asked.items() <= dict(job.labels).items():
                 found.append(summary(job))
     return tuple(found)
-
-
-def find_run(name: str) -> "PipelineJob":
-    """The pipeline job of that resource name. Raises InputError where there is none, ServiceError as `list_runs`."""
-    from google.api_core.exceptions import NotFound
-
-    with google_errors("Vertex AI Pipelines", name):
-        try:
-            return pipeline_client(run_name(name).region).get_pipeline_job(name=name)
-        except NotFound as error:
-            raise InputError("there is no such run", where=name, fix="`vertex-vllm runs list` shows them.") from error

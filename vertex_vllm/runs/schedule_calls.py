@@ -14,7 +14,7 @@ from vertex_vllm.runs.schedule_difference import (
     WantedSchedule,
     read_schedule,
 )
-from vertex_vllm.runs.submission import ensure_artifact_bucket, pipeline_job
+from vertex_vllm.runs.vertex_engine import ensure_artifact_bucket, pipeline_job
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 if TYPE_CHECKING:

@@ -1,21 +1,16 @@
-"""A compiled spec and its parameters as a running pipeline job."""
+"""A compiled spec with its parameters: everything that an engine needs to start a run."""
 
-import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from vertex_vllm.errors import ServiceError
 from vertex_vllm.labels import MANAGED_BY, OWNER_LABEL, label_value
 from vertex_vllm.redaction import refuse_secrets
 from vertex_vllm.runs.specs import require_pinned, with_image
-
-if TYPE_CHECKING:
-    from google.cloud.aiplatform import PipelineJob
 
 
 @dataclass(frozen=True)
@@ -67,71 +62,6 @@ def run_labels(
     return labels | {key: label_value(value) for key, value in optional.items() if value}
 
 
-def submit(submission: Submission) -> str:
-    """Create the pipeline job and return its resource name. The Hub token's secret is pinned to a version first.
-
-    Raises:
-        ServiceError: there are no credentials, or the service refused it, with its words.
-        SecretAccessError: there is no such secret, or we may not look at it.
-        InputError: an image of the spec is not pinned by digest.
-    """
-    from vertex_vllm.google.error_boundary import google_errors
-    from vertex_vllm.google.secret_manager import pinned
-
-    where = f"projects/{submission.project}/locations/{submission.region}"
-    parameters = {
-        name: pinned(value) if name == "hf_token_secret" else value for name, value in submission.parameters.items()
-    }
-    with google_errors("Vertex AI Pipelines", where):
-        try:
-            job = pipeline_job(replace(submission, parameters=parameters))
-            job.submit(service_account=submission.service_account)
-        except ValueError as error:
-            raise ServiceError(f"the pipeline job was refused: {error}", where=where) from error
-    return str(job.resource_name)
-
-
-def ensure_artifact_bucket(submission: Submission) -> None:
-    """Makes the bucket for the runs' artifacts where there is none, as `PipelineJob.submit` does by itself.
-
-    Raises ServiceError.
-    """
-    from google.cloud.aiplatform.utils import gcs_utils
-
-    from vertex_vllm.google.error_boundary import google_errors
-
-    with google_errors("Cloud Storage", submission.pipeline_root):
-        gcs_utils.create_gcs_bucket_for_pipeline_artifacts_if_it_does_not_exist(
-            output_artifacts_gcs_dir=submission.pipeline_root,
-            service_account=submission.service_account,
-            project=submission.project,
-            location=submission.region,
-        )
-
-
-def pipeline_job(submission: Submission) -> "PipelineJob":
-    """The SDK's job, not submitted.
-
-    Raises ValueError where the spec and the parameters do not fit, InputError as `Submission.spec_text`.
-    """
-    from google.cloud import aiplatform
-
-    _quieten("google.cloud.aiplatform.")
-    # Otherwise the SDK asks Resource Manager for the credentials' own project, which the caller may not be allowed to.
-    aiplatform.init(project=submission.project, location=submission.region)
-    with spec_file(submission) as spec:
-        return aiplatform.PipelineJob(
-            display_name=submission.job_id,
-            job_id=submission.job_id or None,
-            template_path=str(spec),
-            pipeline_root=submission.pipeline_root,
-            parameter_values=dict(submission.parameters),
-            labels=dict(submission.labels),
-            project=submission.project,
-            location=submission.region,
-        )
-
-
 @contextmanager
 def spec_file(submission: Submission) -> Iterator[Path]:
     """The spec as it is sent, in a file that is gone afterwards: both SDKs read specs from files alone."""
@@ -139,16 +69,3 @@ def spec_file(submission: Submission) -> Iterator[Path]:
         path = Path(folder) / submission.spec.name
         path.write_text(submission.spec_text(), encoding="utf-8")
         yield path
-
-
-def console_address(resource_name: str) -> str:
-    """Page of a pipeline job in the Google Cloud console."""
-    _, project, _, region, _, name = resource_name.split("/")
-    return f"https://console.cloud.google.com/vertex-ai/pipelines/locations/{region}/runs/{name}?project={project}"
-
-
-def _quieten(prefix: str) -> None:
-    """Each of the SDK's modules tells at length, on standard output, what the caller is about to be told."""
-    for name in list(logging.Logger.manager.loggerDict):
-        if name.startswith(prefix):
-            logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,1 +1,1 @@
-"""Vertex AI's Models, Endpoints and operations: found by label, waited for, cancelled, undeployed, deleted."""
+"""Vertex AI's Models, Endpoints and operations: find by label, wait, cancel, undeploy, delete."""

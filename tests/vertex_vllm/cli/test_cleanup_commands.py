@@ -16,7 +16,7 @@ from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
 from vertex_vllm.google.deployment_bucket import setup_bucket
 from vertex_vllm.labels import Owner
 from vertex_vllm.runs.schedule_calls import delete, list_schedules
-from vertex_vllm.runs.watching import watch
+from vertex_vllm.runs.vertex_engine import VertexEngine
 
 pytestmark = pytest.mark.usefixtures("working")
 
@@ -31,7 +31,7 @@ def test_the_inventory_lists_everything_with_whose_it_is_and_what_it_has_cost(
     project = in_vertex.project
     plan = make_plan(machine_type="g2-standard-12", accelerator_type="NVIDIA_L4", accelerator_count=1)
     submit_run(project, "run-1", tmp_path)
-    watch(f"{in_vertex.parent}/pipelineJobs/run-1", lambda run: None)
+    VertexEngine().watch(f"{in_vertex.parent}/pipelineJobs/run-1", lambda run: None)
     setup_bucket(project, REGION, f"{project}-weights", Owner("llama", "run-1", responsible="search-team"), "")
     name = in_vertex.deploy(plan, "run-1", expires=EXPIRES)
     (version,) = in_vertex.versions()

@@ -18,7 +18,8 @@ from vertex_vllm.catalog.prices import HourlyPrice
 from vertex_vllm.cli.endpoints_command import total
 from vertex_vllm.labels import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
-from vertex_vllm.runs.submission import Submission, run_labels, submit
+from vertex_vllm.runs.submission import Submission, run_labels
+from vertex_vllm.runs.vertex_engine import VertexEngine
 
 pytestmark = pytest.mark.usefixtures("working")
 
@@ -29,7 +30,9 @@ def submit_run(project: str, run_id: str, folder: Path, pipeline: Any = samples.
     spec.write_text(yaml.safe_dump(compiled_with_init(pipeline)))
     labels = run_labels("deploy", "x")
     root = with_runner(project, bucket.name)
-    submit(Submission(project, REGION, spec, run_id, parameters, root, labels, runner(project), PINNED_IMAGE))
+    VertexEngine().submit(
+        Submission(project, REGION, spec, run_id, parameters, root, labels, runner(project), PINNED_IMAGE)
+    )
 
 
 def test_everything_served_is_listed_with_price_and_maker(

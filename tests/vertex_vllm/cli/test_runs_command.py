@@ -15,8 +15,8 @@ from tests.localcloud.services.pipelines import samples
 from tests.localcloud.services.pipelines.compiling import compiled_with_init
 from tests.prepared import PINNED_IMAGE, runner, with_runner
 from tests.vertex_vllm.cli.documented_commands import commands_in, vertex_vllm
-from vertex_vllm.runs.submission import Submission, job_id, run_labels, submit
-from vertex_vllm.runs.watching import cancel, watch
+from vertex_vllm.runs.submission import Submission, job_id, run_labels
+from vertex_vllm.runs.vertex_engine import VertexEngine
 
 pytestmark = pytest.mark.usefixtures("working")
 
@@ -37,7 +37,9 @@ class Runs:
         ours = run_labels("deploy", deployment) if labels is None else labels
         name = f"{job_id('deploy', deployment)}-{uuid.uuid4().hex[:6]}"
         account, root = runner(self.project), f"gs://{self.bucket}"
-        return submit(Submission(self.project, REGION, spec, name, parameters, root, ours, account, PINNED_IMAGE))
+        return VertexEngine().submit(
+            Submission(self.project, REGION, spec, name, parameters, root, ours, account, PINNED_IMAGE)
+        )
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def waiting(runs: Runs, tmp_path: Path) -> Iterator[str]:
     name = runs.start("sleepy", samples.waiting, path=str(tmp_path / "started"), status_path=status)
     yield name
     if json.loads(vertex_vllm("runs", "show", name, "--json").stdout)["ended"] is None:
-        cancel(name)
+        VertexEngine().cancel(name)
 
 
 def run_id(name: str) -> str:
@@ -65,7 +67,7 @@ def test_list_has_our_runs_alone_the_newest_first(runs: Runs) -> None:
     first = runs.start("llama", samples.optional)
     second = runs.start("mistral", samples.optional)
     runs.start("foreign", samples.optional, labels={})
-    watch(second, lambda run: None)
+    VertexEngine().watch(second, lambda run: None)
 
     def listed(*options: str) -> list[str]:
         answer = vertex_vllm("runs", "list", "--project", runs.project, "--json", *options)
@@ -86,7 +88,7 @@ def test_show_has_steps_errors_and_artifacts(runs: Runs, tmp_path: Path) -> None
     greeted = runs.start("llama", samples.greetings, name="you")
     failed = runs.start("llama", samples.fails_first, path=str(tmp_path / "status.json"))
     for name in (greeted, failed):
-        watch(name, lambda run: None)
+        VertexEngine().watch(name, lambda run: None)
     shown = json.loads(vertex_vllm("runs", "show", greeted, "--json").stdout)
     assert (shown["name"], shown["state"], shown["deployment"]) == (greeted, "SUCCEEDED", "llama")
     assert {step["name"]: step["state"] for step in shown["steps"]} == dict.fromkeys(
@@ -101,7 +103,7 @@ def test_show_has_steps_errors_and_artifacts(runs: Runs, tmp_path: Path) -> None
 
 def test_logs_says_what_cannot_be_read_here(runs: Runs) -> None:
     name = runs.start("llama", samples.optional)
-    watch(name, lambda run: None)
+    VertexEngine().watch(name, lambda run: None)
     answer = vertex_vllm("runs", "logs", run_id(name), "--project", runs.project)
     comment, command = answer.stdout.splitlines()
     assert comment == "# the run itself"

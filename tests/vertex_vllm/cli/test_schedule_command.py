@@ -14,7 +14,7 @@ from vertex_vllm.cli.sending import with_image
 from vertex_vllm.cli.submit_command import submission
 from vertex_vllm.config import load_deployment
 from vertex_vllm.runs.schedule_calls import list_schedules
-from vertex_vllm.runs.submission import pipeline_job
+from vertex_vllm.runs.vertex_engine import pipeline_job
 
 pytestmark = pytest.mark.usefixtures("working")
 

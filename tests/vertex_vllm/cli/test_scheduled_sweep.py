@@ -12,9 +12,9 @@ from tests.prepared import prepared
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
 from tests.waiting import wait_until
 from vertex_vllm.cli import main
+from vertex_vllm.runs.engine import ENDED
 from vertex_vllm.runs.run_listing import list_runs
 from vertex_vllm.runs.schedule_calls import delete, list_schedules
-from vertex_vllm.runs.watching import ENDED
 
 pytestmark = pytest.mark.usefixtures("working")
 

@@ -12,7 +12,7 @@ from localcloud.daemon import Connection
 from tests.vertex_vllm.cli.documented_commands import vertex_vllm
 from vertex_vllm.config import load_deployment
 from vertex_vllm.runs.run_listing import list_runs
-from vertex_vllm.runs.watching import cancel, pipeline_client, watch
+from vertex_vllm.runs.vertex_engine import VertexEngine, pipeline_client
 
 pytestmark = pytest.mark.usefixtures("working")
 
@@ -30,8 +30,8 @@ def submitted(ready_project: str, project: str) -> Iterator[subprocess.Completed
     name = answer.stdout.strip()
     yield answer
     with suppress(GoogleAPIError):  # it may have ended: its model is not on the local Hub
-        cancel(name)
-    watch(name, lambda run: None)
+        VertexEngine().cancel(name)
+    VertexEngine().watch(name, lambda run: None)
 
 
 def test_the_plan_of_what_is_sent_is_shown_before_it_is_sent(submitted: subprocess.CompletedProcess[str]) -> None:
@@ -95,4 +95,4 @@ def test_a_model_that_nobody_recorded_is_planned_by_the_run(ready_project: str, 
     answer = vertex_vllm("submit", str(config), "--project", project)
     assert answer.returncode == 0, answer.stderr
     assert f"{project}/model is not in the catalogue" in answer.stderr
-    watch(answer.stdout.strip(), lambda run: None)
+    VertexEngine().watch(answer.stdout.strip(), lambda run: None)

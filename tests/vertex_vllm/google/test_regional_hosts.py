@@ -19,9 +19,9 @@ from vertex_vllm.google.regional_hosts import dedicated_host, docker_registry, k
 from vertex_vllm.inference.endpoint_connection import EndpointConnection
 from vertex_vllm.lifecycle.lock import HOLD, Holder, held_by_a_run
 from vertex_vllm.lifecycle.teardown import teardown
-from vertex_vllm.runs.run_listing import find_run, list_runs
+from vertex_vllm.runs.run_listing import list_runs
 from vertex_vllm.runs.schedule_calls import pause
-from vertex_vllm.runs.watching import cancel, pipeline_client, watch
+from vertex_vllm.runs.vertex_engine import VertexEngine, find_run, pipeline_client
 from vertex_vllm.vertex_ai.clients import endpoint_client, model_client
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
@@ -38,8 +38,8 @@ HOSTS: tuple[Callable[[str], Any], ...] = (
 NAMES: tuple[Callable[[str], Any], ...] = (
     lambda region: EndpointConnection(f"projects/p/locations/{region}/endpoints/1"),
     lambda region: find_run(f"projects/p/locations/{region}/pipelineJobs/x"),
-    lambda region: watch(f"projects/p/locations/{region}/pipelineJobs/x", lambda run: None),
-    lambda region: cancel(f"projects/p/locations/{region}/pipelineJobs/x"),
+    lambda region: VertexEngine().watch(f"projects/p/locations/{region}/pipelineJobs/x", lambda run: None),
+    lambda region: VertexEngine().cancel(f"projects/p/locations/{region}/pipelineJobs/x"),
     lambda region: pause(f"projects/p/locations/{region}/schedules/1"),
     lambda region: ResourceName.parse(f"projects/p/locations/{region}/models/1", "models"),
 )

@@ -20,8 +20,8 @@ from vertex_vllm.errors import BucketError, LockedError
 from vertex_vllm.lifecycle.lock import acquire, lock_name, release
 from vertex_vllm.lifecycle.run_end import end_run
 from vertex_vllm.lifecycle.weights_in_use import InUse, look
-from vertex_vllm.runs.submission import Submission, run_labels, submit
-from vertex_vllm.runs.watching import cancel, pipeline_client, watch
+from vertex_vllm.runs.submission import Submission, run_labels
+from vertex_vllm.runs.vertex_engine import VertexEngine, pipeline_client
 
 pytestmark = pytest.mark.usefixtures("working")
 
@@ -44,14 +44,16 @@ class Project:
         parameters = {"path": str(self.folder / run_id), "status_path": str(self.folder / f"{run_id}-status")}
         root, labels = f"gs://{self.bucket.name}/runs", run_labels("deploy", DEPLOYMENT)
         account = runner(self.name)
-        name = submit(Submission(self.name, REGION, self.spec, run_id, parameters, root, labels, account, PINNED_IMAGE))
+        name = VertexEngine().submit(
+            Submission(self.name, REGION, self.spec, run_id, parameters, root, labels, account, PINNED_IMAGE)
+        )
         self.runs.append(name)
         return name
 
     def end(self, run: str) -> None:
         self.runs.remove(run)
-        cancel(run)
-        watch(run, lambda run: None)
+        VertexEngine().cancel(run)
+        VertexEngine().watch(run, lambda run: None)
 
     def acquire(self, run: str, **options: Any) -> None:
         acquire(self.name, self.bucket.name, DEPLOYMENT, run, **{"patience_seconds": 0, **options})

@@ -22,7 +22,7 @@ from vertex_vllm.lifecycle.promotion import promote_endpoint
 from vertex_vllm.lifecycle.sweep import Finding, SweepReport, require_clean, sweep
 from vertex_vllm.lifecycle.teardown import teardown
 from vertex_vllm.mirror import destination, mirror_weights
-from vertex_vllm.runs.watching import cancel, watch
+from vertex_vllm.runs.vertex_engine import VertexEngine
 from vertex_vllm.vertex_ai.clients import endpoint_client
 
 pytestmark = pytest.mark.usefixtures("working")
@@ -46,8 +46,8 @@ def ended_run(in_vertex: Vertex, run_id: str, folder: Path) -> None:
     files = {"path": str(folder / "waiting"), "status_path": str(folder / "status")}
     submit_run(in_vertex.project, run_id, folder, samples.waiting, **files)
     name = f"{in_vertex.parent}/pipelineJobs/{run_id}"
-    cancel(name)
-    assert watch(name, lambda run: None).state == "CANCELLED"
+    VertexEngine().cancel(name)
+    assert VertexEngine().watch(name, lambda run: None).state == "CANCELLED"
 
 
 def test_what_expired_goes_and_what_it_saves_is_told(in_vertex: Vertex, make_plan: MakePlan) -> None:

@@ -205,23 +205,15 @@ def test_shapes_of_published_models(row: tuple[Any, ...]) -> None:
     assert facts(config) == ModelFacts(
         model_id="org/model",
         commit=COMMIT,
-        architecture=architecture,
         dtype=dtype,
         quantization=quantization,
         parameters=1000,
         weight_bytes=2000,
-        layers=layers,
-        hidden_size=hidden,
-        attention_heads=heads,
-        key_value_heads=kv_heads,
-        head_size=head,
-        context_length=context,
-        vision=vision,
         chat_template=True,
         custom_code=False,
         gated=False,
         source="Hub",
-        transformer=facts(config).transformer,
+        shape=facts(config).shape,
         rope_scaling=ROPE.get(architecture, "") if "rope_scaling" in config.get("text_config", config) else "",
         model_type=config["model_type"],
         text_model_type=config.get("text_config", config)["model_type"],
@@ -229,8 +221,9 @@ def test_shapes_of_published_models(row: tuple[Any, ...]) -> None:
         quantization_file="config.json" if quantization else "",
     )
     shape = facts(config).shape
-    assert shape
-    assert (shape.layers, shape.hidden_size, shape.key_value_heads) == (layers, hidden, kv_heads)
+    assert (shape.architecture, shape.layers, shape.hidden_size) == (architecture, layers, hidden)
+    assert (shape.attention_heads, shape.key_value_heads, shape.head_size) == (heads, kv_heads, head)
+    assert (shape.context_length, shape.vision) == (context, vision)
 
 
 def test_code_in_the_repository_is_told() -> None:
@@ -271,8 +264,7 @@ def test_without_an_architecture_there_is_nothing_to_plan(architectures: object)
     ],
 )
 def test_a_field_that_cannot_be_read_is_named_and_refuses_nothing(fault: dict[str, Any], field: str) -> None:
-    shape = facts({**LLAMA_31_8B, **fault}).transformer
-    assert shape is not None
+    shape = facts({**LLAMA_31_8B, **fault}).shape
     assert f"config.json: {field}" in shape.missing
 
 
@@ -287,9 +279,8 @@ def test_a_model_without_a_maximum_length_takes_any() -> None:
     config = {**MIXTRAL_8X7B}
     del config["max_position_embeddings"]
     found = facts(config)
-    assert found.transformer is not None
     assert found.context_length == 0
-    assert "config.json: max_position_embeddings" not in found.transformer.missing
+    assert "config.json: max_position_embeddings" not in found.shape.missing
 
 
 @pytest.mark.parametrize(
@@ -323,6 +314,6 @@ def test_any_json_gives_facts_or_our_error(wild: dict[str, Any]) -> None:
     else:
         fault = ""
         assert ModelFacts.from_json(found.to_json()) == found
-        known = min(found.layers, found.head_size, found.key_value_heads) >= 1
-        assert known or (found.transformer is not None and found.transformer.missing)
+        known = min(found.shape.layers, found.shape.head_size, found.shape.key_value_heads) >= 1
+        assert known or found.shape.missing
     assert not fault or fault.startswith("config.json: ")

@@ -70,9 +70,7 @@ QUANTIZED = (
 def test_what_is_loaded_is_in_the_type_that_is_computed_in(
     groups: tuple[TensorGroup, ...], quantization: str, tied: bool, dtype: str, loaded: int
 ) -> None:
-    assert LLAMA_8B.transformer is not None
-    transformer = replace(LLAMA_8B.transformer, tied_embeddings=tied)
-    facts = replace(LLAMA_8B, groups=groups, quantization=quantization, transformer=transformer)
+    facts = replace(LLAMA_8B.reshaped(tied_embeddings=tied), groups=groups, quantization=quantization)
     assert facts.loaded_bytes(dtype) == loaded
 
 

@@ -22,7 +22,7 @@ OLD, NEW = f"{SERVE}:20250710_0916_RC01", f"{SERVE}:20251205_0916_RC01"
 
 def chatting(architecture: str, template: str) -> ModelFacts:
     """A small text model of a class, with a chat template."""
-    return replace(OTHER, architecture=architecture, chat_template=True, chat_marks=marks_of(template))
+    return replace(OTHER.reshaped(architecture=architecture), chat_template=True, chat_marks=marks_of(template))
 
 
 def taken(facts: ModelFacts, **parameters: Any) -> list[str]:

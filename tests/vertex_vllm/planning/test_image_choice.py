@@ -1,7 +1,5 @@
 """Which image a plan takes, and what is said of it."""
 
-from dataclasses import replace
-
 import pytest
 
 from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, PROMPT_EMBEDDINGS, SERVE, plan
@@ -39,7 +37,7 @@ from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, PROMPT_EMBEDDING
     ],
 )
 def test_an_image_is_chosen_by_what_is_known_of_the_architecture(architecture: str, image: str, reason: str) -> None:
-    decided = plan(replace(OTHER, architecture=architecture))
+    decided = plan(OTHER.reshaped(architecture=architecture))
     assert (decided.image, decided.reasons["image"]) == (f"{SERVE}:{image}", reason)
 
 

@@ -29,7 +29,7 @@ from vertex_vllm.model.facts import ModelFacts
         (OTHER, {"extra_args": ["-tp", "2"], "machine_type": "g2-standard-48"}, "g2-standard-48", 2),
         (OTHER, {"extra_args": ["--pipeline-parallel-size=2"], "accelerator_count": 4}, "g2-standard-48", 2),
         # 9 heads on one accelerator, since 2, 4 and 8 do not divide them.
-        (replace(OTHER, attention_heads=9, key_value_heads=3), {"max_model_len": 100_000}, "a2-highgpu-1g", 1),
+        (OTHER.reshaped(attention_heads=9, key_value_heads=3), {"max_model_len": 100_000}, "a2-highgpu-1g", 1),
         # The tutorial's machine is not in the region.
         (LLAMA_VISION, {"region": "us-east4"}, "g2-standard-24", 2),
     ],
@@ -54,7 +54,7 @@ def test_a_machine_that_is_only_probably_too_small_is_taken_with_a_warning() -> 
 
 
 def test_a_model_whose_shape_nobody_has_read_is_uncertain_and_judged_by_a_flat_rule() -> None:
-    decided = plan(replace(OTHER, transformer=None))
+    decided = plan(OTHER.reshaped(missing=("the model's shape",)))
     assert decided.reasons["memory"] == (
         "uncertain: the model's shape is not known; roughly 18.1 of 19.8 GiB of each accelerator: weights 15.3, cache "
         "for one full request 0.5, vLLM 2.3"
@@ -62,5 +62,5 @@ def test_a_model_whose_shape_nobody_has_read_is_uncertain_and_judged_by_a_flat_r
 
 
 def test_an_architecture_that_nobody_has_looked_at_is_uncertain() -> None:
-    told = plan(replace(OTHER, architecture="FooForCausalLM")).reasons["memory"]
+    told = plan(OTHER.reshaped(architecture="FooForCausalLM")).reasons["memory"]
     assert told.startswith("uncertain: how FooForCausalLM uses memory is not known; roughly 18.1 of 19.8 GiB")

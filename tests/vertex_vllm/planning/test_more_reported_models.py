@@ -237,7 +237,7 @@ def test_groups_of_gptq_are_told_as_what_vllm_may_refuse() -> None:
 def test_a_repository_of_mistral_s_own_format_needs_no_config() -> None:
     """vllm PR #8168, #10534: params.json tells the shape."""
     facts = read(mistral_common(PARAMS))
-    assert (facts.architecture, facts.layers, facts.hidden_size, facts.key_value_heads) == (
+    assert (facts.architecture, facts.shape.layers, facts.shape.hidden_size, facts.shape.key_value_heads) == (
         "MistralForCausalLM",
         40,
         5120,
@@ -258,7 +258,7 @@ def test_a_repository_of_mistral_s_own_format_needs_no_config() -> None:
 )
 def test_its_class_is_the_one_that_vllm_chooses(params: dict[str, Any], architecture: str, vision: bool) -> None:
     facts = read(mistral_common({**PARAMS, **params}))
-    assert (facts.architecture, facts.vision, facts.layers) == (architecture, vision, 40)
+    assert (facts.architecture, facts.vision, facts.shape.layers) == (architecture, vision, 40)
 
 
 def test_its_quantisation_is_read_from_params() -> None:

@@ -99,10 +99,10 @@ def test_arguments_are_model_gardens_with_the_deployments_own_winning(
 @pytest.mark.parametrize(
     ("facts", "parameters", "length", "reason"),
     [
-        (replace(LLAMA_8B, context_length=2048), {}, 2048, "all that the model takes"),
+        (LLAMA_8B.reshaped(context_length=2048), {}, 2048, "all that the model takes"),
         (LLAMA_8B, {"max_model_len": 8192}, 8192, "named in the deployment"),
         (
-            replace(LLAMA_8B, context_length=0),
+            LLAMA_8B.reshaped(context_length=0),
             {},
             2048,
             "vLLM's own default: config.json tells no length",

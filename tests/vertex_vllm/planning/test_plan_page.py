@@ -64,7 +64,7 @@ def test_what_a_repo_or_a_config_says_stays_text() -> None:
 
 
 def test_what_is_not_known_is_said_to_be_unknown() -> None:
-    page = plan_page(plan(replace(LLAMA_8B, transformer=None), region="europe-west4"))
+    page = plan_page(plan(LLAMA_8B.reshaped(missing=("the model's shape",)), region="europe-west4"))
     assert "the model&#39;s shape is not known" in page
     assert re.search(r"<b>unknown</b><span class=\"label\">USD an hour", page)
 

@@ -1,5 +1,6 @@
 """No deployment and no model makes the planner do anything but plan, or refuse in its own words."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -16,7 +17,7 @@ from vertex_vllm.planning.render import render_plan
 CATALOG = load_catalog()
 MODELS = sorted(CATALOG.models)
 REGIONS = sorted({region for machine in CATALOG.machines.values() for region in machine.regions})
-SHAPES = [facts.transformer for name in MODELS if isinstance(facts := CATALOG.facts(name), ModelFacts)]
+SHAPES = [facts.shape for name in MODELS if isinstance(facts := CATALOG.facts(name), ModelFacts)]
 RECORDED = [facts for name in MODELS if isinstance(facts := CATALOG.facts(name), ModelFacts)]
 FLAGS = st.one_of(
     st.sampled_from(sorted(CATALOG.flags)),
@@ -35,14 +36,9 @@ ARGUMENTS = st.one_of(
 @st.composite
 def facts(draw: st.DrawFn) -> ModelFacts:
     quantization = st.sampled_from(["", "fp8", "fbgemm_fp8", "gptq", "unheard-of"])
-    return ModelFacts(
-        model_id=draw(st.sampled_from([*MODELS, "someone/something"])),
-        commit="",
+    shape = replace(
+        draw(st.sampled_from(SHAPES)),
         architecture=draw(st.sampled_from([*sorted(CATALOG.architectures), "FooForCausalLM", ""])),
-        dtype=draw(st.sampled_from(["bfloat16", "float16", "float32", ""])),
-        quantization=draw(quantization),
-        parameters=draw(st.integers(0, 10**13)),
-        weight_bytes=draw(st.one_of(st.integers(0, 10**11), st.integers(0, 10**13))),
         layers=draw(st.integers(0, 200)),
         hidden_size=draw(st.integers(0, 20_000)),
         attention_heads=draw(st.integers(0, 130)),
@@ -50,11 +46,19 @@ def facts(draw: st.DrawFn) -> ModelFacts:
         head_size=draw(st.integers(0, 256)),
         context_length=draw(st.integers(0, 10**6)),
         vision=draw(st.booleans()),
+    )
+    return ModelFacts(
+        model_id=draw(st.sampled_from([*MODELS, "someone/something"])),
+        commit="",
+        dtype=draw(st.sampled_from(["bfloat16", "float16", "float32", ""])),
+        quantization=draw(quantization),
+        parameters=draw(st.integers(0, 10**13)),
+        weight_bytes=draw(st.one_of(st.integers(0, 10**11), st.integers(0, 10**13))),
         chat_template=draw(st.booleans()),
         custom_code=draw(st.booleans()),
         gated=draw(st.booleans()),
         source="Hub",
-        transformer=draw(st.one_of(st.none(), st.sampled_from(SHAPES))),
+        shape=shape,
     )
 
 

@@ -68,7 +68,7 @@ from vertex_vllm.planning.planner import plan_serving
             "tutorial does, or leave this out",
         ),
         (
-            replace(OTHER, attention_heads=9, key_value_heads=3),
+            OTHER.reshaped(attention_heads=9, key_value_heads=3),
             {"machine_type": "g2-standard-24"},
             "serving.machine_type: g2-standard-24 cannot serve someone/something: 9 attention heads cannot be split "
             "over 2 accelerators. Take g2-standard-12, the cheapest that fits, or leave this out",
@@ -121,7 +121,7 @@ from vertex_vllm.planning.planner import plan_serving
             "serving.machine_type, or choose a repo with safetensors",
         ),
         (
-            replace(OTHER, architecture="BertModel"),
+            OTHER.reshaped(architecture="BertModel"),
             {},
             "model.id: someone/something (BertModel) embeds, ranks or classifies: it generates no text. Choose a "
             "model that generates text",

@@ -182,8 +182,7 @@ def test_gemmas_vocabulary_is_transformers_default() -> None:
     config = {"architectures": ["Gemma3ForConditionalGeneration"], "model_type": "gemma3", "torch_dtype": "bfloat16"}
     made = {**text, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256, "vocab_size": 262208}
     facts = read(repository({**config, "text_config": text, "vision_config": {}}, weights(decoder(made))))
-    assert facts.transformer is not None
-    assert (facts.transformer.vocabulary, facts.faults, facts.doubts) == (262208, (), ())
+    assert (facts.shape.vocabulary, facts.faults, facts.doubts) == (262208, (), ())
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,6 @@ def test_layers_whose_cache_is_not_modelled_are_uncertain_in_a_known_architectur
         **{"num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8},
         **{"max_position_embeddings": 131072, **fields},
     }
-    decided = plan(replace(OTHER, transformer=transformer_from_config(config)), machine_type="g2-standard-12")
+    decided = plan(replace(OTHER, shape=transformer_from_config(config)), machine_type="g2-standard-12")
     assert decided.verdict == "uncertain"
     assert reason in decided.reasons["memory"]

@@ -129,7 +129,9 @@ def test_dotted_parts_of_an_option_are_one_object() -> None:
 
 
 def test_advisories_that_touch_the_model_are_named_and_refused_on_request() -> None:
-    vision = replace(LLAMA_VISION, model_id="someone/something", architecture="Idefics3ForConditionalGeneration")
+    vision = replace(LLAMA_VISION, model_id="someone/something").reshaped(
+        architecture="Idefics3ForConditionalGeneration"
+    )
     told = plan(vision).reasons["image"]
     assert "CVE-2026-24779 (a backslash in an image URL passes the list of allowed hosts" in told
     assert "has none of these" in told

@@ -23,16 +23,9 @@ def facts(quantization: dict[str, Any]) -> ModelFacts:
     shape = transformer_from_config({**EXPERTS, "quantization_config": quantization})
     return replace(
         OTHER,
-        architecture=shape.architecture,
         quantization=quantization["quant_method"],
         weight_bytes=31_000_000_000,
-        layers=48,
-        hidden_size=2048,
-        attention_heads=32,
-        key_value_heads=4,
-        head_size=128,
-        context_length=40960,
-        transformer=shape,
+        shape=shape,
     )
 
 

@@ -17,7 +17,7 @@ from vertex_vllm.errors import InputError
 from vertex_vllm.project_names import IMAGES_REPOSITORY, TEMPLATES_REPOSITORY, runs_bucket
 from vertex_vllm.publishing.image_digest import pinned, tag_name
 from vertex_vllm.publishing.templates import Destination, publish
-from vertex_vllm.runs.watching import watch
+from vertex_vllm.runs.vertex_engine import VertexEngine
 
 pytestmark = pytest.mark.usefixtures("working")
 
@@ -112,7 +112,7 @@ def test_a_run_starts_from_the_address_in_the_registry(destination: Destination)
         location=REGION,
     )
     job.submit()
-    assert watch(job.resource_name, lambda run: None).state == "SUCCEEDED"
+    assert VertexEngine().watch(job.resource_name, lambda run: None).state == "SUCCEEDED"
     assert job.gca_resource.template_uri == template.address
 
 

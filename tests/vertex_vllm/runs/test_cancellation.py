@@ -11,7 +11,7 @@ from tests.vertex_vllm.cli.test_endpoints_command import submit_run
 from tests.vertex_vllm.served_models import REGION
 from tests.waiting import PATIENCE_SECONDS, wait_until
 from vertex_vllm.runs import cancellation
-from vertex_vllm.runs.watching import cancel
+from vertex_vllm.runs.vertex_engine import VertexEngine
 from vertex_vllm.vertex_ai.interruption import interruption
 
 
@@ -30,7 +30,7 @@ def test_a_cancelled_run_ends_its_step_without_a_signal_from_outside(cloud: Any,
     run = f"projects/{project}/locations/{REGION}/pipelineJobs/run-1"
     with interruption() as asked, cancellation.stopped_with(run):
         assert not asked.wait(0.2)
-        cancel(run)
+        VertexEngine().cancel(run)
         assert asked.wait(PATIENCE_SECONDS)
         assert asked.signal_name == "SIGTERM"
 

@@ -3,7 +3,7 @@
 from google.cloud.aiplatform_v1 import PipelineJob, PipelineTaskDetail
 
 from vertex_vllm.runs.logs import LogCommand, log_commands, steps_without_log
-from vertex_vllm.runs.watching import read_run
+from vertex_vllm.runs.vertex_engine import read_run
 
 JOBS = "projects/42/locations/us-central1/customJobs"
 

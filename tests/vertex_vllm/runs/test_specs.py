@@ -8,7 +8,8 @@ import yaml
 from tests.prepared import PINNED_IMAGE, RUNNER
 from vertex_vllm.errors import InputError
 from vertex_vllm.runs.specs import COMPILED, images_of, is_unresolvable, require_pinned, with_image
-from vertex_vllm.runs.submission import Submission, pipeline_job
+from vertex_vllm.runs.submission import Submission
+from vertex_vllm.runs.vertex_engine import pipeline_job
 
 SPECS = sorted(COMPILED.glob("*.yaml"))
 STRANGER = "us-central1-docker.pkg.dev/vertex-vllm/components/python-steps:0.1.0"

@@ -1,4 +1,4 @@
-"""What a profiling run allocates beyond the weights at its peak (vLLM `profile_run`).
+"""Peak allocation of a profiling run beyond the weights (vLLM `profile_run`).
 
 T: tokens a step, S: sequences, H: hidden size, I: intermediate size, V: vocabulary. The forms were read off 39 starts
 of vLLM 0.26.0 on an H200 (Llama, Qwen3-MoE) and repeat what the code keeps alive at once; elsewhere the interval is

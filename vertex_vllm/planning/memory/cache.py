@@ -33,7 +33,7 @@ class CacheLayout:
         return blocks + (_blocks(self.image_tokens, start) * self.full_groups if self.image_tokens else 0)
 
     def tokens_in(self, blocks: int, start: Start) -> int:
-        """What vLLM logs as `GPU KV cache size` (`get_kv_cache_capacity`)."""
+        """Tokens that vLLM logs as `GPU KV cache size` (`get_kv_cache_capacity`)."""
         per_request = self.blocks_of_request(start.max_model_len, start)
         return int(blocks / per_request * start.max_model_len) if per_request else 0
 
@@ -56,7 +56,7 @@ def cache_layout(model: Transformer, start: Start) -> CacheLayout:
 
 
 def token_bytes_of_layer(model: Transformer, start: Start) -> int:
-    """One token's keys and values, or its latent, in one layer on one GPU (`FullAttentionSpec`, `MLAAttentionSpec`)."""
+    """Bytes of keys and values, or latent, of a token per layer and GPU (`FullAttentionSpec`, `MLAAttentionSpec`)."""
     if model.latent_size:
         return (model.latent_size + model.rope_head_size) * start.cache_element_bytes
     heads = max(1, model.key_value_heads // start.tensor_parallel)

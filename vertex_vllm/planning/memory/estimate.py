@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from vertex_vllm.model.transformer import Transformer, family_of
+from vertex_vllm.model.transformer import Transformer, defaults_of
 from vertex_vllm.planning.memory.activation import activation_term
 from vertex_vllm.planning.memory.cache import CacheLayout, cache_layout
 from vertex_vllm.planning.memory.interval import GIB, Interval, Term
@@ -27,7 +27,7 @@ Verdict = Literal["fits", "does not fit", "uncertain"]
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """What one GPU holds, and what vLLM would say of it."""
+    """Terms of the memory of one GPU, and vLLM's verdict on them."""
 
     start: Start
     model: Transformer
@@ -111,7 +111,7 @@ def _judge(
 
 
 def _refusals(model: Transformer, start: Start, requested: int) -> list[str]:
-    """What vLLM refuses whatever the memory, or for the card alone."""
+    """Reasons for which vLLM refuses to start, whatever the memory, or for the card alone."""
     found = []
     shards = start.tensor_parallel * start.pipeline_stages
     if shards > start.gpus:
@@ -149,7 +149,7 @@ def _shortage(
 def _unknown(model: Transformer, start: Start) -> tuple[str, ...]:
     """Facts without which no number is to be trusted."""
     found = [f"{name} is not known" for name in model.missing]
-    if family_of(model.architecture) is None:
+    if defaults_of(model.architecture) is None:
         found.append(f"how {model.architecture or 'this architecture'} uses memory is not known")
     if not start.weight_bytes and start.quantization not in ("", *LINEAR_BYTES):
         found.append(f"how much {start.quantization} weights take is not known")

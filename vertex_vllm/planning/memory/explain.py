@@ -4,7 +4,7 @@ from vertex_vllm.planning.memory.account import Line, MemoryAccount
 
 
 def explain_memory(account: MemoryAccount) -> str:
-    """One line a term, GiB on one GPU with both ends where they differ, its source behind it; ends with a newline."""
+    """A line per term, GiB on one GPU with both ends where they differ, its source behind it; ends with a newline."""
     lines = [_line("", account.requested)]
     lines += [_line("− ", line) for line in account.deducted]
     lines += [_line("= ", account.cache), _line("", account.one_request)]

@@ -52,9 +52,9 @@ def either(likely: Interval, *others: Interval) -> Interval:
 
 @dataclass(frozen=True)
 class Term:
-    """One of the amounts that an estimate is made of."""
+    """An amount that is part of an estimate."""
 
     name: str
     amount: Interval
     source: str
-    """What the amount rests on: a formula, a measurement, the upstream function that it mirrors."""
+    """Source of the amount: a formula, a measurement, the upstream function that it mirrors."""

@@ -1,4 +1,4 @@
-"""What is on a GPU besides weights, activations and cache: CUDA's context, libraries, graphs, images in profiling."""
+"""Memory of a GPU besides weights, activations and cache: CUDA's context, libraries, graphs, images in profiling."""
 
 import math
 
@@ -66,7 +66,7 @@ def _uncounted(setup: Setup, model: Transformer, start: Start) -> float:
 
 
 def graph_estimate_term(model: Transformer, start: Start) -> Term:
-    """What vLLM deducts for graphs before it sizes the cache."""
+    """Memory that vLLM deducts for graphs before it sizes the cache."""
     taken = graphs(model, start)
     estimate = Interval(GRAPH_ESTIMATE * taken.low, GRAPH_ESTIMATE * taken.likely, taken.high)
     nothing = Interval.exact(0)

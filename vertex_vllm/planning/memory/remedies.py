@@ -34,7 +34,7 @@ def largest_sequences(model: Transformer, start: Start) -> int:
 
 
 def remedies(model: Transformer, start: Start) -> tuple[Remedy, ...]:
-    """What would make it fit, what costs nothing first. Empty where it fits, or nothing known helps."""
+    """Changes that would make the model fit, cheapest first; empty where it fits, or nothing known helps."""
     if _fits(model, start):
         return ()
     return tuple(

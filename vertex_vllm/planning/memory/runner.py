@@ -25,7 +25,7 @@ class _Rule:
 
 @dataclass(frozen=True)
 class Setup:
-    """One version that the image may have, and the runner that it takes."""
+    """A version that the image may have, and the runner that it takes."""
 
     runner: Runner
     version: str

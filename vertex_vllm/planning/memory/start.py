@@ -1,4 +1,4 @@
-"""One start of vLLM on one kind of GPU: everything besides the model that its memory depends on."""
+"""A start of vLLM on one kind of GPU: everything besides the model that its memory depends on."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ BLOCK_TOKENS = 16
 @dataclass(frozen=True)
 class Start:
     total_bytes: int
-    """What PyTorch says one GPU has."""
+    """Memory of one GPU as PyTorch reports it."""
     gpus: int
     """In the machine."""
     max_model_len: int

@@ -16,7 +16,7 @@ WITHOUT_DRAFT_MODEL = ("ngram",)
 
 
 def unmodelled_arguments(given: Mapping[str, str]) -> tuple[str, ...]:
-    """One reason for doubt each, from option → value."""
+    """Reasons for doubt, from option → value."""
     doubts = [
         f"{flag} changes {_changes()[flag]}, which is not modelled"
         for flag in given

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vertex_vllm.model.transformer import Transformer, family_of
+from vertex_vllm.model.transformer import Transformer, defaults_of
 from vertex_vllm.planning.memory.interval import Interval, Term
 from vertex_vllm.planning.memory.start import Start
 
@@ -48,7 +48,7 @@ def weights_term(model: Transformer, start: Start) -> Term:
         replicated = (here.linear - whole.linear / start.tensor_parallel) * linear_bytes(start) / start.pipeline_stages
         tensors = start.weight_bytes / shards + max(0.0, replicated) + _absorbed(model, start)
         return Term("weights", Interval.about(tensors, *ALLOCATOR) + extra, "bytes of the stored tensors, rotary table")
-    known = start.quantization in ("", *LINEAR_BYTES) and family_of(model.architecture) is not None
+    known = start.quantization in ("", *LINEAR_BYTES) and defaults_of(model.architecture) is not None
     here = parameters(model, start.tensor_parallel)
     stages = start.pipeline_stages
     tensors = here.linear * linear_bytes(start) / stages + here.tables * start.element_bytes
@@ -71,7 +71,7 @@ def linear_bytes(start: Start) -> float:
 
 
 def parameters(model: Transformer, tensor_parallel: int) -> Parameters:
-    """What one of `tensor_parallel` GPUs holds of the model's tensors; norms and biases (below 0.1 %) left out."""
+    """Share of the model's tensors on one of `tensor_parallel` GPUs; norms and biases (below 0.1 %) left out."""
     padded = -(-model.vocabulary // VOCABULARY_PADDING) * VOCABULARY_PADDING
     tables = padded * model.hidden_size * (1 if model.tied_embeddings else 2) / tensor_parallel
     linear = model.layers * _attention(model, tensor_parallel)
@@ -102,5 +102,5 @@ def _attention(model: Transformer, tensor_parallel: int) -> float:
 
 
 def _gated(model: Transformer) -> bool:
-    family = family_of(model.architecture)
+    family = defaults_of(model.architecture)
     return family is None or family.gated
