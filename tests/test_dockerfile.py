@@ -91,6 +91,7 @@ def test_the_image_holds_the_data_of_the_library_and_not_the_local_cloud(image: 
 import importlib.util
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.evaluation.quality import load_questions
+from vertex_vllm.evaluation import evaluation_report as report
 from vertex_vllm.evaluation import evaluation_report
 from vertex_vllm.inference.smoke import picture_uri
 print(len(load_catalog().machines) > 10, len(load_questions()) > 10, picture_uri()[:22])

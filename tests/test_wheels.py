@@ -16,7 +16,7 @@ import pytest
 from localcloud.core.pip_variables import variables_for_pip
 from tests.prepared import REGION
 from vertex_vllm.publishing.built import find_built
-from vertex_vllm.runs.watching import pipeline_client
+from vertex_vllm.runs.vertex_engine import pipeline_client
 
 ROOT = Path(__file__).resolve().parents[1]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

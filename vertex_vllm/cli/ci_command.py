@@ -184,10 +184,11 @@ def names(commit: "Commit", paths: Iterable[str]) -> dict[str, str]:
 
 def refuse_faulty(found: Found) -> None:
     """Raises ConfigError with all faults of all configs, and the files that may be configs and are not read."""
+    from vertex_vllm.error_data import ConfigFault
     from vertex_vllm.errors import ConfigError
 
     faults = [fault for review in found.reviews for fault in review.after.faults]
-    faults += [f"{each.path}: {each.why}" for each in found.unread if each.is_fault]
+    faults += [ConfigFault(each.path, 0, "", each.why) for each in found.unread if each.is_fault]
     if faults:
         raise ConfigError(faults)
 
@@ -280,13 +281,13 @@ def followed(deployment: str, resource_name: str) -> Outcome:
     from rich.console import Console
 
     from vertex_vllm.cli.run_view import RunView
-    from vertex_vllm.runs.vertex_engine import VertexEngine
+    from vertex_vllm.runs.vertex_engine import VertexEngine, run_name
 
     say(f"{deployment}:", err=True)
     view = RunView(Console(stderr=True, highlight=False))
     with view.shown():
         run = VertexEngine().watch(resource_name, view.update)
-    return Outcome(deployment, resource_name.rpartition("/")[2], run.state, "; ".join(failures(run)))
+    return Outcome(deployment, run_name(resource_name).id, run.state, "; ".join(failures(run)))
 
 
 def failures(run: "Run") -> list[str]:

@@ -85,11 +85,11 @@ def show(run: str, project: str | None, region: str, as_json: bool) -> None:
 def logs(run: str, project: str | None, region: str, as_json: bool) -> None:
     """The commands that read a run's logs from Cloud Logging, one for the run and one for each job of a step."""
     from vertex_vllm.runs.logs import log_commands, steps_without_log
-    from vertex_vllm.runs.vertex_engine import find_run, read_run
+    from vertex_vllm.runs.vertex_engine import find_run, read_run, run_name
 
     name = resource_name(run, project, region)
     details = read_run(find_run(name))
-    commands = log_commands(details, name.split("/")[1])
+    commands = log_commands(details, run_name(name).project)
     silent = steps_without_log(details)
     if as_json:
         print_json([asdict(command) for command in commands])

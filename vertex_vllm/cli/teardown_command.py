@@ -34,8 +34,8 @@ def teardown(
     else:
         for name in report.removed:
             say(f"removed: {name}")
-        for name in report.kept:
-            say(f"kept: {name}", err=True)
+        for name, reason in report.kept.items():
+            say(f"kept: {name}: {reason}", err=True)
         if not report.removed and not report.remaining:
             say(f"nothing of {deployment} in {', '.join(regions) or 'any region'}", err=True)
     require_gone(report)

@@ -15,9 +15,10 @@ def validate(configs: tuple[Path, ...]) -> None:
     Example: vertex-vllm validate configs/*.yaml
     """
     from vertex_vllm.config import load_deployment
+    from vertex_vllm.error_data import ConfigFault
     from vertex_vllm.errors import ConfigError
 
-    faults: list[str] = []
+    faults: list[ConfigFault] = []
     for path in configs:
         try:
             load_deployment(path)

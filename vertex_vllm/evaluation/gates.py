@@ -47,7 +47,7 @@ def require(evaluation: Evaluation) -> None:
     failed = failed_gates(evaluation)
     if failed:
         raise GateError(
-            "; ".join(str(gate) for gate in failed),
+            failed,
             where=evaluation.deployment or evaluation.endpoint,
             fix="The report shows each answer and time; change the deployment, or the thresholds in its config.",
         )

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import quantiles
 
 from vertex_vllm.evaluation.asking import Prompt, Reply, ask, ask_all
 from vertex_vllm.inference.inference_client import EndpointClient
@@ -55,16 +56,10 @@ def _prompt(number: int, chat: bool) -> Prompt:
     return ({"role": "user", "content": text},) if chat else text
 
 
-def percentile(values: Sequence[float], percent: float) -> float:
-    """Linear between the two nearest ranks, rank (n - 1) x percent / 100 counted from 0.
-
-    The same as `statistics.quantiles(values, n=100, method="inclusive")[percent - 1]`, and numpy's default; defined for
-    one value too. Raises ValueError for none.
-    """
+def percentile(values: Sequence[float], percent: int) -> float:
+    """Linear between the two nearest ranks, as numpy does by default. Raises ValueError without values."""
+    if len(values) == 1:
+        return values[0]
     if not values:
         raise ValueError("no values")
-    ordered = sorted(values)
-    rank = (len(ordered) - 1) * percent / 100
-    below = int(rank)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (rank - below)
+    return quantiles(values, n=100, method="inclusive")[percent - 1]

@@ -12,10 +12,11 @@ from google.auth.transport.requests import AuthorizedSession
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError, ProxyError
 
+from vertex_vllm.error_data import RETRYABLE_STATUS
 from vertex_vllm.errors import InferenceError
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.google.regional_hosts import dedicated_host
-from vertex_vllm.retries import RETRYABLE_STATUS, TransientError, retry_after, with_retries
+from vertex_vllm.retries import TransientError, retry_after, with_retries
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -126,12 +127,15 @@ class EndpointConnection:
     def _refusal(self, response: requests.Response) -> Exception:
         said = f"HTTP {response.status_code}: {server_words(response.text)}"
         if response.status_code == 503 and re.search(r"too long", said, re.IGNORECASE):
-            return InferenceError(said, where=str(self.name), fix="Ask for fewer max_tokens.")
+            return InferenceError(
+                said, where=str(self.name), fix="Ask for fewer max_tokens.", status=response.status_code
+            )
         if response.status_code in (429, 503):
             return TransientError(said, retry_after(response.headers))
         if response.status_code in RETRYABLE_STATUS:
             return _StumbleError(said, retry_after(response.headers))
-        return InferenceError(said, where=str(self.name), fix=_FIXES.get(response.status_code, ""))
+        fix = _FIXES.get(response.status_code, "")
+        return InferenceError(said, where=str(self.name), fix=fix, status=response.status_code)
 
 
 def _met_nobody(error: requests.RequestException) -> bool:

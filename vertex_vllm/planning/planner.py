@@ -121,7 +121,7 @@ def _plan_fallback(number: int, named: str, facts: ModelFacts, deployment: Deplo
     try:
         return replace(_plan_one(facts, elsewhere, catalog, {}), alternatives=())
     except PlanError as error:
-        raise PlanError(error.message, where=f"serving.fallbacks.{number}: {named}", fix=error.fix) from error
+        raise error.reworded(where=f"serving.fallbacks.{number}: {named}") from error
 
 
 def _check_distinct(plan: ServingPlan, fallbacks: tuple[ServingPlan, ...]) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 from google.cloud import storage
-from tests.localcloud.pipelines.compiling import compiled_with_init
 
 from localcloud.daemon import Connection
-from tests.localcloud.pipelines import samples
+from tests.localcloud.services.pipelines import samples
+from tests.localcloud.services.pipelines.compiling import compiled_with_init
 from tests.prepared import PINNED_IMAGE, runner, with_runner
 from tests.waiting import wait_until
 from vertex_vllm.errors import InputError
