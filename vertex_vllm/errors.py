@@ -218,10 +218,10 @@ class InferenceError(VertexVllmError):
 
 
 class GateError(VertexVllmError):
-    """`missed`: every gate that failed."""
+    """`missed`: every gate that failed. `message`: the verdict in sentences; empty: the gates tell it."""
 
-    def __init__(self, missed: Sequence[MissedGate], *, where: str = "", fix: str = "") -> None:
-        super().__init__(where=where, fix=fix)
+    def __init__(self, missed: Sequence[MissedGate], *, message: str = "", where: str = "", fix: str = "") -> None:
+        super().__init__(message, where=where, fix=fix)
         self.missed = tuple(missed)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vertex_vllm.cli.next_steps import say_next
 from vertex_vllm.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
@@ -256,6 +257,12 @@ def _told(settings: "Settings", made: int) -> None:
     if settings.github_repository_id:
         say(f"GCP_WORKLOAD_IDENTITY_PROVIDER={settings.identity_provider}", err=True)
         say(f"GCP_SERVICE_ACCOUNT={settings.account(CI)}", err=True)
+    where = ("--project", settings.project)
+    say_next(
+        ("a config, and its plan: machine, price, context", ("plan", "configs/NAME.yaml")),
+        ("deploy it", ("submit", "configs/NAME.yaml", *where, "--wait")),
+        ("everything that a run needs, checked", ("doctor", *where, "--region", settings.region)),
+    )
 
 
 def _secret_value(session: "Session", steps: tuple["Step", ...]) -> str:

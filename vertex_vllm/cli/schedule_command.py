@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vertex_vllm.cli.place import named_project, place_options
-from vertex_vllm.cli.sending import image_option, require_ready, with_image
+from vertex_vllm.cli.sending import image_option, require_ready, require_shared_suite, with_image
 from vertex_vllm.cli.table import text_table
 from vertex_vllm.cli.terminal import say
 from vertex_vllm.error_data import ConfigFault
@@ -145,7 +145,9 @@ def wanted_schedule(deployment: "Deployment", schedule: "Schedule", project: str
         deployment=deployment.name,
         name=schedule.name,
         cron=f"TZ={schedule.time_zone} {' '.join(schedule.cron.split())}",
-        submission=with_image(submission(deployment, schedule.pipeline, project, schedule.parameters), image),
+        submission=require_shared_suite(
+            with_image(submission(deployment, schedule.pipeline, project, schedule.parameters), image)
+        ),
         start=schedule.start,
         end=schedule.end,
         max_run_count=schedule.max_run_count or 0,

@@ -44,8 +44,12 @@ class _StumbleError(TransientError):
 class EndpointConnection:
     """Sends requests to one Vertex AI endpoint, by its own DNS name if it has one. Threads may share it."""
 
-    def __init__(self, endpoint_name: str) -> None:
-        """`endpoint_name`: projects/P/locations/R/endpoints/E. Raises InputError for anything else."""
+    def __init__(self, endpoint_name: str, answer_seconds: float | None = None) -> None:
+        """`endpoint_name`: projects/P/locations/R/endpoints/E. Raises InputError for anything else.
+
+        `answer_seconds`: longest wait for the next byte, where the endpoint allows a longer one.
+        """
+        self._longest_wait = answer_seconds
         self.name = ResourceName.parse(endpoint_name, "endpoints")
         self._regional_host = self.name.host
 
@@ -82,7 +86,8 @@ class EndpointConnection:
     @property
     def _answer_seconds(self) -> float:
         limit = self._endpoint.get("clientConnectionConfig", {}).get("inferenceTimeout", "")
-        return float(limit.removesuffix("s")) if limit else DEFAULT_ANSWER_SECONDS
+        allowed = float(limit.removesuffix("s")) if limit else DEFAULT_ANSWER_SECONDS
+        return allowed if self._longest_wait is None else min(allowed, self._longest_wait)
 
     def _send(self, method: str, url: str, answer_seconds: float, **options: Any) -> requests.Response:
         session = self._session

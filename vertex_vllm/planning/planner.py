@@ -20,6 +20,7 @@ from vertex_vllm.planning.image_choice import ImageChoice, choose_image
 from vertex_vllm.planning.machine_choice import MachineChoice, choose_machine
 from vertex_vllm.planning.memory.account import MemoryAccount
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
+from vertex_vllm.planning.plan_warnings import plan_warnings
 from vertex_vllm.planning.requirements import Requirements
 from vertex_vllm.planning.servable import check_servable, model_doubts, most_image_tokens
 from vertex_vllm.planning.settings import Settings, settle
@@ -64,6 +65,7 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
     quota = _quota_need(choice, deployment)
     return ServingPlan(
         deployment=deployment.name,
+        config_hash=deployment.config_hash,
         model_id=facts.model_id,
         commit=facts.commit,
         region=deployment.google_cloud.region,
@@ -107,6 +109,7 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
         concurrency=required.concurrency,
         memory=MemoryAccount.of(choice.memory),
         alternatives=choice.alternatives,
+        warnings=plan_warnings(facts, deployment, choice, required, catalog),
         start_seconds=expected_start(facts.weight_bytes, facts.shape.layers, arguments.args),
     )
 
@@ -119,9 +122,11 @@ def _plan_fallback(number: int, named: str, facts: ModelFacts, deployment: Deplo
     serving = deployment.serving.model_copy(update=other)
     elsewhere = deployment.model_copy(update={"google_cloud": place, "serving": serving})
     try:
-        return replace(_plan_one(facts, elsewhere, catalog, {}), alternatives=())
+        plan = _plan_one(facts, elsewhere, catalog, {})
     except PlanError as error:
         raise error.reworded(where=f"serving.fallbacks.{number}: {named}") from error
+    # The config names its fallbacks: they share its hash.
+    return replace(plan, config_hash=deployment.config_hash, alternatives=())
 
 
 def _check_distinct(plan: ServingPlan, fallbacks: tuple[ServingPlan, ...]) -> None:
@@ -207,7 +212,7 @@ def _length_chosen(facts: ModelFacts, deployment: Deployment, settings: Settings
     if not facts.context_length:
         return "vLLM's own default: config.json tells no length"
     takes = f"the model takes {facts.context_length}" if facts.context_length else "what the model takes is not known"
-    return f"what Google's tutorial serves with; {takes}"
+    return f"as long as Google's tutorial has it; {takes}: set serving.max_model_len for more"
 
 
 def _chat_reason(facts: ModelFacts, chat: bool) -> str:
