@@ -31,7 +31,7 @@ def promote_endpoint(
         endpoints = endpoint_client(promoted.region)
         live = endpoints.get_endpoint(name=endpoint_name, retry=RETRY, timeout=CALL_SECONDS)
         if not belongs(live.labels, owner.deployment):
-            raise DeploymentError(f"The endpoint is none of deployment {owner.deployment}'s", where=endpoint_name)
+            raise DeploymentError(f"The endpoint does not belong to deployment {owner.deployment}", where=endpoint_name)
         regions = dict.fromkeys((promoted.region, region, *also_in))
         others = [
             endpoint

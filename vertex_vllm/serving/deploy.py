@@ -245,7 +245,7 @@ def _undo(target: _Target) -> str:
     try:
         undeploy(target.client, target.endpoint, there, Deadline(_UNDO_SECONDS))
     except DeploymentError as error:
-        return f"WHAT CAME UP IS STILL BILLED ({error}): run teardown"
+        return f"the rollback failed, and the model is still deployed and billed ({error}): run teardown"
     return "what came up was undeployed"
 
 
