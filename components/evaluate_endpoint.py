@@ -13,6 +13,17 @@ def evaluate_endpoint(
     run: str,
     chat: bool,
     concurrency: int,
+    suite: str,
+    suite_items: int,
+    suite_levels: list,
+    baseline: str,
+    allowed_regression: float,
+    allowed_changed_answers: float,
+    confidence: float,
+    max_requests: int,
+    max_tokens: int,
+    max_minutes: float,
+    max_usd: float,
     min_exact_match: float,
     max_p95_time_to_first_token_seconds: float,
     min_tokens_per_second: float,
@@ -23,15 +34,26 @@ def evaluate_endpoint(
     diagnosis: dsl.Output[dsl.Artifact],
     diagnosis_page: dsl.Output[dsl.HTML],
 ) -> None:
-    """Ask the question set that ships with the project; fail, with the report written, when a threshold is missed.
+    """Ask a suite of questions and compare with the last promoted run; fail, with the report written, on a regression.
 
-    The throughput is written down beside the weights in Cloud Storage, for later plans.
+    The result and the throughput are kept beside the weights in Cloud Storage, for later runs and plans.
 
     Args:
         deployment: Name of the deployment, for the report's title.
         run: Pipeline job, projects/P/locations/REGION/pipelineJobs/ID: its cancellation ends the step.
         chat: The model has a chat template.
         concurrency: Questions under way at once; the plan gives the cache room for as many full requests.
+        suite: Questions: text, image, text-and-image, text-small, image-small, a YAML file or gs:// of one.
+        suite_items: Questions of the suite that are asked. 0: all.
+        suite_levels: Difficulty levels that are asked, 1 for 135M parameters to 4 for 70B; empty: all.
+        baseline: Run that answers are compared with: promoted, the deployment's last; none; gs:// of a result.
+        allowed_regression: Share of right answers that may be lost against the baseline, 0 to 1.
+        allowed_changed_answers: Share of answers that may change where the same commit is served, 0 to 1. 1: any.
+        confidence: Confidence with which the comparison decides, 0.5 to 0.9999.
+        max_requests: Questions are stopped after so many requests. 0: never.
+        max_tokens: Questions are stopped after so many tokens read and written. 0: never.
+        max_minutes: Questions are stopped after so many minutes. 0: never.
+        max_usd: Questions are stopped when the machine has cost so much meanwhile. 0: never.
         min_exact_match: Least share of right answers, 0 to 1.
         max_p95_time_to_first_token_seconds: Longest 95th percentile of the time to the first token, in seconds. 0: any.
         min_tokens_per_second: Least median of output tokens per second of one answer. 0: any.
@@ -43,20 +65,36 @@ def evaluate_endpoint(
         diagnosis_page: The same for people.
     """
     from vertex_vllm.diagnosis.failed_step import diagnosed
-    from vertex_vllm.evaluation.evaluate import Thresholds, evaluate_endpoint, metrics_of
+    from vertex_vllm.evaluation.comparison import Terms
+    from vertex_vllm.evaluation.evaluate import Thresholds, metrics_of, require_answers
+    from vertex_vllm.evaluation.evaluated_run import Order, evaluate_run, keep_result
     from vertex_vllm.evaluation.evaluation_report import render
     from vertex_vllm.evaluation.gates import require
+    from vertex_vllm.evaluation.limits import Limits
     from vertex_vllm.evaluation.measurement_store import record_throughput
+    from vertex_vllm.evaluation.model_evaluation import import_evaluation
+    from vertex_vllm.evaluation.result import to_json
     from vertex_vllm.steps import step, write_artifact
 
     with step(run):
-        thresholds = Thresholds(min_exact_match, max_p95_time_to_first_token_seconds, min_tokens_per_second)
+        order = Order(
+            suite=suite,
+            items=suite_items,
+            levels=suite_levels,
+            baseline=baseline,
+            concurrency=concurrency,
+            terms=Terms(allowed_regression, allowed_changed_answers, confidence),
+            limits=Limits(max_requests, max_tokens, max_minutes, max_usd),
+            thresholds=Thresholds(min_exact_match, max_p95_time_to_first_token_seconds, min_tokens_per_second),
+        )
         name = endpoint.metadata["resourceName"]
         with diagnosed(diagnosis.path, diagnosis_page.path, run, name):
-            result = evaluate_endpoint(name, chat, thresholds, deployment, concurrency)
-        for name, value in metrics_of(result).items():
-            metrics.log_metric(name, value)
-        write_artifact(evaluation.path, result.to_json())
-        write_artifact(report.path, render(result))
+            result = evaluate_run(name, chat, deployment, run, order)
+            for figure, value in metrics_of(result).items():
+                metrics.log_metric(figure, value)
+            write_artifact(evaluation.path, to_json(result))
+            write_artifact(report.path, render(result))
+            require_answers(result)
         record_throughput(result)
+        import_evaluation(result, keep_result(result))
         require(result)

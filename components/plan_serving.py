@@ -11,6 +11,12 @@ from components.image import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def plan_serving(
     commit: str,
+    suite: str,
+    suite_items: int,
+    suite_levels: list,
+    baseline: str,
+    allowed_regression: float,
+    confidence: float,
     project: str,
     deployment: str,
     model_id: str,
@@ -49,6 +55,12 @@ def plan_serving(
 
     Args:
         commit: Commit of the repo, 40 hexadecimal digits.
+        suite: Questions of the evaluation, checked before anything is rented.
+        suite_items: Questions of the suite that are asked. 0: all.
+        suite_levels: Difficulty levels that are asked; empty: all.
+        baseline: Run that answers are compared with.
+        allowed_regression: Share of right answers that may be lost against the baseline, 0 to 1.
+        confidence: Confidence with which the comparison decides.
         project: Project id.
         deployment: Name of the deployment, on everything it makes.
         model_id: Hugging Face repo, owner/name.
@@ -90,7 +102,10 @@ def plan_serving(
 
     from vertex_vllm.catalog import load_catalog
     from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
+    from vertex_vllm.evaluation.comparison import Terms
+    from vertex_vllm.evaluation.evaluated_run import Order
     from vertex_vllm.evaluation.measurement_store import read_throughputs
+    from vertex_vllm.evaluation.planned import stated
     from vertex_vllm.hub import hub_token
     from vertex_vllm.hub.repository_facts import read_facts
     from vertex_vllm.planning.plan_page import plan_page
@@ -143,6 +158,8 @@ def plan_serving(
         measured = read_throughputs(project, bucket or default_bucket(project, region), model_id)
         decided = with_throughput(plan_serving(facts, asked, catalog, quotas), measured)
         print(render_plan(decided))
+        terms = Terms(allowed_regression=allowed_regression, confidence=confidence)
+        print("Evaluation:", stated(Order(suite, suite_items, suite_levels, baseline, terms=terms), project))
         write_artifact(plan.path, decided.to_json())
         write_artifact(page.path, plan_page(decided))
         plan.metadata.update(

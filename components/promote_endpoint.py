@@ -31,6 +31,7 @@ def promote_endpoint(
     """
     from pathlib import Path
 
+    from vertex_vllm.evaluation.evaluated_run import promote_result
     from vertex_vllm.labels import Owner
     from vertex_vllm.lifecycle.promotion import promote_endpoint
     from vertex_vllm.mirror import Manifest, require_whole
@@ -38,7 +39,8 @@ def promote_endpoint(
     from vertex_vllm.steps import step
 
     with step():
-        require_whole(Manifest.from_json(Path(manifest.path).read_text()), project)
+        mirrored = Manifest.from_json(Path(manifest.path).read_text())
+        require_whole(mirrored, project)
         promote_endpoint(
             project,
             region,
@@ -47,3 +49,4 @@ def promote_endpoint(
             Owner(deployment, run_id),
             also_in=regions_of(fallbacks),
         )
+        promote_result(endpoint.metadata["resourceName"], mirrored.uri, deployment, run_id)

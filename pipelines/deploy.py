@@ -49,6 +49,17 @@ def deploy(
     request_timeout_seconds: int = 1800,
     deployment_timeout_seconds: int = 7200,
     concurrency: int = 4,
+    suite: str = "text",
+    suite_items: int = 0,
+    suite_levels: list = [],
+    baseline: str = "promoted",
+    allowed_regression: float = 0.05,
+    allowed_changed_answers: float = 0.1,
+    confidence: float = 0.95,
+    max_requests: int = 0,
+    max_tokens: int = 0,
+    max_minutes: float = 60.0,
+    max_usd: float = 0.0,
     min_exact_match: float = 0.0,
     max_p95_time_to_first_token_seconds: float = 0.0,
     min_tokens_per_second: float = 0.0,
@@ -89,6 +100,17 @@ def deploy(
         request_timeout_seconds: Longest time for one request on a dedicated endpoint.
         deployment_timeout_seconds: Longest time until the container must be healthy.
         concurrency: Questions under way at once; the plan gives the cache room for as many full requests.
+        suite: Questions: text, image, text-and-image, text-small, image-small, a YAML file or gs:// of one.
+        suite_items: Questions of the suite that are asked. 0: all.
+        suite_levels: Difficulty levels that are asked, 1 for 135M parameters to 4 for 70B; empty: all.
+        baseline: Run that answers are compared with: promoted, the deployment's last; none; gs:// of a result.
+        allowed_regression: Share of right answers that may be lost against the baseline, 0 to 1.
+        allowed_changed_answers: Share of answers that may change where the same commit is served, 0 to 1. 1: any.
+        confidence: Confidence with which the comparison decides, 0.5 to 0.9999.
+        max_requests: Questions are stopped after so many requests. 0: never.
+        max_tokens: Questions are stopped after so many tokens read and written. 0: never.
+        max_minutes: Questions are stopped after so many minutes. 0: never.
+        max_usd: Questions are stopped when the machine has cost so much meanwhile. 0: never.
         min_exact_match: Least share of right answers, 0 to 1.
         max_p95_time_to_first_token_seconds: Longest 95th percentile of the time to the first token, in seconds. 0: any.
         min_tokens_per_second: Least median of output tokens per second of one answer. 0: any.
@@ -114,6 +136,12 @@ def deploy(
         ).set_caching_options(False)
         planned = plan_serving(
             commit=access.output,
+            suite=suite,
+            suite_items=suite_items,
+            suite_levels=suite_levels,
+            baseline=baseline,
+            allowed_regression=allowed_regression,
+            confidence=confidence,
             project=project,
             deployment=deployment,
             model_id=model_id,
@@ -213,6 +241,17 @@ def deploy(
                 run=run,
                 chat=planned.outputs["chat"],
                 concurrency=concurrency,
+                suite=suite,
+                suite_items=suite_items,
+                suite_levels=suite_levels,
+                baseline=baseline,
+                allowed_regression=allowed_regression,
+                allowed_changed_answers=allowed_changed_answers,
+                confidence=confidence,
+                max_requests=max_requests,
+                max_tokens=max_tokens,
+                max_minutes=max_minutes,
+                max_usd=max_usd,
                 min_exact_match=min_exact_match,
                 max_p95_time_to_first_token_seconds=max_p95_time_to_first_token_seconds,
                 min_tokens_per_second=min_tokens_per_second,

@@ -90,10 +90,10 @@ def test_the_image_holds_the_data_of_the_library_and_not_the_local_cloud(image: 
     code = """
 import importlib.util
 from vertex_vllm.catalog import load_catalog
-from vertex_vllm.evaluation.quality import load_questions
+from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
 from vertex_vllm.evaluation import evaluation_report
 from vertex_vllm.inference.smoke import picture_uri
-print(len(load_catalog().machines) > 10, len(load_questions()) > 10, picture_uri()[:22])
+print(len(load_catalog().machines) > 10, len(shipped_suite("text-and-image").items) > 800, picture_uri()[:22])
 print(importlib.util.find_spec("localcloud"), importlib.util.find_spec("uvicorn"))
 """
     assert run(image, code) == "True True data:image/png;base64,\nNone None\n"

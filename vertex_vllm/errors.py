@@ -24,12 +24,14 @@
         ├── RegionClosedError       the project may not use the region, so nothing of it is there
         └── UnreachableError        a host cannot be asked from here until a setting is changed
 
-A message says what was wrong; `where` names the file and field, or the resource; `fix` is the next thing to try.
+A message says what was wrong; `where` names the file and field, or the resource; `fix` is the next thing to try. Each
+class adds the data that a program may need. `text_of` is the one place that turns an error into these three texts.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+from vertex_vllm.error_data import Attempt, ConfigFault, ErrorText, MissedGate, Refusal
 
 
 class VertexVllmError(Exception):
@@ -37,31 +39,66 @@ class VertexVllmError(Exception):
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, where: str = "", fix: str = "") -> None:
+    def __init__(self, message: str = "", *, where: str = "", fix: str = "", refusal: Refusal | None = None) -> None:
         super().__init__(message)
-        self.message = message
-        self.where = where
-        self.fix = fix
+        self.given = ErrorText(message, where, fix)
+        """The texts as raised; what is shown comes from `text_of`."""
+        self.refusal = refusal
+        """What a Google service answered, if that is the cause."""
+
+    @property
+    def message(self) -> str:
+        return text_of(self).message
+
+    @property
+    def where(self) -> str:
+        return text_of(self).where
+
+    @property
+    def fix(self) -> str:
+        return text_of(self).fix
+
+    @property
+    def retryable(self) -> bool:
+        """True where the same command may succeed later without any change."""
+        return self.refusal is not None and self.refusal.retryable
+
+    def reworded(self, message: str = "", *, where: str = "", fix: str = "") -> Self:
+        """The same error, its data included, with other texts; an empty text leaves the one it has."""
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other.given = ErrorText(message or self.message, where or self.where, fix or self.fix)
+        other.args = (other.given.message,)
+        return other
 
     def __str__(self) -> str:
-        located = f"{self.where}: {self.message}" if self.where else self.message
-        return f"{located.rstrip('.')}. {self.fix}" if self.fix else located
+        return str(text_of(self))
 
 
 class InputError(VertexVllmError):
+    """`where` is the option, parameter, field of a config, variable or file that holds the wrong value."""
+
     exit_code: ClassVar[int] = 2
 
 
 class ConfigError(InputError):
-    """All faults of one config file: one line each, already located as `file:line: field: what. Fix.`"""
+    """All faults of one or several config files, a line each: `file:line: field: fault. Remedy.`"""
 
-    def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("\n".join(faults))
+    def __init__(self, faults: Sequence[ConfigFault]) -> None:
+        super().__init__()
         self.faults = tuple(faults)
 
 
 class HubAccessError(InputError):
-    pass
+    """The Hub's refusal to show `repo` (OWNER/NAME), its `revision`, or its file `path`; empty where not concerned."""
+
+    def __init__(
+        self, message: str, *, where: str = "", fix: str = "", repo: str = "", revision: str = "", path: str = ""
+    ) -> None:
+        super().__init__(message, where=where or repo, fix=fix)
+        self.repo = repo
+        self.revision = revision
+        self.path = path
 
 
 class TokenMissingError(HubAccessError):
@@ -85,80 +122,137 @@ class RevisionNotFoundError(HubAccessError):
 
 
 class SecretAccessError(InputError):
-    pass
+    """`secret` is the resource name of the version; empty where the given name is not one, as it may be the token."""
+
+    def __init__(
+        self, message: str, *, where: str = "", fix: str = "", secret: str = "", refusal: Refusal | None = None
+    ) -> None:
+        super().__init__(message, where=where or secret, fix=fix, refusal=refusal)
+        self.secret = secret
 
 
 class BucketError(InputError):
-    pass
+    """`bucket` is the name without `gs://`."""
+
+    def __init__(
+        self, message: str, *, bucket: str, where: str = "", fix: str = "", refusal: Refusal | None = None
+    ) -> None:
+        super().__init__(message, where=where or f"gs://{bucket}", fix=fix, refusal=refusal)
+        self.bucket = bucket
 
 
 class PlanError(InputError):
-    pass
+    """`missing`: files that the repository lacks, or consent (a field of the config) that the config lacks."""
+
+    def __init__(self, message: str, *, where: str = "", fix: str = "", missing: Sequence[str] = ()) -> None:
+        super().__init__(message, where=where, fix=fix)
+        self.missing = tuple(missing)
 
 
 class QuotaShortageError(VertexVllmError):
-    pass
+    """`limit` is what the project may hold by `quota_id` in `region`, `needed` what the plan's minimum takes."""
+
+    def __init__(
+        self, message: str, *, where: str = "", fix: str = "", quota_id: str, region: str, limit: int, needed: int
+    ) -> None:
+        super().__init__(message, where=where, fix=fix)
+        self.quota_id = quota_id
+        self.region = region
+        self.limit = limit
+        self.needed = needed
 
 
 class MirrorError(VertexVllmError):
-    pass
+    """`path` is the file of the repository that failed; empty where no single file did."""
+
+    def __init__(self, message: str, *, where: str = "", fix: str = "", path: str = "") -> None:
+        super().__init__(message, where=where, fix=fix)
+        self.path = path
 
 
 class DeploymentError(VertexVllmError):
-    pass
+    """`where` is a resource name. `operation`: name of the operation that failed or was cancelled."""
 
-
-Blocks = Literal["zone", "region", "everywhere"]
-
-
-@dataclass(frozen=True)
-class Stockout:
-    """A refusal for want of machines in one form, whichever service worded it."""
-
-    code: str
-    """Status, for example RESOURCE_EXHAUSTED."""
-    domain: str
-    """quota: the project may not; capacity: there are none."""
-    message: str
-    blocks: Blocks
-
-    def __str__(self) -> str:
-        return f"{self.domain}, {self.code}: {self.message}"
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """A place where a deployment was refused for want of machines."""
-
-    region: str
-    machine_type: str
-    accelerator_type: str
-    stockout: Stockout
-
-    def __str__(self) -> str:
-        return f"{self.machine_type} in {self.region}: {self.stockout}"
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str = "",
+        fix: str = "",
+        refusal: Refusal | None = None,
+        operation: str = "",
+        stopped_by: str = "",
+    ) -> None:
+        """`stopped_by`: name of the signal that ended it; empty: no signal did."""
+        super().__init__(message, where=where, fix=fix, refusal=refusal)
+        self.operation = operation
+        self.stopped_by = stopped_by
 
 
 class StockoutError(DeploymentError):
-    def __init__(self, message: str, *, where: str = "", fix: str = "", attempts: tuple[Attempt, ...]) -> None:
-        super().__init__(message, where=where, fix=fix)
+    """`attempts`: every place that was tried, in order, with its refusal."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str = "",
+        fix: str = "",
+        attempts: tuple[Attempt, ...],
+        refusal: Refusal | None = None,
+    ) -> None:
+        super().__init__(message, where=where, fix=fix, refusal=refusal)
         self.attempts = attempts
+
+    @property
+    def retryable(self) -> bool:
+        return any(attempt.stockout.domain != "quota" for attempt in self.attempts)
 
 
 class InferenceError(VertexVllmError):
-    pass
+    """`status` is the HTTP status of the answer; 0 without an answer, or where the answer itself is malformed."""
+
+    def __init__(self, message: str, *, where: str = "", fix: str = "", status: int = 0) -> None:
+        super().__init__(message, where=where, fix=fix)
+        self.status = status
 
 
 class GateError(VertexVllmError):
-    pass
+    """`missed`: every gate that failed. `message`: the verdict in sentences; empty: the gates tell it."""
+
+    def __init__(self, missed: Sequence[MissedGate], *, message: str = "", where: str = "", fix: str = "") -> None:
+        super().__init__(message, where=where, fix=fix)
+        self.missed = tuple(missed)
 
 
 class LockedError(VertexVllmError):
-    pass
+    """`run` (a resource name) has held the lock of `deployment` `since` (ISO 8601)."""
+
+    def __init__(self, message: str, *, fix: str = "", deployment: str, run: str, since: str) -> None:
+        super().__init__(message, fix=fix)
+        self.deployment = deployment
+        self.run = run
+        self.since = since
+
+    @property
+    def retryable(self) -> bool:
+        return True
 
 
 class TeardownError(VertexVllmError):
-    pass
+    """`remaining`: resource name → why it could not be removed; a region, where that could not be looked through."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        where: str = "",
+        fix: str = "",
+        refusal: Refusal | None = None,
+        remaining: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, where=where, fix=fix, refusal=refusal)
+        self.remaining = dict(remaining or {})
 
 
 class ServiceError(VertexVllmError):
@@ -171,3 +265,21 @@ class RegionClosedError(ServiceError):
 
 class UnreachableError(ServiceError):
     pass
+
+
+_MESSAGES: dict[type[VertexVllmError], Callable[[Any], str]] = {
+    ConfigError: lambda error: "\n".join(map(str, error.faults)),
+    GateError: lambda error: "; ".join(map(str, error.missed)),
+    TeardownError: lambda error: (
+        "Still there: " + "; ".join(f"{name}: {reason}" for name, reason in error.remaining.items())
+    ),
+}
+"""Classes whose message is made of their data, unless the raiser words it."""
+
+
+def text_of(error: VertexVllmError) -> ErrorText:
+    """Message, place and remedy of an error, as a person reads them."""
+    if error.given.message:
+        return error.given
+    message = next((_MESSAGES[kind](error) for kind in type(error).__mro__ if kind in _MESSAGES), "")
+    return ErrorText(message, error.given.where, error.given.fix)

@@ -6,10 +6,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
+MANAGED_BY_LABEL = "managed-by"
 MANAGED_BY = "vertex-vllm"
 DEPLOYMENT_LABEL = "vertex-vllm-deployment"
 RUN_LABEL = "vertex-vllm-run"
 CONFIG_LABEL = "vertex-vllm-config"
+"""Of Models and Endpoints: hash of the config as planned."""
+CONFIG_HASH_LABEL = "vertex-vllm-config-hash"
+"""Of runs: hash of the config file that they were submitted from."""
+PIPELINE_LABEL = "vertex-vllm-pipeline"
+COMMIT_LABEL = "vertex-vllm-commit"
+"""Of runs that CI submitted: commit of the config."""
+SCHEDULE_LABEL = "vertex-vllm-schedule"
+SCHEDULE_HASH_LABEL = "vertex-vllm-schedule-hash"
+OPERATION_LABEL = "vertex-vllm-operation"
+"""Of an endpoint: id of the deploy operation that was begun last."""
 OWNER_LABEL = "vertex-vllm-owner"
 EXPIRES_LABEL = "vertex-vllm-expires"
 """Seconds since 1970, UTC: a moment as a label value may be written, and compared without a time zone."""
@@ -46,7 +57,7 @@ class Owner:
     @property
     def labels(self) -> dict[str, str]:
         marks = {
-            "managed-by": MANAGED_BY,
+            MANAGED_BY_LABEL: MANAGED_BY,
             DEPLOYMENT_LABEL: label_value(self.deployment),
             RUN_LABEL: label_value(self.run_id),
             CONFIG_LABEL: label_value(self.config_hash),
@@ -80,16 +91,30 @@ class Marks:
         )
 
 
+def is_ours(labels: Mapping[str, str]) -> bool:
+    """Whether the labels say that this project made it."""
+    return labels.get(MANAGED_BY_LABEL) == MANAGED_BY
+
+
 def belongs(labels: Mapping[str, str], deployment: str, run_id: str = "") -> bool:
     """Whether the labels say: made by this project, for that deployment, and by that run if one is given."""
-    asked = {"managed-by": MANAGED_BY, "vertex-vllm-deployment": label_value(deployment)}
-    if run_id:
-        asked["vertex-vllm-run"] = label_value(run_id)
-    return asked.items() <= dict(labels).items()
+    return (
+        is_ours(labels)
+        and labels.get(DEPLOYMENT_LABEL) == label_value(deployment)
+        and (not run_id or labels.get(RUN_LABEL) == label_value(run_id))
+    )
+
+
+def is_of_a_deployment(labels: Mapping[str, str]) -> bool:
+    """Whether the labels say: made by this project, for some deployment."""
+    return belongs(labels, labels.get(DEPLOYMENT_LABEL, "-"))
 
 
 def extended(labels: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
-    """`labels`, living as long as `wanted` asks where that is longer: who finds a thing counts on it as its maker."""
+    """`labels` with the later of the two expiry times.
+
+    A run that reuses a resource relies on it as much as the run that created it.
+    """
     there, asked = Marks.of(labels).expires, Marks.of(wanted).expires
     longer = there is not None and (asked is None or asked > there)
     return {**labels, **({EXPIRES_LABEL: wanted[EXPIRES_LABEL]} if longer else {})}

@@ -1,7 +1,5 @@
-"""What is worth another try, and how long to wait before it: one answer for everything this project calls by hand.
-
-Google's own clients retry by themselves. What is here serves the Hub's API, ranged reads and the multipart upload.
-"""
+"""Which errors are retried, and how long to wait before each try: `with_retries` for calls over HTTP (the Hub, ranged
+reads, the multipart upload, bootstrap), `google_retry` for Google's clients, which retry by themselves if told so."""
 
 import logging
 import re
@@ -14,14 +12,19 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 import requests
-from google.api_core.retry import exponential_sleep_generator
+from google.api_core import exceptions
+from google.api_core.retry import Retry, exponential_sleep_generator, if_exception_type
+from google.auth.exceptions import TransportError
 
-# "Retry strategy" of Cloud Storage and huggingface_hub's `http_backoff` name the same six.
-RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504})
+from vertex_vllm.error_data import RETRYABLE_STATUS
+
 # Seconds. The Hub counts requests in windows of five minutes, so no service has reason to ask for much more.
 LONGEST_WAIT = 330
 _FIRST_WAIT = 1.0
 _LONGEST_BACKOFF = 32.0
+# Google's clients answer sooner, and are asked within a minute.
+_FIRST_GOOGLE_WAIT = 0.5
+_LONGEST_GOOGLE_BACKOFF = 8.0
 _LINE_SECONDS = 5.0
 """Between two lines about the same wait, at most."""
 _SAME_LINE_SECONDS = 0.5
@@ -31,6 +34,18 @@ _SAID_LOCK = threading.Lock()
 _MOST_REMEMBERED = 1000
 
 _LOG = logging.getLogger(__name__)
+
+TRANSIENT = (
+    exceptions.ServiceUnavailable,
+    exceptions.GatewayTimeout,  # DEADLINE_EXCEEDED too
+    exceptions.TooManyRequests,  # RESOURCE_EXHAUSTED too
+    exceptions.BadGateway,
+    exceptions.InternalServerError,
+    exceptions.Unknown,
+    exceptions.RetryError,
+    TransportError,
+)
+"""Errors of Google's clients after which the same call may succeed: safe to repeat for a read, not for every create."""
 
 Answer = TypeVar("Answer")
 
@@ -68,6 +83,17 @@ def is_transient(error: Exception) -> bool:
     if status is not None:
         return status in RETRYABLE_STATUS
     return isinstance(error, TransientError | ConnectionError | TimeoutError | requests.ConnectionError)
+
+
+def google_retry(seconds: float, errors: tuple[type[Exception], ...] = TRANSIENT) -> Retry:
+    """For a call of a Google client that changes nothing, or comes to the same when made twice; `seconds` in all."""
+    return Retry(
+        predicate=if_exception_type(*errors),
+        initial=_FIRST_GOOGLE_WAIT,
+        maximum=_LONGEST_GOOGLE_BACKOFF,
+        multiplier=2.0,
+        timeout=seconds,
+    )
 
 
 def retry_after(headers: Mapping[str, str]) -> float:

@@ -1,18 +1,19 @@
 """vLLM versions: comparing them, ranges of them, and what checked releases tell about the ones between."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from packaging.version import Version
+
 Presence = Literal["present", "absent", "unknown"]
 
 
 @cache
-def version_key(version: str) -> tuple[int, ...]:
-    """Sort key: `0.10.2` after `0.9.2`, `0.8.5.post1` after `0.8.5`."""
-    return tuple(int(number) for number in re.findall(r"\d+", version))
+def version_key(version: str) -> Version:
+    """Sort key by PEP 440: `0.10.2` after `0.9.2`, `0.8.5.post1` after `0.8.5`, `0.11.0rc2` before `0.11.0`."""
+    return Version(version)
 
 
 @dataclass(frozen=True)

@@ -3,36 +3,15 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests.chaos.place import LARGE_MODEL, SMALL_MODEL
+from tests.chaos.struck_calls import Call, calls
 
 NOTHING, EVERYTHING = "nothing", "a fifth of everything"
 _LONGEST_MOMENT_SECONDS = 6.0
 HELD_SECONDS = 1.5
 """So long is a call held during which somebody is killed: the suite looks every 50 ms."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """A row of calls.yaml."""
-
-    where: dict[str, Any]
-    calls: int
-    speaks: str
-    operation: bool = False
-    body: bool = False
-    large: bool = False
-    wilful: bool = False
-    kept: bool | None = None
-
-    @property
-    def service(self) -> str:
-        return str(self.where["service"])
 
 
 @dataclass(frozen=True)
@@ -74,12 +53,6 @@ class Case:
         at = "" if self.moment is None else f" after {self.moment:.1f} s"
         kept = ", kept" if self.keeps_endpoint else ""
         return f"seed {self.seed}, {self.family}{kept}: {struck} {self.act}{at}".replace("  ", " ").strip()
-
-
-@cache
-def calls() -> tuple[Call, ...]:
-    rows = yaml.safe_load(Path(__file__).with_name("calls.yaml").read_text())["calls"]
-    return tuple(Call(**row) for row in rows)
 
 
 def case(seed: int) -> Case:

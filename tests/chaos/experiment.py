@@ -48,7 +48,7 @@ def carry_out(case: Case, place: Place, project: str, commands: Commands) -> Out
         left_by_handler=() if late else after_handler,
         swept=swept,
         left_by_sweep=after_sweep,
-        sweep_failures=report.left if report else (),
+        sweep_failures=tuple(": ".join(each) for each in report.remaining.items()) if report else (),
         clean=clean,
         clean_promoted=_look_and_remove(project, case, clean),
         left_in_the_end=runs.left(project),

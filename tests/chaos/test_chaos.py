@@ -5,8 +5,9 @@ from functools import cache
 
 import pytest
 
-from tests.chaos.cases import EVERYTHING, NOTHING, Case, calls, case, case_of, families
+from tests.chaos.cases import EVERYTHING, NOTHING, Case, case, case_of, families
 from tests.chaos.outcome import Ended, Outcome, problems
+from tests.chaos.struck_calls import calls
 from tests.chaos.suite import Order, Result, Told, run_all
 
 LANES = 2

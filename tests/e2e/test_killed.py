@@ -63,6 +63,6 @@ def test_no_server_is_left(cloud: Connection, served_by: DemoProject, handler_ru
     if not handler_runs:
         assert made(served_by.id, deployment.name) != []
         report = sweep(served_by.id, [REGION], dry_run=False)
-        assert report.left == ()
+        assert report.remaining == {}
     assert made(served_by.id, deployment.name) == []
     wait_until(lambda: not servers(cloud) - before, every_seconds=0.2)

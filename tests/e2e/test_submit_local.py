@@ -1,5 +1,6 @@
 """`submit --local`: a config tried on this machine in one command."""
 
+import json
 import os
 import re
 import subprocess
@@ -13,11 +14,17 @@ import yaml
 from localcloud import daemon
 from tests.e2e.test_scheduled_runs import put_model
 from tests.vertex_vllm.model_server import PROGRAM
+from vertex_vllm.evaluation.suites.item import Item
+from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
 
 pytestmark = pytest.mark.parity("local cloud only")
 
 ROOT = Path(__file__).resolve().parents[2]
-QUESTIONS = ROOT / "vertex_vllm" / "evaluation" / "data" / "questions.jsonl"
+
+
+def _answered(item: Item) -> str:
+    """A row for the model server, which then answers most kinds of questions right."""
+    return json.dumps({"question": item.prompt, "accepted": [item.check.expected]}) + "\n"
 
 
 @pytest.fixture
@@ -61,8 +68,10 @@ def test_a_gated_model_of_the_demo_s_is_put_on_the_hub_with_a_token_that_opens_i
 @pytest.mark.slow
 def test_the_page_s_commands_work(folder: Path, serving: str) -> None:
     if serving == "model server":
-        row = {"image": "*vllm*", "command": ["{python}", PROGRAM, f"--questions={QUESTIONS}"]}
         (folder / ".local-cloud").mkdir()
+        questions = folder / ".local-cloud" / "questions.jsonl"
+        questions.write_text("".join(map(_answered, shipped_suite("text-small").items)), encoding="utf-8")
+        row = {"image": "*vllm*", "command": ["{python}", PROGRAM, f"--questions={questions}"]}
         (folder / ".local-cloud" / "images.yaml").write_text(yaml.safe_dump({"images": [row]}))
     # Its later sections have tests of their own.
     page = (ROOT / "docs" / "local-cloud.md").read_text().partition("\n## ")[0]

@@ -22,9 +22,9 @@ from localcloud.process import process_table
 from localcloud.services.pipelines.image_init import without_init
 from tests.vertex_vllm.served_models import NEVER_READY, WEIGHTS, MakePlan, Vertex, in_vertex, make_plan
 from tests.waiting import wait_until
+from vertex_vllm.labels import OPERATION_LABEL
 from vertex_vllm.mirror import Manifest
 from vertex_vllm.planning.plan import ServingPlan
-from vertex_vllm.vertex_ai.endpoints import OPERATION_LABEL
 
 __all__ = ["in_vertex", "make_plan"]  # fixtures
 

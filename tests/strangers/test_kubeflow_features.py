@@ -19,6 +19,7 @@ pytest.importorskip("kfp", reason="kfp is not installed")
 
 from tests.localcloud.services.pipelines.compiling import compiled  # noqa: E402
 from tests.strangers import kubeflow_features as features  # noqa: E402
+from tests.strangers import kubeflow_values as values  # noqa: E402
 
 pytestmark = pytest.mark.parity("local cloud only")
 
@@ -74,13 +75,13 @@ def ended(bucket: Any, tmp_path: Path) -> Callable[..., Ended]:
 
 
 def test_whole_numbers_stay_integers(ended: Any) -> None:
-    run = ended(features.whole_numbers)
+    run = ended(values.whole_numbers)
     assert run.output("shapes") == "([1, {'a': 2}], {'n': 3, 'x': 0.5}, 1.0, 7, True)"
     assert run.output("shapes-2") == "([1, 2.5, [3]], {'a': {'b': 4}}, 6.0, 5, False)"
 
 
 def test_optional_inputs_that_are_left_out_are_none(ended: Any) -> None:
-    run = ended(features.optional_inputs)
+    run = ended(values.optional_inputs)
     nothing = "(None, None, None, None, None, None, {}, None)"
     assert (run.output("defaults"), run.output("defaults-2")) == (nothing.format(3), nothing.format(3))
     assert run.output("inner-optional.defaults") == nothing.format(4)
@@ -88,7 +89,7 @@ def test_optional_inputs_that_are_left_out_are_none(ended: Any) -> None:
 
 
 def test_an_artifact_has_a_remote_address_and_a_local_copy(ended: Any, bucket: Any) -> None:
-    run = ended(features.artifact_addresses)
+    run = ended(values.artifact_addresses)
     made = run.tasks["write"].outputs["data"].artifacts[0]
     assert run.output("read", "text") == "some 4"
     assert run.output("read", "uri") == made.uri
@@ -100,7 +101,7 @@ def test_an_artifact_has_a_remote_address_and_a_local_copy(ended: Any, bucket: A
 
 def test_importers_bring_objects_and_folders(ended: Any, bucket: Any) -> None:
     uri, folder = f"gs://{bucket.name}/given/data.txt", f"gs://{bucket.name}/given/model"
-    run = ended(features.importers, uri=uri, folder=folder)
+    run = ended(values.importers, uri=uri, folder=folder)
     assert (run.output("read-any"), run.output("read-any-2")) == ("imported", "one two")
     fixed, computed = (run.tasks[name].outputs["artifact"].artifacts[0] for name in ("importer", "importer-3"))
     assert (fixed.uri, dict(fixed.metadata)) == (uri, {"uri": uri, "list": [uri, 3]})
@@ -112,18 +113,18 @@ def test_importers_bring_objects_and_folders(ended: Any, bucket: Any) -> None:
 
 def test_an_import_of_nothing_fails_where_it_is_read(ended: Any, bucket: Any) -> None:
     nothing = f"gs://{bucket.name}/given/nothing"
-    run = ended(features.importers, uri=nothing, folder=f"gs://{bucket.name}/given/model", succeeds=False)
+    run = ended(values.importers, uri=nothing, folder=f"gs://{bucket.name}/given/model", succeeds=False)
     assert run.tasks["importer"].state.name == "SUCCEEDED"
     assert "FileNotFoundError" in run.tasks["read-any"].error.message
 
 
 def test_what_a_step_writes_to_an_address_of_its_choice_is_there(ended: Any, bucket: Any) -> None:
-    assert ended(features.chosen_address, uri=f"gs://{bucket.name}/chosen/x").output("read-any") == "elsewhere"
+    assert ended(values.chosen_address, uri=f"gs://{bucket.name}/chosen/x").output("read-any") == "elsewhere"
     assert bucket.blob("chosen/x").download_as_text() == "elsewhere"
 
 
 def test_python_finds_buckets_below_gcs(ended: Any, bucket: Any) -> None:
-    run = ended(features.below_gcs, bucket=bucket.name)
+    run = ended(values.below_gcs, bucket=bucket.name)
     refused = "an object of the local cloud is not removed or renamed by its path"
     assert run.output("work-below-gcs") == f"one two, False, {refused}"
     assert bucket.blob("made/text").download_as_text() == "one"
@@ -131,7 +132,7 @@ def test_python_finds_buckets_below_gcs(ended: Any, bucket: Any) -> None:
 
 
 def test_results_of_loops_are_collected(ended: Any) -> None:
-    run = ended(features.collected)
+    run = ended(values.collected)
     assert [run.output(name) for name in ("add-up", "add-up-2", "add-up-3")] == [
         "([1, 4, 9], 14)",
         "([4, 9], 13)",

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.vertex_vllm.model.published_configs import SMOLLM2_135M
 from tests.vertex_vllm.served_models import in_vertex, make_plan
 from vertex_vllm import retries
 
@@ -83,16 +84,7 @@ def safetensors() -> Callable[..., bytes]:
 def llama(safetensors: Callable[..., bytes]) -> dict[str, bytes]:
     """Files of a small sharded Llama, and beside them what is not to be mirrored."""
     first, second = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
-    config = {
-        "architectures": ["LlamaForCausalLM"],
-        "hidden_size": 576,
-        "max_position_embeddings": 8192,
-        "model_type": "llama",
-        "num_attention_heads": 9,
-        "num_hidden_layers": 30,
-        "num_key_value_heads": 3,
-        "torch_dtype": "bfloat16",
-    }
+    config = {key: value for key, value in SMOLLM2_135M.items() if key != "tie_word_embeddings"}
     index = {"metadata": {}, "weight_map": {"embed": first, "layers": second, "head": second}}
     return {
         "config.json": json.dumps(config).encode(),

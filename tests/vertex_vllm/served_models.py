@@ -13,6 +13,7 @@ import yaml
 from google.cloud import aiplatform_v1beta1 as vertex
 
 from tests.prepared import with_serving_account
+from tests.vertex_vllm import plans
 from tests.vertex_vllm.model_server import PROGRAM
 from tests.waiting import PATIENCE_SECONDS
 from vertex_vllm.labels import Owner
@@ -33,7 +34,7 @@ MakePlan = Callable[..., ServingPlan]
 
 def serving_plan(**changes: Any) -> ServingPlan:
     """A plan for a deployment of its own: no accelerators, and the tests' model server as its image."""
-    fields: dict[str, Any] = {
+    own: dict[str, Any] = {
         "deployment": f"test-{uuid.uuid4().hex[:8]}",
         "config_hash": uuid.uuid4().hex[:10],
         "model_id": "org/name",
@@ -42,26 +43,15 @@ def serving_plan(**changes: Any) -> ServingPlan:
         "machine_type": "n1-standard-4",
         "accelerator_type": "",
         "accelerator_count": 0,
-        "spot": False,
-        "min_replica_count": 1,
-        "max_replica_count": 1,
         "image": IMAGE,
-        "vllm_version": "0.9.2",
         "args": (),
-        "port": 8080,
-        "predict_route": "/generate",
-        "health_route": "/ping",
         "shared_memory_mb": 1024,
         "deployment_timeout_seconds": 1800,
-        "dedicated_endpoint": True,
         "request_timeout_seconds": 60,
         "max_model_len": 1024,
-        "vision": False,
-        "chat": True,
         "quota": QuotaNeed("CustomModelServingL4GPUsPerProjectPerRegion", REGION, 1, 1),
-        "reasons": {},
     }
-    return ServingPlan(**{**fields, **changes})
+    return plans.serving_plan(**{**own, **changes})
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from vertex_vllm.bootstrap.setup_steps import (
     SecretValue,
     ServiceAgent,
 )
+from vertex_vllm.google.bucket_settings import UNFINISHED_UPLOAD_DAYS
 from vertex_vllm.project_names import account_email
 
 _STORAGE = "https://storage.googleapis.com/storage/v1/b"
@@ -23,9 +24,8 @@ _ARTIFACTS = "https://artifactregistry.googleapis.com/v1"
 _SERVICES = "https://serviceusage.googleapis.com/v1"
 _PROJECTS = "https://cloudresourcemanager.googleapis.com/v3"
 _GITHUB = "https://token.actions.githubusercontent.com"
-# Days. A multipart upload that nobody completes is kept, and paid for, for ever; the longest mirror takes hours.
-_UNFINISHED_UPLOAD_DAYS = 7
-# Policies with conditions are cut short for who asks for less, and written back so ("Policy versions").
+# A request for an older version gets policies without their conditions, and would write them back so ("Policy
+# versions").
 _POLICY_VERSION = 3
 
 
@@ -53,7 +53,7 @@ def bucket(project: str, number: str, region: str, name: str, *, recoverable: bo
         "labels": LABEL,
         "lifecycle": {
             "rule": [
-                {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": _UNFINISHED_UPLOAD_DAYS}}
+                {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": UNFINISHED_UPLOAD_DAYS}}
             ]
         },
     }

@@ -19,7 +19,7 @@ def project_number(session: Session, project: str) -> str:
     try:
         answer = ask(session, api_requests.api(project, "iam.googleapis.com").look)
     except NotThereError as error:
-        told = f"no such project, or it may not be seen by us: {error.message}"
+        told = f"no such project, or this account may not see it: {error.message}"
         raise InputError(told, where=project, fix="Check --project.") from error
     return str(answer["parent"]).partition("/")[2]
 
@@ -87,8 +87,8 @@ def _make_resource(session: Session, resource: Resource) -> bool:
     except ConflictError as error:
         # Made in between, perhaps by a request of ours whose answer was lost; or a moment ago, and not yet seen.
         if _is_absent(resource, until_there(lambda: ask(session, resource.look))):
-            raise ServiceError(error.message, where=f"{resource.kind} {resource.name}") from error
-    # What was brought back is as it was, which may not be as it should be.
+            raise error.reworded(where=f"{resource.kind} {resource.name}") from error
+    # An undeleted resource has its old settings; compare them with what is wanted.
     if revive and _is_absent(resource, look(session, resource.look)) and resource.update:
         send(session, resource.update)
     return True

@@ -1,12 +1,15 @@
 """Requests as values, sent: with patience where Google Cloud needs a while, and an error that a person understands."""
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from vertex_vllm.bootstrap.setup_steps import Fields, Request
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.retries import TransientError, is_transient, with_retries
+from vertex_vllm.google.error_boundary import worded
+from vertex_vllm.google.storage_words import json_words
+from vertex_vllm.retries import TransientError, retry_after, with_retries
 
 # Seconds. An API that was just enabled, and an account that was just made, take up to a minute or two to be known
 # everywhere (Service Usage, "Enabling services"; IAM, "Create service accounts").
@@ -78,7 +81,8 @@ def send(session: Session, request: Request) -> Fields:
         time.sleep(_POLL_SECONDS)
         answer = _answer(session, Request("GET", f"{host}/v1/{answer['name']}"), patient=True)
     if "error" in answer:
-        raise ServiceError(str(answer["error"].get("message", answer["error"])), where=request.url)
+        refusal = json_words(200, json.dumps({"error": answer["error"]}).encode())
+        raise ServiceError(refusal.words, where=request.url, refusal=refusal)
     return answer
 
 
@@ -122,32 +126,17 @@ def _once(session: Session, request: Request, patient: bool) -> Fields:
     if response.ok:
         fields: Fields = response.json() if response.content else {}
         return fields
-    words = _words(response)
-    disabled = "SERVICE_DISABLED" in response.text
-    unknown_account = response.status_code == 400 and "does not exist" in words
-    if is_transient(_Failed(response)) or (patient and (disabled or unknown_account)):
-        raise TransientError(words)
+    refusal = json_words(response.status_code, response.content)
+    disabled = worded(refusal, "service-disabled")
+    unknown_account = response.status_code == 400 and worded(refusal, "unknown-account")
+    if refusal.retryable or (patient and (disabled or unknown_account)):
+        raise TransientError(refusal.words, retry_after(response.headers))
     if response.status_code == 404 or disabled:
-        raise NotThereError(words, where=request.url)
+        raise NotThereError(refusal.words, where=request.url, refusal=refusal)
     if response.status_code in (409, 412):
-        raise ConflictError(words, where=request.url)
+        raise ConflictError(refusal.words, where=request.url, refusal=refusal)
+    said = f"{request.method} was answered with {response.status_code}: {refusal.words}"
     if response.status_code == 403:
-        raise DeniedError(
-            f"{request.method} was answered with 403: {words}",
-            where=request.url,
-            fix="Bootstrap is for somebody with roles/owner on the project.",
-        )
-    raise ServiceError(f"{request.method} was answered with {response.status_code}: {words}", where=request.url)
-
-
-class _Failed(Exception):
-    def __init__(self, response: Any) -> None:
-        super().__init__(response.status_code)
-        self.response = response
-
-
-def _words(response: Any) -> str:
-    try:
-        return str(response.json()["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        return str(response.text).strip()
+        fix = "Bootstrap is for somebody with roles/owner on the project."
+        raise DeniedError(said, where=request.url, fix=fix, refusal=refusal)
+    raise ServiceError(said, where=request.url, refusal=refusal)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vertex_vllm.labels import MANAGED_BY
+from vertex_vllm.labels import MANAGED_BY, MANAGED_BY_LABEL
 
 Fields = Mapping[str, Any]
 
 MARK = f"Made by {MANAGED_BY} bootstrap"
-LABEL = {"managed-by": MANAGED_BY}
+LABEL = {MANAGED_BY_LABEL: MANAGED_BY}
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,12 @@ def _unread(unread: Sequence[Unread]) -> list[list[str]]:
 
 
 def _faults(review: Review) -> list[str]:
-    return ["", f"### {code(review.config)}: not valid", "", *(f"- {code(fault)}" for fault in review.after.faults)]
+    return [
+        "",
+        f"### {code(review.config)}: not valid",
+        "",
+        *(f"- {code(str(fault))}" for fault in review.after.faults),
+    ]
 
 
 def _section(review: Review, catalog: Catalog) -> list[str]:

@@ -10,6 +10,7 @@ from vertex_vllm.ci.concerned_configs import Concerned
 from vertex_vllm.ci.signature import check_signature, signature
 from vertex_vllm.config import Deployment, Fault, located, parse_deployment
 from vertex_vllm.config.pipeline_parameters import parameter_values
+from vertex_vllm.error_data import ConfigFault, ErrorText
 from vertex_vllm.errors import ConfigError, PlanError
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.planning.planner import plan_serving
@@ -24,8 +25,7 @@ class Side:
     deployment: Deployment | None
     """None: there is no such file, or it is not valid."""
     plan: ServingPlan | None
-    faults: tuple[str, ...] = ()
-    """`file:line: field: what. What to do.`"""
+    faults: tuple[ConfigFault, ...] = ()
     note: str = ""
     """Why there is no plan although nothing is wrong."""
 
@@ -97,7 +97,7 @@ def side(config: str, text: str, catalog: Catalog) -> Side:
     try:
         return Side(deployment, plan_serving(facts, deployment, catalog))
     except PlanError as error:
-        message = f"{error.message.rstrip('.')}. {error.fix}" if error.fix else error.message
+        message = str(ErrorText(error.message, fix=error.fix))
         fault = Fault(tuple(error.where.split(".")) if error.where else (), message)
         return Side(deployment, None, tuple(located(text, config, [fault])))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vertex_vllm.cli.json_output import print_json
-from vertex_vllm.cli.sending import image_option, require_ready, with_image
+from vertex_vllm.cli.sending import image_option, require_ready, require_shared_suite, with_image
 from vertex_vllm.cli.table import text_table
 from vertex_vllm.cli.terminal import say
 from vertex_vllm.plain_text import one_line
@@ -184,10 +184,11 @@ def names(commit: "Commit", paths: Iterable[str]) -> dict[str, str]:
 
 def refuse_faulty(found: Found) -> None:
     """Raises ConfigError with all faults of all configs, and the files that may be configs and are not read."""
+    from vertex_vllm.error_data import ConfigFault
     from vertex_vllm.errors import ConfigError
 
     faults = [fault for review in found.reviews for fault in review.after.faults]
-    faults += [f"{each.path}: {each.why}" for each in found.unread if each.is_fault]
+    faults += [ConfigFault(each.path, 0, "", each.why) for each in found.unread if each.is_fault]
     if faults:
         raise ConfigError(faults)
 
@@ -274,7 +275,7 @@ def deploy(
         spec = Path(folder) / f"{pipeline}.yaml"
         spec.write_text(spec_of(commit, pipeline) or "")
         asked = [submission(each, pipeline, project_of(each, project), commit=commit.id) for each in deployments]
-        sent = [with_image(replace(each, spec=spec), image) for each in asked]
+        sent = [require_shared_suite(with_image(replace(each, spec=spec), image)) for each in asked]
         require_ready(*sent)
         for deployment, ready in zip(deployments, sent, strict=True):
             try:
@@ -292,13 +293,13 @@ def followed(deployment: str, resource_name: str) -> Outcome:
     from rich.console import Console
 
     from vertex_vllm.cli.run_view import RunView
-    from vertex_vllm.runs.vertex_engine import VertexEngine
+    from vertex_vllm.runs.vertex_engine import VertexEngine, run_name
 
     say(f"{deployment}:", err=True)
     view = RunView(Console(stderr=True, highlight=False))
     with view.shown():
         run = VertexEngine().watch(resource_name, view.update)
-    return Outcome(deployment, resource_name.rpartition("/")[2], run.state, "; ".join(failures(run)))
+    return Outcome(deployment, run_name(resource_name).id, run.state, "; ".join(failures(run)))
 
 
 def failures(run: "Run") -> list[str]:

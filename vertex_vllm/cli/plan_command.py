@@ -91,7 +91,10 @@ def plan(
 
         say(explain_memory(decided.memory) if decided.memory else f"{decided.reasons['memory']}\n", nl=False)
     else:
-        say_json(decided.to_json()) if as_json else _say_plan(render_plan(decided))
+        said = render_plan(decided) + evaluation_row(
+            deployment, project
+        )  # A suite's faults are told in JSON's place, too.
+        say_json(decided.to_json()) if as_json else _say_plan(said)
     if strict and decided.warnings:
         say(f"--strict: the plan has {len(decided.warnings)} warnings", err=True)
         sys.exit(1)
@@ -107,6 +110,16 @@ def _say_plan(text: str) -> None:
         warning = label == WARNINGS or (warning and not label)
         verdict = {"fits": "green"}.get(line.split()[1].rstrip(","), "yellow") if label == VERDICT else ""
         say(line, colour=verdict or ("yellow" if warning else ""))
+
+
+def evaluation_row(deployment: "Deployment", project: str | None) -> str:
+    """The plan's last row: the suite, and the drop in quality that it sees."""
+    from vertex_vllm.cli.submit_command import project_of
+    from vertex_vllm.evaluation.planned import order_of, stated
+    from vertex_vllm.planning.render import row
+
+    in_storage = deployment.evaluation.suite.startswith("gs://")
+    return row("Evaluation", stated(order_of(deployment), project_of(deployment, project) if in_storage else ""))
 
 
 def model_facts(

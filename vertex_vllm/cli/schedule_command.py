@@ -1,15 +1,17 @@
 """`vertex-vllm schedule apply|list|pause|resume|delete`"""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from vertex_vllm.cli.place import named_project, place_options
-from vertex_vllm.cli.sending import image_option, require_ready, with_image
+from vertex_vllm.cli.sending import image_option, require_ready, require_shared_suite, with_image
 from vertex_vllm.cli.table import text_table
 from vertex_vllm.cli.terminal import say
+from vertex_vllm.error_data import ConfigFault
 from vertex_vllm.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -95,11 +97,9 @@ def pause(schedule: str, project: str | None, region: str) -> None:
 
     Example: vertex-vllm schedule pause llama-3-1-8b/nightly --project my-project
     """
-    from vertex_vllm.runs import schedule_calls
+    from vertex_vllm.runs.schedule_calls import pause
 
-    for name in _names(schedule, project, region):
-        schedule_calls.pause(name)
-    say(f"paused: {schedule}")
+    _each(schedule, project, region, pause, "paused")
 
 
 @schedule.command()
@@ -111,11 +111,9 @@ def resume(schedule: str, project: str | None, region: str, catch_up: bool) -> N
 
     Example: vertex-vllm schedule resume llama-3-1-8b/nightly --project my-project
     """
-    from vertex_vllm.runs import schedule_calls
+    from vertex_vllm.runs.schedule_calls import resume
 
-    for name in _names(schedule, project, region):
-        schedule_calls.resume(name, catch_up=catch_up)
-    say(f"resumed: {schedule}")
+    _each(schedule, project, region, partial(resume, catch_up=catch_up), "resumed")
 
 
 @schedule.command()
@@ -126,11 +124,16 @@ def delete(schedule: str, project: str | None, region: str) -> None:
 
     Example: vertex-vllm schedule delete llama-3-1-8b/nightly --project my-project
     """
-    from vertex_vllm.runs import schedule_calls
+    from vertex_vllm.runs.schedule_calls import delete
 
+    _each(schedule, project, region, delete, "deleted")
+
+
+def _each(schedule: str, project: str | None, region: str, act: Callable[[str], None], done: str) -> None:
+    """Acts on every schedule of that name."""
     for name in _names(schedule, project, region):
-        schedule_calls.delete(name)
-    say(f"deleted: {schedule}")
+        act(name)
+    say(f"{done}: {schedule}")
 
 
 def wanted_schedule(deployment: "Deployment", schedule: "Schedule", project: str, image: str = "") -> "WantedSchedule":
@@ -142,7 +145,9 @@ def wanted_schedule(deployment: "Deployment", schedule: "Schedule", project: str
         deployment=deployment.name,
         name=schedule.name,
         cron=f"TZ={schedule.time_zone} {' '.join(schedule.cron.split())}",
-        submission=with_image(submission(deployment, schedule.pipeline, project, schedule.parameters), image),
+        submission=require_shared_suite(
+            with_image(submission(deployment, schedule.pipeline, project, schedule.parameters), image)
+        ),
         start=schedule.start,
         end=schedule.end,
         max_run_count=schedule.max_run_count or 0,
@@ -157,7 +162,7 @@ def loaded_deployments(configs: Iterable[Path]) -> list["Deployment"]:
     from vertex_vllm.config import load_deployment
 
     loaded: dict[str, tuple[Path, Deployment]] = {}
-    faults: list[str] = []
+    faults: list[ConfigFault] = []
     for path in configs:
         try:
             deployment = load_deployment(path)

@@ -46,6 +46,52 @@ def with_image(sent: "Submission", given: str = "") -> "Submission":
     return replace(sent, image=built.name)
 
 
+def evaluation_text(sent: "Submission") -> str:
+    """The suite that the run asks, and what it can see. Raises InputError and ConfigError for one that is not there."""
+    from vertex_vllm.evaluation.comparison import Terms
+    from vertex_vllm.evaluation.evaluated_run import Order
+    from vertex_vllm.evaluation.planned import stated
+
+    given = sent.parameters
+    terms = Terms(given["allowed_regression"], given["allowed_changed_answers"], given["confidence"])
+    order = Order(given["suite"], given["suite_items"], tuple(given["suite_levels"]), given["baseline"], terms=terms)
+    return f"Evaluation: {stated(order, sent.project)}"
+
+
+def with_suite(sent: "Submission") -> "Submission":
+    """The submission with a suite that the run can read: a YAML file of the repository is copied to the runs' bucket.
+
+    Raises InputError and ConfigError for a faulty suite, ServiceError where the bucket takes no object.
+    """
+    from vertex_vllm.evaluation.suites.suite_files import load_suite
+    from vertex_vllm.evaluation.suites.suite_objects import put_suite
+
+    named = str(sent.parameters.get("suite", ""))
+    if not _in_repository(named):
+        return sent
+    bucket = sent.pipeline_root.removeprefix("gs://").partition("/")[0]
+    address = put_suite(load_suite(named), sent.project, bucket)
+    return replace(sent, parameters={**sent.parameters, "suite": address})
+
+
+def require_shared_suite(sent: "Submission") -> "Submission":
+    """`sent`, if its suite is not a file of the repository, which nobody copies for a schedule or for CI.
+
+    Raises InputError that says where to put the suite.
+    """
+    from vertex_vllm.errors import InputError
+
+    named = str(sent.parameters.get("suite", ""))
+    if _in_repository(named):
+        fix = "Copy its folder to gs://, and name the YAML file there: only `submit` copies it for a run."
+        raise InputError(f"a run of a schedule or of CI cannot read {named}", where="evaluation.suite", fix=fix)
+    return sent
+
+
+def _in_repository(suite: str) -> bool:
+    return suite.endswith((".yaml", ".yml")) and not suite.startswith("gs://")
+
+
 def require_ready(*sent: "Submission") -> None:
     """Raises InputError with what a project lacks for one of these, and the command that makes it; ServiceError."""
     from vertex_vllm.bootstrap import readiness

@@ -89,6 +89,8 @@ def submit(
         say(_plan(sent.parameters), err=True)
     else:
         check_replaced(deployment, sent.project, replaced)
+    if "suite" in sent.parameters and not cloud:
+        say(sending.evaluation_text(sent), err=True)
     if cloud:
         prepare(sent.project, sent.region, image=not image)
         provide(cloud, pipeline, sent.parameters, lambda text: say(text, err=True))
@@ -97,6 +99,7 @@ def submit(
     runs_on = _engine(engine, os.environ["KF_PIPELINES_ENDPOINT"] if cloud else host or "", namespace)
     if runs_on.uses_pipeline_account:
         sending.require_ready(sent)
+    sent = sending.with_suite(sent)
     name = runs_on.submit(sent)
     say(name)
     # The address of a page on the local cloud would hold its key.

@@ -59,8 +59,8 @@ def teardown(
     else:
         for name in report.removed:
             say(f"removed: {name}")
-        for name in report.kept:
-            say(f"kept: {name}", err=True)
+        for name, reason in report.kept.items():
+            say(f"kept: {name}: {reason}", err=True)
         if not report.removed and not report.remaining:
             kind = "superseded endpoint" if superseded else "endpoint or model"
             say(f"no {kind} of {deployment} in project {named}, {', '.join(regions) or 'any region'}", err=True)
@@ -69,7 +69,7 @@ def teardown(
         say_next(("what the project still holds; weights stay in their bucket", ("inventory", "--project", named)))
 
 
-def _tell_dry_run(doomed: dict[str, str], failures: tuple[str, ...], prefix: str, *, as_json: bool) -> None:
+def _tell_dry_run(doomed: dict[str, str], failures: dict[str, str], prefix: str, *, as_json: bool) -> None:
     named = [*doomed, *([prefix] if prefix else [])]
     if as_json:
         print_json({"would_remove": named, "failures": failures})
@@ -77,8 +77,8 @@ def _tell_dry_run(doomed: dict[str, str], failures: tuple[str, ...], prefix: str
         for name in named:
             say(f"would remove: {name}")
         say("This was a dry run: nothing was removed" if named else "Nothing would be removed", err=True)
-    for failure in failures:
-        say(f"error: {failure}", err=True)
+    for region, reason in failures.items():
+        say(f"error: {region}: {reason}", err=True)
     sys.exit(1 if failures else 0)
 
 

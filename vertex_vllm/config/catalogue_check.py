@@ -15,6 +15,8 @@ class Fault:
     """Keys from the deployment's root, for example ("serving", "machine_type")."""
     message: str
     """One sentence, and what to do about it."""
+    unknown: bool = False
+    """The config has a field that no deployment has."""
 
 
 def check_against_catalog(deployment: Deployment, catalog: Catalog) -> tuple[Fault, ...]:

@@ -8,8 +8,9 @@ from vertex_vllm.config.catalogue_check import Fault, check_against_catalog
 from vertex_vllm.config.consent_check import check_consent
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.config.schedule_check import check_schedules
-from vertex_vllm.config.validation import UNKNOWN_FIELD, salvaged, validate
+from vertex_vllm.config.validation import salvaged, validate
 from vertex_vllm.config.yaml_document import Document, DocumentError, read_document
+from vertex_vllm.error_data import ConfigFault
 from vertex_vllm.errors import ConfigError
 
 
@@ -23,7 +24,7 @@ def load_deployment(path: Path | str) -> Deployment:
     try:
         text = _text(path)
     except DocumentError as error:
-        raise ConfigError([f"{path}:{error.line}: {error.message}"]) from None
+        raise ConfigError([ConfigFault(str(path), error.line, "", error.message)]) from None
     return parse_deployment(text, str(path))
 
 
@@ -32,7 +33,7 @@ def parse_deployment(text: str, name: str) -> Deployment:
     try:
         document = read_document(text)
     except DocumentError as error:
-        raise ConfigError([f"{name}:{error.line}: {error.message}"]) from None
+        raise ConfigError([ConfigFault(name, error.line, "", error.message)]) from None
     deployment, faults = validate(document.values)
     faults = _with_unreadable(faults, document)
     faults += _further(
@@ -57,7 +58,7 @@ def _further(deployment: Deployment | None, told: Iterable[Fault]) -> list[Fault
     return [fault for fault in found if not any(path[: len(fault.path)] == fault.path for path in before)]
 
 
-def located(text: str, name: str, faults: Iterable[Fault]) -> list[str]:
+def located(text: str, name: str, faults: Iterable[Fault]) -> list[ConfigFault]:
     """Faults that something else found in a valid file, as `load_deployment` tells its own."""
     return _located(name, read_document(text), faults)
 
@@ -75,17 +76,17 @@ def _text(path: Path) -> str:
 
 
 def _with_unreadable(faults: Iterable[Fault], document: Document) -> list[Fault]:
-    """One fault a field: that it is unknown before that its value is no value, and that before its wrong type."""
-    unknown = {fault.path for fault in faults if fault.message.startswith(UNKNOWN_FIELD)}
+    """One fault per field: unknown field, then unreadable value, then wrong type."""
+    unknown = {fault.path for fault in faults if fault.unknown}
     unreadable = {path: Fault(path, message) for path, message in document.unreadable if path not in unknown}
     return [*unreadable.values(), *(fault for fault in faults if fault.path not in unreadable)]
 
 
-def _located(path: str, document: Document, faults: Iterable[Fault]) -> list[str]:
+def _located(path: str, document: Document, faults: Iterable[Fault]) -> list[ConfigFault]:
     lines = [(document.line(fault.path), _dotted(fault.path), fault.message) for fault in faults]
     for line, key in document.repeated:
         lines.append((line, _dotted(key), f"given again, after line {document.lines[key]}. Keep one of them"))
-    return [f"{path}:{line}: {name}: {message}" for line, name, message in sorted(lines)]
+    return [ConfigFault(path, line, name, message) for line, name, message in sorted(lines)]
 
 
 def _dotted(path: tuple[str | int, ...]) -> str:

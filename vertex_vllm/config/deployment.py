@@ -181,6 +181,43 @@ class Evaluation(Section):
         le=256,
         description="Questions under way at once; the plan gives the cache room for as many full requests.",
     )
+    suite: str = Field(
+        default="text",
+        max_length=1024,
+        pattern=shapes.SUITE,
+        description="Questions: text, image, text-and-image, text-small, image-small, a YAML file or gs:// of one.",
+    )
+    items: Annotated[int, PipelineParameter("suite_items")] = Field(
+        default=0, ge=0, le=20_000, description="Questions of the suite that are asked. 0: all."
+    )
+    levels: Annotated[list[Annotated[int, Field(ge=1, le=4)]], PipelineParameter("suite_levels")] = Field(
+        default_factory=list,
+        max_length=4,
+        description="Difficulty levels that are asked, 1 for 135M parameters to 4 for 70B; empty: all.",
+    )
+    baseline: str = Field(
+        default="promoted",
+        max_length=1024,
+        pattern=shapes.BASELINE,
+        description="Run that answers are compared with: promoted, the deployment's last; none; gs:// of a result.",
+    )
+    allowed_regression: Probability = Field(
+        default=0.05, description="Share of right answers that may be lost against the baseline, 0 to 1."
+    )
+    allowed_changed_answers: Probability = Field(
+        default=0.1, description="Share of answers that may change where the same commit is served, 0 to 1. 1: any."
+    )
+    confidence: float = Field(
+        default=0.95, ge=0.5, le=0.9999, description="Confidence with which the comparison decides, 0.5 to 0.9999."
+    )
+    max_requests: int = Field(default=0, ge=0, description="Questions are stopped after so many requests. 0: never.")
+    max_tokens: int = Field(
+        default=0, ge=0, description="Questions are stopped after so many tokens read and written. 0: never."
+    )
+    max_minutes: float = Field(default=60.0, ge=0, description="Questions are stopped after so many minutes. 0: never.")
+    max_usd: float = Field(
+        default=0.0, ge=0, description="Questions are stopped when the machine has cost so much meanwhile. 0: never."
+    )
     thresholds: Thresholds = Field(default_factory=Thresholds, description="What the evaluation must reach.")
 
 

@@ -1,6 +1,6 @@
 """The pipelines' parameters, flat as the console shows them, and the way from a `Deployment` to them and back."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_origin
 
@@ -145,9 +145,7 @@ def deployment_from_parameters(**values: Any) -> Deployment:
     if deployment is not None:
         faults = [*check_against_catalog(deployment, load_catalog()), *check_consent(deployment)]
     if deployment is None or faults:
-        lines = [f"{_flat_name(fault.path)}: {fault.message}" for fault in faults]
-        where, _, message = "; ".join(lines).partition(": ")
-        raise InputError(message, where=where)
+        raise _refused([(_flat_name(fault.path), fault.message) for fault in faults])
     return deployment
 
 
@@ -164,10 +162,14 @@ def check_replaced(deployment: Deployment, project: str, replaced: Mapping[str, 
     if changed is not None:
         faults = [*check_against_catalog(changed, load_catalog()), *check_consent(changed)]
     named = [(_flat_name(fault.path), fault.message) for fault in faults]
-    lines = [f"{name}: {message}" for name, message in named if name in known]
-    if lines:
-        where, _, message = "; ".join(lines).partition(": ")
-        raise InputError(message, where=where)
+    if refused := [(name, message) for name, message in named if name in known]:
+        raise _refused(refused)
+
+
+def _refused(faults: Sequence[tuple[str, str]]) -> InputError:
+    """`faults`: parameter and what is wrong with it, one at least."""
+    (where, message), *others = faults
+    return InputError("; ".join([message, *(f"{name}: {fault}" for name, fault in others)]), where=where)
 
 
 def _parameter(name: str) -> Parameter:

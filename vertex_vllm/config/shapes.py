@@ -53,6 +53,14 @@ IMAGE = _form(
     r"^([a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?)?$",
     "a container image with its registry and tag",
 )
+SUITE = _form(
+    r"^([a-z0-9][a-z0-9-]{0,62}|gs://[a-z0-9][a-z0-9_.-]{1,61}[a-z0-9]/\S+\.(yaml|yml|json)|[^\s:]+\.(yaml|yml))$",
+    "the name of a shipped suite, a YAML file of the repository, or gs://BUCKET/PATH/suite.yaml",
+)
+BASELINE = _form(
+    r"^(promoted|none|gs://[a-z0-9][a-z0-9_.-]{1,61}[a-z0-9]/\S+\.json)$",
+    "promoted, none, or gs://BUCKET/PATH/result.json",
+)
 DOMAIN = _form(
     r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$",
     "a host name, for example upload.wikimedia.org",

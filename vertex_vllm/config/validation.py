@@ -14,7 +14,6 @@ from vertex_vllm.config.shapes import MEANING
 from vertex_vllm.config.value_hints import hint
 from vertex_vllm.redaction import holds_secret
 
-UNKNOWN_FIELD = "unknown field"
 _SECRET = "looks like a token or a key. Put it into Secret Manager and name the secret; revoke it if others saw it"
 _TYPE_NAMES = {
     "string_type": "must be text. Put it in quotes",
@@ -44,7 +43,10 @@ def validate(values: Mapping[str, Any]) -> tuple[Deployment | None, list[Fault]]
     try:
         return Deployment.model_validate(dict(values)), secrets
     except ValidationError as error:
-        faults = [Fault(tuple(detail["loc"]), _with_hint(detail)) for detail in error.errors(include_url=False)]
+        faults = [
+            Fault(tuple(detail["loc"]), _with_hint(detail), detail["type"] == "extra_forbidden")
+            for detail in error.errors(include_url=False)
+        ]
         told = {fault.path for fault in faults}
         return None, [*faults, *(secret for secret in secrets if secret.path not in told)]
 
@@ -95,7 +97,7 @@ def _message(detail: ErrorDetails) -> str:
     if kind == "missing":
         return f"is missing. {_description(detail['loc'])}".rstrip()
     if kind == "extra_forbidden":
-        return f"{UNKNOWN_FIELD}. {_did_you_mean(detail['loc'])}".rstrip()
+        return f"unknown field. {_did_you_mean(detail['loc'])}".rstrip()
     if kind == "string_pattern_mismatch":
         return f"must be {MEANING[context['pattern']]}"
     if kind == "literal_error":

@@ -34,7 +34,7 @@ def diagnosed(
     except StockoutError:
         raise
     except (DeploymentError, InferenceError) as error:
-        if error.message.startswith("Stopped by"):
+        if isinstance(error, DeploymentError) and error.stopped_by:
             raise
         found = _diagnosis(error, endpoint or error.where, since)
         phases = phases_of(found.marks, start_seconds)
@@ -55,10 +55,10 @@ def _diagnosis(error: VertexVllmError, endpoint: str, since: datetime) -> Diagno
 def _with_cause(error: VertexVllmError, found: Diagnosis, slow: Phase | None, run: str) -> VertexVllmError:
     if not found.causes and slow:
         said = f"The start was slow: {slow.name} took {slow.seconds:.0f} s, {slow.expected:.0f} s were expected"
-        return type(error)(f"{said} ({error.message})", where=error.where, fix=error.fix)
+        return error.reworded(f"{said} ({error.message})")
     if not found.causes and not found.lines:
         return error
     advice = found.causes[0].advice if found.causes else ""
     command = f"`vertex-vllm diagnose {run or 'RUN'} --config CONFIG` proposes a change of the config."
     fix = " ".join(part for part in (advice, command if found.causes else error.fix) if part)
-    return type(error)(f"{found.summary} ({error.message})", where=error.where, fix=fix)
+    return error.reworded(f"{found.summary} ({error.message})", fix=fix)

@@ -1,10 +1,11 @@
 """One timed request, and many at once."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from vertex_vllm.errors import InferenceError
 from vertex_vllm.inference.chat import own_answer
@@ -55,19 +56,25 @@ def ask_all(
         return tuple(pool.map(partial(ask, client, max_tokens=max_tokens), prompts))
 
 
-def ask(client: EndpointClient, prompt: Prompt, max_tokens: int | None) -> Reply:
-    """A refusal is a reply too: its `error` says why. Without `max_tokens` an answer may take the whole context."""
+def ask(
+    client: EndpointClient, prompt: Prompt, max_tokens: int | None, options: Mapping[str, Any] | None = None
+) -> Reply:
+    """A refusal is a reply too: its `error` says why. Without `max_tokens` an answer may take the whole context.
+
+    `options`: further fields of the request, such as `seed` and `stop`; by predict also `multi_modal_data`.
+    """
+    given = {**({} if max_tokens is None else {"max_tokens": max_tokens}), "temperature": 0.0, **(options or {})}
     start = time.monotonic()
     try:
         if isinstance(prompt, str):
-            return _complete(client, prompt, max_tokens)
-        return _stream(client, prompt, max_tokens)
+            return _complete(client, prompt, given)
+        return _stream(client, prompt, given)
     except InferenceError as error:
         return Reply("", time.monotonic() - start, error=str(error))
 
 
-def _stream(client: EndpointClient, messages: Sequence[Message], max_tokens: int | None) -> Reply:
-    chunks = list(client.stream_chat(messages, **_limit(max_tokens), temperature=0.0))
+def _stream(client: EndpointClient, messages: Sequence[Message], options: Mapping[str, Any]) -> Reply:
+    chunks = list(client.stream_chat(messages, **options))
     if not chunks:
         raise InferenceError("The stream held no chunk")
     # Thoughts are output like any other: the first token may be one of them.
@@ -88,13 +95,9 @@ def _stream(client: EndpointClient, messages: Sequence[Message], max_tokens: int
     )
 
 
-def _limit(max_tokens: int | None) -> dict[str, int]:
-    return {} if max_tokens is None else {"max_tokens": max_tokens}
-
-
-def _complete(client: EndpointClient, prompt: str, max_tokens: int | None) -> Reply:
+def _complete(client: EndpointClient, prompt: str, options: Mapping[str, Any]) -> Reply:
     start = time.monotonic()
-    instance = {"prompt": prompt, **_limit(max_tokens), "temperature": 0.0, "raw_response": True}
+    instance = {"prompt": prompt, **options, "raw_response": True}
     text = client.predict([instance])[0]
     if not isinstance(text, str):
         raise InferenceError(f"The prediction is not a string: {str(text)[:300]}")

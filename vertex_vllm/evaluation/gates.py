@@ -1,9 +1,16 @@
-"""Thresholds as gates: which figure had to be what, and was."""
+"""Gates: figures that had to reach something, the comparison with the baseline, and the verdict of both."""
 
 from dataclasses import dataclass
 
 from vertex_vllm.errors import GateError
+from vertex_vllm.evaluation.comparison import Comparison
 from vertex_vllm.evaluation.evaluate import Evaluation, metrics_of
+from vertex_vllm.evaluation.statistics.power import power_of
+
+_TOLD_OTHERWISE = frozenset(
+    {"questions", "drop_at_most", "worse_categories", "changed_answers_at_least", "changed_categories"}
+)
+"""Gates that the verdict tells in sentences of their own."""
 
 
 @dataclass(frozen=True)
@@ -28,26 +35,97 @@ class Gate:
 
 
 def gates_of(evaluation: Evaluation) -> tuple[Gate, ...]:
-    """One gate a threshold that is set."""
+    """One gate per threshold that is set, then those of the comparison."""
     metrics, thresholds = metrics_of(evaluation), evaluation.thresholds
     asked = (
         ("exact_match", thresholds.min_exact_match, True),
         ("time_to_first_token_p95_seconds", thresholds.max_p95_time_to_first_token_seconds, False),
         ("tokens_per_second_p50", thresholds.min_tokens_per_second, True),
     )
-    return tuple(Gate(figure, metrics.get(figure), need, least) for figure, need, least in asked if need)
+    gates = [Gate(figure, metrics.get(figure), need, least) for figure, need, least in asked if need]
+    if evaluation.stopped:
+        gates.append(Gate("questions", metrics["questions"], float(len(evaluation.asking.suite.items)), True))
+    if (compared := evaluation.comparison) is not None:
+        gates.append(Gate("drop_at_most", compared.high, compared.terms.allowed_regression, False))
+        gates.append(Gate("worse_categories", float(len(compared.worse_parts)), 0.0, False))
+        if compared.same_model:
+            changed = compared.changed_at_least
+            gates.append(Gate("changed_answers_at_least", changed, compared.terms.allowed_changed_answers, False))
+            gates.append(Gate("changed_categories", float(len(compared.changed_parts)), 0.0, False))
+    return tuple(gates)
 
 
 def failed_gates(evaluation: Evaluation) -> tuple[Gate, ...]:
     return tuple(gate for gate in gates_of(evaluation) if not gate.passed)
 
 
-def require(evaluation: Evaluation) -> None:
-    """Raises GateError naming every gate that failed, with what it has and what it needs."""
+def verdict_of(evaluation: Evaluation) -> tuple[bool, str]:
+    """Whether the candidate may be promoted, and why, in sentences."""
     failed = failed_gates(evaluation)
-    if failed:
+    told = []
+    if evaluation.stopped:
+        asked, all_items = len(evaluation.answers), len(evaluation.asking.suite.items)
+        told.append(f"Only {asked} of {all_items} questions were asked: {evaluation.stopped}.")
+    told += [f"{gate}." for gate in failed if gate.figure not in _TOLD_OTHERWISE]
+    told += _compared(evaluation.comparison) if evaluation.comparison else [_not_compared(evaluation)]
+    return not failed, " ".join(told)
+
+
+def require(evaluation: Evaluation) -> None:
+    """Raises GateError with the verdict where a gate failed."""
+    passed, sentence = verdict_of(evaluation)
+    if not passed:
         raise GateError(
-            "; ".join(str(gate) for gate in failed),
-            where=evaluation.deployment or evaluation.endpoint,
-            fix="The report shows each answer and time; change the deployment, or the thresholds in its config.",
+            failed_gates(evaluation),
+            message=sentence.rstrip("."),
+            where=evaluation.subject.deployment or evaluation.subject.endpoint,
+            fix="The report shows each answer and time; change the deployment, or the terms in its config.",
         )
+
+
+def _not_compared(evaluation: Evaluation) -> str:
+    if evaluation.asking.baseline is not None:
+        return "The baseline has none of these questions, so nothing was compared."
+    return evaluation.asking.no_baseline or "There is no baseline, so nothing was compared."
+
+
+def _compared(compared: Comparison) -> list[str]:
+    """The comparison in sentences: right and wrong first, then changed answers."""
+    terms = compared.terms
+    counted = (
+        f"{len(compared.lost)} answers were lost and {len(compared.gained)} gained among {compared.items} questions; "
+        f"with {terms.confidence:.0%} confidence the drop is at most {_points(compared.high)}, "
+        f"allowed are {_points(terms.allowed_regression)}"
+    )
+    if compared.verdict == "not worse":
+        whole = "Not worse than the baseline" if compared.passed else "Not worse than the baseline as a whole"
+        told = [f"{whole}: {counted}."]
+    elif compared.verdict == "worse":
+        told = [f"Worse than the baseline (exact test, p = {compared.p_value:.2g}): {counted}."]
+    else:
+        needed = power_of(compared.items, compared.clusters, terms.allowed_regression, terms.confidence).items_needed
+        told = [
+            f"Undecided: {counted}, and the exact test shows no drop (p = {compared.p_value:.2g}).",
+            f"Ask at least {needed} independent questions, or allow a larger regression." if needed else "",
+        ]
+    if not compared.unchanged:
+        told.append(
+            f"The same model answers otherwise: {len(compared.changed)} of {compared.items} answers changed, with "
+            f"{terms.confidence:.0%} confidence at least {compared.changed_at_least:.0%} of all, allowed are "
+            f"{terms.allowed_changed_answers:.0%}."
+        )
+    return [sentence for sentence in (*told, *_parts(compared)) if sentence]
+
+
+def _parts(compared: Comparison) -> list[str]:
+    worse = [
+        f"{part.category} ({part.lost} lost, {part.gained} gained of {part.items})" for part in compared.worse_parts
+    ]
+    changed = [f"{part.category} ({part.changed} of {part.items})" for part in compared.changed_parts]
+    told = [f"Worse in {', '.join(worse)}."] if worse else []
+    return [*told, *([f"The same model answers otherwise in {', '.join(changed)}."] if changed else [])]
+
+
+def _points(share: float) -> str:
+    """A difference of shares in percentage points."""
+    return f"{share * 100:.1f} points"

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from statistics import quantiles
+from typing import Any
 
 from vertex_vllm.evaluation.asking import Prompt, Reply, ask, ask_all
 from vertex_vllm.inference.inference_client import EndpointClient
@@ -55,16 +57,35 @@ def _prompt(number: int, chat: bool) -> Prompt:
     return ({"role": "user", "content": text},) if chat else text
 
 
-def percentile(values: Sequence[float], percent: float) -> float:
-    """Linear between the two nearest ranks, rank (n - 1) x percent / 100 counted from 0.
-
-    The same as `statistics.quantiles(values, n=100, method="inclusive")[percent - 1]`, and numpy's default; defined for
-    one value too. Raises ValueError for none.
-    """
+def percentile(values: Sequence[float], percent: int) -> float:
+    """Linear between the two nearest ranks, as numpy does by default. Raises ValueError without values."""
+    if len(values) == 1:
+        return values[0]
     if not values:
         raise ValueError("no values")
-    ordered = sorted(values)
-    rank = (len(ordered) - 1) * percent / 100
-    below = int(rank)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (rank - below)
+    return quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def load_metrics(load: Load) -> dict[str, float]:
+    """Name → figure. A figure that could not be measured is absent, never zero."""
+    figures = {"load_concurrency": float(load.concurrency), "load_requests": float(len(load.replies))}
+    done = [reply for reply in load.replies if not reply.error]
+    first_tokens = [reply.first_token_seconds for reply in done if reply.first_token_seconds is not None]
+    speeds = [reply.tokens_per_second for reply in done if reply.tokens_per_second is not None]
+    figures |= _percentiles("latency", "_seconds", [reply.seconds for reply in done])
+    figures |= _percentiles("time_to_first_token", "_seconds", first_tokens)
+    figures |= _percentiles("tokens_per_second", "", speeds)
+    if load.output_tokens_per_second is not None:
+        figures["load_output_tokens_per_second"] = load.output_tokens_per_second
+    if load.input_tokens_per_second is not None:
+        figures["load_input_tokens_per_second"] = load.input_tokens_per_second
+    return figures
+
+
+def load_document(load: Load) -> dict[str, Any]:
+    """The section `load` of the evaluation's result."""
+    return asdict(load)
+
+
+def _percentiles(name: str, unit: str, values: Sequence[float]) -> dict[str, float]:
+    return {f"{name}_p{percent}{unit}": percentile(values, percent) for percent in (50, 95) if values}

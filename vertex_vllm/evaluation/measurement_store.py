@@ -37,9 +37,9 @@ def record_throughput(evaluation: Evaluation) -> None:
     no throughput of one deployment: tokens were not counted, a request of the load failed, models share the endpoint.
     """
     try:
-        serving, replicas = _served(evaluation.endpoint)
+        serving, replicas = served(evaluation.subject.endpoint)
         measurement = measurement_of(evaluation, serving, replicas)
-        _write(ResourceName.parse(evaluation.endpoint, "endpoints").project, serving.weights, measurement)
+        _write(ResourceName.parse(evaluation.subject.endpoint, "endpoints").project, serving.weights, measurement)
     except VertexVllmError as error:
         log.warning("The throughput is not written down for later plans: %s", error)
 
@@ -65,7 +65,7 @@ def measurement_of(evaluation: Evaluation, serving: Serving, replicas: int) -> M
         output_tokens_per_second=load.output_tokens_per_second,
         input_tokens_per_second=load.input_tokens_per_second or None,
         measured_at=evaluation.started_at,
-        source=evaluation.endpoint,
+        source=evaluation.subject.endpoint,
     )
 
 
@@ -100,7 +100,7 @@ def read_throughputs(project: str, bucket: str, model_id: str) -> tuple[Measurem
     return tuple(found)
 
 
-def _served(endpoint_name: str) -> tuple[Serving, int]:
+def served(endpoint_name: str) -> tuple[Serving, int]:
     """What the endpoint serves, and on how many replicas.
 
     Raises InputError where its answers are not those of one model, ServiceError for what Vertex AI refuses.

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from vertex_vllm.evaluation.evaluate import Answered, Evaluation
+from vertex_vllm.evaluation.evaluate import Evaluation
 from vertex_vllm.evaluation.load import percentile
 
 # Colours that only stand for a CSS variable of the page: matplotlib cannot write `var(--…)` itself.
@@ -51,23 +51,16 @@ def plots(evaluation: Evaluation) -> dict[str, str]:
     done = [reply for reply in evaluation.load.replies if not reply.error]
     first_tokens = [reply.first_token_seconds for reply in done if reply.first_token_seconds is not None]
     speeds = [reply.tokens_per_second for reply in done if reply.tokens_per_second is not None]
-    categories = sorted({answered.question.category for answered in evaluation.answers})
-    names = [answered.question.id for answered in evaluation.answers]
-    drawn = {
-        "exact_match": _draw(
-            _HALF_WIDTH,
-            2.9,
-            lambda axes: _exact_match(axes, categories, evaluation.answers),
+    categories = sorted({answered.item.category for answered in evaluation.answers})
+    drawn = {}
+    if categories:
+        drawn["exact_match"] = _draw(
+            _FULL_WIDTH,
+            1.1 + 0.24 * len(categories),
+            lambda axes: _exact_match(axes, categories, evaluation),
             left=_beside(categories),
             bottom=_BOTTOM + _LEGEND,
-        ),
-        "questions": _draw(
-            _FULL_WIDTH,
-            0.9 + 0.22 * len(names),
-            lambda axes: _questions(axes, evaluation.answers),
-            left=_beside(names),
-        ),
-    }
+        )
     if first_tokens:
         drawn["first_token"] = _draw(_HALF_WIDTH, 2.9, lambda axes: _first_token(axes, first_tokens))
     if speeds:
@@ -127,15 +120,18 @@ def _speed(axes: Axes, values: Sequence[float]) -> None:
     _distribution(axes, values, "Speed of one answer", "output tokens per second")
 
 
-def _exact_match(axes: Axes, categories: Sequence[str], answers: Sequence[Answered]) -> None:
+def _exact_match(axes: Axes, categories: Sequence[str], evaluation: Evaluation) -> None:
+    """Right answers by category, beside those of the baseline on the same items."""
     rows = range(len(categories))
-    exact, contained = [], []
+    before = _baseline_right(evaluation)
+    candidate, baseline = [], []
     for category in categories:
-        asked = [answered for answered in answers if answered.question.category == category]
-        exact.append(sum(answered.exact for answered in asked) / len(asked))
-        contained.append(sum(answered.contains for answered in asked) / len(asked))
-    axes.barh([row - 0.2 for row in rows], exact, height=0.36, color=_FIRST, label="exact match")
-    axes.barh([row + 0.2 for row in rows], contained, height=0.36, color=_SECOND, label="contains")
+        asked = [answered for answered in evaluation.answers if answered.item.category == category]
+        candidate.append(_share([answered.right for answered in asked]))
+        baseline.append(_share([before[each.item.id] for each in asked if each.item.id in before]))
+    axes.barh([row - 0.2 for row in rows], candidate, height=0.36, color=_FIRST, label="this run")
+    if before:
+        axes.barh([row + 0.2 for row in rows], baseline, height=0.36, color=_SECOND, label="baseline")
     axes.set_yticks(list(rows), [_plain(category) for category in categories])
     axes.set(title="Right answers by category", xlabel="share of questions", xlim=(0, 1))
     axes.invert_yaxis()
@@ -143,19 +139,14 @@ def _exact_match(axes: Axes, categories: Sequence[str], answers: Sequence[Answer
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), borderaxespad=0, ncols=2)
 
 
-def _questions(axes: Axes, answers: Sequence[Answered]) -> None:
-    rows = range(len(answers))
-    first = [answered.reply.first_token_seconds or 0.0 for answered in answers]
-    rest = [answered.reply.seconds - before for answered, before in zip(answers, first, strict=True)]
-    if any(first):
-        axes.barh(rows, first, color=_SECOND, height=0.7, label="until the first token")
-    axes.barh(rows, rest, left=first, color=_FIRST, height=0.7, label="until the answer is complete")
-    axes.set_yticks(list(rows), [_plain(answered.question.id) for answered in answers])
-    axes.set(title="Latency by question", xlabel="seconds")
-    axes.margins(y=0.01)
-    axes.invert_yaxis()
-    axes.grid(axis="y", visible=False)
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, ncols=2)
+def _baseline_right(evaluation: Evaluation) -> dict[str, bool]:
+    if evaluation.comparison is None or evaluation.asking.baseline is None:
+        return {}
+    return {item.id: item.right for item in evaluation.asking.baseline.items}
+
+
+def _share(right: Sequence[bool]) -> float:
+    return sum(right) / len(right) if right else 0.0
 
 
 def _plain(text: str) -> str:

@@ -1,55 +1,12 @@
-"""The question set, and when an answer counts as right."""
+"""Normalised words of an answer, and how they are compared."""
 
-import json
 import string
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib import resources
-
-from vertex_vllm.inference.inference_client import Message
 
 _ARTICLES = frozenset({"a", "an", "the"})
 # String's punctuation is ASCII's; in other scripts the Unicode categories P* say what is punctuation.
 _ASCII_PUNCTUATION = frozenset(string.punctuation)
-
-_INSTRUCTION = "Answer with the answer alone, in as few words as possible."
-# Shown before each question, and not in the set: small models learn the form of an answer from examples alone.
-_EXAMPLES = (("What is the capital of Italy?", "Rome"), ("How many legs does a spider have?", "8"))
-
-
-@dataclass(frozen=True)
-class Question:
-    id: str
-    category: str
-    question: str
-    accepted: tuple[str, ...]
-    """Each of them is a right answer."""
-
-
-def load_questions() -> tuple[Question, ...]:
-    """The set that ships with the project: short facts that a small model may know."""
-    text = resources.files("vertex_vllm.evaluation").joinpath("data", "questions.jsonl").read_text(encoding="utf-8")
-    rows = (json.loads(line) for line in text.splitlines())
-    return tuple(Question(row["id"], row["category"], row["question"], tuple(row["accepted"])) for row in rows)
-
-
-def chat_prompt(question: Question) -> tuple[Message, ...]:
-    """The examples as earlier turns, and the question."""
-    messages = []
-    for asked, answer in _EXAMPLES:
-        messages += [_user_message(asked), {"role": "assistant", "content": answer}]
-    return (*messages, _user_message(question.question))
-
-
-def _user_message(question: str) -> Message:
-    # The instruction stands here because some chat templates (Gemma 2's) refuse a system message.
-    return {"role": "user", "content": f"{question}\n{_INSTRUCTION}"}
-
-
-def completion_prompt(question: Question) -> str:
-    shown = "".join(f"Question: {asked}\nAnswer: {answer}\n\n" for asked, answer in _EXAMPLES)
-    return f"{shown}Question: {question.question}\nAnswer:"
 
 
 def completed_answer(text: str) -> str:

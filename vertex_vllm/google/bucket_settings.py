@@ -10,6 +10,8 @@ from vertex_vllm.errors import BucketError
 if TYPE_CHECKING:
     from google.cloud.storage import Bucket
 
+UNFINISHED_UPLOAD_DAYS = 7
+"""A multipart upload that nobody completes is kept, and paid for, for ever; the longest mirror takes hours."""
 # Conditions of a lifecycle rule that no live object without a custom time fulfils ("Object Lifecycle Management").
 _NEVER_LIVE = (
     "numNewerVersions",
@@ -59,7 +61,7 @@ def check_fit(settings: BucketSettings, bucket: str, prefixes: Sequence[str] = (
         uri = f"gs://{bucket}"
         fix = " ".join(each.format(bucket=uri) for each in dict.fromkeys(fixes))
         raise BucketError(
-            f"cannot hold a mirror: {'; '.join(faults)}", where=uri, fix=f"Name another bucket. Or: {fix}"
+            f"cannot hold a mirror: {'; '.join(faults)}", bucket=bucket, fix=f"Name another bucket. Or: {fix}"
         )
 
 

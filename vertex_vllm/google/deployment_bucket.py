@@ -4,8 +4,8 @@ import re
 from typing import TYPE_CHECKING
 
 from vertex_vllm.errors import BucketError
-from vertex_vllm.google.bucket_settings import check_fit, settings_of
-from vertex_vllm.google.error_boundary import google_errors, words
+from vertex_vllm.google.bucket_settings import UNFINISHED_UPLOAD_DAYS, check_fit, settings_of
+from vertex_vllm.google.error_boundary import google_errors, refusal_of
 from vertex_vllm.google.iam import grant_on_bucket
 from vertex_vllm.google.storage_client import storage_client
 from vertex_vllm.labels import Owner
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from google.cloud.storage import Bucket, Client
 
 READER = "roles/storage.objectViewer"
-# Days. A multipart upload that nobody completes is kept, and paid for, for ever; the longest mirror takes hours.
-_UNFINISHED_UPLOAD_DAYS = 7
 _NAMING_RULES = (
     "Use 3 to 63 lower-case letters, digits, hyphens and underscores, begun and ended by a letter or digit, without "
     "'goog' in front or 'google' inside: https://cloud.google.com/storage/docs/buckets#naming"
@@ -34,7 +32,7 @@ def check_bucket_name(bucket: str) -> str:
         and "google" not in bucket.replace("0", "o")
     )
     if not legal:
-        raise BucketError(f"{bucket!r} is not a bucket name", where="bucket", fix=_NAMING_RULES)
+        raise BucketError(f"{bucket!r} is not a bucket name", bucket=bucket, where="bucket", fix=_NAMING_RULES)
     return bucket
 
 
@@ -61,11 +59,14 @@ def setup_bucket(project: str, region: str, bucket: str, owner: Owner, reader_se
         try:
             grant_on_bucket(found, READER, f"serviceAccount:{account}")
         except Forbidden as error:
-            said = f"whether {account} may read cannot be seen to by us: {words(error)}"
-            raise BucketError(said, where=uri, fix=_prepare(project, region)) from error
+            refusal = refusal_of(error)
+            said = f"this account cannot let {account} read: {refusal.words}"
+            raise BucketError(said, bucket=bucket, fix=_prepare(project, region), refusal=refusal) from error
         except BadRequest as error:
             fix = f"{_prepare(project, region)} It creates that account; or name another as serving_service_account."
-            raise BucketError(f"cannot let {account} read: {words(error)}", where=uri, fix=fix) from error
+            refusal = refusal_of(error)
+            said = f"cannot let {account} read: {refusal.words}"
+            raise BucketError(said, bucket=bucket, fix=fix, refusal=refusal) from error
     return uri
 
 
@@ -76,9 +77,11 @@ def _find(client: "Client", project: str, region: str, bucket: str) -> "Bucket |
     try:
         found = client.lookup_bucket(bucket)
     except Forbidden as error:
+        refusal = refusal_of(error)
         raise BucketError(
-            f"the bucket is another project's, or we lack storage.buckets.get on it: {words(error)}",
-            where=f"gs://{bucket}",
+            f"the bucket is another project's, or we lack storage.buckets.get on it: {refusal.words}",
+            bucket=bucket,
+            refusal=refusal,
             fix="Name another bucket: names are shared by all of Google Cloud. If it is ours: "
             + _prepare(project, region),
         ) from error
@@ -88,7 +91,7 @@ def _find(client: "Client", project: str, region: str, bucket: str) -> "Bucket |
         # The project's own listing proves it without the Resource Manager API, which many projects have disabled.
         own = {other.name for other in client.list_buckets(prefix=bucket, project=project)}
     except Forbidden as error:
-        raise _not_allowed(f"gs://{bucket}", project, "storage.buckets.list", error) from error
+        raise _not_allowed(bucket, project, "storage.buckets.list", error) from error
     if bucket not in own:
         raise _foreign(bucket, project, f"number {found.project_number}")
     return found
@@ -104,7 +107,7 @@ def _create(client: "Client", project: str, region: str, bucket: str, owner: Own
     # Weights come from the Hub again: deleted ones would be billed for another week (Cloud Storage, "Soft delete").
     wanted.soft_delete_policy.retention_duration_seconds = 0
     wanted.labels = owner.labels
-    wanted.add_lifecycle_abort_incomplete_multipart_upload_rule(age=_UNFINISHED_UPLOAD_DAYS)
+    wanted.add_lifecycle_abort_incomplete_multipart_upload_rule(age=UNFINISHED_UPLOAD_DAYS)
     try:
         return client.create_bucket(wanted, project=project, location=region)
     except Conflict as error:
@@ -114,8 +117,9 @@ def _create(client: "Client", project: str, region: str, bucket: str, owner: Own
             raise _foreign(bucket, project, "the name is taken") from error
         return found
     except Forbidden as error:
-        said = f"we lack storage.buckets.create: {words(error)}"
-        raise BucketError(said, where=f"gs://{bucket}", fix=_prepare(project, region)) from error
+        refusal = refusal_of(error)
+        said = f"we lack storage.buckets.create: {refusal.words}"
+        raise BucketError(said, bucket=bucket, fix=_prepare(project, region), refusal=refusal) from error
 
 
 def _check_location(bucket: "Bucket", region: str) -> None:
@@ -124,7 +128,7 @@ def _check_location(bucket: "Bucket", region: str) -> None:
         other = f", or deploy to {location}" if re.fullmatch(r"[a-z]+-[a-z]+\d+", location) else ""
         raise BucketError(
             f"the bucket is in {location}, the deployment in {region}",
-            where=f"gs://{bucket.name}",
+            bucket=str(bucket.name),
             fix=f"Name another bucket, which is then made in {region}{other}: from afar, weights load slowly and at a "
             "price.",
         )
@@ -133,7 +137,7 @@ def _check_location(bucket: "Bucket", region: str) -> None:
 def _foreign(bucket: str, project: str, whose: str) -> BucketError:
     return BucketError(
         f"the bucket exists and is not of project {project}: it is another project's ({whose})",
-        where=f"gs://{bucket}",
+        bucket=bucket,
         fix="Name another bucket: names are shared by all of Google Cloud.",
     )
 
@@ -142,10 +146,12 @@ def _prepare(project: str, region: str) -> str:
     return f"Run `vertex-vllm bootstrap --project {project} --region {region}`, which makes the bucket and its grants."
 
 
-def _not_allowed(uri: str, project: str, permission: str, error: Exception) -> BucketError:
+def _not_allowed(bucket: str, project: str, permission: str, error: Exception) -> BucketError:
+    refusal = refusal_of(error)
     return BucketError(
-        f"we lack {permission}: {words(error)}",
-        where=uri,
+        f"we lack {permission}: {refusal.words}",
+        bucket=bucket,
+        refusal=refusal,
         fix=f"Grant roles/storage.admin in project {project} to whoever runs this, or have the bucket made by somebody "
         "who has it.",
     )

@@ -1,97 +1,148 @@
-"""What a Google client raised in the end, said so that a person knows what to do."""
+"""The boundary to Google's clients: what they raise becomes a `Refusal`, and an error that a person understands."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
 
 import requests
-from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError, RetryError
+import yaml
+from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError, RetryError, from_grpc_status
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
+from google.rpc import error_details_pb2, status_pb2
 
-from vertex_vllm.errors import RegionClosedError, ServiceError, UnreachableError
+from vertex_vllm.error_data import Refusal
+from vertex_vllm.errors import (
+    DeploymentError,
+    RegionClosedError,
+    ServiceError,
+    TeardownError,
+    UnreachableError,
+    VertexVllmError,
+)
 from vertex_vllm.google.iam import own_member
 from vertex_vllm.google.storage_words import refused_by_storage, words_of_error
 from vertex_vllm.network.faults import network_fault
 
 CLOUD_STORAGE = "Cloud Storage"
+VERTEX_AI = "Vertex AI"
 _HOSTS = {CLOUD_STORAGE: "https://storage.googleapis.com"}
+_LOGIN = "Run `gcloud auth application-default login`, or give the job a service account."
+_PLACE = re.compile(r"projects/(?P<project>[^/]+)(/locations/(?P<region>[^/]+))?")
 
 
 @contextmanager
-def google_errors(service: str, where: str) -> Iterator[None]:
-    """Errors of a Google client inside become ServiceError, with `service` named and `where` for the resource.
+def google_errors(
+    service: str,
+    where: str = "",
+    *,
+    doing: str = "",
+    error: type[DeploymentError] | type[ServiceError] | type[TeardownError] = ServiceError,
+) -> Iterator[None]:
+    """Errors of a Google client inside become `error`, with `service` named, its refusal, and `where` or `doing`.
 
-    Those of Cloud Storage become BucketError where the bucket is missing, or set up so that it cannot be used; a
-    service that cannot be reached becomes UnreachableError.
+    `where`: resource; `doing`: the action, as "Deploying x@1". A missing or unusable bucket is a BucketError, a region
+    that the project may not use a RegionClosedError, missing credentials a ServiceError, and a host that cannot be
+    reached an UnreachableError where `error` is ServiceError.
     """
     try:
         yield
-    except DefaultCredentialsError as error:
-        raise ServiceError(
-            f"no Google credentials to call {service} with",
-            where=where,
-            fix="Run `gcloud auth application-default login`, or give the job a service account.",
-        ) from error
-    except (RetryError, TransportError, requests.ConnectionError, requests.Timeout) as error:
-        raise _unreached(error, service, where) from error
-    except (GoogleAPIError, GoogleAuthError) as error:
-        raise_if_closed(error, where)
-        if service == CLOUD_STORAGE and isinstance(error, GoogleAPICallError):
-            raise refused_by_storage(words_of_error(error), where, service) from error
-        raise ServiceError(f"{service}: {words(error)}", where=where, fix=remedy(error)) from error
+    except DefaultCredentialsError as missing:
+        said = f"{doing}: no Google credentials" if doing else "no Google credentials"
+        raise ServiceError(f"{said} to call {service} with", where=where, fix=_LOGIN) from missing
+    except (RetryError, TransportError, requests.ConnectionError, requests.Timeout) as away:
+        raise _unreached(away, service, where, doing, error) from away
+    except (GoogleAPIError, GoogleAuthError) as refused:
+        refusal = words_of_error(refused) if service == CLOUD_STORAGE else refusal_of(refused)
+        if worded(refusal, "region-closed"):
+            fix = "Leave that region out."
+            raise RegionClosedError(refusal.words, where=where or doing, fix=fix, refusal=refusal) from refused
+        if service == CLOUD_STORAGE and not doing and isinstance(refused, GoogleAPICallError):
+            raise refused_by_storage(refusal, where, service) from refused
+        said = f"{doing}: {service} answered {refusal}" if doing else f"{service}: {refusal.words}"
+        raise error(said, where=where, fix=remedy(refusal), refusal=refusal) from refused
 
 
-def _unreached(error: Exception, service: str, where: str) -> ServiceError:
+def _unreached(
+    away: Exception,
+    service: str,
+    where: str,
+    doing: str,
+    error: type[DeploymentError] | type[ServiceError] | type[TeardownError],
+) -> VertexVllmError:
     """A service that did not answer, with the cause that the network gave."""
-    fault = network_fault(error, _HOSTS.get(service, ""))
+    fault = network_fault(away, _HOSTS.get(service, ""))
     if fault.fix:
-        return UnreachableError(f"{service}: {fault.message}", where=where, fix=fault.fix)
-    cause = getattr(error, "cause", None)
-    return ServiceError(f"{service}: {words(cause if isinstance(cause, Exception) else error)}", where=where)
+        kind = UnreachableError if error is ServiceError else error
+        said = f"{doing}: {service}: {fault.message}" if doing else f"{service}: {fault.message}"
+        return kind(said, where=where, fix=fault.fix)
+    cause = getattr(away, "cause", None)
+    refusal = refusal_of(cause if isinstance(cause, Exception) else away)
+    said = f"{doing}: {service} gave no answer: {refusal.words}" if doing else f"{service}: {refusal.words}"
+    return error(said, where=where, refusal=refusal)
 
 
-_PLACE = re.compile(r"projects/(?P<project>[^/]+)(/locations/(?P<region>[^/]+))?")
-_CLOSED = "LOCATION_POLICY_VIOLATED"
-
-
-def raise_if_closed(error: Exception, where: str) -> None:
-    """Raises RegionClosedError where a service refused because the project may not use the region.
-
-    me-central2 and its like answer so to ordinary projects (firezone#7711): nothing of the project can be there.
-    """
-    if isinstance(error, GoogleAPICallError) and _CLOSED in f"{error.reason} {error}":
-        raise RegionClosedError(words(error), where=where, fix="Leave that region out.") from error
-
-
-def words(error: Exception) -> str:
-    """The service's own words, without the request that they answer."""
+def refusal_of(error: Exception) -> Refusal:
+    """The refusal in an error of a Google client, over gRPC or REST; for any other error, its text as the message."""
     if isinstance(getattr(getattr(error, "response", None), "content", None), bytes):
-        return str(words_of_error(error))
-    return str(getattr(error, "message", "") or error)
+        return words_of_error(error)
+    if not isinstance(error, GoogleAPICallError):
+        return Refusal("", str(error))
+    details = {str(key): str(value) for key, value in dict(error.metadata or {}).items()}
+    return Refusal(
+        code=error.grpc_status_code.name if error.grpc_status_code else str(error.code),
+        message=str(error.message or error),
+        reason=error.reason or "",
+        resource=details.get("resource", ""),
+        details=details,
+    )
 
 
-def remedy(error: Exception) -> str:
+def refusal_in(status: status_pb2.Status) -> Refusal:
+    """The refusal in the error of a long-running operation."""
+    info = error_details_pb2.ErrorInfo()
+    for detail in status.details:
+        if detail.Unpack(info):
+            break
+    raised = from_grpc_status(status.code, status.message)
+    return Refusal(
+        code=raised.grpc_status_code.name if raised.grpc_status_code else str(status.code),
+        message=status.message,
+        reason=info.reason,
+        resource=info.metadata.get("resource", ""),
+        details=dict(info.metadata),
+    )
+
+
+@cache
+def _wordings() -> dict[str, re.Pattern[str]]:
+    rows = yaml.safe_load(files("vertex_vllm").joinpath("refusal_wordings.yaml").read_text(encoding="utf-8"))
+    return {name: re.compile(row["says"]) for name, row in rows.items()}
+
+
+def worded(refusal: Refusal, cause: str) -> re.Match[str] | None:
+    """The match of a cause of refusal_wordings.yaml in the service's words; None where they name another cause."""
+    return _wordings()[cause].search(f"{refusal.reason} {refusal.message}")
+
+
+def remedy(refusal: Refusal) -> str:
     """The command that removes the cause: a disabled API, a permission that nobody granted; empty for any other."""
-    return enable_api(error) or _grant(error) or _act_as(error)
+    return enable_api(refusal) or _grant(refusal) or _act_as(refusal)
 
 
-def _grant(error: Exception) -> str:
-    if not isinstance(error, GoogleAPICallError) or error.reason != "IAM_PERMISSION_DENIED":
+def _grant(refusal: Refusal) -> str:
+    if refusal.reason != "IAM_PERMISSION_DENIED":
         return ""
-    facts: dict[str, str] = dict(error.metadata or {})
-    found = _PLACE.search(facts.get("resource", ""))
+    found = _PLACE.search(refusal.resource)
     project, region = (found["project"], found["region"] or "REGION") if found else ("PROJECT", "REGION")
     command = f"vertex-vllm bootstrap --project {project} --region {region}"
-    lacking = f"{own_member()} lacks {facts.get('permission', 'a permission')}"
+    lacking = f"{own_member()} lacks {refusal.details.get('permission', 'a permission')}"
     return f"{lacking}. Run `{command}`: it grants each account what it needs (docs/security.md)."
 
 
-# Vertex AI's words, as INVALID_ARGUMENT and without a reason (googleapis/python-aiplatform#1073, 2022-03-10).
-_NOT_TO_ACT_AS = re.compile(r"do not have permission to act as service_account: (?P<account>[\w.-]+@[\w.-]+\w)")
-
-
-def _act_as(error: Exception) -> str:
-    found = _NOT_TO_ACT_AS.search(words(error))
+def _act_as(refusal: Refusal) -> str:
+    found = worded(refusal, "act-as")
     if found is None:
         return ""
     return (
@@ -100,10 +151,9 @@ def _act_as(error: Exception) -> str:
     )
 
 
-def enable_api(error: Exception) -> str:
-    """The command that enables the API which refused because it is disabled; empty for any other error."""
-    if not isinstance(error, GoogleAPICallError) or error.reason != "SERVICE_DISABLED":
+def enable_api(refusal: Refusal) -> str:
+    """The command that enables the API which refused because it is disabled; empty for any other refusal."""
+    if refusal.reason != "SERVICE_DISABLED":
         return ""
-    facts: dict[str, str] = dict(error.metadata or {})
-    project = facts.get("consumer", "").removeprefix("projects/")
-    return f"Run `gcloud services enable {facts.get('service', '')} --project={project}`, wait a minute, try again."
+    service, project = refusal.details.get("service", ""), refusal.details.get("consumer", "").removeprefix("projects/")
+    return f"Run `gcloud services enable {service} --project={project}`, wait a minute, try again."

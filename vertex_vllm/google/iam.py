@@ -16,7 +16,8 @@ def grant_on_bucket(bucket: "Bucket", role: str, member: str) -> bool:
     changed nothing, when the member has the role already. Raises what google-cloud-storage raises.
     """
     from google.api_core.exceptions import Conflict, PreconditionFailed
-    from google.api_core.retry import Retry, if_exception_type
+
+    from vertex_vllm.retries import google_retry
 
     def grant() -> bool:
         # Version 3, or conditions on other grants would be lost on writing back ("Policy versions").
@@ -32,7 +33,7 @@ def grant_on_bucket(bucket: "Bucket", role: str, member: str) -> bool:
         bucket.set_iam_policy(policy)
         return True
 
-    changed: bool = Retry(if_exception_type(Conflict, PreconditionFailed), timeout=_PATIENCE)(grant)()
+    changed: bool = google_retry(_PATIENCE, (Conflict, PreconditionFailed))(grant)()
     return changed
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.error_boundary import google_errors, refusal_of
 
 if TYPE_CHECKING:
     from google.cloud.cloudquotas_v1 import CloudQuotasClient, DimensionsInfo
@@ -53,10 +53,11 @@ def read_limit(project: str, quota_id: str, region: str) -> int:
                 "Vertex AI has no such quota", where=name, fix="Choose another accelerator, or report this one."
             ) from error
         except PermissionDenied as error:
-            if error.reason == "SERVICE_DISABLED":
+            refusal = refusal_of(error)
+            if refusal.reason == "SERVICE_DISABLED":
                 raise
             fix = f"Grant roles/cloudquotas.viewer on project {project} to whoever runs this."
-            raise ServiceError("the quota may not be read by us", where=name, fix=fix) from error
+            raise ServiceError("this account may not read the quota", where=name, fix=fix, refusal=refusal) from error
     return limit_in_region(info.dimensions_infos, region)
 
 

@@ -5,8 +5,16 @@ make the rest of the address a fragment, and gRPC and requests would both send t
 """
 
 import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from vertex_vllm.errors import InputError
+
+Place = TypeVar("Place")
+Answer = TypeVar("Answer")
+
+_REGIONS_AT_ONCE = 8
 
 # "us-central1", "northamerica-northeast2": https://cloud.google.com/compute/docs/regions-zones, 2026-11-30.
 REGION = r"[a-z]+-[a-z]+[0-9]+"
@@ -45,3 +53,9 @@ def require_region(region: str, where: str = "") -> str:
         fix = "A region is, for example, us-central1."
         raise InputError(f"`{region}` is not a Google Cloud region", where=where, fix=fix)
     return region
+
+
+def in_parallel(ask: Callable[[Place], Answer], places: Sequence[Place]) -> list[Answer]:
+    """Answers for regions, or for what stands for one each, in their order; a few are asked at a time."""
+    with ThreadPoolExecutor(_REGIONS_AT_ONCE) as pool:
+        return list(pool.map(ask, places))

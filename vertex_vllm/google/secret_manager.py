@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from vertex_vllm.error_data import Refusal
 from vertex_vllm.errors import SecretAccessError, ServiceError
-from vertex_vllm.google.error_boundary import google_errors, words
+from vertex_vllm.google.error_boundary import google_errors, refusal_of, worded
 from vertex_vllm.google.iam import own_member
 
 # Secret Manager, "Create a secret": ids of at most 255 letters, digits, hyphens and underscores; a version is a number,
@@ -66,24 +67,28 @@ def _refusals(resource_name: str, name: re.Match[str], role: str) -> Iterator[No
         try:
             yield
         except NotFound as error:
-            raise SecretAccessError(words(error), where=resource_name, fix=_make(name, words(error))) from error
+            refusal = refusal_of(error)
+            fix = _make(name, refusal)
+            raise SecretAccessError(refusal.words, secret=resource_name, fix=fix, refusal=refusal) from error
         except PermissionDenied as error:
-            if error.reason == "SERVICE_DISABLED":
+            refusal = refusal_of(error)
+            if refusal.reason == "SERVICE_DISABLED":
                 raise
-            told = f"may not be read by us: {words(error)}"
-            raise SecretAccessError(told, where=resource_name, fix=_grant(name, role)) from error
+            said, fix = f"this account may not read it: {refusal.words}", _grant(name, role)
+            raise SecretAccessError(said, secret=resource_name, fix=fix, refusal=refusal) from error
         except (FailedPrecondition, InvalidArgument) as error:
             fix = "Enable that version, or name one that is enabled."
-            raise SecretAccessError(words(error), where=resource_name, fix=fix) from error
+            refusal = refusal_of(error)
+            raise SecretAccessError(refusal.words, secret=resource_name, fix=fix, refusal=refusal) from error
 
 
-def _make(name: re.Match[str], said: str) -> str:
+def _make(name: re.Match[str], refusal: Refusal) -> str:
     """The command that makes the secret or the version; Secret Manager does not always say which of them is missing."""
     secret, project = name["secret"], name["project"]
     value, last = 'printf %s "$HF_TOKEN" | gcloud secrets', f"--data-file=- --project={project}"
-    if "Version" in said:
+    if worded(refusal, "secret-version-missing"):
         return f"Name a version that exists: gcloud secrets versions list {secret} --project={project}"
-    if "no versions" in said:
+    if worded(refusal, "secret-without-versions"):
         add, create = f"{value} versions add {secret} {last}", f"{value} create {secret} {last}"
         return f"If the secret exists, add a version: {add}; if not, create it: {create}"
     return f"Create it: {value} create {secret} {last}"
@@ -111,12 +116,12 @@ def _text(data: bytes, resource_name: str) -> str:
         text = data.decode()
     except UnicodeDecodeError:
         raise SecretAccessError(
-            "the value is not text", where=resource_name, fix="Add a version that holds the token and nothing else."
+            "the value is not text", secret=resource_name, fix="Add a version that holds the token and nothing else."
         ) from None
     if not text:
         raise SecretAccessError(
             "the value is empty",
-            where=resource_name,
+            secret=resource_name,
             fix="Add a version that holds the token: gcloud secrets versions add.",
         )
     return text

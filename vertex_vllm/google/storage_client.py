@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
+from vertex_vllm.error_data import RETRYABLE_STATUS
 from vertex_vllm.errors import UnreachableError
 from vertex_vllm.network.faults import check_authorities, check_proxy, network_fault
-from vertex_vllm.retries import RETRYABLE_STATUS
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials

@@ -1,4 +1,4 @@
-"""Refusals of Cloud Storage: read into one value, from JSON or XML, with the remedy that their reason allows."""
+"""Refusals in JSON or XML read into one value; those of Cloud Storage with the remedy that their reason allows."""
 
 import json
 import re
@@ -6,26 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
+from vertex_vllm.error_data import Refusal
 from vertex_vllm.errors import BucketError, ServiceError
 
 _LONGEST_WORDS = 600
 # google-api-core and google-resumable-media put the request before the words.
 _REQUEST = re.compile(r"^(?:GET|HEAD|POST|PUT|PATCH|DELETE) https?://\S+:\s+", re.DOTALL)
 _PLACE = re.compile(r"gs://([^/]+)")
-
-
-@dataclass(frozen=True)
-class StorageWords:
-    """An answer of Cloud Storage with an error status."""
-
-    status: int
-    reason: str = ""
-    """Of JSON's first error, for example `forbidden`, or XML's code, for example `AccessDenied`."""
-    message: str = ""
-    """One line, without the request that it answers."""
-
-    def __str__(self) -> str:
-        return self.message or " ".join(part for part in (f"status {self.status}", self.reason) if part)
 
 
 @dataclass(frozen=True)
@@ -80,35 +67,38 @@ _KNOWN = (
 )
 
 
-def json_words(status: int, body: bytes) -> StorageWords:
+def json_words(status: int, body: bytes) -> Refusal:
     """The words of an answer of the JSON API; an XML body, or text, is read as such."""
     text = body[:100_000].decode(errors="replace").strip()
     try:
         told = json.loads(text)
     except (ValueError, RecursionError):
-        return xml_words(status, body) if text.startswith("<") else StorageWords(status, "", _one_line(text))
+        return xml_words(status, body) if text.startswith("<") else Refusal(str(status), _one_line(text))
     error = told.get("error") if isinstance(told, dict) else None
     if isinstance(error, str):  # OAuth's form.
         described = told.get("error_description", "") if isinstance(told, dict) else ""
-        return StorageWords(status, error, _one_line(str(described)))
+        return Refusal(str(status), _one_line(str(described)), error)
     if not isinstance(error, dict):
-        return StorageWords(status)
-    return StorageWords(status, _reason(error), _one_line(str(error.get("message") or "")))
+        return Refusal(str(status))
+    info = next((each for each in _details(error) if isinstance(each.get("metadata"), dict)), {})
+    metadata = {str(key): str(value) for key, value in dict(info.get("metadata") or {}).items()}
+    message = _one_line(str(error.get("message") or ""))
+    return Refusal(str(status), message, _reason(error), metadata.get("resource", ""), metadata)
 
 
-def xml_words(status: int, body: bytes) -> StorageWords:
+def xml_words(status: int, body: bytes) -> Refusal:
     """The words of an answer of the XML API: its code, and its message with the details, which say more."""
     try:
         root = ElementTree.fromstring(body)
     except ElementTree.ParseError:
-        return StorageWords(status)
+        return Refusal(str(status))
     told = {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in root}
     message, details = told.get("Message", ""), told.get("Details", "")
     both = message if details in message else f"{message} {details}"
-    return StorageWords(status, told.get("Code", ""), _one_line(both))
+    return Refusal(str(status), _one_line(both), told.get("Code", ""))
 
 
-def words_of_error(error: Exception) -> StorageWords:
+def words_of_error(error: Exception) -> Refusal:
     """The words in an error that google-cloud-storage raised."""
     response = getattr(error, "response", None)
     status = int(getattr(response, "status_code", 0) or getattr(error, "code", 0) or 0)
@@ -119,37 +109,43 @@ def words_of_error(error: Exception) -> StorageWords:
     if message.lstrip().startswith(("{", "<")):
         return json_words(status, message.encode())
     reasons = [str(each.get("reason", "")) for each in getattr(error, "errors", None) or [] if isinstance(each, dict)]
-    return StorageWords(status, reasons[0] if reasons else "", _one_line(message))
+    return Refusal(str(status), _one_line(message), reasons[0] if reasons else "")
 
 
-def refused_by_storage(said: StorageWords, where: str, prefix: str = "Cloud Storage") -> BucketError | ServiceError:
+def refused_by_storage(said: Refusal, where: str, prefix: str = "Cloud Storage") -> BucketError | ServiceError:
     """The error to raise: BucketError where the bucket is missing or set up so that it cannot be used.
 
     `where` is a gs:// place or the name of a project.
     """
     found = _PLACE.match(where)
-    bucket = f"gs://{found[1]}" if found else "gs://BUCKET"
+    bucket = found[1] if found else "BUCKET"
+    shown = f"{prefix}: {said.words}"
     for known in _KNOWN:
         if known.sign.search(f"{said.reason} {said.message}"):
-            kind = BucketError if known.of_the_bucket else ServiceError
-            return kind(f"{prefix}: {said}", where=where, fix=known.fix.format(bucket=bucket))
-    return ServiceError(f"{prefix}: {said}" if said.message or prefix == "Cloud Storage" else prefix, where=where)
+            fix = known.fix.format(bucket=f"gs://{bucket}")
+            if known.of_the_bucket:
+                return BucketError(shown, bucket=bucket, where=where, fix=fix, refusal=said)
+            return ServiceError(shown, where=where, fix=fix, refusal=said)
+    return ServiceError(shown if said.message or prefix == "Cloud Storage" else prefix, where=where, refusal=said)
 
 
-def keeps_objects(said: StorageWords) -> bool:
+def keeps_objects(said: Refusal) -> bool:
     """True where a hold or a retention policy refused to let an object be replaced or deleted."""
-    return said.status in (400, 403, 409, 412) and bool(_KEEPS.sign.search(f"{said.reason} {said.message}"))
+    return said.code in ("400", "403", "409", "412") and bool(_KEEPS.sign.search(f"{said.reason} {said.message}"))
 
 
 def _reason(error: dict[str, Any]) -> str:
     errors = error.get("errors")
-    first = errors[0] if isinstance(errors, list) and errors else {}
-    details = error.get("details")
-    info = details[0] if isinstance(details, list) and details else {}
-    for found in (first, info):
+    first = errors[:1] if isinstance(errors, list) else []
+    for found in (*first, *_details(error)):
         if isinstance(found, dict) and isinstance(found.get("reason"), str):
             return str(found["reason"])
     return str(error.get("status") or "")
+
+
+def _details(error: dict[str, Any]) -> list[dict[str, Any]]:
+    details = error.get("details")
+    return [each for each in details if isinstance(each, dict)] if isinstance(details, list) else []
 
 
 def _one_line(text: str) -> str:

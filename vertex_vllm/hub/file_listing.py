@@ -45,6 +45,7 @@ def check_file(file: HubFile) -> HubFile:
             raise HubAccessError(
                 f"the Hub lists a file with an unusable {field}",
                 where=ascii(file.path)[:200],
+                path=file.path,
                 fix="Leave it out with --exclude, or choose another revision.",
             )
     return file
@@ -69,7 +70,7 @@ def list_files(model_id: str, commit: str, token: str | None) -> tuple[HubFile, 
         )
         files = [_hub_file(entry) for entry in entries if isinstance(entry, RepoFile)]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise HubAccessError(f"the Hub's listing is malformed: {type(error).__name__}", where=model_id) from error
+        raise HubAccessError(f"the Hub's listing is malformed: {type(error).__name__}", repo=model_id) from error
     if odd := [file.path for file in files if not is_safe_path(file.path)]:
         shown = ", ".join(ascii(path)[:80] for path in odd[:_SHOWN]) + (", …" if len(odd) > _SHOWN else "")
         _LOG.warning("%s: %d files have names that cannot be copied and are left out: %s", model_id, len(odd), shown)

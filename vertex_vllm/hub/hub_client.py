@@ -57,7 +57,7 @@ def ask_hub(question: Callable[["HfApi"], Answer], *, token: str | None, model_i
             with saying_what_lasts(f"waiting for {hub}"):
                 answer = question(api)
         except OfflineModeIsEnabled:
-            raise HubAccessError("HF_HUB_OFFLINE is set", where=model_id, fix="Unset it.") from None
+            raise HubAccessError("HF_HUB_OFFLINE is set", repo=model_id, fix="Unset it.") from None
         except httpx2.TooManyRedirects:
             raise UnreachableError(f"{hub} redirects in circles", where=model_id, fix=_OTHER_PAGE) from None
         except json.JSONDecodeError:

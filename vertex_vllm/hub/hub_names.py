@@ -28,7 +28,10 @@ def check_commit(commit: str) -> str:
     """`commit`, if it is one: 40 hexadecimal digits. Raises RevisionNotFoundError."""
     if not _COMMIT.fullmatch(commit):
         raise RevisionNotFoundError(
-            f"{commit!r} is not a commit", where="commit", fix="Give 40 hexadecimal digits: a branch or tag may move."
+            f"{commit!r} is not a commit",
+            where="commit",
+            revision=commit,
+            fix="Give 40 hexadecimal digits: a branch or tag may move.",
         )
     return commit
 

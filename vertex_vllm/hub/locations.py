@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
+from vertex_vllm.error_data import RETRYABLE_STATUS
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.hub.file_listing import HubFile, check_file
 from vertex_vllm.hub.hub_client import hub_endpoint
@@ -20,7 +21,7 @@ from vertex_vllm.hub.hub_names import check_commit, check_model_id
 from vertex_vllm.hub.refusals import hub_words, refusal
 from vertex_vllm.hub.token import checked_token
 from vertex_vllm.network.bulk_connections import Connections
-from vertex_vllm.retries import RETRYABLE_STATUS, TransientError, retry_after
+from vertex_vllm.retries import TransientError, retry_after
 
 _MOST_REDIRECTS = 5
 # Seconds before its end at which a signed URL is no longer used.

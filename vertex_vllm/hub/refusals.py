@@ -21,6 +21,7 @@ from vertex_vllm.hub.token import token_source
 # Characters of the Hub's words that a message shows.
 _LONGEST_WORDS = 400
 _SINGLE_SIGN_ON = re.compile(r"\bSSO\b|single.sign.?on|\bSAML\b", re.IGNORECASE)
+_FINE_GRAINED = re.compile(r"fine-grained")
 _DISABLED = re.compile(r"\bdisabled\b", re.IGNORECASE)
 _BLOCKED = re.compile(
     r"\bblocked\b|\bbanned\b|\bIP\b|from your (?:country|region|location|network)|address", re.IGNORECASE
@@ -66,21 +67,24 @@ def refusal(
         return RevisionNotFoundError(
             f"{model_id} has no revision {revision!r}",
             where="revision",
+            repo=model_id,
+            revision=revision,
             fix=f"Choose a branch, tag or commit of https://huggingface.co/{model_id}/commits/main.",
         )
     if said.code == "RepoNotFound":
         unseen = "the account of this token may not see it" if token else "it cannot be read without a token"
         return RepositoryNotFoundError(
             f"{hub_name()} has no such model, or it is private and {unseen}",
-            where=model_id,
+            repo=model_id,
             fix="Check the spelling, upper and lower case included; for a private model give a token that may read it.",
         )
     if said.code == "EntryNotFound":
-        return HubAccessError(f"the model has no file {path!r} at {revision}", where=model_id)
+        said_of = f"the model has no file {path!r} at {revision}"
+        return HubAccessError(said_of, repo=model_id, revision=revision, path=path)
     if said.status in (401, 403):
         return _refused_access(said, token, model_id)
     if said.status in (410, 451):
-        return HubAccessError(f"the Hugging Face Hub refuses with {said}", where=model_id)
+        return HubAccessError(f"the Hugging Face Hub refuses with {said}", repo=model_id)
     return ServiceError(f"the Hugging Face Hub answered with {said}", where=model_id)
 
 
@@ -89,15 +93,15 @@ def _gated(said: HubWords, token: str | None, model_id: str) -> HubAccessError:
     if not token:
         return TokenMissingError(
             "the model is gated, and no Hugging Face token was given",
-            where=model_id,
+            repo=model_id,
             fix=f"Accept the licence at {page}, store a token of that account in Secret Manager, and give the "
             "secret's resource name as hf_token_secret.",
         )
-    if "fine-grained" in said.message:
+    if _FINE_GRAINED.search(said.message):
         return _token_not_allowed(said, model_id)
     return LicenseNotAcceptedError(
         "the model is gated, and the account of this token has not been let in",
-        where=model_id,
+        repo=model_id,
         fix=f"Accept the licence at {page} with that account; some owners then take days to agree.",
     )
 
@@ -106,35 +110,36 @@ def _refused_access(said: HubWords, token: str | None, model_id: str) -> HubAcce
     """401 or 403 without a code that says more."""
     if _SINGLE_SIGN_ON.search(said.message):
         fix = "Sign in to the organisation with single sign-on, and authorise the token for it on its page."
-        return HubAccessError(f"the Hugging Face Hub refuses with {said}", where=model_id, fix=fix)
+        return HubAccessError(f"the Hugging Face Hub refuses with {said}", repo=model_id, fix=fix)
     if _DISABLED.search(said.message):
         fix = "Choose another repository: its owner or Hugging Face has disabled this one. No token opens it."
-        return HubAccessError(f"the Hugging Face Hub refuses with {said}", where=model_id, fix=fix)
+        return HubAccessError(f"the Hugging Face Hub refuses with {said}", repo=model_id, fix=fix)
     if said.status == 401 and token:
         return TokenInvalidError(
             f"the Hugging Face Hub does not know this token: it is mistyped, expired or revoked ({said})",
             where=token_source(token),
+            repo=model_id,
             fix="Make a new one at https://huggingface.co/settings/tokens and add it to the secret as a new version.",
         )
     if said.status == 401:
         return TokenMissingError(
             f"the Hugging Face Hub asks for a token ({said})",
-            where=model_id,
+            repo=model_id,
             fix="Store one in Secret Manager and give the secret's resource name as hf_token_secret.",
         )
     if _BLOCKED.search(said.message):
         fix = "Reach the Hub from another address, or ask the operator of the network or Hugging Face to lift it."
-        return HubAccessError(f"the Hugging Face Hub refuses with {said}", where=model_id, fix=fix)
+        return HubAccessError(f"the Hugging Face Hub refuses with {said}", repo=model_id, fix=fix)
     if _OF_THE_TOKEN.search(said.message) and token:
         return _token_not_allowed(said, model_id)
     silent = "" if said.message else " and gives no reason"
-    return HubAccessError(f"the Hugging Face Hub refuses with {said}{silent}", where=model_id)
+    return HubAccessError(f"the Hugging Face Hub refuses with {said}{silent}", repo=model_id)
 
 
 def _token_not_allowed(said: HubWords, model_id: str) -> TokenInvalidError:
     return TokenInvalidError(
         f"the token is not allowed to read this model ({said})",
-        where=model_id,
+        repo=model_id,
         fix="At https://huggingface.co/settings/tokens allow it 'Read access to contents of all public gated repos "
         "you can access', or use a token of type Read.",
     )

@@ -67,7 +67,12 @@ def facts_from_files(
     if config is None and is_mistral_common(listing):
         config = config_from_params(_read_json(reader, listing, PARAMS) or {})
     if config is None:
-        raise PlanError("the repository has none", where="config.json", fix="Choose one that transformers can load.")
+        raise PlanError(
+            "the repository does not have this file",
+            where="config.json",
+            fix="Choose one that transformers can load.",
+            missing=("config.json",),
+        )
     chosen = weight_files(listing, read_index(reader, listing))
     tokenizer_config = _read_json(reader, listing, "tokenizer_config.json") or {}
     chats, marks = chat_template_of(reader, listing, tokenizer_config, lambda path: _read_json(reader, listing, path))

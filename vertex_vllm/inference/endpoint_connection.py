@@ -12,10 +12,11 @@ from google.auth.transport.requests import AuthorizedSession
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError, ProxyError
 
+from vertex_vllm.error_data import RETRYABLE_STATUS
 from vertex_vllm.errors import InferenceError
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.google.regional_hosts import dedicated_host
-from vertex_vllm.retries import RETRYABLE_STATUS, TransientError, retry_after, with_retries
+from vertex_vllm.retries import TransientError, retry_after, with_retries
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -43,8 +44,12 @@ class _StumbleError(TransientError):
 class EndpointConnection:
     """Sends requests to one Vertex AI endpoint, by its own DNS name if it has one. Threads may share it."""
 
-    def __init__(self, endpoint_name: str) -> None:
-        """`endpoint_name`: projects/P/locations/R/endpoints/E. Raises InputError for anything else."""
+    def __init__(self, endpoint_name: str, answer_seconds: float | None = None) -> None:
+        """`endpoint_name`: projects/P/locations/R/endpoints/E. Raises InputError for anything else.
+
+        `answer_seconds`: longest wait for the next byte, where the endpoint allows a longer one.
+        """
+        self._longest_wait = answer_seconds
         self.name = ResourceName.parse(endpoint_name, "endpoints")
         self._regional_host = self.name.host
 
@@ -81,7 +86,8 @@ class EndpointConnection:
     @property
     def _answer_seconds(self) -> float:
         limit = self._endpoint.get("clientConnectionConfig", {}).get("inferenceTimeout", "")
-        return float(limit.removesuffix("s")) if limit else DEFAULT_ANSWER_SECONDS
+        allowed = float(limit.removesuffix("s")) if limit else DEFAULT_ANSWER_SECONDS
+        return allowed if self._longest_wait is None else min(allowed, self._longest_wait)
 
     def _send(self, method: str, url: str, answer_seconds: float, **options: Any) -> requests.Response:
         session = self._session
@@ -126,12 +132,15 @@ class EndpointConnection:
     def _refusal(self, response: requests.Response) -> Exception:
         said = f"HTTP {response.status_code}: {server_words(response.text)}"
         if response.status_code == 503 and re.search(r"too long", said, re.IGNORECASE):
-            return InferenceError(said, where=str(self.name), fix="Ask for fewer max_tokens.")
+            return InferenceError(
+                said, where=str(self.name), fix="Ask for fewer max_tokens.", status=response.status_code
+            )
         if response.status_code in (429, 503):
             return TransientError(said, retry_after(response.headers))
         if response.status_code in RETRYABLE_STATUS:
             return _StumbleError(said, retry_after(response.headers))
-        return InferenceError(said, where=str(self.name), fix=_FIXES.get(response.status_code, ""))
+        fix = _FIXES.get(response.status_code, "")
+        return InferenceError(said, where=str(self.name), fix=fix, status=response.status_code)
 
 
 def _met_nobody(error: requests.RequestException) -> bool:

@@ -27,9 +27,12 @@ class EndpointClient:
     Every method raises InferenceError with the status and the server's own words, and ServiceError without credentials.
     """
 
-    def __init__(self, endpoint_name: str) -> None:
-        """`endpoint_name`: projects/P/locations/R/endpoints/E. Raises InputError for anything else."""
-        self._connection = EndpointConnection(endpoint_name)
+    def __init__(self, endpoint_name: str, answer_seconds: float | None = None) -> None:
+        """`endpoint_name`: projects/P/locations/R/endpoints/E. Raises InputError for anything else.
+
+        `answer_seconds`: longest wait for the next byte of an answer, where the endpoint allows a longer one.
+        """
+        self._connection = EndpointConnection(endpoint_name, answer_seconds)
 
     def predict(self, instances: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any] | None = None) -> list[Any]:
         """One prediction an instance: a string for a prompt, a chat completion for messages with `@requestFormat`."""

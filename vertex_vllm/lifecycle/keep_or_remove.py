@@ -6,7 +6,7 @@ from typing import Protocol
 
 from google.cloud import aiplatform_v1beta1 as vertex
 
-from vertex_vllm.labels import LIVE, STAGE_LABEL, belongs
+from vertex_vllm.labels import LIVE, RUN_LABEL, STAGE_LABEL, belongs
 from vertex_vllm.vertex_ai.clients import endpoint_client, model_client
 from vertex_vllm.vertex_ai.endpoints import get_endpoint
 from vertex_vllm.vertex_ai.find_by_label import every_endpoint, every_model, model_versions
@@ -52,7 +52,7 @@ class Scope:
         if not belongs(labels, self.deployment):
             return Verdict(False, "not labelled as this deployment's")
         if not belongs(labels, self.deployment, self.run_id):
-            return Verdict(False, f"made by run {labels.get('vertex-vllm-run', 'unknown')}")
+            return Verdict(False, f"made by run {labels.get(RUN_LABEL, 'unknown')}")
         return Verdict(True)
 
 

@@ -182,4 +182,7 @@ def _locked(deployment: str, holder: Holder) -> LockedError:
     return LockedError(
         f"run {name.id} has been working on deployment {deployment} since {holder.since}",
         fix=f"Try again when it has ended, or end it: {cancel}",
+        deployment=deployment,
+        run=holder.run,
+        since=holder.since,
     )

@@ -2,13 +2,14 @@
 
 import re
 
-from google.api_core import exceptions
-from google.auth import exceptions as auth_exceptions
+from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.cloud import storage
 
 from vertex_vllm.errors import InputError, ServiceError, TeardownError
+from vertex_vllm.google.error_boundary import CLOUD_STORAGE, google_errors
 from vertex_vllm.google.storage_client import storage_client
-from vertex_vllm.labels import MANAGED_BY
+from vertex_vllm.google.storage_words import words_of_error
+from vertex_vllm.labels import is_ours
 
 _PREFIX = re.compile(r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]+)/(?P<path>[^/].*?)/*")
 
@@ -17,7 +18,7 @@ def split_prefix(prefix: str) -> tuple[str, str]:
     """Bucket and path of `gs://bucket/path`. Raises InputError for anything else, a whole bucket among it."""
     match = _PREFIX.fullmatch(prefix)
     if match is None:
-        raise InputError(f"`{prefix}` is no prefix in a bucket", fix="Give it as gs://BUCKET/PATH.")
+        raise InputError(f"`{prefix}` is not a prefix in a bucket", fix="Write gs://BUCKET/PATH.")
     return match["bucket"], match["path"]
 
 
@@ -28,12 +29,12 @@ def delete_objects(project: str, prefix: str) -> int:
     and ServiceError for what Cloud Storage refuses.
     """
     bucket_name, path = split_prefix(prefix)
-    try:
+    with google_errors(CLOUD_STORAGE, prefix):
         client = storage_client(project)
         bucket = client.lookup_bucket(bucket_name)
         if bucket is None:
             return 0
-        if bucket.labels.get("managed-by") != MANAGED_BY:
+        if not is_ours(bucket.labels):
             raise TeardownError(
                 "The bucket does not carry this project's label, so nothing in it is deleted", where=prefix
             )
@@ -41,10 +42,6 @@ def delete_objects(project: str, prefix: str) -> int:
         # A manifest vouches for the files beside it: it goes before them.
         blobs.sort(key=lambda blob: not blob.name.endswith("manifest.json"))
         refused = [refusal for blob in blobs if (refusal := _delete_blob(blob))]
-    except exceptions.GoogleAPICallError as error:
-        raise ServiceError(f"Cloud Storage answered {error.code}: {error.message}", where=prefix) from error
-    except auth_exceptions.GoogleAuthError as error:
-        raise ServiceError(f"No usable Google credentials: {error}", where=prefix) from error
     if refused:
         raise ServiceError(f"{len(refused)} of {len(blobs)} objects are still there, {refused[0]}", where=prefix)
     return len(blobs)
@@ -55,8 +52,8 @@ def _delete_blob(blob: storage.Blob) -> str:
     try:
         # With the generation a repeated request cannot delete what was written since.
         blob.delete(if_generation_match=blob.generation)
-    except exceptions.NotFound:
+    except NotFound:
         return ""
-    except exceptions.GoogleAPICallError as error:
-        return f"{blob.name}: Cloud Storage answered {error.code}: {error.message}"
+    except GoogleAPICallError as error:
+        return f"{blob.name}: {CLOUD_STORAGE} answered {words_of_error(error)}"
     return ""

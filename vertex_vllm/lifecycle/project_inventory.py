@@ -1,15 +1,15 @@
 """All that this project made and that is still there, in one list: what it is, whose, since when, and until when."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from vertex_vllm.catalog.prices import Replicas
 from vertex_vllm.errors import RegionClosedError, ServiceError, VertexVllmError
 from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.regional_hosts import in_parallel
 from vertex_vllm.google.storage_client import storage_client
-from vertex_vllm.labels import MANAGED_BY, Marks, label_value
+from vertex_vllm.labels import Marks, is_ours, label_value
 from vertex_vllm.runs.engine import ENDED
 from vertex_vllm.runs.run_listing import RunSummary, list_runs
 from vertex_vllm.runs.schedule_calls import list_schedules
@@ -18,8 +18,6 @@ from vertex_vllm.vertex_ai.clients import endpoint_client, model_client, service
 from vertex_vllm.vertex_ai.deployed_models import served_on
 from vertex_vllm.vertex_ai.find_by_label import every_endpoint, every_model, model_versions
 from vertex_vllm.vertex_ai.resource_names import ResourceName
-
-_REGIONS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,7 @@ def holdings(project: str, regions: Sequence[str]) -> Holdings:
     can be listed.
     """
     buckets = _buckets(project, regions)
-    with ThreadPoolExecutor(_REGIONS_AT_ONCE) as pool:
-        answers = list(pool.map(lambda region: _in_region(project, region), regions))
+    answers = in_parallel(lambda region: _in_region(project, region), regions)
     answered = [answer for answer in answers if not isinstance(answer, str)]
     unreachable = {region: answer for region, answer in zip(regions, answers, strict=True) if isinstance(answer, str)}
     # A run that was out of stock in its own region made what it made in another.
@@ -120,5 +117,5 @@ def _buckets(project: str, regions: Sequence[str]) -> list[Holding]:
     return [
         Holding("bucket", f"gs://{bucket.name}", region, Marks.of(bucket.labels), "", bucket.time_created)
         for bucket in listed
-        if bucket.labels.get("managed-by") == MANAGED_BY and (region := str(bucket.location).lower()) in regions
+        if is_ours(bucket.labels) and (region := str(bucket.location).lower()) in regions
     ]

@@ -126,6 +126,8 @@ def _refuse_while_deploying(project: str, regions: Sequence[str], deployment: st
             if run.pipeline == "deploy" and run.state not in ENDED:
                 raise LockedError(
                     f"run {run.id} deploys {deployment} now, and would promote its own endpoint",
-                    where=run.name,
                     fix=f"Wait for it, or cancel it: vertex-vllm runs cancel {run.name} --wait",
+                    deployment=deployment,
+                    run=run.name,
+                    since=run.created.isoformat(),
                 )

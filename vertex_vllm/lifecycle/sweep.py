@@ -5,17 +5,17 @@ It goes by labels alone and touches nothing that lacks them. Each sort of thing 
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.catalog.prices import HourlyPrice, hourly_price
 from vertex_vllm.errors import RegionClosedError, TeardownError, VertexVllmError
 from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.regional_hosts import in_parallel
 from vertex_vllm.google.storage_client import storage_client
-from vertex_vllm.labels import KEEP_LABEL, MANAGED_BY
+from vertex_vllm.labels import KEEP_LABEL, is_ours
 from vertex_vllm.lifecycle.keep_or_remove import select
 from vertex_vllm.lifecycle.mirror_garbage import find_garbage, remove_garbage
 from vertex_vllm.lifecycle.sweep_rule import Due, Runs, joined, look_at_runs
@@ -59,7 +59,6 @@ class Finding:
 Part = Callable[[Order], Iterator[Finding]]
 
 FREE = HourlyPrice(0.0, 0.0)
-_REGIONS_AT_ONCE = 8
 UNUSED = timedelta(days=30)
 """So long may weights wait for their next deployment: mirrored again they cost time, and kept they cost by the byte."""
 
@@ -67,17 +66,19 @@ UNUSED = timedelta(days=30)
 @dataclass(frozen=True)
 class SweepReport:
     dry_run: bool
-    findings: tuple[Finding, ...]
-    failures: tuple[str, ...]
-    """What could not be looked at, a region perhaps, with the reason after a colon."""
+    findings: tuple[Finding, ...] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """Region → why it could not be looked through, all of it or a part."""
 
     @property
-    def left(self) -> tuple[str, ...]:
-        """What is not as it should be after a sweep."""
-        return (*(f"{each.name}: {each.still_there}" for each in self.findings if each.still_there), *self.failures)
+    def remaining(self) -> dict[str, str]:
+        """Resource or region → why it is not as it should be after a sweep."""
+        return {each.name: each.still_there for each in self.findings if each.still_there} | dict(self.failures)
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2) + "\n"
+        """The reasons of failures follow the regions after a colon."""
+        failures = [f"{region}: {reason}" for region, reason in self.failures.items()]
+        return json.dumps({**asdict(self), "failures": failures}, indent=2) + "\n"
 
     def __str__(self) -> str:
         """One line a finding, then what is saved by the hour; ends without a newline."""
@@ -125,13 +126,14 @@ def sweep(
         for done, region in enumerate(waiting):
             share = deadline.share(len(waiting) - done)
             due[region] = _carry_out(order(region, share, dry_run=False), parts or PARTS, failures)
-    return SweepReport(dry_run, tuple(each for found in due.values() for each in found), tuple(dict.fromkeys(failures)))
+    reasons = {region: "; ".join(dict.fromkeys(said)) for region, said in failures.items()}
+    return SweepReport(dry_run, tuple(each for found in due.values() for each in found), reasons)
 
 
-def _carry_out(order: Order, parts: Sequence[Part], failures: list[str]) -> list[Finding]:
+def _carry_out(order: Order, parts: Sequence[Part], failures: dict[str, list[str]]) -> list[Finding]:
     findings: list[Finding] = []
     if not order.deadline.left:
-        failures.append(f"{order.region}: not looked at, the time was over")
+        failures.setdefault(order.region, []).append("not looked at, the time was over")
         return findings
     for part in parts:
         try:
@@ -139,14 +141,14 @@ def _carry_out(order: Order, parts: Sequence[Part], failures: list[str]) -> list
         except RegionClosedError as error:
             log.info("Nothing of the project can be in %s: %s", order.region, error)
         except VertexVllmError as error:
-            failures.append(f"{order.region}: {error}")
+            failures.setdefault(order.region, []).append(str(error))
     return findings
 
 
 def require_clean(report: SweepReport) -> None:
     """Raises TeardownError naming what a sweep had to leave."""
-    if report.left:
-        raise TeardownError(f"Still there: {'; '.join(report.left)}", fix="Sweep again: it goes on from here.")
+    if report.remaining:
+        raise TeardownError(remaining=report.remaining, fix="Sweep again: it continues from here.")
 
 
 def sweep_vertex(order: Order) -> Iterator[Finding]:
@@ -155,10 +157,9 @@ def sweep_vertex(order: Order) -> Iterator[Finding]:
         prices = _prices(order.project, order.region)
         rule = Due(order.project, order.region, order.now, order.deployments, order.runs)
         due = select(rule).doomed
-        still_there: dict[str, str] = {}
+        still_there: Mapping[str, str] = {}
         if due and not order.dry_run:
-            remaining = remove_selected(rule, order.deadline.left).remaining
-            still_there = dict(line.split(": ", 1) for line in remaining)
+            still_there = remove_selected(rule, order.deadline.left).remaining
     for name, reason in due.items():
         yield Finding(name, reason, prices.get(name, FREE), still_there.get(name, ""))
 
@@ -182,7 +183,7 @@ def sweep_buckets(order: Order) -> Iterator[Finding]:
         buckets = [
             bucket.name
             for bucket in storage_client(order.project).list_buckets(project=order.project)
-            if bucket.labels.get("managed-by") == MANAGED_BY and KEEP_LABEL not in bucket.labels
+            if is_ours(bucket.labels) and KEEP_LABEL not in bucket.labels
             if str(bucket.location).lower() == order.region
         ]
     for name in buckets:
@@ -198,7 +199,7 @@ PARTS: tuple[Part, ...] = (sweep_schedules, sweep_vertex, sweep_buckets)
 """Schedules first: one that fires between two others would begin a run. Weights after the Models that name them."""
 
 
-def _runs(project: str, regions: Sequence[str]) -> tuple[Runs, list[str]]:
+def _runs(project: str, regions: Sequence[str]) -> tuple[Runs, dict[str, list[str]]]:
     """The runs of all regions, and why those of some are not known: then no run is taken for dead, in any of them."""
 
     def look(region: str) -> Runs | str:
@@ -207,11 +208,10 @@ def _runs(project: str, regions: Sequence[str]) -> tuple[Runs, list[str]]:
         except RegionClosedError:  # No run of the project can be there.
             return Runs({})
         except VertexVllmError as error:
-            return f"{region}: {error}"
+            return str(error)
 
-    with ThreadPoolExecutor(_REGIONS_AT_ONCE) as pool:
-        looks = list(pool.map(look, regions))
-    failures = [look for look in looks if isinstance(look, str)]
+    looks = in_parallel(look, regions)
+    failures = {region: [look] for region, look in zip(regions, looks, strict=True) if isinstance(look, str)}
     known = [look for look in looks if isinstance(look, Runs)]
     # If a region cannot be listed, a run still active there may use what a dead run left elsewhere.
     return Runs({}) if failures else joined(known), failures

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from vertex_vllm.google.error_boundary import google_errors
-from vertex_vllm.labels import DEPLOYMENT_LABEL, KEEP_LABEL, Marks, belongs, label_value
+from vertex_vllm.labels import KEEP_LABEL, Marks, is_of_a_deployment, label_value
 from vertex_vllm.lifecycle.keep_or_remove import Verdict
 from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY
 
 ENDED_BADLY = frozenset({"FAILED", "CANCELLED"})
-"""What has not been promoted by a run that ended so was for its exit handler to remove."""
+"""A run's exit handler removes what the run did not promote. If it ended in one of these states, the sweep does."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Due:
     runs: Runs
 
     def concerns(self, labels: Mapping[str, str]) -> bool:
-        return belongs(labels, labels.get(DEPLOYMENT_LABEL, ""))
+        return is_of_a_deployment(labels)
 
     def verdict(self, labels: Mapping[str, str], *, promoted: bool) -> Verdict:
         if not self.concerns(labels):
@@ -72,7 +72,7 @@ def look_at_runs(project: str, region: str) -> Runs:
     Raises ServiceError.
     """
     from vertex_vllm.runs.engine import ENDED
-    from vertex_vllm.runs.vertex_engine import pipeline_client, state_of
+    from vertex_vllm.runs.vertex_engine import pipeline_client, run_name, state_of
 
     parent = f"projects/{project}/locations/{region}"
     client = pipeline_client(region)
@@ -83,7 +83,7 @@ def look_at_runs(project: str, region: str) -> Runs:
             request={"parent": parent, "read_mask": {"paths": ["name", "state"]}}, retry=RETRY, timeout=CALL_SECONDS
         ):
             state = state_of(job)
-            states[label_value(job.name.rpartition("/")[2])] = state
+            states[label_value(run_name(job.name).id)] = state
             if state not in ENDED:
                 whole = client.get_pipeline_job(name=job.name, retry=RETRY, timeout=CALL_SECONDS)
                 busy.add(label_value(str(whole.runtime_config.parameter_values.get("deployment", ""))))

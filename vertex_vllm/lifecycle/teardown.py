@@ -2,15 +2,15 @@
 
 import json
 import logging
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
 
 from google.api_core.exceptions import GoogleAPIError
 
 from vertex_vllm.errors import RegionClosedError, TeardownError, VertexVllmError
+from vertex_vllm.google.regional_hosts import in_parallel
 from vertex_vllm.lifecycle.keep_or_remove import Rule, Scope, Selection, select
 from vertex_vllm.lifecycle.prefix import delete_objects, split_prefix
 from vertex_vllm.vertex_ai.clients import endpoint_client, model_client, service_errors
@@ -20,7 +20,6 @@ from vertex_vllm.vertex_ai.operations import Deadline
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 DEADLINE_SECONDS = 1800
-_REGIONS_AT_ONCE = 8
 
 log = logging.getLogger(__name__)
 
@@ -30,18 +29,29 @@ Look = Callable[[Rule], Selection]
 
 @dataclass(frozen=True)
 class TeardownReport:
-    """Resource names, sorted; what was kept, and what is still there, has its reason after a colon."""
+    """Names of resources, or of regions that could not be looked through, sorted."""
 
-    removed: tuple[str, ...]
-    kept: tuple[str, ...]
-    remaining: tuple[str, ...]
+    removed: tuple[str, ...] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
+    """Name → why it was kept."""
+    remaining: Mapping[str, str] = field(default_factory=dict)
+    """Name → why it could not be removed."""
 
     def joined(self, other: Self) -> Self:
-        pairs = ((getattr(self, name), getattr(other, name)) for name in ("removed", "kept", "remaining"))
-        return type(self)(*(tuple(sorted(mine + others)) for mine, others in pairs))
+        return type(self)(
+            tuple(sorted(self.removed + other.removed)),
+            dict(sorted({**self.kept, **other.kept}.items())),
+            dict(sorted({**self.remaining, **other.remaining}.items())),
+        )
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2) + "\n"
+        """The reasons follow the names after a colon."""
+        fields = {
+            "removed": list(self.removed),
+            "kept": [f"{name}: {reason}" for name, reason in self.kept.items()],
+            "remaining": [f"{name}: {reason}" for name, reason in self.remaining.items()],
+        }
+        return json.dumps(fields, indent=2) + "\n"
 
 
 def teardown(
@@ -86,7 +96,8 @@ def remove_everywhere(
     # Looked for first: regions without anything must take no share of the time from those that have something.
     looks = _looks(scopes, look or select)
     waiting = [scope for scope, found in zip(scopes, looks, strict=True) if isinstance(found, Selection)]
-    report = TeardownReport((), (), tuple(found for found in looks if isinstance(found, str)))
+    unreachable = {scope.region: found for scope, found in zip(scopes, looks, strict=True) if isinstance(found, str)}
+    report = TeardownReport(remaining=unreachable)
 
     def share(done: int) -> float:
         return deadline.left / (len(waiting) - done)
@@ -96,7 +107,7 @@ def remove_everywhere(
             with service_errors(f"Tearing down {deployment} in {scope.region}", TeardownError):
                 report = report.joined(remove_selected(scope, share(done), look or select))
         except VertexVllmError as error:
-            report = report.joined(TeardownReport((), (), (f"{scope.region}: {error}",)))
+            report = report.joined(TeardownReport(remaining={scope.region: str(error)}))
     return report.joined(_without_prefix(project, delete_prefix)) if delete_prefix else report
 
 
@@ -108,8 +119,8 @@ class Planned:
     """Resource name → reason; empty where none is needed."""
     live: tuple[str, ...]
     """Endpoints among them that are live."""
-    failures: tuple[str, ...]
-    """Regions that could not be asked, each with its reason after a colon."""
+    failures: dict[str, str]
+    """Region that could not be asked → reason."""
 
 
 def would_remove(
@@ -122,7 +133,7 @@ def would_remove(
     return Planned(
         doomed={name: reason for selection in found for name, reason in selection.doomed.items()},
         live=tuple(name for selection in found for name in selection.doomed_endpoints if name in selection.live),
-        failures=tuple(each for each in looks if isinstance(each, str)),
+        failures={scope.region: each for scope, each in zip(scopes, looks, strict=True) if isinstance(each, str)},
     )
 
 
@@ -136,26 +147,22 @@ def _looks(scopes: Sequence[Scope], look: Look) -> list[Selection | str | None]:
         except RegionClosedError:  # Nothing of the project can be there.
             return None
         except VertexVllmError as error:
-            return f"{scope.region}: {error}"
+            return str(error)
         return found if found.doomed or found.kept else None
 
-    with ThreadPoolExecutor(_REGIONS_AT_ONCE) as pool:
-        return list(pool.map(one, scopes))
+    return in_parallel(one, scopes)
 
 
 def _without_prefix(project: str, prefix: str) -> TeardownReport:
     failures: dict[str, str] = {}
     _attempt(prefix, partial(delete_objects, project, prefix), failures)
-    return TeardownReport((), (), (_with_reason(prefix, failures),)) if failures else TeardownReport((prefix,), (), ())
+    return TeardownReport(remaining=failures) if failures else TeardownReport(removed=(prefix,))
 
 
 def require_gone(report: TeardownReport) -> None:
     """Raises TeardownError listing what is still there."""
     if report.remaining:
-        raise TeardownError(
-            f"Still there: {'; '.join(report.remaining)}",
-            fix="Run teardown again: it goes on where this one stopped.",
-        )
+        raise TeardownError(remaining=report.remaining, fix="Run teardown again: it goes on where this one stopped.")
 
 
 def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS, look: Look = select) -> TeardownReport:
@@ -173,8 +180,8 @@ def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS, look
         after = look(rule)  # The last act is to look.
     return TeardownReport(
         removed=tuple(sorted(before.doomed.keys() - after.doomed.keys())),
-        kept=tuple(sorted(f"{name}: {reason}" for name, reason in after.kept.items())),
-        remaining=tuple(sorted(_with_reason(name, failures) for name in after.doomed)),
+        kept=dict(sorted(after.kept.items())),
+        remaining={name: _reason(name, failures) for name in sorted(after.doomed)},
     )
 
 
@@ -216,7 +223,6 @@ def _attempt(name: str, removal: Callable[[], object], failures: dict[str, str])
     return None
 
 
-def _with_reason(name: str, failures: dict[str, str]) -> str:
-    """A version's reason is kept under its Model's name."""
-    reason = failures.get(name) or failures.get(name.partition("@")[0]) or "appeared during the teardown"
-    return f"{name}: {reason}"
+def _reason(name: str, failures: dict[str, str]) -> str:
+    """The reason for a version is kept under the name of its Model."""
+    return failures.get(name) or failures.get(name.partition("@")[0]) or "appeared during the teardown"

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.errors import RegionClosedError, ServiceError
 from vertex_vllm.google.grpc_engine import keep_engine
+from vertex_vllm.google.regional_hosts import in_parallel
 from vertex_vllm.lifecycle.mentions import Mentions, texts_of
 from vertex_vllm.runs.engine import ENDED
-from vertex_vllm.runs.vertex_engine import pipeline_client, state_of
+from vertex_vllm.runs.vertex_engine import pipeline_client, run_name, state_of
 from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, model_client, service_errors
+from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 if TYPE_CHECKING:
     from google.cloud.storage import Bucket
 
 _LOCKS = "locks/"
-_REGIONS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,9 @@ def look(project: str, bucket: "Bucket", regions: Sequence[str]) -> InUse:
     Raises ServiceError when a service does not answer: then nothing is known to be unused.
     """
     keep_engine()
-    with ThreadPoolExecutor(_REGIONS_AT_ONCE) as threads:
-        models = threads.map(lambda region: list(_models(project, region)), regions)
-        jobs = list(threads.map(lambda region: _jobs(project, region), regions))
-        texts = [text for found in models for text in found]
+    models = in_parallel(lambda region: list(_models(project, region)), regions)
+    jobs = in_parallel(lambda region: _jobs(project, region), regions)
+    texts = [text for found in models for text in found]
     parameters = [each for found, _ in jobs for each in found]
     over = frozenset(name for _, ended in jobs for name in ended)
     texts += [text for each in parameters for text in texts_of(each)]
@@ -78,7 +77,7 @@ def _models(project: str, region: str) -> Iterator[str]:
     # A region that the project may not use has no Models of it.
     with suppress(RegionClosedError), service_errors(f"Listing the Models of {region}", ServiceError):
         for model in client.list_models(parent=parent, retry=RETRY, timeout=CALL_SECONDS):
-            name = model.name.partition("@")[0]
+            name = str(ResourceName.parse(model.name, "models").unversioned)
             for version in client.list_model_versions(name=name, retry=RETRY, timeout=CALL_SECONDS):
                 yield from texts_of(Model.to_dict(version))
 
@@ -93,7 +92,7 @@ def _jobs(project: str, region: str) -> tuple[list[dict[str, Any]], list[str]]:
     with suppress(RegionClosedError), service_errors(f"Listing the runs of {region}", ServiceError):
         for job in client.list_pipeline_jobs(request=request, retry=RETRY, timeout=CALL_SECONDS):
             if state_of(job) in ENDED:
-                ended.append(job.name.rpartition("/")[2])
+                ended.append(run_name(job.name).id)
             else:
                 whole = client.get_pipeline_job(name=job.name, retry=RETRY, timeout=CALL_SECONDS)
                 busy.append(dict(whole.runtime_config.parameter_values.items()))

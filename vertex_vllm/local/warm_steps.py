@@ -10,10 +10,11 @@ import vertex_vllm
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
 from vertex_vllm.evaluation.asking import Reply
-from vertex_vllm.evaluation.evaluate import Evaluation, Thresholds, judge
+from vertex_vllm.evaluation.evaluate import Asking, Evaluation, Subject, Thresholds
 from vertex_vllm.evaluation.evaluation_report import render
 from vertex_vllm.evaluation.load import Load
-from vertex_vllm.evaluation.quality import load_questions
+from vertex_vllm.evaluation.questioning import judge
+from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
 from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.plan_page import plan_page
 from vertex_vllm.planning.planner import plan_serving
@@ -58,10 +59,10 @@ def _render_plan() -> None:
 
 def _render_report() -> None:
     """Renders a report: matplotlib searches and reads its fonts with the first figure."""
-    names = [question.id for question in load_questions()]
-    answers = tuple(judge(question, Reply("no", 0.4, 0.2, 0.4, 3), chat=True) for question in load_questions())
-    load = Load(4, tuple(Reply(name, 0.3 + number / 70, 0.1, 0.3, 9) for number, name in enumerate(names)), 1.0)
-    render(Evaluation("endpoint", "warm", True, "", Thresholds(), answers, load))
+    suite = shipped_suite("text-small")
+    answers = tuple(judge(item, Reply("no", 0.4, 0.2, 0.4, 3), chat=True) for item in suite.items)
+    load = Load(4, tuple(Reply("no", 0.3 + number / 70, 0.1, 0.3, 9) for number in range(12)), 1.0)
+    render(Evaluation(Subject("endpoint", True), "", Thresholds(), Asking(suite), answers, load))
 
 
 _load_modules()

@@ -120,4 +120,4 @@ def named(where: str, path: str = "") -> Iterator[None]:
         fix = "Choose another revision, or leave the file out with --exclude if serving does not need it."
         detail = error.where.removeprefix(path).removeprefix(": ")
         place = f"{where}: {detail}" if detail else where
-        raise PlanError(f"{error.message}; nothing of it was published", where=place, fix=fix) from None
+        raise error.reworded(f"{error.message}; nothing of it was published", where=place, fix=fix) from None

@@ -21,6 +21,9 @@ def split_destination(uri: str) -> tuple[str, str]:
     parts = re.fullmatch(r"gs://([^/]+)/([^/].*?)/?", uri)
     if parts is None:
         raise BucketError(
-            f"{uri!r} is not a place in Cloud Storage", where="destination", fix="Write gs://BUCKET/PREFIX."
+            f"{uri!r} is not a place in Cloud Storage",
+            bucket="",
+            where="destination",
+            fix="Write gs://BUCKET/PREFIX.",
         )
     return check_bucket_name(parts[1]), parts[2]

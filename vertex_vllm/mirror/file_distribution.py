@@ -11,11 +11,11 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
-from vertex_vllm import errors
-from vertex_vllm.errors import MirrorError, ServiceError, VertexVllmError
+from vertex_vllm.errors import MirrorError, VertexVllmError
 from vertex_vllm.hub.file_listing import HubFile
 from vertex_vllm.mirror.manifest import MirroredFile
 from vertex_vllm.mirror.progress import Meter
+from vertex_vllm.mirror.worker_errors import error_from
 from vertex_vllm.mirror.worker_job import Job
 from vertex_vllm.mirror.worker_processes import Worker, Workers
 
@@ -130,13 +130,13 @@ class _Work:
         for file, tries in undone:
             if tries == _TRIES:
                 where = f"{self._job.destination}/{file.path}"
-                raise MirrorError(f"the process that copied it ended {how}, {_TRIES} times", where=where, fix=fix)
+                raise MirrorError(
+                    f"the process that copied it ended {how}, {_TRIES} times", where=where, fix=fix, path=file.path
+                )
             self._meter.count(file.path, retries=1)
             self._waiting.appendleft((file, tries + 1))
 
 
 def _as_raised(event: dict[str, Any]) -> VertexVllmError:
     """The worker's error, as it was raised there."""
-    kind = getattr(errors, event["error"], ServiceError)
-    error: VertexVllmError = kind(event["message"], where=event["where"], fix=event["fix"])
-    return error
+    return error_from(event["fields"])

@@ -68,6 +68,7 @@ class LargeFiles:
             "somebody else keeps ending its upload",
             where=f"{self._bucket.uri}/{file.path}",
             fix="Stop the other mirror.",
+            path=file.path,
         )
 
     def _begin_or_resume(self, file: HubFile, meter: FileMeter) -> "_Copy":
@@ -100,6 +101,7 @@ class LargeFiles:
             f"{mismatch}, {_PASSES} times; nothing of it was published",
             where=self._reader.where(file),
             fix="Try again; if it stays, the repository is damaged.",
+            path=file.path,
         )
 
     def _check_content(self, copy: "_Copy") -> None:
@@ -175,13 +177,15 @@ class LargeFiles:
         if stored is None or (stored.size, stored.crc32c) != (file.size, as_base64(copy.crc32c)):
             if stored is not None:
                 self._bucket.delete(file.path, stored.generation)
-            raise MirrorError("the object in the bucket is not what was sent", where=f"{self._bucket.uri}/{file.path}")
+            where = f"{self._bucket.uri}/{file.path}"
+            raise MirrorError("the object in the bucket is not what was sent", where=where, path=file.path)
         if copy.was_resumed and prove(file, stored, self._bucket) is None:
             self._bucket.delete(file.path, stored.generation)
             raise MirrorError(
                 "the parts that an earlier mirror sent are not those of the file",
                 where=f"{self._bucket.uri}/{file.path}",
                 fix="Find out who writes to the bucket, and mirror again.",
+                path=file.path,
             )
         self._bucket.delete_journal(file.path)
         return MirroredFile(file.path, file.size, file.sha256, stored.crc32c, stored.generation)

@@ -205,6 +205,7 @@ def _as_it_lies(manifest: Manifest, objects: dict[str, StoredObject]) -> Manifes
     for file in manifest.files:
         stored = objects.get(file.path)
         if stored is None or (stored.size, stored.crc32c) != (file.size, file.crc32c):
-            raise MirrorError("was changed or deleted while mirroring", where=f"{manifest.uri}/{file.path}")
+            where = f"{manifest.uri}/{file.path}"
+            raise MirrorError("was changed or deleted while mirroring", where=where, path=file.path)
         files.append(replace(file, generation=stored.generation))
     return replace(manifest, files=tuple(files))

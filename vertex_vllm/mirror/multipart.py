@@ -13,12 +13,13 @@ from typing import Self
 from urllib.parse import quote, unquote, urlsplit
 from xml.etree import ElementTree
 
+from vertex_vllm.error_data import RETRYABLE_STATUS
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.google.storage_words import refused_by_storage, xml_words
 from vertex_vllm.mirror.authorization import Authorization
 from vertex_vllm.mirror.checksums import as_base64
 from vertex_vllm.network.bulk_connections import Answer, Connections, Outgoing
-from vertex_vllm.retries import RETRYABLE_STATUS, TransientError, retry_after, with_retries
+from vertex_vllm.retries import TransientError, retry_after, with_retries
 
 # Completing "can take several minutes" (XML API, "Complete a multipart upload"), without a byte meanwhile.
 _COMPLETE_SECONDS = 600.0

@@ -50,7 +50,9 @@ def copy_small_file(file: HubFile, reader: RepoReader, bucket: MirrorBucket, met
     if stored is None or (stored.size, stored.crc32c) != (file.size, checksums.crc32c):
         if stored is not None:
             bucket.delete(file.path, stored.generation)
-        raise MirrorError("the object in the bucket is not what was sent", where=f"{bucket.uri}/{file.path}")
+        raise MirrorError(
+            "the object in the bucket is not what was sent", where=f"{bucket.uri}/{file.path}", path=file.path
+        )
     return MirroredFile(file.path, file.size, checksums.sha256, checksums.crc32c, stored.generation)
 
 
@@ -68,4 +70,5 @@ def _verified(file: HubFile, reader: RepoReader, meter: FileMeter) -> tuple[byte
         f"{mismatch}, {_READS} times; nothing of it was published",
         where=reader.where(file),
         fix="Try again; if it stays, the repository is damaged.",
+        path=file.path,
     )

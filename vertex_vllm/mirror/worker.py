@@ -28,6 +28,7 @@ from vertex_vllm.hub.download import RepoReader
 from vertex_vllm.hub.file_listing import HubFile
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.large_files import LargeFiles
+from vertex_vllm.mirror.worker_errors import fields_of
 from vertex_vllm.mirror.worker_job import Job
 from vertex_vllm.mirror.xet import XetReader
 from vertex_vllm.redaction import redacting, remember
@@ -183,8 +184,7 @@ def _told(events: _Events, large_files: LargeFiles | None = None) -> Iterator[No
     except Exception as error:
         cause = (large_files and large_files.failure) or error
         if isinstance(cause, VertexVllmError):
-            where = {"message": cause.message, "where": cause.where, "fix": cause.fix}
-            events.tell("failed", error=type(cause).__name__, **where)
+            events.tell("failed", fields=fields_of(cause))
         else:
             traceback.print_exception(cause)
         os._exit(1)  # Threads that sleep before another try would keep it here.

@@ -8,7 +8,11 @@ from vertex_vllm.model.transformer import Transformer
 
 # Bytes of a number, of the types that vLLM converts to the one that it computes in when it loads them.
 FLOAT_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
-COMPUTED_BYTES = {"float32": 4}
+
+
+def number_bytes(dtype: str) -> int:
+    """Bytes of a number that vLLM computes with, or keeps in the KV cache, in `dtype`: 16 bits but for `float32`."""
+    return 4 if dtype == "float32" else 2
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,9 @@ class ModelFacts:
         head that is stored beside the embedding it is tied to is not loaded.
         """
         computed = self.dtype if dtype == "auto" else dtype
-        size = COMPUTED_BYTES.get(computed, 2)
+        size = number_bytes(computed)
         if not self.groups:
-            stored = COMPUTED_BYTES.get(self.dtype, 2)
+            stored = number_bytes(self.dtype)
             return self.weight_bytes if self.quantization else self.weight_bytes * size // stored
         return sum(
             _loaded(group, size, bool(self.quantization))

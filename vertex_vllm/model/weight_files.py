@@ -38,6 +38,7 @@ def weight_files(listing: Sequence[AnyFile], indexed: Collection[str]) -> tuple[
     raise PlanError(
         "the repository holds no weights that vLLM reads",
         where="*.safetensors",
+        missing=("*.safetensors",),
         fix="Choose a repository with safetensors files; GGUF and ONNX files are not served.",
     )
 
@@ -74,7 +75,11 @@ def read_index(reader: FileReader[AnyFile], listing: Sequence[AnyFile]) -> froze
 def _indexed(listing: Sequence[AnyFile], indexed: Collection[str]) -> tuple[AnyFile, ...]:
     found = tuple(file for file in listing if file.path in indexed)
     if missing := sorted(set(indexed) - {file.path for file in found}):
-        raise PlanError(f"names {missing[0]!r}, which the repository does not have", where="weight_map of the index")
+        raise PlanError(
+            f"names {missing[0]!r}, which the repository does not have",
+            where="weight_map of the index",
+            missing=missing,
+        )
     return found
 
 

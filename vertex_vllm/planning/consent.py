@@ -70,6 +70,7 @@ def check_consent(facts: ModelFacts, settings: Settings, extra: Sequence[Argumen
         raise PlanError(
             f"{facts.model_id} brings Python code of its own, which serving it would run",
             where=FIELD,
+            missing=(FIELD,),
             fix="Read the code at this commit, and set it to true if you trust it",
         )
     for flag, value in values.items():
@@ -77,6 +78,7 @@ def check_consent(facts: ModelFacts, settings: Settings, extra: Sequence[Argumen
             raise PlanError(
                 f"{flag} {row.does}",
                 where=WHERE,
+                missing=(FIELD,),
                 fix=f"Leave it out, or set {FIELD} to true if you trust what it names",
             )
 

@@ -55,7 +55,7 @@ def changes(serving: Serving, plan: ServingPlan, catalog: Catalog) -> tuple[Chan
 
 
 def _compared(serving: Serving, plan: ServingPlan, catalog: Catalog) -> Iterator[Change]:
-    now, planned = serving.replicas, _replicas(plan)
+    now, planned = serving.replicas, planned_replicas(plan)
     yield Change("config", serving.config_hash, plan.config_hash)
     yield Change("region", now.region, planned.region)
     yield Change("model", serving.model_id, plan.model_id)
@@ -73,7 +73,8 @@ def _compared(serving: Serving, plan: ServingPlan, catalog: Catalog) -> Iterator
     yield Change("USD/h", _price(now, catalog), _price(planned, catalog))
 
 
-def _replicas(plan: ServingPlan) -> Replicas:
+def planned_replicas(plan: ServingPlan) -> Replicas:
+    """The machines that the plan rents."""
     return Replicas(
         plan.machine_type,
         plan.accelerator_type,

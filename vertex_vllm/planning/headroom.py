@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 # Cloud Quotas REST reference, QuotaDetails.value: -1 says unlimited.
 UNLIMITED = -1
+"""Of a limit (Cloud Quotas REST reference, `QuotaDetails.value`)."""
 
 
 @dataclass(frozen=True)

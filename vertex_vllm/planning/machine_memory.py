@@ -1,7 +1,7 @@
 """The memory model asked about a machine: what a plan's settings come to on one of its accelerators."""
 
 from vertex_vllm.catalog.rows import Accelerator, Machine
-from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts, number_bytes
 from vertex_vllm.planning.image_choice import ImageChoice
 from vertex_vllm.planning.memory.estimate import MemoryEstimate, estimate_memory
 from vertex_vllm.planning.memory.interval import GIB
@@ -9,8 +9,6 @@ from vertex_vllm.planning.memory.overhead import MLLAMA
 from vertex_vllm.planning.memory.remedies import remedies
 from vertex_vllm.planning.memory.start import Start, default_batched_tokens
 from vertex_vllm.planning.settings import Settings
-
-ELEMENT_BYTES = {"float32": 4}
 
 
 def estimate_on(
@@ -35,7 +33,7 @@ def estimate_on(
         gpu_memory_utilization=settings.gpu_memory_utilization,
         tensor_parallel=tensor_parallel,
         pipeline_stages=settings.pipeline_parallel_size,
-        element_bytes=ELEMENT_BYTES.get(dtype, 2),
+        element_bytes=number_bytes(dtype),
         quantization=facts.quantization or online,
         kv_cache_dtype=settings.kv_cache_dtype,
         enforce_eager=settings.enforce_eager,

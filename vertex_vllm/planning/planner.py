@@ -124,7 +124,7 @@ def _plan_fallback(number: int, named: str, facts: ModelFacts, deployment: Deplo
     try:
         plan = _plan_one(facts, elsewhere, catalog, {})
     except PlanError as error:
-        raise PlanError(error.message, where=f"serving.fallbacks.{number}: {named}", fix=error.fix) from error
+        raise error.reworded(where=f"serving.fallbacks.{number}: {named}") from error
     # The config names its fallbacks: they share its hash.
     return replace(plan, config_hash=deployment.config_hash, alternatives=())
 

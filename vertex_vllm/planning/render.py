@@ -61,7 +61,7 @@ def render_plan(plan: ServingPlan) -> str:
     ]
     rows += [("Fallbacks" if not number else "", *_fallback(plan)) for number, plan in enumerate(plan.fallbacks)]
     rows += _alternatives(plan)
-    return "".join(_row(*row) for row in rows)
+    return "".join(row(*each) for each in rows)
 
 
 def _verdict(plan: ServingPlan) -> str:
@@ -139,7 +139,8 @@ def _hourly(price: float | None) -> str:
     return "price unknown" if price is None else f"{price:.2f} USD/h"
 
 
-def _row(label: str, value: str, reason: str) -> str:
+def row(label: str, value: str, reason: str = "") -> str:
+    """One row of a plan: label, value, and the reason under it in brackets."""
     margin = " " * _LABEL
     lines = textwrap.wrap(
         value,

@@ -8,7 +8,7 @@ size, CUDA graphs, sliding windows, latent attention, the vision encoder of anyt
 from dataclasses import dataclass
 
 from vertex_vllm.catalog.rows import Accelerator, Machine
-from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.model.facts import ModelFacts, number_bytes
 from vertex_vllm.planning.settings import Settings
 
 GIB = 2**30
@@ -18,8 +18,6 @@ WEIGHTS_FACTOR = 1.02
 RUNTIME_GIB = 2.3
 # vllm-project/vllm#12126: Llama 3.2 11B Vision profiled 128 sequences, an image each, with 36.63 GiB of activations.
 IMAGE_GIB_PER_SEQUENCE = 36.63 / 128
-# The cache is kept in 16 bits unless told otherwise (vLLM, kv_cache_dtype=auto, for 16-bit models).
-CACHE_BYTES = {"float32": 4}
 # vLLM's API server, engine and workers each import PyTorch, 1 to 2 GiB each; some room for the system.
 HOST_PROCESSES_GIB = 8
 SHARED_MEMORY_MB = 16 * 1024
@@ -59,8 +57,8 @@ def memory_need(facts: ModelFacts, settings: Settings, tensor_parallel: int, dty
     shards = tensor_parallel * settings.pipeline_parallel_size
     shape = facts.shape
     heads = max(1, shape.key_value_heads // tensor_parallel)
-    number_bytes = CACHE_BYTES.get(dtype, 2)
-    cache_per_token = 2 * shape.layers * heads * shape.head_size * number_bytes / settings.pipeline_parallel_size
+    # vLLM, kv_cache_dtype=auto: numbers of the cache are of the type that it computes in.
+    cache_per_token = 2 * shape.layers * heads * shape.head_size * number_bytes(dtype) / settings.pipeline_parallel_size
     return MemoryNeed(
         weights=facts.loaded_bytes(dtype) / shards / GIB * WEIGHTS_FACTOR,
         cache=cache_per_token * settings.max_model_len / GIB,

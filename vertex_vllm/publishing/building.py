@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from vertex_vllm.error_data import Refusal
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.google.error_boundary import enable_api, google_errors, words
+from vertex_vllm.google.error_boundary import enable_api, google_errors, refusal_of, worded
 from vertex_vllm.google.regional_hosts import docker_registry
-from vertex_vllm.labels import MANAGED_BY
+from vertex_vllm.labels import MANAGED_BY, MANAGED_BY_LABEL
 from vertex_vllm.polling import poll_until
 from vertex_vllm.project_names import IMAGES_REPOSITORY
 from vertex_vllm.publishing.image_digest import find_digest
@@ -32,8 +33,6 @@ _TIMEOUT_SECONDS = 1800
 # A build of minutes is asked about every two seconds, one that has been done before soon.
 # An account that was just made takes up to a minute or two to be known everywhere (IAM, "Create service accounts").
 _PATIENCE_SECONDS = 180
-# google-github-actions/deploy-cloudrun#480, 2024-01-09.
-_RESTRICTED = "cannot run builds in this region"
 _UNFINISHED = frozenset({"PENDING", "QUEUED", "WORKING"})
 
 
@@ -105,7 +104,7 @@ def create_build_request(build: ImageBuild, generation: int = 0) -> "CreateBuild
         StorageSource,
     )
 
-    labels = {"managed-by": MANAGED_BY}
+    labels = {MANAGED_BY_LABEL: MANAGED_BY}
     if build.commit:
         labels["org.opencontainers.image.revision"] = build.commit
     options = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
@@ -157,9 +156,11 @@ def build_image(build: ImageBuild, archive: bytes, on_change: Callable[[str], No
             try:
                 found = _create(client, build, generation)
             except FailedPrecondition as error:
-                if build.build_region or _RESTRICTED not in words(error):
+                refusal = refusal_of(error)
+                if build.build_region or not worded(refusal, "build-region-restricted"):
                     raise
-                on_change(f"no builds in {build.region} for this project ({words(error)}): building in another region")
+                said = f"no builds in {build.region} for this project ({refusal.words})"
+                on_change(f"{said}: building in another region")
                 found = _create(client, elsewhere, generation)
         ended, digest = _wait(client, build, found, on_change)
         require_provenance(build.bucket, build.object_name, archive, ended)
@@ -208,19 +209,24 @@ def _running(client: "CloudBuildClient", build: ImageBuild) -> Any:
 def _create(client: "CloudBuildClient", build: ImageBuild, generation: int) -> Any:
     from google.api_core.exceptions import GoogleAPICallError
 
+    refusal = Refusal("")
+
     def create() -> Any:
+        nonlocal refusal
         try:
             return client.create_build(request=create_build_request(build, generation)).metadata.build
         except GoogleAPICallError as error:
-            if enable_api(error) or build.service_account in words(error):
-                raise TransientError(words(error)) from error
+            refusal = refusal_of(error)
+            named = worded(refusal, "service-account")
+            if enable_api(refusal) or (named and named["account"] == build.service_account):
+                raise TransientError(refusal.words) from error
             raise
 
     try:
         return with_retries(create, seconds=_PATIENCE_SECONDS)
     except TransientError as error:
-        fix = _grants(build, str(error)) or "Run this again in a minute."
-        raise ServiceError(f"Cloud Build: {error}", where=build.parent, fix=fix) from error
+        fix = _grants(build, refusal) or "Run this again in a minute."
+        raise ServiceError(f"Cloud Build: {error}", where=build.parent, fix=fix, refusal=refusal) from error
 
 
 def _wait(
@@ -242,14 +248,14 @@ def _wait(
     digest = next((image.digest for image in ended.results.images if image.name == build.tagged), "")
     if told != "SUCCESS" or not digest:
         reason = ended.failure_info.detail or ended.status_detail or "it pushed no image"
-        fix = f"{_grants(build, reason)} Log: {ended.log_url}".strip()
+        fix = f"{_grants(build, Refusal(told, reason))} Log: {ended.log_url}".strip()
         raise ServiceError(f"build {ended.id} ended as {told}: {reason}", where=build.tagged, fix=fix)
     return ended, digest
 
 
-def _grants(build: ImageBuild, refusal: str) -> str:
+def _grants(build: ImageBuild, refusal: Refusal) -> str:
     """The command that gives the build's account its grants; empty where no permission is the cause."""
-    if "denied" not in refusal and "does not have" not in refusal:
+    if not worded(refusal, "permission-missing"):
         return ""
     command = f"vertex-vllm bootstrap --project {build.project} --region {build.region}"
     return f"Run `{command}`: it grants {build.service_account} what it needs."

@@ -3,7 +3,7 @@
 import re
 
 from vertex_vllm.errors import InputError
-from vertex_vllm.google.error_boundary import enable_api, google_errors
+from vertex_vllm.google.error_boundary import enable_api, google_errors, refusal_of
 
 _DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 # Artifact Registry, "Repository and image names": LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE:TAG.
@@ -52,7 +52,7 @@ def find_version(tag: str) -> str | None:
         except NotFound:
             return None
         except Forbidden as error:
-            if enable_api(error):
+            if enable_api(refusal_of(error)):
                 return None
             raise
 
@@ -102,7 +102,8 @@ def _version_of(tag: str, image: str) -> str:
             return str(ArtifactRegistryClient().get_tag(name=tag).version)
         except (NotFound, PermissionDenied) as error:
             raise InputError(
-                f"no such image, or it may not be read by us: {error.message}",
+                f"no such image, or this account may not read it: {refusal_of(error).words}",
                 where=image,
+                refusal=refusal_of(error),
                 fix="Build and push it (docs/google-cloud.md), and give us roles/artifactregistry.reader.",
             ) from error

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.errors import InputError, ServiceError
+from vertex_vllm.labels import DEPLOYMENT_LABEL
 from vertex_vllm.retries import TransientError, with_retries
 from vertex_vllm.runs.engine import AWAY_SECONDS, Run, Step, until_ended
 from vertex_vllm.runs.submission import Submission, spec_file
@@ -46,7 +47,7 @@ class KubeflowEngine:
                 str(spec),
                 arguments=dict(submission.parameters),
                 run_name=submission.job_id,
-                experiment_name=submission.labels["vertex-vllm-deployment"],
+                experiment_name=submission.labels[DEPLOYMENT_LABEL],
                 namespace=self.namespace or None,
                 pipeline_root=submission.pipeline_root,
             )

@@ -5,8 +5,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.google.error_boundary import google_errors
-from vertex_vllm.labels import MANAGED_BY, label_value
-from vertex_vllm.runs.vertex_engine import pipeline_client, state_of
+from vertex_vllm.labels import (
+    COMMIT_LABEL,
+    CONFIG_HASH_LABEL,
+    DEPLOYMENT_LABEL,
+    PIPELINE_LABEL,
+    belongs,
+    is_ours,
+)
+from vertex_vllm.runs.vertex_engine import pipeline_client, run_name, state_of
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform_v1 import ListPipelineJobsRequest
@@ -35,7 +42,7 @@ class RunSummary:
 
     @property
     def id(self) -> str:
-        return self.name.rpartition("/")[2]
+        return run_name(self.name).id
 
 
 def summary(job: Any) -> RunSummary:
@@ -46,11 +53,11 @@ def summary(job: Any) -> RunSummary:
         state=state_of(job),
         created=job.create_time,
         ended=job.end_time or None,
-        deployment=labels.get("vertex-vllm-deployment", ""),
-        pipeline=labels.get("vertex-vllm-pipeline", ""),
+        deployment=labels.get(DEPLOYMENT_LABEL, ""),
+        pipeline=labels.get(PIPELINE_LABEL, ""),
         service_account=job.service_account,
-        commit=labels.get("vertex-vllm-commit", ""),
-        config_hash=labels.get("vertex-vllm-config-hash", ""),
+        commit=labels.get(COMMIT_LABEL, ""),
+        config_hash=labels.get(CONFIG_HASH_LABEL, ""),
     )
 
 
@@ -72,13 +79,10 @@ def list_runs(project: str, region: str, deployment: str = "", limit: int = 0) -
     """
     found: list[RunSummary] = []
     request = list_request(project, region)
-    asked = {"managed-by": MANAGED_BY}
-    if deployment:
-        asked["vertex-vllm-deployment"] = label_value(deployment)
     with google_errors("Vertex AI Pipelines", request.parent):
         for job in pipeline_client(region).list_pipeline_jobs(request):
             if limit and len(found) == limit:
                 break
-            if asked.items() <= dict(job.labels).items():
+            if belongs(job.labels, deployment) if deployment else is_ours(job.labels):
                 found.append(summary(job))
     return tuple(found)

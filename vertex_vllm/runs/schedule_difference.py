@@ -11,13 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from vertex_vllm.labels import MANAGED_BY, label_value
+from vertex_vllm.labels import (
+    DEPLOYMENT_LABEL,
+    PIPELINE_LABEL,
+    SCHEDULE_HASH_LABEL,
+    SCHEDULE_LABEL,
+    is_ours,
+    label_value,
+)
 from vertex_vllm.runs.submission import Submission
 
 PROJECT = "_project"
 """In the place of a deployment, for what is scheduled for all of a project; no deployment can be named so."""
-NAME_LABEL = "vertex-vllm-schedule"
-HASH_LABEL = "vertex-vllm-schedule-hash"
 # One run at a time, the next one waiting for it: two runs of a deployment would build up and tear down each other's.
 MAX_ACTIVE_RUNS = 1
 _HASH_LENGTH = 16
@@ -63,7 +68,11 @@ class WantedSchedule:
     @property
     def labels(self) -> dict[str, str]:
         """On the runs: those of a submitted one, and whose they are."""
-        return {**self.submission.labels, NAME_LABEL: label_value(self.name), HASH_LABEL: self.content_hash}
+        return {
+            **self.submission.labels,
+            SCHEDULE_LABEL: label_value(self.name),
+            SCHEDULE_HASH_LABEL: self.content_hash,
+        }
 
 
 @dataclass(frozen=True)
@@ -138,14 +147,14 @@ def difference(
 def read_schedule(message: Any) -> ExistingSchedule | None:
     """A `Schedule` message; None for one that is not ours."""
     labels = dict(message.create_pipeline_job_request.pipeline_job.labels)
-    if labels.get("managed-by") != MANAGED_BY or NAME_LABEL not in labels:
+    if not is_ours(labels) or SCHEDULE_LABEL not in labels:
         return None
     return ExistingSchedule(
         resource_name=message.name,
-        deployment=labels.get("vertex-vllm-deployment", ""),
-        name=labels[NAME_LABEL],
-        pipeline=labels.get("vertex-vllm-pipeline", ""),
-        content_hash=labels.get(HASH_LABEL, ""),
+        deployment=labels.get(DEPLOYMENT_LABEL, ""),
+        name=labels[SCHEDULE_LABEL],
+        pipeline=labels.get(PIPELINE_LABEL, ""),
+        content_hash=labels.get(SCHEDULE_HASH_LABEL, ""),
         cron=message.cron,
         state=message.state.name,
         next_run=message.next_run_time or None,

@@ -8,7 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vertex_vllm.labels import MANAGED_BY, OWNER_LABEL, label_value
+from vertex_vllm.labels import (
+    COMMIT_LABEL,
+    CONFIG_HASH_LABEL,
+    DEPLOYMENT_LABEL,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    OWNER_LABEL,
+    PIPELINE_LABEL,
+    label_value,
+)
 from vertex_vllm.redaction import refuse_secrets
 from vertex_vllm.runs.specs import require_pinned, with_image
 
@@ -54,11 +63,11 @@ def run_labels(
 ) -> dict[str, str]:
     """What a run is found by: deployment, pipeline, config's hash, commit that CI submits, who answers for it."""
     labels = {
-        "managed-by": MANAGED_BY,
-        "vertex-vllm-deployment": label_value(deployment),
-        "vertex-vllm-pipeline": label_value(pipeline),
+        MANAGED_BY_LABEL: MANAGED_BY,
+        DEPLOYMENT_LABEL: label_value(deployment),
+        PIPELINE_LABEL: label_value(pipeline),
     }
-    optional = {"vertex-vllm-config-hash": config_hash, "vertex-vllm-commit": commit, OWNER_LABEL: owner}
+    optional = {CONFIG_HASH_LABEL: config_hash, COMMIT_LABEL: commit, OWNER_LABEL: owner}
     return labels | {key: label_value(value) for key, value in optional.items() if value}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vertex_vllm.errors import InputError, ServiceError
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.google.regional_hosts import vertex_ai_host
+from vertex_vllm.retries import google_retry
 from vertex_vllm.runs.engine import AWAY_SECONDS, Artifact, Run, Step, until_ended
 from vertex_vllm.runs.submission import Submission, spec_file
 from vertex_vllm.vertex_ai.resource_names import ResourceName
@@ -46,10 +47,8 @@ class VertexEngine:
         return read_run(find_run(name))
 
     def watch(self, name: str, on_change: Callable[[Run], None]) -> Run:
-        from google.api_core.retry import Retry
-
         with _called(name) as client:
-            patient = Retry(timeout=AWAY_SECONDS)
+            patient = google_retry(AWAY_SECONDS)
             return until_ended(lambda: read_run(client.get_pipeline_job(name=name, retry=patient)), on_change)
 
     def cancel(self, name: str) -> None:

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 
-from vertex_vllm.errors import Attempt, DeploymentError, StockoutError
-from vertex_vllm.labels import Owner, extended
+from vertex_vllm.error_data import Attempt, Refusal
+from vertex_vllm.errors import DeploymentError, StockoutError
+from vertex_vllm.google.error_boundary import refusal_of
+from vertex_vllm.labels import OPERATION_LABEL, Owner, extended
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.project_names import serving_account
+from vertex_vllm.retries import TRANSIENT
 from vertex_vllm.serving.requests import deploy_request, deployed_model_id, endpoint_request
-from vertex_vllm.serving.stockouts import stockout_in, stockout_of
-from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, TRANSIENT, endpoint_client, service_errors, status_name
+from vertex_vllm.serving.stockouts import stockout_of
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, endpoint_client, service_errors
 from vertex_vllm.vertex_ai.endpoints import (
-    OPERATION_LABEL,
     deployed_versions,
     ensure_endpoint,
     get_endpoint,
@@ -94,7 +96,7 @@ def deploy_model(
         try:
             endpoint = ensure_endpoint(client, request, deadline, asked)
         except OperationUnfinishedError as error:
-            raise DeploymentError(f"{_why(asked, deadline)} before anything was deployed") from error
+            raise _stopped(asked, deadline, "before anything was deployed") from error
         target = _Target(client, endpoint.name, plan.machine_type, plan.accelerator_type, model, deadline, asked)
         deploy = deploy_request(plan, endpoint.name, model, serving_account(service_account, project))
         _bring_up(target, endpoint, request.endpoint, deploy, on_operation)
@@ -138,16 +140,16 @@ def _start(
 ) -> str:
     """Name of a new deploy operation; empty where another look has to tell, which is for the `patient` alone."""
     if target.asked.wait(0) or not target.deadline.left:
-        raise DeploymentError(f"{_why(target.asked, target.deadline)} before anything was deployed")
+        raise _stopped(target.asked, target.deadline, "before anything was deployed")
     _take_over(target.client, endpoint, wanted)
     try:
         started = target.client.deploy_model(request, timeout=CALL_SECONDS)
     except exceptions.TooManyRequests as error:
         # No machine or no quota: the same at the next try here.
-        raise _failed(target, f"{status_name(error)}: {error.message}", "nothing came up") from error
+        raise _failed(target, refusal_of(error), "nothing came up") from error
     except (exceptions.AlreadyExists, *TRANSIENT) as error:
-        if isinstance(error, exceptions.GoogleAPICallError) and stockout_of(status_name(error), error.message):
-            raise _failed(target, f"{status_name(error)}: {error.message}", "nothing came up") from error
+        if isinstance(error, exceptions.GoogleAPICallError) and stockout_of(refusal_of(error)):
+            raise _failed(target, refusal_of(error), "nothing came up") from error
         if not patient:
             raise
         log.warning("Looking whether the deploy request went through: %s", error)
@@ -184,8 +186,10 @@ def _relabel(client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, la
         client.update_endpoint(endpoint=relabelled, update_mask="labels", retry=RETRY, timeout=CALL_SECONDS)
 
 
-def _finish(target: _Target, operation_name: str, on_operation: Callable[[str], None], *, ours: bool = False) -> str:
-    """Waits; answers with why the operation failed, or with nothing. Undoes it all if the wait has to be broken off.
+def _finish(
+    target: _Target, operation_name: str, on_operation: Callable[[str], None], *, ours: bool = False
+) -> Refusal | None:
+    """Waits, and returns the error of the operation, None if it succeeded. Undoes it all if the wait is broken off.
 
     `ours`: this run began the operation, so it is noted on the endpoint.
     """
@@ -202,9 +206,10 @@ def _finish(target: _Target, operation_name: str, on_operation: Callable[[str], 
     if refusal := failure(operation):
         return refusal
     if target.asked.signal_name:  # It came just as the operation ended: no later step will use what came up.
-        raise DeploymentError(f"{_why(target.asked, target.deadline)}: {_undo(target)}", where=target.endpoint)
+        said = f"{_why(target.asked, target.deadline)}: {_undo(target)}"
+        raise DeploymentError(said, where=target.endpoint, stopped_by=target.asked.signal_name)
     log.info("%s: done after %.0f s", doing, target.deadline.elapsed)
-    return ""
+    return None
 
 
 def _broken_off(target: _Target, operation_name: str, why: str) -> DeploymentError:
@@ -221,6 +226,8 @@ def _broken_off(target: _Target, operation_name: str, why: str) -> DeploymentErr
         f"{why}: {ended}; {_undo(target)}",
         where=target.endpoint,
         fix=f"The operation was {operation_name}; teardown removes the empty endpoint.",
+        operation=operation_name,
+        stopped_by=target.asked.signal_name,
     )
 
 
@@ -265,15 +272,20 @@ def _why(asked: Interruption, deadline: Deadline) -> str:
     return f"Not deployed within {deadline.seconds:.0f} s"
 
 
-def _failed(target: _Target, refusal: str, left: str) -> DeploymentError:
+def _stopped(asked: Interruption, deadline: Deadline, when: str) -> DeploymentError:
+    return DeploymentError(f"{_why(asked, deadline)} {when}", stopped_by=asked.signal_name)
+
+
+def _failed(target: _Target, refusal: Refusal, left: str) -> DeploymentError:
     endpoint = ResourceName.parse(target.endpoint, "endpoints")
     said = f"Vertex AI could not deploy {target.model.id}@{target.model.version}: {refusal} ({left})"
-    if stockout := stockout_in(refusal):
+    if stockout := stockout_of(refusal):
         attempt = Attempt(endpoint.region, target.machine_type, target.accelerator_type, stockout)
-        return StockoutError(said, where=target.endpoint, attempts=(attempt,))
+        return StockoutError(said, where=target.endpoint, attempts=(attempt,), refusal=refusal)
     return DeploymentError(
         said,
         where=target.endpoint,
+        refusal=refusal,
         fix=(
             "The cause is in the container's log: gcloud logging read "
             f'\'resource.type="aiplatform.googleapis.com/Endpoint" AND resource.labels.endpoint_id="{endpoint.id}"\' '

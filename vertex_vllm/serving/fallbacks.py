@@ -9,7 +9,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
-from vertex_vllm.errors import Attempt, DeploymentError, RegionClosedError, StockoutError
+from vertex_vllm.error_data import Attempt
+from vertex_vllm.errors import DeploymentError, RegionClosedError, StockoutError
 from vertex_vllm.labels import Owner, endpoint_resource_id
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.serving.deploy import deploy_model, ignore

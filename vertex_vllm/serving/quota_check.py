@@ -75,6 +75,10 @@ def judge(project: str, need: QuotaNeed, limit: int, preemptible: bool, used: Us
             f"the project has {have}; the plan needs {need.minimum} to start and {need.accelerators} at most",
             where=project,
             fix=_how_to_ask(project, need, used),
+            quota_id=need.quota_id,
+            region=need.region,
+            limit=limit,
+            needed=need.minimum,
         )
     if limit - used.most < need.accelerators:
         warning = f"the project has {have}: the plan starts with {need.minimum}, but "

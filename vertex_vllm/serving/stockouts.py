@@ -9,22 +9,17 @@ from typing import Literal
 
 import yaml
 
-from vertex_vllm.errors import Attempt, Blocks, Stockout
+from vertex_vllm.error_data import Attempt, Blocks, Refusal, Stockout
 from vertex_vllm.planning.plan import ServingPlan
 
 
-def stockout_of(code: str, message: str) -> Stockout | None:
-    """None for a refusal that says nothing of the kind."""
-    found = next((row for row in _rows() if row.code in ("", code) and row.says.search(message)), None)
+def stockout_of(refusal: Refusal) -> Stockout | None:
+    """None for a refusal of another kind."""
+    rows = (row for row in _rows() if row.code in ("", refusal.code) and row.says.search(refusal.message))
+    found = next(rows, None)
     if found is None or found.blocks == "nothing":
         return None
-    return Stockout(code, found.domain, message, found.blocks)
-
-
-def stockout_in(refusal: str) -> Stockout | None:
-    """Of `CODE: message`, as `vertex_ai.operations.failure` words it."""
-    code, _, message = refusal.partition(": ")
-    return stockout_of(code, message)
+    return Stockout(refusal.code, found.domain, refusal.message, found.blocks)
 
 
 def is_blocked(plan: ServingPlan, attempts: Iterable[Attempt]) -> bool:

@@ -7,10 +7,11 @@ from google.cloud import aiplatform_v1beta1 as vertex
 from google.longrunning import operations_pb2
 
 from vertex_vllm.errors import DeploymentError
-from vertex_vllm.labels import MANAGED_BY, Owner, extended, model_resource_id
+from vertex_vllm.labels import Owner, belongs, extended, model_resource_id
 from vertex_vllm.planning.plan import ServingPlan
+from vertex_vllm.retries import TRANSIENT
 from vertex_vllm.serving.requests import upload_request
-from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, TRANSIENT, model_client, service_errors
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, model_client, service_errors
 from vertex_vllm.vertex_ai.deletion import remove_versions
 from vertex_vllm.vertex_ai.interruption import Interruption, interruption
 from vertex_vllm.vertex_ai.operations import (
@@ -56,7 +57,9 @@ def upload_model(
                     _adopt(client, name.with_version(version.version_id), version, request.model)
                     return str(name.with_version(version.version_id))
             if asked.wait(0):
-                raise DeploymentError(f"Stopped by {asked.signal_name} before anything was uploaded")
+                raise DeploymentError(
+                    f"Stopped by {asked.signal_name} before anything was uploaded", stopped_by=asked.signal_name
+                )
             if uploaded := _upload(client, request, deadline, asked, patient=rounds_left > 0):
                 return str(name.with_version(uploaded))
             asked.wait(_LOOK_AGAIN_SECONDS)
@@ -69,8 +72,7 @@ def _versions(client: vertex.ModelServiceClient, name: ResourceName, owner: Owne
         versions = list(client.list_model_versions(name=str(name), retry=RETRY, timeout=CALL_SECONDS))
     except exceptions.NotFound:
         return []
-    ours = {"managed-by": MANAGED_BY, "vertex-vllm-deployment": owner.labels["vertex-vllm-deployment"]}
-    if any(not ours.items() <= dict(version.labels).items() for version in versions):
+    if not all(belongs(version.labels, owner.deployment) for version in versions):
         raise DeploymentError(
             "A Model of this name exists and does not carry this deployment's labels, so it is not touched",
             where=str(name),
@@ -117,14 +119,16 @@ def _upload(
         operation = wait_for_operation(client, operation_name, deadline, "Uploading the model", asked.wait)
     except OperationUnfinishedError:
         why = f"Stopped by {asked.signal_name}" if asked.signal_name else f"Not done within {deadline.seconds:.0f} s"
-        raise DeploymentError(f"{why}: {withdraw(client, operation_name)}") from None
+        left = withdraw(client, operation_name)
+        raise DeploymentError(f"{why}: {left}", operation=operation_name, stopped_by=asked.signal_name) from None
     if asked.signal_name:  # It came just as the operation ended: no later step will use the version.
-        raise DeploymentError(f"Stopped by {asked.signal_name}: {withdraw(client, operation_name)}")
+        said = f"Stopped by {asked.signal_name}: {withdraw(client, operation_name)}"
+        raise DeploymentError(said, operation=operation_name, stopped_by=asked.signal_name)
     refusal = failure(operation)
-    if refusal.startswith("ALREADY_EXISTS"):
+    if refusal and refusal.code == "ALREADY_EXISTS":
         return ""
     if refusal:
-        raise DeploymentError(f"Vertex AI could not upload the model: {refusal}")
+        raise DeploymentError(f"Vertex AI could not upload the model: {refusal}", refusal=refusal)
     return _uploaded(operation).version
 
 

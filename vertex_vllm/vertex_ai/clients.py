@@ -1,34 +1,18 @@
-"""Clients of Vertex AI's regional services, and which of their errors pass by themselves."""
+"""Clients of Vertex AI's regional services, and the boundary to their errors."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
-from google.api_core import exceptions, retry
-from google.auth import exceptions as auth_exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 
-from vertex_vllm.errors import DeploymentError, ServiceError, VertexVllmError
-from vertex_vllm.google.error_boundary import raise_if_closed, remedy
+from vertex_vllm.errors import DeploymentError, ServiceError, TeardownError
+from vertex_vllm.google.error_boundary import VERTEX_AI, google_errors
 from vertex_vllm.google.regional_hosts import vertex_ai_host
-
-TRANSIENT = (
-    exceptions.ServiceUnavailable,
-    exceptions.GatewayTimeout,  # DEADLINE_EXCEEDED too
-    exceptions.TooManyRequests,  # RESOURCE_EXHAUSTED too
-    exceptions.BadGateway,
-    exceptions.InternalServerError,
-    exceptions.Unknown,
-    exceptions.RetryError,
-    auth_exceptions.TransportError,
-)
-"""Errors after which the same call may succeed: safe to repeat for a read, not by itself for a create."""
+from vertex_vllm.retries import google_retry
 
 CALL_SECONDS = 60.0
 """For one call, its retries included. Google's clients default to 5 s or to for ever, by method."""
 
-RETRY = retry.Retry(
-    predicate=retry.if_exception_type(*TRANSIENT), initial=0.5, maximum=8.0, multiplier=2.0, timeout=CALL_SECONDS
-)
+RETRY = google_retry(CALL_SECONDS)
 """For calls that change nothing, or that come to the same when made twice."""
 
 
@@ -40,24 +24,8 @@ def model_client(region: str) -> vertex.ModelServiceClient:
     return vertex.ModelServiceClient(client_options={"api_endpoint": vertex_ai_host(region)})
 
 
-@contextmanager
-def service_errors(doing: str, error: type[VertexVllmError] = DeploymentError) -> Iterator[None]:
-    """Turns what Google's clients raise into `error`, with what was being done and the service's own words."""
-    try:
-        yield
-    except exceptions.GoogleAPICallError as refused:
-        raise_if_closed(refused, doing)
-        said = f"{doing}: Vertex AI answered {status_name(refused)}: {refused.message}"
-        raise error(said, fix=remedy(refused)) from refused
-    except exceptions.RetryError as refused:
-        raise error(f"{doing}: Vertex AI gave no answer for {CALL_SECONDS:.0f} s: {refused.cause}") from refused
-    except auth_exceptions.GoogleAuthError as refused:
-        raise ServiceError(
-            f"{doing}: no usable Google credentials: {refused}",
-            fix="Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS.",
-        ) from refused
-
-
-def status_name(refused: exceptions.GoogleAPICallError) -> str:
-    """`PERMISSION_DENIED` rather than 403, where the call went over gRPC."""
-    return refused.grpc_status_code.name if refused.grpc_status_code else str(refused.code)
+def service_errors(
+    doing: str, error: type[DeploymentError] | type[ServiceError] | type[TeardownError] = DeploymentError
+) -> AbstractContextManager[None]:
+    """`google_errors` of Vertex AI, for an action that a person knows by name."""
+    return google_errors(VERTEX_AI, doing=doing, error=error)

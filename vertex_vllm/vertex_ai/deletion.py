@@ -8,7 +8,8 @@ from google.api_core.operation import Operation
 from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import DeploymentError
-from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, TRANSIENT
+from vertex_vllm.retries import TRANSIENT
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY
 from vertex_vllm.vertex_ai.endpoints import get_endpoint, unfinished_deploys
 from vertex_vllm.vertex_ai.find_by_label import DEFAULT, model_versions
 from vertex_vllm.vertex_ai.operations import (
@@ -110,16 +111,17 @@ def _delete(
     start: Callable[[], Operation],
     deadline: Deadline,
 ) -> str:
-    """Starts a deletion and waits for it; answers with why it did not work, or with nothing."""
+    """Starts a deletion and waits for it; returns why it failed, empty where it worked."""
     try:
         started = start()
-        return failure(wait_for_operation(client, started.operation.name, deadline, "Deleting"))
+        refusal = failure(wait_for_operation(client, started.operation.name, deadline, "Deleting"))
     except exceptions.NotFound:
         return ""
     except (exceptions.FailedPrecondition, exceptions.Aborted, *TRANSIENT) as error:
         return str(error)
     except OperationUnfinishedError:
         return "the deletion has not ended"
+    return str(refusal) if refusal else ""
 
 
 def _wait_before_retry(name: str, refusal: str, deadline: Deadline) -> None:

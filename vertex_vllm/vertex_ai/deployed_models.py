@@ -8,7 +8,7 @@ from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.catalog.prices import Replicas
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.labels import STAGE_LABEL
+from vertex_vllm.labels import STAGE_LABEL, Marks
 from vertex_vllm.vertex_ai.clients import endpoint_client, service_errors
 from vertex_vllm.vertex_ai.find_by_label import every_endpoint
 from vertex_vllm.vertex_ai.resource_names import ResourceName
@@ -32,7 +32,7 @@ class Served:
 
     @property
     def endpoint_id(self) -> str:
-        return self.endpoint.rpartition("/")[2]
+        return ResourceName.parse(self.endpoint, "endpoints").id
 
 
 def inventory(project: str, region: str) -> tuple[Served, ...]:
@@ -44,8 +44,8 @@ def inventory(project: str, region: str) -> tuple[Served, ...]:
 
 
 def served_on(endpoint: vertex.Endpoint) -> Iterator[Served]:
-    labels = dict(endpoint.labels)
-    marks = (labels["vertex-vllm-deployment"], labels.get(STAGE_LABEL, ""), labels.get("vertex-vllm-run", ""))
+    labels = Marks.of(endpoint.labels)
+    marks = (labels.deployment, endpoint.labels.get(STAGE_LABEL, ""), labels.run)
     if not endpoint.deployed_models:
         yield Served(endpoint.name, *marks, replicas=None, since=endpoint.create_time)
     for deployed in endpoint.deployed_models:

@@ -7,14 +7,12 @@ from google.cloud import aiplatform_v1beta1 as vertex
 from google.longrunning import operations_pb2
 
 from vertex_vllm.errors import DeploymentError, InputError
-from vertex_vllm.labels import MANAGED_BY
-from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, TRANSIENT, endpoint_client, service_errors
+from vertex_vllm.labels import DEPLOYMENT_LABEL, OPERATION_LABEL, belongs
+from vertex_vllm.retries import TRANSIENT
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, endpoint_client, service_errors
 from vertex_vllm.vertex_ai.interruption import Interruption
 from vertex_vllm.vertex_ai.operations import Deadline, OperationUnfinishedError, failure, wait_for_operation
 from vertex_vllm.vertex_ai.resource_names import ResourceName
-
-OPERATION_LABEL = "vertex-vllm-operation"
-"""On an endpoint: id of the deploy operation that was begun last."""
 
 _LOOK_AGAIN_SECONDS = 2.0
 _DELETE_SECONDS = 120.0
@@ -80,15 +78,12 @@ def _create(
         return  # Being made by an earlier attempt or another run, or perhaps by this very call: look again.
     operation = wait_for_operation(client, creation.operation.name, deadline, "Creating the endpoint", asked.wait)
     refusal = failure(operation)
-    if refusal and not refusal.startswith("ALREADY_EXISTS"):
-        raise DeploymentError(f"Vertex AI could not make endpoint {request.endpoint_id}: {refusal}")
+    if refusal and refusal.code != "ALREADY_EXISTS":
+        raise DeploymentError(f"Vertex AI could not create endpoint {request.endpoint_id}: {refusal}", refusal=refusal)
 
 
 def _ours(endpoint: vertex.Endpoint, request: vertex.CreateEndpointRequest) -> vertex.Endpoint:
-    deployment_label = "vertex-vllm-deployment"
-    if endpoint.labels.get("managed-by") == MANAGED_BY and (
-        endpoint.labels.get(deployment_label) == request.endpoint.labels[deployment_label]
-    ):
+    if belongs(endpoint.labels, request.endpoint.labels[DEPLOYMENT_LABEL]):
         return endpoint
     raise DeploymentError(
         "An endpoint of this id exists and does not carry this deployment's labels, so it is not touched",
@@ -105,7 +100,7 @@ def delete_if_empty(client: vertex.EndpointServiceClient, name: str) -> None:
     started = client.delete_endpoint(name=name, timeout=CALL_SECONDS)
     operation = wait_for_operation(client, started.operation.name, Deadline(_DELETE_SECONDS), "Deleting the endpoint")
     if refusal := failure(operation):
-        raise DeploymentError(f"Vertex AI could not delete it: {refusal}", where=name)
+        raise DeploymentError(f"Vertex AI could not delete it: {refusal}", where=name, refusal=refusal)
 
 
 def deployed_versions(endpoint: vertex.Endpoint, model: ResourceName) -> list[vertex.DeployedModel]:

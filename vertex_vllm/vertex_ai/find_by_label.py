@@ -3,7 +3,7 @@
 from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 
-from vertex_vllm.labels import belongs
+from vertex_vllm.labels import belongs, is_of_a_deployment
 from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
@@ -26,16 +26,14 @@ def every_endpoint(client: vertex.EndpointServiceClient, project: str, region: s
     """
     request = vertex.ListEndpointsRequest(parent=f"projects/{project}/locations/{region}")
     listed = client.list_endpoints(request, retry=RETRY, timeout=CALL_SECONDS)
-    return tuple(
-        endpoint for endpoint in listed if belongs(endpoint.labels, endpoint.labels.get("vertex-vllm-deployment", ""))
-    )
+    return tuple(endpoint for endpoint in listed if is_of_a_deployment(endpoint.labels))
 
 
 def every_model(client: vertex.ModelServiceClient, project: str, region: str) -> tuple[vertex.Model, ...]:
     """The Models of all deployments; which run made a version is told by the version's own labels."""
     request = vertex.ListModelsRequest(parent=f"projects/{project}/locations/{region}")
     listed = client.list_models(request, retry=RETRY, timeout=CALL_SECONDS)
-    return tuple(model for model in listed if belongs(model.labels, model.labels.get("vertex-vllm-deployment", "")))
+    return tuple(model for model in listed if is_of_a_deployment(model.labels))
 
 
 def model_versions(client: vertex.ModelServiceClient, model: ResourceName) -> tuple[vertex.Model, ...]:

@@ -12,7 +12,10 @@ from typing import Protocol
 from google.api_core import exceptions
 from google.longrunning import operations_pb2
 
-from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, TRANSIENT
+from vertex_vllm.error_data import Refusal
+from vertex_vllm.google.error_boundary import refusal_in
+from vertex_vllm.retries import TRANSIENT
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY
 from vertex_vllm.vertex_ai.interruption import Interruption
 
 _FIRST_POLL_SECONDS = 0.2
@@ -27,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Deadline:
-    """So many seconds from now on; with `asked`, none as soon as the process has been told to stop."""
+    """A time limit. With an interruption, it also expires when the process receives a stop signal."""
 
     def __init__(self, seconds: float, asked: Interruption | None = None) -> None:
         self.seconds = seconds
@@ -43,11 +46,14 @@ class Deadline:
         return 0.0 if self._asked and self._asked.signal_name else max(self.seconds - self.elapsed, 0.0)
 
     def share(self, parts: int) -> "Deadline":
-        """One of so many equal parts of what is left."""
+        """A deadline for one of `parts` equal parts of the time that is left."""
         return Deadline(self.left / parts, self._asked)
 
     def pause(self, seconds: float) -> bool:
-        """Sleeps, and no longer than until a signal comes; False, as the deadline itself then says that it has."""
+        """Sleeps `seconds`, waking early on a stop signal.
+
+        Always returns False: check `left` to see whether to stop.
+        """
         if self._asked:
             self._asked.wait(seconds)
         else:
@@ -121,10 +127,6 @@ def cancel_operation(client: OperationsClient, name: str, seconds: float = CALL_
         log.warning("Operation %s could not be cancelled: %s", name, error)
 
 
-def failure(operation: operations_pb2.Operation) -> str:
-    """The service's words for why a finished operation failed; empty where it did not."""
-    if not operation.HasField("error"):
-        return ""
-    raised = exceptions.from_grpc_status(operation.error.code, operation.error.message)
-    status = raised.grpc_status_code.name if raised.grpc_status_code else str(operation.error.code)
-    return f"{status}: {operation.error.message}"
+def failure(operation: operations_pb2.Operation) -> Refusal | None:
+    """The error of a finished operation; None where it succeeded."""
+    return refusal_in(operation.error) if operation.HasField("error") else None

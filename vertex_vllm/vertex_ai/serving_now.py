@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.labels import LIVE, STAGE_LABEL
+from vertex_vllm.labels import LIVE, STAGE_LABEL, Marks
 from vertex_vllm.planning.difference import Serving
 from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, endpoint_client, model_client, service_errors
 from vertex_vllm.vertex_ai.deployed_models import replicas_of
@@ -45,7 +45,7 @@ def serving_of(endpoint: vertex.Endpoint, deployed: vertex.DeployedModel) -> Ser
     return Serving(
         endpoint=endpoint.name,
         stage=endpoint.labels.get(STAGE_LABEL, ""),
-        config_hash=endpoint.labels.get("vertex-vllm-config", ""),
+        config_hash=Marks.of(endpoint.labels).config_hash,
         model_id=environment.get("MODEL_ID", ""),
         image=container.image_uri,
         args=tuple(container.args),

@@ -7,7 +7,8 @@ from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import DeploymentError
-from vertex_vllm.vertex_ai.clients import CALL_SECONDS, TRANSIENT
+from vertex_vllm.retries import TRANSIENT
+from vertex_vllm.vertex_ai.clients import CALL_SECONDS
 from vertex_vllm.vertex_ai.endpoints import get_endpoint
 from vertex_vllm.vertex_ai.operations import Deadline, OperationUnfinishedError, failure, wait_for_operation
 

@@ -94,19 +94,19 @@ def test_a_model_that_nobody_recorded_is_for_the_hub() -> None:
 def test_an_invalid_config_has_file_line_and_field_in_the_comment(text: str, fault: str) -> None:
     found = reviewed(LLAMA, text)
     (line,) = found.after.faults
-    assert line.startswith(fault)
-    assert f"- {code(line)}" in told(found)
+    assert str(line).startswith(fault)
+    assert f"- {code(str(line))}" in told(found)
 
 
 def test_a_spec_that_takes_other_parameters_is_a_fault_at_the_field() -> None:
     renamed = SPEC.replace("      machine_type:\n", "      machine_kind:\n")
     assert renamed != SPEC
     found = reviewed(LLAMA, LLAMA, renamed)
-    assert [line for line in found.after.faults if "machine_type" in line] == [
+    assert [str(fault) for fault in found.after.faults if "machine_type" in fault.field] == [
         f"{CONFIG}:5: serving.machine_type: compiled/deploy.yaml has no parameter machine_type. Run `make compile`"
     ]
-    assert "there is no compiled/deploy.yaml" in reviewed(LLAMA, LLAMA, None).after.faults[0]
-    assert "is no compiled pipeline" in reviewed(LLAMA, LLAMA, "[").after.faults[0]
+    assert "there is no compiled/deploy.yaml" in reviewed(LLAMA, LLAMA, None).after.faults[0].message
+    assert "is no compiled pipeline" in reviewed(LLAMA, LLAMA, "[").after.faults[0].message
 
 
 def test_every_difference_from_the_signature_is_told() -> None:
@@ -156,7 +156,7 @@ def test_two_configs_of_one_name_are_both_at_fault() -> None:
         for mine, other in ((a, c), (c, a))
     }
     faulty = review(Concerned(a, "edited"), LLAMA, LLAMA, "deploy", SPEC, CATALOG, found[a])
-    assert faulty.after.faults[0].startswith(f"{a}:1: name: {c} has this name too")
+    assert str(faulty.after.faults[0]).startswith(f"{a}:1: name: {c} has this name too")
 
 
 def test_a_renamed_config_says_where_it_was() -> None:

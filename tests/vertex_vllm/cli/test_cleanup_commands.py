@@ -12,7 +12,7 @@ from google.cloud import storage
 from tests.prepared import prepared, runner
 from tests.vertex_vllm.cli.documented_commands import ROOT, commands_in, vertex_vllm
 from tests.vertex_vllm.cli.test_endpoints_command import submit_run
-from tests.vertex_vllm.lifecycle.test_teardown import names
+from tests.vertex_vllm.lifecycle.teardown_states import names
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
 from vertex_vllm.google.deployment_bucket import setup_bucket
 from vertex_vllm.labels import Owner

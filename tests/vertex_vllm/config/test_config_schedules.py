@@ -27,7 +27,7 @@ def faults(tmp_path: Path, schedules: str) -> list[str]:
     path = written(tmp_path, schedules)
     with pytest.raises(ConfigError) as caught:
         load_deployment(path)
-    return [fault.removeprefix(f"{path}:") for fault in caught.value.faults]
+    return [str(fault).removeprefix(f"{path}:") for fault in caught.value.faults]
 
 
 def test_all_that_a_schedule_can_say(tmp_path: Path) -> None:

@@ -62,6 +62,17 @@ DEPLOY_VALUES = {
     "request_timeout_seconds": 1800,
     "deployment_timeout_seconds": 7200,
     "concurrency": 2,
+    "suite": "text",
+    "suite_items": 0,
+    "suite_levels": [],
+    "baseline": "promoted",
+    "allowed_regression": 0.05,
+    "allowed_changed_answers": 0.1,
+    "confidence": 0.95,
+    "max_requests": 0,
+    "max_tokens": 0,
+    "max_minutes": 60.0,
+    "max_usd": 0.0,
     "min_exact_match": 0.5,
     "max_p95_time_to_first_token_seconds": 0.0,
     "min_tokens_per_second": 0.0,
@@ -85,7 +96,9 @@ def test_deploy_is_given_every_field_and_what_belongs_to_the_project_spelt_out()
         ),
         (
             "evaluate",
-            "project deployment concurrency min_exact_match max_p95_time_to_first_token_seconds min_tokens_per_second",
+            "project deployment concurrency suite suite_items suite_levels baseline allowed_regression"
+            " allowed_changed_answers confidence max_requests max_tokens max_minutes max_usd min_exact_match"
+            " max_p95_time_to_first_token_seconds min_tokens_per_second",
         ),
         ("teardown", "project deployment region fallbacks"),
     ],

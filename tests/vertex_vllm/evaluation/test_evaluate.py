@@ -1,18 +1,32 @@
 """An evaluation of a served model, from the first question to the report."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.prepared import with_serving_account
+from tests.vertex_vllm.evaluation.evaluations import FRANCE, SUM, item
 from tests.vertex_vllm.served_models import Vertex, serving_plan, teach
 from vertex_vllm.errors import GateError, InferenceError
-from vertex_vllm.evaluation.evaluate import Thresholds, evaluate_endpoint, metrics_of
+from vertex_vllm.evaluation.answer_journal import FileJournal, Journal
+from vertex_vllm.evaluation.evaluate import (
+    Asking,
+    Evaluation,
+    Subject,
+    Thresholds,
+    evaluate_endpoint,
+    metrics_of,
+    require_answers,
+)
 from vertex_vllm.evaluation.evaluation_report import render
-from vertex_vllm.evaluation.gates import require
-from vertex_vllm.evaluation.quality import Question
+from vertex_vllm.evaluation.gates import require, verdict_of
+from vertex_vllm.evaluation.limits import GIVE_UP_AFTER, Limits
+from vertex_vllm.evaluation.suites.item import Item
+from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
+from vertex_vllm.evaluation.suites.suite import Suite, part_of
 
 
 @pytest.fixture(scope="module")
@@ -23,48 +37,103 @@ def endpoint(cloud: Any) -> Iterator[str]:
     in_vertex.clear()
 
 
+def evaluated(
+    endpoint: str,
+    items: Sequence[Item],
+    *,
+    chat: bool = True,
+    thresholds: Thresholds | None = None,
+    limits: Limits | None = None,
+    journal: Journal | None = None,
+    concurrency: int = 2,
+) -> Evaluation:
+    asking = Asking(Suite("mine", "Apache-2.0", tuple(items)), concurrency=concurrency, limits=limits or Limits())
+    return evaluate_endpoint(Subject(endpoint, chat, "demo"), thresholds or Thresholds(), asking, journal)
+
+
 @pytest.mark.parametrize("chat", [True, False], ids=["chat", "completions"])
-def test_the_shipped_questions_and_a_load(endpoint: str, chat: bool) -> None:
-    evaluation = evaluate_endpoint(endpoint, chat, Thresholds(), "demo", 2)
+def test_questions_and_a_load(endpoint: str, chat: bool) -> None:
+    japan = item("japan", "What is the capital of Japan?", "Tokyo")
+    facts = [each for each in part_of(shipped_suite("text"), [1]).items if each.category == "facts"]
+    evaluation = evaluated(endpoint, [FRANCE, SUM, japan, *facts], chat=chat)
     metrics = metrics_of(evaluation)
     # The model server knows France and sums, and answers for Japan in a whole sentence.
-    right = {answered.question.id for answered in evaluation.answers if answered.exact}
-    contained = {answered.question.id for answered in evaluation.answers if answered.contains}
-    assert right == {"capital-of-france", "sum-of-two"}
-    assert contained == right | {"capital-of-japan"}
-    assert (metrics["exact_match"], metrics["contains"], metrics["failed_requests"]) == (0.1, 0.15, 0.0)
+    right = {answered.item.id for answered in evaluation.answers if answered.right}
+    assert {"france", "sum"} <= right
+    assert "japan" not in right
+    assert (metrics["questions"], metrics["failed_requests"]) == (15.0, 0.0)
     assert (metrics["load_concurrency"], metrics["load_requests"]) == (2.0, 6.0)
     assert ("time_to_first_token_p95_seconds" in metrics, "tokens_per_second_p50" in metrics) == (chat, chat)
     assert "Paris." in render(evaluation)
 
 
 def test_a_missed_threshold_fails_with_the_figures_at_hand(endpoint: str) -> None:
-    evaluation = evaluate_endpoint(endpoint, True, Thresholds(min_exact_match=0.5), "demo")
-    with pytest.raises(GateError, match=r"demo: exact_match: have 0\.1, need at least 0\.5"):
+    evaluation = evaluated(endpoint, [FRANCE, item("no", "Nobody knows?", "x")], thresholds=Thresholds(0.8))
+    with pytest.raises(GateError, match=r"demo: exact_match: have 0\.5, need at least 0\.8"):
         require(evaluation)
 
 
-def question(text: str) -> Question:
-    return Question(text, "refusals", text, ("Paris",))
-
-
 def test_a_question_that_is_refused_is_recorded_and_counts_as_wrong(endpoint: str) -> None:
-    questions = [question("refuse 500 the capital of France"), question("What is the capital of France?")]
-    evaluation = evaluate_endpoint(endpoint, True, Thresholds(), questions=questions)
-    refused, answered = evaluation.answers
+    refusing = item("refused", "refuse 500 the capital of France", "Paris")
+    refused, answered = evaluated(endpoint, [refusing, FRANCE]).answers
     assert "HTTP 500: as you wished: the capital of France" in refused.reply.error
-    assert (refused.exact, refused.contains, answered.exact) == (False, False, True)
-    assert metrics_of(evaluation)["exact_match"] == 0.5
+    assert (refused.right, answered.right) == (False, True)
 
 
 @pytest.mark.parametrize("how", ["think first", "think aloud"])
 def test_a_model_that_thinks_gets_tokens_for_its_answer_and_the_answer_is_compared(endpoint: str, how: str) -> None:
-    asked = question(f"What is the capital of France? {how}")
-    (answered,) = evaluate_endpoint(endpoint, True, Thresholds(), questions=[asked]).answers
-    assert (answered.answer, answered.exact) == ("Paris.", True)
+    asked = item("thinks", f"What is the capital of France? {how}", "Paris")
+    (answered,) = evaluated(endpoint, [asked]).answers
+    assert (answered.answer, answered.right) == ("Paris.", True)
     assert "Let me see what that may be." in answered.reply.reasoning
 
 
-def test_an_endpoint_that_answers_nothing_is_not_evaluated(endpoint: str) -> None:
-    with pytest.raises(InferenceError, match=r"None of 1 requests was answered; the first: .*HTTP 500"):
-        evaluate_endpoint(endpoint, True, Thresholds(), questions=[question("refuse 500 all")])
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("refuse 500 {}", "HTTP 500: as you wished"),
+        ("break off {}", "The stream ended before the answer did"),
+        ("fail half way {}", "EngineCore died"),
+    ],
+)
+def test_an_endpoint_that_answers_nothing_is_given_up_with_a_report(endpoint: str, fault: str, told: str) -> None:
+    items = [item(f"q{number}", fault.format(number), "x") for number in range(4 * GIVE_UP_AFTER)]
+    evaluation = evaluated(endpoint, items)
+    assert GIVE_UP_AFTER <= len(evaluation.answers) <= GIVE_UP_AFTER + 2
+    passed, sentence = verdict_of(evaluation)
+    assert not passed
+    assert f"of {4 * GIVE_UP_AFTER} questions were asked: {GIVE_UP_AFTER} requests in a row failed" in sentence
+    assert told in render(evaluation)
+    with pytest.raises(InferenceError, match=told):
+        require_answers(evaluation)
+
+
+def test_a_request_that_the_server_does_not_take_says_nothing_of_the_endpoint(endpoint: str) -> None:
+    items = [item(f"q{number}", f"refuse 400 {number}", "x") for number in range(2 * GIVE_UP_AFTER)]
+    evaluation = evaluated(endpoint, [*items, FRANCE])
+    assert (len(evaluation.answers), evaluation.stopped) == (2 * GIVE_UP_AFTER + 1, "")
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        (Limits(requests=3), "max_requests is reached: 3 requests were sent"),
+        (Limits(tokens=7), "max_tokens is reached: "),
+    ],
+)
+def test_a_cap_stops_the_questions_and_fails_the_gate(endpoint: str, limits: Limits, told: str) -> None:
+    items = [item(f"q{number}", f"What is the capital of France? ({number})", "Paris") for number in range(9)]
+    evaluation = evaluated(endpoint, items, limits=limits, concurrency=1)
+    assert len(evaluation.answers) < len(items)
+    assert evaluation.stopped.startswith(told)
+    assert not verdict_of(evaluation)[0]
+
+
+def test_a_second_attempt_asks_only_what_has_no_answer_yet(endpoint: str, tmp_path: Path) -> None:
+    items = [item(f"q{number}", f"What is the capital of France? ({number})", "Paris") for number in range(6)]
+    first = evaluated(endpoint, items[:4], journal=FileJournal(tmp_path / "journal", endpoint, "2026-11-30T12:00:00"))
+    # Two requests more than an earlier attempt sent: those of the two new questions.
+    again = FileJournal(tmp_path / "journal", endpoint, "2026-11-30T13:00:00")
+    second = evaluated(endpoint, items, journal=again, limits=Limits(requests=6))
+    assert (second.stopped, second.started_at) == ("", "2026-11-30T12:00:00")
+    assert second.answers[:4] == first.answers

@@ -5,12 +5,16 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.vertex_vllm.evaluation.test_gates import COMPLETIONS, EVALUATION, FRANCE
+from tests.vertex_vllm.evaluation.evaluations import COMPLETIONS, EVALUATION, FRANCE, against, many
 from vertex_vllm.evaluation.asking import Reply
-from vertex_vllm.evaluation.evaluate import Evaluation, Thresholds, judge
+from vertex_vllm.evaluation.evaluate import Evaluation, Thresholds
 from vertex_vllm.evaluation.evaluation_report import render
 from vertex_vllm.evaluation.load import Load
+from vertex_vllm.evaluation.questioning import Answered, judge
+from vertex_vllm.evaluation.suites.checks import Exact
+from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
 
+MOST_BYTES = 2_000_000
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)> {{ 7*7 }} $\\frac{1}{2}$ </td></table>'
 
 
@@ -36,21 +40,23 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def hostile() -> Evaluation:
-    question = replace(FRANCE, id=HOSTILE, category=HOSTILE, question=HOSTILE)
+    check = Exact(kind="exact", accepted=[HOSTILE])
+    question = FRANCE.model_copy(update={"category": HOSTILE, "prompt": HOSTILE, "system": HOSTILE, "check": check})
+    answer = judge(question, Reply(HOSTILE, 0.4, 0.2, 0.4, 3), chat=True)
     return replace(
         EVALUATION,
-        deployment=HOSTILE,
-        answers=(judge(question, Reply(HOSTILE, 0.4, 0.2, 0.4, 3), chat=True),),
+        subject=replace(EVALUATION.subject, deployment=HOSTILE, model_id=HOSTILE),
+        answers=(answer,),
         load=Load(1, (Reply("a", 2.0, 1.0, 2.0, 11), Reply("", 0.1, error=HOSTILE)), 2.0),
     )
 
 
-def test_what_a_model_or_a_server_said_stays_text(hostile: Evaluation) -> None:
+def test_text_of_a_model_or_a_server_stays_text(hostile: Evaluation) -> None:
     page = Page(render(hostile))
     assert page.count("script") == page.count("img") == 0
     assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
-    # Title, heading, question and answer, the load's failure; and what the plots name: id and category.
-    assert page.text.count('<script>alert("x")</script>') == 7
+    # Title, heading, model; system message, question, expected, own answer twice; category twice, the load's failure.
+    assert page.text.count('<script>alert("x")</script>') == 11
 
 
 @pytest.mark.parametrize("evaluation", [EVALUATION, COMPLETIONS], ids=["chat", "completions"])
@@ -62,18 +68,29 @@ def test_the_page_needs_nothing_from_elsewhere(evaluation: Evaluation) -> None:
     assert "url(http" not in render(evaluation)
 
 
-def test_every_answer_is_there_with_its_verdict() -> None:
+def test_every_answer_can_be_unfolded() -> None:
     words = " ".join(Page(render(EVALUATION)).text.split())
     for row in (
-        "What is the capital of France? Paris Paris. exact 0.4",
-        "What is 2 + 2? 4, four The answer is four. contains 0.6",
-        "What is the capital of France? Paris London wrong 0.4",
-        "What is 2 + 2? 4, four HTTP 500: died failed 0.1",
+        "right france level 1: Paris. question What is the capital of France? expected Paris (exact) answer Paris.",
+        "wrong sum level 1: The answer is four. question What is 2 + 2? expected 4 or four (exact) answer The",
+        "wrong spain level 1: London question What is the capital of Spain? expected Madrid (exact) answer London",
+        "wrong product level 1 question What is 2 × 3? expected 6 (exact) answer HTTP 500: died seconds 0.1",
     ):
         assert row in words
 
 
-def test_thresholds_stand_beside_what_was_measured() -> None:
+def test_the_verdict_is_on_top_and_changed_answers_follow_the_easiest_first() -> None:
+    words = " ".join(Page(render(against(many(270, 130), many(300, 100).answers))).text.split())
+    assert words.index("Worse than the baseline") < words.index("endpoint") < words.index("Gates")
+    assert "Lost: 30 wrong q0270 level 1, baseline right: wrong question Number 270? expected n270" in words
+    assert "answer wrong baseline n270" in words
+
+
+def test_a_first_run_says_that_there_was_no_baseline() -> None:
+    assert "this is the first." in Page(render(EVALUATION)).text
+
+
+def test_thresholds_stand_beside_the_measured_figures() -> None:
     words = " ".join(Page(render(replace(EVALUATION, thresholds=Thresholds(0.25, 1.0, 0.0)))).text.split())
     assert "exact_match 0.25 ≥ 0.25 passed" in words
     assert "time_to_first_token_p95_seconds 1.95 ≤ 1 failed" in words
@@ -84,8 +101,24 @@ def test_a_model_that_cannot_stream_has_no_plot_of_first_tokens() -> None:
     streamed, whole = Page(render(EVALUATION)), Page(render(COMPLETIONS))
     assert "Time to first token" in streamed.text
     assert "Time to first token" not in whole.text
-    assert (streamed.count("svg"), whole.count("svg")) == (5, 3)
+    assert (streamed.count("svg"), whole.count("svg")) == (4, 2)
 
 
 def test_the_same_figures_make_the_same_bytes() -> None:
     assert render(EVALUATION) == render(EVALUATION)
+
+
+@pytest.mark.slow
+def test_all_shipped_questions_with_long_answers_and_pictures_stay_below_two_megabytes() -> None:
+    suite = shipped_suite("text-and-image")
+    before = tuple(judge(item, Reply("yes " * 400, 0.4), chat=True) for item in suite.items)
+    after = tuple(judge(item, Reply("no " * 400, 0.4), chat=True) for item in suite.items)
+    page = render(against(replace(EVALUATION, asking=replace(EVALUATION.asking, suite=suite), answers=after), before))
+    assert len(page.encode()) < MOST_BYTES
+    assert Page(page).count("img") > 100
+
+
+def test_an_evaluation_of_nothing_is_a_page_too() -> None:
+    answers: tuple[Answered, ...] = ()
+    stopped = replace(EVALUATION, answers=answers, load=Load(1, (), 0.0), stopped="the last 10 requests failed")
+    assert "Only 0 of 4 questions were asked: the last 10 requests failed." in Page(render(stopped)).text

@@ -1,48 +1,21 @@
 """From answers and times to figures, and from figures to a verdict."""
 
-import json
 from dataclasses import replace
 
 import pytest
 
+from tests.vertex_vllm.evaluation.evaluations import ANSWERS, COMPLETIONS, EVALUATION, against, many
 from vertex_vllm.errors import GateError
-from vertex_vllm.evaluation.asking import Reply
-from vertex_vllm.evaluation.evaluate import Evaluation, Thresholds, judge, metrics_of
-from vertex_vllm.evaluation.gates import Gate, failed_gates, require
-from vertex_vllm.evaluation.load import Load
-from vertex_vllm.evaluation.quality import Question
-
-FRANCE = Question("france", "geography", "What is the capital of France?", ("Paris",))
-SUM = Question("sum", "arithmetic", "What is 2 + 2?", ("4", "four"))
-EVALUATION = Evaluation(
-    endpoint="projects/1/locations/us-central1/endpoints/vllm-demo",
-    deployment="demo",
-    chat=True,
-    started_at="2026-11-22T12:00:00+00:00",
-    thresholds=Thresholds(),
-    answers=(
-        judge(FRANCE, Reply("Paris.", 0.4, 0.2, 0.4, 3), chat=True),
-        judge(SUM, Reply("The answer is four.", 0.6, 0.2, 0.6, 5), chat=True),
-        judge(FRANCE, Reply("London", 0.4, 0.2, 0.4, 2), chat=True),
-        judge(SUM, Reply("", 0.1, error="HTTP 500: died"), chat=True),
-    ),
-    load=Load(2, (Reply("a", 2.0, 1.0, 2.0, 11), Reply("b", 4.0, 2.0, 4.0, 41)), 4.0),
-)
-# A model without a chat template: whole answers, nothing counted.
-COMPLETIONS = replace(
-    EVALUATION,
-    chat=False,
-    answers=(judge(FRANCE, Reply(" Paris\n\nQuestion: and of Peru?", 0.4), chat=False),),
-    load=Load(2, (Reply("a", 2.0), Reply("b", 4.0)), 4.0),
-)
+from vertex_vllm.evaluation.evaluate import Evaluation, Thresholds, metrics_of
+from vertex_vllm.evaluation.gates import Gate, failed_gates, gates_of, require, verdict_of
 
 
 def test_the_figures_of_an_evaluation() -> None:
     assert metrics_of(EVALUATION) == {
         "questions": 4.0,
         "exact_match": 0.25,
-        "contains": 0.5,
         "failed_requests": 1.0,
+        "empty_answers": 0.0,
         "load_concurrency": 2.0,
         "load_requests": 2.0,
         "latency_p50_seconds": 3.0,
@@ -55,12 +28,12 @@ def test_the_figures_of_an_evaluation() -> None:
     }
 
 
-def test_what_was_not_measured_is_absent_rather_than_zero() -> None:
+def test_a_figure_that_was_not_measured_is_absent_rather_than_zero() -> None:
     assert metrics_of(COMPLETIONS) == {
         "questions": 1.0,
         "exact_match": 1.0,
-        "contains": 1.0,
         "failed_requests": 0.0,
+        "empty_answers": 0.0,
         "load_concurrency": 2.0,
         "load_requests": 2.0,
         "latency_p50_seconds": 3.0,
@@ -90,7 +63,9 @@ def test_what_was_not_measured_is_absent_rather_than_zero() -> None:
         ),
     ],
 )
-def test_the_gates_that_fail(evaluation: Evaluation, thresholds: Thresholds, failed: tuple[Gate, ...]) -> None:
+def test_the_thresholds_that_are_missed(
+    evaluation: Evaluation, thresholds: Thresholds, failed: tuple[Gate, ...]
+) -> None:
     assert failed_gates(replace(evaluation, thresholds=thresholds)) == failed
 
 
@@ -98,8 +73,9 @@ def test_a_missed_threshold_says_what_it_has_and_needs() -> None:
     with pytest.raises(GateError) as raised:
         require(replace(COMPLETIONS, thresholds=Thresholds(1.0, 1.5, 20.0)))
     assert str(raised.value).startswith(
-        "demo: time_to_first_token_p95_seconds: have not measured, need at most 1.5; "
+        "demo: time_to_first_token_p95_seconds: have not measured, need at most 1.5. "
         "tokens_per_second_p50: have not measured, need at least 20. "
+        "No run of demo has been promoted with an evaluation yet: this is the first. "
     )
 
 
@@ -107,8 +83,64 @@ def test_thresholds_that_are_met_pass_in_silence() -> None:
     require(replace(EVALUATION, thresholds=Thresholds(0.25, 2.0, 15.0)))
 
 
-def test_the_json_holds_every_answer_and_the_figures() -> None:
-    written = json.loads(EVALUATION.to_json())
-    assert [answer["answer"] for answer in written["answers"]] == ["Paris.", "The answer is four.", "London", ""]
-    assert written["answers"][3]["reply"]["error"] == "HTTP 500: died"
-    assert written["metrics"] == json.loads(json.dumps(metrics_of(EVALUATION)))
+@pytest.mark.parametrize(
+    ("before", "after", "passed", "told"),
+    [
+        (
+            many(300, 100),
+            many(299, 101),
+            True,
+            "Not worse than the baseline: 1 answers were lost and 0 gained among 400 questions; with 95% confidence "
+            "the drop is at most 1.1 points, allowed are 5.0 points.",
+        ),
+        (
+            many(300, 100),
+            many(270, 130),
+            False,
+            "Worse than the baseline (exact test, p = 9.3e-10): 30 answers were lost and 0 gained among 400 questions; "
+            "with 95% confidence the drop is at most 10.0 points, allowed are 5.0 points. Worse in geography (30 lost, "
+            "0 gained of 400).",
+        ),
+        (
+            many(30, 10),
+            many(29, 11),
+            False,
+            "Undecided: 1 answers were lost and 0 gained among 40 questions; with 95% confidence the drop is at most "
+            "10.5 points, allowed are 5.0 points, and the exact test shows no drop (p = 0.5). Ask at least 248 "
+            "independent questions, or allow a larger regression.",
+        ),
+        (
+            many(300, 100),
+            many(300, 100, text="otherwise"),
+            False,
+            "Not worse than the baseline as a whole: 0 answers were lost and 0 gained among 400 questions; with 95% "
+            "confidence the drop is at most 0.7 points, allowed are 5.0 points. The same model answers otherwise: 100 "
+            "of 400 answers changed, with 95% confidence at least 21% of all, allowed are 10%.",
+        ),
+    ],
+    ids=["not worse", "worse", "undecided", "otherwise"],
+)
+def test_the_verdict_against_a_baseline(before: Evaluation, after: Evaluation, passed: bool, told: str) -> None:
+    assert verdict_of(against(after, before.answers)) == (passed, told)
+
+
+def test_answers_of_another_commit_may_change() -> None:
+    compared = against(many(300, 100, text="otherwise"), many(300, 100).answers, commit="b" * 40)
+    assert verdict_of(compared)[0]
+    assert [gate.figure for gate in gates_of(compared)] == ["drop_at_most", "worse_categories"]
+
+
+def test_a_run_that_was_stopped_is_no_pass() -> None:
+    stopped = replace(EVALUATION, answers=ANSWERS[:2], stopped="max_requests is reached: 2 requests were sent")
+    assert verdict_of(stopped) == (
+        False,
+        "Only 2 of 4 questions were asked: max_requests is reached: 2 requests were sent. No run of demo has been "
+        "promoted with an evaluation yet: this is the first.",
+    )
+
+
+def test_a_baseline_without_these_questions_is_said() -> None:
+    assert verdict_of(against(EVALUATION, many(3, 1).answers)) == (
+        True,
+        "The baseline has none of these questions, so nothing was compared.",
+    )

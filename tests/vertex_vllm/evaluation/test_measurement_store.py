@@ -13,14 +13,14 @@ from click.testing import CliRunner
 from google.cloud.storage import Client
 
 from tests.prepared import with_serving_account
+from tests.vertex_vllm.evaluation.evaluations import EVALUATION, FRANCE, SUITE
 from tests.vertex_vllm.served_models import REGION, Vertex, serving_plan, teach
 from vertex_vllm.cli import vertex_vllm
 from vertex_vllm.errors import InputError
 from vertex_vllm.evaluation.asking import Reply
-from vertex_vllm.evaluation.evaluate import Evaluation, Thresholds, evaluate_endpoint
+from vertex_vllm.evaluation.evaluate import Asking, Evaluation, Subject, Thresholds, evaluate_endpoint
 from vertex_vllm.evaluation.load import Load
 from vertex_vllm.evaluation.measurement_store import measurement_of, object_name, read_throughputs, record_throughput
-from vertex_vllm.evaluation.quality import Question
 from vertex_vllm.labels import Owner
 from vertex_vllm.planning.difference import Serving
 from vertex_vllm.planning.measurement import Measurement
@@ -30,7 +30,6 @@ from vertex_vllm.serving.upload import upload_model
 from vertex_vllm.vertex_ai.serving_now import serving_now
 
 COMMIT = "c" * 40
-QUESTION = (Question("france", "facts", "What is the capital of France?", ("Paris",)),)
 MODEL = "meta-llama/Llama-3.1-8B-Instruct"
 
 
@@ -47,7 +46,8 @@ class Evaluated:
         owner = Owner(self.plan.deployment, "run-1")
         model = upload_model(self.project, self.plan, weights, owner)
         self.endpoint = deploy_model(self.project, self.plan, model, owner, "", deadline_seconds=60)
-        self.evaluation = evaluate_endpoint(self.endpoint, True, Thresholds(), "demo", 2, QUESTION)
+        asking = Asking(replace(SUITE, items=(FRANCE,)), concurrency=2)
+        self.evaluation = evaluate_endpoint(Subject(self.endpoint, True, "demo"), Thresholds(), asking)
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,8 @@ def test_a_bucket_that_may_not_be_read_stops_no_plan(
 def test_an_evaluation_is_as_good_where_its_throughput_cannot_be_kept(
     evaluated: Evaluated, caplog: pytest.LogCaptureFixture
 ) -> None:
-    gone = replace(evaluated.evaluation, endpoint=f"{evaluated.endpoint}-gone")
+    subject = replace(evaluated.evaluation.subject, endpoint=f"{evaluated.endpoint}-gone")
+    gone = replace(evaluated.evaluation, subject=subject)
     record_throughput(gone)
     assert "not written down for later plans: " in caplog.text
     assert "not exactly one deployed model" in caplog.text
@@ -155,12 +156,13 @@ def test_weights_that_are_not_ours_to_write_beside_are_left_alone(
 ) -> None:
     caplog.set_level(logging.INFO)
     name = in_vertex.deploy(make_plan())
-    record_throughput(evaluate_endpoint(name, True, Thresholds(), "demo", 1, QUESTION))
+    asking = Asking(replace(SUITE, items=(FRANCE,)), concurrency=1)
+    record_throughput(evaluate_endpoint(Subject(name, True, "demo"), Thresholds(), asking))
     assert "not written down for later plans" in caplog.text
 
 
 def _evaluation(*replies: Reply) -> Evaluation:
-    return Evaluation("e", "demo", True, "2026-11-20T10:00:00+00:00", Thresholds(), (), Load(1, replies, 2.0))
+    return replace(EVALUATION, load=Load(1, replies, 2.0))
 
 
 def _serving(evaluated: Evaluated) -> Serving:

@@ -4,16 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vertex_vllm.evaluation.quality import (
-    Question,
-    chat_prompt,
-    completed_answer,
-    completion_prompt,
-    contains,
-    is_exact,
-    load_questions,
-    normalise,
-)
+from vertex_vllm.evaluation.quality import completed_answer, contains, is_exact, normalise
 
 
 @pytest.mark.parametrize(
@@ -57,26 +48,5 @@ def test_an_exact_answer_contains_itself(answer: str, accepted: list[str]) -> No
     assert contains(answer, accepted) or not is_exact(answer, accepted)
 
 
-@pytest.mark.parametrize("question", load_questions(), ids=lambda question: question.id)
-def test_every_shipped_question_can_be_answered_right(question: Question) -> None:
-    assert all(normalise(right) for right in question.accepted)
-    assert not contains(completion_prompt(question), question.accepted), "the prompt gives the answer away"
-
-
-def test_the_shipped_questions_are_distinct_and_cover_each_category_well() -> None:
-    questions = load_questions()
-    assert len({question.id for question in questions}) == len(questions) >= 20
-    categories = [question.category for question in questions]
-    assert all(categories.count(category) >= 5 for category in categories)
-
-
-def test_a_chat_shows_the_form_of_an_answer_and_ends_with_the_question() -> None:
-    messages = chat_prompt(Question("one", "geography", "What is the capital of Spain?", ("Madrid",)))
-    assert [message["role"] for message in messages] == ["user", "assistant", "user", "assistant", "user"]
-    assert messages[-1]["content"].startswith("What is the capital of Spain?\n")
-
-
 def test_a_completion_ends_where_the_answer_does() -> None:
-    question = Question("one", "geography", "What is the capital of Spain?", ("Madrid",))
-    assert completion_prompt(question).endswith("Question: What is the capital of Spain?\nAnswer:")
     assert completed_answer(" Madrid\n\nQuestion: What is the capital of Peru?\nAnswer: Lima") == "Madrid"

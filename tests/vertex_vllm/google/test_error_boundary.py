@@ -1,13 +1,27 @@
 """Refusals of Google's services with the command that removes their cause."""
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import GoogleAPICallError, InvalidArgument, PermissionDenied
-from google.rpc.error_details_pb2 import ErrorInfo
+from google.api_core.exceptions import (
+    GoogleAPICallError,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    RetryError,
+    ServiceUnavailable,
+)
+from google.rpc import code_pb2
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from google.rpc.status_pb2 import Status
 
-from vertex_vllm.errors import RegionClosedError, ServiceError
+from vertex_vllm.error_data import Refusal
+from vertex_vllm.errors import DeploymentError, RegionClosedError, ServiceError, TeardownError
 from vertex_vllm.google import error_boundary as tested
+from vertex_vllm.google.storage_words import json_words
+from vertex_vllm.retries import TRANSIENT
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +64,7 @@ def refusal(reason: str, **metadata: str) -> GoogleAPICallError:
     ids=["in a region", "on the project", "disabled", "act as", "another reason", "another error"],
 )
 def test_the_command_follows_from_the_reason(error: Exception, fix: str) -> None:
-    assert tested.remedy(error) == fix
+    assert tested.remedy(tested.refusal_of(error)) == fix
 
 
 @pytest.mark.parametrize(
@@ -66,3 +80,42 @@ def test_a_region_that_the_project_may_not_use_is_an_error_of_its_own(error: Any
 def test_any_other_refusal_keeps_the_service_s_words() -> None:
     with pytest.raises(ServiceError, match=r"^here: Vertex AI: denied"), tested.google_errors("Vertex AI", "here"):
         raise refusal("CONSUMER_INVALID")
+
+
+INFO = {"permission": "a.b.c", "resource": "projects/p"}
+REFUSAL = Refusal("PERMISSION_DENIED", "denied", "IAM_PERMISSION_DENIED", "projects/p", INFO)
+
+
+def test_an_operation_and_a_call_refuse_with_the_same_value() -> None:
+    info = ErrorInfo(reason="IAM_PERMISSION_DENIED", metadata=INFO)
+    status = Status(code=code_pb2.PERMISSION_DENIED, message="denied")
+    status.details.add().Pack(BadRequest())
+    status.details.add().Pack(info)
+    assert tested.refusal_in(status) == REFUSAL
+    assert tested.refusal_of(PermissionDenied("denied", error_info=info)) == REFUSAL
+    assert str(REFUSAL) == "PERMISSION_DENIED: denied"
+
+
+def test_an_answer_over_rest_refuses_with_the_same_reason_and_resource() -> None:
+    error = {"code": 403, "message": "denied", "details": [{"reason": "IAM_PERMISSION_DENIED", "metadata": INFO}]}
+    assert json_words(403, json.dumps({"error": error}).encode()) == replace(REFUSAL, code="403")
+
+
+@pytest.mark.parametrize("kind", [DeploymentError, TeardownError, ServiceError])
+def test_the_error_carries_the_refusal(kind: Any) -> None:
+    with pytest.raises(kind) as raised, tested.google_errors("Vertex AI", doing="Looking", error=kind):
+        raise refusal("IAM_PERMISSION_DENIED", **INFO)
+    assert (raised.value.refusal, raised.value.retryable) == (REFUSAL, False)
+    assert str(raised.value).startswith("Looking: Vertex AI answered PERMISSION_DENIED: denied. user:me@example.com")
+
+
+def test_the_same_refusals_are_retryable_as_a_value_and_as_an_exception() -> None:
+    raised = [kind("x") for kind in TRANSIENT if issubclass(kind, GoogleAPICallError)]
+    assert all(tested.refusal_of(error).retryable for error in raised)
+    assert not any(tested.refusal_of(kind("x")).retryable for kind in (NotFound, PermissionDenied, InvalidArgument))
+
+
+def test_a_service_that_gave_no_answer_is_retryable() -> None:
+    with pytest.raises(ServiceError, match="gone") as raised, tested.google_errors("Vertex AI", "here"):
+        raise RetryError("Timeout of 60.0s exceeded", ServiceUnavailable("gone"))
+    assert raised.value.retryable

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from google.auth.credentials import AnonymousCredentials
 
-from tests.vertex_vllm.network.test_network_faults import AUTHORITIES, PROXIES, Answers, served
+from tests.vertex_vllm.network.odd_hosts import AUTHORITIES, PROXIES, Answers, served
 from vertex_vllm.errors import InputError, UnreachableError, VertexVllmError
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.google.storage_client import storage_client

@@ -7,10 +7,10 @@ import pytest
 import requests
 from google.api_core.exceptions import BadRequest, Forbidden, GoogleAPICallError, NotFound
 
+from vertex_vllm.error_data import Refusal
 from vertex_vllm.errors import BucketError, ServiceError
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.google.storage_words import (
-    StorageWords,
     json_words,
     keeps_objects,
     refused_by_storage,
@@ -36,33 +36,33 @@ def xml(code: str, message: str, details: str = "") -> bytes:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (document(CMEK), StorageWords(403, "forbidden", CMEK)),
-        (b'{"error": {"message": "m", "status": "PERMISSION_DENIED"}}', StorageWords(403, "PERMISSION_DENIED", "m")),
+        (document(CMEK), Refusal("403", CMEK, "forbidden")),
+        (b'{"error": {"message": "m", "status": "PERMISSION_DENIED"}}', Refusal("403", "m", "PERMISSION_DENIED")),
         (
             b'{"error": {"message": "m", "details": [{"reason": "SERVICE_DISABLED"}]}}',
-            StorageWords(403, "SERVICE_DISABLED", "m"),
+            Refusal("403", "m", "SERVICE_DISABLED"),
         ),
         (
             b'{"error": "invalid_grant", "error_description": "Bad\\nJWT"}',
-            StorageWords(403, "invalid_grant", "Bad JWT"),
+            Refusal("403", "Bad JWT", "invalid_grant"),
         ),
-        (xml("AccessDenied", "Access denied.", CMEK), StorageWords(403, "AccessDenied", f"Access denied. {CMEK}")),
-        (b"plain words", StorageWords(403, "", "plain words")),
-        (b"", StorageWords(403)),
-        (b'{"error": {"message": null, "errors": [7]}}', StorageWords(403)),
-        (b"[1]", StorageWords(403)),
-        (b"<html>", StorageWords(403)),
-        (b"[" * 100_000, StorageWords(403, "", "[" * 600 + "…")),
+        (xml("AccessDenied", "Access denied.", CMEK), Refusal("403", f"Access denied. {CMEK}", "AccessDenied")),
+        (b"plain words", Refusal("403", "plain words")),
+        (b"", Refusal("403")),
+        (b'{"error": {"message": null, "errors": [7]}}', Refusal("403")),
+        (b"[1]", Refusal("403")),
+        (b"<html>", Refusal("403")),
+        (b"[" * 100_000, Refusal("403", "[" * 600 + "…")),
     ],
 )
-def test_the_words_of_an_answer(body: bytes, said: StorageWords) -> None:
+def test_the_words_of_an_answer(body: bytes, said: Refusal) -> None:
     assert json_words(403, body) == said
 
 
 def test_details_say_more_than_the_message_and_are_not_said_twice() -> None:
-    assert xml_words(403, xml("A", "All of it.", "All of it.")) == StorageWords(403, "A", "All of it.")
+    assert xml_words(403, xml("A", "All of it.", "All of it.")) == Refusal("403", "All of it.", "A")
     namespaced = b"<Error xmlns='http://doc.s3.amazonaws.com/2006-03-01'><Code>A</Code><Message>m</Message></Error>"
-    assert xml_words(403, namespaced) == StorageWords(403, "A", "m")
+    assert xml_words(403, namespaced) == Refusal("403", "m", "A")
 
 
 def of_response(body: bytes, kind: type[GoogleAPICallError] = Forbidden) -> GoogleAPICallError:
@@ -74,40 +74,40 @@ def of_response(body: bytes, kind: type[GoogleAPICallError] = Forbidden) -> Goog
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (of_response(document(CMEK)), StorageWords(403, "forbidden", CMEK)),
-        (Forbidden(f"POST {URL}: {document(CMEK).decode()}"), StorageWords(403, "forbidden", CMEK)),
-        (Forbidden(f"GET {URL}: the words", errors=[{"reason": "r"}]), StorageWords(403, "r", "the words")),
-        (NotFound("only words"), StorageWords(404, "", "only words")),
+        (of_response(document(CMEK)), Refusal("403", CMEK, "forbidden")),
+        (Forbidden(f"POST {URL}: {document(CMEK).decode()}"), Refusal("403", CMEK, "forbidden")),
+        (Forbidden(f"GET {URL}: the words", errors=[{"reason": "r"}]), Refusal("403", "the words", "r")),
+        (NotFound("only words"), Refusal("404", "only words")),
     ],
 )
-def test_the_words_of_an_error(error: GoogleAPICallError, said: StorageWords) -> None:
+def test_the_words_of_an_error(error: GoogleAPICallError, said: Refusal) -> None:
     assert words_of_error(error) == said
 
 
-REASONS: dict[str, tuple[StorageWords, type[Exception], str]] = {
-    "the key of a bucket": (StorageWords(403, "forbidden", CMEK), BucketError, "--authorize-cmek"),
-    "a service perimeter": (StorageWords(403, "vpcServiceControls", PERIMETER), BucketError, "perimeter"),
-    "a service perimeter, in XML": (StorageWords(403, "SecurityPolicyViolated", "x"), BucketError, "perimeter"),
+REASONS: dict[str, tuple[Refusal, type[Exception], str]] = {
+    "the key of a bucket": (Refusal("403", CMEK, "forbidden"), BucketError, "--authorize-cmek"),
+    "a service perimeter": (Refusal("403", PERIMETER, "vpcServiceControls"), BucketError, "perimeter"),
+    "a service perimeter, in XML": (Refusal("403", "x", "SecurityPolicyViolated"), BucketError, "perimeter"),
     "requester pays": (
-        StorageWords(400, "required", "Bucket is a requester pays bucket but no user project provided."),
+        Refusal("400", "Bucket is a requester pays bucket but no user project provided.", "required"),
         BucketError,
         "gs://weights --no-requester-pays",
     ),
-    "requester pays, in XML": (StorageWords(400, "UserProjectMissing", "x"), BucketError, "--no-requester-pays"),
-    "retention": (StorageWords(403, "retentionPolicyNotMet", "x"), BucketError, "describe gs://weights"),
-    "a hold": (StorageWords(403, "", "Object 'a/b' is under active Event-Based hold"), BucketError, "event-based hold"),
+    "requester pays, in XML": (Refusal("400", "x", "UserProjectMissing"), BucketError, "--no-requester-pays"),
+    "retention": (Refusal("403", "x", "retentionPolicyNotMet"), BucketError, "describe gs://weights"),
+    "a hold": (Refusal("403", "Object 'a/b' is under active Event-Based hold"), BucketError, "event-based hold"),
     "no bucket": (
-        StorageWords(404, "notFound", "The specified bucket does not exist."),
+        Refusal("404", "The specified bucket does not exist.", "notFound"),
         BucketError,
         "gcloud storage buckets create gs://weights ",
     ),
-    "no bucket, in XML": (StorageWords(404, "NoSuchBucket", "x"), BucketError, "buckets create gs://weights "),
+    "no bucket, in XML": (Refusal("404", "x", "NoSuchBucket"), BucketError, "buckets create gs://weights "),
     "no billing": (
-        StorageWords(403, "accountDisabled", "The billing account for the owning project is disabled"),
+        Refusal("403", "The billing account for the owning project is disabled", "accountDisabled"),
         ServiceError,
         "Enable billing",
     ),
-    "no permission": (StorageWords(403, "forbidden", "a@b does not have storage.objects.create"), ServiceError, ""),
+    "no permission": (Refusal("403", "a@b does not have storage.objects.create", "forbidden"), ServiceError, ""),
 }
 
 
@@ -116,7 +116,7 @@ def test_the_remedy_follows_from_the_reason(name: str) -> None:
     said, kind, fix = REASONS[name]
     error = refused_by_storage(said, "gs://weights/models/a")
     assert type(error) is kind
-    assert error.message == f"Cloud Storage: {said}"
+    assert error.message == f"Cloud Storage: {said.words}"
     assert fix in error.fix if fix else not error.fix
 
 
@@ -142,6 +142,6 @@ def test_no_url_and_no_raw_json_is_told(error: Exception, kind: type[Exception],
 
 
 def test_what_keeps_an_object() -> None:
-    held: Any = StorageWords(403, "ObjectUnderActiveHold", "x")
+    held: Any = Refusal("403", "x", "ObjectUnderActiveHold")
     assert keeps_objects(held)
-    assert not keeps_objects(StorageWords(403, "forbidden", "no permission"))
+    assert not keeps_objects(Refusal("403", "no permission", "forbidden"))

@@ -37,7 +37,7 @@ def names(bucket: storage.Bucket) -> list[str]:
 def test_a_prefix_goes_and_its_neighbours_stay(bucket: storage.Bucket, project: str) -> None:
     fill(bucket, "models/a/config.json", "models/a/x/model.safetensors", "models/ab/config.json", "models/a")
     prefix = f"gs://{bucket.name}/models/a"
-    expected = TeardownReport((prefix,), (), ())
+    expected = TeardownReport(removed=(prefix,))
     assert teardown(project, REGION, "some-deployment", delete_prefix=prefix) == expected
     assert names(bucket) == ["models/a", "models/ab/config.json"]
     # Gone already is success.

@@ -11,7 +11,7 @@ from google.cloud import storage
 from tests.localcloud.services.pipelines import samples
 from tests.vertex_vllm.cli.test_endpoints_command import submit_run
 from tests.vertex_vllm.conftest import LocalCloud
-from tests.vertex_vllm.lifecycle.test_teardown import deploying, names, unlabelled_endpoint, unlabelled_model
+from tests.vertex_vllm.lifecycle.teardown_states import deploying, names, unlabelled_endpoint, unlabelled_model
 from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Vertex
 from vertex_vllm.catalog.prices import HourlyPrice
 from vertex_vllm.errors import TeardownError
@@ -65,15 +65,15 @@ def test_what_expired_goes_and_what_it_saves_is_told(in_vertex: Vertex, make_pla
     before = names(in_vertex)
 
     planned = sweep(in_vertex.project, [REGION])
-    assert planned == SweepReport(True, findings, ())
+    assert planned == SweepReport(True, findings)
     assert str(planned).splitlines()[-1] == "Would save 1.00 USD/h"
     assert names(in_vertex) == before
 
     swept = sweep(in_vertex.project, [REGION], dry_run=False)
-    assert swept == SweepReport(False, findings, ())
+    assert swept == SweepReport(False, findings)
     assert str(swept).splitlines()[-1] == "Saves 1.00 USD/h"
     assert set(names(in_vertex)) == set(before) - {expired, version}
-    assert sweep(in_vertex.project, [REGION], dry_run=False) == SweepReport(False, (), ())
+    assert sweep(in_vertex.project, [REGION], dry_run=False) == SweepReport(False)
 
 
 def test_a_keep_label_protects_an_endpoint_and_what_it_serves(in_vertex: Vertex, make_plan: MakePlan) -> None:
@@ -118,7 +118,7 @@ def test_what_a_dead_run_made_in_another_region_goes_where_both_are_swept(
     ended_run(in_vertex, "run-1", tmp_path)
     assert sweep(in_vertex.project, ["europe-west4"], dry_run=False).findings == ()
     swept = sweep(in_vertex.project, [REGION, "europe-west4"], dry_run=False)
-    assert swept.left == ()
+    assert swept.remaining == {}
     assert name in {each.name for each in swept.findings}
     assert list(endpoint_client("europe-west4").list_endpoints(parent=name.rpartition("/endpoints")[0])) == []
 
@@ -132,7 +132,7 @@ def test_no_run_is_taken_for_dead_while_those_of_a_region_are_not_known(
     faulty.add_fault(rpc="ListPipelineJobs", kind="error", code="PERMISSION_DENIED", times=1)
     report = sweep(in_vertex.project, ["europe-west4", REGION], dry_run=False)
     assert (report.findings, names(in_vertex)) == ((), before)
-    (left,) = report.left  # the regions are asked at once: whichever the fault struck
+    (left,) = report.remaining.values()  # the regions are asked at once: whichever the fault struck
     assert left.endswith("The caller does not have permission")
 
 
@@ -143,7 +143,7 @@ def test_a_region_that_the_project_may_not_use_keeps_nothing_from_going(
     ended_run(in_vertex, "run-1", tmp_path)
     close(faulty)
     report = sweep(in_vertex.project, [CLOSED, REGION], dry_run=False)
-    assert report.left == ()
+    assert report.remaining == {}
     assert name in {each.name for each in report.findings}
     assert names(in_vertex) == ()
     assert holdings(in_vertex.project, [CLOSED, REGION]).unreachable == {}
@@ -225,17 +225,17 @@ def test_a_region_that_cannot_be_asked_is_named_and_the_others_are_swept(
     parent = f"projects/{in_vertex.project}/locations/europe-west4"
     local.deny("aiplatform.endpoints.list", parent)
     report = sweep(in_vertex.project, ["europe-west4", REGION], dry_run=False)
-    (failure,) = report.failures
-    assert failure.startswith("europe-west4: ")
-    assert "aiplatform.endpoints.list" in failure
+    assert report.failures.keys() == {"europe-west4"}
+    assert "aiplatform.endpoints.list" in report.failures["europe-west4"]
     assert names(in_vertex) == ()
-    with pytest.raises(TeardownError, match="europe-west4"):
+    with pytest.raises(TeardownError, match="europe-west4") as raised:
         require_clean(report)
+    assert raised.value.remaining == report.failures
 
 
 def test_a_price_that_nobody_knows_is_not_in_the_sum() -> None:
     unknown = Finding("b", "expired", None)
-    report = SweepReport(False, (Finding("a", "expired", HourlyPrice(1, 2)), unknown, replace(unknown, name="c")), ())
+    report = SweepReport(False, (Finding("a", "expired", HourlyPrice(1, 2)), unknown, replace(unknown, name="c")))
     assert str(report).splitlines() == [
         "removed: a (expired; 1.00 to 2.00 USD/h)",
         "removed: b (expired; price unknown)",
@@ -246,4 +246,4 @@ def test_a_price_that_nobody_knows_is_not_in_the_sum() -> None:
 
 def test_a_sweep_whose_time_is_over_looks_no_further_and_says_so(cloud: Any, project: str) -> None:
     report = sweep(project, [REGION, "europe-west4"], deadline_seconds=0)
-    assert report.left == tuple(f"{region}: not looked at, the time was over" for region in (REGION, "europe-west4"))
+    assert report.remaining == dict.fromkeys((REGION, "europe-west4"), "not looked at, the time was over")

@@ -1,6 +1,5 @@
 """Teardown from whatever is there, to nothing of it; and never of what is not ours."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -10,103 +9,27 @@ import pytest
 
 from localcloud.daemon import Connection
 from tests.vertex_vllm.conftest import LocalCloud
+from tests.vertex_vllm.lifecycle.teardown_states import (
+    STATES,
+    State,
+    deployed,
+    deploying,
+    names,
+    two_endpoints,
+    two_versions,
+    unlabelled_endpoint,
+    unlabelled_model,
+)
 from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Vertex, told_to_stop
 from tests.waiting import PATIENCE_SECONDS, wait_until
 from vertex_vllm.errors import DeploymentError, InputError, TeardownError
-from vertex_vllm.labels import Owner
+from vertex_vllm.labels import OPERATION_LABEL, Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
 from vertex_vllm.lifecycle.teardown import TeardownReport, teardown
-from vertex_vllm.planning.plan import ServingPlan
-from vertex_vllm.serving.requests import endpoint_request
-from vertex_vllm.vertex_ai.endpoints import OPERATION_LABEL, ensure_endpoint, unfinished_deploys
-from vertex_vllm.vertex_ai.interruption import interruption
-from vertex_vllm.vertex_ai.operations import Deadline
+from vertex_vllm.vertex_ai.endpoints import unfinished_deploys
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
-NOTHING = TeardownReport((), (), ())
-
-State = Callable[[Vertex, ServingPlan], None]
-
-
-def nothing(in_vertex: Vertex, plan: ServingPlan) -> None:
-    """Not even a Model."""
-
-
-def model(in_vertex: Vertex, plan: ServingPlan) -> None:
-    in_vertex.upload(plan)
-
-
-def two_versions(in_vertex: Vertex, plan: ServingPlan) -> None:
-    in_vertex.upload(plan)
-    in_vertex.upload(replace(plan, max_model_len=2048))
-
-
-def endpoint(in_vertex: Vertex, plan: ServingPlan) -> None:
-    request = endpoint_request(in_vertex.project, plan, Owner(plan.deployment, "run-1"))
-    with interruption() as asked:
-        ensure_endpoint(in_vertex.endpoint_client, request, Deadline(30), asked)
-
-
-def deployed(in_vertex: Vertex, plan: ServingPlan) -> None:
-    in_vertex.deploy(plan)
-
-
-def two_endpoints(in_vertex: Vertex, plan: ServingPlan) -> None:
-    in_vertex.deploy(plan)
-    in_vertex.deploy(replace(plan, max_model_len=2048))
-
-
-def failed_deploy(in_vertex: Vertex, plan: ServingPlan) -> None:
-    with pytest.raises(DeploymentError):
-        in_vertex.deploy(replace(plan, args=("--exit=1",)))
-
-
-def two_models_on_one_endpoint(in_vertex: Vertex, plan: ServingPlan) -> None:
-    """As after an experiment by hand, with traffic for both."""
-    name = in_vertex.deploy(plan)
-    (first,) = in_vertex.endpoint(name).deployed_models
-    second = in_vertex.upload(replace(plan, max_model_len=2048))
-    in_vertex.endpoint_client.deploy_model(
-        endpoint=name,
-        deployed_model={"model": second, "dedicated_resources": first.dedicated_resources},
-        traffic_split={"0": 50, first.id: 50},
-    ).result(timeout=PATIENCE_SECONDS)
-
-
-def deploying(in_vertex: Vertex, plan: ServingPlan) -> None:
-    """A deploy that nobody waits for any more, as after SIGKILL."""
-    slow = replace(plan, args=(NEVER_READY,))
-    endpoint(in_vertex, slow)
-    (made,) = in_vertex.endpoints()
-    in_vertex.endpoint_client.deploy_model(
-        endpoint=made.name,
-        deployed_model={
-            "model": in_vertex.upload(slow),
-            "dedicated_resources": {"machine_spec": {"machine_type": "n1-standard-4"}, "min_replica_count": 1},
-        },
-        traffic_split={"0": 100},
-    )
-
-
-def undeploying(in_vertex: Vertex, plan: ServingPlan) -> None:
-    """An undeploy that somebody else began, and that takes a while."""
-    name = in_vertex.deploy(replace(plan, args=("--stop-after=2",)))
-    (deployed,) = in_vertex.endpoint(name).deployed_models
-    in_vertex.endpoint_client.undeploy_model(endpoint=name, deployed_model_id=deployed.id)
-
-
-STATES = [
-    nothing,
-    model,
-    two_versions,
-    endpoint,
-    deployed,
-    two_endpoints,
-    failed_deploy,
-    two_models_on_one_endpoint,
-    deploying,
-    undeploying,
-]
+NOTHING = TeardownReport()
 
 
 @pytest.mark.parametrize(
@@ -121,7 +44,7 @@ def test_teardown_leaves_nothing_of_any_state(
     state(in_vertex, plan)
     made = names(in_vertex)
     report = teardown(in_vertex.project, REGION, plan.deployment, run_id)
-    assert report == TeardownReport(made, (), ())
+    assert report == TeardownReport(removed=made)
     assert names(in_vertex) == ()
     # Gone already is success.
     assert teardown(in_vertex.project, REGION, plan.deployment, run_id) == NOTHING
@@ -148,7 +71,7 @@ def test_what_another_run_made_stays(in_vertex: Vertex, make_plan: MakePlan) -> 
     report = teardown(in_vertex.project, REGION, plan.deployment, "run-2")
     (version,) = in_vertex.versions()
     assert report.removed == (second, version.name.replace("@1", "@2"))
-    assert report.kept == (f"{first}: made by run run-1", f"{version.name}: made by run run-1")
+    assert report.kept == {first: "made by run run-1", version.name: "made by run run-1"}
     assert [endpoint.name for endpoint in in_vertex.endpoints()] == [first]
     assert len(in_vertex.endpoint(first).deployed_models) == 1
 
@@ -182,7 +105,7 @@ def test_a_version_that_serves_elsewhere_stays(in_vertex: Vertex, make_plan: Mak
     ).result(timeout=PATIENCE_SECONDS)
     report = teardown(in_vertex.project, REGION, plan.deployment)
     (version,) = in_vertex.versions()
-    assert report == TeardownReport((), (f"{version.name}: served by {theirs}",), ())
+    assert report == TeardownReport(kept={version.name: f"served by {theirs}"})
     assert len(in_vertex.endpoint(theirs).deployed_models) == 1
 
 
@@ -200,7 +123,7 @@ def test_two_teardowns_at_once_both_succeed(in_vertex: Vertex, make_plan: MakePl
     two_endpoints(in_vertex, plan)
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(teardown, in_vertex.project, REGION, plan.deployment) for _ in range(2)]
-        assert all(run.result(timeout=PATIENCE_SECONDS).remaining == () for run in runs)
+        assert all(run.result(timeout=PATIENCE_SECONDS).remaining == {} for run in runs)
     assert names(in_vertex) == ()
 
 
@@ -291,23 +214,3 @@ def test_a_malformed_prefix_is_refused_before_anything_is_removed(
     with pytest.raises(InputError, match="gs://BUCKET/PATH"):
         teardown(in_vertex.project, REGION, plan.deployment, delete_prefix=prefix)
     assert len(in_vertex.versions()) == 1
-
-
-def names(in_vertex: Vertex) -> tuple[str, ...]:
-    endpoints = [endpoint.name for endpoint in in_vertex.endpoints()]
-    return tuple(sorted([*endpoints, *(version.name for version in in_vertex.versions())]))
-
-
-def unlabelled_endpoint(in_vertex: Vertex, labels: dict[str, str]) -> str:
-    made = in_vertex.endpoint_client.create_endpoint(
-        parent=in_vertex.parent, endpoint={"display_name": "theirs", "labels": labels}
-    )
-    return str(made.result(timeout=PATIENCE_SECONDS).name)
-
-
-def unlabelled_model(in_vertex: Vertex, labels: dict[str, str]) -> str:
-    uploaded = in_vertex.model_client.upload_model(
-        parent=in_vertex.parent,
-        model={"display_name": "theirs", "labels": labels, "container_spec": {"image_uri": "example/theirs:1"}},
-    )
-    return str(uploaded.result(timeout=PATIENCE_SECONDS).model)

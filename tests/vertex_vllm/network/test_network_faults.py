@@ -6,15 +6,15 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from http.client import BadStatusLine
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from huggingface_hub.utils import close_session
 
 from localcloud.front.ca import CertificateAuthority
+from tests.vertex_vllm.network.odd_hosts import AUTHORITIES, PROXIES, Answers, served
 from vertex_vllm import retries
 from vertex_vllm.errors import InputError, ServiceError, UnreachableError, VertexVllmError
 from vertex_vllm.hub import hub_client
@@ -26,8 +26,6 @@ from vertex_vllm.retries import TransientError, saying_what_lasts, with_retries
 
 COMMIT = "0" * 40
 FILE = HubFile("config.json", 10, "a" * 64, "b" * 40)
-PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy", "NO_PROXY", "no_proxy")
-AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 def ask_api() -> object:
@@ -59,42 +57,6 @@ def no_way_but_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     close_session()
     yield
     close_session()
-
-
-class Answers(BaseHTTPRequestHandler):
-    """A Hub of plain HTTP that knows no model; as a proxy it answers with `refusal`."""
-
-    refusal = "407 Proxy Authentication Required"
-
-    def do_GET(self) -> None:
-        self.send_error(404)
-
-    do_HEAD = do_GET
-
-    def do_CONNECT(self) -> None:
-        status, _, reason = self.refusal.partition(" ")
-        self.send_response(int(status), reason)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@contextmanager
-def served(handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | None = None) -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    if context is not None:
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.planning.planner import plan_serving
 
 SERVE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve"
+NEWEST = "20260713_0916_RC01"
+"""Tag of the newest image of the catalogue."""
 SOURCE = "projects/p/locations/us-central1/endpoints/1"
 # Said of every plan whose image may have a vLLM from 0.10.2 to before 0.11.1.
 PROMPT_EMBEDDINGS = (

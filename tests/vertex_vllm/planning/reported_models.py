@@ -2,7 +2,12 @@
 
 from typing import Any
 
-from tests.vertex_vllm.model_repository import MadeFile, decoder, repository, small, weights
+import pytest
+
+from tests.vertex_vllm.model_repository import MadeFile, decoder, read, repository, small, weights
+from tests.vertex_vllm.planning.planned import plan
+from vertex_vllm.errors import PlanError
+from vertex_vllm.planning.plan import ServingPlan
 
 Files = tuple[MadeFile, ...]
 
@@ -113,3 +118,16 @@ NEW_TOKENIZER = repository(
     small("tokenizer_config.json", {"tokenizer_class": "TokenizersBackend", "chat_template": "{{ messages }}"}),
 )
 EMBEDDING = repository(QWEN3_4B, weights(decoder(QWEN3_4B, prefix="")), small("modules.json", MODULES))
+
+
+def planned(files: Files, **parameters: Any) -> ServingPlan:
+    """The plan for a repository of these files."""
+    return plan(read(files), **parameters)
+
+
+def check_refused(files: Files, parameters: dict[str, Any], message: str, fix: str) -> None:
+    """The plan is refused with that message, and that remedy."""
+    with pytest.raises(PlanError) as refused:
+        planned(files, **parameters)
+    assert message in refused.value.message
+    assert fix in refused.value.fix or fix in str(refused.value)

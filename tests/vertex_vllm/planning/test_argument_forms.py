@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.vertex_vllm.planning.planned import OTHER, SERVE, plan
+from tests.vertex_vllm.planning.planned import NEWEST, OTHER, SERVE, plan
 from vertex_vllm.errors import PlanError
 
 NEW = f"{SERVE}:20260320_0916_RC01"  # vLLM 0.18.0 to 0.19.0
@@ -116,5 +116,5 @@ def test_of_an_image_of_unknown_version_what_some_versions_refuse_is_a_doubt() -
 
 
 def test_the_statistics_that_a_flag_needs_stay_on() -> None:
-    decided = plan(OTHER, extra_args=["--enable-per-request-metrics"], image=f"{SERVE}:20260713_0916_RC01")
+    decided = plan(OTHER, extra_args=["--enable-per-request-metrics"], image=f"{SERVE}:{NEWEST}")
     assert "--disable-log-stats" not in decided.args

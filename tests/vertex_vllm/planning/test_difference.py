@@ -6,8 +6,7 @@ import pytest
 
 from tests.vertex_vllm.planning.planned import LLAMA_8B, plan
 from vertex_vllm.catalog import load_catalog
-from vertex_vllm.catalog.prices import Replicas
-from vertex_vllm.planning.difference import Change, Serving, changes
+from vertex_vllm.planning.difference import Change, Serving, changes, planned_replicas
 from vertex_vllm.planning.plan import ServingPlan
 
 OLD, NEW = "a" * 40, "b" * 40
@@ -23,15 +22,7 @@ def serving(plan: ServingPlan, commit: str = OLD) -> Serving:
         model_id=plan.model_id,
         image=plan.image,
         args=(*plan.args, f"--model=gs://bucket/models/{plan.model_id}/{commit}"),
-        replicas=Replicas(
-            plan.machine_type,
-            plan.accelerator_type,
-            plan.accelerator_count,
-            plan.region,
-            plan.spot,
-            plan.min_replica_count,
-            plan.max_replica_count,
-        ),
+        replicas=planned_replicas(plan),
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, PROMPT_EMBEDDINGS, SERVE, plan
+from tests.vertex_vllm.planning.planned import LLAMA_8B, NEWEST, OTHER, PROMPT_EMBEDDINGS, SERVE, plan
 
 
 @pytest.mark.parametrize(
@@ -24,13 +24,13 @@ from tests.vertex_vllm.planning.planned import LLAMA_8B, OTHER, PROMPT_EMBEDDING
         ),
         (
             "AXK1ForCausalLM",
-            "20260713_0916_RC01",
+            NEWEST,
             "newest image whose vLLM has AXK1ForCausalLM (first seen in 0.17.1); Google itself names none that does, "
             "this one is known from others' files alone; its version is inferred, not published",
         ),
         (
             "HrmTextForCausalLM",
-            "20260713_0916_RC01",
+            NEWEST,
             "newest image whose vLLM may have HrmTextForCausalLM (first seen in 0.26.0); none surely does; its "
             "version is inferred, not published",
         ),

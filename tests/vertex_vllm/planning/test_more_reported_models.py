@@ -7,9 +7,7 @@ import pytest
 from tests.vertex_vllm.model_repository import MadeFile, Tensors, decoder, four_bit, read, repository, small, weights
 from tests.vertex_vllm.planning import reported_models as models
 from tests.vertex_vllm.planning.planned import plan
-from tests.vertex_vllm.planning.reported_models import Files, plain
-from vertex_vllm.errors import PlanError
-from vertex_vllm.planning.plan import ServingPlan
+from tests.vertex_vllm.planning.reported_models import Files, check_refused, plain, planned
 
 A100, A100x2, L4, L4x2, T4 = (
     {"machine_type": name}
@@ -43,10 +41,6 @@ def packed(config: dict[str, Any], quantization: dict[str, Any]) -> Files:
 
 def quantized(config: dict[str, Any], quantization: dict[str, Any], dtype: str) -> Files:
     return repository({**config, "quantization_config": quantization}, weights(decoder(config, dtype)))
-
-
-def planned(files: Files, **parameters: Any) -> ServingPlan:
-    return plan(read(files), **parameters)
 
 
 # params.json of mistralai/Mistral-Nemo-Instruct-2407, in a repository without config.json.
@@ -177,10 +171,7 @@ REFUSED = [
     ("files", "parameters", "message", "fix"), REFUSED, ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_vllm_refuses_and_so_does_the_plan(files: Files, parameters: dict[str, Any], message: str, fix: str) -> None:
-    with pytest.raises(PlanError) as refused:
-        planned(files, **parameters)
-    assert message in refused.value.message
-    assert fix in (refused.value.fix or "")
+    check_refused(files, parameters, message, fix)
 
 
 FITS = [

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_405B, SERVE, START, plan
+from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_405B, NEWEST, SERVE, START, plan
 from vertex_vllm.model.facts import ModelFacts
 
 
@@ -62,7 +62,7 @@ from vertex_vllm.model.facts import ModelFacts
         ),
         (
             LLAMA_405B,
-            {"image": f"{SERVE}:20260713_0916_RC01"},
+            {"image": f"{SERVE}:{NEWEST}"},
             (
                 "--tensor-parallel-size=8",
                 "--max-model-len=4096",

@@ -1,36 +1,22 @@
 """The plan as people read it."""
 
-from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
+from tests.vertex_vllm.plans import serving_plan
 from vertex_vllm.planning.render import render_plan
 
-PLAN = ServingPlan(
+PLAN = serving_plan(
     deployment="llama",
     config_hash="0123456789",
     model_id="meta-llama/Llama-3.2-11B-Vision",
-    commit="",
-    region="us-central1",
     machine_type="a2-highgpu-1g",
     accelerator_type="NVIDIA_TESLA_A100",
-    accelerator_count=1,
     spot=True,
-    min_replica_count=1,
     max_replica_count=2,
-    image="registry.example.com/vllm:1",
-    vllm_version="0.9.2",
     args=("python", "-m", "vllm.entrypoints.api_server", "--host=0.0.0.0", "--port=8080", "--max-model-len=4096"),
-    port=8080,
-    predict_route="/generate",
-    health_route="/ping",
-    shared_memory_mb=16384,
-    deployment_timeout_seconds=7200,
-    dedicated_endpoint=True,
-    request_timeout_seconds=1800,
-    max_model_len=4096,
+    commit="",
     vision=True,
     chat=False,
     requests=5,
     warnings=("the first", "the second"),
-    quota=QuotaNeed("CustomModelServingPreemptibleA100GPUsPerProjectPerRegion", "us-central1", 2, 1),
     reasons={
         "machine_type": "what Google's tutorial serves this model on; about 26.6 of 35.4 GiB of each accelerator: "
         "weights 20.3, cache 0.6, vLLM 2.3, images 3.4",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.vertex_vllm.model_repository import decoder, read, repository, small, weights
-from tests.vertex_vllm.planning.planned import LLAMA_VISION, OTHER, SERVE, plan
+from tests.vertex_vllm.planning.planned import LLAMA_VISION, NEWEST, OTHER, SERVE, plan
 from tests.vertex_vllm.planning.reported_models import LLAMA_1B, Files
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.errors import PlanError
@@ -63,7 +63,7 @@ NEEDING_CONSENT = [
     *(["--structured-outputs-config.reasoning_parser_plugin=/x.py"],),
 ]
 # Parts of lists that only newer versions have are asked of an image with one.
-NEW = {"image": f"{SERVE}:20260713_0916_RC01"}
+NEW = {"image": f"{SERVE}:{NEWEST}"}
 
 
 @pytest.mark.parametrize("arguments", NEEDING_CONSENT, ids=" ".join)

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_VISION, PROMPT_EMBEDDINGS, SERVE, START, plan
+from tests.vertex_vllm.planning.planned import LLAMA_8B, LLAMA_VISION, NEWEST, PROMPT_EMBEDDINGS, SERVE, START, plan
+from tests.vertex_vllm.plans import serving_plan
 from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 
@@ -19,18 +20,13 @@ def decided(facts: ModelFacts, **parameters: Any) -> ServingPlan:
 
 
 def test_llama_3_1_8b_is_served_as_in_the_tutorial() -> None:
-    assert decided(LLAMA_8B) == ServingPlan(
+    assert decided(LLAMA_8B) == serving_plan(
         deployment="test",
         config_hash="",
         model_id="meta-llama/Llama-3.1-8B",
         commit="",
         region="us-central1",
         machine_type="g2-standard-12",
-        accelerator_type="NVIDIA_L4",
-        accelerator_count=1,
-        spot=False,
-        min_replica_count=1,
-        max_replica_count=1,
         image=f"{SERVE}:20251205_0916_RC01",
         vllm_version="0.11.0 to 0.13.0",
         args=(
@@ -41,15 +37,6 @@ def test_llama_3_1_8b_is_served_as_in_the_tutorial() -> None:
             "--dtype=auto",
             "--max-num-seqs=256",
         ),
-        port=8080,
-        predict_route="/generate",
-        health_route="/ping",
-        shared_memory_mb=16384,
-        deployment_timeout_seconds=7200,
-        dedicated_endpoint=True,
-        request_timeout_seconds=1800,
-        max_model_len=4096,
-        vision=False,
         chat=False,
         quota=QuotaNeed("CustomModelServingL4GPUsPerProjectPerRegion", "us-central1", accelerators=1, minimum=1),
         reasons={
@@ -58,7 +45,7 @@ def test_llama_3_1_8b_is_served_as_in_the_tutorial() -> None:
             "memory": "fits: weights 15.0, activation 1.0, non-torch 0.2, CUDA graphs 0.0; 3.6 of 19.8 GiB for the "
             "cache, 29520 tokens",
             "image": "newest image that Google names whose vLLM has LlamaForCausalLM; its version is inferred, not "
-            "published" + PROMPT_EMBEDDINGS + "pytorch-vllm-serve:20260713_0916_RC01 has none of these",
+            "published" + PROMPT_EMBEDDINGS + f"pytorch-vllm-serve:{NEWEST} has none of these",
             "args": "as Model Garden starts vLLM",
             "max_model_len": "as long as Google's tutorial has it; the model takes 131072: set "
             "serving.max_model_len for more",
@@ -80,17 +67,15 @@ def test_llama_3_1_8b_is_served_as_in_the_tutorial() -> None:
 
 
 def test_llama_3_2_vision_gets_an_image_that_still_has_it_and_few_sequences() -> None:
-    assert decided(LLAMA_VISION, spot=True, max_replica_count=3, region="europe-west4") == ServingPlan(
+    assert decided(LLAMA_VISION, spot=True, max_replica_count=3, region="europe-west4") == serving_plan(
         deployment="test",
         config_hash="",
         model_id="meta-llama/Llama-3.2-11B-Vision-Instruct",
         commit="",
         region="europe-west4",
         machine_type="g2-standard-24",
-        accelerator_type="NVIDIA_L4",
         accelerator_count=2,
         spot=True,
-        min_replica_count=1,
         max_replica_count=3,
         image=f"{SERVE}:20250710_0916_RC01",
         vllm_version="0.9.2",
@@ -104,16 +89,7 @@ def test_llama_3_2_vision_gets_an_image_that_still_has_it_and_few_sequences() ->
             "--enforce-eager",
             "--swap-space=16",
         ),
-        port=8080,
-        predict_route="/generate",
-        health_route="/ping",
-        shared_memory_mb=16384,
-        deployment_timeout_seconds=7200,
-        dedicated_endpoint=True,
-        request_timeout_seconds=1800,
-        max_model_len=4096,
         vision=True,
-        chat=True,
         quota=QuotaNeed("CustomModelServingPreemptibleL4GPUsPerProjectPerRegion", "europe-west4", 6, 2),
         reasons={
             "machine_type": "the cheapest in europe-west4 that fits with room for 4 full requests at once (1.12 USD/h, "

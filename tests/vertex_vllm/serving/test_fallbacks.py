@@ -8,7 +8,8 @@ import pytest
 
 from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.served_models import REGION, WEIGHTS, MakePlan, Vertex
-from vertex_vllm.errors import Attempt, DeploymentError, StockoutError
+from vertex_vllm.error_data import Attempt
+from vertex_vllm.errors import DeploymentError, StockoutError
 from vertex_vllm.labels import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
 from vertex_vllm.lifecycle.teardown import teardown

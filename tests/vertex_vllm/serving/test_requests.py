@@ -7,8 +7,8 @@ import pytest
 from google.cloud import aiplatform_v1beta1 as vertex
 from google.protobuf import duration_pb2
 
+from tests.vertex_vllm.plans import serving_plan
 from vertex_vllm.labels import Owner
-from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 from vertex_vllm.serving.requests import (
     deploy_request,
     endpoint_request,
@@ -19,34 +19,7 @@ from vertex_vllm.serving.requests import (
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve:20250710_0916_RC01"
-PLAN = ServingPlan(
-    deployment="llama-8b",
-    config_hash="0123456789",
-    model_id="meta-llama/Llama-3.1-8B-Instruct",
-    commit="0e9e39f249a16976918f6564b8830bc894c89659",
-    region="us-central1",
-    machine_type="g2-standard-12",
-    accelerator_type="NVIDIA_L4",
-    accelerator_count=1,
-    spot=False,
-    min_replica_count=1,
-    max_replica_count=1,
-    image=IMAGE,
-    vllm_version="0.9.2",
-    args=("python", "-m", "vllm.entrypoints.api_server", "--port=8080", "--max-model-len=4096"),
-    port=8080,
-    predict_route="/generate",
-    health_route="/ping",
-    shared_memory_mb=16384,
-    deployment_timeout_seconds=7200,
-    dedicated_endpoint=True,
-    request_timeout_seconds=1800,
-    max_model_len=4096,
-    vision=False,
-    chat=True,
-    quota=QuotaNeed("CustomModelServingL4GPUsPerProjectPerRegion", "us-central1", 1, 1),
-    reasons={},
-)
+PLAN = serving_plan(image=IMAGE)
 OWNER = Owner("llama-8b", "deploy-20261122", responsible="search-team", expires=datetime(2026, 11, 25, 12, tzinfo=UTC))
 LABELS = {
     "managed-by": "vertex-vllm",

@@ -11,6 +11,7 @@ from google.cloud.aiplatform_v1beta1.services.endpoint_service.transports import
 from google.longrunning.operations_pb2 import CancelOperationRequest, GetOperationRequest, Operation
 from google.protobuf.empty_pb2 import Empty
 
+from vertex_vllm.error_data import Refusal
 from vertex_vllm.vertex_ai.operations import (
     Deadline,
     OperationUnfinishedError,
@@ -106,5 +107,6 @@ def test_what_has_ended_needs_no_cancelling(serve: Serve, ended: grpc.StatusCode
 
 def test_a_failure_has_its_status_and_the_services_words() -> None:
     failed = Operation(name=NAME, done=True, error={"code": 9, "message": "Model server exited unexpectedly."})
-    assert failure(failed) == "FAILED_PRECONDITION: Model server exited unexpectedly."
-    assert failure(DONE) == ""
+    assert failure(failed) == Refusal("FAILED_PRECONDITION", "Model server exited unexpectedly.")
+    assert str(failure(failed)) == "FAILED_PRECONDITION: Model server exited unexpectedly."
+    assert failure(DONE) is None

@@ -2,10 +2,12 @@
 
 import contextlib
 import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 _PREFIX = "vllm-container-"
 _LOCK = "in-use"
@@ -24,13 +26,23 @@ def workspace() -> Iterator[Path]:
     if len(str(parent / f"{_PREFIX}12345678")) > _LONGEST_PATH:
         parent = _SHORT_PARENT
     _sweep(parent)
-    directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    directory, lock = _locked_folder(parent)
     try:
-        with (directory / _LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with lock:
             yield directory
     finally:
         _remove(directory)
+
+
+def _locked_folder(parent: Path) -> tuple[Path, TextIO]:
+    """A new folder with its lock held. A start that sweeps at the same time may remove one before it is locked."""
+    while True:
+        directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        lock = (directory / _LOCK).open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.fstat(lock.fileno()).st_nlink:
+            return directory, lock
+        lock.close()
 
 
 def _sweep(parent: Path) -> None:

@@ -34,6 +34,8 @@ class MachineType:
     """Accelerator name → the counts that can be asked for."""
     included: Mapping[str, int]
     """Accelerator name → how many come with the machine without being asked for."""
+    regions: frozenset[str] | None = None
+    """None: those of its accelerators."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,18 @@ class MachineTable:
         if not accelerator_type and not count:
             return self._included(machine)
         accelerator = self._chosen(machine, accelerator_type, count)
-        if accelerator.regions is not None and region not in accelerator.regions:
+        regions = self.regions_of(machine, accelerator)
+        if regions is not None and region not in regions:
             raise ApiError(
                 "INVALID_ARGUMENT",
                 f'Machine type "{machine_type}" with accelerator "{accelerator_type}" is not available in {region}. '
-                f"It is in {', '.join(sorted(accelerator.regions))}.",
+                f"It is in {', '.join(sorted(regions))}.",
             )
         return AcceleratorNeed(accelerator, count)
+
+    def regions_of(self, machine: MachineType, accelerator: Accelerator) -> frozenset[str] | None:
+        """Regions that have the machine with such accelerators; None: no opinion."""
+        return accelerator.regions if machine.regions is None else machine.regions
 
     def _included(self, machine: MachineType) -> AcceleratorNeed | None:
         for name, count in machine.included.items():
@@ -117,8 +124,11 @@ def load_machines() -> MachineTable:
 
 
 def _accelerator(name: str, row: Mapping[str, Any]) -> Accelerator:
-    regions = frozenset(row["regions"].split()) if "regions" in row else None
-    return Accelerator(name, row["quota"], regions)
+    return Accelerator(name, row["quota"], _regions(row))
+
+
+def _regions(row: Mapping[str, Any]) -> frozenset[str] | None:
+    return frozenset(row["regions"].split()) if "regions" in row else None
 
 
 def _machine(name: str, row: Mapping[str, Any]) -> MachineType:
@@ -126,7 +136,7 @@ def _machine(name: str, row: Mapping[str, Any]) -> MachineType:
         accelerator: tuple(range(1, counts + 1)) if isinstance(counts, int) else tuple(counts)
         for accelerator, counts in row.get("accelerators", {}).items()
     }
-    return MachineType(name, choices, row.get("included", {}))
+    return MachineType(name, choices, row.get("included", {}), _regions(row))
 
 
 def _choices(machine: MachineType) -> str:

@@ -1,6 +1,6 @@
 """What Vertex AI remembers here, by kind; names carry the project's number."""
 
-from google.cloud.aiplatform_v1beta1.types import DeployedModel, Endpoint, Model
+from google.cloud.aiplatform_v1beta1.types import DeployedModel, Endpoint, Model, ModelEvaluation
 
 from localcloud.core.cloud import Cloud
 from localcloud.core.store import Kind
@@ -10,6 +10,9 @@ MODELS = Kind("model", Model.pb())
 
 MODEL_VERSIONS = Kind("model version", Model.pb())
 """Named `<model>/versions/<version id>`."""
+
+MODEL_EVALUATIONS = Kind("model evaluation", ModelEvaluation.pb())
+"""Named `<model>/versions/<version id>/evaluations/<id>`."""
 
 ENDPOINTS = Kind("endpoint", Endpoint.pb())
 

@@ -10,7 +10,13 @@ from google.cloud.aiplatform_v1beta1.types import DeployedModelRef, Model, Model
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud
 from localcloud.services.vertex import validation
-from localcloud.services.vertex.records import MODEL_VERSIONS, MODELS, deployed_models, pending_deployments
+from localcloud.services.vertex.records import (
+    MODEL_EVALUATIONS,
+    MODEL_VERSIONS,
+    MODELS,
+    deployed_models,
+    pending_deployments,
+)
 from localcloud.services.vertex.resource_names import ModelName
 
 DEFAULT_ALIAS = "default"
@@ -149,6 +155,9 @@ def replace_version(cloud: Cloud, name: ModelName, version: Any) -> None:
 
 
 def delete_version(cloud: Cloud, name: ModelName, version_id: str) -> None:
+    """Its evaluations go with it."""
+    for place, _ in cloud.store.items(MODEL_EVALUATIONS, _key(name, version_id)):
+        cloud.store.delete(MODEL_EVALUATIONS, place)
     cloud.store.delete(MODEL_VERSIONS, _key(name, version_id))
 
 

@@ -4,7 +4,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,21 @@ def test_what_a_killed_container_left_is_removed_and_what_a_living_one_has_is_no
         for holder in (killed, living):
             holder.kill()
             holder.communicate()
+
+
+def test_containers_that_start_at_once_keep_their_workspaces(parent):
+    """A start removes what killed containers left, which a workspace that is not locked yet must not count as."""
+
+    def start(_):
+        with workspace() as directory:
+            together.wait()
+            kept = (directory / "in-use").exists()
+            together.wait()
+            return kept
+
+    together = threading.Barrier(8)
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(start, range(8 * 40)))
 
 
 def _hold() -> "subprocess.Popen[str]":

@@ -1,0 +1,167 @@
+"""The gate on answers of real vLLM that were recorded: the same model passes, broken servings of it do not.
+
+recorded/text-levels-1-2.jsonl: SmolLM2-135M-Instruct on vLLM for the CPU, levels 1 and 2 of the text suite, 2026-11-30.
+The faults are simulated on these answers; tests/e2e/test_paired_gate.py has faults of real vLLM.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from tests.vertex_vllm.evaluation.recorded_runs import answered, as_baseline, recorded
+from vertex_vllm.evaluation.comparison import Comparison, Terms, compare
+from vertex_vllm.evaluation.questioning import Answered
+from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
+from vertex_vllm.evaluation.suites.suite import part_of
+
+COMMIT = "a" * 40
+RUNS = 20
+BROKEN_RUNS = 4
+# Share of answers that differ between two runs of real vLLM with greedy decoding, at worst (docs/evaluation.md).
+NOISE = 0.02
+
+Fault = Callable[[Answered, Random], str]
+"""The text that a broken endpoint answers in the place of a recorded one."""
+
+
+@pytest.fixture(scope="module")
+def baseline() -> tuple[Answered, ...]:
+    return recorded("text-levels-1-2", part_of(shipped_suite("text"), [1, 2]).items)
+
+
+def run(baseline: Sequence[Answered], fault: Fault, seed: int = 0) -> tuple[Answered, ...]:
+    random = Random(seed)
+    return tuple(answered(each.item, fault(each, random)) for each in baseline)
+
+
+def compared(baseline: Sequence[Answered], candidate: Sequence[Answered], commit: str = COMMIT) -> Comparison:
+    found = compare(as_baseline(baseline, COMMIT), candidate, commit, Terms())
+    assert found is not None
+    return found
+
+
+def noise(each: Answered, random: Random) -> str:
+    """Rounding: now and then an answer reads otherwise, right or wrong."""
+    if random.random() >= NOISE:
+        return each.answer
+    return each.item.check.expected if random.random() < 0.5 else f"{each.answer} or so"
+
+
+def test_runs_of_the_same_model_pass_against_their_own_baseline(baseline: tuple[Answered, ...]) -> None:
+    alarms = [seed for seed in range(RUNS) if not compared(baseline, run(baseline, noise, seed)).passed]
+    assert alarms == []
+
+
+def test_an_identical_run_differs_in_nothing(baseline: tuple[Answered, ...]) -> None:
+    same = compared(baseline, baseline)
+    assert (same.passed, same.lost, same.gained, same.changed, same.p_value) == (True, (), (), (), 1.0)
+
+
+def wrong_template(each: Answered, random: Random) -> str:
+    return f"[/INST] {each.answer} [INST] I am" if random.random() < 0.8 else each.answer
+
+
+def truncated_context(each: Answered, random: Random) -> str:
+    """The beginning is lost: long prompts are answered without it."""
+    return "I do not see any text." if len(each.item.prompt) > 250 else each.answer
+
+
+def another_seed(each: Answered, random: Random) -> str:
+    """Right as often in each category, but on other questions; wrong answers read otherwise."""
+    return each.item.check.expected if random.random() < 0.34 else f"maybe {random.randint(100, 999)}"
+
+
+def noisy_weights(each: Answered, random: Random) -> str:
+    """Four bits without calibration: a quarter of the answers go astray."""
+    return f"{each.answer[:8]} {random.choice(('the', 'of', 'and'))} the the" if random.random() < 0.25 else each.answer
+
+
+def swapped_adapter(each: Answered, random: Random) -> str:
+    """The facts are the same, the manner is another's."""
+    return f"Arr, {each.answer}, matey!"
+
+
+def forced_temperature(each: Answered, random: Random) -> str:
+    return (
+        f"{random.choice(('Well', 'Hmm', 'Perhaps'))} {random.randint(1, 99)}" if random.random() < 0.4 else each.answer
+    )
+
+
+def lost_stop_string(each: Answered, random: Random) -> str:
+    return f"{each.answer} {each.item.stop[0]} and more" if each.item.stop else each.answer
+
+
+def dropped_system_message(each: Answered, random: Random) -> str:
+    return "I am an assistant." if each.item.system else each.answer
+
+
+def half_empty(each: Answered, random: Random) -> str:
+    return "" if random.random() < 0.5 else each.answer
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        wrong_template,
+        truncated_context,
+        another_seed,
+        noisy_weights,
+        swapped_adapter,
+        forced_temperature,
+        lost_stop_string,
+        dropped_system_message,
+        half_empty,
+    ],
+)
+def test_a_broken_endpoint_is_caught_with_the_items_that_show_it(baseline: tuple[Answered, ...], fault: Fault) -> None:
+    for seed in range(BROKEN_RUNS):
+        broken = compared(baseline, run(baseline, fault, seed))
+        assert not broken.passed
+        assert broken.changed
+
+
+def test_ignored_pictures_are_caught() -> None:
+    """A model that looks: right on half of the questions; without the picture it guesses the same every time."""
+    items = part_of(shipped_suite("image"), [1, 2]).items
+    random = Random(1)
+    seen = tuple(answered(item, item.check.expected if random.random() < 0.5 else "a cat") for item in items)
+    blind = tuple(answered(item, "3" if item.check.kind == "number" else "circle") for item in items)
+    found = compared(seen, blind, commit="b" * 40)
+    assert (found.verdict, found.passed) == ("worse", False)
+
+
+@pytest.mark.parametrize(
+    ("fault", "worse", "changed"),
+    [
+        (lost_stop_string, ("stopping",), ("stopping",)),
+        (dropped_system_message, ("system",), ("system",)),
+    ],
+)
+def test_a_fault_of_one_kind_of_question_shows_in_its_category(
+    baseline: tuple[Answered, ...], fault: Fault, worse: tuple[str, ...], changed: tuple[str, ...]
+) -> None:
+    found = compared(baseline, run(baseline, fault))
+    assert tuple(part.category for part in found.changed_parts) == changed
+    assert {part.category for part in found.worse_parts} <= set(worse)
+
+
+def test_another_model_of_the_same_quality_is_not_gated_by_its_words(baseline: tuple[Answered, ...]) -> None:
+    """Another commit may answer as it likes, as long as it is right as often."""
+    other = run(baseline, lambda each, random: each.answer if each.right else "otherwise wrong")
+    found = compared(baseline, other, commit="b" * 40)
+    assert (found.passed, found.same_model, len(found.changed) > 100) == (True, False, True)
+    assert not compared(baseline, other).passed
+
+
+def test_a_model_that_thinks_first_is_gated_by_right_and_wrong_alone(baseline: tuple[Answered, ...]) -> None:
+    thinking = [replace(each, reply=replace(each.reply, reasoning="Hm.")) for each in run(baseline, swapped_adapter)]
+    assert not compared(baseline, thinking).same_model
+
+
+def test_only_questions_of_both_runs_are_compared(baseline: tuple[Answered, ...]) -> None:
+    changed = baseline[0].item.model_copy(update={"prompt": "Another question?"})
+    found = compared(baseline, (answered(changed, "x"), *baseline[1:40]))
+    assert found.items == 39
+    assert compare(as_baseline(baseline[:5], COMMIT), baseline[5:], COMMIT, Terms()) is None

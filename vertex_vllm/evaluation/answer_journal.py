@@ -1,0 +1,173 @@
+"""Answers written down as they come, so that a killed evaluation does not ask again what was answered."""
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from vertex_vllm.errors import VertexVllmError
+from vertex_vllm.evaluation.asking import Reply
+from vertex_vllm.evaluation.suites.item import Item
+from vertex_vllm.google.error_boundary import google_errors
+
+log = logging.getLogger(__name__)
+
+
+class Journal(Protocol):
+    """Replies by item. Threads may share it."""
+
+    started_at: str
+    """When the evaluation began that the journal is of: UTC, ISO 8601."""
+
+    def reply(self, item: Item) -> Reply | None:
+        """The reply that an earlier attempt had; None: ask."""
+
+    def add(self, item: Item, reply: Reply) -> None:
+        """Keeps a reply for a later attempt."""
+
+
+@dataclass
+class Page:
+    """The journal's text: one header line, one line per reply."""
+
+    endpoint: str
+    started_at: str
+    lines: list[str] = field(default_factory=list)
+    replies: dict[tuple[str, str], Reply] = field(default_factory=dict)
+
+    def put(self, item: Item, reply: Reply) -> str:
+        line = json.dumps({"id": item.id, "digest": item.digest, "reply": asdict(reply)}, ensure_ascii=False)
+        self.lines.append(line)
+        self.replies[item.id, item.digest] = reply
+        return line
+
+    def header(self) -> str:
+        return json.dumps({"endpoint": self.endpoint, "started_at": self.started_at})
+
+    def text(self) -> str:
+        return "\n".join([self.header(), *self.lines]) + "\n"
+
+    @classmethod
+    def read(cls, text: str, endpoint: str, started_at: str) -> "Page":
+        """What an earlier attempt wrote; empty where it was of another endpoint. A last line cut short is left out."""
+        page = cls(endpoint, started_at)
+        rows = [row for row in map(_row, text.splitlines()) if row is not None]
+        if not rows or rows[0].get("endpoint") != endpoint:
+            return page
+        page.started_at = str(rows[0].get("started_at") or started_at)
+        for row in rows[1:]:
+            try:
+                page.replies[str(row["id"]), str(row["digest"])] = _reply(row["reply"])
+            except (KeyError, TypeError):
+                continue
+            page.lines.append(json.dumps(row, ensure_ascii=False))
+        return page
+
+
+class MemoryJournal:
+    """A journal that ends with the process."""
+
+    def __init__(self, endpoint: str, started_at: str) -> None:
+        self._page = Page(endpoint, started_at)
+        self.started_at = started_at
+
+    def reply(self, item: Item) -> Reply | None:
+        return self._page.replies.get((item.id, item.digest))
+
+    def add(self, item: Item, reply: Reply) -> None:
+        self._page.put(item, reply)
+
+
+class FileJournal:
+    """A journal in a file. Every reply is on the disk before `add` returns."""
+
+    def __init__(self, path: Path, endpoint: str, started_at: str) -> None:
+        before = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        self._page, self._lock = Page.read(before, endpoint, started_at), threading.Lock()
+        self.started_at = self._page.started_at
+        # Rewritten, for a last line cut short; renamed into place, for a kill in between.
+        new = path.with_suffix(".new")
+        new.write_text(self._page.text(), encoding="utf-8")
+        new.replace(path)
+        self._file = path.open("a", encoding="utf-8")
+
+    def reply(self, item: Item) -> Reply | None:
+        return self._page.replies.get((item.id, item.digest))
+
+    def add(self, item: Item, reply: Reply) -> None:
+        with self._lock:
+            self._file.write(self._page.put(item, reply) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+
+class ObjectJournal:
+    """A journal in Cloud Storage, best effort: a reply that could not be written is asked again by a later attempt.
+
+    An object cannot be appended to, so the whole journal is written again, by one thread at a time: replies that come
+    meanwhile travel with the next write.
+    """
+
+    def __init__(self, project: str, bucket: str, name: str, endpoint: str, started_at: str) -> None:
+        from google.cloud.storage import Client
+
+        self._blob = Client(project=project).bucket(bucket).blob(name)
+        self._place = f"gs://{bucket}/{name}"
+        self._page = Page.read(self._read(), endpoint, started_at)
+        self.started_at = self._page.started_at
+        self._lock, self._writing, self._written, self._lost = threading.Lock(), threading.Lock(), 0, False
+
+    def reply(self, item: Item) -> Reply | None:
+        return self._page.replies.get((item.id, item.digest))
+
+    def add(self, item: Item, reply: Reply) -> None:
+        with self._lock:
+            self._page.put(item, reply)
+            mine = len(self._page.lines)
+        with self._writing:
+            if self._written >= mine or self._lost:
+                return  # Another thread's write has taken this reply with it.
+            with self._lock:
+                text, self._written = self._page.text(), len(self._page.lines)
+            self._write(text)
+
+    def _read(self) -> str:
+        from google.api_core.exceptions import NotFound
+
+        try:
+            with google_errors("Cloud Storage", self._place):
+                try:
+                    return str(self._blob.download_as_bytes().decode(errors="replace"))
+                except NotFound:
+                    return ""
+        except VertexVllmError as error:
+            log.warning("Earlier answers could not be read, so all items are asked: %s", error)
+            return ""
+
+    def _write(self, text: str) -> None:
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        try:
+            with google_errors("Cloud Storage", self._place):
+                self._blob.upload_from_string(text, content_type="application/jsonl", retry=DEFAULT_RETRY)
+        except VertexVllmError as error:
+            self._lost = True
+            log.warning("Answers are not kept for a later attempt: %s", error)
+
+
+def _row(line: str) -> dict[str, object] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _reply(told: object) -> Reply:
+    if not isinstance(told, Mapping):
+        raise TypeError("not a reply")
+    return Reply(**told)

@@ -1,0 +1,162 @@
+"""The run that a candidate is compared with: the last promoted one of the deployment, or a file.
+
+`gs://BUCKET/evaluations/DEPLOYMENT/runs/RUN.json` holds the result of each run, `…/promoted.json` the result of the run
+that was promoted last. Both are the evaluation's result document.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vertex_vllm.errors import InputError, VertexVllmError
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.labels import label_value
+
+FOLDER = "evaluations"
+PROMOTED, NONE = "promoted", "none"
+FORMAT = "vertex-vllm-evaluation/1"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BaselineItem:
+    """One item of an earlier run, with no more than a comparison needs."""
+
+    id: str
+    digest: str
+    right: bool
+    compared: str
+    answer: str
+    error: str
+    thinks: bool
+    figures: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """An earlier run."""
+
+    source: str
+    """gs:// address of its result."""
+    run: str
+    started_at: str
+    model_id: str
+    commit: str
+    """Of the weights, 40 hexadecimal digits; empty: not known."""
+    suite: str
+    suite_digest: str
+    items: tuple[BaselineItem, ...]
+
+
+def run_object(deployment: str, run_id: str) -> str:
+    return f"{FOLDER}/{label_value(deployment)}/runs/{label_value(run_id)}.json"
+
+
+def promoted_object(deployment: str) -> str:
+    return f"{FOLDER}/{label_value(deployment)}/promoted.json"
+
+
+def journal_object(deployment: str, run_id: str) -> str:
+    return f"{FOLDER}/{label_value(deployment)}/runs/{label_value(run_id)}.answers.jsonl"
+
+
+def read_baseline(named: str, project: str, bucket: str, deployment: str) -> Baseline | None:
+    """The baseline that a config names: `promoted`, `none`, or a result's gs:// address.
+
+    None where none is asked for, and where the deployment has promoted no run with an evaluation yet. Raises InputError
+    for an address that holds no result, ServiceError where Cloud Storage refuses.
+    """
+    if named == NONE:
+        return None
+    if named == PROMOTED:
+        source = f"gs://{bucket}/{promoted_object(deployment)}"
+        text = _read(source, project) if bucket else None
+        return None if text is None else parse_baseline(text, source)
+    text = _read(named, project)
+    if text is None:
+        raise InputError("there is no such object", where=named, fix="Name the result of an evaluation as baseline.")
+    return parse_baseline(text, named)
+
+
+def parse_baseline(text: str, source: str) -> Baseline:
+    """Raises InputError where the text is not a result document."""
+    try:
+        told = json.loads(text)
+        if told["format"] != FORMAT:
+            raise ValueError(f"its format is {told['format']!r}, not {FORMAT!r}")
+        return Baseline(
+            source=source,
+            run=str(told["run"]),
+            started_at=str(told["started_at"]),
+            model_id=str(told["model"]["id"]),
+            commit=str(told["model"]["commit"]),
+            suite=str(told["suite"]["name"]),
+            suite_digest=str(told["suite"]["digest"]),
+            items=tuple(_item(row) for row in told["items"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        fix = "Name the JSON that an evaluation wrote, or set evaluation.baseline to none."
+        raise InputError(f"not the result of an evaluation: {error}", where=source, fix=fix) from error
+
+
+def write_result(text: str, project: str, bucket: str, deployment: str, run_id: str) -> str:
+    """Keeps a run's result for later comparisons; its gs:// address. Raises ServiceError where that is refused."""
+    place = f"gs://{bucket}/{run_object(deployment, run_id)}"
+    _write(text, project, bucket, run_object(deployment, run_id))
+    return place
+
+
+def keep_as_baseline(project: str, bucket: str, deployment: str, run_id: str) -> None:
+    """Makes the result of a promoted run the deployment's baseline.
+
+    Best effort: the endpoint is promoted already. Without a result nothing changes, and the next run is compared with
+    the run before; both are logged.
+    """
+    source, target = f"gs://{bucket}/{run_object(deployment, run_id)}", promoted_object(deployment)
+    try:
+        text = _read(source, project)
+        if text is None:
+            log.warning("%s does not exist: the deployment keeps its earlier baseline", source)
+            return
+        _write(text, project, bucket, target)
+        log.info("Later evaluations of %s are compared with %s", deployment, source)
+    except VertexVllmError as error:
+        log.warning("The deployment keeps its earlier baseline: %s", error)
+
+
+def _write(text: str, project: str, bucket: str, name: str) -> None:
+    from google.cloud.storage import Client
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    with google_errors("Cloud Storage", f"gs://{bucket}/{name}"):
+        blob = Client(project=project).bucket(bucket).blob(name)
+        blob.upload_from_string(text, content_type="application/json", retry=DEFAULT_RETRY)
+
+
+def _read(place: str, project: str) -> str | None:
+    """None where there is no such object, or no such bucket."""
+    from google.api_core.exceptions import NotFound
+    from google.cloud.storage import Client
+
+    bucket, _, name = place.removeprefix("gs://").partition("/")
+    with google_errors("Cloud Storage", place):
+        try:
+            return str(Client(project=project).bucket(bucket).blob(name).download_as_bytes().decode())
+        except NotFound:
+            return None
+
+
+def _item(row: Mapping[str, Any]) -> BaselineItem:
+    return BaselineItem(
+        id=str(row["id"]),
+        digest=str(row["digest"]),
+        right=bool(row["right"]),
+        compared=str(row["compared"]),
+        answer=str(row["answer"]),
+        error=str(row["error"]),
+        thinks=bool(row["thinks"]),
+        figures={name: row[name] for name in ("seconds", "first_token_seconds", "output_tokens")},
+    )

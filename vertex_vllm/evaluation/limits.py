@@ -1,0 +1,89 @@
+"""Caps on what an evaluation may ask, and when an endpoint is given up."""
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vertex_vllm.errors import InputError
+from vertex_vllm.evaluation.asking import Reply
+
+GIVE_UP_AFTER = 10
+"""Requests in a row that fail: then the endpoint is not asked any further."""
+_REFUSED = re.compile(r"HTTP 4(00|13|22)\b")
+"""A single request that the server does not take, longer than the context for example, says nothing of the endpoint."""
+_SECONDS_PER_MINUTE, _SECONDS_PER_HOUR = 60, 3600
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Caps on the questions of one evaluation; 0: none."""
+
+    requests: int = 0
+    tokens: int = 0
+    """Prompt and answer together, as the server counts them."""
+    minutes: float = 0.0
+    usd: float = 0.0
+    usd_per_hour: float = 0.0
+    """Of everything that serves the endpoint; 0: not known."""
+
+    @property
+    def seconds(self) -> float:
+        """The shorter of the caps on time and on money; 0: none. Raises InputError where the price is not known."""
+        if self.usd and not self.usd_per_hour:
+            fix = "Cap the time with max_minutes instead, or leave max_usd at 0."
+            raise InputError("the price of the machine is not known", where="evaluation.max_usd", fix=fix)
+        caps = [self.minutes * _SECONDS_PER_MINUTE] if self.minutes else []
+        caps += [self.usd / self.usd_per_hour * _SECONDS_PER_HOUR] if self.usd else []
+        return min(caps, default=0.0)
+
+
+class Budget:
+    """What is left of the caps. Threads may share it."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limits, self._clock, self._lock = limits, clock, threading.Lock()
+        self._seconds, self._start = limits.seconds, clock()
+        self._requests = self._tokens = self._failures = 0
+        self._failure = ""
+
+    def may_ask(self) -> bool:
+        """Whether another request may be sent; if so, it is counted."""
+        with self._lock:
+            if self._reason():
+                return False
+            self._requests += 1
+            return True
+
+    def replied(self, reply: Reply) -> None:
+        with self._lock:
+            self._tokens += (reply.input_tokens or 0) + (reply.output_tokens or 0)
+            if not _REFUSED.search(reply.error):
+                self._failures = self._failures + 1 if reply.error else 0
+            self._failure = reply.error or self._failure
+
+    def earlier(self, reply: Reply) -> None:
+        """Counts a request that an earlier attempt sent."""
+        with self._lock:
+            self._requests += 1
+            self._tokens += (reply.input_tokens or 0) + (reply.output_tokens or 0)
+
+    @property
+    def stopped(self) -> str:
+        """Why no further request is sent; empty while there may be."""
+        with self._lock:
+            return self._reason()
+
+    def _reason(self) -> str:
+        if self._failures >= GIVE_UP_AFTER:
+            return f"{GIVE_UP_AFTER} requests in a row failed, the last with: {self._failure}"
+        limits = self._limits
+        if limits.requests and self._requests >= limits.requests:
+            return f"max_requests is reached: {self._requests} requests were sent"
+        if limits.tokens and self._tokens >= limits.tokens:
+            return f"max_tokens is reached: {self._tokens} tokens were read and written"
+        if self._seconds and self._clock() - self._start >= self._seconds:
+            cap = "max_usd" if limits.usd and self._seconds != limits.minutes * _SECONDS_PER_MINUTE else "max_minutes"
+            return f"{cap} is reached after {self._seconds:.0f} seconds"
+        return ""

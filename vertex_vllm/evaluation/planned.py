@@ -1,0 +1,38 @@
+"""The evaluation of a config before anything is rented: is the suite well-formed, and what can it see?"""
+
+from vertex_vllm.config.deployment import Deployment
+from vertex_vllm.evaluation.baseline import NONE
+from vertex_vllm.evaluation.comparison import Terms
+from vertex_vllm.evaluation.evaluated_run import Order, suite_of
+from vertex_vllm.evaluation.limits import Limits
+from vertex_vllm.evaluation.statistics.power import Power, power_of
+
+
+def order_of(deployment: Deployment) -> Order:
+    """The evaluation that a config asks for."""
+    asked = deployment.evaluation
+    return Order(
+        suite=asked.suite,
+        items=asked.items,
+        levels=tuple(asked.levels),
+        baseline=asked.baseline,
+        concurrency=asked.concurrency,
+        terms=Terms(asked.allowed_regression, asked.allowed_changed_answers, asked.confidence),
+        limits=Limits(asked.max_requests, asked.max_tokens, asked.max_minutes, asked.max_usd),
+    )
+
+
+def reach_of(order: Order, project: str = "") -> Power:
+    """The power of the order's suite. Raises InputError and ConfigError for a suite that cannot be asked."""
+    suite = suite_of(order, project)
+    return power_of(len(suite.items), suite.clusters, order.terms.allowed_regression, order.terms.confidence)
+
+
+def stated(order: Order, project: str = "") -> str:
+    """One line: suite, number of questions, and the drop that it sees. Raises as `reach_of`."""
+    suite = suite_of(order, project)
+    levels = ", ".join(map(str, suite.levels))
+    head = f"suite {suite.name}, {len(suite.items)} questions of level {levels}"
+    if order.baseline == NONE:
+        return f"{head}; compared with no baseline, as the config asks"
+    return f"{head}; {reach_of(order, project)}"

@@ -1,0 +1,1 @@
+"""Programs that write the shipped suites' items: the same items from the same seed, on every machine."""
