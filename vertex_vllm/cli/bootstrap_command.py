@@ -292,12 +292,19 @@ def _secret_value(session: "Session", steps: tuple["Step", ...]) -> str:
 
 def _remove(session: "Session", steps: tuple["Step", ...], *, delete_data: bool, asked: bool) -> None:
     from vertex_vllm.bootstrap.removal import remove
+    from vertex_vllm.errors import InputError
 
     for step in steps:
         if not asked:
             say(f"{step.kind} {step.name}", err=True)
     if not asked:
-        click.confirm("Remove what of this bootstrap made?", abort=True, err=True)
+        if not sys.stdin.isatty():
+            raise InputError(
+                "nobody can be asked, so nothing was removed",
+                where="bootstrap --remove",
+                fix="The same command with --yes removes those above that bootstrap made",
+            )
+        click.confirm("Remove those of them that bootstrap made?", abort=True, err=True)
     for step in reversed(steps):
         outcome = remove(session, step, delete_data=delete_data)
         if outcome != "absent":

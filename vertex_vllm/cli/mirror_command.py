@@ -25,6 +25,14 @@ class _ModelOrCommand(click.Group):
             args = ["copy", *args]
         return super().resolve_command(ctx, args)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options of `mirror MODEL`, too."""
+        with formatter.section("Options of mirror MODEL"):
+            formatter.write_dl(
+                [record for each in self.commands["copy"].params if (record := each.get_help_record(ctx)) is not None]
+            )
+        super().format_options(ctx, formatter)
+
 
 @click.group(cls=_ModelOrCommand, invoke_without_command=False, subcommand_metavar="MODEL --to gs://… | COMMAND …")
 def mirror() -> None:

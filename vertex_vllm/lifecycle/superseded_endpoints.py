@@ -103,7 +103,7 @@ def _superseded_in(project: str, region: str, deployment: str) -> list[vertex.En
 
 
 def _names(endpoint: vertex.Endpoint) -> tuple[str, ...]:
-    return (endpoint.name, ResourceName.parse(endpoint.name, "endpoints").id, Marks.of(endpoint.labels).config_hash)
+    return (endpoint.name, endpoint.name.rpartition("/")[2], Marks.of(endpoint.labels).config_hash)
 
 
 def _fix(found: Sequence[vertex.Endpoint]) -> str:
