@@ -105,7 +105,7 @@ def bootstrap(
     sources = None if no_image or removing else read_sources(_ROOT)
     release = _release(settings, sources, build_region) if sources else None
     if dry_run:
-        printed = [*map(_printed, steps), *_printed_superseded(settings), *_printed_release(release)]
+        printed = [*map(_printed, steps), *_printed_withdrawn(settings), *_printed_release(release)]
         say_json(json.dumps(printed, indent=2))
     elif check:
         _check(session, settings, steps, release)
@@ -153,7 +153,7 @@ def _printed(step: "Step") -> dict[str, object]:
     return {step.kind: step.name, "look": asdict(step.look), "create": asdict(step.create)}
 
 
-def _printed_superseded(settings: "Settings") -> list[dict[str, object]]:
+def _printed_withdrawn(settings: "Settings") -> list[dict[str, object]]:
     from vertex_vllm.bootstrap.withdrawn_grants import withdrawn
 
     return [
