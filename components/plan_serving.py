@@ -46,6 +46,8 @@ def plan_serving(
     request_timeout_seconds: int,
     deployment_timeout_seconds: int,
     concurrency: int,
+    allowed_licences: list,
+    pickled_weights: str,
     owner: str,
     ttl: str,
     plan: dsl.Output[dsl.Artifact],
@@ -90,6 +92,8 @@ def plan_serving(
         request_timeout_seconds: Longest time for one request on a dedicated endpoint.
         deployment_timeout_seconds: Longest time until the container must be healthy.
         concurrency: Questions under way at once; the plan gives the cache room for as many full requests.
+        allowed_licences: Licences as model cards name them, for example apache-2.0 or gemma; empty: any.
+        pickled_weights: Weights in pickle files: refuse; scanned takes those without dangerous imports; any takes all.
         owner: Team or person who answers for it, on everything it makes as a label.
         ttl: Time that what a run makes may live, for example 8h or 7d; then a sweep removes it. Default: for ever.
         plan: The serving plan, JSON.
@@ -147,6 +151,8 @@ def plan_serving(
             request_timeout_seconds=request_timeout_seconds,
             deployment_timeout_seconds=deployment_timeout_seconds,
             concurrency=concurrency,
+            allowed_licences=allowed_licences,
+            pickled_weights=pickled_weights,
             owner=owner,
             ttl=ttl,
         )

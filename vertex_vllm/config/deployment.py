@@ -11,6 +11,7 @@ from vertex_vllm.config import shapes
 from vertex_vllm.config.field_checks import holds_no_token, is_lifetime, is_no_token
 from vertex_vllm.config.schedule import Schedule
 from vertex_vllm.config.section import NOT_A_PARAMETER, PipelineParameter, Section
+from vertex_vllm.config.trust import Licences, Mirror
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 # What `--gpu-memory-utilization` takes with certainty: above 0.9963 an empty H200 refused to start vLLM.
@@ -245,6 +246,8 @@ class Deployment(Section):
     )
     serving: Serving = Field(default_factory=Serving, description="How it is served.")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How the endpoint is tried.")
+    licences: Licences = Field(default_factory=Licences, description="Licences under which a model may be served.")
+    mirror: Mirror = Field(default_factory=Mirror, description="How the weights get from the Hub to the bucket.")
     keep_endpoint: bool = Field(
         default=True,
         description="The endpoint stays when the run succeeds; false: it is torn down after the evaluation.",

@@ -7,6 +7,7 @@ from vertex_vllm.catalog import Catalog
 from vertex_vllm.config.catalogue_check import check_against_catalog
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.errors import PlanError
+from vertex_vllm.model.card_licence import check_licence
 from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.model.rope import overridden_length
 from vertex_vllm.planning.answer_parsers import AnswerParsers, answer_parsers, suitable_parser
@@ -14,7 +15,7 @@ from vertex_vllm.planning.argument_forms import check_forms
 from vertex_vllm.planning.arguments import PORT, build_arguments, check_extra
 from vertex_vllm.planning.autoscaling import scaling_metric
 from vertex_vllm.planning.command_line import Argument, effective_values, parse_arguments
-from vertex_vllm.planning.consent import check_consent, code_told
+from vertex_vllm.planning.consent import check_consent, check_pickled, code_told
 from vertex_vllm.planning.headroom import Quotas
 from vertex_vllm.planning.image_choice import ImageChoice, choose_image
 from vertex_vllm.planning.machine_choice import MachineChoice, choose_machine
@@ -148,6 +149,8 @@ def _require(
 ) -> tuple[Requirements, tuple[Argument, ...], AnswerParsers]:
     """The grounds for the choice of a machine, the deployment's own arguments, and the parsers of its answers."""
     _check_deployment(deployment, catalog)
+    check_licence(f"{facts.model_id}@{facts.commit}", facts.card_licence, deployment.licences.allow)
+    check_pickled(facts, deployment.mirror.pickled_weights)
     extra = parse_arguments(deployment.serving.extra_args, catalog)
     given = effective_values(extra)
     check_servable(facts, given, catalog)

@@ -94,7 +94,7 @@ serving:
 evaluation:
   thresholds: {min_exact_match: 1.5, min_tokens_per_second: .inf}
 keep_endpoint:
-since: 2024-01-01
+hue: 2024-01-01
 """
     assert faults_of(text) == [
         "configs/x.yaml:1: name: must be 1 to 40 lower-case letters, digits and hyphens, beginning with a letter and "
@@ -114,8 +114,8 @@ since: 2024-01-01
         "configs/x.yaml:16: evaluation.thresholds.min_exact_match: must be at most 1.0",
         "configs/x.yaml:16: evaluation.thresholds.min_tokens_per_second: must be a number",
         "configs/x.yaml:17: keep_endpoint: is empty. Give it a value, or leave the line out",
-        "configs/x.yaml:18: since: unknown field. Known here: name, model, google_cloud, hf_token_secret, serving, "
-        "evaluation, keep_endpoint, owner, ttl, deploy_on_change, schedules",
+        "configs/x.yaml:18: hue: unknown field. Known here: name, model, google_cloud, hf_token_secret, serving, "
+        "evaluation, licences, mirror, keep_endpoint, owner, ttl, deploy_on_change, schedules",
     ]
 
 

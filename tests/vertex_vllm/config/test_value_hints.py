@@ -15,7 +15,7 @@ def faults(folder: Path, **lines: str) -> list[str]:
     path.write_text("".join(f"{key}: {value}\n" for key, value in {**GOOD, **lines}.items()))
     with pytest.raises(ConfigError) as raised:
         load_deployment(path)
-    return [fault.partition(": ")[2] for fault in raised.value.faults]
+    return [f"{fault.field}: {fault.message}" for fault in raised.value.faults]
 
 
 @pytest.mark.parametrize(
