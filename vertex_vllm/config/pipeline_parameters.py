@@ -96,7 +96,7 @@ _PIPELINES: dict[str, tuple[str | Parameter, ...]] = {
 _STEPS = {
     "plan_serving": _below(
         *("name", "model", "google_cloud.project", "google_cloud.region", "google_cloud.bucket", "hf_token_secret"),
-        *("serving", "evaluation.concurrency", "licences", "mirror.pickled_weights", "owner", "ttl"),
+        *("serving", "evaluation.concurrency", "evaluation.load", "licences", "mirror.pickled_weights", "owner", "ttl"),
     ),
     "evaluate_endpoint": _below("evaluation"),
 }

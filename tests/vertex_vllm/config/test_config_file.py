@@ -148,6 +148,32 @@ hue: 2024-01-01
             "model: {id: a/b}\ngoogle_cloud: {bucket: 'gs://b'}\n",
             "3: google_cloud.bucket: must be a bucket's name without",
         ),
+        (
+            "model: {id: a/b}\nevaluation:\n  load:\n    profile: chat\n",
+            "5: evaluation.load.profile: must be one of short, conversation, coding",
+        ),
+        (
+            "model: {id: a/b}\nevaluation:\n  load:\n    prompt_tokens: normal(3, 4)\n",
+            "5: evaluation.load.prompt_tokens: `normal(3, 4)` is not a distribution of lengths. Write fixed(TOKENS)",
+        ),
+        (
+            "model: {id: a/b}\nevaluation:\n  load:\n    trace: requests.jsonl\n",
+            "5: evaluation.load.trace: must be an object in Cloud Storage, gs://BUCKET/OBJECT",
+        ),
+        (
+            "model: {id: a/b}\nevaluation:\n  load:\n    find_highest_rate: true\n",
+            "5: evaluation.load.find_highest_rate: needs a limit in slo, time_to_first_token_seconds for example",
+        ),
+        (
+            "model: {id: a/b}\nevaluation:\n  load:\n    requests: 99\n"
+            "    slo: {end_to_end_seconds: 9, percentile: 99}\n",
+            "5: evaluation.load.requests: must be at least 368, or 0: fewer do not bound the 99th percentile",
+        ),
+        (
+            "model: {id: a/b}\nevaluation:\n  load: {requests: 71}\n  thresholds:\n"
+            "    max_p95_time_to_first_token_seconds: 2\n",
+            "5: evaluation.thresholds: load.requests must be at least 72, or 0: fewer do not bound the 95th ",
+        ),
         ("model: {id: a/b}\nkeep_endpoint: 'no'\n", "3: keep_endpoint: must be true or false"),
         (
             "model: {id: a/b}\nserving: {machine_type: g2-standart-12}\n",
