@@ -13,7 +13,7 @@ from google.cloud.storage import Client
 from tests.vertex_vllm.conftest import LocalCloud
 from vertex_vllm.errors import InputError, MirrorError, PlanError
 from vertex_vllm.hub.access import check_access
-from vertex_vllm.mirror import destination, mirror_weights
+from vertex_vllm.mirror import destination, mirror_weights, pickle_scan
 from vertex_vllm.mirror.pickle_scan import PickledWeights, pickle_fault, pickled_consent
 
 HARMLESS = pickle.dumps(OrderedDict(weight=1), protocol=2)
@@ -90,11 +90,12 @@ def test_a_file_that_cannot_be_scanned_counts_as_dangerous() -> None:
     assert "cannot be scanned" in fault_of(archive(HARMLESS[:-4]))
 
 
-def test_pickles_beyond_the_bound_are_refused_without_being_read() -> None:
-    data = archive(pickle.dumps(list(range(3_000_000)), protocol=2), tensors=1)
+def test_pickles_beyond_the_bound_are_refused_without_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pickle_scan, "_MOST_PICKLED", 1 << 20)
+    data = archive(pickle.dumps(list(range(900_000)), protocol=2), tensors=1)
     read = Read(data)
-    assert "its pickles have more than 4 MiB" in pickle_fault("pytorch_model.bin", len(data), read)
-    assert read.taken < 5 << 20
+    assert "its pickles have more than 1 MiB" in pickle_fault("pytorch_model.bin", len(data), read)
+    assert read.taken < 2 << 20
 
 
 def test_a_file_that_is_replaced_meanwhile_ends_the_scan() -> None:

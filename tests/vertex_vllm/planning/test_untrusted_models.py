@@ -153,6 +153,21 @@ def test_pickled_weights_are_touched_by_advisories_of_their_own() -> None:
     assert "GHSA-ggpf-24jw-3fcw (pickled weights run code in spite of the fix" in pickled
 
 
+def test_pickled_weights_alone_are_refused_unless_the_config_takes_them() -> None:
+    with pytest.raises(PlanError, match="has pickled weights alone") as refused:
+        plan(replace(OTHER, pickled=True))
+    assert refused.value.where == "mirror.pickled_weights"
+    assert "pickled" in plan(replace(OTHER, pickled=True), pickled_weights="scanned").reasons["code"]
+
+
+def test_a_licence_that_the_config_does_not_list_is_refused_with_its_place() -> None:
+    facts = replace(OTHER, license="other", license_name="some-terms", license_link="LICENSE")
+    with pytest.raises(PlanError, match=r"licence is some-terms \(LICENSE\), and licences.allow lists mit") as refused:
+        plan(facts, allowed_licences=["mit"])
+    assert refused.value.where == f"{facts.model_id}@{facts.commit}: README.md: license_name"
+    assert plan(facts, allowed_licences=["Some-Terms"]).model_id == facts.model_id
+
+
 def test_a_named_image_with_an_advisory_is_refused_on_request() -> None:
     parameters: dict[str, Any] = {"image": f"{SERVE}:20250710_0916_RC01", "forbid_advisories": True}
     with pytest.raises(PlanError, match=r"CVE-2025-6242 .* fixed in 0\.11\.0"):
