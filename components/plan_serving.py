@@ -58,6 +58,8 @@ def plan_serving(
     find_highest_rate: bool,
     load_requests: int,
     load_max_minutes: float,
+    allowed_licences: list,
+    pickled_weights: str,
     owner: str,
     ttl: str,
     plan: dsl.Output[dsl.Artifact],
@@ -114,6 +116,8 @@ def plan_serving(
         find_highest_rate: Search the highest rate that keeps the SLO, and the rate of saturation.
         load_requests: Requests that are measured. 0: as many as the gated percentile needs, else 3 for each at once.
         load_max_minutes: The load ends after so many minutes, with what it knows by then.
+        allowed_licences: Licences as model cards name them, for example apache-2.0 or gemma; empty: any.
+        pickled_weights: Weights in pickle files: refuse; scanned takes those without dangerous imports; any takes all.
         owner: Team or person who answers for it, on everything it makes as a label.
         ttl: Time that what a run makes may live, for example 8h or 7d; then a sweep removes it. Default: for ever.
         plan: The serving plan, JSON.
@@ -183,6 +187,8 @@ def plan_serving(
             find_highest_rate=find_highest_rate,
             load_requests=load_requests,
             load_max_minutes=load_max_minutes,
+            allowed_licences=allowed_licences,
+            pickled_weights=pickled_weights,
             owner=owner,
             ttl=ttl,
         )

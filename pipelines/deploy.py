@@ -75,6 +75,9 @@ def deploy(
     min_exact_match: float = 0.0,
     max_p95_time_to_first_token_seconds: float = 0.0,
     min_tokens_per_second: float = 0.0,
+    allowed_licences: list = [],
+    signing_key: str = "",
+    pickled_weights: str = "refuse",
     keep_endpoint: bool = True,
     owner: str = "",
     ttl: str = "",
@@ -138,6 +141,9 @@ def deploy(
         min_exact_match: Least share of right answers, 0 to 1.
         max_p95_time_to_first_token_seconds: Longest 95th percentile of the time to the first token, in seconds. 0: any.
         min_tokens_per_second: Least median of output tokens per second of one answer. 0: any.
+        allowed_licences: Licences as model cards name them, for example apache-2.0 or gemma; empty: any.
+        signing_key: Cloud KMS key version that signs the mirror and that upload_model asks for. Default: none.
+        pickled_weights: Weights in pickle files: refuse; scanned takes those without dangerous imports; any takes all.
         keep_endpoint: The endpoint stays when the run succeeds; false: it is torn down after the evaluation.
         owner: Team or person who answers for it, on everything it makes as a label.
         ttl: Time that what a run makes may live, for example 8h or 7d; then a sweep removes it. Default: for ever.
@@ -156,7 +162,10 @@ def deploy(
     ).set_caching_options(False)
     with dsl.ExitHandler(cleanup, name="run"):
         access = validate_hf_token(
-            model_id=model_id, revision=revision, hf_token_secret=hf_token_secret
+            model_id=model_id,
+            revision=revision,
+            hf_token_secret=hf_token_secret,
+            allowed_licences=allowed_licences,
         ).set_caching_options(False)
         planned = plan_serving(
             commit=access.output,
@@ -207,6 +216,8 @@ def deploy(
             find_highest_rate=find_highest_rate,
             load_requests=load_requests,
             load_max_minutes=load_max_minutes,
+            allowed_licences=allowed_licences,
+            pickled_weights=pickled_weights,
             owner=owner,
             ttl=ttl,
         ).set_caching_options(False)
@@ -240,6 +251,8 @@ def deploy(
             hf_token_secret=hf_token_secret,
             bucket=bucket_ready.output,
             trust_remote_code=trust_remote_code,
+            signing_key=signing_key,
+            pickled_weights=pickled_weights,
         ).set_caching_options(False)
         uploaded = (
             upload_model(
@@ -248,6 +261,7 @@ def deploy(
                 run_started=run_started,
                 owner=owner,
                 ttl=ttl,
+                signing_key=signing_key,
                 model_uri=mirrored.outputs["Output"],
                 manifest=mirrored.outputs["manifest"],
                 plan=planned.outputs["plan"],

@@ -43,6 +43,7 @@ class Recipe:
         )
         for name, indent, kind, block in blocks:
             path, lines = self.tree / name, [line[len(indent) :] for line in block.split("\n")]
+            path.parent.mkdir(exist_ok=True)
             text = "\n".join((*lines, "")) if kind == "python" else with_change(path.read_text(encoding="utf-8"), lines)
             path.write_text(text, encoding="utf-8")
 
@@ -61,7 +62,7 @@ class Recipe:
 
     def printed(self, *command: str) -> str:
         """Output of a command with the copy's modules; it must succeed."""
-        environment = os.environ | {"PYTHONPATH": str(self.tree)}
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(self.tree), str(self.tree / "localcloud")))}
         answer = subprocess.run(command, cwd=self.tree, env=environment, capture_output=True, text=True, check=False)
         assert answer.returncode == 0, answer.stdout + answer.stderr
         return answer.stdout
@@ -172,8 +173,36 @@ def test_a_machine_is_looked_up_planned_and_served_by_the_local_cloud(tmp_path: 
     config = tmp_path / "configs" / "new-machine.yaml"
     config.write_text("name: d\nmodel: {id: meta-llama/Llama-3.1-8B}\nserving: {machine_type: g2-standard-64}\n")
     assert "g2-standard-64, 2 × NVIDIA_L4" in done.printed(*VERTEX_VLLM, "plan", "configs/new-machine.yaml")
+    held = done.execute(
+        """
+        import json
+        from localcloud.services.vertex.machines import load_machines
+
+        print(json.dumps(load_machines().accelerator_need("g2-standard-64", "NVIDIA_L4", 2, "us-central1").count))
+        """
+    )
+    assert held == 2
 
 
 def test_an_image_is_looked_up(tmp_path: Path) -> None:
     done = recipe("Add an image and its vLLM", tmp_path)
     assert "20260810_0916_RC01" in done.run()
+
+
+def test_a_local_service_answers_google_s_client(tmp_path: Path) -> None:
+    done = recipe("Add a service to the local cloud", tmp_path)
+    found = done.execute(
+        """
+        import json, os
+        from pathlib import Path
+        from localcloud import daemon
+
+        connection = daemon.up(Path("state"), lifeline=True)
+        os.environ.update(connection.environment)
+        from google.cloud.resourcemanager_v3 import OrganizationsClient
+
+        print(json.dumps([organization.name for organization in OrganizationsClient().search_organizations()]))
+        daemon.down(Path("state"))
+        """
+    )
+    assert found == []

@@ -130,11 +130,12 @@ def model_resource_id(deployment: str) -> str:
     return label_value(f"vllm-{deployment}")
 
 
-def endpoint_resource_id(deployment: str, config_hash: str) -> str:
-    """Id of the Endpoint that serves one config of a deployment: [a-z0-9-], at most 63, last one a letter or digit.
+def endpoint_resource_id(deployment: str, served_id: str) -> str:
+    """Id of the Endpoint that serves one plan (`ServingPlan.served_id`) of a deployment.
 
-    An endpoint a config, not one a deployment: a changed config is tried beside the endpoint that serves, and takes
-    over by promotion; a repeated run finds its own endpoint again.
+    Letters, digits and hyphens, at most 63, the last one a letter or digit. Each plan has an endpoint of its own: a
+    changed config is tried beside the endpoint that serves, and takes over by promotion; a repeated run finds its own
+    endpoint again.
     """
-    prefix = re.sub(r"[^a-z0-9-]", "-", f"vllm-{deployment}".lower())[: _LABEL_LENGTH - 1 - len(config_hash)]
-    return f"{prefix}-{config_hash}"
+    prefix = re.sub(r"[^a-z0-9-]", "-", f"vllm-{deployment}".lower())[: _LABEL_LENGTH - 1 - len(served_id)]
+    return f"{prefix}-{served_id}"

@@ -67,6 +67,8 @@ _QUERY_VALUE = rf"(?:(?!{_ENDS_VALUE})[^\s)])+"
 _FIELD_VALUE = rf"(?:(?!{_ENDS_VALUE})[^\s,;)}}\]])"
 # Atomic: a blank that is given back would count as the beginning of the value.
 _ASSIGNS = rf"(?>{_QUOTE}?{_BLANK}{{0,20}}(?:{_COLON}|{_EQUALS}|,){_BLANK}{{0,20}}(?:b(?=['\"]))?{_QUOTE}?)"
+# A command in a documented call, which the shell replaces by the token.
+_COMMAND = r"\$\(gcloud auth "
 
 SHAPES = tuple(
     re.compile(shape)
@@ -74,7 +76,7 @@ SHAPES = tuple(
         rf"(?s)()-----BEGIN(?:[A-Z]|{_BLANK}){{0,40}}PRIVATE{_BLANK}{{1,20}}KEY(?:{_BLANK}{{1,20}}BLOCK)?-----.*?"
         rf"(?:-----END(?:[A-Z]|{_BLANK}){{0,40}}PRIVATE{_BLANK}{{1,20}}KEY(?:{_BLANK}{{1,20}}BLOCK)?-----|$)",
         rf"(){_START}(?:{'|'.join(_TOKENS)})",
-        rf"(?i)({_START}{_HEADERS}{_ASSIGNS}(?:(?:bearer|basic){_BLANK}{{1,20}})?)(?!b?['\"]?\[redacted\]|bearer\b|basic\b)"
+        rf"(?i)({_START}{_HEADERS}{_ASSIGNS}(?:(?:bearer|basic){_BLANK}{{1,20}})?)(?!b?['\"]?\[redacted\]|bearer\b|basic\b|{_COMMAND})"
         rf"{_FIELD_VALUE}+",
         rf"(?i)({_START}(?:set-)?cookie{_ASSIGNS}){_NOT_YET}(?:(?!{_QUOTE}|\\{{1,7}}[nr]|%(?:25){{0,5}}0[ad])[^\r\n])+",
         rf"(?i)({_START}(?:{_FIELDS}){_ASSIGNS}){_NOT_YET}{_FIELD_VALUE}{{8,}}",

@@ -93,9 +93,9 @@ def test_a_commit_that_edits_one_of_five_configs_starts_one_run(clone: Clone, re
     assert mirrored.returncode == 0, mirrored.stderr
     assert mirrored.stdout.splitlines()[1].split()[::2] == ["three", "SUCCEEDED"]
     (run,) = list_runs(project, REGION)
-    content_hash = load_deployment(clone.config("three")).content_hash
+    config_hash = load_deployment(clone.config("three")).config_hash
     told = (run.deployment, run.pipeline, run.commit, run.config_hash, run.state)
-    assert told == ("three", "mirror", head, content_hash, "SUCCEEDED")
+    assert told == ("three", "mirror", head, config_hash, "SUCCEEDED")
 
     clone.write("three", "deploy_on_change: true")
     clone.base = clone.commit()

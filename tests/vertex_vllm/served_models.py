@@ -36,6 +36,7 @@ def serving_plan(**changes: Any) -> ServingPlan:
     """A plan for a deployment of its own: no accelerators, and the tests' model server as its image."""
     own: dict[str, Any] = {
         "deployment": f"test-{uuid.uuid4().hex[:8]}",
+        "config_hash": uuid.uuid4().hex[:10],
         "model_id": "org/name",
         "commit": "0123abcd",
         "region": REGION,

@@ -55,6 +55,7 @@ def test_what_looks_like_a_secret_is_redacted(text: str, redacted: str) -> None:
         "the bearer of bad news",
         "meta-llama/Llama-3.1-8B-Instruct at commit 0e9e39f249a16976918f6564b8830bc894c89659",
         "gs://bucket/models/org/name/0123?generation=5",
+        '--header "Authorization: Bearer $(gcloud auth print-access-token)"',
         "",
     ],
 )

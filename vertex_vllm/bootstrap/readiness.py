@@ -35,11 +35,12 @@ def require_ready(session: Session, need: Need) -> None:
 
     A check that the caller lacks the permission for is left out: the service itself then says what it refuses.
     """
-    for missing in _missing(session, need):
-        raise missing
+    for error in missing(session, need):
+        raise error
 
 
-def _missing(session: Session, need: Need) -> Iterator[InputError]:
+def missing(session: Session, need: Need) -> Iterator[InputError]:
+    """Everything that is missing, each with the command that makes it. Raises ServiceError."""
     bootstrap = f"Run `vertex-vllm bootstrap --project {need.project} --region {need.region}`."
     number, off = _apis(session, need)
     for api in off:

@@ -26,7 +26,9 @@ def existing(session: Session, settings: Settings) -> tuple[Grant, ...]:
     """Those of them that exist, and those to repositories on GitHub by name. Raises ServiceError."""
     grants = superseded(settings)
     read = {grant.on.resource: look(session, grant.on.read) or {} for grant in _one_a_place(grants)}
-    found = [grant for grant in grants if policies.has(read[grant.on.resource], grant.role, grant.member)]
+    found = [
+        grant for grant in grants if policies.has(read[grant.on.resource], grant.role, grant.member, grant.condition)
+    ]
     return (*found, *_by_name(session, settings))
 
 
@@ -46,6 +48,12 @@ def _by_name(session: Session, settings: Settings) -> Iterator[Grant]:
 def _rows() -> tuple[GrantRow, ...]:
     table = yaml.safe_load(Path(__file__).with_name("superseded.yaml").read_text(encoding="utf-8"))
     return tuple(
-        GrantRow(row["account"], row["role"], row["resource"], f"until {row['until']}: {row['why']}")
+        GrantRow(
+            row["account"],
+            row["role"],
+            row["resource"],
+            f"until {row['until']}: {row['why']}",
+            below=row.get("below", ""),
+        )
         for row in table["superseded"]
     )

@@ -6,6 +6,8 @@ from vertex_vllm.catalog.catalog import Catalog
 
 PRICE_REGION = "us-central1"
 """The catalogue's prices are Compute Engine's in this region (machines.yaml); for another one there is none."""
+HOURS_A_MONTH = 730
+"""Hours that Google Cloud's price lists count for a month."""
 BASIS = f"Compute Engine's list price in {PRICE_REGION}, without Vertex AI's management fee"
 
 

@@ -1,5 +1,6 @@
 """`vertex-vllm`: one file a command, imported when it is called, so that `--help` and `plan` stay quick."""
 
+import difflib
 import importlib
 import os
 import sys
@@ -9,33 +10,49 @@ import click
 
 from vertex_vllm import __version__
 from vertex_vllm.cli.terminal import say
-from vertex_vllm.errors import InputError, VertexVllmError
+from vertex_vllm.errors import HubAccessError, InputError, RepositoryNotFoundError, VertexVllmError
 from vertex_vllm.redaction import redact, redacting
 
-# Command → the line that `--help` shows. The module `<command>_command`, with `_` for `-`, holds
-# a click command of that name.
-COMMANDS = {
-    "validate": "Check configs: fields, types, machines and regions.",
-    "plan": "Show how a config would be served, and why, without creating anything.",
-    "mirror": "Copy a model from the Hugging Face Hub to Cloud Storage, by itself; clean up after mirrors.",
-    "facts": "What planning needs to know of a model, from the Hub or a bucket, without a download.",
-    "catalog": "What planning rests on: machines, images, models, flags: list, show.",
-    "submit": "Run a pipeline on Vertex AI Pipelines with a config's parameters.",
-    "bootstrap": "Make a project ready: APIs, buckets, accounts, secret, repositories; or check or remove them.",
-    "publish": "Compile the pipelines for a pushed image, and put the specs in the registry of templates.",
-    "diagnose": "Say why a deployment failed, and what of its config to change.",
-    "runs": "Pipeline runs: list, show, logs, cancel.",
-    "compare": "Runs side by side: quality, rate, latency, price of tokens, and what their configs differ in.",
-    "sweep-configs": "Try variants of a config one by one, within a budget, and rank them.",
-    "endpoints": "What is served now, what it costs by the hour, and who made it.",
-    "inventory": "All that vertex-vllm made in a project, in every region, and what it has cost so far.",
-    "teardown": "Remove what a deployment, or one of its runs, made.",
-    "sweep": "Remove what expired, what dead runs left, and on request what no config stands for.",
-    "ci": "What a change of configs comes to, as a comment; and its deployment.",
-    "schedule": "Pipelines run again and again, as the configs say: apply, list, pause, resume, delete.",
-    "demo": "The main job on this machine, from Hub to teardown, on the local cloud.",
-    "local": "A Google Cloud project on this machine: up, down, status, env, clock, hub, fault.",
+# Command → the line that `--help` shows, in groups. The module `<command>_command`, with `_` for `-`, holds the command.
+GROUPS = {
+    "Before anything is created": {
+        "init": "Begin a repository of configs: a planned config for each model, a workflow, a README.",
+        "validate": "Check configs: fields, types, machines and regions.",
+        "plan": "Show how a config would be served, and why, without creating anything.",
+        "facts": "Read a model's facts for planning from the Hub or a bucket, without a download.",
+        "catalog": "Look up the data that planning rests on: machines, images, models, flags.",
+    },
+    "A project": {
+        "doctor": "Check what a run needs: credentials, project, APIs, accounts, image, quota, the Hub.",
+        "bootstrap": "Make a project ready: APIs, buckets, accounts, secret, repositories; or check or remove them.",
+        "publish": "Compile the pipelines for a pushed image, and put the specs in the registry of templates.",
+    },
+    "Deployments": {
+        "submit": "Run a pipeline on Vertex AI Pipelines with a config's parameters.",
+        "runs": "Pipeline runs: list, show, watch, open, logs, cancel.",
+        "compare": "Runs side by side: quality, rate, latency, price of tokens, and config differences.",
+        "sweep-configs": "Try variants of a config one by one, within a budget, and rank them.",
+        "diagnose": "Say why a deployment failed, and which change of its config would help.",
+        "endpoints": "Endpoints that serve now: list, show, with price, owner and how to call them.",
+        "ask": "Ask the live endpoint of a deployment a question.",
+        "schedule": "Pipelines that run again and again, as the configs say: apply, list, pause, resume, delete.",
+        "ci": "Plan a change of configs as a comment, and deploy it.",
+        "mirror": "Copy a model from the Hugging Face Hub to Cloud Storage, by itself; clean up after mirrors.",
+    },
+    "Changing and leaving": {
+        "inventory": "Everything that vertex-vllm made in a project, in every region, and its cost so far.",
+        "rollback": "Make the superseded endpoint of a deployment live again, in seconds.",
+        "teardown": "Remove the endpoints and models of a deployment, of one run, or the superseded ones.",
+        "sweep": "Remove what expired, what dead runs left, and on request what has no config.",
+    },
+    "On this machine": {
+        "demo": "Run the whole way from Hub to teardown on the local cloud.",
+        "local": "A Google Cloud project on this machine: up, down, status, env, clock, hub, fault.",
+    },
 }
+COMMANDS = {name: line for group in GROUPS.values() for name, line in group.items()}
+# Words that people try first.
+_ALSO = {"run": "runs", "endpoint": "endpoints", "deploy": "submit", "destroy": "teardown", "delete": "teardown"}
 
 _NO_LOCAL_CLOUD = "the local cloud is not installed. Install vertex-localcloud, or vertex-vllm with its extra `local`"
 
@@ -54,9 +71,22 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Suggests a command for an unknown one. Raises UsageError."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            near = [_ALSO[name]] if name in _ALSO else difflib.get_close_matches(name, COMMANDS, n=1)
+            suggestion = f" Did you mean {near[0]}?" if near else ""
+            ctx.fail(f"No such command '{name}'.{suggestion}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        width = max(map(len, COMMANDS))
+        for title, commands in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), line) for name, line in commands.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -78,6 +108,16 @@ def main(arguments: list[str] | None = None) -> None:
             sys.exit(1)
 
 
+def _note(error: VertexVllmError) -> str:
+    """Facts about this shell that explain the error: a local cloud that is down, a local Hub without the model."""
+    from vertex_vllm.cli.local_shell import about_local_hub, complaint_about_shell
+
+    if isinstance(error, InputError) and not isinstance(error, HubAccessError):
+        return ""  # A mistake in a file or an option has nothing to do with the shell.
+    about_hub = about_local_hub(error.where) if isinstance(error, RepositoryNotFoundError) else ""
+    return complaint_about_shell() or about_hub
+
+
 def _main(arguments: list[str] | None) -> None:
     try:
         vertex_vllm.main(arguments, prog_name="vertex-vllm", standalone_mode=False)
@@ -87,6 +127,8 @@ def _main(arguments: list[str] | None) -> None:
         # A private key takes several lines: it is found before they are told apart.
         for line in redact(str(error)).splitlines():
             say(f"error: {line}", err=True)
+        if note := _note(error):
+            say(f"note: {note}", err=True)
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         if error.name != "localcloud":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vertex_vllm.cli.next_steps import say_next
 from vertex_vllm.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 )
 @click.option("--github-branch", default="main", show_default=True, help="The branch whose pushes may.")
 @click.option("--cloud-build", is_flag=True, help="Accounts for CI by Cloud Build's triggers, too.")
+@click.option("--signing-key", default="", metavar="KEY", help="Key of Cloud KMS, made beforehand, that signs mirrors.")
 @click.option("--build-region", default="", help="Region of the image's build.  [default: --region, if it may build]")
 @click.option("--no-hf-token", is_flag=True, help="For public models alone: no secret.")
 @click.option("--no-image", is_flag=True, help="Neither build the image of the steps nor publish the specs.")
@@ -53,6 +55,7 @@ def bootstrap(
     github_owner_id: str,
     github_branch: str,
     cloud_build: bool,
+    signing_key: str,
     build_region: str,
     no_hf_token: bool,
     no_image: bool,
@@ -95,6 +98,7 @@ def bootstrap(
         github_branch,
         hub_token=not no_hf_token,
         cloud_build=cloud_build,
+        signing_key=signing_key,
     )
     steps = wanted(settings)
     # Before anything is asked or made: without sources there is nothing to build from.
@@ -120,7 +124,7 @@ def _release(settings: "Settings", sources: "Sources", build_region: str) -> "Re
     from vertex_vllm.bootstrap.required_setup import BUILD
     from vertex_vllm.cli.publish_command import checked_out
     from vertex_vllm.errors import InputError
-    from vertex_vllm.project_names import TEMPLATES_REPOSITORY, runs_bucket
+    from vertex_vllm.project_names import TEMPLATES_REPOSITORY, runs_bucket, sources_bucket
     from vertex_vllm.publishing.building import ImageBuild
     from vertex_vllm.publishing.release import Release
     from vertex_vllm.publishing.templates import Destination
@@ -130,9 +134,9 @@ def _release(settings: "Settings", sources: "Sources", build_region: str) -> "Re
     with suppress(InputError):
         commit = checked_out()
     project, region = settings.project, settings.region
-    bucket = runs_bucket(project, region)
+    bucket = sources_bucket(project, region)
     build = ImageBuild(project, region, bucket, sources.digest, settings.account(BUILD), commit, build_region)
-    destination = Destination(project, region, TEMPLATES_REPOSITORY, bucket, commit or build.tag)
+    destination = Destination(project, region, TEMPLATES_REPOSITORY, runs_bucket(project, region), commit or build.tag)
     return Release(build, destination, pipelines(), spec_for)
 
 
@@ -256,6 +260,12 @@ def _told(settings: "Settings", made: int) -> None:
     if settings.github_repository_id:
         say(f"GCP_WORKLOAD_IDENTITY_PROVIDER={settings.identity_provider}", err=True)
         say(f"GCP_SERVICE_ACCOUNT={settings.account(CI)}", err=True)
+    where = ("--project", settings.project)
+    say_next(
+        ("a config, and its plan: machine, price, context", ("plan", "configs/NAME.yaml")),
+        ("deploy it", ("submit", "configs/NAME.yaml", *where, "--wait")),
+        ("everything that a run needs, checked", ("doctor", *where, "--region", settings.region)),
+    )
 
 
 def _secret_value(session: "Session", steps: tuple["Step", ...]) -> str:

@@ -157,7 +157,7 @@ def look(repository: Path, base: str, head: str, pipeline: str) -> Found:
     beside = [path for path in kinds if decision.dependencies or kinds[path] != "file"]
     missed = unread([*changed, *beside], kinds, after.text, [removed.deployment for removed in decision.removed])
     repeated = repeated_names(texts)
-    spec, catalog = after.text(f"compiled/{pipeline}.yaml"), load_catalog()
+    spec, catalog = spec_of(after, pipeline), load_catalog()
     reviews = [
         review(
             concerned,
@@ -219,7 +219,7 @@ def show(chosen: "Sequence[tuple[Review, Deployment]]", commit: "Commit", as_jso
                 "deployment": deployment.name,
                 "config": review.config,
                 "why": review.concerned.why,
-                "config_hash": deployment.content_hash,
+                "config_hash": deployment.config_hash,
                 "commit": commit.id,
             }
             for review, deployment in chosen
@@ -245,6 +245,18 @@ class Outcome:
     error: str
 
 
+def spec_of(commit: "Commit", pipeline: str) -> str | None:
+    """The commit's own compiled spec; in a repository without compiled pipelines, the installed package's.
+
+    None where the commit has others and not this one.
+    """
+    from vertex_vllm.runs.specs import compiled
+
+    if commit.files("compiled"):
+        return commit.text(f"compiled/{pipeline}.yaml")
+    return compiled(pipeline).read_text(encoding="utf-8")
+
+
 def deploy(
     commit: "Commit", pipeline: str, project: str | None, deployments: "Sequence[Deployment]", image: str = ""
 ) -> list[Outcome]:
@@ -261,7 +273,7 @@ def deploy(
     refused: list[Outcome] = []
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder) / f"{pipeline}.yaml"
-        spec.write_text(commit.text(f"compiled/{pipeline}.yaml") or "")
+        spec.write_text(spec_of(commit, pipeline) or "")
         asked = [submission(each, pipeline, project_of(each, project), commit=commit.id) for each in deployments]
         sent = [require_shared_suite(with_image(replace(each, spec=spec), image)) for each in asked]
         require_ready(*sent)

@@ -1,4 +1,4 @@
-"""`vertex-vllm endpoints list`"""
+"""`vertex-vllm endpoints list|show`"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vertex_vllm.cli.json_output import print_json
-from vertex_vllm.cli.place import named_project, place_options
+from vertex_vllm.cli.place import (
+    named_project,
+    named_regions,
+    place_options,
+    regions_option,
+    require_credentials,
+)
 from vertex_vllm.cli.table import age, text_table
 from vertex_vllm.cli.terminal import say
 
@@ -51,13 +57,47 @@ def list_command(project: str | None, region: str, as_json: bool) -> None:
         print_json([as_object(row, price, maker) for row, price, maker in rows])
         return
     if not served:
-        say("no endpoints", err=True)
+        say(f"no endpoints in project {named}, region {region}", err=True)
         return
     now = datetime.now(UTC)
     lines = [_line(row, price, maker, now) for row, price, maker in zip(served, prices, makers_of_rows, strict=True)]
     say(text_table(_HEADER, lines), nl=False)
     say(f"\n{total(prices)}")
     say(f"Prices: {BASIS}", err=True)
+
+
+@endpoints.command()
+@click.argument("deployment")
+@click.option("--project", help="Project id; default: GOOGLE_CLOUD_PROJECT.")
+@regions_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(deployment: str, project: str | None, regions: tuple[str, ...], as_json: bool) -> None:
+    """Show the live endpoint of DEPLOYMENT, and how OpenAI's client, curl, the SDK and gcloud call it.
+
+    Model, machine, price by the hour and month, expiry, URL. Where no endpoint is live, the newest one is shown.
+
+    Example: vertex-vllm endpoints show llama-3-1-8b-instruct --project my-project
+    """
+    from vertex_vllm.catalog import load_catalog
+    from vertex_vllm.catalog.prices import hourly_price
+    from vertex_vllm.cli import endpoint_view
+    from vertex_vllm.inference.snippets import snippets
+    from vertex_vllm.lifecycle.deployment_view import view_deployment
+
+    named = named_project(project)
+    require_credentials(named)
+    view = view_deployment(named, named_regions(regions), deployment)
+    price = hourly_price(view.serving.replicas, load_catalog())
+    calls = snippets(view.serving.endpoint, view.host, dedicated=view.dedicated)
+    if as_json:
+        print_json(endpoint_view.as_object(view, price, calls))
+        return
+    say(endpoint_view.text(view, price, calls, datetime.now(UTC)), nl=False)
+    say(f'\nAsk it: vertex-vllm ask {deployment} "…" --project {named}', err=True)
+    for name in view.superseded:
+        say(f"Superseded, still serving and charged: {name}", err=True)
+    if view.superseded:
+        say(f"Remove them: vertex-vllm teardown {deployment} --superseded --project {named}", err=True)
 
 
 def makers(project: str, region: str) -> dict[str, str]:

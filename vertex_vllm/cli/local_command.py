@@ -1,13 +1,16 @@
 """`vertex-vllm local up|down|status|env|as|clock|hub|fault`"""
 
 import shlex
+import tempfile
 from pathlib import Path
 
 import click
 
 from vertex_vllm.cli.failures import told
 from vertex_vllm.cli.local_fault import fault
-from vertex_vllm.cli.local_state import DEFAULT_STATE, running, state_option, writable
+from vertex_vllm.cli.local_shell import local_state_of_shell
+from vertex_vllm.cli.local_state import local_command, running, state_option, writable
+from vertex_vllm.cli.local_status import status_text
 from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import InputError
 
@@ -32,8 +35,8 @@ def up(state_dir: Path, project: str, region: str) -> None:
     with told(daemon.DaemonError):
         connection = daemon.up(writable(state_dir), project=project, region=region, additions=ADDITIONS)
     say(f"The local cloud is up: project {project}, state in {state_dir}, pid {connection.pid}")
-    named = "" if state_dir == DEFAULT_STATE else f" --state {shlex.quote(str(state_dir))}"
-    say(f'Bring a shell there with: eval "$(vertex-vllm local env{named})"')
+    say(f'Bring a shell there with: eval "$({local_command("env", state_dir)})"')
+    say('Leave it again with: eval "$(vertex-vllm local env --unset)"')
 
 
 @local.command()
@@ -45,27 +48,41 @@ def down(state_dir: Path) -> None:
     with told(daemon.DaemonError):
         stopped = daemon.down(state_dir.resolve())
     say("The local cloud is down" if stopped else "The local cloud was not up")
+    if local_state_of_shell() == state_dir.resolve():
+        say('This shell still points to it. Leave it with: eval "$(vertex-vllm local env --unset)"', err=True)
 
 
 @local.command()
 @state_option
 def status(state_dir: Path) -> None:
-    """Say whether the local cloud is up, where, and what it holds. Exit code 1: down."""
+    """Say whether the local cloud is up, and what it holds: endpoints, runs, models of its Hub, its clock.
+
+    Exit code 1: down. `local env` prints the variables that bring clients there.
+    """
     from localcloud import daemon
 
     connection = daemon.status(state_dir.resolve())
     if connection is None:
-        say("down")
+        say(f"down: {state_dir}")
+        say(f"Start it: {local_command('up', state_dir)}", err=True)
         raise SystemExit(1)
-    say(f"up, pid {connection.pid}")
-    for name, value in sorted(connection.environment.items()):
-        say(f"{name}={value}")
+    say(status_text(connection), nl=False)
 
 
 @local.command()
 @state_option
-def env(state_dir: Path) -> None:
-    """Print the exports that bring any Google client to the local cloud."""
+@click.option("--unset", is_flag=True, help="Print what takes a shell back to Google Cloud.")
+def env(state_dir: Path, unset: bool) -> None:
+    """Print the exports that bring any Google client to the local cloud; with --unset, what takes a shell back.
+
+    Example: eval "$(vertex-vllm local env)"
+    """
+    if unset:
+        from localcloud import daemon
+
+        with tempfile.TemporaryDirectory() as folder:
+            say(f"unset {' '.join(sorted(daemon.plan(Path(folder))))}")
+        return
     for name, value in sorted(running(state_dir).environment.items()):
         say(f"export {name}={shlex.quote(value)}")
 
@@ -109,7 +126,8 @@ def clock(state_dir: Path, advance_seconds: int) -> None:
 
 @local.command()
 @state_option
-@click.argument("model_id")
+@click.argument("model_id", required=False)
+@click.option("--list", "listing", is_flag=True, help="Print the models that are on it, one a line.")
 @click.option(
     "--from",
     "folder",
@@ -117,13 +135,21 @@ def clock(state_dir: Path, advance_seconds: int) -> None:
     help="Folder with the model's files. Default: one of the demo's models, built on first use.",
 )
 @click.option("--gated", is_flag=True, help="Only for tokens that have been granted access.")
-def hub(state_dir: Path, model_id: str, folder: Path | None, gated: bool) -> None:
-    """Put a model on the local Hugging Face Hub.
+def hub(state_dir: Path, model_id: str | None, listing: bool, folder: Path | None, gated: bool) -> None:
+    """Put a model on the local Hugging Face Hub, or list its models.
 
     Example: vertex-vllm local hub HuggingFaceTB/SmolLM2-135M-Instruct
     """
     from vertex_vllm.cli.local_models import demo_model, put_model
+    from vertex_vllm.cli.local_status import hub_models
     from vertex_vllm.local.demo_models.build import IMAGE_MODEL, TEXT_MODEL
+
+    if listing:
+        for line in hub_models(running(state_dir)):
+            say(line)
+        return
+    if model_id is None:
+        raise InputError("no model", where="local hub", fix="Name the model to put on it, or say --list")
 
     path = folder or demo_model(model_id, say)
     if path is None:

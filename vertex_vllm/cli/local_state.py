@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vertex_vllm.cli.failures import told
+from vertex_vllm.cli.next_steps import command
 from vertex_vllm.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,8 +45,15 @@ def running(state_dir: Path) -> "Connection":
 
     connection = daemon.status(state_dir.resolve())
     if connection is None:
-        raise InputError("the local cloud is down", where=str(state_dir), fix="Start it: vertex-vllm local up")
+        raise InputError(
+            "the local cloud is down", where=str(state_dir), fix=f"Start it: {local_command('up', state_dir)}"
+        )
     return connection
+
+
+def local_command(name: str, state_dir: Path) -> str:
+    """`vertex-vllm local NAME` for the local cloud in that folder."""
+    return command("local", name, *([] if state_dir == DEFAULT_STATE else ["--state", state_dir]))
 
 
 def started(state_dir: Path) -> "Connection":

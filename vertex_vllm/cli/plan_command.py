@@ -1,5 +1,6 @@
 """`vertex-vllm plan CONFIG`"""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
 @click.option(
     "--against",
     type=click.Choice(["deployed"]),
-    help="Show what would change on the endpoint that serves the deployment now.",
+    help="Show what would change on the endpoint that serves the deployment now. Exit code 1: something would.",
 )
+@click.option("--strict", is_flag=True, help="Exit code 1 when the plan has a warning.")
 @click.option("--project", help="Project; default: the config's, then GOOGLE_CLOUD_PROJECT.")
 @without_collecting()
 def plan(
@@ -56,6 +58,7 @@ def plan(
     explain: bool,
     html_file: Path | None,
     against: str | None,
+    strict: bool,
     project: str | None,
 ) -> None:
     """Show how a config would be served, and why, without creating anything.
@@ -88,10 +91,24 @@ def plan(
 
         say(explain_memory(decided.memory) if decided.memory else f"{decided.reasons['memory']}\n", nl=False)
     else:
-        said = render_plan(decided) + evaluation_row(
-            deployment, project
-        )  # A suite's faults are told in JSON's place, too.
-        say_json(decided.to_json()) if as_json else say(said, nl=False)
+        said = render_plan(decided) + evaluation_row(deployment, project)
+        # A suite's faults are told in JSON's place, too.
+        say_json(decided.to_json()) if as_json else _say_plan(said)
+    if strict and decided.warnings:
+        say(f"--strict: the plan has {len(decided.warnings)} warnings", err=True)
+        sys.exit(1)
+
+
+def _say_plan(text: str) -> None:
+    """The verdict and the warnings stand out on a terminal."""
+    from vertex_vllm.planning.render import VERDICT, WARNINGS
+
+    warning = False
+    for line in text.splitlines():
+        label = line.split(" ", 1)[0]
+        warning = label == WARNINGS or (warning and not label)
+        verdict = {"fits": "green"}.get(line.split()[1].rstrip(","), "yellow") if label == VERDICT else ""
+        say(line, colour=verdict or ("yellow" if warning else ""))
 
 
 def evaluation_row(deployment: "Deployment", project: str | None) -> str:
@@ -182,6 +199,8 @@ def show_difference(
         print_json({"serving": serving, "config_hash": decided.config_hash, "changes": found})
     else:
         say(_difference_text(decided, serving, found), nl=False)
+    if serving is None or found:
+        sys.exit(1)
 
 
 def _difference_text(decided: "ServingPlan", serving: "Serving | None", found: "tuple[Change, ...]") -> str:
@@ -192,6 +211,7 @@ def _difference_text(decided: "ServingPlan", serving: "Serving | None", found: "
     stage = serving.stage or "not promoted"
     head = f"{serving.endpoint} ({stage}, config {serving.config_hash or 'unknown'})\n"
     if not found:
-        return f"{head}nothing would change\n"
+        unread = "" if decided.commit else " (the model's commit was not compared: --hub reads it)"
+        return f"{head}nothing would change{unread}\n"
     rows = [(change.what, change.now or "-", change.planned or "-") for change in found]
     return f"{head}\n{text_table(('what', 'now', 'planned'), rows)}"

@@ -1,8 +1,9 @@
-"""`vertex-vllm runs list|show|logs|cancel`"""
+"""`vertex-vllm runs list|show|watch|open|logs|cancel`"""
 
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -38,12 +39,13 @@ def list_command(project: str | None, region: str, deployment: str, limit: int, 
     """The newest runs: state, age, deployment, pipeline, and whom they run as."""
     from vertex_vllm.runs.run_listing import list_runs
 
-    found = list_runs(named_project(project), region, deployment, limit)
+    named = named_project(project)
+    found = list_runs(named, region, deployment, limit)
     if as_json:
         print_json(found)
         return
     if not found:
-        say("no runs", err=True)
+        say(f"no runs in project {named}, region {region}", err=True)
         return
     now = datetime.now(UTC)
     rows = [
@@ -81,24 +83,103 @@ def show(run: str, project: str | None, region: str, as_json: bool) -> None:
 @runs.command()
 @click.argument("run")
 @place_options
-@_json_option
-def logs(run: str, project: str | None, region: str, as_json: bool) -> None:
-    """The commands that read a run's logs from Cloud Logging, one for the run and one for each job of a step."""
-    from vertex_vllm.runs.logs import log_commands, steps_without_log
-    from vertex_vllm.runs.vertex_engine import find_run, read_run, run_name
+def watch(run: str, project: str | None, region: str) -> None:
+    """Follow a run's steps until it ends; then its endpoint, price and report, or why it failed.
+
+    Exit code 1 when the run did not succeed. Interrupted, the run continues.
+
+    Example: vertex-vllm runs watch deploy-llama-3-1-8b-20260101120000 --project my-project
+    """
+    from rich.console import Console
+
+    from vertex_vllm.cli.run_outcome import tell_end
+    from vertex_vllm.cli.run_view import RunView
+    from vertex_vllm.runs.run_listing import summary
+    from vertex_vllm.runs.vertex_engine import VertexEngine, find_run
+
+    name = resource_name(run, project, region)
+    told = summary(find_run(name))
+    view = RunView(Console(stderr=True, highlight=False))
+    with view.shown():
+        ended = VertexEngine().watch(name, view.update)
+    say(ended.state)
+    tell_end(ended, told.deployment, told.pipeline, project or name.split("/")[1])
+
+
+@runs.command("open")
+@click.argument("run")
+@click.option(
+    "--output",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("reports"),
+    show_default=True,
+    help="Folder that the page is written to.",
+)
+@click.option("--no-browser", is_flag=True, help="Only write the page, and print its path.")
+@place_options
+def open_command(run: str, folder: Path, no_browser: bool, project: str | None, region: str) -> None:
+    """Open a run's page in a browser: the evaluation's report, else why a step failed, else the plan.
+
+    The page is copied from the run's bucket. Its path is printed.
+
+    Example: vertex-vllm runs open deploy-llama-3-1-8b-20260101120000 --project my-project
+    """
+    from vertex_vllm.cli.run_pages import save_page
+    from vertex_vllm.runs.vertex_engine import find_run, read_run
+
+    name = resource_name(run, project, region)
+    path = save_page(read_run(find_run(name)), project or name.split("/")[1], folder)
+    say(path)
+    if not no_browser:
+        click.launch(str(path.resolve()))
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--follow", "-f", is_flag=True, help="Print new lines until the run has ended.")
+@click.option("--step", default="", help="Only this step, as `runs show` names it.")
+@click.option("--commands", is_flag=True, help="Print the `gcloud logging read` commands instead.")
+@place_options
+@click.option("--json", "as_json", is_flag=True, help="With --commands: print JSON.")
+def logs(run: str, follow: bool, step: str, commands: bool, project: str | None, region: str, as_json: bool) -> None:
+    """Print the lines that a run's steps wrote, each with its step in front.
+
+    They come from Cloud Logging; in a shell of a local cloud, from the files in its state folder.
+
+    Example: vertex-vllm runs logs deploy-llama-3-1-8b-20260101120000 --follow --project my-project
+    """
+    from vertex_vllm.cli.run_logs import shown_lines
+    from vertex_vllm.errors import InputError
+    from vertex_vllm.runs.vertex_engine import find_run, read_run
 
     name = resource_name(run, project, region)
     details = read_run(find_run(name))
-    commands = log_commands(details, run_name(name).project)
-    silent = steps_without_log(details)
+    if step and step not in {each.name for each in details.steps}:
+        known = ", ".join(each.name for each in details.steps) or "none yet"
+        raise InputError(f"the run has no step {step}", where="--step", fix=f"Its steps: {known}")
+    if commands or as_json:
+        _log_commands(details, name.split("/")[1], as_json=as_json)
+        return
+    printed = 0
+    for line in shown_lines(lambda: read_run(find_run(name)), name.split("/")[1], step, follow=follow):
+        say(line)
+        printed += 1
+    if not printed:
+        say(f"No line of {name} can be read. `vertex-vllm runs show {name}` has the steps' errors", err=True)
+
+
+def _log_commands(run: "Run", project: str, *, as_json: bool) -> None:
+    from vertex_vllm.runs.logs import log_commands, steps_without_log
+
+    commands = log_commands(run, project)
     if as_json:
         print_json([asdict(command) for command in commands])
     else:
-        say("Logs are in Cloud Logging; these commands read them, vertex-vllm itself does not:", err=True)
         for command in commands:
             say(f"# {command.step or 'the run itself'}\n{command.command}")
-    if silent:
-        say(f"Vertex AI names no job for: {', '.join(silent)}. Their logs cannot be addressed", err=True)
+    if silent := steps_without_log(run):
+        say(f"Vertex AI names no job for: {', '.join(silent)}. Cloud Logging has no entries of them", err=True)
 
 
 @runs.command()

@@ -40,7 +40,7 @@ def with_image(sent: "Submission", given: str = "") -> "Submission":
         return replace(sent, image=given)
     if not any(map(is_unresolvable, images_of(sent.spec.read_text(encoding="utf-8")))):
         return sent
-    built = find_built(sent.project, sent.region, _sources())
+    built = find_built(sent.project, sent.region, sources_hash())
     if built.warning:
         say(built.warning, err=True)
     return replace(sent, image=built.name)
@@ -117,8 +117,8 @@ def _need(sent: "Submission") -> "Need":
     )
 
 
-def _sources() -> str:
-    """Hash of the sources that lie here; empty in an installed wheel."""
+def sources_hash() -> str:
+    """Hash of the checkout's sources; empty in an installed wheel."""
     from vertex_vllm.errors import InputError
     from vertex_vllm.publishing.image_sources import read_sources
 

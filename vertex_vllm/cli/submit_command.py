@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vertex_vllm.cli.local_state import started, state_option
+from vertex_vllm.cli.next_steps import say_next
 from vertex_vllm.cli.sending import image_option
 from vertex_vllm.cli.terminal import say
 
@@ -75,6 +76,7 @@ def submit(
     from vertex_vllm.cli import sending
     from vertex_vllm.cli.local_models import provide
     from vertex_vllm.cli.local_project import prepare
+    from vertex_vllm.cli.run_outcome import tell_end
     from vertex_vllm.cli.run_view import RunView
     from vertex_vllm.config import load_deployment
     from vertex_vllm.config.pipeline_parameters import check_replaced
@@ -104,11 +106,20 @@ def submit(
     local = f'eval "$(vertex-vllm local env --state {state_dir})" && {runs_on.command(name)}'
     say(local if cloud else runs_on.address(name), err=True)
     if not wait:
+        if engine == "vertex":
+            say_next(
+                ("steps as they run, then the endpoint", ("runs", "watch", name)),
+                ("state, errors, artifacts", ("runs", "show", name)),
+                ("stop it; its exit handler removes what it made", ("runs", "cancel", name)),
+            )
         return
     view = RunView(Console(stderr=True, highlight=False))
     with view.shown():
         run = runs_on.watch(name, view.update)
-    if run.state != "SUCCEEDED":
+    if engine == "vertex":
+        tell_end(run, deployment.name, pipeline, sent.project)
+    elif run.state != "SUCCEEDED":
+        # A Kubeflow run has no name of Vertex AI's, which the other commands take.
         say(f"error: {run.state}: {run.error}", err=True)
         sys.exit(1)
 
@@ -210,21 +221,24 @@ def submission(
     commit: str = "",
 ) -> "Submission":
     """What `submit` sends, as a value; `replaced` are parameters that differ from the config's."""
-    from vertex_vllm.config.pipeline_parameters import parameter_values
+    from vertex_vllm.config.pipeline_parameters import deployment_from_parameters, parameter_values
     from vertex_vllm.project_names import PIPELINE_ACCOUNT, account_email, runs_bucket
     from vertex_vllm.runs.specs import compiled
     from vertex_vllm.runs.submission import Submission, job_id, run_labels
 
     region = deployment.google_cloud.region
+    parameters = parameter_values(pipeline, deployment, project) | dict(replaced or {})
+    # The run plans from its parameters, replaced ones included: its label is the hash that its plan will have.
+    asked = deployment_from_parameters(**parameters) if pipeline == "deploy" else deployment
     return Submission(
         project=project,
         region=region,
         spec=compiled(pipeline),
         job_id=job_id(pipeline, deployment.name),
-        parameters=parameter_values(pipeline, deployment, project) | dict(replaced or {}),
+        parameters=parameters,
         pipeline_root=f"gs://{runs_bucket(project, region)}",
         labels=run_labels(
-            pipeline, deployment.name, config_hash=deployment.content_hash, commit=commit, owner=deployment.owner
+            pipeline, deployment.name, config_hash=asked.config_hash, commit=commit, owner=deployment.owner
         ),
         service_account=deployment.google_cloud.pipeline_service_account or account_email(PIPELINE_ACCOUNT, project),
     )

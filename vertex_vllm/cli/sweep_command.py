@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vertex_vllm.cli.json_output import print_json
+from vertex_vllm.cli.next_steps import say_next
 from vertex_vllm.cli.place import named_project, named_regions, regions_option, require_credentials
 from vertex_vllm.cli.sending import image_option, require_ready, with_image
 from vertex_vllm.cli.terminal import say
@@ -67,8 +68,18 @@ def sweep(
     else:
         say(str(report))
         if not delete and report.findings:
-            say("This was a dry run: --delete removes them", err=True)
+            say("This was a dry run: nothing was removed", err=True)
+            say_next(("removes them", ("sweep", *configs, *_given(project, regions, orphans=orphans), "--delete")))
+        elif delete and report.findings:
+            say_next(("what the project still holds", ("inventory", "--project", named)))
     require_clean(report)
+
+
+def _given(project: str | None, regions: tuple[str, ...], *, orphans: bool) -> list[str]:
+    """The options as they were given, for the same command again."""
+    words = ["--project", project] if project else []
+    words += [word for region in regions for word in ("--region", region)]
+    return [*words, *(["--orphans"] if orphans else [])]
 
 
 def _schedule(

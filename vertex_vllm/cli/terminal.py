@@ -1,18 +1,23 @@
 """The one way in which commands write to the terminal."""
 
+import os
+
 import click
 
 from vertex_vllm.plain_text import json_without_commands, plain, without_commands
 from vertex_vllm.redaction import redact
 
 
-def say(text: object = "", *, err: bool = False, nl: bool = True) -> None:
-    """Prints `text`, with `err` on standard error.
+def say(text: object = "", *, err: bool = False, nl: bool = True, colour: str = "") -> None:
+    """Prints `text`, with `err` on standard error; in a colour on a terminal, unless NO_COLOR is set.
 
     Secrets are redacted; control characters and commands of GitHub's runner are removed, because services, models and
     file names decide over parts of the text.
     """
-    click.echo(without_commands(plain(redact(str(text)))), err=err, nl=nl)
+    shown = without_commands(plain(redact(str(text))))
+    if colour and not os.environ.get("NO_COLOR"):
+        shown = click.style(shown, fg=colour)
+    click.echo(shown, err=err, nl=nl)
 
 
 def say_json(text: str) -> None:

@@ -50,6 +50,7 @@ def _machine_faults(deployment: Deployment, catalog: Catalog) -> Iterator[Fault]
     machine = catalog.find_machine(serving.machine_type)
     if isinstance(machine, Missing):
         yield Fault(("serving", "machine_type"), _unknown_machine(machine, catalog))
+        yield from _region_faults(region, serving, catalog)
         return
     if region not in machine.regions:
         where = ", ".join(machine.regions)

@@ -8,7 +8,7 @@ from vertex_vllm.config.catalogue_check import Fault, check_against_catalog
 from vertex_vllm.config.consent_check import check_consent
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.config.schedule_check import check_schedules
-from vertex_vllm.config.validation import validate
+from vertex_vllm.config.validation import salvaged, validate
 from vertex_vllm.config.yaml_document import Document, DocumentError, read_document
 from vertex_vllm.error_data import ConfigFault
 from vertex_vllm.errors import ConfigError
@@ -36,16 +36,26 @@ def parse_deployment(text: str, name: str) -> Deployment:
         raise ConfigError([ConfigFault(name, error.line, "", error.message)]) from None
     deployment, faults = validate(document.values)
     faults = _with_unreadable(faults, document)
-    if deployment is not None and not faults:
-        faults = [
-            *check_against_catalog(deployment, load_catalog()),
-            *check_consent(deployment),
-            *check_schedules(deployment),
-        ]
+    faults += _further(
+        deployment if deployment is not None and not faults else salvaged(document.values, faults), faults
+    )
     lines = _located(name, document, faults)
     if deployment is None or lines:
         raise ConfigError(lines)
     return deployment
+
+
+def _further(deployment: Deployment | None, told: Iterable[Fault]) -> list[Fault]:
+    """Faults that only a whole deployment shows, without those at fields of which something was told before."""
+    if deployment is None:
+        return []
+    found = (
+        *check_against_catalog(deployment, load_catalog()),
+        *check_consent(deployment),
+        *check_schedules(deployment),
+    )
+    before = [fault.path for fault in told]
+    return [fault for fault in found if not any(path[: len(fault.path)] == fault.path for path in before)]
 
 
 def located(text: str, name: str, faults: Iterable[Fault]) -> list[ConfigFault]:

@@ -12,6 +12,7 @@ from vertex_vllm.config.field_checks import holds_no_token, is_lifetime, is_no_t
 from vertex_vllm.config.load_section import Load, check_enough
 from vertex_vllm.config.schedule import Schedule
 from vertex_vllm.config.section import NOT_A_PARAMETER, PipelineParameter, Section
+from vertex_vllm.config.trust import Licences, Mirror
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 # What `--gpu-memory-utilization` takes with certainty: above 0.9963 an empty H200 refused to start vLLM.
@@ -255,6 +256,8 @@ class Deployment(Section):
     )
     serving: Serving = Field(default_factory=Serving, description="How it is served.")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How the endpoint is tried.")
+    licences: Licences = Field(default_factory=Licences, description="Licences under which a model may be served.")
+    mirror: Mirror = Field(default_factory=Mirror, description="How the weights get from the Hub to the bucket.")
     keep_endpoint: bool = Field(
         default=True,
         description="The endpoint stays when the run succeeds; false: it is torn down after the evaluation.",
@@ -289,7 +292,17 @@ class Deployment(Section):
         return schedules
 
     @property
-    def content_hash(self) -> str:
-        """Ten hexadecimal digits that change whenever a run would be given something else."""
-        content = self.model_dump(mode="json", exclude={"deploy_on_change", "schedules"})
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
+    def config_hash(self) -> str:
+        """Ten hexadecimal digits that change whenever the config asks to serve something else.
+
+        A plan, its run, the endpoint, the Model version and all labels carry this hash. Fields that change nothing
+        about the served model do not count: lifetime, owner, accounts, bucket, thresholds, schedules.
+        """
+        asked = {
+            "name": self.name,
+            "model": self.model.model_dump(mode="json"),
+            "region": self.google_cloud.region,
+            "serving": self.serving.model_dump(mode="json"),
+            "concurrency": self.evaluation.concurrency,
+        }
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:10]

@@ -1,5 +1,6 @@
 """Plain values as a `Deployment`, or what is wrong with them, in words for a person."""
 
+import copy
 import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args, get_origin
@@ -10,6 +11,7 @@ from pydantic_core import ErrorDetails
 from vertex_vllm.config.catalogue_check import Fault
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.config.shapes import MEANING
+from vertex_vllm.config.value_hints import hint
 from vertex_vllm.redaction import holds_secret
 
 _SECRET = "looks like a token or a key. Put it into Secret Manager and name the secret; revoke it if others saw it"
@@ -20,7 +22,7 @@ _TYPE_NAMES = {
     "float_type": "must be a number",
     "finite_number": "must be a number",
     "bool_type": "must be true or false",
-    "list_type": "must be a list",
+    "list_type": "must be a list, for example [one, two]",
     "model_type": "must be a section with fields of its own",
     "model_attributes_type": "must be a section with fields of its own",
     "string_too_short": "must not be empty",
@@ -42,7 +44,7 @@ def validate(values: Mapping[str, Any]) -> tuple[Deployment | None, list[Fault]]
         return Deployment.model_validate(dict(values)), secrets
     except ValidationError as error:
         faults = [
-            Fault(tuple(detail["loc"]), _message(detail), detail["type"] == "extra_forbidden")
+            Fault(tuple(detail["loc"]), _with_hint(detail), detail["type"] == "extra_forbidden")
             for detail in error.errors(include_url=False)
         ]
         told = {fault.path for fault in faults}
@@ -56,6 +58,37 @@ def _secrets(value: Any, at: tuple[str | int, ...] = ()) -> Iterable[tuple[str |
     inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
     for key, one in inner:
         yield from _secrets(one, (*at, key))
+
+
+def salvaged(values: Mapping[str, Any], faults: Iterable[Fault]) -> Deployment | None:
+    """The deployment without its faulty fields, for further checks; None where the rest is none.
+
+    A name or a model that is missing is filled in.
+    """
+    rest = copy.deepcopy(dict(values))
+    for fault in faults:
+        _drop(rest, fault.path)
+    rest.setdefault("name", "salvaged")
+    if not isinstance(rest.get("model"), dict) or "id" not in rest["model"]:
+        rest["model"] = {"id": "salvaged/salvaged"}
+    try:
+        return Deployment.model_validate(rest)
+    except ValidationError:
+        return None
+
+
+def _drop(values: Any, path: tuple[str | int, ...]) -> None:
+    """Removes the value at `path`. An entry of a list takes the list with it: the other entries would move."""
+    names = path[: next((number for number, part in enumerate(path) if isinstance(part, int)), len(path))]
+    for part in names[:-1]:
+        values = values.get(part) if isinstance(values, dict) else None
+    if isinstance(values, dict) and names:
+        values.pop(names[-1], None)
+
+
+def _with_hint(detail: ErrorDetails) -> str:
+    told = hint(tuple(detail["loc"]), detail["type"], detail["input"])
+    return f"{_message(detail)}. {told}" if told else _message(detail)
 
 
 def _message(detail: ErrorDetails) -> str:

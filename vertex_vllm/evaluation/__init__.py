@@ -1,1 +1,1 @@
-"""How good and how fast an endpoint is: a question set, a load, thresholds, and a report for people."""
+"""How good and how fast an endpoint is: a suite of questions, a load, a comparison, gates, and a report for people."""

@@ -1,9 +1,11 @@
 """Refusals of the Hub: read into one value, told in the Hub's own words, with the advice that the reason allows."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from vertex_vllm.errors import (
     HubAccessError,
@@ -41,6 +43,13 @@ class HubWords:
         return f"status {self.status}: {self.message}" if self.message else f"status {self.status}"
 
 
+def hub_name() -> str:
+    """The Hub as messages call it: with its address where HF_ENDPOINT names another one than huggingface.co."""
+    address = os.environ.get("HF_ENDPOINT", "").rstrip("/")
+    host = urlsplit(address).hostname or ""
+    return f"the Hugging Face Hub at {address}" if host not in ("", "huggingface.co") else "the Hugging Face Hub"
+
+
 def hub_words(status: int, headers: Mapping[str, str], body: bytes = b"") -> HubWords:
     """The Hub's code and message, from the headers or, where they are silent, from a body in JSON or plain text."""
     lowered = {name.lower(): value for name, value in headers.items()}
@@ -65,7 +74,7 @@ def refusal(
     if said.code == "RepoNotFound":
         unseen = "the account of this token may not see it" if token else "it cannot be read without a token"
         return RepositoryNotFoundError(
-            f"the Hugging Face Hub has no such model, or it is private and {unseen}",
+            f"{hub_name()} has no such model, or it is private and {unseen}",
             repo=model_id,
             fix="Check the spelling, upper and lower case included; for a private model give a token that may read it.",
         )

@@ -62,6 +62,8 @@ class Selection:
 
     endpoints: dict[str, Verdict]
     versions: dict[ResourceName, Verdict]
+    live: frozenset[str] = frozenset()
+    """Endpoints that are live, whatever their verdict."""
 
     @property
     def doomed_endpoints(self) -> list[str]:
@@ -94,11 +96,13 @@ class Selection:
 def select(rule: Rule) -> Selection:
     """Looks at every endpoint and model version that the rule concerns. A version that serves on, elsewhere, stays."""
     endpoint_service, model_service = endpoint_client(rule.region), model_client(rule.region)
+    listed = every_endpoint(endpoint_service, rule.project, rule.region)
     endpoints = {
         str(endpoint.name): rule.verdict(endpoint.labels, promoted=STAGE_LABEL in endpoint.labels)
-        for endpoint in every_endpoint(endpoint_service, rule.project, rule.region)
+        for endpoint in listed
         if rule.concerns(endpoint.labels)
     }
+    live = frozenset(str(endpoint.name) for endpoint in listed if endpoint.labels.get(STAGE_LABEL) == LIVE)
     doomed = [name for name, verdict in endpoints.items() if verdict.goes]
     versions: dict[ResourceName, Verdict] = {}
     for model in every_model(model_service, rule.project, rule.region):
@@ -110,7 +114,7 @@ def select(rule: Rule) -> Selection:
             if verdict.goes and (use := _use_elsewhere(endpoint_service, version, doomed)):
                 verdict = Verdict(False, use)
             versions[name.with_version(version.version_id)] = verdict
-    return Selection(endpoints, versions)
+    return Selection(endpoints, versions, live)
 
 
 def _use_elsewhere(client: vertex.EndpointServiceClient, version: vertex.Model, doomed: Collection[str]) -> str:

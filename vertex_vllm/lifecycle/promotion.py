@@ -1,5 +1,6 @@
 """Promotion: one endpoint of a deployment is live, the others have had their time."""
 
+import logging
 from collections.abc import Sequence
 
 from google.api_core import exceptions
@@ -10,6 +11,8 @@ from vertex_vllm.labels import LIVE, STAGE_LABEL, SUPERSEDED, Owner, belongs
 from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, endpoint_client, model_client, service_errors
 from vertex_vllm.vertex_ai.find_by_label import DEFAULT, find_endpoints, model_versions
 from vertex_vllm.vertex_ai.resource_names import ResourceName
+
+log = logging.getLogger(__name__)
 
 
 def promote_endpoint(
@@ -42,7 +45,12 @@ def promote_endpoint(
         for endpoint in others:
             place = ResourceName.parse(endpoint.name, "endpoints").region
             _set_stage(endpoint_client(place), endpoint, SUPERSEDED)
-        return tuple(endpoint.name for endpoint in others)
+    log.info("Live: %s. Ask it: vertex-vllm ask %s QUESTION --project %s", endpoint_name, owner.deployment, project)
+    for endpoint in others:
+        log.info("Superseded, still serving and charged: %s", endpoint.name)
+    if others:
+        log.info("Remove them: vertex-vllm teardown %s --superseded --project %s", owner.deployment, project)
+    return tuple(endpoint.name for endpoint in others)
 
 
 def _endpoints_in(project: str, region: str, deployment: str) -> tuple[vertex.Endpoint, ...]:

@@ -20,6 +20,7 @@ from vertex_vllm.lifecycle.keep_or_remove import select
 from vertex_vllm.lifecycle.mirror_garbage import find_garbage, remove_garbage
 from vertex_vllm.lifecycle.sweep_rule import Due, Runs, joined, look_at_runs
 from vertex_vllm.lifecycle.teardown import DEADLINE_SECONDS, remove_selected
+from vertex_vllm.project_names import sources_bucket
 from vertex_vllm.runs import schedule_calls
 from vertex_vllm.runs.schedule_difference import PROJECT
 from vertex_vllm.vertex_ai.clients import service_errors
@@ -185,6 +186,8 @@ def sweep_buckets(order: Order) -> Iterator[Finding]:
             for bucket in storage_client(order.project).list_buckets(project=order.project)
             if is_ours(bucket.labels) and KEEP_LABEL not in bucket.labels
             if str(bucket.location).lower() == order.region
+            # No run may read that one, and no mirror is in it.
+            if bucket.name != sources_bucket(order.project, order.region)
         ]
     for name in buckets:
         regions = load_catalog().regions

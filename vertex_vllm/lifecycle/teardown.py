@@ -11,7 +11,7 @@ from google.api_core.exceptions import GoogleAPIError
 
 from vertex_vllm.errors import RegionClosedError, TeardownError, VertexVllmError
 from vertex_vllm.google.regional_hosts import in_parallel
-from vertex_vllm.lifecycle.keep_or_remove import Rule, Scope, select
+from vertex_vllm.lifecycle.keep_or_remove import Rule, Scope, Selection, select
 from vertex_vllm.lifecycle.prefix import delete_objects, split_prefix
 from vertex_vllm.vertex_ai.clients import endpoint_client, model_client, service_errors
 from vertex_vllm.vertex_ai.deletion import remove_endpoint, remove_versions
@@ -22,6 +22,9 @@ from vertex_vllm.vertex_ai.resource_names import ResourceName
 DEADLINE_SECONDS = 1800
 
 log = logging.getLogger(__name__)
+
+Look = Callable[[Rule], Selection]
+"""Selects the resources of one rule in its project and region."""
 
 
 @dataclass(frozen=True)
@@ -79,38 +82,74 @@ def remove_everywhere(
     run_id: str = "",
     delete_prefix: str = "",
     deadline_seconds: float = DEADLINE_SECONDS,
+    look: Look | None = None,
 ) -> TeardownReport:
-    """As `teardown`, in each of the regions, but tells of what remains instead of raising it.
+    """As `teardown`, in each of the regions, but reports resources that remain instead of raising an error.
 
-    A region that cannot be asked is told among what remains, and does not keep the others.
+    A region that cannot be asked is reported among them, and the others are torn down all the same. `look` selects the
+    resources; default: all of the deployment, or of the run.
     """
     if delete_prefix:
         split_prefix(delete_prefix)
     deadline = Deadline(deadline_seconds)
     scopes = [Scope(project, region, deployment, run_id) for region in dict.fromkeys(regions)]
     # Looked for first: regions without anything must take no share of the time from those that have something.
-    looks = in_parallel(_look, scopes)
-    waiting = [scope for scope, look in zip(scopes, looks, strict=True) if look is None]
-    report = TeardownReport(remaining={scope.region: look for scope, look in zip(scopes, looks, strict=True) if look})
+    looks = in_parallel(partial(_look, look=look or select), scopes)
+    waiting = [scope for scope, found in zip(scopes, looks, strict=True) if isinstance(found, Selection)]
+    report = TeardownReport(remaining=_failures(scopes, looks))
+
+    def share(done: int) -> float:
+        return deadline.left / (len(waiting) - done)
+
     for done, scope in enumerate(waiting):
         try:
             with service_errors(f"Tearing down {deployment} in {scope.region}", TeardownError):
-                report = report.joined(remove_selected(scope, deadline.left / (len(waiting) - done)))
+                report = report.joined(remove_selected(scope, share(done), look or select))
         except VertexVllmError as error:
             report = report.joined(TeardownReport(remaining={scope.region: str(error)}))
     return report.joined(_without_prefix(project, delete_prefix)) if delete_prefix else report
 
 
-def _look(scope: Scope) -> str | None:
-    """None where something of it, going or staying, is there; empty where nothing is; else why nobody can tell."""
+@dataclass(frozen=True)
+class Planned:
+    """Resources that a teardown would remove."""
+
+    doomed: dict[str, str]
+    """Resource name → reason; empty where none is needed."""
+    live: tuple[str, ...]
+    """Endpoints among them that are live."""
+    failures: dict[str, str]
+    """Region that could not be asked → reason."""
+
+
+def would_remove(
+    project: str, regions: Sequence[str], deployment: str, run_id: str = "", look: Look | None = None
+) -> Planned:
+    """Looks as `remove_everywhere` does, and removes nothing."""
+    scopes = [Scope(project, region, deployment, run_id) for region in dict.fromkeys(regions)]
+    looks = in_parallel(partial(_look, look=look or select), scopes)
+    found = [each for each in looks if isinstance(each, Selection)]
+    return Planned(
+        doomed={name: reason for selection in found for name, reason in selection.doomed.items()},
+        live=tuple(name for selection in found for name in selection.doomed_endpoints if name in selection.live),
+        failures=_failures(scopes, looks),
+    )
+
+
+def _look(scope: Scope, look: Look) -> Selection | str | None:
+    """The selection; None where nothing of the scope exists; or the reason why its region cannot be asked."""
     try:
         with service_errors(f"Looking in {scope.region}"):
-            found = select(scope)
+            found = look(scope)
     except RegionClosedError:  # Nothing of the project can be there.
-        return ""
+        return None
     except VertexVllmError as error:
         return str(error)
-    return None if found.doomed or found.kept else ""
+    return found if found.doomed or found.kept else None
+
+
+def _failures(scopes: Sequence[Scope], looks: Sequence[Selection | str | None]) -> dict[str, str]:
+    return {scope.region: found for scope, found in zip(scopes, looks, strict=True) if isinstance(found, str)}
 
 
 def _without_prefix(project: str, prefix: str) -> TeardownReport:
@@ -125,7 +164,7 @@ def require_gone(report: TeardownReport) -> None:
         raise TeardownError(remaining=report.remaining, fix="Run teardown again: it goes on where this one stopped.")
 
 
-def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS) -> TeardownReport:
+def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS, look: Look = select) -> TeardownReport:
     """Removes what the rule says goes, and looks again. Raises only where it cannot look.
 
     Told to stop by SIGTERM or SIGINT it waits for nothing more: every removal is still begun, which Vertex AI then goes
@@ -133,11 +172,11 @@ def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS) -> T
     """
     failures: dict[str, str] = {}
     with interruption() as asked:
-        before = select(rule)
+        before = look(rule)
         time_for_endpoints = Deadline(deadline_seconds / 2, asked)
         lasting = _remove_endpoints(rule, before.doomed_endpoints, time_for_endpoints, failures)
         _remove_models(rule, before.doomed_versions, Deadline(deadline_seconds / 2, asked), failures, lasting)
-        after = select(rule)  # The last act is to look.
+        after = look(rule)  # The last act is to look.
     return TeardownReport(
         removed=tuple(sorted(before.doomed.keys() - after.doomed.keys())),
         kept=dict(sorted(after.kept.items())),

@@ -23,6 +23,7 @@ from vertex_vllm.mirror.journal import JOURNAL_PREFIX, Journal
 from vertex_vllm.mirror.manifest import Manifest, MirroredFile
 from vertex_vllm.mirror.multipart import MultipartUpload, StorageServer
 from vertex_vllm.mirror.own_objects import MANIFEST_NAME
+from vertex_vllm.mirror.stored_objects import StoredObject, stored_object
 from vertex_vllm.network.bulk_connections import Connections
 from vertex_vllm.retries import OnRetry, ignore_retry
 
@@ -31,25 +32,6 @@ FOUND_WHOLE = "found-whole"
 """Of a manifest's metadata: when a run last found the mirror whole."""
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class StoredObject:
-    """An object as a listing tells it."""
-
-    size: int
-    crc32c: str
-    generation: int
-    sha256: str
-    """Its metadata's, for a manifest or a hash of its content to confirm; empty where there is none."""
-    git_oid: str
-
-    def as_mirrored(self, file: HubFile) -> MirroredFile | None:
-        """As an entry of the manifest, if its metadata says that it is this file. Anybody may have written that."""
-        if self.size != file.size or not self.sha256:
-            return None
-        verified = self.sha256 == file.sha256 if file.sha256 else self.git_oid == file.git_oid
-        return MirroredFile(file.path, self.size, self.sha256, self.crc32c, self.generation) if verified else None
 
 
 class MirrorBucket:
@@ -92,12 +74,12 @@ class MirrorBucket:
         """Path → object, for all that lies under the prefix."""
         fields = "items(name,size,crc32c,generation,metadata),nextPageToken"
         blobs = self._client.list_blobs(self._bucket, prefix=f"{self._prefix}/", fields=fields)
-        return {blob.name.removeprefix(f"{self._prefix}/"): _stored(blob) for blob in blobs}
+        return {blob.name.removeprefix(f"{self._prefix}/"): stored_object(blob) for blob in blobs}
 
     def look(self, path: str) -> StoredObject | None:
         """One object, if it is there."""
         blob = self._bucket.get_blob(self._name(path))
-        return None if blob is None else _stored(blob)
+        return None if blob is None else stored_object(blob)
 
     def read(self, path: str, start: int, length: int) -> bytes:
         """`length` bytes of an object from `start` on."""
@@ -225,6 +207,21 @@ class MirrorBucket:
         except ValueError:
             return None, int(blob.generation)
 
+    def read_own(self, name: str) -> bytes | None:
+        """The content of an object that the mirror wrote beside the files; None where there is none."""
+        blob = self._bucket.get_blob(self._name(name))
+        return None if blob is None else bytes(blob.download_as_bytes())
+
+    def write_own(self, name: str, text: str) -> None:
+        """Writes such an object over any other."""
+        blob = self._bucket.blob(self._name(name))
+        blob.upload_from_string(text, content_type="application/json", checksum="crc32c", retry=self._retry)
+
+    def delete_own(self, name: str) -> None:
+        """Does nothing where there is none."""
+        with suppress(NotFound):
+            self._bucket.blob(self._name(name)).delete(retry=self._retry)
+
     def write_manifest(self, manifest: Manifest, generation: int) -> bool:
         """Writes the manifest in place of the one with that generation; False when there is another one by now."""
         return self._replace(self._name(MANIFEST_NAME), manifest.to_json(), generation)
@@ -286,14 +283,3 @@ def _metadata(file: HubFile, sha256: str) -> dict[str, str]:
     """What an object says of its content, which is verified before the object appears."""
     known = {"sha256": sha256, "git-oid": "" if file.sha256 else file.git_oid}
     return {name: value for name, value in known.items() if value}
-
-
-def _stored(blob: Any) -> StoredObject:
-    metadata = blob.metadata or {}
-    return StoredObject(
-        size=int(blob.size or 0),
-        crc32c=str(blob.crc32c or ""),
-        generation=int(blob.generation or 0),
-        sha256=str(metadata.get("sha256", "")),
-        git_oid=str(metadata.get("git-oid", "")),
-    )

@@ -8,6 +8,7 @@ from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.hub.repository_facts import facts_from_files
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS
+from vertex_vllm.model.card_licence import NO_LICENCE
 from vertex_vllm.model.facts import ModelFacts
 
 # The prefix as `mirror.destination` makes it.
@@ -49,7 +50,7 @@ def read_mirrored_facts(uri: str, project: str) -> ModelFacts:
                 model_id=model_id or uri,
                 commit=commit,
                 gated=False,
-                license_name="",
+                licence=NO_LICENCE,
                 source=uri,
             )
         finally:

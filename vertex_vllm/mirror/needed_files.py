@@ -19,6 +19,8 @@ _SUPPORT = (
     "tokenizer.model.*",
     "merges.txt",
     "vocab.txt",
+    # The licence and what it wants to be passed on, as such files are called on the Hub.
+    *("LICENSE*", "LICENCE*", "license*", "COPYING*", "NOTICE*", "*USE_POLICY*", "*use_policy*"),
 )
 # Python code of the repository: only where the config consents to running it.
 _CODE = ("*.py",)

@@ -59,7 +59,7 @@ def _compared(serving: Serving, plan: ServingPlan, catalog: Catalog) -> Iterator
     yield Change("config", serving.config_hash, plan.config_hash)
     yield Change("region", now.region, planned.region)
     yield Change("model", serving.model_id, plan.model_id)
-    # Facts from the catalogue name no commit, and then nobody has looked what the config's revision is now.
+    # Facts from the catalogue name no commit: then the commits are not compared.
     if plan.commit:
         yield Change("commit", serving.commit or UNKNOWN, plan.commit)
     yield Change("machine", _machine(now), _machine(planned))

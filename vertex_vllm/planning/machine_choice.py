@@ -25,6 +25,8 @@ class MachineChoice:
     memory_reason: str
     offer: Offer
     alternatives: tuple[Offer, ...]
+    objections: tuple[Objection, ...] = ()
+    """Doubts about the machine, none of them certain."""
 
 
 def choose_machine(required: Requirements, preset: Preset | None) -> MachineChoice:
@@ -130,7 +132,9 @@ def _chosen(
         reasons.append(f"{idle} of its {machine.count} accelerators stay idle")
     others = alternatives(offers, machine, required, named)
     told = _memory_reason(memory, split, machine, required)
-    return MachineChoice(machine, accelerator, split, "; ".join(reasons), memory, told, taken.offer, others)
+    return MachineChoice(
+        machine, accelerator, split, "; ".join(reasons), memory, told, taken.offer, others, taken.objections
+    )
 
 
 def _would(objection: Objection, machine: Machine, required: Requirements) -> str:

@@ -6,7 +6,7 @@ from vertex_vllm.planning.image_choice import ImageChoice
 from vertex_vllm.planning.memory.estimate import MemoryEstimate, estimate_memory
 from vertex_vllm.planning.memory.interval import GIB
 from vertex_vllm.planning.memory.overhead import MLLAMA
-from vertex_vllm.planning.memory.remedies import largest_sequences, longest_context, remedies
+from vertex_vllm.planning.memory.remedies import remedies
 from vertex_vllm.planning.memory.start import Start, default_batched_tokens
 from vertex_vllm.planning.settings import Settings
 
@@ -62,15 +62,11 @@ def _default_tokens(
 
 
 def describe(estimate: MemoryEstimate) -> str:
-    """Verdict, terms in GiB on each accelerator, and how far context and sequences may grow."""
+    """Verdict, terms in GiB on each accelerator, and the tokens that the cache holds."""
     terms = ", ".join(f"{term.name} {term.amount.likely / GIB:.1f}" for term in estimate.terms)
     left = f"{max(0.0, estimate.cache.likely) / GIB:.1f} of {estimate.requested / GIB:.1f} GiB for the cache"
     text = f"{estimate.verdict}: {terms}; {left}, {estimate.cache_tokens} tokens"
-    if estimate.verdict != "fits":
-        return f"{text}; {'; '.join(estimate.reasons)}"
-    longest = longest_context(estimate.model, estimate.start)
-    most = largest_sequences(estimate.model, estimate.start)
-    return f"{text}; up to max_model_len {longest}, or max_num_seqs {most}"
+    return text if estimate.verdict == "fits" else f"{text}; {'; '.join(estimate.reasons)}"
 
 
 def would_fit(estimate: MemoryEstimate) -> str:

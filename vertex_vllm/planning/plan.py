@@ -12,8 +12,9 @@ from vertex_vllm.planning.offers import Offer
 
 # Fields that explain the plan and do not affect what is served: left out of the config hash.
 _EXPLANATORY = (
+    "config_hash",
     *("reasons", "verdict", "usd_per_hour", "throughput", "requests", "concurrency", "load", "slo", "memory"),
-    *("alternatives", "fallbacks", "start_seconds"),
+    *("alternatives", "fallbacks", "start_seconds", "warnings"),
 )
 
 
@@ -35,6 +36,8 @@ class ServingPlan:
     """A way to serve one model, with the reason for each choice."""
 
     deployment: str
+    config_hash: str
+    """Hash of the config that this plan is made for: `Deployment.config_hash`."""
     model_id: str
     commit: str
     region: str
@@ -83,6 +86,8 @@ class ServingPlan:
     """The other machines of the region, the best first, each with why it was not taken."""
     start_seconds: dict[str, float] = field(default_factory=dict)
     """Phase of the container's start → seconds expected (`start_time`); empty: not estimated."""
+    warnings: tuple[str, ...] = ()
+    """Facts to know before the plan runs; none of them forbids it."""
     flex_start_hours: int = 0
     """Hours until Vertex AI undeploys the model from flex-start machines; 0: other machines."""
     fallbacks: tuple["ServingPlan", ...] = ()
@@ -94,14 +99,18 @@ class ServingPlan:
         return self.spot or bool(self.flex_start_hours)
 
     @property
-    def config_hash(self) -> str:
-        """Ten hexadecimal digits that change whenever what would be served changes; reasons do not count."""
+    def served_id(self) -> str:
+        """The config's hash and six hexadecimal digits of the decisions, reasons left out.
+
+        Endpoint and Model version are named with it: one config makes another plan when the model's commit, the
+        catalogue or the place changes.
+        """
         decided: dict[str, Any] = asdict(self)
         for each in fields(self):
             # A new field has a default, so plans from before it keep their hash, and with it their endpoints.
             if each.name in _EXPLANATORY or decided[each.name] == each.default:
                 del decided[each.name]
-        return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:10]
+        return f"{self.config_hash}-{hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:6]}"
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
@@ -117,6 +126,7 @@ class ServingPlan:
             **{
                 **fields,
                 "args": tuple(fields["args"]),
+                "warnings": tuple(fields.get("warnings", ())),
                 "quota": QuotaNeed(**fields["quota"]),
                 "throughput": Throughput.from_fields(throughput) if throughput else None,
                 "memory": MemoryAccount.from_fields(memory) if memory else None,

@@ -7,6 +7,7 @@ from vertex_vllm.catalog import Catalog
 from vertex_vllm.config.catalogue_check import check_against_catalog
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.errors import PlanError
+from vertex_vllm.model.card_licence import check_licence
 from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.model.rope import overridden_length
 from vertex_vllm.planning.answer_parsers import AnswerParsers, answer_parsers, suitable_parser
@@ -14,12 +15,13 @@ from vertex_vllm.planning.argument_forms import check_forms
 from vertex_vllm.planning.arguments import PORT, build_arguments, check_extra
 from vertex_vllm.planning.autoscaling import scaling_metric
 from vertex_vllm.planning.command_line import Argument, effective_values, parse_arguments
-from vertex_vllm.planning.consent import check_consent, code_told
+from vertex_vllm.planning.consent import check_consent, check_pickled, code_told
 from vertex_vllm.planning.headroom import Quotas
 from vertex_vllm.planning.image_choice import ImageChoice, choose_image
 from vertex_vllm.planning.machine_choice import MachineChoice, choose_machine
 from vertex_vllm.planning.memory.account import MemoryAccount
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
+from vertex_vllm.planning.plan_warnings import plan_warnings
 from vertex_vllm.planning.requirements import Requirements
 from vertex_vllm.planning.servable import check_servable, model_doubts, most_image_tokens
 from vertex_vllm.planning.settings import Settings, settle
@@ -64,6 +66,7 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
     quota = _quota_need(choice, deployment)
     return ServingPlan(
         deployment=deployment.name,
+        config_hash=deployment.config_hash,
         model_id=facts.model_id,
         commit=facts.commit,
         region=deployment.google_cloud.region,
@@ -109,6 +112,7 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
         slo=deployment.evaluation.load.slo.words if deployment.evaluation.load.find_highest_rate else "",
         memory=MemoryAccount.of(choice.memory),
         alternatives=choice.alternatives,
+        warnings=plan_warnings(facts, deployment, choice, required, catalog),
         start_seconds=expected_start(facts.weight_bytes, facts.shape.layers, arguments.args),
     )
 
@@ -121,9 +125,11 @@ def _plan_fallback(number: int, named: str, facts: ModelFacts, deployment: Deplo
     serving = deployment.serving.model_copy(update=other)
     elsewhere = deployment.model_copy(update={"google_cloud": place, "serving": serving})
     try:
-        return replace(_plan_one(facts, elsewhere, catalog, {}), alternatives=())
+        plan = _plan_one(facts, elsewhere, catalog, {})
     except PlanError as error:
         raise error.reworded(where=f"serving.fallbacks.{number}: {named}") from error
+    # The config names its fallbacks: they share its hash.
+    return replace(plan, config_hash=deployment.config_hash, alternatives=())
 
 
 def _check_distinct(plan: ServingPlan, fallbacks: tuple[ServingPlan, ...]) -> None:
@@ -145,6 +151,8 @@ def _require(
 ) -> tuple[Requirements, tuple[Argument, ...], AnswerParsers]:
     """The grounds for the choice of a machine, the deployment's own arguments, and the parsers of its answers."""
     _check_deployment(deployment, catalog)
+    check_licence(f"{facts.model_id}@{facts.commit}", facts.card_licence, deployment.licences.allow)
+    check_pickled(facts, deployment.mirror.pickled_weights)
     extra = parse_arguments(deployment.serving.extra_args, catalog)
     given = effective_values(extra)
     check_servable(facts, given, catalog)
@@ -209,7 +217,7 @@ def _length_chosen(facts: ModelFacts, deployment: Deployment, settings: Settings
     if not facts.context_length:
         return "vLLM's own default: config.json tells no length"
     takes = f"the model takes {facts.context_length}" if facts.context_length else "what the model takes is not known"
-    return f"what Google's tutorial serves with; {takes}"
+    return f"as long as Google's tutorial has it; {takes}: set serving.max_model_len for more"
 
 
 def _chat_reason(facts: ModelFacts, chat: bool) -> str:

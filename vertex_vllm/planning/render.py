@@ -2,7 +2,7 @@
 
 import textwrap
 
-from vertex_vllm.catalog.prices import BASIS
+from vertex_vllm.catalog.prices import BASIS, HOURS_A_MONTH
 from vertex_vllm.planning.measurement import Throughput
 from vertex_vllm.planning.offers import Offer
 from vertex_vllm.planning.plan import ServingPlan
@@ -11,6 +11,8 @@ from vertex_vllm.planning.start_time import start_told
 _WIDTH = 100
 _LABEL = 18
 _MOST_SHOWN = 4
+_MOST_REJECTED = 3
+VERDICT, WARNINGS = "Verdict", "Warnings"
 
 
 def render_plan(plan: ServingPlan) -> str:
@@ -19,21 +21,23 @@ def render_plan(plan: ServingPlan) -> str:
     accelerators = f"{plan.accelerator_count} × {plan.accelerator_type}"
     kind = "spot, " if plan.spot else f"flex-start for {plan.flex_start_hours} h, " if plan.flex_start_hours else ""
     rows = [
-        ("Deployment", f"{plan.deployment}, config {plan.config_hash}", ""),
-        ("Model", f"{plan.model_id}{'@' + plan.commit if plan.commit else ''}", plan.reasons.get("model_id", "")),
+        (VERDICT, _verdict(plan), ""),
         (
             "Machine",
             f"{plan.machine_type}, {accelerators}, {replicas}{kind}in {plan.region}",
             plan.reasons.get("machine_type", ""),
         ),
-        *([("Memory", plan.reasons["memory"], "")] if "memory" in plan.reasons else []),
         ("Price", _price(plan), ""),
+        ("Context", _context(plan), plan.reasons.get("max_model_len", "")),
+        *((WARNINGS if not number else "", text, "") for number, text in enumerate(plan.warnings)),
+        ("Deployment", f"{plan.deployment}, config {plan.config_hash}", ""),
+        ("Model", f"{plan.model_id}{'@' + plan.commit if plan.commit else ''}", plan.reasons.get("model_id", "")),
+        *([("Memory", plan.reasons["memory"], "")] if "memory" in plan.reasons else []),
         ("Tokens", *_tokens(plan.throughput)),
         ("Image", f"{plan.image}, vLLM {plan.vllm_version}", plan.reasons.get("image", "")),
         ("Arguments", " ".join(plan.args), plan.reasons.get("args", "")),
         *([("Code", plan.reasons["code"], "")] if "code" in plan.reasons else []),
         *([("Doubts", plan.reasons["doubts"], "")] if "doubts" in plan.reasons else []),
-        ("Context", f"{plan.max_model_len} tokens", plan.reasons.get("max_model_len", "")),
         ("Chat completions", "yes" if plan.chat else "no", plan.reasons.get("chat", "")),
         *(
             [("Tools", "yes" if "--enable-auto-tool-choice" in plan.args else "no", plan.reasons["tools"])]
@@ -60,12 +64,29 @@ def render_plan(plan: ServingPlan) -> str:
     return "".join(row(*each) for each in rows)
 
 
+def _verdict(plan: ServingPlan) -> str:
+    count = len(plan.warnings)
+    told = f", with {count} warning{'s' if count > 1 else ''}" if count else ""
+    return f"{plan.verdict}{told}"
+
+
+def _context(plan: ServingPlan) -> str:
+    """Length of a request, and how many of that length are worked on at once."""
+    room = "" if plan.requests is None else f"; the cache holds {plan.requests} requests of that length at once"
+    return f"{plan.max_model_len} tokens{room}"
+
+
 def _price(plan: ServingPlan) -> str:
     if plan.usd_per_hour is None:
         return "unknown: the catalogue has no dated price for this machine in this region"
     least, most = plan.usd_per_hour * plan.min_replica_count, plan.usd_per_hour * plan.max_replica_count
     told = f"{least:.2f}" if least == most else f"{least:.2f} to {most:.2f}"
-    return f"{told} USD/h ({BASIS})"
+    monthly = (
+        f"{least * HOURS_A_MONTH:.0f}"
+        if least == most
+        else (f"{least * HOURS_A_MONTH:.0f} to {most * HOURS_A_MONTH:.0f}")
+    )
+    return f"{told} USD/h, {monthly} USD a month of {HOURS_A_MONTH} hours ({BASIS})"
 
 
 def _tokens(throughput: Throughput | None) -> tuple[str, str]:
@@ -80,14 +101,21 @@ def _fallback(plan: ServingPlan) -> tuple[str, str]:
 
 
 def _alternatives(plan: ServingPlan) -> list[tuple[str, str, str]]:
-    """Worth a look: the next that fit, the tutorial's, and what was measured. All of them are in the JSON."""
+    """Worth a look: cheaper ones that were rejected, the next that fit, the tutorial's, and what was measured."""
+    price = plan.usd_per_hour
+    cheaper = [
+        offer
+        for offer in plan.alternatives
+        if price is not None and offer.usd_per_hour is not None and offer.usd_per_hour < price
+    ]
+    rejected = sorted(cheaper, key=lambda offer: -(offer.usd_per_hour or 0.0))[:_MOST_REJECTED]
     fitting = [offer for offer in plan.alternatives if offer.verdict == "fits"][:_MOST_SHOWN]
     known = [offer for offer in plan.alternatives if offer.tutorial or offer.throughput is not None]
-    shown = fitting + [offer for offer in known if offer not in fitting]
+    shown = list(dict.fromkeys((*rejected, *fitting, *known)))
     compared = plan.throughput is not None or any(offer.throughput is not None for offer in shown)
     rows = [("Alternatives" if not number else "", *_offer(offer, compared)) for number, offer in enumerate(shown)]
     more = len(plan.alternatives) - len(shown)
-    return [*rows, ("", f"and {more} more in its JSON", "")] if rows and more else rows
+    return [*rows, ("", f"and {more} more: --json or --html lists all", "")] if rows and more else rows
 
 
 def _offer(offer: Offer, compared: bool) -> tuple[str, str]:

@@ -110,7 +110,7 @@ def _leave(project: str, place: ServingPlan) -> None:
 
 
 def _endpoint_name(project: str, place: ServingPlan) -> ResourceName:
-    return ResourceName(project, place.region, "endpoints", endpoint_resource_id(place.deployment, place.config_hash))
+    return ResourceName(project, place.region, "endpoints", endpoint_resource_id(place.deployment, place.served_id))
 
 
 def _exhausted(project: str, plan: ServingPlan, attempts: tuple[Attempt, ...]) -> StockoutError:

@@ -135,7 +135,7 @@ def check_quotas(project: str, plan: "ServingPlan") -> QuotaVerdict:
 
 def _check_place(project: str, plan: "ServingPlan") -> QuotaVerdict:
     """Verdict on the plan's accelerators, once its CPUs are found to fit, too."""
-    own = endpoint_resource_id(plan.deployment, plan.config_hash)
+    own = endpoint_resource_id(plan.deployment, plan.served_id)
     if cpus := cpu_need(plan):
         try:
             check_quota(project, cpus, plan.preemptible, own)

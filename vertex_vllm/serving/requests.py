@@ -81,8 +81,8 @@ def offline_environment(args: Sequence[str]) -> list[vertex.EnvVar]:
 
 
 def version_alias(plan: ServingPlan) -> str:
-    """Alias by which a person finds the version of one config: `models/ID@config-HASH`."""
-    return f"config-{plan.config_hash}"
+    """Alias by which a person finds the version of one plan: `models/ID@config-HASH-DIGITS`."""
+    return f"config-{plan.served_id}"
 
 
 def model_garden_name(model_id: str) -> str:
@@ -98,7 +98,7 @@ def model_garden_name(model_id: str) -> str:
 def endpoint_request(project: str, plan: ServingPlan, owner: Owner) -> vertex.CreateEndpointRequest:
     return vertex.CreateEndpointRequest(
         parent=f"projects/{project}/locations/{plan.region}",
-        endpoint_id=endpoint_resource_id(plan.deployment, plan.config_hash),
+        endpoint_id=endpoint_resource_id(plan.deployment, plan.served_id),
         endpoint=vertex.Endpoint(
             display_name=plan.deployment,
             description=f"{plan.model_id} at commit {plan.commit}, served by vLLM {plan.vllm_version}",

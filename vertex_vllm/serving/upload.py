@@ -7,7 +7,7 @@ from google.cloud import aiplatform_v1beta1 as vertex
 from google.longrunning import operations_pb2
 
 from vertex_vllm.errors import DeploymentError
-from vertex_vllm.labels import CONFIG_LABEL, Owner, belongs, extended, model_resource_id
+from vertex_vllm.labels import Owner, belongs, extended, model_resource_id
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.retries import TRANSIENT
 from vertex_vllm.serving.requests import upload_request
@@ -39,9 +39,9 @@ def upload_model(
 ) -> str:
     """Name of the Model version that serves `plan` from `model_uri`: `projects/…/models/ID@VERSION`.
 
-    A version with the same config hash, image and args is found rather than uploaded again. Raises DeploymentError
-    when the upload fails, is stopped by a signal or takes longer than `deadline_seconds`, or when a Model of the
-    deployment's name is somebody else's.
+    A version with the same plan (as its alias says), image and args is found rather than uploaded again. Raises
+    DeploymentError when the upload fails, is stopped by a signal or takes longer than `deadline_seconds`, or when a
+    Model of the deployment's name is somebody else's.
     """
     name = ResourceName(project, plan.region, "models", model_resource_id(plan.deployment))
     deadline = Deadline(deadline_seconds)
@@ -84,7 +84,7 @@ def _versions(client: vertex.ModelServiceClient, name: ResourceName, owner: Owne
 def _serves_the_same(version: vertex.Model, wanted: vertex.Model) -> bool:
     there, asked = version.container_spec, wanted.container_spec
     return (
-        version.labels.get(CONFIG_LABEL) == wanted.labels[CONFIG_LABEL]
+        set(wanted.version_aliases) <= set(version.version_aliases)
         and there.image_uri == asked.image_uri
         and list(there.args) == list(asked.args)
     )

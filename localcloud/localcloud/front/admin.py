@@ -22,6 +22,7 @@ from localcloud.core.permissions import decisions
 from localcloud.core.permissions.accounts import exists
 from localcloud.faults import Faults
 from localcloud.front.doors import only_with_key
+from localcloud.front.overview import overview
 from localcloud.services.artifact_registry.packages import put_version
 from localcloud.services.artifact_registry.repositories import repository_of
 from localcloud.services.cloud_build.builds import hold
@@ -37,9 +38,9 @@ def create_app(cloud: Cloud, faults: Faults) -> ASGIApp:
     """Needs the key of the state folder; Kubeflow Pipelines also takes it as a part of its address."""
 
     async def status(request: Request) -> Response:
-        return JSONResponse(
-            {"pid": os.getpid(), "project": cloud.project, "region": cloud.region, "state_dir": str(cloud.state_dir)}
-        )
+        fixed = {"project": cloud.project, "region": cloud.region, "state_dir": str(cloud.state_dir)}
+        held = await run_in_threadpool(overview, cloud)
+        return JSONResponse({"pid": os.getpid(), **fixed, **held})
 
     app = Starlette(
         routes=[

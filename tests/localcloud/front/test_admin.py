@@ -13,12 +13,15 @@ TOKEN = "hf_" + "x" * 34
 
 
 def test_status_says_what_runs(cloud: Connection) -> None:
-    assert cloud.admin("GET", "/_local/status") == {
+    status = cloud.admin("GET", "/_local/status")
+    named = {name: status[name] for name in ("pid", "project", "region", "state_dir")}
+    assert named == {
         "pid": cloud.pid,
         "project": "local-project",
         "region": "us-central1",
         "state_dir": str(cloud.state_dir),
     }
+    assert set(status) - set(named) == {"time", "hub_models", "endpoints", "runs_under_way"}
 
 
 def _add_gated_repo(cloud: Connection, directory: Path, project: str) -> str:

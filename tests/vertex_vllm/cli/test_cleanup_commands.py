@@ -1,6 +1,7 @@
 """`vertex-vllm inventory`, `sweep` and `teardown` over what is there on the local cloud."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from tests.vertex_vllm.lifecycle.teardown_states import names
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
 from vertex_vllm.google.deployment_bucket import setup_bucket
 from vertex_vllm.labels import Owner
+from vertex_vllm.lifecycle.promotion import promote_endpoint
+from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.runs.schedule_calls import delete, list_schedules
 from vertex_vllm.runs.vertex_engine import VertexEngine
 
@@ -72,11 +75,12 @@ def test_a_sweep_is_a_dry_run_until_it_is_told_to_delete(
     stays, goes = in_vertex.deploy(wanted), in_vertex.deploy(orphan)
     config = tmp_path / "wanted.yaml"
     config.write_text(CONFIG.format(name=wanted.deployment))
-    command = ("sweep", str(config), "--orphans", "--project", in_vertex.project, "--region", REGION)
+    command = ("sweep", str(config), "--project", in_vertex.project, "--region", REGION, "--orphans")
     answer = vertex_vllm(*command)
     assert answer.returncode == 0, answer.stderr
     assert f"would remove: {goes} (no config is named {orphan.deployment}; price unknown)" in answer.stdout
-    assert answer.stderr == "This was a dry run: --delete removes them\n"
+    assert answer.stderr.splitlines()[0] == "This was a dry run: nothing was removed"
+    assert f"  vertex-vllm {' '.join(command)} --delete   # removes them" in answer.stderr.splitlines()
     assert {stays, goes} <= set(names(in_vertex))
     answer = vertex_vllm(*command, "--delete")
     assert answer.returncode == 0, answer.stderr
@@ -139,7 +143,52 @@ def test_a_teardown_by_name_tells_what_it_removed_and_what_stays(
     assert set(answer.stdout.splitlines()) == {f"removed: {name}", f"removed: {version.name.partition('@')[0]}@1"}
     assert "does not carry this project's label" in answer.stderr
     answer = vertex_vllm(*command)
-    assert (answer.returncode, answer.stderr) == (0, f"nothing of {plan.deployment} in any region\n")
+    nothing = f"no endpoint or model of {plan.deployment} in project {in_vertex.project}, any region\n"
+    assert (answer.returncode, answer.stderr) == (0, nothing)
+
+
+def test_only_superseded_endpoints_go_and_a_live_one_goes_with_consent_alone(
+    in_vertex: Vertex, make_plan: MakePlan
+) -> None:
+    first = make_plan()
+    old, new = (_promoted(in_vertex, plan) for plan in (first, replace(first, args=("--max-model-len=2048",))))
+    place = ("--project", in_vertex.project, "--region", REGION)
+
+    def stages() -> dict[str, str]:
+        return {endpoint.name: endpoint.labels["vertex-vllm-stage"] for endpoint in in_vertex.endpoints()}
+
+    back = vertex_vllm("rollback", first.deployment, *place)
+    assert (back.returncode, back.stdout) == (0, f"live: {old}\nsuperseded: {new}\n")
+    assert stages() == {old: "live", new: "superseded"}
+    assert vertex_vllm("rollback", first.deployment, "--to", "no-such", *place).returncode == 2
+    forward = vertex_vllm("rollback", first.deployment, "--to", new.rpartition("/")[2], *place)
+    assert forward.returncode == 0, forward.stderr
+
+    dry = vertex_vllm("teardown", first.deployment, "--superseded", "--dry-run", *place)
+    assert (dry.returncode, len(dry.stdout.splitlines())) == (0, 2)
+    assert f"would remove: {old}" in dry.stdout.splitlines()
+    assert stages() == {old: "superseded", new: "live"}
+    removed = vertex_vllm("teardown", first.deployment, "--superseded", *place)
+    assert removed.returncode == 0, removed.stderr
+    assert f"removed: {old}" in removed.stdout.splitlines()
+    assert (stages(), len(in_vertex.versions())) == ({new: "live"}, 1)
+    none = vertex_vllm("rollback", first.deployment, *place)
+    assert (none.returncode, none.stdout) == (2, "")
+    assert "no superseded endpoint" in none.stderr
+
+    refused = vertex_vllm("teardown", first.deployment, *place)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--yes" in refused.stderr
+    assert vertex_vllm("teardown", first.deployment, "--yes", *place).returncode == 0
+    assert names(in_vertex) == ()
+
+
+def _promoted(in_vertex: Vertex, plan: ServingPlan) -> str:
+    name = in_vertex.deploy(plan)
+    model = in_vertex.endpoint(name).deployed_models[0]
+    version = f"{model.model.partition('@')[0]}@{model.model_version_id}"
+    promote_endpoint(in_vertex.project, REGION, name, version, Owner(plan.deployment, "run-1"))
+    return name
 
 
 @pytest.mark.slow

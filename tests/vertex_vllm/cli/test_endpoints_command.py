@@ -72,7 +72,11 @@ def test_everything_served_is_listed_with_price_and_maker(
 
 def test_a_project_without_endpoints_has_none(project: str, cloud: Any) -> None:
     answer = vertex_vllm("endpoints", "list", "--project", project)
-    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "no endpoints\n")
+    assert (answer.returncode, answer.stdout, answer.stderr) == (
+        0,
+        "",
+        f"no endpoints in project {project}, region {REGION}\n",
+    )
 
 
 def test_the_sum_is_of_what_is_known() -> None:

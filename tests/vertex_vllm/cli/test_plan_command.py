@@ -54,14 +54,16 @@ def deployed(config: Path, in_vertex: Vertex, make_plan: MakePlan) -> str:
 
 def test_what_would_change_on_the_endpoint_that_serves(config: Path, in_vertex: Vertex, make_plan: MakePlan) -> None:
     nothing = run(config, "--against", "deployed", "--project", in_vertex.project)
+    assert nothing.exit_code == 1
     assert nothing.output.endswith("would be new\n")
     assert "serves nothing now" in nothing.output
     name = deployed(config, in_vertex, make_plan)
+    assert load_deployment(config).config_hash in name
     config.write_text(
         CONFIG.format(name=load_deployment(config).name, serving="{machine_type: g2-standard-24}"), encoding="utf-8"
     )
     told = run(config, "--against", "deployed", "--project", in_vertex.project)
-    assert told.exit_code == 0
+    assert told.exit_code == 1
     assert told.output.startswith(f"{name} (live, config ")
     machine = next(line for line in told.output.splitlines() if line.startswith("machine"))
     assert [cell.strip() for cell in machine.split("   ") if cell.strip()][1:] == [
@@ -73,6 +75,22 @@ def test_what_would_change_on_the_endpoint_that_serves(config: Path, in_vertex: 
     found = {change["what"]: (change["now"], change["planned"]) for change in parsed["changes"]}
     assert found["USD/h"] == ("1.00", "2.00")
     assert set(found) == {"config", "machine", "image", "arguments", "USD/h"}
+
+
+def test_nothing_would_change_right_after_the_deployment(config: Path, in_vertex: Vertex, make_plan: MakePlan) -> None:
+    stand_in = make_plan()
+    config.write_text(
+        CONFIG.format(name=load_deployment(config).name, serving=f"{{image: {stand_in.image}}}"), encoding="utf-8"
+    )
+    facts = load_catalog().facts(load_deployment(config).model.id)
+    assert isinstance(facts, ModelFacts)
+    planned = plan_serving(replace(facts, commit="a" * 40), load_deployment(config), load_catalog())
+    in_vertex.deploy(replace(planned, predict_route=stand_in.predict_route))
+    told = run(config, "--against", "deployed", "--project", in_vertex.project)
+    assert (told.exit_code, told.output.splitlines()[1]) == (
+        0,
+        "nothing would change (the model's commit was not compared: --hub reads it)",
+    )
 
 
 def test_facts_are_written_once_and_planned_from_offline(
@@ -127,3 +145,12 @@ def test_a_plan_is_written_as_a_page(tmp_path: Path, config: Path) -> None:
     page = tmp_path / "plan.html"
     assert run(config, "--html", page).exit_code == 0
     assert page.read_text(encoding="utf-8").count("<details") > 5
+
+
+def test_a_warning_fails_a_strict_plan(tmp_path: Path) -> None:
+    path = tmp_path / "gated.yaml"
+    path.write_text("name: x\nmodel: {id: meta-llama/Llama-3.2-1B-Instruct}\n", encoding="utf-8")
+    lax, strict = run(path), run(path, "--strict")
+    assert (lax.exit_code, strict.exit_code) == (0, 1)
+    assert lax.output.splitlines()[0].startswith("Verdict           fits, with ")
+    assert "is gated and the config names no hf_token_secret" in " ".join(lax.output.split())

@@ -17,7 +17,7 @@ def test_the_commands_that_need_no_project_work_and_print_what_is_shown() -> Non
     assert (validated.returncode, validated.stderr) == (0, "")
     planned = vertex_vllm(*commands["plan"])
     assert planned.returncode == 0, planned.stderr
-    shown = re.search(r"```\n(Machine .*?)\n…", (ROOT / "README.md").read_text(), re.DOTALL)
+    shown = re.search(r"```\n(Verdict .*?)\n…", (ROOT / "README.md").read_text(), re.DOTALL)
     assert shown is not None
     assert shown[1] in planned.stdout
     assert commands["submit"][1] == commands["plan"][1]

@@ -101,10 +101,37 @@ def test_show_has_steps_errors_and_artifacts(runs: Runs, tmp_path: Path) -> None
     assert run_id(failed) in text.stderr
 
 
-def test_logs_says_what_cannot_be_read_here(runs: Runs) -> None:
+def test_logs_are_the_lines_of_the_steps(runs: Runs, tmp_path: Path) -> None:
+    failed = runs.start("llama", samples.fails_first, path=str(tmp_path / "status.json"))
+    answer = vertex_vllm("runs", "logs", failed, "--follow")
+    assert answer.returncode == 0, answer.stderr
+    steps = {line.partition(": ")[0] for line in answer.stdout.splitlines()}
+    assert "fail" in steps
+    assert "Traceback" in answer.stdout
+    alone = vertex_vllm("runs", "logs", failed, "--step", "fail")
+    assert {line.partition(": ")[0] for line in alone.stdout.splitlines()} == {"fail"}
+    refused = vertex_vllm("runs", "logs", failed, "--step", "no-such")
+    assert (refused.returncode, "fail" in refused.stderr) == (2, True)
+
+
+def test_watch_follows_a_run_and_says_where_to_look_when_it_failed(runs: Runs, tmp_path: Path) -> None:
+    failed = runs.start("llama", samples.fails_first, path=str(tmp_path / "status.json"))
+    answer = vertex_vllm("runs", "watch", failed)
+    assert (answer.returncode, answer.stdout) == (1, "FAILED\n")
+    assert f"vertex-vllm diagnose {failed}" in answer.stderr
+    assert f"vertex-vllm runs logs {failed}" in answer.stderr
+    greeted = runs.start("llama", samples.greetings, name="you")
+    answer = vertex_vllm("runs", "watch", run_id(greeted), "--project", runs.project)
+    assert (answer.returncode, answer.stdout) == (0, "SUCCEEDED\n")
+    page = vertex_vllm("runs", "open", greeted, "--output", tmp_path, "--no-browser")
+    assert (page.returncode, page.stdout) == (2, "")
+    assert "no page yet" in page.stderr
+
+
+def test_logs_names_the_commands_of_cloud_logging(runs: Runs) -> None:
     name = runs.start("llama", samples.optional)
     VertexEngine().watch(name, lambda run: None)
-    answer = vertex_vllm("runs", "logs", run_id(name), "--project", runs.project)
+    answer = vertex_vllm("runs", "logs", run_id(name), "--commands", "--project", runs.project)
     comment, command = answer.stdout.splitlines()
     assert comment == "# the run itself"
     assert command.startswith("gcloud logging read ")
@@ -131,7 +158,8 @@ def test_a_run_that_is_not_there_is_named(cloud: Any, project: str, command: str
 def test_the_page_says_what_works(runs: Runs, waiting: str) -> None:
     commands = commands_in("runs.md", PROJECT=runs.project, RUN=run_id(waiting), DEPLOYMENT="sleepy")
     asked = [words[1:] for words in commands if words[1] == "runs"]
-    assert [words[1] for words in asked] == ["list", "show", "logs", "cancel"]
-    for words in asked:
+    assert [words[1] for words in asked] == ["list", "show", "watch", "logs", "logs", "open", "cancel"]
+    # `watch` and `logs --follow` last as long as the run, which only `cancel` ends; `open` wants a report.
+    for words in (asked[0], asked[1], asked[4], asked[6]):
         answer = vertex_vllm(*words)
         assert answer.returncode == 0, answer.stderr

@@ -46,7 +46,10 @@ def test_a_run_has_deployment_config_and_commit_as_labels(submitted: subprocess.
     labels = dict(pipeline_client(REGION).get_pipeline_job(name=submitted.stdout.strip()).labels)
     deployment = load_deployment(CONFIG)
     assert labels["vertex-vllm-deployment"] == deployment.name
-    assert labels["vertex-vllm-config-hash"] == deployment.content_hash
+    # The run's own parameters count: this one was submitted with another max_model_len.
+    serving = deployment.serving.model_copy(update={"max_model_len": 4096})
+    asked = deployment.model_copy(update={"serving": serving})
+    assert labels["vertex-vllm-config-hash"] == asked.config_hash
     git = ["git", "-C", str(ROOT)]
     head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     # Without one where sources have changes that no commit holds.

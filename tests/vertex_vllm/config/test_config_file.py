@@ -94,7 +94,7 @@ serving:
 evaluation:
   thresholds: {min_exact_match: 1.5, min_tokens_per_second: .inf}
 keep_endpoint:
-since: 2024-01-01
+hue: 2024-01-01
 """
     assert faults_of(text) == [
         "configs/x.yaml:1: name: must be 1 to 40 lower-case letters, digits and hyphens, beginning with a letter and "
@@ -105,17 +105,17 @@ since: 2024-01-01
         "configs/x.yaml:6: serving.machine_typ: unknown field. Did you mean machine_type?",
         "configs/x.yaml:7: serving.accelerator_count: must be at least 0",
         "configs/x.yaml:8: serving.accelerator_count: given again, after line 7. Keep one of them",
-        "configs/x.yaml:9: serving.max_model_len: must be a whole number",
+        "configs/x.yaml:9: serving.max_model_len: must be a whole number. Write 4096 without quotes",
         "configs/x.yaml:10: serving.dtype: must be one of 'auto', 'bfloat16', 'float16' or 'float32'",
         "configs/x.yaml:11: serving.image: is empty. Give it a value, or leave the line out",
         "configs/x.yaml:12: serving.region: unknown field. It belongs at google_cloud.region",
-        "configs/x.yaml:13: serving.extra_args: must be a list",
+        "configs/x.yaml:13: serving.extra_args: must be a list, for example [one, two]. Write [--enable-lora]",
         "configs/x.yaml:14: serving.spot: must be true or false",
         "configs/x.yaml:16: evaluation.thresholds.min_exact_match: must be at most 1.0",
         "configs/x.yaml:16: evaluation.thresholds.min_tokens_per_second: must be a number",
         "configs/x.yaml:17: keep_endpoint: is empty. Give it a value, or leave the line out",
-        "configs/x.yaml:18: since: unknown field. Known here: name, model, google_cloud, hf_token_secret, serving, "
-        "evaluation, keep_endpoint, owner, ttl, deploy_on_change, schedules",
+        "configs/x.yaml:18: hue: unknown field. Known here: name, model, google_cloud, hf_token_secret, serving, "
+        "evaluation, licences, mirror, keep_endpoint, owner, ttl, deploy_on_change, schedules",
     ]
 
 

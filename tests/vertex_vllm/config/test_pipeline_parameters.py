@@ -18,9 +18,11 @@ from vertex_vllm.config.pipeline_parameters import (
     parameter_values,
     parameters_of,
 )
+from vertex_vllm.config.trust import Licences, Mirror
 from vertex_vllm.errors import InputError
 from vertex_vllm.project_names import default_bucket, secret_version_name, serving_account
 
+KEY = "projects/p/locations/us-central1/keyRings/models/cryptoKeys/manifests/cryptoKeyVersions/1"
 DEPLOYMENT = Deployment(
     name="llama",
     model=Model(id="meta-llama/Llama-3.1-8B", revision="abc"),
@@ -30,6 +32,8 @@ DEPLOYMENT = Deployment(
     evaluation=Evaluation(
         concurrency=2, load=Load(answer_tokens="uniform(4, 64)"), thresholds=Thresholds(min_exact_match=0.5)
     ),
+    licences=Licences(allow=["apache-2.0"]),
+    mirror=Mirror(signing_key=KEY, pickled_weights="scanned"),
     keep_endpoint=False,
     owner="search-team",
     ttl="7d",
@@ -91,6 +95,9 @@ DEPLOY_VALUES = {
     "min_exact_match": 0.5,
     "max_p95_time_to_first_token_seconds": 0.0,
     "min_tokens_per_second": 0.0,
+    "allowed_licences": ["apache-2.0"],
+    "signing_key": KEY,
+    "pickled_weights": "scanned",
     "keep_endpoint": False,
     "owner": "search-team",
     "ttl": "7d",
@@ -107,7 +114,7 @@ def test_deploy_is_given_every_field_and_what_belongs_to_the_project_spelt_out()
         (
             "mirror",
             "project deployment model_id region bucket revision hf_token_secret serving_service_account"
-            " trust_remote_code owner",
+            " trust_remote_code allowed_licences signing_key pickled_weights owner",
         ),
         (
             "evaluate",

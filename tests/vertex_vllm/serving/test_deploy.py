@@ -32,7 +32,7 @@ def test_a_model_is_deployed_once_however_often_it_is_asked_for(in_vertex: Verte
     assert again == name
     (endpoint,) = in_vertex.endpoints()
     assert endpoint.name == name
-    assert ResourceName.parse(name, "endpoints").id == f"vllm-{plan.deployment}-{plan.config_hash}"
+    assert ResourceName.parse(name, "endpoints").id == f"vllm-{plan.deployment}-{plan.served_id}"
     assert dict(endpoint.labels) == Owner(plan.deployment, "run-1", plan.config_hash).labels
     (deployed,) = endpoint.deployed_models
     assert dict(endpoint.traffic_split) == {deployed.id: 100}
@@ -168,7 +168,7 @@ def test_somebody_elses_endpoint_of_that_id_is_not_touched(in_vertex: Vertex, ma
     made = in_vertex.endpoint_client.create_endpoint(
         parent=in_vertex.parent,
         endpoint={"display_name": "theirs"},
-        endpoint_id=f"vllm-{plan.deployment}-{plan.config_hash}",
+        endpoint_id=f"vllm-{plan.deployment}-{plan.served_id}",
     ).result(timeout=PATIENCE_SECONDS)
     theirs = in_vertex.endpoint(made.name)
     with pytest.raises(DeploymentError, match="not touched"):

@@ -19,13 +19,13 @@ from vertex_vllm.serving.requests import (
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve:20250710_0916_RC01"
-PLAN = serving_plan(image=IMAGE)
+PLAN = serving_plan(image=IMAGE, config_hash="0123456789")
 OWNER = Owner("llama-8b", "deploy-20261122", responsible="search-team", expires=datetime(2026, 11, 25, 12, tzinfo=UTC))
 LABELS = {
     "managed-by": "vertex-vllm",
     "vertex-vllm-deployment": "llama-8b",
     "vertex-vllm-run": "deploy-20261122",
-    "vertex-vllm-config": PLAN.config_hash,
+    "vertex-vllm-config": "0123456789",
     "vertex-vllm-owner": "search-team",
     "vertex-vllm-expires": "1795608000",
 }
@@ -35,7 +35,7 @@ DESCRIPTION = (
 MODEL = vertex.Model(
     display_name="llama-8b",
     version_description=DESCRIPTION,
-    version_aliases=[f"config-{PLAN.config_hash}"],
+    version_aliases=[f"config-{PLAN.served_id}"],
     labels=LABELS,
     container_spec=vertex.ModelContainerSpec(
         image_uri=IMAGE,
@@ -102,11 +102,11 @@ def test_the_endpoint_has_an_id_that_a_later_run_can_work_out(dedicated: bool) -
     connection = vertex.ClientConnectionConfig(inference_timeout=duration_pb2.Duration(seconds=1800))
     assert endpoint_request("p", plan, OWNER) == vertex.CreateEndpointRequest(
         parent="projects/p/locations/us-central1",
-        endpoint_id=f"vllm-llama-8b-{plan.config_hash}",
+        endpoint_id=f"vllm-llama-8b-{plan.served_id}",
         endpoint=vertex.Endpoint(
             display_name="llama-8b",
             description=DESCRIPTION,
-            labels={**LABELS, "vertex-vllm-config": plan.config_hash},
+            labels=LABELS,
             dedicated_endpoint_enabled=dedicated,
             client_connection_config=connection if dedicated else None,
         ),
@@ -185,9 +185,11 @@ def test_flex_start_machines_are_asked_for_with_the_time_that_they_may_run() -> 
     )
 
 
-def test_a_plan_without_flex_start_keeps_the_hash_of_earlier_versions() -> None:
-    assert PLAN.config_hash == "56ff8e0f37"
-    assert replace(PLAN, flex_start_hours=8).config_hash != PLAN.config_hash
+def test_a_plan_is_named_by_its_config_and_by_each_decision_but_not_by_reasons() -> None:
+    assert PLAN.served_id.startswith("0123456789-")
+    assert replace(PLAN, reasons={"chat": "another"}, usd_per_hour=2.0).served_id == PLAN.served_id
+    others = (replace(PLAN, flex_start_hours=8), replace(PLAN, commit="f" * 40), replace(PLAN, args=()))
+    assert len({PLAN.served_id, *(other.served_id for other in others)}) == 4
 
 
 def test_a_shared_endpoint_is_asked_for_no_connection_of_its_own() -> None:

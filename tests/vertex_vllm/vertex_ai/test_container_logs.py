@@ -59,7 +59,7 @@ def test_logs_are_read_by_endpoint_and_time(
     begun = datetime.now(UTC) - timedelta(seconds=2)
     with pytest.raises(DeploymentError):
         in_vertex.deploy(failing)
-    name = f"{in_vertex.parent}/endpoints/{endpoint_resource_id(failing.deployment, failing.config_hash)}"
+    name = f"{in_vertex.parent}/endpoints/{endpoint_resource_id(failing.deployment, failing.served_id)}"
     (log,) = read_container_logs(name, begun)
     assert [line.partition(" ")[2] for line in log.lines][:2] == SAID.splitlines()
     assert read_container_logs(name, datetime.now(UTC) + timedelta(hours=1)) == ()
@@ -88,7 +88,7 @@ def test_pages_hold_every_line_once(in_vertex: Vertex, make_plan: MakePlan, tmp_
     said.write_text("\n".join(f"line {number}" for number in range(2500)))
     with pytest.raises(DeploymentError):
         in_vertex.deploy(plan := make_plan(args=(f"--say={said}", "--exit=1")))
-    endpoint = endpoint_resource_id(plan.deployment, plan.config_hash)
+    endpoint = endpoint_resource_id(plan.deployment, plan.served_id)
     (log,) = read_container_logs(
         f"projects/{in_vertex.project}/locations/{REGION}/endpoints/{endpoint}", datetime.now(UTC) - timedelta(hours=1)
     )

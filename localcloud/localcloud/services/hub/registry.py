@@ -81,6 +81,12 @@ def find_repo(data_dir: Path, repo_id: str) -> Repo | None:
     return Repo(**{**record, "path": Path(record["path"]), "tags": tags})
 
 
+def every_repo(data_dir: Path) -> list[Repo]:
+    """All repos, by id."""
+    ids = sorted(json.loads(file.read_text())["id"] for file in (data_dir / "repos").glob("*.json"))
+    return [repo for each in ids if (repo := find_repo(data_dir, each))]
+
+
 def find_public_repo_named(data_dir: Path, name: str) -> Repo | None:
     """The repo of that name, whoever owns it; None where there is none, or more than one, or it is private."""
     if not _NAME.match(name):
