@@ -13,7 +13,7 @@ from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import HubAccessError, InputError, RepositoryNotFoundError, VertexVllmError
 from vertex_vllm.redaction import redact, redacting
 
-# Command → the line that `--help` shows, in groups. The module `<command>_command`, with `_` for `-`, holds the command.
+# Command → the line that `--help` shows, in groups. A command `a-b` is in the module `a_b_command`.
 GROUPS = {
     "Before anything is created": {
         "init": "Begin a repository of configs: a planned config for each model, a workflow, a README.",
