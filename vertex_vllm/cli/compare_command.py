@@ -42,7 +42,7 @@ def compare(runs: tuple[str, ...], project: str | None, region: str, as_json: bo
 
 
 def run_result(name: str) -> "RunResult":
-    """What a run was given and what its evaluation found. Raises InputError for an unknown run, ServiceError."""
+    """The run's parameters and the figures of its evaluation. Raises InputError for an unknown run, ServiceError."""
     from vertex_vllm.evaluation.run_results import result_of
     from vertex_vllm.runs.vertex_engine import find_run, read_run
 

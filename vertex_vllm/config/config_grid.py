@@ -23,7 +23,7 @@ _NAME_CHARACTERS = 40
 
 @dataclass(frozen=True)
 class Variant:
-    """One combination."""
+    """A combination of values."""
 
     number: int
     """From 1."""

@@ -16,7 +16,7 @@ from vertex_vllm.planning.measurement import token_price
 
 @dataclass(frozen=True)
 class Load:
-    """What came of it."""
+    """Result of the load and price of the machines, or the reason for having no result."""
 
     result: LoadResult | None = None
     """None: no load was put on the endpoint, or none of its requests was answered."""

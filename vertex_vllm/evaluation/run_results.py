@@ -21,7 +21,7 @@ _OF_THE_RUN = ("deployment", "project", "ttl", "keep_endpoint", "baseline")
 
 @dataclass(frozen=True)
 class RunResult:
-    """One run: its parameters and what its evaluation found."""
+    """A run: its parameters and the figures of its evaluation."""
 
     name: str
     parameters: Mapping[str, Any]

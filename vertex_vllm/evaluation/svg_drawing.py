@@ -53,7 +53,7 @@ def beside(labels: Sequence[str]) -> float:
 def draw(
     width: float, height: float, paint: Callable[[Axes], None], left: float = _LEFT, bottom: float = BOTTOM
 ) -> str:
-    """One pair of axes as SVG. Width and height in inches, room around the axes in points."""
+    """A pair of axes as SVG. Width and height in inches, room around the axes in points."""
     across, down = width * _POINTS, height * _POINTS
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(width, height))

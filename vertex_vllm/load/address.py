@@ -14,7 +14,7 @@ from vertex_vllm.network.proxied_connection import trusted_authorities
 
 @dataclass(frozen=True)
 class Address:
-    """One server that answers chat completions, or predictions of Vertex AI for a model without a chat template."""
+    """A server that answers chat completions, or predictions of Vertex AI for a model without a chat template."""
 
     url: str
     chat: bool = True

@@ -11,7 +11,7 @@ from vertex_vllm.load.traces import Trace
 
 @dataclass(frozen=True)
 class Due:
-    """One request that will be sent."""
+    """A request that will be sent."""
 
     number: int
     seconds: float

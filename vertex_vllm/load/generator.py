@@ -101,7 +101,7 @@ async def _ask_once(address: Address, scale: TokenScale, due: Due) -> Sample:
 
 
 def _prompt_of(words: int) -> Lengths:
-    """So many words, by the assumed scale."""
+    """Lengths of a prompt of so many words, by the assumed scale."""
     tokens = round(ASSUMED_SCALE.per_word * words + ASSUMED_SCALE.overhead)
     return Lengths(tokens, _PROBE_ANSWER_TOKENS)
 
@@ -181,5 +181,5 @@ def _outcome(line: str) -> Outcome:
     return Outcome.from_json(line)
 
 
-# What StreamClient raises, by the name that a process of the generator reports.
+# Errors that StreamClient raises, by the name that a process of the generator reports.
 _RAISED = {"InputError": InputError, "ServiceError": ServiceError, "UnreachableError": UnreachableError}

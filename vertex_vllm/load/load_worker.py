@@ -1,4 +1,4 @@
-"""One share of a load: in this process, or as a process of its own that takes jobs from its standard input.
+"""A share of a load: in this process, or as a process of its own that takes jobs from its standard input.
 
 Run: `python -m vertex_vllm.load.load_worker`. Lines in: a job as JSON, then the start by `time.monotonic`, which all
 processes of a machine share. Lines out: `ready` when a job may start, then its outcome. The end of the input ends
@@ -9,6 +9,7 @@ import asyncio
 import gc
 import json
 import resource
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -104,6 +105,8 @@ def allow_many_files() -> None:
 
 
 def main() -> None:
+    # Ctrl-C reaches the whole group; the parent ends this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     allow_many_files()
     while line := sys.stdin.readline():
         job = Job.from_json(line)

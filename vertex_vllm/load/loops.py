@@ -29,7 +29,7 @@ class Limits:
 
 
 async def open_loop(dues: Sequence[Due], ask: Ask, start: float, limits: Limits) -> list[Sample]:
-    """Sends every request when it is due, whatever became of earlier ones. `start`: by the event loop's clock."""
+    """Sends every request when it is due, whether or not earlier ones were answered. `start`: by the loop's clock."""
     loop = asyncio.get_running_loop()
     tasks: dict[asyncio.Task[Sample], tuple[Due, float]] = {}
     running = 0

@@ -27,7 +27,7 @@ _MOST_KEPT = 2000
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What came of a load."""
+    """Settings, figures and samples of a load."""
 
     settings: LoadSettings
     figures: LoadFigures
@@ -36,7 +36,7 @@ class LoadResult:
     """Of those figures, warm-up included."""
     search: RateSearch | None
     prompt_tokens: int
-    """That the server counted in all requests that this load sent, warm-up, probes and search included."""
+    """Of all requests that this load sent, as the server counts them: warm-up, probes and search included."""
     output_tokens: int
 
     def to_document(self) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def most_late(slo: Slo) -> float:
 
 
 class _Load:
-    """One profile on one server."""
+    """A profile on a server, and the tokens counted so far."""
 
     def __init__(self, address: Address, settings: LoadSettings) -> None:
         self._settings = settings

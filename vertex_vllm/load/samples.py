@@ -60,7 +60,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Run:
-    """Everything that came of one load."""
+    """Samples of a load, and how the generator kept up."""
 
     samples: tuple[Sample, ...]
     """In the order of their numbers, warm-up included."""

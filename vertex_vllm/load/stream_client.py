@@ -1,4 +1,4 @@
-"""One request of a load over aiohttp: its body, its stream, its times.
+"""Requests of a load over aiohttp: body, stream, times.
 
 aiohttp was measured beside httpx against the same server; `benchmarks/load.py` repeats it.
 """
@@ -55,7 +55,7 @@ class StreamClient:
         await self._session.close()
 
     async def ask(self, due: Due, start: float, scheduled: float | None = None) -> Sample:
-        """One request, sent at once. `start`: the load's start by the event loop's clock.
+        """Sends a request at once. `start`: the load's start by the event loop's clock.
 
         A refusal or a broken stream is a sample with an `error`; a cancelled request raises CancelledError.
         """

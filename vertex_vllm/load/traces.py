@@ -55,7 +55,8 @@ def _download(address: str) -> str:
     if not name:
         raise InputError(f"`{address}` names no object", where=_WHERE, fix="Write gs://BUCKET/OBJECT.")
     with google_errors("Cloud Storage", address):
-        blob = Client().bucket(bucket).get_blob(name)
+        # A project is needed to create buckets, not to read an object.
+        blob = Client(project="none").bucket(bucket).get_blob(name)
         if blob is None:
             raise InputError(f"{address} does not exist", where=_WHERE, fix="Upload the trace, or name a profile.")
         if (blob.size or 0) > _MOST_BYTES:
