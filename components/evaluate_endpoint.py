@@ -24,6 +24,18 @@ def evaluate_endpoint(
     max_tokens: int,
     max_minutes: float,
     max_usd: float,
+    load_rate: float,
+    load_profile: str,
+    load_prompt_tokens: str,
+    load_answer_tokens: str,
+    load_trace: str,
+    slo_time_to_first_token_seconds: float,
+    slo_inter_token_latency_seconds: float,
+    slo_end_to_end_seconds: float,
+    slo_percentile: float,
+    find_highest_rate: bool,
+    load_requests: int,
+    load_max_minutes: float,
     min_exact_match: float,
     max_p95_time_to_first_token_seconds: float,
     min_tokens_per_second: float,
@@ -54,6 +66,18 @@ def evaluate_endpoint(
         max_tokens: Questions are stopped after so many tokens read and written. 0: never.
         max_minutes: Questions are stopped after so many minutes. 0: never.
         max_usd: Questions are stopped when the machine has cost so much meanwhile. 0: never.
+        load_rate: Requests per second, at random moments; 0: as many at once as evaluation.concurrency says.
+        load_profile: Lengths of prompts and answers: short, conversation, coding.
+        load_prompt_tokens: Lengths of prompts, for example uniform(64, 512). Default: the profile's.
+        load_answer_tokens: Lengths of answers, for example lognormal(129, 0.8, 4, 1024). Default: the profile's.
+        load_trace: gs:// object with recorded lengths and arrivals, in the place of the profile.
+        slo_time_to_first_token_seconds: Longest time to the first token, in seconds, at the SLO's percentile. 0: any.
+        slo_inter_token_latency_seconds: Longest mean time of a further token, in seconds, at that percentile. 0: any.
+        slo_end_to_end_seconds: Longest time of a whole answer, in seconds, at that percentile. 0: any.
+        slo_percentile: Per cent of the requests that must keep every limit, 50 to 99.9.
+        find_highest_rate: Search the highest rate that keeps the SLO, and the rate of saturation.
+        load_requests: Requests that are measured. 0: as many as the gated percentile needs, else 3 for each at once.
+        load_max_minutes: The load ends after so many minutes, with what it knows by then.
         min_exact_match: Least share of right answers, 0 to 1.
         max_p95_time_to_first_token_seconds: Longest 95th percentile of the time to the first token, in seconds. 0: any.
         min_tokens_per_second: Least median of output tokens per second of one answer. 0: any.
@@ -74,6 +98,8 @@ def evaluate_endpoint(
     from vertex_vllm.evaluation.measurement_store import record_throughput
     from vertex_vllm.evaluation.model_evaluation import import_evaluation
     from vertex_vllm.evaluation.result import to_json
+    from vertex_vllm.load.load_settings import LoadSettings
+    from vertex_vllm.load.slo import Slo
     from vertex_vllm.steps import step, write_artifact
 
     with step(run):
@@ -86,6 +112,24 @@ def evaluate_endpoint(
             terms=Terms(allowed_regression, allowed_changed_answers, confidence),
             limits=Limits(max_requests, max_tokens, max_minutes, max_usd),
             thresholds=Thresholds(min_exact_match, max_p95_time_to_first_token_seconds, min_tokens_per_second),
+            load=LoadSettings(
+                rate=load_rate,
+                concurrency=concurrency,
+                profile=load_profile,
+                prompt_tokens=load_prompt_tokens,
+                answer_tokens=load_answer_tokens,
+                trace=load_trace,
+                requests=load_requests,
+                slo=Slo(
+                    slo_time_to_first_token_seconds,
+                    slo_inter_token_latency_seconds,
+                    slo_end_to_end_seconds,
+                    slo_percentile,
+                ),
+                find_highest_rate=find_highest_rate,
+                most_minutes=load_max_minutes,
+                gated_percentile=95.0 if max_p95_time_to_first_token_seconds else 0.0,
+            ),
         )
         name = endpoint.metadata["resourceName"]
         with diagnosed(diagnosis.path, diagnosis_page.path, run, name):

@@ -14,6 +14,8 @@ def mirror_weights(
     hf_token_secret: str,
     bucket: str,
     trust_remote_code: bool,
+    signing_key: str,
+    pickled_weights: str,
     manifest: dsl.Output[dsl.Artifact],
 ) -> str:
     """Stream what serving needs to gs://<bucket>/models/<model id>/<commit>; a finished mirror is found, not repeated.
@@ -26,6 +28,8 @@ def mirror_weights(
         hf_token_secret: Secret Manager version that holds the token; empty: anonymous.
         bucket: Bucket name without gs://.
         trust_remote_code: Copy the repo's own Python code too, which serving it would run.
+        signing_key: Cloud KMS key version that signs the mirror and that upload_model asks for. Default: none.
+        pickled_weights: Weights in pickle files: refuse; scanned takes those without dangerous imports; any takes all.
         manifest: Every file with its size, sha256, crc32c and generation; how fast it went, in the metadata.
 
     Returns:
@@ -33,6 +37,8 @@ def mirror_weights(
     """
     from vertex_vllm.hub import hub_token
     from vertex_vllm.mirror import ProgressLog, Selection, destination, mirror_weights
+    from vertex_vllm.mirror.pickle_scan import pickled_consent
+    from vertex_vllm.mirror.signing_keys import signing_key as key_of
     from vertex_vllm.steps import step, write_artifact
 
     with step(run):
@@ -45,6 +51,8 @@ def mirror_weights(
             project,
             on_progress=log,
             selection=Selection(code=trust_remote_code),
+            pickled_weights=pickled_consent(pickled_weights),
+            signing=key_of(signing_key) if signing_key else None,
         )
         write_artifact(manifest.path, mirrored.to_json())
         manifest.metadata.update(uri=mirrored.uri, **log.figures)

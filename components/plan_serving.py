@@ -46,6 +46,20 @@ def plan_serving(
     request_timeout_seconds: int,
     deployment_timeout_seconds: int,
     concurrency: int,
+    load_rate: float,
+    load_profile: str,
+    load_prompt_tokens: str,
+    load_answer_tokens: str,
+    load_trace: str,
+    slo_time_to_first_token_seconds: float,
+    slo_inter_token_latency_seconds: float,
+    slo_end_to_end_seconds: float,
+    slo_percentile: float,
+    find_highest_rate: bool,
+    load_requests: int,
+    load_max_minutes: float,
+    allowed_licences: list,
+    pickled_weights: str,
     owner: str,
     ttl: str,
     plan: dsl.Output[dsl.Artifact],
@@ -90,6 +104,20 @@ def plan_serving(
         request_timeout_seconds: Longest time for one request on a dedicated endpoint.
         deployment_timeout_seconds: Longest time until the container must be healthy.
         concurrency: Questions under way at once; the plan gives the cache room for as many full requests.
+        load_rate: Requests per second, at random moments; 0: as many at once as evaluation.concurrency says.
+        load_profile: Lengths of prompts and answers: short, conversation, coding.
+        load_prompt_tokens: Lengths of prompts, for example uniform(64, 512). Default: the profile's.
+        load_answer_tokens: Lengths of answers, for example lognormal(129, 0.8, 4, 1024). Default: the profile's.
+        load_trace: gs:// object with recorded lengths and arrivals, in the place of the profile.
+        slo_time_to_first_token_seconds: Longest time to the first token, in seconds, at the SLO's percentile. 0: any.
+        slo_inter_token_latency_seconds: Longest mean time of a further token, in seconds, at that percentile. 0: any.
+        slo_end_to_end_seconds: Longest time of a whole answer, in seconds, at that percentile. 0: any.
+        slo_percentile: Per cent of the requests that must keep every limit, 50 to 99.9.
+        find_highest_rate: Search the highest rate that keeps the SLO, and the rate of saturation.
+        load_requests: Requests that are measured. 0: as many as the gated percentile needs, else 3 for each at once.
+        load_max_minutes: The load ends after so many minutes, with what it knows by then.
+        allowed_licences: Licences as model cards name them, for example apache-2.0 or gemma; empty: any.
+        pickled_weights: Weights in pickle files: refuse; scanned takes those without dangerous imports; any takes all.
         owner: Team or person who answers for it, on everything it makes as a label.
         ttl: Time that what a run makes may live, for example 8h or 7d; then a sweep removes it. Default: for ever.
         plan: The serving plan, JSON.
@@ -147,6 +175,20 @@ def plan_serving(
             request_timeout_seconds=request_timeout_seconds,
             deployment_timeout_seconds=deployment_timeout_seconds,
             concurrency=concurrency,
+            load_rate=load_rate,
+            load_profile=load_profile,
+            load_prompt_tokens=load_prompt_tokens,
+            load_answer_tokens=load_answer_tokens,
+            load_trace=load_trace,
+            slo_time_to_first_token_seconds=slo_time_to_first_token_seconds,
+            slo_inter_token_latency_seconds=slo_inter_token_latency_seconds,
+            slo_end_to_end_seconds=slo_end_to_end_seconds,
+            slo_percentile=slo_percentile,
+            find_highest_rate=find_highest_rate,
+            load_requests=load_requests,
+            load_max_minutes=load_max_minutes,
+            allowed_licences=allowed_licences,
+            pickled_weights=pickled_weights,
             owner=owner,
             ttl=ttl,
         )

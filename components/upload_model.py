@@ -13,6 +13,7 @@ def upload_model(
     run_started: str,
     owner: str,
     ttl: str,
+    signing_key: str,
     model_uri: str,
     manifest: dsl.Input[dsl.Artifact],
     plan: dsl.Input[dsl.Artifact],
@@ -26,6 +27,7 @@ def upload_model(
         run_started: When the pipeline job was created, ISO 8601: its time to live begins then.
         owner: Team or person who answers for it, for the labels.
         ttl: Time to live of what the run makes; empty: for ever.
+        signing_key: Cloud KMS key version whose signature the mirror must have; empty: none.
         model_uri: gs:// prefix of the weights.
         manifest: What the mirror verified there: a bucket that holds anything else stops the run.
         plan: The serving plan.
@@ -37,12 +39,16 @@ def upload_model(
     from vertex_vllm.google.regional_hosts import vertex_ai_host
     from vertex_vllm.labels import Owner
     from vertex_vllm.mirror import Manifest, require_whole
+    from vertex_vllm.mirror.signed_mirror import require_signed
+    from vertex_vllm.mirror.signing_keys import signing_key as key_of
     from vertex_vllm.planning.plan import ServingPlan
     from vertex_vllm.serving.upload import upload_model
     from vertex_vllm.steps import step
 
     with step():
         require_whole(Manifest.from_json(Path(manifest.path).read_text()), project)
+        if signing_key:
+            require_signed(Manifest.from_json(Path(manifest.path).read_text()), project, key_of(signing_key))
         serving_plan = ServingPlan.from_json(Path(plan.path).read_text())
         made_by = Owner(serving_plan.deployment, run_id, serving_plan.config_hash, owner, expiry(ttl, run_started))
         name = upload_model(project, serving_plan, model_uri, made_by)

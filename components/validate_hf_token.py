@@ -6,13 +6,14 @@ from components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
-def validate_hf_token(model_id: str, revision: str, hf_token_secret: str) -> str:
-    """Check the token, the access to the repo and the revision, before anything is created that costs money.
+def validate_hf_token(model_id: str, revision: str, hf_token_secret: str, allowed_licences: list) -> str:
+    """Check the token, the access to the repo, the revision and the licence, before anything is created.
 
     Args:
         model_id: Hugging Face repo, owner/name.
         revision: Branch, tag or commit.
         hf_token_secret: Secret Manager version that holds the token, projects/P/secrets/S/versions/V; empty: anonymous.
+        allowed_licences: Licences as model cards name them, for example apache-2.0 or gemma; empty: any.
 
     Returns:
         The commit that the revision stands for, 40 hexadecimal digits.
@@ -21,9 +22,11 @@ def validate_hf_token(model_id: str, revision: str, hf_token_secret: str) -> str
 
     from vertex_vllm.hub import hub_token
     from vertex_vllm.hub.access import check_access
+    from vertex_vllm.model.card_licence import check_licence
     from vertex_vllm.steps import step
 
     with step():
         access = check_access(model_id, revision, hub_token(hf_token_secret))
+        check_licence(f"{model_id}@{access.commit}", access.licence, allowed_licences)
         logging.info("%s@%s is commit %s, read as %s", model_id, revision, access.commit, access.user or "anonymous")
         return access.commit

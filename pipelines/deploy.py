@@ -60,9 +60,24 @@ def deploy(
     max_tokens: int = 0,
     max_minutes: float = 60.0,
     max_usd: float = 0.0,
+    load_rate: float = 0.0,
+    load_profile: str = "short",
+    load_prompt_tokens: str = "",
+    load_answer_tokens: str = "",
+    load_trace: str = "",
+    slo_time_to_first_token_seconds: float = 0.0,
+    slo_inter_token_latency_seconds: float = 0.0,
+    slo_end_to_end_seconds: float = 0.0,
+    slo_percentile: float = 95.0,
+    find_highest_rate: bool = False,
+    load_requests: int = 0,
+    load_max_minutes: float = 30.0,
     min_exact_match: float = 0.0,
     max_p95_time_to_first_token_seconds: float = 0.0,
     min_tokens_per_second: float = 0.0,
+    allowed_licences: list = [],
+    signing_key: str = "",
+    pickled_weights: str = "refuse",
     keep_endpoint: bool = True,
     owner: str = "",
     ttl: str = "",
@@ -111,9 +126,24 @@ def deploy(
         max_tokens: Questions are stopped after so many tokens read and written. 0: never.
         max_minutes: Questions are stopped after so many minutes. 0: never.
         max_usd: Questions are stopped when the machine has cost so much meanwhile. 0: never.
+        load_rate: Requests per second, at random moments; 0: as many at once as evaluation.concurrency says.
+        load_profile: Lengths of prompts and answers: short, conversation, coding.
+        load_prompt_tokens: Lengths of prompts, for example uniform(64, 512). Default: the profile's.
+        load_answer_tokens: Lengths of answers, for example lognormal(129, 0.8, 4, 1024). Default: the profile's.
+        load_trace: gs:// object with recorded lengths and arrivals, in the place of the profile.
+        slo_time_to_first_token_seconds: Longest time to the first token, in seconds, at the SLO's percentile. 0: any.
+        slo_inter_token_latency_seconds: Longest mean time of a further token, in seconds, at that percentile. 0: any.
+        slo_end_to_end_seconds: Longest time of a whole answer, in seconds, at that percentile. 0: any.
+        slo_percentile: Per cent of the requests that must keep every limit, 50 to 99.9.
+        find_highest_rate: Search the highest rate that keeps the SLO, and the rate of saturation.
+        load_requests: Requests that are measured. 0: as many as the gated percentile needs, else 3 for each at once.
+        load_max_minutes: The load ends after so many minutes, with what it knows by then.
         min_exact_match: Least share of right answers, 0 to 1.
         max_p95_time_to_first_token_seconds: Longest 95th percentile of the time to the first token, in seconds. 0: any.
         min_tokens_per_second: Least median of output tokens per second of one answer. 0: any.
+        allowed_licences: Licences as model cards name them, for example apache-2.0 or gemma; empty: any.
+        signing_key: Cloud KMS key version that signs the mirror and that upload_model asks for. Default: none.
+        pickled_weights: Weights in pickle files: refuse; scanned takes those without dangerous imports; any takes all.
         keep_endpoint: The endpoint stays when the run succeeds; false: it is torn down after the evaluation.
         owner: Team or person who answers for it, on everything it makes as a label.
         ttl: Time that what a run makes may live, for example 8h or 7d; then a sweep removes it. Default: for ever.
@@ -132,7 +162,10 @@ def deploy(
     ).set_caching_options(False)
     with dsl.ExitHandler(cleanup, name="run"):
         access = validate_hf_token(
-            model_id=model_id, revision=revision, hf_token_secret=hf_token_secret
+            model_id=model_id,
+            revision=revision,
+            hf_token_secret=hf_token_secret,
+            allowed_licences=allowed_licences,
         ).set_caching_options(False)
         planned = plan_serving(
             commit=access.output,
@@ -171,6 +204,20 @@ def deploy(
             request_timeout_seconds=request_timeout_seconds,
             deployment_timeout_seconds=deployment_timeout_seconds,
             concurrency=concurrency,
+            load_rate=load_rate,
+            load_profile=load_profile,
+            load_prompt_tokens=load_prompt_tokens,
+            load_answer_tokens=load_answer_tokens,
+            load_trace=load_trace,
+            slo_time_to_first_token_seconds=slo_time_to_first_token_seconds,
+            slo_inter_token_latency_seconds=slo_inter_token_latency_seconds,
+            slo_end_to_end_seconds=slo_end_to_end_seconds,
+            slo_percentile=slo_percentile,
+            find_highest_rate=find_highest_rate,
+            load_requests=load_requests,
+            load_max_minutes=load_max_minutes,
+            allowed_licences=allowed_licences,
+            pickled_weights=pickled_weights,
             owner=owner,
             ttl=ttl,
         ).set_caching_options(False)
@@ -204,6 +251,8 @@ def deploy(
             hf_token_secret=hf_token_secret,
             bucket=bucket_ready.output,
             trust_remote_code=trust_remote_code,
+            signing_key=signing_key,
+            pickled_weights=pickled_weights,
         ).set_caching_options(False)
         uploaded = (
             upload_model(
@@ -212,6 +261,7 @@ def deploy(
                 run_started=run_started,
                 owner=owner,
                 ttl=ttl,
+                signing_key=signing_key,
                 model_uri=mirrored.outputs["Output"],
                 manifest=mirrored.outputs["manifest"],
                 plan=planned.outputs["plan"],
@@ -252,6 +302,18 @@ def deploy(
                 max_tokens=max_tokens,
                 max_minutes=max_minutes,
                 max_usd=max_usd,
+                load_rate=load_rate,
+                load_profile=load_profile,
+                load_prompt_tokens=load_prompt_tokens,
+                load_answer_tokens=load_answer_tokens,
+                load_trace=load_trace,
+                slo_time_to_first_token_seconds=slo_time_to_first_token_seconds,
+                slo_inter_token_latency_seconds=slo_inter_token_latency_seconds,
+                slo_end_to_end_seconds=slo_end_to_end_seconds,
+                slo_percentile=slo_percentile,
+                find_highest_rate=find_highest_rate,
+                load_requests=load_requests,
+                load_max_minutes=load_max_minutes,
                 min_exact_match=min_exact_match,
                 max_p95_time_to_first_token_seconds=max_p95_time_to_first_token_seconds,
                 min_tokens_per_second=min_tokens_per_second,

@@ -19,6 +19,9 @@ def mirror(
     hf_token_secret: str = "",
     serving_service_account: str = "",
     trust_remote_code: bool = False,
+    allowed_licences: list = [],
+    signing_key: str = "",
+    pickled_weights: str = "refuse",
     owner: str = "",
 ) -> None:
     """Copy an open model from Hugging Face to Cloud Storage, verified.
@@ -33,20 +36,28 @@ def mirror(
         hf_token_secret: Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous.
         serving_service_account: Service account of the container. Default: the project's vertex-vllm-serving.
         trust_remote_code: Run the repo's own Python code, which some models need; revision must then be a commit.
+        allowed_licences: Licences as model cards name them, for example apache-2.0 or gemma; empty: any.
+        signing_key: Cloud KMS key version that signs the mirror and that upload_model asks for. Default: none.
+        pickled_weights: Weights in pickle files: refuse; scanned takes those without dangerous imports; any takes all.
         owner: Team or person who answers for it, on everything it makes as a label.
     """
-    bucket_ready = setup_bucket(
-        project=project,
-        region=region,
-        bucket=bucket,
-        deployment=deployment,
-        run_id=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
-        serving_service_account=serving_service_account,
-        owner=owner,
-    ).set_caching_options(False)
     access = validate_hf_token(
-        model_id=model_id, revision=revision, hf_token_secret=hf_token_secret
+        model_id=model_id, revision=revision, hf_token_secret=hf_token_secret, allowed_licences=allowed_licences
     ).set_caching_options(False)
+    # A model that may not be read, or whose licence is not allowed, is refused before anything is created.
+    bucket_ready = (
+        setup_bucket(
+            project=project,
+            region=region,
+            bucket=bucket,
+            deployment=deployment,
+            run_id=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
+            serving_service_account=serving_service_account,
+            owner=owner,
+        )
+        .after(access)
+        .set_caching_options(False)
+    )
     mirror_weights(
         project=project,
         run=dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER,
@@ -55,4 +66,6 @@ def mirror(
         hf_token_secret=hf_token_secret,
         bucket=bucket_ready.output,
         trust_remote_code=trust_remote_code,
+        signing_key=signing_key,
+        pickled_weights=pickled_weights,
     ).set_caching_options(False)

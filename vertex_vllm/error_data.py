@@ -78,7 +78,7 @@ class Refusal:
         return self.message or " ".join(part for part in (f"status {self.code}", self.reason) if part)
 
     def __str__(self) -> str:
-        return f"{self.code}: {self.message}"
+        return f"{self.code}: {self.message}" if self.code else self.message
 
 
 Blocks = Literal["zone", "region", "everywhere"]

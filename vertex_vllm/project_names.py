@@ -14,7 +14,7 @@ CI_ACCOUNT = "vertex-vllm-ci"
 BUILD_ACCOUNT = "vertex-vllm-build"
 PLAN_ACCOUNT = "vertex-vllm-plan"
 
-# Cloud Storage: "Bucket names must be between 3 and 63 characters"; five are left for `runs_bucket`.
+# Cloud Storage: "Bucket names must be between 3 and 63 characters"; five are left for the endings.
 _BUCKET_LENGTH = 58
 
 
@@ -30,6 +30,11 @@ def default_bucket(project: str, region: str) -> str:
 def runs_bucket(project: str, region: str) -> str:
     """Bucket of the artifacts that pipeline runs put out. Not the one with the weights, which the first run makes."""
     return f"{default_bucket(project, region)}-runs"
+
+
+def sources_bucket(project: str, region: str) -> str:
+    """Bucket of the archives that the image of the steps is built from: no run and no CI may write there."""
+    return f"{default_bucket(project, region)}-srcs"
 
 
 def account_email(account_id: str, project: str) -> str:

@@ -8,6 +8,7 @@ from math import prod
 from typing import Any
 
 from vertex_vllm.hub.repository_facts import facts_from_files
+from vertex_vllm.model.card_licence import NO_LICENCE
 from vertex_vllm.model.facts import ModelFacts
 
 COMMIT = "c" * 40
@@ -106,5 +107,5 @@ def repository(config: dict[str, Any] | None, *files: MadeFile, tokenizer: bool 
 def read(files: tuple[MadeFile, ...], model_id: str = "acme/model") -> ModelFacts:
     """The product's own reading of the repository."""
     return facts_from_files(
-        MadeReader(), files, model_id=model_id, commit=COMMIT, gated=False, license_name="", source="Hub"
+        MadeReader(), files, model_id=model_id, commit=COMMIT, gated=False, licence=NO_LICENCE, source="Hub"
     )

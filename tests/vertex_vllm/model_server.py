@@ -39,10 +39,17 @@ MANY_TOKENS = 1000
 
 class ModelServer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # On a connection that is used again, Nagle's algorithm would hold back every word for 40 ms.
+    disable_nagle_algorithm = True
     healthy_when = ""
     refused: ClassVar[set[str]] = set()
+    counted: ClassVar[dict[str, int]] = {"prompt_tokens": 0, "completion_tokens": 0}
+    counting: ClassVar[threading.Lock] = threading.Lock()
 
     def do_GET(self) -> None:
+        if self.path == "/metrics":
+            self._send(200, "text/plain", _exposition(self.counted).encode())
+            return
         ready = not self.healthy_when or os.path.exists(self.healthy_when)
         self._answer(200 if ready else 503, {})
 
@@ -78,7 +85,7 @@ class ModelServer(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        text, words = reply_to(prompt), re.findall(r"\S+\s*", reply_to(prompt))
+        words = re.findall(r"\S+\s*", reply_to(prompt))
         if "break off" in prompt:
             self._event(_chunk({"content": words[0]}))
             self.wfile.write(b"0\r\n\r\n")
@@ -95,7 +102,9 @@ class ModelServer(BaseHTTPRequestHandler):
                 self._event(_chunk({"content": word}))
                 PAUSE.wait(0.005)
             self._event(_chunk({}, finish_reason=reason))
-            self._event({"object": "chat.completion.chunk", "choices": [], "usage": _usage(text)})
+            usage = _usage(prompt, message["content"] or reply_to(prompt))
+            self._count(usage)
+            self._event({"object": "chat.completion.chunk", "choices": [], "usage": usage})
         self._write(b"data: [DONE]\n\n")
         self.wfile.write(b"0\r\n\r\n")
 
@@ -107,9 +116,17 @@ class ModelServer(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _answer(self, status: int, body: dict[str, Any]) -> None:
-        data = json.dumps(body).encode()
+        self._count(body.get("usage"))
+        self._send(status, "application/json", json.dumps(body).encode())
+
+    def _count(self, usage: dict[str, int] | None) -> None:
+        with self.counting:
+            for name in self.counted:
+                self.counted[name] += (usage or {}).get(name, 0)
+
+    def _send(self, status: int, kind: str, data: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
@@ -137,6 +154,8 @@ def _last_words(request: dict[str, Any]) -> str:
 def _message(prompt: str, request: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """The answer and why it ended: `think first` as a server with a reasoning parser, `think aloud` as one without."""
     text = "" if "say nothing" in prompt else reply_to(prompt)
+    if request.get("ignore_eos"):
+        return {"role": "assistant", "content": "word " * request["max_tokens"]}, "length"
     message: dict[str, Any] = {"role": "assistant", "content": text}
     cut = request.get("max_tokens", MANY_TOKENS) < MANY_TOKENS
     if "think first" in prompt:
@@ -152,7 +171,11 @@ def _message(prompt: str, request: dict[str, Any]) -> tuple[dict[str, Any], str]
 def _completion(prompt: str, request: dict[str, Any]) -> dict[str, Any]:
     message, reason = _message(prompt, request)
     choice = {"index": 0, "message": message, "finish_reason": reason}
-    return {"object": "chat.completion", "choices": [choice], "usage": _usage(message["content"] or "thoughts alone")}
+    return {
+        "object": "chat.completion",
+        "choices": [choice],
+        "usage": _usage(prompt, message["content"] or "thoughts alone"),
+    }
 
 
 def _chunk(delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
@@ -160,8 +183,18 @@ def _chunk(delta: dict[str, str], finish_reason: str | None = None) -> dict[str,
     return {"object": "chat.completion.chunk", "choices": [choice]}
 
 
-def _usage(text: str) -> dict[str, int]:
-    return {"prompt_tokens": 5, "completion_tokens": len(text.split()), "total_tokens": 5 + len(text.split())}
+def _usage(prompt: str, text: str) -> dict[str, int]:
+    """Tokens are words; a chat template adds one to the prompt."""
+    asked, answered = len(prompt.split()) + 1, len(text.split())
+    return {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
+
+
+def _exposition(counted: dict[str, int]) -> str:
+    """vLLM's counters, in Prometheus' text format."""
+    return (
+        f'vllm:prompt_tokens_total{{model_name="small"}} {counted["prompt_tokens"]}\n'
+        f'vllm:generation_tokens_total{{model_name="small"}} {counted["completion_tokens"]}\n'
+    )
 
 
 def main() -> None:

@@ -237,6 +237,11 @@ def secret_policy(project: str, name: str) -> PolicyPlace:
     return _by_get(f"secret {name}", f"{_SECRETS}/projects/{project}/secrets/{name}")
 
 
+def key_policy(name: str) -> PolicyPlace:
+    """Of a key of Cloud KMS, `projects/P/locations/L/keyRings/R/cryptoKeys/K`."""
+    return _by_get(f"key {name}", f"https://cloudkms.googleapis.com/v1/{name}")
+
+
 def _by_get(resource: str, url: str) -> PolicyPlace:
     read = Request("GET", f"{url}:getIamPolicy?options.requestedPolicyVersion={_POLICY_VERSION}")
     return PolicyPlace(resource, read=read, write=Request("POST", f"{url}:setIamPolicy"))

@@ -19,6 +19,10 @@ def grant_command(project: str, grant: Grant) -> str:
             region, _, repository = name.partition("/")
             command = ["artifacts", "repositories", "add-iam-policy-binding", repository]
             command += [f"--location={region}", f"--project={project}"]
+        case "key":
+            _, owner, _, location, _, ring, _, key = name.split("/")
+            command = ["kms", "keys", "add-iam-policy-binding", key]
+            command += [f"--keyring={ring}", f"--location={location}", f"--project={owner}"]
         case _:
             command = ["iam", "service-accounts", "add-iam-policy-binding", name, f"--project={project}"]
     # In a policy that has a condition, gcloud asks for one unless told that there is none.

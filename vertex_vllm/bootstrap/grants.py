@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 REFUSALS = Path(__file__).with_name("grant_refusals.yaml")
-ALWAYS, SECRET, GITHUB, CLOUD_BUILD = "", "secret", "github", "cloud-build"
+ALWAYS, SECRET, GITHUB, CLOUD_BUILD, SIGNING_KEY = "", "secret", "github", "cloud-build", "signing-key"
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class GrantRow:
     role: str
     """`roles/…`, or the id of a custom role"""
     resource: str
-    """project, weights, runs, secret, images, or an account"""
+    """project, weights, runs, sources, secret, images, key, or an account"""
     why: str
     when: str = ALWAYS
-    """Made only where bootstrap is asked for it: secret, github, cloud-build; empty: always."""
+    """Made only where bootstrap is asked for it: secret, github, cloud-build, signing-key; empty: always."""
     below: str = ""
     """Prefix of the names of a bucket's objects that the role is limited to; empty: all of them."""
 

@@ -11,15 +11,22 @@ from vertex_vllm.bootstrap.required_setup import Settings, grants_by_row
 BEGIN = "<!-- generated from vertex_vllm/bootstrap/grants.yaml: make grants-page -->"
 END = "<!-- end of what is generated -->"
 _ACCOUNTS = {"ci": "CI", "agent": "Vertex AI's agent", "github": "GitHub"}
-_PLACES = {"weights": "weights bucket", "runs": "runs bucket", "ci": "CI account"}
+_PLACES = {
+    "weights": "weights bucket",
+    "runs": "runs bucket",
+    "sources": "sources bucket",
+    "key": "signing key",
+    "ci": "CI account",
+}
 _RESOURCES = ("project", "secret", "images")
-_WHEN = {"secret": "", "github": "", "cloud-build": " (with `--cloud-build`)"}
+_WHEN = {"secret": "", "github": "", "cloud-build": " (with `--cloud-build`)", "signing-key": " (with `--signing-key`)"}
 
 
 # A project with everything that bootstrap can be asked for, its numbers as names afterwards.
 _NUMBER, _REPOSITORY = "1000000001", "1000000002"
 _NAMES = {_NUMBER: "PROJECT_NUMBER", _REPOSITORY: "REPOSITORY_ID"}
-_EXAMPLE = Settings("PROJECT", _NUMBER, "REGION", _REPOSITORY, "1", cloud_build=True)
+_KEY = "projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY"
+_EXAMPLE = Settings("PROJECT", _NUMBER, "REGION", _REPOSITORY, "1", cloud_build=True, signing_key=_KEY)
 
 
 def page_with_grants(page: str) -> str:

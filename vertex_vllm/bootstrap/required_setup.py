@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 
 from vertex_vllm.bootstrap import api_requests
-from vertex_vllm.bootstrap.grants import ALWAYS, CLOUD_BUILD, GITHUB, GrantRow, custom_roles, grant_rows
+from vertex_vllm.bootstrap.grants import ALWAYS, CLOUD_BUILD, GITHUB, SIGNING_KEY, GrantRow, custom_roles, grant_rows
 from vertex_vllm.bootstrap.grants import SECRET as SECRET_ROWS
 from vertex_vllm.bootstrap.setup_steps import Grant, PolicyPlace, Step
 from vertex_vllm.errors import InputError
@@ -19,6 +19,7 @@ from vertex_vllm.project_names import (
     account_email,
     default_bucket,
     runs_bucket,
+    sources_bucket,
 )
 
 APIS = (
@@ -53,6 +54,7 @@ _ACCOUNTS = {
 _NUMBER = re.compile(r"[1-9][0-9]{0,19}")
 # Without quotes and backslashes: it becomes text in an expression.
 _BRANCH = re.compile(r"[A-Za-z0-9._/-]{1,200}")
+_KEY = re.compile(r"(projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+)(/cryptoKeyVersions/[0-9]+)?")
 _HOW_TO_ASK = "GitHub tells both: gh api repos/OWNER/NAME --jq '.id, .owner.id'"
 
 
@@ -70,6 +72,8 @@ class Settings:
     """The branch whose pushes may."""
     hub_token: bool = True
     """Whether there is a secret with a Hugging Face token; public models need none."""
+    signing_key: str = ""
+    """Key, or key version, of Cloud KMS that exists and signs mirrors; empty: mirrors are not signed."""
     cloud_build: bool = False
     """Whether Cloud Build's triggers run CI: it wants an account that writes logs, and one for pull requests."""
 
@@ -84,13 +88,24 @@ class Settings:
             raise InputError(
                 "one of the two ids is missing", where="--github-repository-id, --github-owner-id", fix=_HOW_TO_ASK
             )
+        if self.signing_key and not _KEY.fullmatch(self.signing_key):
+            raise InputError(
+                f"`{self.signing_key}` is not the name of a key of Cloud KMS",
+                where="--signing-key",
+                fix="Write projects/P/locations/L/keyRings/R/cryptoKeys/K.",
+            )
         if not _BRANCH.fullmatch(self.github_branch):
             raise InputError(f"`{self.github_branch}` is not the name of a branch", where="--github-branch")
 
     @property
     def asked(self) -> frozenset[str]:
         """Values of grants.yaml's `when` that hold."""
-        asked = {SECRET_ROWS: self.hub_token, GITHUB: bool(self.github_repository_id), CLOUD_BUILD: self.cloud_build}
+        asked = {
+            SECRET_ROWS: self.hub_token,
+            GITHUB: bool(self.github_repository_id),
+            CLOUD_BUILD: self.cloud_build,
+            SIGNING_KEY: bool(self.signing_key),
+        }
         return frozenset({ALWAYS, *(when for when, holds in asked.items() if holds)})
 
     @property
@@ -119,6 +134,7 @@ def removable(settings: Settings) -> tuple[Step, ...]:
 
 def _apis(settings: Settings) -> tuple[Step, ...]:
     names = (*APIS, *(FEDERATION_APIS if settings.github_repository_id else ()))
+    names += ("cloudkms",) if settings.signing_key else ()
     return tuple(api_requests.api(settings.project, f"{name}.googleapis.com") for name in names)
 
 
@@ -128,6 +144,7 @@ def _things(settings: Settings) -> tuple[Step, ...]:
         # Weights come from the Hub again: deleted ones need not be billed for another week.
         api_requests.bucket(project, settings.number, region, default_bucket(project, region), recoverable=False),
         api_requests.bucket(project, settings.number, region, runs_bucket(project, region)),
+        api_requests.bucket(project, settings.number, region, sources_bucket(project, region)),
         api_requests.service_account(project, PIPELINE, "Runs the steps of the pipelines"),
         api_requests.service_account(project, SERVING, "Serves: reads the weights"),
         api_requests.service_account(project, CI, "Submits pipelines"),
@@ -175,10 +192,13 @@ def _place(settings: Settings, on: str) -> PolicyPlace:
     match on:
         case "project":
             return api_requests.project_policy(project)
-        case "weights" | "runs":
+        case "weights" | "runs" | "sources":
             return api_requests.bucket_policy(_bucket(settings, on))
         case "secret":
             return api_requests.secret_policy(project, SECRET)
+        case "key":
+            # Grants are made on a key; each of its versions has them.
+            return api_requests.key_policy(settings.signing_key.partition("/cryptoKeyVersions/")[0])
         case "images":
             return api_requests.repository_policy(project, region, IMAGES_REPOSITORY)
         case "templates":
@@ -187,7 +207,8 @@ def _place(settings: Settings, on: str) -> PolicyPlace:
 
 
 def _bucket(settings: Settings, on: str) -> str:
-    return (default_bucket if on == "weights" else runs_bucket)(settings.project, settings.region)
+    names = {"weights": default_bucket, "runs": runs_bucket, "sources": sources_bucket}
+    return names[on](settings.project, settings.region)
 
 
 def _condition(settings: Settings, row: GrantRow) -> dict[str, str] | None:

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from vertex_vllm.bootstrap.setup_steps import Fields, Request
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.google.error_boundary import worded
+from vertex_vllm.google.error_boundary import google_errors, worded
 from vertex_vllm.google.storage_words import json_words
 from vertex_vllm.retries import TransientError, retry_after, with_retries
 
@@ -45,8 +45,6 @@ def authorized_session() -> Session:
     """Raises ServiceError without credentials."""
     import google.auth
     from google.auth.transport.requests import AuthorizedSession
-
-    from vertex_vllm.google.error_boundary import google_errors
 
     with google_errors("Google Cloud", "credentials"):
         credentials, _ = google.auth.default(scopes=[_SCOPE])
@@ -110,15 +108,12 @@ class _NotYetError(TransientError):
 
 
 def _answer(session: Session, request: Request, *, patient: bool) -> Fields:
-    from google.auth.exceptions import GoogleAuthError
-    from requests import RequestException
-
     try:
-        return with_retries(lambda: _once(session, request, patient), seconds=_PATIENCE)
+        with google_errors("Google Cloud", request.url):
+            return with_retries(lambda: _once(session, request, patient), seconds=_PATIENCE)
     except TransientError as error:
-        raise ServiceError(str(error), where=request.url, fix="Run this again: it goes on where it stopped.") from error
-    except (RequestException, GoogleAuthError) as error:
-        raise ServiceError(f"no answer: {error}", where=request.url, fix="Run this again.") from error
+        fix = "Run this again: it continues where it stopped."
+        raise ServiceError(str(error), where=request.url, fix=fix) from error
 
 
 def _once(session: Session, request: Request, patient: bool) -> Fields:

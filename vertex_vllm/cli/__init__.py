@@ -13,7 +13,8 @@ from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import HubAccessError, InputError, RepositoryNotFoundError, VertexVllmError
 from vertex_vllm.redaction import redact, redacting
 
-# Command → the line that `--help` shows, in groups. The module `<command>_command` holds a click command of that name.
+# Command → the line that `--help` shows, in groups. The module `<command>_command`, with `_`
+# for `-`, holds a click command of that name.
 GROUPS = {
     "Before anything is created": {
         "init": "Begin a repository of configs: a planned config for each model, a workflow, a README.",
@@ -39,6 +40,8 @@ GROUPS = {
     },
     "Changing and leaving": {
         "inventory": "Everything that vertex-vllm made in a project, in every region, and its cost so far.",
+        "compare": "Runs side by side: quality, rate, latency, price of tokens, and differences of their configs.",
+        "sweep-configs": "Try variants of a config one by one, within a budget, and rank them.",
         "rollback": "Make the superseded endpoint of a deployment live again, in seconds.",
         "teardown": "Remove the endpoints and models of a deployment, of one run, or the superseded ones.",
         "sweep": "Remove what expired, what dead runs left, and on request what has no config.",
@@ -64,7 +67,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"vertex_vllm.cli.{cmd_name}_command"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(importlib.import_module(f"vertex_vllm.cli.{name}_command"), name)
         assert isinstance(command, click.Command)
         return command
 

@@ -39,6 +39,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 )
 @click.option("--github-branch", default="main", show_default=True, help="The branch whose pushes may.")
 @click.option("--cloud-build", is_flag=True, help="Accounts for CI by Cloud Build's triggers, too.")
+@click.option("--signing-key", default="", metavar="KEY", help="Key of Cloud KMS, made beforehand, that signs mirrors.")
 @click.option("--build-region", default="", help="Region of the image's build.  [default: --region, if it may build]")
 @click.option("--no-hf-token", is_flag=True, help="For public models alone: no secret.")
 @click.option("--no-image", is_flag=True, help="Neither build the image of the steps nor publish the specs.")
@@ -54,6 +55,7 @@ def bootstrap(
     github_owner_id: str,
     github_branch: str,
     cloud_build: bool,
+    signing_key: str,
     build_region: str,
     no_hf_token: bool,
     no_image: bool,
@@ -74,7 +76,7 @@ def bootstrap(
     from vertex_vllm.bootstrap.making import project_number
     from vertex_vllm.bootstrap.required_setup import Settings, removable, wanted
     from vertex_vllm.bootstrap.session import authorized_session
-    from vertex_vllm.bootstrap.superseded import existing
+    from vertex_vllm.bootstrap.withdrawn_grants import existing
     from vertex_vllm.cli.place import check_place, named_regions
     from vertex_vllm.errors import InputError
     from vertex_vllm.publishing.image_sources import read_sources
@@ -96,6 +98,7 @@ def bootstrap(
         github_branch,
         hub_token=not no_hf_token,
         cloud_build=cloud_build,
+        signing_key=signing_key,
     )
     steps = wanted(settings)
     # Before anything is asked or made: without sources there is nothing to build from.
@@ -121,7 +124,7 @@ def _release(settings: "Settings", sources: "Sources", build_region: str) -> "Re
     from vertex_vllm.bootstrap.required_setup import BUILD
     from vertex_vllm.cli.publish_command import checked_out
     from vertex_vllm.errors import InputError
-    from vertex_vllm.project_names import TEMPLATES_REPOSITORY, runs_bucket
+    from vertex_vllm.project_names import TEMPLATES_REPOSITORY, runs_bucket, sources_bucket
     from vertex_vllm.publishing.building import ImageBuild
     from vertex_vllm.publishing.release import Release
     from vertex_vllm.publishing.templates import Destination
@@ -131,9 +134,9 @@ def _release(settings: "Settings", sources: "Sources", build_region: str) -> "Re
     with suppress(InputError):
         commit = checked_out()
     project, region = settings.project, settings.region
-    bucket = runs_bucket(project, region)
+    bucket = sources_bucket(project, region)
     build = ImageBuild(project, region, bucket, sources.digest, settings.account(BUILD), commit, build_region)
-    destination = Destination(project, region, TEMPLATES_REPOSITORY, bucket, commit or build.tag)
+    destination = Destination(project, region, TEMPLATES_REPOSITORY, runs_bucket(project, region), commit or build.tag)
     return Release(build, destination, pipelines(), spec_for)
 
 
@@ -151,11 +154,11 @@ def _printed(step: "Step") -> dict[str, object]:
 
 
 def _printed_superseded(settings: "Settings") -> list[dict[str, object]]:
-    from vertex_vllm.bootstrap.superseded import superseded
+    from vertex_vllm.bootstrap.withdrawn_grants import withdrawn
 
     return [
         {"revoke_where_it_exists": {"role": grant.role, "member": grant.member}, "on": grant.on.resource}
-        for grant in superseded(settings)
+        for grant in withdrawn(settings)
     ]
 
 
@@ -185,7 +188,7 @@ def _printed_release(release: "Release | None") -> list[dict[str, object]]:
 
 def _check(session: "Session", settings: "Settings", steps: tuple["Step", ...], release: "Release | None") -> None:
     from vertex_vllm.bootstrap.making import is_missing
-    from vertex_vllm.bootstrap.superseded import existing
+    from vertex_vllm.bootstrap.withdrawn_grants import existing
     from vertex_vllm.publishing import release as releasing
 
     lines = [f"{step.kind} {step.name}" for step in steps if is_missing(session, step)]
@@ -197,7 +200,7 @@ def _check(session: "Session", settings: "Settings", steps: tuple["Step", ...], 
         say(f"missing  {line}")
     old = existing(session, settings)
     for grant in old:
-        say(f"superseded  {grant.kind} {grant.name}")
+        say(f"withdrawn  {grant.kind} {grant.name}")
     told = f", {len(old)} grants of an earlier bootstrap to revoke" if old else ""
     say(f"{len(lines)} of {count} missing{told}", err=True)
     if lines or old:
@@ -223,7 +226,7 @@ def _revoke(session: "Session", grants: tuple["Grant", ...], *, asked: bool) -> 
     from vertex_vllm.bootstrap.making import revoke
 
     for grant in grants:
-        say(f"superseded  {grant.kind} {grant.name}", err=True)
+        say(f"withdrawn  {grant.kind} {grant.name}", err=True)
     if not grants or not (asked or _consent(len(grants))):
         return 0
     revoked = [grant for grant in grants if revoke(session, grant)]

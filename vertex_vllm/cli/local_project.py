@@ -21,7 +21,7 @@ def prepare(project: str, region: str, *, image: bool = True) -> None:
     from vertex_vllm.bootstrap.required_setup import BUILD, Settings, wanted
     from vertex_vllm.bootstrap.session import authorized_session
     from vertex_vllm.bootstrap.setup_steps import SecretValue
-    from vertex_vllm.project_names import runs_bucket
+    from vertex_vllm.project_names import sources_bucket
     from vertex_vllm.publishing.building import ImageBuild
     from vertex_vllm.publishing.release import make_image
 
@@ -33,7 +33,7 @@ def prepare(project: str, region: str, *, image: bool = True) -> None:
     if not image:
         return
     sources = _sources()
-    build = ImageBuild(project, region, runs_bucket(project, region), sources.digest, settings.account(BUILD))
+    build = ImageBuild(project, region, sources_bucket(project, region), sources.digest, settings.account(BUILD))
     for _ in make_image(build, sources.archive, lambda text: None):
         pass
 

@@ -1,4 +1,4 @@
-"""`vertex-vllm mirror MODEL --to gs://…` and `vertex-vllm mirror gc`"""
+"""`vertex-vllm mirror MODEL --to gs://…`, `vertex-vllm mirror verify` and `vertex-vllm mirror gc`"""
 
 import sys
 from datetime import timedelta
@@ -12,6 +12,7 @@ from vertex_vllm.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
     from vertex_vllm.mirror import Comparison, Manifest
+    from vertex_vllm.mirror.progress import OnProgress
 
 
 class _ModelOrCommand(click.Group):
@@ -71,6 +72,14 @@ def mirror() -> None:
     show_default=True,
     help="xet: the Hub's chunk store, and ranges over HTTP when it stalls.",
 )
+@click.option(
+    "--pickled-weights",
+    type=click.Choice(["refuse", "scanned", "any"]),
+    default="refuse",
+    show_default=True,
+    help="Pickle files: refuse them, take those that a scan finds harmless, or take any.",
+)
+@click.option("--sign-with", default="", metavar="KEY", help="Sign the mirror: a Cloud KMS key version, or a PEM file.")
 @click.option("--dry-run", is_flag=True, help="Show what would be copied; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: the manifest, or with --dry-run the files.")
 @click.option("--project", help="Project of the bucket and the secret; default: GOOGLE_CLOUD_PROJECT.")
@@ -85,6 +94,8 @@ def copy_command(
     processes: int,
     connections: int,
     transport: str,
+    pickled_weights: str,
+    sign_with: str,
     dry_run: bool,
     as_json: bool,
     project: str | None,
@@ -95,26 +106,76 @@ def copy_command(
     """
     from vertex_vllm.hub.access import check_access
     from vertex_vllm.mirror import ProgressLog, Selection, Transfer, compare, destination, mirror_weights
+    from vertex_vllm.mirror.pickle_scan import pickled_consent
+    from vertex_vllm.mirror.signing_keys import signing_key
 
     bucket, prefix = _parse_target(target)
     named = named_project(project)
     token = _token(hf_token_secret, named)
     commit = check_access(model, revision, token).commit
-    place = f"gs://{bucket}/{prefix}" if prefix else destination(bucket, model, commit)
+    uri = f"gs://{bucket}/{prefix}" if prefix else destination(bucket, model, commit)
     selection = Selection(include, exclude, code)
     if dry_run:
-        _show(compare(model, commit, token, place, named, selection), place, as_json)
+        _show(compare(model, commit, token, uri, named, selection), uri, as_json)
         return
     transfer = Transfer(processes=processes, connections=connections, transport=transport)
+
+    def copy(on_progress: "OnProgress") -> "Manifest":
+        return mirror_weights(
+            model,
+            commit,
+            token,
+            uri,
+            named,
+            on_progress,
+            selection=selection,
+            transfer=transfer,
+            pickled_weights=pickled_consent(pickled_weights),
+            signing=signing_key(sign_with) if sign_with else None,
+        )
+
     if sys.stderr.isatty():
         from vertex_vllm.cli.mirror_view import terminal_view
 
         with terminal_view() as view:
-            manifest = mirror_weights(model, commit, token, place, named, view, selection=selection, transfer=transfer)
+            manifest = copy(view)
     else:
-        log = ProgressLog(lambda line: say(line, err=True))
-        manifest = mirror_weights(model, commit, token, place, named, log, selection=selection, transfer=transfer)
+        manifest = copy(ProgressLog(lambda line: say(line, err=True)))
     _tell(manifest, as_json)
+
+
+@mirror.command("verify")
+@click.argument("uri", metavar="gs://BUCKET/PREFIX")
+@click.option(
+    "--key",
+    default="",
+    metavar="KEY",
+    help="Key that signed it: a Cloud KMS key version, or a PEM file.",
+)
+@click.option("--content", is_flag=True, help="Read and hash every object; otherwise CRC32C and generation count.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--project", help="Project of the bucket; default: GOOGLE_CLOUD_PROJECT.")
+def verify_command(uri: str, key: str, content: bool, as_json: bool, project: str | None) -> None:
+    """Verify that a mirror is signed by a key, and that its objects are those that were signed.
+
+    Without --key, objects are compared with the manifest in the bucket, which whoever may write there can replace.
+    Exit code 1 where anything differs, 2 where the key or the place cannot be used.
+
+    Example: vertex-vllm mirror verify gs://my-bucket/models/OWNER/NAME/COMMIT --key key.pem
+    """
+    from vertex_vllm.mirror.signing_keys import signing_key
+    from vertex_vllm.mirror.verification import verify_mirror
+
+    found = verify_mirror(uri, named_project(project), signing_key(key) if key else None, content=content)
+    if as_json:
+        print_json(found)
+        return
+    say(f"{found.uri}: {found.repository}@{found.commit}")
+    say(f"{found.files} files, {_size(found.bytes).strip()}, {'hashed' if content else 'by CRC32C and generation'}")
+    if key:
+        say(f"signed by {found.key}, mirrored by {found.mirrored_by}")
+    else:
+        say("the signature was not verified: name the key with --key", err=True)
 
 
 @mirror.command("gc")
@@ -174,16 +235,16 @@ def _parse_target(target: str) -> tuple[str, str]:
     return split_destination(target)
 
 
-def _show(comparison: "Comparison", place: str, as_json: bool) -> None:
+def _show(comparison: "Comparison", uri: str, as_json: bool) -> None:
     if as_json:
-        print_json({"destination": place, "present": comparison.present, "missing": comparison.missing})
+        print_json({"destination": uri, "present": comparison.present, "missing": comparison.missing})
         return
     for file in comparison.missing:
         say(f"copy     {_size(file.size)}   {file.path}")
     for file in comparison.present:
         say(f"present  {_size(file.size)}   {file.path}")
     missing = sum(file.size for file in comparison.missing)
-    say(f"{len(comparison.missing)} files, {_size(missing).strip()} to copy to {place}", err=True)
+    say(f"{len(comparison.missing)} files, {_size(missing).strip()} to copy to {uri}", err=True)
 
 
 def _tell(manifest: "Manifest", as_json: bool) -> None:

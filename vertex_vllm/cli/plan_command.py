@@ -91,9 +91,8 @@ def plan(
 
         say(explain_memory(decided.memory) if decided.memory else f"{decided.reasons['memory']}\n", nl=False)
     else:
-        said = render_plan(decided) + evaluation_row(
-            deployment, project
-        )  # A suite's faults are told in JSON's place, too.
+        said = render_plan(decided) + evaluation_row(deployment, project)
+        # A suite's faults are told in JSON's place, too.
         say_json(decided.to_json()) if as_json else _say_plan(said)
     if strict and decided.warnings:
         say(f"--strict: the plan has {len(decided.warnings)} warnings", err=True)
@@ -179,8 +178,10 @@ def throughputs_of(deployment: "Deployment", project: str | None) -> "tuple[Meas
     from vertex_vllm.evaluation.measurement_store import read_throughputs
     from vertex_vllm.project_names import default_bucket
 
-    place, named = deployment.google_cloud, project_of(deployment, project)
-    return read_throughputs(named, place.bucket or default_bucket(named, place.region), deployment.model.id)
+    google_cloud, named = deployment.google_cloud, project_of(deployment, project)
+    return read_throughputs(
+        named, google_cloud.bucket or default_bucket(named, google_cloud.region), deployment.model.id
+    )
 
 
 def show_difference(

@@ -9,8 +9,10 @@ from pydantic_core import PydanticCustomError
 
 from vertex_vllm.config import shapes
 from vertex_vllm.config.field_checks import holds_no_token, is_lifetime, is_no_token
+from vertex_vllm.config.load_section import Load, check_enough
 from vertex_vllm.config.schedule import Schedule
 from vertex_vllm.config.section import NOT_A_PARAMETER, PipelineParameter, Section
+from vertex_vllm.config.trust import Licences, Mirror
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 # What `--gpu-memory-utilization` takes with certainty: above 0.9963 an empty H200 refused to start vLLM.
@@ -218,7 +220,16 @@ class Evaluation(Section):
     max_usd: float = Field(
         default=0.0, ge=0, description="Questions are stopped when the machine has cost so much meanwhile. 0: never."
     )
+    load: Load = Field(default_factory=Load, description="Requests that measure the speed, after the questions.")
     thresholds: Thresholds = Field(default_factory=Thresholds, description="What the evaluation must reach.")
+
+    @field_validator("thresholds")
+    @classmethod
+    def _can_be_decided(cls, thresholds: Thresholds, info: ValidationInfo) -> Thresholds:
+        load = info.data.get("load")
+        if load is not None and thresholds.max_p95_time_to_first_token_seconds:
+            check_enough(load.requests, 95.0, "load.requests must be")
+        return thresholds
 
 
 class Deployment(Section):
@@ -245,6 +256,8 @@ class Deployment(Section):
     )
     serving: Serving = Field(default_factory=Serving, description="How it is served.")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How the endpoint is tried.")
+    licences: Licences = Field(default_factory=Licences, description="Licences under which a model may be served.")
+    mirror: Mirror = Field(default_factory=Mirror, description="How the weights get from the Hub to the bucket.")
     keep_endpoint: bool = Field(
         default=True,
         description="The endpoint stays when the run succeeds; false: it is torn down after the evaluation.",
@@ -283,13 +296,14 @@ class Deployment(Section):
         """Ten hexadecimal digits that change whenever the config asks to serve something else.
 
         A plan, its run, the endpoint, the Model version and all labels carry this hash. Fields that change nothing
-        about the served model do not count: lifetime, owner, accounts, bucket, thresholds, schedules.
+        about the served model do not count: lifetime, owner, accounts, bucket, thresholds, schedules. A field counts
+        only if it differs from its default, so a config from before a new field keeps its hash and its endpoint.
         """
         asked = {
             "name": self.name,
             "model": self.model.model_dump(mode="json"),
             "region": self.google_cloud.region,
-            "serving": self.serving.model_dump(mode="json"),
+            "serving": self.serving.model_dump(mode="json", exclude_defaults=True),
             "concurrency": self.evaluation.concurrency,
         }
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:10]

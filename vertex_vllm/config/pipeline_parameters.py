@@ -85,7 +85,7 @@ _PIPELINES: dict[str, tuple[str | Parameter, ...]] = {
     "deploy": tuple(_PATHS),
     "mirror": (
         *("project", "deployment", "model_id", "region", "bucket", "revision", "hf_token_secret"),
-        *("serving_service_account", "trust_remote_code"),
+        *("serving_service_account", "trust_remote_code", "allowed_licences", "signing_key", "pickled_weights"),
         "owner",
     ),
     "evaluate": ("project", "deployment", _ENDPOINT, _CHAT, *_below("evaluation")),
@@ -96,7 +96,7 @@ _PIPELINES: dict[str, tuple[str | Parameter, ...]] = {
 _STEPS = {
     "plan_serving": _below(
         *("name", "model", "google_cloud.project", "google_cloud.region", "google_cloud.bucket", "hf_token_secret"),
-        *("serving", "evaluation.concurrency", "owner", "ttl"),
+        *("serving", "evaluation.concurrency", "evaluation.load", "licences", "mirror.pickled_weights", "owner", "ttl"),
     ),
     "evaluate_endpoint": _below("evaluation"),
 }

@@ -1,27 +1,30 @@
 """Evaluating one endpoint: a suite for quality, a load for speed."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from vertex_vllm.errors import InferenceError
 from vertex_vllm.evaluation.answer_journal import Journal, MemoryJournal
-from vertex_vllm.evaluation.asking import Reply
+from vertex_vllm.evaluation.asking import Reply, ask
 from vertex_vllm.evaluation.baseline import Baseline
 from vertex_vllm.evaluation.comparison import Comparison, Terms, compare
 from vertex_vllm.evaluation.limits import Budget, Limits
-from vertex_vllm.evaluation.load import Load, load_metrics, put_load, warm_up
+from vertex_vllm.evaluation.load import Load, load_metrics, put_load
 from vertex_vllm.evaluation.questioning import Answered, ask_items
 from vertex_vllm.evaluation.suites.suite import Suite
 from vertex_vllm.inference.inference_client import EndpointClient
+from vertex_vllm.load.load_settings import DEFAULT_LOAD, LoadSettings
+from vertex_vllm.load.samples import Sample
 
 CONCURRENCY = 4
+_WARM_UP_TOKENS = 64
 ANSWER_SECONDS = 120.0
 """Longest wait for the next byte of an answer: an endpoint that stalls for so long is as good as one that refuses."""
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What an endpoint must reach; 0 stands for no threshold."""
+    """Figures that an endpoint must reach; 0 stands for no threshold."""
 
     min_exact_match: float = 0.0
     """Share of right answers, 0 to 1."""
@@ -57,6 +60,8 @@ class Asking:
     baseline: Baseline | None = None
     no_baseline: str = ""
     """Why there is no baseline, one sentence."""
+    load: LoadSettings = DEFAULT_LOAD
+    """Its closed loop has the suite's concurrency."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +91,13 @@ def evaluate_endpoint(
     client = EndpointClient(subject.endpoint, answer_seconds=ANSWER_SECONDS)
     journal = journal or MemoryJournal(subject.endpoint, datetime.now(UTC).isoformat(timespec="seconds"))
     budget = Budget(asking.limits)
-    warm_up(client, subject.chat)
+    _warm_up(client, subject.chat)
     answers = ask_items(client, subject.chat, asking.suite.items, asking.concurrency, journal, budget)
     asked_all = len(answers) == len(asking.suite.items)
     # An endpoint that was given up is not put under load.
-    load = (
-        put_load(client, subject.chat, asking.concurrency)
-        if _any_answer(answers)
-        else Load(asking.concurrency, (), 0.0)
-    )
+    settings = replace(asking.load, concurrency=asking.concurrency)
+    price = asking.limits.usd_per_hour
+    load = put_load(subject.endpoint, subject.chat, settings, price) if _any_answer(answers) else Load()
     return Evaluation(
         subject=subject,
         started_at=journal.started_at,
@@ -110,11 +113,11 @@ def evaluate_endpoint(
 def metrics_of(evaluation: Evaluation) -> dict[str, float]:
     """Name → figure. A figure that could not be measured is absent, never zero."""
     answers, compared = evaluation.answers, evaluation.comparison
-    replies = [*(answered.reply for answered in answers), *evaluation.load.replies]
+    asked: list[Reply | Sample] = [*(answered.reply for answered in answers), *evaluation.load.measured]
     figures = {"questions": float(len(answers))}
     if answers:
         figures["exact_match"] = sum(answered.right for answered in answers) / len(answers)
-    figures["failed_requests"] = float(sum(bool(reply.error) for reply in replies))
+    figures["failed_requests"] = float(sum(bool(each.error) for each in asked))
     figures["empty_answers"] = float(sum(not each.reply.error and not each.answer for each in answers))
     if compared is not None:
         figures |= {
@@ -131,9 +134,16 @@ def metrics_of(evaluation: Evaluation) -> dict[str, float]:
 
 
 def require_answers(evaluation: Evaluation) -> None:
-    """Raises InferenceError where no question, or no request of the load, was answered at all."""
-    for replies in ([answered.reply for answered in evaluation.answers], list(evaluation.load.replies)):
-        _require_any(replies)
+    """Raises InferenceError where no question was answered at all, and where the load could not be measured."""
+    _require_any([answered.reply for answered in evaluation.answers])
+    if evaluation.load.failure:
+        raise InferenceError(f"The load could not be measured: {evaluation.load.failure}")
+
+
+def _warm_up(client: EndpointClient, chat: bool) -> None:
+    """One request that nobody measures: a server compiles and fills caches at its first."""
+    text = "Describe an island in a few sentences."
+    ask(client, ({"role": "user", "content": text},) if chat else text, _WARM_UP_TOKENS)
 
 
 def _any_answer(answers: tuple[Answered, ...]) -> bool:

@@ -21,10 +21,12 @@ from vertex_vllm.evaluation.baseline import (
 from vertex_vllm.evaluation.comparison import Terms
 from vertex_vllm.evaluation.evaluate import Asking, Evaluation, Subject, Thresholds, evaluate_endpoint
 from vertex_vllm.evaluation.limits import Limits
+from vertex_vllm.evaluation.load import check_load
 from vertex_vllm.evaluation.measurement_store import served
 from vertex_vllm.evaluation.result import to_json
 from vertex_vllm.evaluation.suites.suite import Suite, part_of
 from vertex_vllm.evaluation.suites.suite_files import load_suite
+from vertex_vllm.load.load_settings import DEFAULT_LOAD, LoadSettings
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 log = logging.getLogger(__name__)
@@ -45,11 +47,12 @@ class Order:
     terms: Terms = field(default_factory=Terms)
     limits: Limits = field(default_factory=Limits)
     thresholds: Thresholds = field(default_factory=Thresholds)
+    load: LoadSettings = DEFAULT_LOAD
 
 
 @dataclass(frozen=True)
 class _Served:
-    """What the endpoint serves, as far as Vertex AI tells."""
+    """The served model, as far as Vertex AI describes it."""
 
     project: str
     bucket: str = ""
@@ -70,6 +73,7 @@ def evaluate_run(endpoint: str, chat: bool, deployment: str, run: str, order: Or
 
     Raises InputError for a suite, baseline or limit that cannot be had, before anything is asked.
     """
+    check_load(order.load)
     place = _served(endpoint)
     suite = suite_of(order, place.project)
     baseline = read_baseline(order.baseline, place.project, place.bucket, deployment)
@@ -80,6 +84,7 @@ def evaluate_run(endpoint: str, chat: bool, deployment: str, run: str, order: Or
         limits=replace(order.limits, usd_per_hour=place.usd_per_hour),
         baseline=baseline,
         no_baseline=_no_baseline(order.baseline, baseline, deployment),
+        load=order.load,
     )
     subject = Subject(
         endpoint=endpoint,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from vertex_vllm.errors import GateError
 from vertex_vllm.evaluation.comparison import Comparison
 from vertex_vllm.evaluation.evaluate import Evaluation, metrics_of
+from vertex_vllm.evaluation.load import load_needs
 from vertex_vllm.evaluation.statistics.power import power_of
 
 _TOLD_OTHERWISE = frozenset(
@@ -35,7 +36,7 @@ class Gate:
 
 
 def gates_of(evaluation: Evaluation) -> tuple[Gate, ...]:
-    """One gate per threshold that is set, then those of the comparison."""
+    """A gate per threshold that is set, then those of the comparison."""
     metrics, thresholds = metrics_of(evaluation), evaluation.thresholds
     asked = (
         ("exact_match", thresholds.min_exact_match, True),
@@ -43,6 +44,7 @@ def gates_of(evaluation: Evaluation) -> tuple[Gate, ...]:
         ("tokens_per_second_p50", thresholds.min_tokens_per_second, True),
     )
     gates = [Gate(figure, metrics.get(figure), need, least) for figure, need, least in asked if need]
+    gates += [Gate(*need) for need in load_needs(evaluation.load)]
     if evaluation.stopped:
         gates.append(Gate("questions", metrics["questions"], float(len(evaluation.asking.suite.items)), True))
     if (compared := evaluation.comparison) is not None:

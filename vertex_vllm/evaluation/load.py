@@ -1,91 +1,138 @@
-"""A steady load: requests of one size, so that figures of different models and days can be compared."""
+"""The load of an evaluation: put on the endpoint after the questions, told as figures, gated by its SLO."""
 
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from statistics import quantiles
+from dataclasses import dataclass
 from typing import Any
 
-from vertex_vllm.evaluation.asking import Prompt, Reply, ask, ask_all
-from vertex_vllm.inference.inference_client import EndpointClient
-
-MAX_TOKENS = 64
-REQUESTS_PER_WORKER = 3
-_TOPICS = ("a bridge", "rain", "a library", "bread", "the moon", "a bicycle", "a forest", "an island")
+from vertex_vllm.errors import InferenceError, InputError
+from vertex_vllm.load.address import endpoint_address
+from vertex_vllm.load.figures import LoadFigures, figures_of
+from vertex_vllm.load.load_settings import DEFAULT_LOAD, LoadSettings
+from vertex_vllm.load.measuring import LoadResult, measure_load, profile_of
+from vertex_vllm.load.samples import Run, Sample
+from vertex_vllm.percentiles import percentile
+from vertex_vllm.planning.measurement import token_price
 
 
 @dataclass(frozen=True)
 class Load:
     """What came of it."""
 
-    concurrency: int
-    replies: tuple[Reply, ...]
-    seconds: float
-    """From the first request's start to the last answer's end."""
+    result: LoadResult | None = None
+    """None: no load was put on the endpoint, or none of its requests was answered."""
+    failure: str = ""
+    """Why there is no result; empty: there is one, or an endpoint that answered nothing was left alone."""
+    usd_per_hour: float = 0.0
+    """Of everything that serves the endpoint; 0: not known."""
 
     @property
-    def output_tokens_per_second(self) -> float | None:
-        """Of all requests together: the throughput. None where tokens were not counted."""
-        return self._per_second([reply.output_tokens for reply in self.replies])
+    def measured(self) -> tuple[Sample, ...]:
+        """Requests of the load without its warm-up; those of a search are not among them."""
+        return tuple(sample for sample in self.result.samples if not sample.warm_up) if self.result else ()
 
     @property
-    def input_tokens_per_second(self) -> float | None:
-        """Of all requests together. None where tokens were not counted."""
-        return self._per_second([reply.input_tokens for reply in self.replies])
+    def within_slo(self) -> LoadFigures | None:
+        """Figures of the highest rate that meets the SLO. None: it was not searched, or none meets it."""
+        return self.result.search.best if self.result and self.result.search else None
 
-    def _per_second(self, tokens: Sequence[int | None]) -> float | None:
-        counted = [count for count in tokens if count is not None]
-        return sum(counted) / self.seconds if counted and self.seconds > 0 else None
-
-
-def warm_up(client: EndpointClient, chat: bool) -> None:
-    """One request that nobody measures: a server compiles and fills caches at its first."""
-    ask(client, _prompt(len(_TOPICS), chat), MAX_TOKENS)
+    @property
+    def saturation(self) -> LoadFigures | None:
+        """Figures of the most output tokens per second of a search that reached saturation."""
+        return self.result.search.saturation if self.result and self.result.search else None
 
 
-def put_load(client: EndpointClient, chat: bool, concurrency: int, max_tokens: int = MAX_TOKENS) -> Load:
-    """Keeps `concurrency` requests under way, REQUESTS_PER_WORKER for each."""
-    prompts = [_prompt(number, chat) for number in range(max(concurrency, 1) * REQUESTS_PER_WORKER)]
-    start = time.monotonic()
-    replies = ask_all(client, prompts, max_tokens, concurrency)
-    return Load(max(concurrency, 1), replies, time.monotonic() - start)
+def load_of(samples: Sequence[Sample], settings: LoadSettings = DEFAULT_LOAD, usd_per_hour: float = 0.0) -> Load:
+    """The load that these requests of a closed loop, warm-up included, were."""
+    run = Run(tuple(samples), late=(), cpu_seconds=0.0)
+    figures = figures_of(run, settings.slo, settings.profile, concurrency=settings.concurrency)
+    read, written = (sum(each or 0 for each in counts) for counts in zip(*map(_tokens, samples), strict=True))
+    return Load(LoadResult(settings, figures, run.samples, None, read, written), usd_per_hour=usd_per_hour)
 
 
-def _prompt(number: int, chat: bool) -> Prompt:
-    # The number comes first: equal beginnings would be answered from vLLM's prefix cache.
-    text = f"{number + 1}. Describe {_TOPICS[number % len(_TOPICS)]} in a few sentences."
-    return ({"role": "user", "content": text},) if chat else text
+def _tokens(sample: Sample) -> tuple[int | None, int | None]:
+    return sample.prompt_tokens, sample.output_tokens
 
 
-def percentile(values: Sequence[float], percent: int) -> float:
-    """Linear between the two nearest ranks, as numpy does by default. Raises ValueError without values."""
-    if len(values) == 1:
-        return values[0]
-    if not values:
-        raise ValueError("no values")
-    return quantiles(values, n=100, method="inclusive")[percent - 1]
+def check_load(settings: LoadSettings) -> None:
+    """Raises InputError for settings that cannot work and ServiceError for a trace that cannot be read.
+
+    To be asked before the questions: what it refuses would otherwise cost their time.
+    """
+    settings.check()
+    profile_of(settings)
+
+
+def put_load(endpoint_name: str, chat: bool, settings: LoadSettings, usd_per_hour: float = 0.0) -> Load:
+    """Puts the load on an endpoint of Vertex AI. A load that was not answered is a `Load` with its failure."""
+    try:
+        result = measure_load(endpoint_address(endpoint_name, chat), settings)
+    except (InferenceError, InputError) as error:
+        return Load(failure=str(error), usd_per_hour=usd_per_hour)
+    return Load(result, usd_per_hour=usd_per_hour)
 
 
 def load_metrics(load: Load) -> dict[str, float]:
     """Name → figure. A figure that could not be measured is absent, never zero."""
-    figures = {"load_concurrency": float(load.concurrency), "load_requests": float(len(load.replies))}
-    done = [reply for reply in load.replies if not reply.error]
-    first_tokens = [reply.first_token_seconds for reply in done if reply.first_token_seconds is not None]
-    speeds = [reply.tokens_per_second for reply in done if reply.tokens_per_second is not None]
-    figures |= _percentiles("latency", "_seconds", [reply.seconds for reply in done])
-    figures |= _percentiles("time_to_first_token", "_seconds", first_tokens)
-    figures |= _percentiles("tokens_per_second", "", speeds)
-    if load.output_tokens_per_second is not None:
-        figures["load_output_tokens_per_second"] = load.output_tokens_per_second
-    if load.input_tokens_per_second is not None:
-        figures["load_input_tokens_per_second"] = load.input_tokens_per_second
-    return figures
+    if load.result is None:
+        return {}
+    figures = load.result.figures
+    found = {"load_requests": float(figures.requests), "load_failed_requests": float(figures.failed)}
+    found |= {"load_rate": figures.rate} if figures.rate else {"load_concurrency": float(figures.concurrency)}
+    found["load_timer_error_p99_seconds"] = figures.timer_error_p99
+    told = ("p50", "p95", f"p{figures.gated:g}")
+    for metric, latency in _LATENCIES.items():
+        for which, estimate in figures.latencies.get(latency, {}).items():
+            if which in told:
+                found[f"{metric}_{which}_seconds"] = estimate.value
+    speeds = [1 / seconds for sample in load.measured if (seconds := sample.latency("inter_token_latency"))]
+    found |= {f"tokens_per_second_p{percent}": percentile(speeds, percent) for percent in (50, 95) if speeds}
+    optional = {
+        "load_output_tokens_per_second": figures.output_tokens_per_second,
+        "load_input_tokens_per_second": figures.input_tokens_per_second,
+        "goodput_per_second": figures.goodput_per_second,
+        "goodput_share": figures.goodput_share.value if figures.goodput_share else None,
+        "slo_rate": load.within_slo.rate if load.within_slo else None,
+        "usd_per_million_output_tokens": _price(load, load.within_slo or figures),
+        "usd_per_million_output_tokens_at_saturation": _price(load, load.saturation),
+    }
+    return found | {name: value for name, value in optional.items() if value is not None}
 
 
-def load_document(load: Load) -> dict[str, Any]:
-    """The section `load` of the evaluation's result."""
-    return asdict(load)
+def load_document(load: Load) -> dict[str, Any] | None:
+    """The section `load` of the evaluation's result; None: there was no load."""
+    if load.result is None:
+        return {"failure": load.failure} if load.failure else None
+    return {
+        **load.result.to_document(),
+        "usd_per_hour": load.usd_per_hour or None,
+        "usd_per_million_output_tokens": _price(load, load.within_slo or load.result.figures),
+        "usd_per_million_output_tokens_at_saturation": _price(load, load.saturation),
+    }
 
 
-def _percentiles(name: str, unit: str, values: Sequence[float]) -> dict[str, float]:
-    return {f"{name}_p{percent}{unit}": percentile(values, percent) for percent in (50, 95) if values}
+def load_needs(load: Load) -> tuple[tuple[str, float | None, float, bool], ...]:
+    """Figure, what it is, what it must be, and whether at least or at most so much: what the SLO asks.
+
+    Of a search: the highest rate that meets the SLO, at least the config's own. Otherwise the share of requests within
+    every limit.
+    """
+    if load.result is None or not load.result.settings.slo:
+        return ()
+    settings, metrics = load.result.settings, load_metrics(load)
+    if settings.find_highest_rate:
+        return (("slo_rate", metrics.get("slo_rate"), settings.rate, True),)
+    return (("goodput_share", metrics.get("goodput_share"), settings.slo.percentile / 100, True),)
+
+
+# Metric's name → latency of a sample. `latency` is the older name of a whole answer's time.
+_LATENCIES = {
+    "latency": "end_to_end",
+    "time_to_first_token": "time_to_first_token",
+    "inter_token_latency": "inter_token_latency",
+}
+
+
+def _price(load: Load, figures: LoadFigures | None) -> float | None:
+    """US dollars per million output tokens; None: the price or the tokens are not known."""
+    speed = figures.output_tokens_per_second if figures else None
+    return token_price(load.usd_per_hour, speed) if load.usd_per_hour and speed else None

@@ -23,7 +23,10 @@ from vertex_vllm.vertex_ai.serving_now import serving_of
 
 PREFIX = "measurements"
 # What a figure is of, not what it is and when and where it was taken: the name of its object.
-_FIGURES = ("output_tokens_per_second", "input_tokens_per_second", "measured_at", "source")
+_FIGURES = (
+    *("output_tokens_per_second", "input_tokens_per_second", "measured_at", "source", "requests_per_second"),
+    "saturation_output_tokens_per_second",
+)
 # Of one model, the most that a plan reads.
 _MOST_READ = 200
 
@@ -46,12 +49,15 @@ def record_throughput(evaluation: Evaluation) -> None:
 
 def measurement_of(evaluation: Evaluation, serving: Serving, replicas: int) -> Measurement:
     """The throughput under load as a value. Raises InputError where the load tells none."""
-    load = evaluation.load
-    failed = sum(bool(reply.error) for reply in load.replies)
-    if failed:
-        raise InputError(f"{failed} of {len(load.replies)} requests of the load failed")
-    if not load.output_tokens_per_second:
+    result = evaluation.load.result
+    if result is None:
+        raise InputError(evaluation.load.failure or "no load was put on the endpoint")
+    figures = evaluation.load.within_slo or result.figures
+    if figures.failed:
+        raise InputError(f"{figures.failed} of {figures.requests} requests of the load failed")
+    if not figures.output_tokens_per_second:
         raise InputError("tokens were not counted: predict answers without, chat completions with a count")
+    fastest = evaluation.load.saturation
     return Measurement(
         model_id=check_model_id(serving.model_id),
         commit=serving.commit,
@@ -61,17 +67,23 @@ def measurement_of(evaluation: Evaluation, serving: Serving, replicas: int) -> M
         replicas=replicas,
         image=serving.image,
         args=tuple(text for text in serving.args if not text.startswith("--model=")),
-        concurrency=load.concurrency,
-        output_tokens_per_second=load.output_tokens_per_second,
-        input_tokens_per_second=load.input_tokens_per_second or None,
+        concurrency=figures.concurrency or figures.most_under_way,
+        output_tokens_per_second=figures.output_tokens_per_second,
+        input_tokens_per_second=figures.input_tokens_per_second or None,
         measured_at=evaluation.started_at,
         source=evaluation.subject.endpoint,
+        load=result.settings.lengths,
+        requests_per_second=figures.rate or None,
+        slo=result.settings.slo.words if evaluation.load.within_slo else "",
+        saturation_output_tokens_per_second=fastest.output_tokens_per_second if fastest else None,
     )
 
 
 def object_name(measurement: Measurement) -> str:
-    """Where it lies in its bucket; another measurement of the same takes its place."""
-    of_what = {name: value for name, value in asdict(measurement).items() if name not in _FIGURES}
+    """Path of its object in the bucket; a later measurement of the same configuration replaces it."""
+    # Of an open loop the requests at once are a figure, too.
+    figures = (*_FIGURES, "concurrency") if measurement.requests_per_second else _FIGURES
+    of_what = {name: value for name, value in asdict(measurement).items() if name not in figures}
     digest = hashlib.sha256(json.dumps(of_what, sort_keys=True).encode()).hexdigest()[:10]
     return f"{PREFIX}/{measurement.model_id}/{measurement.commit or 'unknown'}/{digest}.json"
 
@@ -81,10 +93,10 @@ def read_throughputs(project: str, bucket: str, model_id: str) -> tuple[Measurem
     from google.api_core.exceptions import NotFound
     from google.cloud.storage import Client
 
-    place = f"gs://{bucket}/{PREFIX}/{model_id}/"
+    prefix = f"gs://{bucket}/{PREFIX}/{model_id}/"
     found: list[Measurement] = []
     try:
-        with google_errors("Cloud Storage", place):
+        with google_errors("Cloud Storage", prefix):
             listed = Client(project=project).list_blobs(bucket, prefix=f"{PREFIX}/{model_id}/", max_results=_MOST_READ)
             try:
                 blobs = list(listed)
@@ -96,7 +108,7 @@ def read_throughputs(project: str, bucket: str, model_id: str) -> tuple[Measurem
                 except (NotFound, ValueError) as error:
                     log.warning("gs://%s/%s holds no measurement: %s", bucket, blob.name, error)
     except ServiceError as error:
-        log.warning("Throughputs in %s could not be read: %s", place, error)
+        log.warning("Throughputs in %s could not be read: %s", prefix, error)
     return tuple(found)
 
 

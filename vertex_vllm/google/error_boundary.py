@@ -46,21 +46,24 @@ def google_errors(
     that the project may not use a RegionClosedError, missing credentials a ServiceError, and a host that cannot be
     reached an UnreachableError where `error` is ServiceError.
     """
+    begin = f"{doing}: " if doing else ""
     try:
         yield
     except DefaultCredentialsError as missing:
-        said = f"{doing}: no Google credentials" if doing else "no Google credentials"
-        raise ServiceError(f"{said} to call {service} with", where=where, fix=_LOGIN) from missing
-    except (RetryError, TransportError, requests.ConnectionError, requests.Timeout) as away:
-        raise _unreached(away, service, where, doing, error) from away
-    except (GoogleAPIError, GoogleAuthError) as refused:
+        raise ServiceError(f"{begin}no Google credentials to call {service} with", where=where, fix=_LOGIN) from missing
+    except (RetryError, TransportError, requests.RequestException) as away:
+        raise _unreached(away, service, where, begin, error) from away
+    except GoogleAuthError as unusable:
+        said = f"{begin}no usable Google credentials for {service}: {refusal_of(unusable)}"
+        raise ServiceError(said, where=where, fix=_LOGIN) from unusable
+    except GoogleAPIError as refused:
         refusal = words_of_error(refused) if service == CLOUD_STORAGE else refusal_of(refused)
         if worded(refusal, "region-closed"):
             fix = "Leave that region out."
             raise RegionClosedError(refusal.words, where=where or doing, fix=fix, refusal=refusal) from refused
         if service == CLOUD_STORAGE and not doing and isinstance(refused, GoogleAPICallError):
             raise refused_by_storage(refusal, where, service) from refused
-        said = f"{doing}: {service} answered {refusal}" if doing else f"{service}: {refusal.words}"
+        said = f"{begin}{service} answered {refusal}" if doing else f"{service}: {refusal.words}"
         raise error(said, where=where, fix=remedy(refusal), refusal=refusal) from refused
 
 
@@ -68,19 +71,17 @@ def _unreached(
     away: Exception,
     service: str,
     where: str,
-    doing: str,
+    begin: str,
     error: type[DeploymentError] | type[ServiceError] | type[TeardownError],
 ) -> VertexVllmError:
     """A service that did not answer, with the cause that the network gave."""
     fault = network_fault(away, _HOSTS.get(service, ""))
     if fault.fix:
         kind = UnreachableError if error is ServiceError else error
-        said = f"{doing}: {service}: {fault.message}" if doing else f"{service}: {fault.message}"
-        return kind(said, where=where, fix=fault.fix)
+        return kind(f"{begin}{service}: {fault.message}", where=where, fix=fault.fix)
     cause = getattr(away, "cause", None)
     refusal = refusal_of(cause if isinstance(cause, Exception) else away)
-    said = f"{doing}: {service} gave no answer: {refusal.words}" if doing else f"{service}: {refusal.words}"
-    return error(said, where=where, refusal=refusal)
+    return error(f"{begin}{service} gave no answer: {refusal.words}", where=where, refusal=refusal)
 
 
 def refusal_of(error: Exception) -> Refusal:

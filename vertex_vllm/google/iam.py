@@ -39,6 +39,12 @@ def grant_on_bucket(bucket: "Bucket", role: str, member: str) -> bool:
 
 def own_member() -> str:
     """Whom Google Cloud takes this process for, as a grant names it; words in capitals where that cannot be told."""
+    # A person's credentials seldom tell their address.
+    return own_account() or "user:YOUR_ADDRESS"
+
+
+def own_account() -> str:
+    """Whom Google Cloud takes this process for, as a grant names it; empty where that cannot be told."""
     import google.auth
     from google.auth.exceptions import GoogleAuthError
     from google.auth.transport.requests import Request
@@ -50,6 +56,6 @@ def own_member() -> str:
             credentials.refresh(Request())
             email = credentials.service_account_email
     except GoogleAuthError:
-        email = ""
-    # A person's credentials do not tell their address.
-    return f"serviceAccount:{email}" if email else "user:YOUR_ADDRESS"
+        return ""
+    person = getattr(credentials, "account", "")
+    return f"serviceAccount:{email}" if email else f"user:{person}" if person else ""

@@ -1,10 +1,15 @@
 """May this token read this model, and which commit is meant?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.hub.hub_client import ask_hub
 from vertex_vllm.hub.hub_names import check_commit, check_model_id
+from vertex_vllm.model.card_licence import NO_LICENCE, CardLicence
+
+# Characters of a card's field.
+_LONGEST = 300
 
 
 @dataclass(frozen=True)
@@ -16,6 +21,7 @@ class Access:
     commit: str
     """40 hexadecimal digits: what the revision meant when it was asked."""
     gated: bool
+    licence: CardLicence = NO_LICENCE
 
 
 @dataclass(frozen=True)
@@ -24,8 +30,7 @@ class Revision:
 
     commit: str
     gated: bool
-    license: str = ""
-    """As the repo's card names it, for example `llama3.1`; empty where it names none."""
+    licence: CardLicence = NO_LICENCE
 
 
 def check_access(model_id: str, revision: str, token: str | None) -> Access:
@@ -39,7 +44,7 @@ def check_access(model_id: str, revision: str, token: str | None) -> Access:
     user = _user(token) if token else ""
     ask_hub(lambda api: api.auth_check(model_id), token=token, model_id=model_id)
     found = look_up(model_id, revision, token)
-    return Access(user, found.commit, found.gated)
+    return Access(user, found.commit, found.gated, found.licence)
 
 
 def look_up(model_id: str, revision: str, token: str | None) -> Revision:
@@ -51,14 +56,23 @@ def look_up(model_id: str, revision: str, token: str | None) -> Revision:
         model_id=model_id,
         revision=wanted,
     )
-    return Revision(check_commit(info.sha or ""), bool(info.gated), _license(info.tags))
+    return Revision(check_commit(info.sha or ""), bool(info.gated), _licence(info.tags, info.card_data))
 
 
-def _license(tags: object) -> str:
-    """The Hub makes a tag `license:…` of what a card says."""
+def _licence(tags: object, card: object) -> CardLicence:
+    """The Hub makes a tag `license:…` of each licence that a card names; the rest is in the card itself."""
     named = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
-    found = next((tag.removeprefix("license:") for tag in named if tag.startswith("license:")), "")
-    return found if found.isprintable() else ""
+    ids = (tag.removeprefix("license:") for tag in named if tag.startswith("license:"))
+    from huggingface_hub import ModelCardData
+
+    fields: Mapping[str, object] = card.to_dict() if isinstance(card, ModelCardData) else {}
+    name, link = (_printable(fields.get(field)) for field in ("license_name", "license_link"))
+    return CardLicence(tuple(filter(None, map(_printable, ids))), name, link)
+
+
+def _printable(value: object) -> str:
+    """Text of one line of at most 300 characters; empty for anything else."""
+    return value if isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST else ""
 
 
 def _user(token: str) -> str:

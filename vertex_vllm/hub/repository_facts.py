@@ -11,6 +11,7 @@ from vertex_vllm.hub.access import look_up
 from vertex_vllm.hub.chat_template import chat_template_of
 from vertex_vllm.hub.download import RepoReader
 from vertex_vllm.hub.file_listing import list_files
+from vertex_vllm.model.card_licence import CardLicence
 from vertex_vllm.model.code_references import CONFIGS, code_references, foreign_repositories
 from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.model.file_reader import AnyFile, FileReader
@@ -46,7 +47,7 @@ def read_facts(model_id: str, commit: str, token: str | None) -> ModelFacts:
             model_id=model_id,
             commit=commit,
             gated=found.gated,
-            license_name=found.license,
+            licence=found.licence,
             source="Hub",
         )
 
@@ -58,7 +59,7 @@ def facts_from_files(
     model_id: str,
     commit: str,
     gated: bool,
-    license_name: str,
+    licence: CardLicence,
     source: str,
 ) -> ModelFacts:
     """Facts from a model's files, wherever they lie. Raises PlanError naming the file and field."""
@@ -89,7 +90,9 @@ def facts_from_files(
     code = [reference for name in CONFIGS for reference in code_references(_read_json(reader, listing, name) or {})]
     return replace(
         facts,
-        license=license_name,
+        license=", ".join(licence.ids),
+        license_name=licence.name,
+        license_link=licence.link,
         source=source,
         custom_code=bool(code),
         foreign_code=foreign_repositories(iter(code)),

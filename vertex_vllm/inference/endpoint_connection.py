@@ -60,8 +60,11 @@ class EndpointConnection:
         to RETRY_SECONDS; one that may have been worked on, and whose answer was lost or is an error of the server's, a
         few times. Raises InferenceError with the status and the server's words.
         """
-        url = f"https://{self._host}/{version}/{self.name}{path}"
-        return self._send("POST", url, self._answer_seconds, data=body, stream=stream)
+        return self._send("POST", self.url(version, path), self.answer_seconds, data=body, stream=stream)
+
+    def url(self, version: str, path: str) -> str:
+        """`/VERSION/ENDPOINT` + path, at the endpoint's own DNS name if it has one. Raises as `post` does."""
+        return f"https://{self._host}/{version}/{self.name}{path}"
 
     @cached_property
     def _session(self) -> AuthorizedSession:
@@ -84,7 +87,8 @@ class EndpointConnection:
         return dedicated_host(str(dedicated)) if dedicated else self._regional_host
 
     @property
-    def _answer_seconds(self) -> float:
+    def answer_seconds(self) -> float:
+        """Longest wait for the next byte of an answer."""
         limit = self._endpoint.get("clientConnectionConfig", {}).get("inferenceTimeout", "")
         allowed = float(limit.removesuffix("s")) if limit else DEFAULT_ANSWER_SECONDS
         return allowed if self._longest_wait is None else min(allowed, self._longest_wait)
@@ -125,7 +129,7 @@ class EndpointConnection:
             return TransientError(f"No connection: {error}")
         if isinstance(error, requests.Timeout):
             return InferenceError(
-                f"No answer within {self._answer_seconds:.0f} s", where=str(self.name), fix="Ask for fewer max_tokens."
+                f"No answer within {self.answer_seconds:.0f} s", where=str(self.name), fix="Ask for fewer max_tokens."
             )
         return _StumbleError(f"The connection broke: {error}")
 

@@ -8,37 +8,51 @@ _LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def event_data(chunks: Iterable[bytes]) -> Iterator[str]:
-    """The data of each event, wherever the chunks' borders fall.
+class EventReader:
+    """Reads one stream. Comments, other fields and lines that are no field at all are skipped, as the standard says."""
 
-    Comments, other fields and lines that are no field at all are skipped, as the standard says; so is an event that the
-    end of the stream cut off.
-    """
-    data: list[str] = []
-    for line in _lines(chunks):
-        if not line:
-            if data:
-                yield "\n".join(data)
-            data = []
-            continue
+    def __init__(self) -> None:
+        self._rest = b""
+        self._first = True
+        self._data: list[str] = []
+
+    def feed(self, chunk: bytes) -> Iterator[str]:
+        """The data of each event that `chunk` completes, wherever the chunks' borders fall."""
+        for line in self._lines(chunk):
+            if line:
+                self._read_field(line)
+            elif self._data:
+                yield "\n".join(self._data)
+                self._data = []
+
+    def end(self) -> Iterator[str]:
+        """The last event, where the stream's last byte was the first half of a line end. A cut off event is skipped."""
+        if self._rest == b"\r" and self._data:
+            yield "\n".join(self._data)
+
+    def _read_field(self, line: bytes) -> None:
         field, _, value = line.partition(b":")
         if field == b"data":
-            data.append(value.removeprefix(b" ").decode("utf-8", errors="replace"))
+            self._data.append(value.removeprefix(b" ").decode("utf-8", errors="replace"))
 
-
-def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Complete lines, without their ends."""
-    rest, first = b"", True
-    for chunk in chunks:
-        rest += chunk
-        if first and len(rest) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(rest):
-            continue
-        if first:
-            rest, first = rest.removeprefix(_BYTE_ORDER_MARK), False
+    def _lines(self, chunk: bytes) -> Iterator[bytes]:
+        """Complete lines, without their ends."""
+        rest = self._rest + chunk
+        if self._first and len(rest) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(rest):
+            self._rest = rest
+            return
+        if self._first:
+            rest, self._first = rest.removeprefix(_BYTE_ORDER_MARK), False
         start = 0
         for end in _LINE_END.finditer(rest):
             yield rest[start : end.start()]
             start = end.end()
-        rest = rest[start:]
-    if rest.endswith(b"\r"):
-        yield rest[:-1]
+        self._rest = rest[start:]
+
+
+def event_data(chunks: Iterable[bytes]) -> Iterator[str]:
+    """The data of each event. An event that the end of the stream cut off is skipped, as the standard says."""
+    reader = EventReader()
+    for chunk in chunks:
+        yield from reader.feed(chunk)
+    yield from reader.end()

@@ -1,4 +1,4 @@
-"""Teardown: from a deployment's name, and perhaps a run's, to nothing of it left. Twice comes to the same as once."""
+"""Teardown: deletes what a deployment, or one run of it, created. Repeating it changes nothing."""
 
 import json
 import logging
@@ -63,12 +63,11 @@ def teardown(
     deadline_seconds: float = DEADLINE_SECONDS,
     also_in: Sequence[str] = (),
 ) -> TeardownReport:
-    """Removes what carries the labels of a deployment (or of one run of it): endpoints, then model versions and Models.
+    """Deletes a deployment's endpoints, model versions and Models, or those that the run `run_id` created.
 
-    With a `run_id`, what other runs made stays, live or not. A model version that an endpoint outside of this teardown
-    serves always stays. `also_in` names other regions that fallbacks may have taken it to. `delete_prefix`
-    (`gs://bucket/path`) deletes the objects under it. Goes on past what cannot be removed. Raises TeardownError listing
-    what is still there in the end, InputError for a malformed prefix.
+    A model version that an endpoint outside of this teardown serves is kept. `also_in` names further regions, those of
+    the fallbacks. `delete_prefix` (`gs://bucket/path`) deletes the objects under it. A failure does not stop the rest.
+    Raises TeardownError that names what remains in the end, InputError for a malformed prefix.
     """
     report = remove_everywhere(project, (region, *also_in), deployment, run_id, delete_prefix, deadline_seconds)
     require_gone(report)
@@ -93,11 +92,10 @@ def remove_everywhere(
         split_prefix(delete_prefix)
     deadline = Deadline(deadline_seconds)
     scopes = [Scope(project, region, deployment, run_id) for region in dict.fromkeys(regions)]
-    # Looked for first: regions without anything must take no share of the time from those that have something.
-    looks = _looks(scopes, look or select)
+    # List first: a region without resources must not use the time of the others.
+    looks = in_parallel(partial(_look, look=look or select), scopes)
     waiting = [scope for scope, found in zip(scopes, looks, strict=True) if isinstance(found, Selection)]
-    unreachable = {scope.region: found for scope, found in zip(scopes, looks, strict=True) if isinstance(found, str)}
-    report = TeardownReport(remaining=unreachable)
+    report = TeardownReport(remaining=_failures(scopes, looks))
 
     def share(done: int) -> float:
         return deadline.left / (len(waiting) - done)
@@ -128,29 +126,29 @@ def would_remove(
 ) -> Planned:
     """Looks as `remove_everywhere` does, and removes nothing."""
     scopes = [Scope(project, region, deployment, run_id) for region in dict.fromkeys(regions)]
-    looks = _looks(scopes, look or select)
+    looks = in_parallel(partial(_look, look=look or select), scopes)
     found = [each for each in looks if isinstance(each, Selection)]
     return Planned(
         doomed={name: reason for selection in found for name, reason in selection.doomed.items()},
         live=tuple(name for selection in found for name in selection.doomed_endpoints if name in selection.live),
-        failures={scope.region: each for scope, each in zip(scopes, looks, strict=True) if isinstance(each, str)},
+        failures=_failures(scopes, looks),
     )
 
 
-def _looks(scopes: Sequence[Scope], look: Look) -> list[Selection | str | None]:
-    """Of each scope: the selection; None where nothing of it is there; or the reason why its region cannot be asked."""
+def _look(scope: Scope, look: Look) -> Selection | str | None:
+    """The selection; None where nothing of the scope exists; or the reason why its region cannot be asked."""
+    try:
+        with service_errors(f"Looking in {scope.region}"):
+            found = look(scope)
+    except RegionClosedError:  # Nothing of the project can be there.
+        return None
+    except VertexVllmError as error:
+        return str(error)
+    return found if found.doomed or found.kept else None
 
-    def one(scope: Scope) -> Selection | str | None:
-        try:
-            with service_errors(f"Looking in {scope.region}"):
-                found = look(scope)
-        except RegionClosedError:  # Nothing of the project can be there.
-            return None
-        except VertexVllmError as error:
-            return str(error)
-        return found if found.doomed or found.kept else None
 
-    return in_parallel(one, scopes)
+def _failures(scopes: Sequence[Scope], looks: Sequence[Selection | str | None]) -> dict[str, str]:
+    return {scope.region: found for scope, found in zip(scopes, looks, strict=True) if isinstance(found, str)}
 
 
 def _without_prefix(project: str, prefix: str) -> TeardownReport:
@@ -160,13 +158,13 @@ def _without_prefix(project: str, prefix: str) -> TeardownReport:
 
 
 def require_gone(report: TeardownReport) -> None:
-    """Raises TeardownError listing what is still there."""
+    """Raises TeardownError that names what remains."""
     if report.remaining:
         raise TeardownError(remaining=report.remaining, fix="Run teardown again: it goes on where this one stopped.")
 
 
 def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS, look: Look = select) -> TeardownReport:
-    """Removes what the rule says goes, and looks again. Raises only where it cannot look.
+    """Deletes what the rule says, then lists what remains. Raises only if it cannot list.
 
     Told to stop by SIGTERM or SIGINT it waits for nothing more: every removal is still begun, which Vertex AI then goes
     on with by itself, and what is there at that moment is told.
@@ -186,11 +184,11 @@ def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS, look
 
 
 def _remove_endpoints(rule: Rule, doomed: list[str], deadline: Deadline, failures: dict[str, str]) -> set[str]:
-    """Those that Vertex AI refused to let go; what only ran out of time may go yet."""
+    """Resources whose deletion Vertex AI refused; those that only ran out of time may still disappear."""
     client = endpoint_client(rule.region)
     lasting = set()
     for done, name in enumerate(doomed):
-        # A share each: one that hangs must not use up the others' time.
+        # Each deletion has its share of the time: one that hangs must not use up the others'.
         share = deadline.share(len(doomed) - done)
         if isinstance(_attempt(name, partial(remove_endpoint, client, name, share), failures), GoogleAPIError):
             lasting.add(name)
@@ -212,7 +210,7 @@ def _remove_models(
 
 
 def _attempt(name: str, removal: Callable[[], object], failures: dict[str, str]) -> Exception | None:
-    """What kept it from being removed, if anything did."""
+    """Why the resource was not deleted; empty if it was."""
     log.info("Removing %s", name)
     try:
         removal()

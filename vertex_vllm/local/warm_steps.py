@@ -12,9 +12,10 @@ from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
 from vertex_vllm.evaluation.asking import Reply
 from vertex_vllm.evaluation.evaluate import Asking, Evaluation, Subject, Thresholds
 from vertex_vllm.evaluation.evaluation_report import render
-from vertex_vllm.evaluation.load import Load
+from vertex_vllm.evaluation.load import load_of
 from vertex_vllm.evaluation.questioning import judge
 from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
+from vertex_vllm.load.samples import Sample
 from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.plan_page import plan_page
 from vertex_vllm.planning.planner import plan_serving
@@ -61,7 +62,7 @@ def _render_report() -> None:
     """Renders a report: matplotlib searches and reads its fonts with the first figure."""
     suite = shipped_suite("text-small")
     answers = tuple(judge(item, Reply("no", 0.4, 0.2, 0.4, 3), chat=True) for item in suite.items)
-    load = Load(4, tuple(Reply("no", 0.3 + number / 70, 0.1, 0.3, 9) for number in range(12)), 1.0)
+    load = load_of([Sample(number, 0.0, 0.0, 0.1, 0.3, 0.3 + number / 70, 9, 32) for number in range(12)])
     render(Evaluation(Subject("endpoint", True), "", Thresholds(), Asking(suite), answers, load))
 
 

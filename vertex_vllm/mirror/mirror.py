@@ -1,30 +1,35 @@
-"""`mirror_weights`: what is missing is copied, what is there stays, and the manifest says so last."""
+"""`mirror_weights`: copies missing files, keeps existing ones, and writes the manifest last."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from vertex_vllm.errors import MirrorError
 from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.hub.access import look_up
 from vertex_vllm.hub.download import RepoReader
 from vertex_vllm.hub.file_listing import HubFile, list_files
 from vertex_vllm.hub.hub_names import check_commit, check_model_id
-from vertex_vllm.mirror.bucket import MirrorBucket, StoredObject
+from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.content_check import check_openings, named
 from vertex_vllm.mirror.file_distribution import copy_large_files
 from vertex_vllm.mirror.manifest import Manifest, MirroredFile, is_whole
 from vertex_vllm.mirror.needed_files import EVERYTHING_NEEDED, Selection, left_out_of_index, select_files
+from vertex_vllm.mirror.own_objects import BILL_OF_MATERIALS_NAME
+from vertex_vllm.mirror.pickle_scan import PickledWeights, check_scanned, check_selected, pickles_among
 from vertex_vllm.mirror.progress import Meter, OnProgress, ignore_progress
+from vertex_vllm.mirror.publication import publish
 from vertex_vllm.mirror.rehashing import proven_files
 from vertex_vllm.mirror.reuse import copy_from_siblings
+from vertex_vllm.mirror.signed_mirror import read_signed
+from vertex_vllm.mirror.signing_keys import SigningKey
 from vertex_vllm.mirror.small_files import copy_small_files
+from vertex_vllm.mirror.stored_objects import StoredObject
 from vertex_vllm.mirror.transfer_options import Transfer
 from vertex_vllm.mirror.worker_job import Job
 from vertex_vllm.model.weight_files import read_index
 from vertex_vllm.retries import saying_what_lasts
-
-_MANIFEST_TRIES = 5
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,35 +44,76 @@ def mirror_weights(
     *,
     selection: Selection = EVERYTHING_NEEDED,
     transfer: Transfer | None = None,
+    pickled_weights: PickledWeights = "refuse",
+    signing: SigningKey | None = None,
 ) -> Manifest:
     """Makes `destination` (`gs://bucket/prefix`) hold the files of the model at `commit` that serving needs.
 
     Nothing touches the disk, and memory does not grow with the model: below 300 MB in each process. Every file is
     verified against the Hub's listing before its object appears. Broken off in any way, the next run goes on where this
     one was; a finished mirror costs one read of its manifest and one listing, and moves nothing.
-    Raises MirrorError when the Hub sends what it does not list or the bucket changes underneath, PlanError when the
-    repository holds no usable weights, BucketError for a bucket that cannot hold a mirror, HubAccessError and
-    ServiceError as the Hub and Cloud Storage do.
+
+    `signing`: the key that the mirror is signed with. A manifest that it has not signed counts for nothing: objects are
+    hashed again. `pickled_weights`: pickle files are refused before anything is copied, or scanned before the manifest
+    is written.
+
+    Raises MirrorError when the Hub sends what it does not list, the bucket changes underneath or a scan finds danger,
+    PlanError when the repository holds no usable weights or pickles without consent, BucketError for a bucket that
+    cannot hold a mirror, HubAccessError and ServiceError as the Hub and Cloud Storage do.
     """
     check_model_id(model_id)
     check_commit(commit)
     job = Job(model_id, commit, token, destination, project, transfer or Transfer())
     with google_errors("Cloud Storage", destination), closing(_bucket(job)) as bucket:
         manifest, generation = bucket.read_manifest()
-        published = manifest if _is_of(manifest, model_id, commit) else None
+        published = manifest if _is_of(manifest, model_id, commit) and _vouched(bucket, signing) else None
         objects = bucket.objects()
-        whole = published is not None and published.selection == selection and is_whole(published, objects)
-        if published is not None and whole and bucket.touch_manifest(generation):
-            meter = Meter(model_id, {file.path: file.size for file in published.files}, on_progress)
-            for file in published.files:
-                meter.found(file.path, file.size)
-            return published
+        if published is not None and _is_finished(published, selection, objects):
+            _check_pickles(published.files, pickled_weights, bucket, job)
+            if bucket.touch_manifest(generation):
+                _tell_found(published, on_progress)
+                return published
         bucket.check_fit()
-        files = _copy_missing(job, selection, bucket, objects, published, on_progress)
-        # A mirror that was killed between an object and the end of its journal has left that one. After the manifest it
-        # would be too late: who is killed there is not gone on with.
+        files = _copy_missing(job, selection, bucket, objects, published, on_progress, pickled_weights)
+        _check_pickles(files, pickled_weights, bucket, job)
+        # A mirror killed after completing an object but before deleting its journal leaves the journal behind. Delete
+        # journals before writing the manifest: once it exists no later run resumes, so nothing would delete them.
         bucket.delete_journals()
-        return publish(Manifest(model_id, commit, bucket.uri, files, selection), bucket, generation)
+        licence = look_up(model_id, commit, token).licence
+        return publish(Manifest(model_id, commit, bucket.uri, files, selection), bucket, generation, licence, signing)
+
+
+def _is_finished(published: Manifest, selection: Selection, objects: Mapping[str, StoredObject]) -> bool:
+    return published.selection == selection and is_whole(published, objects) and BILL_OF_MATERIALS_NAME in objects
+
+
+def _vouched(bucket: MirrorBucket, signing: SigningKey | None) -> bool:
+    """Whether the manifest in the bucket is signed, where a signature is asked for."""
+    if signing is None:
+        return True
+    try:
+        read_signed(bucket, signing)
+    except MirrorError as error:
+        _LOG.info("%s; what is in the bucket is hashed again", error.message)
+        return False
+    return True
+
+
+def _check_pickles(files: Sequence[MirroredFile], consent: PickledWeights, bucket: MirrorBucket, job: Job) -> None:
+    place = f"{job.model_id}@{job.commit}"
+    check_selected(files, consent, place)
+    if consent == "scanned":
+        check_scanned(
+            pickles_among(files),
+            lambda file, start, length: bucket.read_generation(file.path, file.generation, start, length),
+            place,
+        )
+
+
+def _tell_found(published: Manifest, on_progress: OnProgress) -> None:
+    meter = Meter(published.model_id, {file.path: file.size for file in published.files}, on_progress)
+    for file in published.files:
+        meter.found(file.path, file.size)
 
 
 @dataclass(frozen=True)
@@ -86,7 +132,7 @@ def compare(
     project: str,
     selection: Selection = EVERYTHING_NEEDED,
 ) -> Comparison:
-    """What `mirror_weights` would find and what it would copy. Raises as it does; changes nothing."""
+    """The files that `mirror_weights` would find and those that it would copy. Raises as it does; changes nothing."""
     job = Job(check_model_id(model_id), check_commit(commit), token, destination, project, Transfer())
     with google_errors("Cloud Storage", destination), closing(_bucket(job)) as bucket, _reader(job) as reader:
         manifest, _ = bucket.read_manifest()
@@ -107,10 +153,12 @@ def _copy_missing(
     objects: dict[str, StoredObject],
     published: Manifest | None,
     on_progress: OnProgress,
+    pickled_weights: PickledWeights,
 ) -> tuple[MirroredFile, ...]:
     with ExitStack() as stack:
         reader = stack.enter_context(_reader(job))
         wanted = _wanted(job, selection, reader)
+        check_selected(wanted, pickled_weights, f"{job.model_id}@{job.commit}")
         meter = Meter(job.model_id, {file.path: file.size for file in wanted}, on_progress)
         stack.enter_context(meter.beating())
         there = _present(wanted, bucket, objects, published)
@@ -182,30 +230,3 @@ def _reader(job: Job) -> RepoReader:
         stall_seconds=transfer.stall_seconds,
         patience_seconds=transfer.patience_seconds,
     )
-
-
-def publish(manifest: Manifest, bucket: MirrorBucket, generation: int) -> Manifest:
-    """Writes the manifest over the one with `generation`, unless another mirror has meanwhile published one that holds.
-
-    Returns what is published in the end. Raises MirrorError when objects change while it tries.
-    """
-    for _ in range(_MANIFEST_TRIES):
-        current = _as_it_lies(manifest, bucket.objects())
-        if bucket.write_manifest(current, generation):
-            return current
-        theirs, generation = bucket.read_manifest()
-        if theirs is not None and theirs.commit == manifest.commit and is_whole(theirs, bucket.objects()):
-            return theirs
-    raise MirrorError("somebody else keeps replacing the manifest", where=bucket.uri, fix="Stop the other mirror.")
-
-
-def _as_it_lies(manifest: Manifest, objects: dict[str, StoredObject]) -> Manifest:
-    """The manifest with the generations of now: a mirror at the same time may have written the same bytes again."""
-    files = []
-    for file in manifest.files:
-        stored = objects.get(file.path)
-        if stored is None or (stored.size, stored.crc32c) != (file.size, file.crc32c):
-            where = f"{manifest.uri}/{file.path}"
-            raise MirrorError("was changed or deleted while mirroring", where=where, path=file.path)
-        files.append(replace(file, generation=stored.generation))
-    return replace(manifest, files=tuple(files))

@@ -8,6 +8,7 @@ from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.hub.repository_facts import facts_from_files
 from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS
+from vertex_vllm.model.card_licence import NO_LICENCE
 from vertex_vllm.model.facts import ModelFacts
 
 # The prefix as `mirror.destination` makes it.
@@ -31,9 +32,9 @@ class _Reader:
 def read_mirrored_facts(uri: str, project: str) -> ModelFacts:
     """Facts of the model under `gs://bucket/prefix`: config.json, the tokenizer's config, headers of safetensors files.
 
-    Who put them there does not matter; a manifest, or the prefix's name, tells model and commit, else the model is
-    called by its place. What only the Hub says, gating and licence, is not known. Raises BucketError for what is no
-    place, PlanError for files that cannot be used, ServiceError when Cloud Storage refuses.
+    Any program may have written the files. A manifest, or the prefix's name, says model and commit; otherwise the model
+    is named after its prefix. Gating and licence, which only the Hub knows, are unknown. Raises BucketError for a
+    malformed prefix, PlanError for files that cannot be used, ServiceError when Cloud Storage refuses.
     """
     with google_errors("Cloud Storage", uri):
         bucket = MirrorBucket(uri, project)
@@ -49,7 +50,7 @@ def read_mirrored_facts(uri: str, project: str) -> ModelFacts:
                 model_id=model_id or uri,
                 commit=commit,
                 gated=False,
-                license_name="",
+                licence=NO_LICENCE,
                 source=uri,
             )
         finally:

@@ -19,6 +19,8 @@ _SUPPORT = (
     "tokenizer.model.*",
     "merges.txt",
     "vocab.txt",
+    # The licence and what it wants to be passed on, as such files are called on the Hub.
+    *("LICENSE*", "LICENCE*", "license*", "COPYING*", "NOTICE*", "*USE_POLICY*", "*use_policy*"),
 )
 # Python code of the repository: only where the config consents to running it.
 _CODE = ("*.py",)
@@ -30,7 +32,7 @@ _LEFT_OUT = ("*.index.json", "trainer_state.json", "*_results.json")
 
 @dataclass(frozen=True)
 class Selection:
-    """What somebody wants beyond, or instead of, what is chosen by itself: patterns as in a shell, of whole paths."""
+    """Patterns that override the choice of files: as in a shell, of whole paths."""
 
     include: tuple[str, ...] = ()
     """When there are any: only files that match one, also such as would be left out by themselves."""

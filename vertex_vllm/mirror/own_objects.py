@@ -1,5 +1,13 @@
-"""Names that a mirror writes of its own beside the files of the model."""
+"""Names that a mirror writes of its own beside the files of the model.
+
+Neither vLLM nor transformers reads a file of such a name: vLLM 0.32.0 loads weights by the patterns *.safetensors,
+*.bin and *.pt (`default_loader.py`), and other files by their full names.
+"""
 
 MANIFEST_NAME = "vertex-vllm-manifest.json"
-BESIDE_THE_WEIGHTS = frozenset({MANIFEST_NAME})
+BILL_OF_MATERIALS_NAME = "vertex-vllm-model.cdx.json"
+"""CycloneDX: the model, its licence and its files."""
+SIGNATURE_NAME = "vertex-vllm-model.sig"
+"""A sigstore bundle, present where the mirror was told to sign."""
+BESIDE_THE_WEIGHTS = frozenset({MANIFEST_NAME, BILL_OF_MATERIALS_NAME, SIGNATURE_NAME})
 """A repository may not have a file of such a name, and a deployment is not stopped by one."""

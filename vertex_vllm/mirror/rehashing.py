@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from vertex_vllm.hub.file_listing import HubFile
-from vertex_vllm.mirror.bucket import MirrorBucket, StoredObject
+from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.manifest import MirroredFile
+from vertex_vllm.mirror.stored_objects import StoredObject
 
 # Bytes of one read. Files and reads at once need 64 MiB together, far below what a mirror may take.
 _PIECE = 4 << 20

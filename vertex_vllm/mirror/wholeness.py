@@ -5,10 +5,11 @@ from contextlib import closing
 
 from vertex_vllm.errors import MirrorError
 from vertex_vllm.google.error_boundary import google_errors
-from vertex_vllm.mirror.bucket import MirrorBucket, StoredObject
+from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.manifest import Manifest
 from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS
 from vertex_vllm.mirror.rehashing import still_holds
+from vertex_vllm.mirror.stored_objects import StoredObject
 
 _MOST_NAMED = 5
 
@@ -21,18 +22,30 @@ def require_whole(manifest: Manifest, project: str) -> None:
     Cloud Storage fails.
     """
     with google_errors("Cloud Storage", manifest.uri), closing(MirrorBucket(manifest.uri, project)) as bucket:
-        objects = bucket.objects()
-        again = rewritten(manifest, objects)
-        suspect = [file for file in manifest.files if file.path in again]
-        held = {file.path for file in suspect if still_holds(file, objects[file.path], bucket)}
-        found = [fault for path, fault in faults(manifest, objects) if path not in held]
-    if found:
-        more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+        found = dict(standing_faults(manifest, bucket.objects(), bucket))
+    require_no_faults(found, manifest.uri)
+
+
+def require_no_faults(found: Mapping[str, str], uri: str) -> None:
+    """Raises MirrorError that names the first faults; `found`: path → fault, in words."""
+    named = list(found.values())
+    if named:
+        more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
         raise MirrorError(
-            f"the weights are not what was mirrored: {'; '.join(found[:_MOST_NAMED])}{more}",
-            where=manifest.uri,
+            f"the weights are not what was mirrored: {'; '.join(named[:_MOST_NAMED])}{more}",
+            where=uri,
             fix="Find out who wrote there, delete what is not known, and run the deployment again.",
         )
+
+
+def standing_faults(
+    manifest: Manifest, objects: Mapping[str, StoredObject], bucket: MirrorBucket
+) -> Iterator[tuple[str, str]]:
+    """As `faults`, without objects that were written again with the same content: those are read and hashed."""
+    again = rewritten(manifest, objects)
+    suspect = [file for file in manifest.files if file.path in again]
+    held = {file.path for file in suspect if still_holds(file, objects[file.path], bucket)}
+    yield from ((path, fault) for path, fault in faults(manifest, objects) if path not in held)
 
 
 def faults(manifest: Manifest, objects: Mapping[str, StoredObject]) -> Iterator[tuple[str, str]]:

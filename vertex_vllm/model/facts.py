@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
+from vertex_vllm.model.card_licence import CardLicence
 from vertex_vllm.model.transformer import Transformer
 
 # Bytes of a number, of the types that vLLM converts to the one that it computes in when it loads them.
@@ -54,7 +55,11 @@ class ModelFacts:
     groups: tuple[TensorGroup, ...] = ()
     """The stored tensors by part and type; empty: nobody has read their names."""
     license: str = ""
-    """As the repo's card names it, for example `apache-2.0`; empty: not known."""
+    """The ids that the repo's card names, for example `apache-2.0`, with commas between several; empty: not known."""
+    license_name: str = ""
+    """The card's name for a licence whose id is `other`."""
+    license_link: str = ""
+    """The card's address, or file of the repository, of the licence's text."""
     rope_scaling: str = ""
     """Kind and factor by which positions are stretched, for example `llama3 × 8`; empty: none."""
     model_type: str = ""
@@ -85,6 +90,10 @@ class ModelFacts:
     """Weights in a format that can run code while it is loaded."""
     chat_marks: tuple[str, ...] | None = None
     """Texts of the chat template that tell how the model calls tools and thinks; None: nobody has read it."""
+
+    @property
+    def card_licence(self) -> CardLicence:
+        return CardLicence(tuple(filter(None, self.license.split(", "))), self.license_name, self.license_link)
 
     def loaded_bytes(self, dtype: str) -> int:
         """Bytes of the tensors once vLLM has loaded them to compute in `dtype`, which may be `auto`; 0: not known.

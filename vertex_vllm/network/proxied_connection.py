@@ -19,12 +19,17 @@ def open_connection(parts: SplitResult) -> HTTPConnection:
         return HTTPConnection(host, port, timeout=CONNECT_SECONDS)
     through = check_proxy(parts.geturl())
     if through is None:
-        return HTTPSConnection(host, port, timeout=CONNECT_SECONDS, context=_trust(_authorities()))
+        return HTTPSConnection(host, port, timeout=CONNECT_SECONDS, context=trusted_authorities())
     connection = HTTPSConnection(
-        through.hostname or "", through.port, timeout=CONNECT_SECONDS, context=_trust(_authorities())
+        through.hostname or "", through.port, timeout=CONNECT_SECONDS, context=trusted_authorities()
     )
     connection.set_tunnel(host, port, headers=_proxy_authorization(through))
     return connection
+
+
+def trusted_authorities() -> ssl.SSLContext:
+    """The authorities that the environment trusts, else certifi's. Raises InputError for a file of no use."""
+    return _trust(_authorities())
 
 
 def _proxy_authorization(proxy: SplitResult) -> dict[str, str]:

@@ -16,6 +16,7 @@ from vertex_vllm.planning.command_line import WHERE, Argument, effective_values
 from vertex_vllm.planning.settings import Settings
 
 FIELD = "serving.trust_remote_code"
+_PICKLED = "mirror.pickled_weights"
 # Options whose JSON may name Python code of a repository, as an `auto_map` does.
 _MAPPING = ("--hf-overrides", "--mm-processor-kwargs")
 _DEEPEST = 32
@@ -81,6 +82,17 @@ def check_consent(facts: ModelFacts, settings: Settings, extra: Sequence[Argumen
                 missing=(FIELD,),
                 fix=f"Leave it out, or set {FIELD} to true if you trust what it names",
             )
+
+
+def check_pickled(facts: ModelFacts, consent: str) -> None:
+    """Raises PlanError for a model with pickled weights alone, unless the config takes such (`consent`: its field)."""
+    if facts.pickled and consent == "refuse":
+        raise PlanError(
+            f"{facts.model_id} has pickled weights alone, a format that can run code while it is loaded",
+            where=_PICKLED,
+            fix="Choose a repository with safetensors files, or set it to scanned: the mirror then refuses files that "
+            "import anything dangerous",
+        )
 
 
 def code_told(facts: ModelFacts, settings: Settings, extra: Sequence[Argument]) -> str:

@@ -32,7 +32,7 @@ class Measurement:
     args: tuple[str, ...]
     """The container's, but for `--model`."""
     concurrency: Count
-    """Requests under way at once."""
+    """Requests under way at once; of an open loop, the most."""
     output_tokens_per_second: Rate
     """Of all requests and replicas together."""
     input_tokens_per_second: Rate | None
@@ -41,6 +41,14 @@ class Measurement:
     """UTC, ISO 8601."""
     source: Text
     """Resource name of the endpoint that was measured, or who measured what where it was recorded by hand."""
+    load: str = ""
+    """Lengths of prompts and answers, as `Load.lengths` of the config says them; empty: not recorded."""
+    requests_per_second: Rate | None = None
+    """Of an open loop; None: a closed loop of `concurrency`."""
+    slo: str = ""
+    """The SLO that this is the highest rate of, as `Slo.words` of the config says it; empty: of none."""
+    saturation_output_tokens_per_second: Rate | None = None
+    """The most output tokens that the deployment made at any rate; None: saturation was not reached."""
 
     def to_json(self) -> str:
         return json.dumps({"format": _FORMAT, **asdict(self)}, indent=2, sort_keys=True) + "\n"
@@ -60,11 +68,23 @@ class Throughput:
     """Of output, at the plan's price for that many replicas; None: the machine's price is not known."""
     remarks: tuple[str, ...]
     """What was otherwise than it is planned."""
+    load: str = ""
+    requests_per_second: float | None = None
+    slo: str = ""
+    usd_per_million_tokens_at_saturation: float | None = None
+    """None: saturation was not reached, or the price is not known."""
 
     @classmethod
     def of(cls, measurement: Measurement, usd_per_hour: float | None, remarks: tuple[str, ...] = ()) -> Self:
         """`usd_per_hour`: of one replica."""
         speed, replicas = measurement.output_tokens_per_second, measurement.replicas
+        fastest = measurement.saturation_output_tokens_per_second
+
+        def price(tokens_per_second: float | None) -> float | None:
+            if usd_per_hour is None or tokens_per_second is None:
+                return None
+            return token_price(usd_per_hour * replicas, tokens_per_second)
+
         return cls(
             output_tokens_per_second=speed,
             input_tokens_per_second=measurement.input_tokens_per_second,
@@ -72,8 +92,12 @@ class Throughput:
             replicas=replicas,
             measured_at=measurement.measured_at,
             source=measurement.source,
-            usd_per_million_tokens=None if usd_per_hour is None else token_price(usd_per_hour * replicas, speed),
+            usd_per_million_tokens=price(speed),
             remarks=remarks,
+            load=measurement.load,
+            requests_per_second=measurement.requests_per_second,
+            slo=measurement.slo,
+            usd_per_million_tokens_at_saturation=price(fastest),
         )
 
     @classmethod
@@ -93,10 +117,20 @@ class Throughput:
         replicas = f"{self.replicas} replica{'s' if self.replicas != 1 else ''}"
         read = "" if self.input_tokens_per_second is None else f", beside {self.input_tokens_per_second:.1f} of input"
         told = (
-            f"{self.output_tokens_per_second:.1f} output tokens/s{read}, {self.concurrency} requests at once, "
+            f"{self.output_tokens_per_second:.1f} output tokens/s{read}, {self._load_told}, "
             f"{replicas}; measured {self.measured_at[:10]} on {self.source}"
         )
         return "; ".join((told, *self.remarks))
+
+    @property
+    def _load_told(self) -> str:
+        lengths = f" of {self.load}" if self.load else ""
+        if self.requests_per_second is None:
+            return f"{self.concurrency} requests at once{lengths}"
+        within = f", the highest rate within {self.slo}" if self.slo else ""
+        saturated = self.usd_per_million_tokens_at_saturation
+        beyond = "" if saturated is None else f", {saturated:.2f} USD at saturation"
+        return f"{self.requests_per_second:.3g} requests/s{lengths}{within}{beyond}"
 
 
 def token_price(usd_per_hour: float, tokens_per_second: float) -> float:

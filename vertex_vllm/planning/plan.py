@@ -13,7 +13,7 @@ from vertex_vllm.planning.offers import Offer
 # Fields that explain the plan and do not affect what is served: left out of the config hash.
 _EXPLANATORY = (
     "config_hash",
-    *("reasons", "verdict", "usd_per_hour", "throughput", "requests", "concurrency", "memory"),
+    *("reasons", "verdict", "usd_per_hour", "throughput", "requests", "concurrency", "load", "slo", "memory"),
     *("alternatives", "fallbacks", "start_seconds", "warnings"),
 )
 
@@ -76,6 +76,10 @@ class ServingPlan:
     """Requests of `max_model_len` that the cache holds at once, at worst; None: not known."""
     concurrency: int = 0
     """As many as were asked for."""
+    load: str = ""
+    """Lengths of prompts and answers of the evaluation's load, in words."""
+    slo: str = ""
+    """The SLO whose highest rate the evaluation searches, in words; empty: it searches none."""
     memory: MemoryAccount | None = None
     """None: the plan was made without an account."""
     alternatives: tuple[Offer, ...] = ()

@@ -7,6 +7,7 @@ from vertex_vllm.catalog import Catalog
 from vertex_vllm.config.catalogue_check import check_against_catalog
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.errors import PlanError
+from vertex_vllm.model.card_licence import check_licence
 from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.model.rope import overridden_length
 from vertex_vllm.planning.answer_parsers import AnswerParsers, answer_parsers, suitable_parser
@@ -14,7 +15,7 @@ from vertex_vllm.planning.argument_forms import check_forms
 from vertex_vllm.planning.arguments import PORT, build_arguments, check_extra
 from vertex_vllm.planning.autoscaling import scaling_metric
 from vertex_vllm.planning.command_line import Argument, effective_values, parse_arguments
-from vertex_vllm.planning.consent import check_consent, code_told
+from vertex_vllm.planning.consent import check_consent, check_pickled, code_told
 from vertex_vllm.planning.headroom import Quotas
 from vertex_vllm.planning.image_choice import ImageChoice, choose_image
 from vertex_vllm.planning.machine_choice import MachineChoice, choose_machine
@@ -107,6 +108,8 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
         usd_per_hour=choice.offer.usd_per_hour,
         requests=choice.offer.requests,
         concurrency=required.concurrency,
+        load=deployment.evaluation.load.lengths,
+        slo=deployment.evaluation.load.slo.words if deployment.evaluation.load.find_highest_rate else "",
         memory=MemoryAccount.of(choice.memory),
         alternatives=choice.alternatives,
         warnings=plan_warnings(facts, deployment, choice, required, catalog),
@@ -115,12 +118,12 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
 
 
 def _plan_fallback(number: int, named: str, facts: ModelFacts, deployment: Deployment, catalog: Catalog) -> ServingPlan:
-    """The plan for one (region, machine) in the place of the first. Raises PlanError that names the entry."""
+    """The plan for one (region, machine) instead of the first. Raises PlanError that names the entry."""
     region, _, machine = named.partition("/")
-    place = deployment.google_cloud.model_copy(update={"region": region})
+    google_cloud = deployment.google_cloud.model_copy(update={"region": region})
     other = {"machine_type": machine, "accelerator_type": "", "accelerator_count": 0, "fallbacks": []}
     serving = deployment.serving.model_copy(update=other)
-    elsewhere = deployment.model_copy(update={"google_cloud": place, "serving": serving})
+    elsewhere = deployment.model_copy(update={"google_cloud": google_cloud, "serving": serving})
     try:
         plan = _plan_one(facts, elsewhere, catalog, {})
     except PlanError as error:
@@ -148,6 +151,8 @@ def _require(
 ) -> tuple[Requirements, tuple[Argument, ...], AnswerParsers]:
     """The grounds for the choice of a machine, the deployment's own arguments, and the parsers of its answers."""
     _check_deployment(deployment, catalog)
+    check_licence(f"{facts.model_id}@{facts.commit}", facts.card_licence, deployment.licences.allow)
+    check_pickled(facts, deployment.mirror.pickled_weights)
     extra = parse_arguments(deployment.serving.extra_args, catalog)
     given = effective_values(extra)
     check_servable(facts, given, catalog)

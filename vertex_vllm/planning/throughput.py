@@ -15,8 +15,8 @@ def with_throughput(plan: ServingPlan, measurements: Sequence[Measurement]) -> S
     """The same plan, with the throughput of each machine that somebody has measured it on.
 
     Measured on: this model (at this commit, where the plan knows one), this very machine, and as many replicas as the
-    plan may run, with the plan's image. Of several the one at the plan's concurrency, then the one with the plan's
-    arguments, then the newest. What was otherwise is said beside the figure.
+    plan may run, with the plan's image. Of several the one under the plan's load, then at its concurrency, then the one
+    with the plan's arguments, then the newest. What was otherwise is said beside the figure.
     """
     of_model = [each for each in measurements if _of_plan(each, plan)]
     return replace(
@@ -48,14 +48,25 @@ def _measured(
         return None
     best = max(
         here,
-        key=lambda each: (each.concurrency == plan.concurrency, not _differences(each, plan), each.measured_at),
+        key=lambda each: (*_likeness(each, plan), not _differences(each, plan), each.measured_at),
     )
     return Throughput.of(best, machine.usd_per_hour, _remarks(best, plan))
 
 
+def _likeness(measurement: Measurement, plan: ServingPlan) -> tuple[bool, bool, bool]:
+    """Whether it is of the plan's SLO, of its lengths, and of as many requests at once."""
+    open_loop = measurement.requests_per_second is not None
+    same_kind = measurement.slo == plan.slo if plan.slo else not open_loop
+    return same_kind, measurement.load == plan.load, open_loop or measurement.concurrency == plan.concurrency
+
+
 def _remarks(measurement: Measurement, plan: ServingPlan) -> tuple[str, ...]:
     remarks = []
-    if measurement.concurrency != plan.concurrency:
+    if plan.slo and measurement.slo != plan.slo:
+        remarks.append(f"the plan's SLO is {plan.slo}")
+    if measurement.load and plan.load and measurement.load != plan.load:
+        remarks.append(f"the plan's load is {plan.load}")
+    if measurement.requests_per_second is None and measurement.concurrency != plan.concurrency:
         remarks.append(f"the plan asks for {plan.concurrency} requests at once")
     if not plan.commit and measurement.commit:
         remarks.append(f"commit {measurement.commit[:12]}")

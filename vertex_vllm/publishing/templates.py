@@ -115,20 +115,18 @@ def _store(spec: str, destination: Destination, pipeline: str) -> None:
 
 def _register(spec: str, destination: Destination) -> str:
     """`PACKAGE/sha256:…`, as the registry names what it was given."""
-    from google.auth.exceptions import GoogleAuthError
     from kfp.registry import RegistryClient
-    from requests import HTTPError, RequestException
+    from requests import HTTPError
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "spec.yaml"
         path.write_text(spec)
-        try:
-            client = RegistryClient(host=destination.host)
-            package, version = client.upload_pipeline(str(path), tags=[destination.commit, *destination.tags])
-        except HTTPError as error:
-            raise _refused(error.response, destination) from error
-        except (RequestException, GoogleAuthError) as error:
-            raise ServiceError(f"the registry of templates: {error}", where=destination.host) from error
+        with google_errors("the registry of templates", destination.host):
+            try:
+                client = RegistryClient(host=destination.host)
+                package, version = client.upload_pipeline(str(path), tags=[destination.commit, *destination.tags])
+            except HTTPError as error:
+                raise _refused(error.response, destination) from error
     return f"{package}/{version}"
 
 

@@ -8,6 +8,7 @@ from localcloud.services.hub.service import SERVICE as HUB
 from localcloud.services.iam.service import SERVICE as IAM
 from localcloud.services.identity.service import SERVICE as IDENTITY
 from localcloud.services.kfp_registry.service import SERVICE as KFP_REGISTRY
+from localcloud.services.kms.service import SERVICE as KMS
 from localcloud.services.metadata.service import SERVICE as METADATA
 from localcloud.services.operations.service import SERVICE as OPERATIONS
 from localcloud.services.pipelines.service import SERVICE as PIPELINES
@@ -20,7 +21,7 @@ from localcloud.services.vertex.service import SERVICE as VERTEX
 SERVICES = (
     *(STORAGE, HUB, METADATA, IDENTITY, IAM, KFP_REGISTRY),
     *(OPERATIONS, SECRET_MANAGER, CLOUD_QUOTAS, RESOURCE_MANAGER, SERVICE_USAGE, ARTIFACT_REGISTRY),
-    *(CLOUD_BUILD, CLOUD_LOGGING, VERTEX),
+    *(CLOUD_BUILD, CLOUD_LOGGING, KMS, VERTEX),
     # Last: what runs pipelines stops before the endpoints that they use.
     PIPELINES,
 )

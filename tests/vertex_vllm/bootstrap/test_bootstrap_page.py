@@ -25,7 +25,7 @@ from vertex_vllm.bootstrap.making import is_missing, project_number
 from vertex_vllm.bootstrap.required_setup import Settings, wanted
 from vertex_vllm.bootstrap.session import Session
 from vertex_vllm.bootstrap.setup_steps import Grant
-from vertex_vllm.project_names import runs_bucket
+from vertex_vllm.project_names import sources_bucket
 from vertex_vllm.publishing.image_sources import read_sources
 
 __all__ = ["session"]  # a fixture
@@ -50,7 +50,7 @@ def test_a_dry_run_prints_the_build_and_the_templates_too(cloud: Connection, pro
     printed = json.loads(bootstrap_all(project, "--dry-run", "--no-hf-token").stdout)
     image = next(entry for entry in printed if "image" in entry)
     digest = read_sources(ROOT).digest
-    assert image["upload"] == f"gs://{runs_bucket(project, REGION)}/sources/{digest}.tar.gz"
+    assert image["upload"] == f"gs://{sources_bucket(project, REGION)}/sources/{digest}.tar.gz"
     assert image["create_build"]["parent"] == f"projects/{project}/locations/{REGION}"
     assert image["create_build"]["build"]["images"] == [image["image"]]
     assert [entry["template"] for entry in printed if "template" in entry] == list(PIPELINES)

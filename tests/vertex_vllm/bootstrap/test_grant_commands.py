@@ -14,9 +14,11 @@ from vertex_vllm.bootstrap.making import is_missing, make, project_number, revok
 from vertex_vllm.bootstrap.required_setup import Settings, grants_by_row, wanted
 from vertex_vllm.bootstrap.session import authorized_session
 from vertex_vllm.bootstrap.setup_steps import Grant
+from vertex_vllm.bootstrap.superseded import superseded
 
 REGION = "us-central1"
-SETTINGS = Settings("p", "1", REGION, "2", "3")
+KEY = "projects/keys/locations/us/keyRings/models/cryptoKeys/manifests"
+SETTINGS = Settings("p", "1", REGION, "2", "3", signing_key=KEY)
 
 
 def commands(settings: Settings) -> dict[str, str]:
@@ -37,11 +39,16 @@ def commands(settings: Settings) -> dict[str, str]:
             "--role=projects/p/roles/vertexVllmPipeline --condition=None",
         ),
         (
-            "build roles/storage.objectViewer runs",
-            "gcloud storage buckets add-iam-policy-binding gs://p-vertex-vllm-us-central1-runs "
+            "build roles/storage.objectViewer sources",
+            "gcloud storage buckets add-iam-policy-binding gs://p-vertex-vllm-us-central1-srcs "
             "--member=serviceAccount:vertex-vllm-build@p.iam.gserviceaccount.com --role=roles/storage.objectViewer "
-            "'--condition=^;^title=below sources/;expression=resource.name.startsWith("
-            """'"'"'projects/_/buckets/p-vertex-vllm-us-central1-runs/objects/sources/'"'"')'""",
+            "--condition=None",
+        ),
+        (
+            "pipeline roles/cloudkms.signerVerifier key",
+            "gcloud kms keys add-iam-policy-binding manifests --keyring=models --location=us --project=keys "
+            "--member=serviceAccount:vertex-vllm-pipeline@p.iam.gserviceaccount.com "
+            "--role=roles/cloudkms.signerVerifier --condition=None",
         ),
         (
             "ci roles/secretmanager.viewer secret",
@@ -77,7 +84,8 @@ def test_gcloud_makes_the_grant_by_it(cloud: Connection, project: str, tmp_path:
     kinds: dict[str, Grant] = {
         grant_command(project, grant).split("add-")[0]: grant for _, grant in grants_by_row(settings)
     }
-    kinds["condition"] = next(grant for _, grant in grants_by_row(settings) if grant.condition)
+    kinds["condition"] = next(grant for grant in superseded(settings) if grant.condition)
+    make(session, kinds["condition"])
     assert len(kinds) == 6
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     own = {"HOME": str(tmp_path), "CLOUDSDK_CONFIG": str(tmp_path / "gcloud")}

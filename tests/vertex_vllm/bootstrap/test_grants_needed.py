@@ -26,6 +26,7 @@ from localcloud.core.permissions.permission_table import known_permissions
 from localcloud.daemon import Connection
 from tests.federation import federated, key_set, workflow_token
 from tests.prepared import prepared
+from tests.vertex_vllm.mirror.test_signed_mirror import kms_key
 from tests.vertex_vllm.served_models import REGION, serving_plan, teach
 from tests.waiting import PATIENCE_SECONDS
 from vertex_vllm.bootstrap.grants import REFUSALS, GrantRow, grant_rows, refusals
@@ -41,7 +42,8 @@ from vertex_vllm.labels import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
 from vertex_vllm.lifecycle.sweep import require_clean, sweep
 from vertex_vllm.lifecycle.teardown import teardown
-from vertex_vllm.project_names import SERVING_ACCOUNT, account_email, default_bucket, runs_bucket
+from vertex_vllm.mirror.signing_keys import signing_key
+from vertex_vllm.project_names import SERVING_ACCOUNT, account_email, default_bucket, runs_bucket, sources_bucket
 from vertex_vllm.publishing import building
 from vertex_vllm.publishing.building import ImageBuild, build_image
 from vertex_vllm.publishing.image_sources import read_sources
@@ -69,7 +71,9 @@ class Place:
         self.cloud = cloud
         self.id = prepared(f"grants-{uuid.uuid4().hex[:10]}")
         self.session: Session = authorized_session()
-        self.settings = Settings(self.id, project_number(self.session, self.id), REGION, "1", "2", cloud_build=True)
+        self.key = kms_key(self.id)
+        number = project_number(self.session, self.id)
+        self.settings = Settings(self.id, number, REGION, "1", "2", cloud_build=True, signing_key=self.key)
         for step in wanted(self.settings):
             make(self.session, step, TOKEN)
         self.workflow_token = folder / "workflow-token"
@@ -110,6 +114,7 @@ def pipeline(place: Place) -> None:
         setup_bucket(place.id, REGION, bucket, owner, "")
         for name in (bucket, runs_bucket(place.id, REGION)):
             storage.Client(project=place.id).bucket(name).blob("models/x").upload_from_string("x")
+        signing_key(place.key).sign(b"a manifest")
         check_quotas(place.id, plan)
         model = upload_model(place.id, plan, f"gs://{bucket}/models", owner)
         endpoint = deploy_model(place.id, plan, model, owner, account_email(SERVING_ACCOUNT, place.id), 100)
@@ -156,7 +161,7 @@ def build(place: Place) -> None:
     """The image of sources that nobody has built, by the owner, who has the build done as its account."""
     sources = read_sources(ROOT)
     digest = uuid.uuid4().hex * 2
-    bucket = runs_bucket(place.id, REGION)
+    bucket = sources_bucket(place.id, REGION)
     build_image(ImageBuild(place.id, REGION, bucket, digest, place.account("build")), sources.archive)
 
 

@@ -1,5 +1,7 @@
 """What is asked for, as values."""
 
+from dataclasses import replace
+
 import pytest
 
 from vertex_vllm.bootstrap.required_setup import Settings, removable, wanted
@@ -19,7 +21,8 @@ def grants(settings: Settings) -> set[tuple[str, str, str]]:
 
 
 def test_every_role_is_on_the_narrowest_resource_that_has_it() -> None:
-    weights, runs = "gs://team-project-vertex-vllm-us-central1", "gs://team-project-vertex-vllm-us-central1-runs"
+    weights = "gs://team-project-vertex-vllm-us-central1"
+    runs, sources = f"{weights}-runs", f"{weights}-srcs"
     account = "service account {}@team-project.iam.gserviceaccount.com".format
     custom = "projects/team-project/roles/{}".format
     agent = "service-123"
@@ -35,7 +38,7 @@ def test_every_role_is_on_the_narrowest_resource_that_has_it() -> None:
         ("vertex-vllm-ci", "roles/artifactregistry.reader", "repository us-central1/vertex-vllm"),
         ("vertex-vllm-ci", "roles/iam.serviceAccountUser", account("vertex-vllm-pipeline")),
         ("vertex-vllm-build", "roles/logging.logWriter", "project team-project"),
-        ("vertex-vllm-build", "roles/storage.objectViewer", runs),
+        ("vertex-vllm-build", "roles/storage.objectViewer", sources),
         ("vertex-vllm-build", "roles/artifactregistry.writer", "repository us-central1/vertex-vllm"),
         (agent, "roles/aiplatform.serviceAgent", "project team-project"),
         (agent, "roles/iam.serviceAccountAdmin", account("vertex-vllm-serving")),
@@ -62,13 +65,23 @@ def test_vertex_ai_s_agent_is_made_before_it_is_granted_anything() -> None:
     assert steps.index(agent) < min(map(steps.index, granted))
 
 
-def test_the_build_reads_sources_and_no_run_s_artifacts() -> None:
-    (condition,) = (step.condition for step in wanted(FULL) if isinstance(step, Grant) and step.condition)
-    bucket = "team-project-vertex-vllm-us-central1-runs"
-    assert condition == {
-        "title": "below sources/",
-        "expression": f"resource.name.startsWith('projects/_/buckets/{bucket}/objects/sources/')",
-    }
+def test_only_the_build_reads_sources_and_no_account_of_ours_writes_them() -> None:
+    sources = "gs://team-project-vertex-vllm-us-central1-srcs"
+    assert [grant for grant in grants(FULL) if grant[2] == sources] == [
+        ("vertex-vllm-build", "roles/storage.objectViewer", sources)
+    ]
+    assert not any(grant[0] == "vertex-vllm-build" and grant[2].endswith("-runs") for grant in grants(FULL))
+
+
+def test_a_signing_key_is_the_pipeline_s_and_asks_for_its_api() -> None:
+    key = "projects/keys/locations/us/keyRings/models/cryptoKeys/manifests"
+    signing = replace(PLAIN, signing_key=f"{key}/cryptoKeyVersions/2")
+    assert grants(signing) - grants(PLAIN) == {("vertex-vllm-pipeline", "roles/cloudkms.signerVerifier", f"key {key}")}
+    apis = [step.name for step in wanted(signing) if step not in wanted(PLAIN) and not isinstance(step, Grant)]
+    assert len(apis) == 1
+    assert apis[0].endswith("cloudkms.googleapis.com")
+    with pytest.raises(InputError, match="is not the name of a key of Cloud KMS"):
+        replace(PLAIN, signing_key="my-key")
 
 
 def test_a_pull_request_s_build_writes_its_log_and_does_nothing_else() -> None:

@@ -94,7 +94,7 @@ serving:
 evaluation:
   thresholds: {min_exact_match: 1.5, min_tokens_per_second: .inf}
 keep_endpoint:
-since: 2024-01-01
+hue: 2024-01-01
 """
     assert faults_of(text) == [
         "configs/x.yaml:1: name: must be 1 to 40 lower-case letters, digits and hyphens, beginning with a letter and "
@@ -114,8 +114,8 @@ since: 2024-01-01
         "configs/x.yaml:16: evaluation.thresholds.min_exact_match: must be at most 1.0",
         "configs/x.yaml:16: evaluation.thresholds.min_tokens_per_second: must be a number",
         "configs/x.yaml:17: keep_endpoint: is empty. Give it a value, or leave the line out",
-        "configs/x.yaml:18: since: unknown field. Known here: name, model, google_cloud, hf_token_secret, serving, "
-        "evaluation, keep_endpoint, owner, ttl, deploy_on_change, schedules",
+        "configs/x.yaml:18: hue: unknown field. Known here: name, model, google_cloud, hf_token_secret, serving, "
+        "evaluation, licences, mirror, keep_endpoint, owner, ttl, deploy_on_change, schedules",
     ]
 
 
@@ -147,6 +147,32 @@ since: 2024-01-01
         (
             "model: {id: a/b}\ngoogle_cloud: {bucket: 'gs://b'}\n",
             "3: google_cloud.bucket: must be a bucket's name without",
+        ),
+        (
+            "model: {id: a/b}\nevaluation:\n  load:\n    profile: chat\n",
+            "5: evaluation.load.profile: must be one of short, conversation, coding",
+        ),
+        (
+            "model: {id: a/b}\nevaluation:\n  load:\n    prompt_tokens: normal(3, 4)\n",
+            "5: evaluation.load.prompt_tokens: `normal(3, 4)` is not a distribution of lengths. Write fixed(TOKENS)",
+        ),
+        (
+            "model: {id: a/b}\nevaluation:\n  load:\n    trace: requests.jsonl\n",
+            "5: evaluation.load.trace: must be an object in Cloud Storage, gs://BUCKET/OBJECT",
+        ),
+        (
+            "model: {id: a/b}\nevaluation:\n  load:\n    find_highest_rate: true\n",
+            "5: evaluation.load.find_highest_rate: needs a limit in slo, time_to_first_token_seconds for example",
+        ),
+        (
+            "model: {id: a/b}\nevaluation:\n  load:\n    requests: 99\n"
+            "    slo: {end_to_end_seconds: 9, percentile: 99}\n",
+            "5: evaluation.load.requests: must be at least 368, or 0: fewer do not bound the 99th percentile",
+        ),
+        (
+            "model: {id: a/b}\nevaluation:\n  load: {requests: 71}\n  thresholds:\n"
+            "    max_p95_time_to_first_token_seconds: 2\n",
+            "5: evaluation.thresholds: load.requests must be at least 72, or 0: fewer do not bound the 95th ",
         ),
         ("model: {id: a/b}\nkeep_endpoint: 'no'\n", "3: keep_endpoint: must be true or false"),
         (

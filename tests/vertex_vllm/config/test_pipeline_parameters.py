@@ -11,22 +11,29 @@ from hypothesis import strategies as st
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config import Deployment
 from vertex_vllm.config.deployment import Evaluation, GoogleCloud, Model, Serving, Thresholds
+from vertex_vllm.config.load_section import Load
 from vertex_vllm.config.pipeline_parameters import (
     Parameter,
     deployment_from_parameters,
     parameter_values,
     parameters_of,
 )
+from vertex_vllm.config.trust import Licences, Mirror
 from vertex_vllm.errors import InputError
 from vertex_vllm.project_names import default_bucket, secret_version_name, serving_account
 
+KEY = "projects/p/locations/us-central1/keyRings/models/cryptoKeys/manifests/cryptoKeyVersions/1"
 DEPLOYMENT = Deployment(
     name="llama",
     model=Model(id="meta-llama/Llama-3.1-8B", revision="abc"),
     hf_token_secret="hf-token",
     google_cloud=GoogleCloud(region="europe-west4"),
     serving=Serving(machine_type="g2-standard-12", extra_args=["--enable-lora"], max_replica_count=2, spot=True),
-    evaluation=Evaluation(concurrency=2, thresholds=Thresholds(min_exact_match=0.5)),
+    evaluation=Evaluation(
+        concurrency=2, load=Load(answer_tokens="uniform(4, 64)"), thresholds=Thresholds(min_exact_match=0.5)
+    ),
+    licences=Licences(allow=["apache-2.0"]),
+    mirror=Mirror(signing_key=KEY, pickled_weights="scanned"),
     keep_endpoint=False,
     owner="search-team",
     ttl="7d",
@@ -73,9 +80,24 @@ DEPLOY_VALUES = {
     "max_tokens": 0,
     "max_minutes": 60.0,
     "max_usd": 0.0,
+    "load_rate": 0.0,
+    "load_profile": "short",
+    "load_prompt_tokens": "",
+    "load_answer_tokens": "uniform(4, 64)",
+    "load_trace": "",
+    "slo_time_to_first_token_seconds": 0.0,
+    "slo_inter_token_latency_seconds": 0.0,
+    "slo_end_to_end_seconds": 0.0,
+    "slo_percentile": 95.0,
+    "find_highest_rate": False,
+    "load_requests": 0,
+    "load_max_minutes": 30.0,
     "min_exact_match": 0.5,
     "max_p95_time_to_first_token_seconds": 0.0,
     "min_tokens_per_second": 0.0,
+    "allowed_licences": ["apache-2.0"],
+    "signing_key": KEY,
+    "pickled_weights": "scanned",
     "keep_endpoint": False,
     "owner": "search-team",
     "ttl": "7d",
@@ -92,13 +114,16 @@ def test_deploy_is_given_every_field_and_what_belongs_to_the_project_spelt_out()
         (
             "mirror",
             "project deployment model_id region bucket revision hf_token_secret serving_service_account"
-            " trust_remote_code owner",
+            " trust_remote_code allowed_licences signing_key pickled_weights owner",
         ),
         (
             "evaluate",
             "project deployment concurrency suite suite_items suite_levels baseline allowed_regression"
             " allowed_changed_answers confidence max_requests max_tokens max_minutes max_usd min_exact_match"
-            " max_p95_time_to_first_token_seconds min_tokens_per_second",
+            " max_p95_time_to_first_token_seconds min_tokens_per_second"
+            " load_rate load_profile load_prompt_tokens load_answer_tokens load_trace slo_time_to_first_token_seconds"
+            " slo_inter_token_latency_seconds slo_end_to_end_seconds slo_percentile find_highest_rate load_requests"
+            " load_max_minutes",
         ),
         ("teardown", "project deployment region fallbacks"),
     ],

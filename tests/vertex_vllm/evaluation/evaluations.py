@@ -6,13 +6,16 @@ from tests.vertex_vllm.evaluation.recorded_runs import as_baseline
 from vertex_vllm.evaluation.asking import Reply
 from vertex_vllm.evaluation.comparison import compare
 from vertex_vllm.evaluation.evaluate import Asking, Evaluation, Subject, Thresholds
-from vertex_vllm.evaluation.load import Load
+from vertex_vllm.evaluation.load import load_of
 from vertex_vllm.evaluation.questioning import Answered, judge
 from vertex_vllm.evaluation.suites.checks import Exact
 from vertex_vllm.evaluation.suites.item import Item
 from vertex_vllm.evaluation.suites.suite import Suite
+from vertex_vllm.load.load_settings import LoadSettings
+from vertex_vllm.load.samples import Sample
 
 COMMIT = "a" * 40
+TWO = LoadSettings(concurrency=2)
 
 
 def item(name: str, prompt: str, *accepted: str, category: str = "geography") -> Item:
@@ -38,7 +41,7 @@ EVALUATION = Evaluation(
     thresholds=Thresholds(),
     asking=Asking(SUITE, no_baseline="No run of demo has been promoted with an evaluation yet: this is the first."),
     answers=ANSWERS,
-    load=Load(2, (Reply("a", 2.0, 1.0, 2.0, 11), Reply("b", 4.0, 2.0, 4.0, 41)), 4.0),
+    load=load_of((Sample(0, 0.0, 0.0, 1.0, 2.0, 2.0, 11), Sample(1, 0.0, 0.0, 2.0, 4.0, 4.0, 41)), TWO),
 )
 # A model without a chat template: whole answers, nothing counted.
 COMPLETIONS = replace(
@@ -46,7 +49,7 @@ COMPLETIONS = replace(
     subject=replace(EVALUATION.subject, chat=False),
     asking=replace(EVALUATION.asking, suite=replace(SUITE, items=(FRANCE,))),
     answers=(judge(FRANCE, Reply(" Paris\n\nQuestion: and of Peru?", 0.4), chat=False),),
-    load=Load(2, (Reply("a", 2.0), Reply("b", 4.0)), 4.0),
+    load=load_of((Sample(0, 0.0, 0.0, ended=2.0), Sample(1, 0.0, 0.0, ended=4.0)), TWO),
 )
 
 

@@ -53,7 +53,7 @@ suite = shipped_suite("text-small")
 now = "later" if (folder / "journal").exists() else "2026-11-30T12:00:00+00:00"
 journal = FileJournal(folder / "journal", "endpoint", now)
 answers = ask_items(Model(), True, suite.items, 3, journal, Budget(Limits()))
-subject, load = Subject("endpoint", True), Load(1, (), 0.0)
+subject, load = Subject("endpoint", True), Load()
 evaluation = Evaluation(subject, journal.started_at, Thresholds(), Asking(suite), answers, load)
 (folder / "result.json").write_text(to_json(evaluation))
 (folder / "report.html").write_text(render(evaluation))

@@ -9,10 +9,11 @@ from tests.vertex_vllm.evaluation.evaluations import COMPLETIONS, EVALUATION, FR
 from vertex_vllm.evaluation.asking import Reply
 from vertex_vllm.evaluation.evaluate import Evaluation, Thresholds
 from vertex_vllm.evaluation.evaluation_report import render
-from vertex_vllm.evaluation.load import Load
+from vertex_vllm.evaluation.load import Load, load_of
 from vertex_vllm.evaluation.questioning import Answered, judge
 from vertex_vllm.evaluation.suites.checks import Exact
 from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
+from vertex_vllm.load.samples import Sample
 
 MOST_BYTES = 2_000_000
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)> {{ 7*7 }} $\\frac{1}{2}$ </td></table>'
@@ -47,7 +48,7 @@ def hostile() -> Evaluation:
         EVALUATION,
         subject=replace(EVALUATION.subject, deployment=HOSTILE, model_id=HOSTILE),
         answers=(answer,),
-        load=Load(1, (Reply("a", 2.0, 1.0, 2.0, 11), Reply("", 0.1, error=HOSTILE)), 2.0),
+        load=load_of((Sample(0, 0.0, 0.0, 1.0, 2.0, 2.0, 11), Sample(1, 0.0, 0.0, ended=0.1, error=HOSTILE))),
     )
 
 
@@ -101,7 +102,7 @@ def test_a_model_that_cannot_stream_has_no_plot_of_first_tokens() -> None:
     streamed, whole = Page(render(EVALUATION)), Page(render(COMPLETIONS))
     assert "Time to first token" in streamed.text
     assert "Time to first token" not in whole.text
-    assert (streamed.count("svg"), whole.count("svg")) == (4, 2)
+    assert (streamed.count("svg"), whole.count("svg")) == (5, 3)
 
 
 def test_the_same_figures_make_the_same_bytes() -> None:
@@ -120,5 +121,5 @@ def test_all_shipped_questions_with_long_answers_and_pictures_stay_below_two_meg
 
 def test_an_evaluation_of_nothing_is_a_page_too() -> None:
     answers: tuple[Answered, ...] = ()
-    stopped = replace(EVALUATION, answers=answers, load=Load(1, (), 0.0), stopped="the last 10 requests failed")
+    stopped = replace(EVALUATION, answers=answers, load=Load(), stopped="the last 10 requests failed")
     assert "Only 0 of 4 questions were asked: the last 10 requests failed." in Page(render(stopped)).text

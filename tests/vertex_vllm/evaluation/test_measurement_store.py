@@ -17,11 +17,17 @@ from tests.vertex_vllm.evaluation.evaluations import EVALUATION, FRANCE, SUITE
 from tests.vertex_vllm.served_models import REGION, Vertex, serving_plan, teach
 from vertex_vllm.cli import vertex_vllm
 from vertex_vllm.errors import InputError
-from vertex_vllm.evaluation.asking import Reply
-from vertex_vllm.evaluation.evaluate import Asking, Evaluation, Subject, Thresholds, evaluate_endpoint
-from vertex_vllm.evaluation.load import Load
+from vertex_vllm.evaluation.evaluate import Asking, Evaluation, Subject, Thresholds, evaluate_endpoint, metrics_of
+from vertex_vllm.evaluation.evaluation_report import render
+from vertex_vllm.evaluation.load import Load, load_needs, load_of
 from vertex_vllm.evaluation.measurement_store import measurement_of, object_name, read_throughputs, record_throughput
 from vertex_vllm.labels import Owner
+from vertex_vllm.load.figures import LoadFigures, figures_of
+from vertex_vllm.load.load_settings import LoadSettings
+from vertex_vllm.load.measuring import LoadResult
+from vertex_vllm.load.rate_search import RateSearch
+from vertex_vllm.load.samples import Run, Sample
+from vertex_vllm.load.slo import Slo
 from vertex_vllm.planning.difference import Serving
 from vertex_vllm.planning.measurement import Measurement
 from vertex_vllm.planning.plan import ServingPlan
@@ -62,8 +68,9 @@ def test_what_was_measured_is_read_again(evaluated: Evaluated) -> None:
     record_throughput(evaluated.evaluation)
     record_throughput(evaluated.evaluation)
     (found,) = read_throughputs(evaluated.project, evaluated.bucket, MODEL)
-    load, plan = evaluated.evaluation.load, evaluated.plan
-    assert load.output_tokens_per_second is not None
+    result, plan = evaluated.evaluation.load.result, evaluated.plan
+    assert result is not None
+    assert result.figures.output_tokens_per_second is not None
     assert found == Measurement(
         model_id=MODEL,
         commit=COMMIT,
@@ -74,10 +81,11 @@ def test_what_was_measured_is_read_again(evaluated: Evaluated) -> None:
         image=plan.image,
         args=plan.args,
         concurrency=2,
-        output_tokens_per_second=load.output_tokens_per_second,
-        input_tokens_per_second=load.input_tokens_per_second,
+        output_tokens_per_second=result.figures.output_tokens_per_second,
+        input_tokens_per_second=result.figures.input_tokens_per_second,
         measured_at=evaluated.evaluation.started_at,
         source=evaluated.endpoint,
+        load="short (prompts fixed(32), answers fixed(64))",
     )
     assert found.input_tokens_per_second is not None
     names = [blob.name for blob in Client(project=evaluated.project).list_blobs(evaluated.bucket)]
@@ -161,8 +169,13 @@ def test_weights_that_are_not_ours_to_write_beside_are_left_alone(
     assert "not written down for later plans" in caplog.text
 
 
-def _evaluation(*replies: Reply) -> Evaluation:
-    return replace(EVALUATION, load=Load(1, replies, 2.0))
+ANSWERED = Sample(0, 0.0, 0.0, 0.5, 1.0, 1.0, 4, 10)
+REFUSED = Sample(1, 0.0, 0.0, ended=1.0, error="HTTP 500")
+ONE = LoadSettings(concurrency=1)
+
+
+def _evaluation(*samples: Sample) -> Evaluation:
+    return replace(EVALUATION, load=load_of(samples, ONE) if samples else Load())
 
 
 def _serving(evaluated: Evaluated) -> Serving:
@@ -172,19 +185,50 @@ def _serving(evaluated: Evaluated) -> Serving:
 
 
 @pytest.mark.parametrize(
-    ("replies", "message"),
+    ("samples", "message"),
     [
-        ([Reply("a", 1.0, output_tokens=4), Reply("", 1.0, error="HTTP 500")], "1 of 2 requests of the load failed"),
-        ([Reply("a", 1.0)], "tokens were not counted"),
+        ([ANSWERED, REFUSED], "1 of 2 requests of the load failed"),
+        ([replace(ANSWERED, output_tokens=None)], "tokens were not counted"),
+        ([], "no load was put on the endpoint"),
     ],
 )
-def test_what_is_no_throughput_is_not_written_down(evaluated: Evaluated, replies: list[Reply], message: str) -> None:
+def test_what_is_no_throughput_is_not_written_down(evaluated: Evaluated, samples: list[Sample], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        measurement_of(_evaluation(*replies), _serving(evaluated), 1)
+        measurement_of(_evaluation(*samples), _serving(evaluated), 1)
 
 
 def test_tokens_a_second_are_those_of_all_requests_together(evaluated: Evaluated) -> None:
-    replies = [Reply("a", 1.0, output_tokens=4, input_tokens=10), Reply("b", 1.0, output_tokens=6, input_tokens=20)]
-    found = measurement_of(_evaluation(*replies), _serving(evaluated), 3)
+    samples = [ANSWERED, replace(ANSWERED, number=1, output_tokens=6, prompt_tokens=20, last_token=2.0, ended=2.0)]
+    found = measurement_of(_evaluation(*samples), _serving(evaluated), 3)
     assert (found.output_tokens_per_second, found.input_tokens_per_second, found.replicas) == (5.0, 15.0, 3)
     assert json.loads(found.to_json())["format"] == 1
+
+
+def test_the_highest_rate_within_the_slo_is_what_a_plan_is_told(evaluated: Evaluated) -> None:
+    slo = Slo(time_to_first_token=1.0)
+    settings = LoadSettings(slo=slo, find_highest_rate=True)
+
+    def step(rate: float, seconds: float) -> LoadFigures:
+        """One request a second whose first token takes so long, and eight tokens after it."""
+        samples = [
+            Sample(number, number, number, number + seconds, number + seconds + 1, number + seconds + 1, 8, 10)
+            for number in range(100)
+        ]
+        return figures_of(Run(tuple(samples), (), 1.0), slo, "short", rate=rate)
+
+    slow = replace(step(2.0, 30.0), output_tokens_per_second=20.0, saturated=True)
+    found = RateSearch((step(1.0, 0.5), slow), "2 requests/s miss the SLO, 1 meet it")
+    result = LoadResult(settings, step(0.5, 0.5), (ANSWERED,), found, 0, 0)
+    evaluation = replace(EVALUATION, load=Load(result, usd_per_hour=3.6))
+    told = measurement_of(evaluation, _serving(evaluated), 1)
+    assert (told.requests_per_second, told.slo) == (1.0, "p95 time to first token 1 s")
+    assert told.saturation_output_tokens_per_second == 20.0
+    metrics = metrics_of(evaluation)
+    assert metrics["slo_rate"] == 1.0
+    # 8 tokens a second at 3.60 USD/h, which is 0.001 USD a second; 20 at saturation.
+    assert metrics["usd_per_million_output_tokens"] == pytest.approx(1000 / 8, rel=0.02)
+    assert metrics["usd_per_million_output_tokens_at_saturation"] == 50.0
+    assert load_needs(evaluation.load) == (("slo_rate", 1.0, 0.0, True),)
+    # At how many requests at once it was measured, and at what rate, does not make it another measurement.
+    assert object_name(told) == object_name(replace(told, concurrency=77, requests_per_second=9.0))
+    assert "Highest rate within p95 time to first token 1 s: 1 requests per second" in render(evaluation)

@@ -13,6 +13,7 @@ from google.api_core.exceptions import (
     RetryError,
     ServiceUnavailable,
 )
+from google.auth.exceptions import RefreshError
 from google.rpc import code_pb2
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from google.rpc.status_pb2 import Status
@@ -119,3 +120,11 @@ def test_a_service_that_gave_no_answer_is_retryable() -> None:
     with pytest.raises(ServiceError, match="gone") as raised, tested.google_errors("Vertex AI", "here"):
         raise RetryError("Timeout of 60.0s exceeded", ServiceUnavailable("gone"))
     assert raised.value.retryable
+
+
+def test_credentials_that_cannot_be_refreshed_are_told_with_the_login() -> None:
+    boundary = tested.google_errors("Vertex AI", doing="Looking", error=DeploymentError)
+    with pytest.raises(ServiceError) as raised, boundary:
+        raise RefreshError("the key was revoked")
+    assert raised.value.message == "Looking: no usable Google credentials for Vertex AI: the key was revoked"
+    assert raised.value.fix.startswith("Run `gcloud auth application-default login`")

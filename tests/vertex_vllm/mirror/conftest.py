@@ -13,6 +13,7 @@ from google.cloud.storage import Client
 
 from vertex_vllm.hub.access import check_access
 from vertex_vllm.mirror import Manifest, Transfer, destination
+from vertex_vllm.mirror.own_objects import BILL_OF_MATERIALS_NAME
 
 MANIFEST = "vertex-vllm-manifest.json"
 # Bytes: the least that Cloud Storage takes as a part.
@@ -66,6 +67,7 @@ class SharedModel:
         """Every byte is right, the manifest says so, and nothing is left of the way there."""
         arrived = self.objects(place)
         manifest = Manifest.from_json(arrived.pop(MANIFEST).decode())
+        del arrived[BILL_OF_MATERIALS_NAME]
         assert arrived == self.files
         assert {file.path: file.sha256 for file in manifest.files} == {
             path: hashlib.sha256(data).hexdigest() for path, data in self.files.items()

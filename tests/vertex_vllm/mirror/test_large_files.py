@@ -36,5 +36,6 @@ def test_a_failure_in_a_thread_is_the_one_that_is_told(shared_model: SharedModel
         large_files = LargeFiles(Failing(), bucket, SMALL_STEPS, threads)
         with pytest.raises(ServiceError) as raised:
             large_files.copy(file, Meter(shared_model.id, {file.path: file.size}, ignore_progress).file(file.path))
-    assert str(raised.value) == f"{place}/{file.path}: Cloud Storage: the key was revoked"
+    said = f"{place}/{file.path}: no usable Google credentials for Cloud Storage: the key was revoked. Run `gcloud"
+    assert str(raised.value).startswith(said)
     assert large_files.failure is raised.value

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from vertex_vllm.errors import BucketError, InputError, RevisionNotFoundError
 from vertex_vllm.hub.file_listing import HubFile
 from vertex_vllm.mirror import Manifest, MirroredFile, destination
-from vertex_vllm.mirror.bucket import StoredObject
 from vertex_vllm.mirror.destination import split_destination
 from vertex_vllm.mirror.manifest import is_whole
 from vertex_vllm.mirror.mirror import present_file
 from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS
+from vertex_vllm.mirror.stored_objects import StoredObject
 from vertex_vllm.mirror.wholeness import faults, rewritten
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -11,6 +11,7 @@ from tests.vertex_vllm.mirror.conftest import MANIFEST, SHARDS, SMALL_STEPS, Sha
 from vertex_vllm.cli import main
 from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.mirror import Manifest, mirror_weights
+from vertex_vllm.mirror.own_objects import BILL_OF_MATERIALS_NAME
 
 
 def run(*arguments: str) -> int:
@@ -56,7 +57,8 @@ def test_patterns_choose_files_and_a_mirror_of_others_is_made_anew(shared_model:
     place = shared_model.place()
     arguments = (shared_model.id, "--to", place, "--project", project)
     assert run(*arguments, "--include", "*.json", "--exclude", "tokenizer*") == 0
-    assert set(shared_model.objects(place)) == {"config.json", "model.safetensors.index.json", MANIFEST}
+    written = {MANIFEST, BILL_OF_MATERIALS_NAME}
+    assert set(shared_model.objects(place)) == {"config.json", "model.safetensors.index.json", *written}
     assert run(*arguments) == 0
     shared_model.assert_published(place)
 
@@ -76,7 +78,7 @@ def test_the_page_s_commands_work(shared_model: SharedModel, project: str, monke
     ("arguments", "words"),
     [
         (("no-slash", "--to", "gs://some-bucket"), "is not a model id"),
-        (("org/model", "--to", "s3://some-bucket/x"), "not a place in Cloud Storage"),
+        (("org/model", "--to", "s3://some-bucket/x"), "not a prefix in Cloud Storage"),
         (("org/model", "--to", "gs://UPPER"), "is not a bucket name"),
         (("org/model",), "Missing option '--to'"),
         (("gc", "gs://UPPER"), "is not a bucket name"),

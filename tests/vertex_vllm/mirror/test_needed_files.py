@@ -8,7 +8,8 @@ from vertex_vllm.mirror.needed_files import Selection, left_out_of_index, select
 
 INDEX = "model.safetensors.index.json"
 TOKENIZER = ["special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"]
-PAPERS = [".gitattributes", "LICENSE", "LICENSE.txt", "README.md", "USE_POLICY.md"]
+LICENCE = ["LICENSE", "LICENSE.txt", "USE_POLICY.md"]
+PAPERS = [".gitattributes", "README.md"]
 ORIGINAL = ["original/consolidated.00.pth", "original/params.json", "original/tokenizer.model"]
 
 
@@ -20,12 +21,12 @@ def shards(count: int, stem: str = "model", suffix: str = "safetensors") -> list
 REPOSITORIES = {
     "Llama-3.1-8B-Instruct": (
         shards(4),
-        ["config.json", "generation_config.json", INDEX, *shards(4), *TOKENIZER],
+        ["config.json", "generation_config.json", INDEX, *shards(4), *TOKENIZER, *LICENCE],
         [*PAPERS, *ORIGINAL],
     ),
     "Llama-3.1-70B-Instruct": (
         shards(30),
-        ["config.json", "generation_config.json", INDEX, *shards(30), *TOKENIZER],
+        ["config.json", "generation_config.json", INDEX, *shards(30), *TOKENIZER, *LICENCE],
         [*PAPERS, *(f"original/consolidated.{part:02}.pth" for part in range(8)), *ORIGINAL[1:]],
     ),
     "Llama-3.1-405B-Instruct, the originals in two ways": (
@@ -39,17 +40,17 @@ REPOSITORIES = {
     ),
     "Llama-3.2-3B-Instruct": (
         shards(2),
-        ["config.json", "generation_config.json", INDEX, *shards(2), *TOKENIZER],
+        ["config.json", "generation_config.json", INDEX, *shards(2), *TOKENIZER, *LICENCE],
         [*PAPERS, *ORIGINAL],
     ),
     "Llama-3.2-1B, one file without an index": (
         [],
-        ["config.json", "generation_config.json", "model.safetensors", *TOKENIZER],
+        ["config.json", "generation_config.json", "model.safetensors", *TOKENIZER, *LICENCE],
         [*PAPERS, *ORIGINAL],
     ),
     "Llama-3.2-11B-Vision-Instruct": (
         shards(5),
-        ["chat_template.json", "config.json", INDEX, *shards(5), "preprocessor_config.json", *TOKENIZER],
+        ["chat_template.json", "config.json", INDEX, *shards(5), "preprocessor_config.json", *TOKENIZER, *LICENCE],
         [*PAPERS, *ORIGINAL],
     ),
     "Llama-3.2-90B-Vision-Instruct": (
@@ -62,6 +63,7 @@ REPOSITORIES = {
             *shards(37),
             "preprocessor_config.json",
             *TOKENIZER,
+            *LICENCE,
         ],
         [*PAPERS, *(f"original/consolidated.{part:02}.pth" for part in range(8)), *ORIGINAL[1:]],
     ),
@@ -76,8 +78,9 @@ REPOSITORIES = {
             "tokenizer.json",
             "tokenizer_config.json",
             "vocab.json",
+            "LICENSE",
         ],
-        [".gitattributes", "LICENSE", "README.md"],
+        [".gitattributes", "README.md"],
     ),
     "Mistral-7B-Instruct-v0.3, weights twice": (
         shards(3),

@@ -82,7 +82,7 @@ def test_a_measured_machine_has_its_price_of_tokens_unfolded_and_the_others_say_
 
 def test_the_page_tells_code_doubts_and_tool_calls() -> None:
     pickled = replace(OTHER, pickled=True, doubts=("a field is not known",), chat_template=True)
-    text = " ".join(read(plan_page(plan(pickled))).text)
+    text = " ".join(read(plan_page(plan(pickled, pickled_weights="scanned"))).text)
     assert "Code the weights are pickled: a format that can run code" in " ".join(text.split())
     assert "Doubts a field is not known" in " ".join(text.split())
     assert "Tool calls serving.tools: true would read tool calls" in " ".join(text.split())

@@ -138,6 +138,44 @@ def test_what_was_otherwise_is_told_beside_the_figure() -> None:
     )
 
 
+SLO = "p95 time to first token 0.5 s"
+SHORT = "short (prompts fixed(32), answers fixed(64))"
+
+
+def of_slo(decided: ServingPlan, **changes: Any) -> Measurement:
+    found = {"load": SHORT, "slo": SLO, "requests_per_second": 3.2, "saturation_output_tokens_per_second": 400.0}
+    return measured(decided, **{**found, "output_tokens_per_second": 200.0, **changes})
+
+
+def test_a_plan_with_an_slo_is_told_the_price_at_its_highest_rate_and_at_saturation() -> None:
+    decided = plan(OTHER, slo_time_to_first_token_seconds=0.5, find_highest_rate=True)
+    assert (decided.load, decided.slo) == (SHORT, SLO)
+    found = throughput(
+        decided, measured(decided, load=SHORT), of_slo(decided), of_slo(decided, slo="p99 end to end 9 s")
+    )
+    assert found is not None
+    assert decided.usd_per_hour is not None
+    assert found.usd_per_million_tokens == token_price(decided.usd_per_hour, 200.0)
+    assert found.usd_per_million_tokens_at_saturation == token_price(decided.usd_per_hour, 400.0)
+    assert found.remarks == ()
+    assert (
+        f"3.2 requests/s of {SHORT}, the highest rate within {SLO}, "
+        f"{token_price(decided.usd_per_hour, 400.0):.2f} USD at saturation, 1 replica; measured 2026-11-20"
+    ) in found.conditions
+
+
+def test_another_load_is_told_beside_the_figure() -> None:
+    decided = plan(OTHER, load_profile="conversation", slo_end_to_end_seconds=9.0, find_highest_rate=True)
+    found = throughput(decided, of_slo(decided))
+    assert found is not None
+    assert found.remarks == ("the plan's SLO is p95 end to end 9 s", f"the plan's load is {decided.load}")
+    # Without an SLO of its own a plan is told of a closed loop first.
+    plain = plan(OTHER)
+    told = throughput(plain, of_slo(plain), measured(plain, load=SHORT, measured_at="2026-11-01T10:00:00+00:00"))
+    assert told is not None
+    assert (told.requests_per_second, told.remarks) == (None, ())
+
+
 def test_fallbacks_have_their_own() -> None:
     decided = plan(OTHER, machine_type="g2-standard-12", fallbacks=["us-central1/a2-highgpu-1g"])
     (fallback,) = decided.fallbacks

@@ -149,7 +149,7 @@ def test_an_advisory_of_every_model_is_told_and_chooses_no_older_image() -> None
 def test_pickled_weights_are_touched_by_advisories_of_their_own() -> None:
     old = {"image": f"{SERVE}:20250304_0916_RC01"}
     assert "pickled" not in plan(OTHER, **old).reasons["image"]
-    pickled = plan(replace(OTHER, pickled=True), **old).reasons["image"]
+    pickled = plan(replace(OTHER, pickled=True), pickled_weights="scanned", **old).reasons["image"]
     assert "GHSA-ggpf-24jw-3fcw (pickled weights run code in spite of the fix" in pickled
 
 

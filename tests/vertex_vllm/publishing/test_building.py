@@ -17,7 +17,7 @@ from vertex_vllm.bootstrap.making import make, project_number
 from vertex_vllm.bootstrap.required_setup import BUILD, Settings, wanted
 from vertex_vllm.bootstrap.session import authorized_session
 from vertex_vllm.errors import BucketError, ServiceError
-from vertex_vllm.project_names import TEMPLATES_REPOSITORY, runs_bucket
+from vertex_vllm.project_names import TEMPLATES_REPOSITORY, sources_bucket
 from vertex_vllm.publishing import release as releasing
 from vertex_vllm.publishing.building import ImageBuild, build_image, create_build_request, find_image, open_region
 from vertex_vllm.publishing.image_sources import Sources, read_sources
@@ -45,7 +45,7 @@ def build(cloud: Connection, project: str, sources: Sources) -> ImageBuild:
     settings = Settings(project, project_number(session, project), REGION, hub_token=False)
     for step in wanted(settings):
         make(session, step)
-    return ImageBuild(project, REGION, runs_bucket(project, REGION), sources.digest, settings.account(BUILD), COMMIT)
+    return ImageBuild(project, REGION, sources_bucket(project, REGION), sources.digest, settings.account(BUILD), COMMIT)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from vertex_vllm.serving.requests import (
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve:20250710_0916_RC01"
-PLAN = serving_plan(image=IMAGE)
+PLAN = serving_plan(image=IMAGE, config_hash="0123456789")
 OWNER = Owner("llama-8b", "deploy-20261122", responsible="search-team", expires=datetime(2026, 11, 25, 12, tzinfo=UTC))
 LABELS = {
     "managed-by": "vertex-vllm",
@@ -233,3 +233,20 @@ def test_a_machine_without_accelerators_asks_for_none() -> None:
 )
 def test_model_gardens_name_of_a_hub_repo(model_id: str, name: str) -> None:
     assert model_garden_name(model_id) == name
+
+
+def test_versions_are_told_apart_by_endpoints_of_their_own_and_not_by_the_invoke_route() -> None:
+    """Vertex AI can call one of several deployed models past the traffic split: `deployedModels/ID/invoke/PATH`.
+
+    It takes a Model with `invoke_route_prefix`, of which "only one of `predict_route` or `invoke_route_prefix` can be
+    set" (`ModelContainerSpec`), and whose endpoint answers neither predict nor chat completions. The product decides
+    otherwise: a changed config gets a Model version with a predict route, and an endpoint of its own.
+    """
+    changed = replace(PLAN, max_model_len=2 * PLAN.max_model_len)
+    uploads = [upload_request("p", plan, "gs://weights/models/llama", OWNER) for plan in (PLAN, changed)]
+    endpoints = [endpoint_request("p", plan, OWNER).endpoint_id for plan in (PLAN, changed)]
+    deployed = deploy_request(PLAN, "projects/1/locations/us-central1/endpoints/e", VERSION, "")
+    routes = [upload.model.container_spec for upload in uploads]
+    assert [(spec.predict_route, spec.invoke_route_prefix) for spec in routes] == [("/generate", "")] * 2
+    assert endpoints[0] != endpoints[1]
+    assert dict(deployed.traffic_split) == {"0": 100}

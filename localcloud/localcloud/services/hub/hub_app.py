@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from localcloud.core.lifespan import live
 from localcloud.services.hub import account, models, resolve, trees
 from localcloud.services.hub.answer_headers import complete
 from localcloud.services.hub.content_network import PREFIX, STATUS, ContentNetwork
@@ -65,7 +66,7 @@ class HubApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await live(receive, send, self.close)
             return
         request = Request(scope, receive)
         try:
@@ -103,13 +104,6 @@ class HubApp:
         match = _WITHOUT_OWNER.match(path)
         repo = find_public_repo_named(self.hub.data_dir, unquote(match["name"])) if match else None
         return f"{match['before']}{quote(repo.id)}{match['after']}" if match and repo else None
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        self.close()
-        await send({"type": "lifespan.shutdown.complete"})
 
 
 def _compile(routes: tuple[tuple[str, str, Handler], ...]) -> list[tuple[list[str], re.Pattern[str], Handler]]:

@@ -6,17 +6,14 @@ A deleted role keeps its name and can be undeleted for a week. Roles of an organ
 import base64
 import re
 from collections.abc import Mapping
-from typing import Any
 
-from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud
+from localcloud.core.json_rows import Fields, fields_of, struct_of
 from localcloud.core.store import Kind
 from localcloud.services.iam.service_accounts import check_names
-
-Fields = dict[str, Any]
 
 CUSTOM_ROLES = Kind("custom role", Struct)
 """By `projects/<project id>/roles/<role id>`; fields as the REST API's `Role` has them."""
@@ -52,7 +49,7 @@ def create(cloud: Cloud, project: str, body: Fields) -> Fields:
 
 def list_roles(cloud: Cloud, project: str, query: Mapping[str, str]) -> Fields:
     """Permissions with the view FULL alone, deleted ones with `showDeleted`."""
-    roles = [_fields(role) for role in cloud.store.list(CUSTOM_ROLES, f"projects/{cloud.project_id(project)}")]
+    roles = [fields_of(role) for role in cloud.store.list(CUSTOM_ROLES, f"projects/{cloud.project_id(project)}")]
     shown = [role for role in roles if not role.get("deleted") or query.get("showDeleted") == "true"]
     if query.get("view") != "FULL":
         shown = [{name: role[name] for name in role if name != "includedPermissions"} for role in shown]
@@ -65,7 +62,7 @@ def get(cloud: Cloud, project: str, role_id: str) -> Fields:
     found = cloud.store.get(CUSTOM_ROLES, name)
     if found is None:
         raise ApiError("NOT_FOUND", f"The role named {name} was not found.")
-    return _fields(found)
+    return fields_of(found)
 
 
 def patch(cloud: Cloud, role: Fields, body: Fields, mask: str) -> Fields:
@@ -113,15 +110,9 @@ def _camel(path: str) -> str:
 
 
 def _put(cloud: Cloud, role: Fields) -> Fields:
-    message = Struct()
-    message.update(role)
+    message = struct_of(role)
     cloud.store.put(CUSTOM_ROLES, role["name"], message)
     return role
-
-
-def _fields(message: Struct) -> Fields:
-    fields: Fields = json_format.MessageToDict(message)
-    return fields
 
 
 def _etag(cloud: Cloud) -> str:

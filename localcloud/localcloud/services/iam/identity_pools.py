@@ -4,18 +4,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 from starlette.datastructures import QueryParams
 
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud
+from localcloud.core.json_rows import Fields, fields_of, struct_of
 from localcloud.core.store import Kind
 from localcloud.services.iam.service_accounts import check_names
-
-Fields = dict[str, Any]
 
 _POOLS = Kind("workload identity pool", Struct)
 """Providers too, by their names under the pool's."""
@@ -89,7 +86,7 @@ def get_operation(cloud: Cloud, call: Call) -> Fields:
     found = cloud.store.get(_OPERATIONS, name)
     if found is None:
         raise ApiError("NOT_FOUND", "Requested entity was not found.")
-    return _fields(found)
+    return fields_of(found)
 
 
 def find_provider(cloud: Cloud, name: str) -> Fields | None:
@@ -97,7 +94,7 @@ def find_provider(cloud: Cloud, name: str) -> Fields | None:
     canonical = cloud.canonical(name)
     for part in (canonical.partition("/providers/")[0], canonical):
         found = cloud.store.get(_POOLS, part)
-        fields = _fields(found) if found is not None else {}
+        fields = fields_of(found) if found is not None else {}
         if fields.get("state") != "ACTIVE" or fields.get("disabled"):
             return None
     return fields if "/providers/" in canonical else None
@@ -187,15 +184,15 @@ def _stored(cloud: Cloud, name: str, fields: Fields) -> Fields:
         "response": {"@type": f"type.googleapis.com/google.iam.v1.{kind}", **fields},
     }
     with cloud.store.transaction():
-        cloud.store.put(_POOLS, name, _struct(fields))
-        cloud.store.put(_OPERATIONS, str(operation["name"]), _struct(operation))
+        cloud.store.put(_POOLS, name, struct_of(fields))
+        cloud.store.put(_OPERATIONS, str(operation["name"]), struct_of(operation))
     return operation
 
 
 def _listed(cloud: Cloud, call: Call, collection: str, field: str) -> Fields:
     """Those right under `collection`; deleted ones with `showDeleted`."""
     items = cloud.store.items(_POOLS, collection)
-    found = [_fields(message) for name, message in items if "/" not in name.removeprefix(f"{collection}/")]
+    found = [fields_of(message) for name, message in items if "/" not in name.removeprefix(f"{collection}/")]
     shown = [item for item in found if item["state"] == "ACTIVE" or call.query.get("showDeleted") == "true"]
     return {field: shown} if shown else {}
 
@@ -204,15 +201,4 @@ def _require(cloud: Cloud, name: str) -> Fields:
     found = cloud.store.get(_POOLS, name)
     if found is None:
         raise ApiError("NOT_FOUND", "Requested entity was not found.")
-    return _fields(found)
-
-
-def _struct(fields: Fields) -> Struct:
-    message = Struct()
-    message.update(fields)
-    return message
-
-
-def _fields(message: Struct) -> Fields:
-    fields: Fields = json_format.MessageToDict(message)
-    return fields
+    return fields_of(found)

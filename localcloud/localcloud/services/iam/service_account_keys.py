@@ -8,21 +8,17 @@ import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
-from google.protobuf import json_format
-from google.protobuf.struct_pb2 import Struct
 
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud
+from localcloud.core.json_rows import Fields, fields_of, struct_of
 from localcloud.core.signed_tokens import KEYS
 from localcloud.services.iam.service_accounts import check_names
-
-Fields = dict[str, Any]
 
 # IAM, "Quotas and limits": service account keys for each service account.
 _MOST_KEYS = 10
@@ -61,7 +57,7 @@ def list_keys(cloud: Cloud, account: Fields, types: list[str]) -> Fields:
     """`types`: of these alone; Google's own keys, which the real service lists too, are not here."""
     if types and "USER_MANAGED" not in types:
         return {}
-    keys = [_without_public_half(_fields(key)) for key in cloud.store.list(KEYS, f"{account['uniqueId']}/keys")]
+    keys = [_without_public_half(fields_of(key)) for key in cloud.store.list(KEYS, f"{account['uniqueId']}/keys")]
     return {"keys": keys} if keys else {}
 
 
@@ -144,12 +140,11 @@ def _require(cloud: Cloud, account: Fields, key_id: str) -> Fields:
     found = cloud.store.get(KEYS, f"{account['uniqueId']}/keys/{key_id}")
     if found is None:
         raise ApiError("NOT_FOUND", f"Service account key {account['name']}/keys/{key_id} does not exist.")
-    return _fields(found)
+    return fields_of(found)
 
 
 def _put(cloud: Cloud, account: Fields, key: Fields) -> None:
-    message = Struct()
-    message.update(key)
+    message = struct_of(key)
     cloud.store.put(KEYS, f"{account['uniqueId']}/keys/{key['name'].rpartition('/')[2]}", message)
 
 
@@ -159,8 +154,3 @@ def _without_public_half(key: Fields) -> Fields:
 
 def _disabled(disabled: bool) -> Fields:
     return {"disabled": True} if disabled else {}
-
-
-def _fields(message: Struct) -> Fields:
-    fields: Fields = json_format.MessageToDict(message)
-    return fields

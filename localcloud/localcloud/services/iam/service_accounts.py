@@ -5,19 +5,17 @@ Evidence: answers of the real service, recorded between 2024 and 2026; the IAM A
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
-from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud
+from localcloud.core.json_rows import Fields, fields_of, struct_of
 from localcloud.core.permissions.accounts import account_etag, account_name, new_account
 from localcloud.core.signed_tokens import SERVICE_ACCOUNTS
 from localcloud.core.store import Kind
+from localcloud.services.iam.deleted_members import mark_deleted, unmark_deleted
 from localcloud.services.iam.iam_policies import forget_policies
-
-Fields = dict[str, Any]
 
 _DELETED = Kind("deleted service account", Struct)
 """By unique id: for 30 days an account can be undeleted."""
@@ -51,10 +49,10 @@ def create(cloud: Cloud, project: str, body: Fields) -> Fields:
 def find(cloud: Cloud, project: str, account: str) -> Fields:
     """`account`: an email or a unique id; `project`: an id, a number, or "-" for whichever it is. Raises NOT_FOUND."""
     found = cloud.store.get(SERVICE_ACCOUNTS, account)
-    fields = _fields(found) if found else next((one for one in _all(cloud) if one["uniqueId"] == account), None)
+    fields = fields_of(found) if found else next((one for one in _all(cloud) if one["uniqueId"] == account), None)
     if fields is not None and project in ("-", fields["projectId"], str(cloud.project_number(fields["projectId"]))):
         return fields
-    if any(account in (one["email"], one["uniqueId"]) for one in map(_fields, cloud.store.list(_DELETED))):
+    if any(account in (one["email"], one["uniqueId"]) for one in map(fields_of, cloud.store.list(_DELETED))):
         raise ApiError("NOT_FOUND", f"Service account projects/{project}/serviceAccounts/{account} does not exist.")
     raise ApiError("NOT_FOUND", "Unknown service account")
 
@@ -64,7 +62,7 @@ def resource_name(cloud: Cloud, project: str, account: str) -> str:
 
     `project`, `account`: as `find` takes them.
     """
-    known = (*_all(cloud), *map(_fields, cloud.store.list(_DELETED)))
+    known = (*_all(cloud), *map(fields_of, cloud.store.list(_DELETED)))
     found = next((one for one in known if account in (one["email"], one["uniqueId"])), None)
     if found is not None:
         return str(found["name"])
@@ -109,8 +107,9 @@ def set_disabled(cloud: Cloud, account: Fields, disabled: bool) -> Fields:
 def delete(cloud: Cloud, account: Fields) -> Fields:
     with cloud.store.transaction():
         cloud.store.delete(SERVICE_ACCOUNTS, account["email"])
-        cloud.store.put(_DELETED, account["uniqueId"], _struct(account))
+        cloud.store.put(_DELETED, account["uniqueId"], struct_of(account))
         forget_policies(cloud, account["name"])
+    mark_deleted(cloud, account)
     return {}
 
 
@@ -120,11 +119,12 @@ def undelete(cloud: Cloud, unique_id: str) -> Fields:
         found = cloud.store.get(_DELETED, unique_id)
         if found is None:
             raise ApiError("NOT_FOUND", "Unknown service account")
-        account = _fields(found)
+        account = fields_of(found)
         if cloud.store.get(SERVICE_ACCOUNTS, account["email"]) is not None:
             raise ApiError("ALREADY_EXISTS", f"Service account {account['email']} exists.")
         cloud.store.delete(_DELETED, unique_id)
         _put(cloud, account)
+    unmark_deleted(cloud, account)
     return {"restoredAccount": account}
 
 
@@ -146,19 +146,8 @@ def _change(cloud: Cloud, account: Fields, changed: Fields) -> Fields:
 
 
 def _all(cloud: Cloud) -> list[Fields]:
-    return [_fields(account) for account in cloud.store.list(SERVICE_ACCOUNTS)]
+    return [fields_of(account) for account in cloud.store.list(SERVICE_ACCOUNTS)]
 
 
 def _put(cloud: Cloud, account: Fields) -> None:
-    cloud.store.put(SERVICE_ACCOUNTS, account["email"], _struct(account))
-
-
-def _struct(fields: Fields) -> Struct:
-    message = Struct()
-    message.update(fields)
-    return message
-
-
-def _fields(message: Struct) -> Fields:
-    fields: Fields = json_format.MessageToDict(message)
-    return fields
+    cloud.store.put(SERVICE_ACCOUNTS, account["email"], struct_of(account))

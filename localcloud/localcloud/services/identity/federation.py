@@ -18,8 +18,9 @@ from starlette.responses import JSONResponse, Response
 
 from localcloud.core.bearer import decode, token_claims
 from localcloud.core.cloud import Cloud
+from localcloud.core.json_rows import Fields
 from localcloud.core.permissions.policy_conditions import parse
-from localcloud.services.iam.identity_pools import Fields, find_provider
+from localcloud.services.iam.identity_pools import find_provider
 from localcloud.services.identity.tokens import access_token_answer
 
 _PREFIX = "//iam.googleapis.com/"

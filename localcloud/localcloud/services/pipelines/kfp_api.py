@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud
+from localcloud.core.json_rows import Fields, struct_of
 from localcloud.core.store import Kind
 from localcloud.services.pipelines import kfp_unserved
 from localcloud.services.pipelines.job import KFP_LOCATION
@@ -28,8 +29,6 @@ from localcloud.services.pipelines.pipeline_jobs import cancel_jobs, create_job,
 from localcloud.services.pipelines.runs import PIPELINE_JOBS
 from localcloud.services.pipelines.task_details import TASK
 from localcloud.services.pipelines.values import integral
-
-Fields = dict[str, Any]
 
 _EXPERIMENTS = Kind("kfp experiment", Struct)
 _EXPERIMENT_OF = Kind("kfp run's experiment", Struct)
@@ -81,7 +80,7 @@ def _create_experiment(cloud: Cloud, request: Request, body: Fields) -> Fields:
             "created_at": cloud.timestamp().ToJsonString(),
             "storage_state": "AVAILABLE",
         }
-        cloud.store.put(_EXPERIMENTS, fields["experiment_id"], _struct(fields))
+        cloud.store.put(_EXPERIMENTS, fields["experiment_id"], struct_of(fields))
     return fields
 
 
@@ -125,7 +124,7 @@ def _create_run(cloud: Cloud, request: Request, body: Fields) -> Fields:
         message = json_format.ParseDict(asked, CreatePipelineJobRequest.pb()())
     except json_format.ParseError as error:
         raise ApiError("INVALID_ARGUMENT", f"Invalid run: {error}") from None
-    cloud.store.put(_EXPERIMENT_OF, run_id, _struct({"experiment_id": experiment["experiment_id"]}))
+    cloud.store.put(_EXPERIMENT_OF, run_id, struct_of({"experiment_id": experiment["experiment_id"]}))
     return _run(cloud, create_job(message, cloud))
 
 
@@ -255,12 +254,6 @@ def _page(request: Request, name: str, found: list[Fields]) -> Fields:
     end = start + min(int(request.query_params.get("page_size") or _LARGEST_PAGE), _LARGEST_PAGE)
     more = {"next_page_token": str(end)} if end < len(found) else {}
     return {name: found[start:end], "total_size": len(found), **more}
-
-
-def _struct(fields: Fields) -> Struct:
-    message = Struct()
-    message.update(fields)
-    return message
 
 
 def _answer(

@@ -11,7 +11,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from localcloud.core.callers import calling_as
-from localcloud.services.storage import json_operations, xml_objects
+from localcloud.core.lifespan import live
+from localcloud.services.storage import bucket_policies, json_operations, xml_objects
 from localcloud.services.storage.backend import Backend, open_backend
 from localcloud.services.storage.batch import LONGEST_BATCH, run_batch
 from localcloud.services.storage.bytes_store import IdSource
@@ -59,9 +60,13 @@ class StorageApp:
     def close(self) -> None:
         self._backend.database.close()
 
+    def rename_member(self, old: str, new: str) -> None:
+        """Replaces a member in the policies of all buckets."""
+        bucket_policies.rename_member(self._backend, old, new)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await live(receive, send, self.close)
             return
         body = RequestBody(receive)
         request = Request(scope, body.receive)
@@ -129,13 +134,6 @@ class StorageApp:
             case _, upload_type:
                 raise invalid(f"Invalid upload: {request.method} with uploadType {upload_type!r}.")
         return JSONResponse(object_resource(row, base_url(request)))
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        self.close()
-        await send({"type": "lifespan.shutdown.complete"})
 
 
 def _raw_path(scope: Scope) -> str:

@@ -1,0 +1,75 @@
+"""`vertex-vllm compare RUN RUN…`"""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vertex_vllm.cli.json_output import print_json
+from vertex_vllm.cli.place import place_options
+from vertex_vllm.cli.table import text_table
+from vertex_vllm.cli.terminal import say
+
+if TYPE_CHECKING:
+    from vertex_vllm.evaluation.run_results import RunResult
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True)
+@place_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def compare(runs: tuple[str, ...], project: str | None, region: str, as_json: bool) -> None:
+    """Runs side by side: quality, the SLO's rate, latency, USD per million tokens, and what their configs differ in.
+
+    RUN is a run's id, as `runs list` shows it, or its whole resource name.
+
+    Example: vertex-vllm compare deploy-llama-20261130080000 deploy-llama-20261130093000
+    """
+    from vertex_vllm.cli.runs_command import resource_name
+    from vertex_vllm.errors import InputError
+    from vertex_vllm.evaluation.run_results import comparison_rows, differing_parameters
+
+    if len(runs) < 2:
+        raise InputError("one run cannot be compared", where="RUN", fix="Name two or more; `runs list` shows them.")
+    found = [run_result(resource_name(run, project, region)) for run in runs]
+    if as_json:
+        print_json({"runs": found, "differences": differing_parameters(found)})
+        return
+    header, rows = comparison_rows(found)
+    say(text_table(header, rows), nl=False)
+    for result in found:
+        if not result.metrics:
+            say(f"{result.name} has no evaluation: {result.state}", err=True)
+
+
+def run_result(name: str) -> "RunResult":
+    """What a run was given and what its evaluation found. Raises InputError for an unknown run, ServiceError."""
+    from vertex_vllm.evaluation.run_results import result_of
+    from vertex_vllm.runs.vertex_engine import find_run, read_run
+
+    job = find_run(name)
+    run = read_run(job)
+    artifact = run.output("evaluate-endpoint", "evaluation")
+    document = _document(name, artifact.uri) if artifact else None
+    return result_of(name.rpartition("/")[2], run.state, dict(job.runtime_config.parameter_values), document)
+
+
+def _document(run: str, uri: str) -> dict[str, Any] | None:
+    """The evaluation's JSON; None where its step ended before it wrote one."""
+    import json
+
+    from google.cloud.storage import Client
+
+    from vertex_vllm.errors import ServiceError
+    from vertex_vllm.google.error_boundary import google_errors
+
+    project, bucket = run.split("/")[1], uri.removeprefix("gs://").partition("/")[0]
+    with google_errors("Cloud Storage", uri):
+        blob = Client(project=project).bucket(bucket).get_blob(uri.removeprefix(f"gs://{bucket}/"))
+        if blob is None:
+            return None
+        text = blob.download_as_bytes()
+    try:
+        document: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise ServiceError(f"not an evaluation: {error}", where=uri) from error
+    return document

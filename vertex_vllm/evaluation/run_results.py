@@ -1,0 +1,112 @@
+"""Results of several runs side by side: quality, the SLO's rate, latency, price of tokens, config differences."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+# Figure of the table → metric of an evaluation that it is read from, and whether more is better.
+FIGURES = {
+    "quality": ("exact_match", True),
+    "SLO rate/s": ("slo_rate", True),
+    "p95 first token s": ("time_to_first_token_p95_seconds", False),
+    "p95 per token s": ("inter_token_latency_p95_seconds", False),
+    "p95 answer s": ("latency_p95_seconds", False),
+    "output tokens/s": ("load_output_tokens_per_second", True),
+    "USD/M tokens": ("usd_per_million_output_tokens", False),
+    "USD/M saturated": ("usd_per_million_output_tokens_at_saturation", False),
+}
+# Parameters that differ from run to run without saying anything.
+_OF_THE_RUN = ("deployment", "project", "ttl", "keep_endpoint", "baseline")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One run: its parameters and what its evaluation found."""
+
+    name: str
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Name → figure, as the evaluation's document has them; empty: the run was not evaluated."""
+    state: str = "SUCCEEDED"
+    passed: bool | None = None
+    """The evaluation's verdict; None: there is none."""
+
+    def figure(self, name: str) -> float | None:
+        """A figure of FIGURES; None where it was not measured."""
+        return self.metrics.get(FIGURES[name][0])
+
+
+def result_of(name: str, state: str, parameters: Mapping[str, Any], document: Mapping[str, Any] | None) -> RunResult:
+    """`document`: the evaluation's JSON; None where the run wrote none."""
+    if document is None:
+        return RunResult(name, parameters, state=state)
+    verdict = document.get("verdict")
+    passed = verdict.get("passed") if isinstance(verdict, Mapping) else None
+    metrics = {key: float(value) for key, value in document.get("metrics", {}).items() if _is_number(value)}
+    return RunResult(name, parameters, metrics, state, passed)
+
+
+def differing_parameters(results: Sequence[RunResult]) -> dict[str, tuple[Any, ...]]:
+    """Parameter → its value in each run, of those that are not the same in all of them."""
+    names = dict.fromkeys(name for result in results for name in result.parameters)
+    found = {name: tuple(result.parameters.get(name) for result in results) for name in names}
+    return {
+        name: values
+        for name, values in found.items()
+        if name not in _OF_THE_RUN and any(value != values[0] for value in values)
+    }
+
+
+def comparison_rows(results: Sequence[RunResult]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Header and rows of the table: a row for each figure that some run has, then for each parameter that differs."""
+    rows = [("verdict", *(_verdict(result) for result in results))]
+    for name in FIGURES:
+        values = [result.figure(name) for result in results]
+        if any(value is not None for value in values):
+            rows.append((name, *map(_shown, values)))
+    rows += [(name, *map(_text, values)) for name, values in differing_parameters(results).items()]
+    return ("", *(result.name for result in results)), rows
+
+
+def ranked(results: Sequence[RunResult]) -> tuple[RunResult, ...]:
+    """Those that succeeded first; then by the price of a million tokens, the SLO's rate, and the quality.
+
+    A run whose evaluation or SLO failed is no candidate, so it comes after all that passed, whatever its price.
+    """
+
+    def key(result: RunResult) -> tuple[bool, float, float, float]:
+        price, rate = result.figure("USD/M tokens"), result.figure("SLO rate/s")
+        quality = result.figure("quality")
+        return (
+            not is_candidate(result),
+            float("inf") if price is None else price,
+            -(rate or result.figure("output tokens/s") or 0.0),
+            -(quality or 0.0),
+        )
+
+    return tuple(sorted(results, key=key))
+
+
+def is_candidate(result: RunResult) -> bool:
+    """Whether a config may be recommended for this run's sake."""
+    return result.state == "SUCCEEDED" and result.passed is not False and bool(result.metrics)
+
+
+def _verdict(result: RunResult) -> str:
+    if result.passed is None:
+        return result.state.lower()
+    return "passed" if result.passed else "failed"
+
+
+def _shown(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _text(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,128 @@
+"""Variants of a config tried one after another, within a budget: what fits beforehand, what each run came to."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from vertex_vllm.config.config_grid import Variant
+from vertex_vllm.evaluation.run_results import RunResult
+from vertex_vllm.planning.plan import ServingPlan
+
+_SECONDS_PER_HOUR = 3600
+_START_SECONDS = 900.0
+"""Of a container whose start is not estimated; Vertex AI's own work before it is part of OVERHEAD_SECONDS."""
+OVERHEAD_SECONDS = 1200.0
+"""Renting the machine, smoke tests, questions and undeploying; with a small suite. An estimate, not a measurement."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    usd: float
+    hours: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """A variant with its plan and its price."""
+
+    variant: Variant
+    plan: ServingPlan | None
+    """None: nothing can serve it as asked."""
+    why_not: str = ""
+    """Why it is not tried; empty: it is."""
+
+    @property
+    def hours(self) -> float:
+        """Expected, from the rental of the machine to its end."""
+        if self.plan is None:
+            return 0.0
+        start = sum(self.plan.start_seconds.values()) or _START_SECONDS
+        load = self.variant.deployment.evaluation.load.max_minutes * 60
+        return (start + load + OVERHEAD_SECONDS) / _SECONDS_PER_HOUR
+
+    @property
+    def usd_per_hour(self) -> float | None:
+        """Of as many replicas as may run; None: not known."""
+        if self.plan is None or self.plan.usd_per_hour is None:
+            return None
+        return self.plan.usd_per_hour * self.plan.max_replica_count
+
+    @property
+    def usd(self) -> float | None:
+        """Expected at most; None: the price is not known."""
+        return None if self.usd_per_hour is None else self.usd_per_hour * self.hours
+
+
+def fitted(points: Sequence[Point], budget: Budget) -> tuple[Point, ...]:
+    """The points in their order, those that do not fit into what the ones before them leave marked with the reason."""
+    usd, hours, found = budget.usd, budget.hours, []
+    for point in points:
+        reason = point.why_not or _too_much(point, usd, hours)
+        if not reason:
+            usd, hours = usd - (point.usd or 0.0), hours - point.hours
+        found.append(replace(point, why_not=reason))
+    return tuple(found)
+
+
+def _too_much(point: Point, usd: float, hours: float) -> str:
+    if point.usd is None:
+        return "its price is not known, so no budget can be kept"
+    if point.usd > usd:
+        return f"needs up to {point.usd:.2f} USD, and {max(usd, 0.0):.2f} are left"
+    if point.hours > hours:
+        return f"needs up to {point.hours:.1f} h, and {max(hours, 0.0):.1f} are left"
+    return ""
+
+
+@dataclass(frozen=True)
+class Tried:
+    point: Point
+    result: RunResult
+    usd: float
+    """At most: the time of the whole run at the machine's price."""
+
+
+Try = Callable[[Point, Callable[[], str]], RunResult]
+"""Runs one point to its end and tears it down; asks the function now and then, and cancels the run for its answer."""
+
+
+def try_points(
+    points: Sequence[Point], budget: Budget, try_one: Try, clock: Callable[[], float] = time.monotonic
+) -> tuple[list[Tried], list[Point]]:
+    """Tries those that fit, one by one; what was tried, and what was not with the reason.
+
+    Each point may use what the ones before it left, which is usually more than was planned. A KeyboardInterrupt ends
+    the sweep after the point's teardown; the results so far are returned with it as their reason.
+    """
+    start, spent = clock(), 0.0
+    tried: list[Tried] = []
+    left: list[Point] = []
+    interrupted = False
+    for point in points:
+        used = (clock() - start) / _SECONDS_PER_HOUR
+        reason = "the sweep was interrupted" if interrupted else point.why_not
+        reason = reason or _too_much(point, budget.usd - spent, budget.hours - used)
+        if reason:
+            left.append(replace(point, why_not=reason))
+            continue
+        begun, price = clock(), point.usd_per_hour or 0.0
+        deadline = min(
+            begun + (budget.usd - spent) / price * _SECONDS_PER_HOUR if price else float("inf"),
+            start + budget.hours * _SECONDS_PER_HOUR,
+        )
+        try:
+            result = try_one(point, partial(_over, clock, deadline))
+        except KeyboardInterrupt:
+            interrupted = True
+            left.append(replace(point, why_not="the sweep was interrupted"))
+            continue
+        finally:
+            usd = (clock() - begun) / _SECONDS_PER_HOUR * price
+            spent += usd
+        tried.append(Tried(point, result, usd))
+    return tried, left
+
+
+def _over(clock: Callable[[], float], deadline: float) -> str:
+    return "the budget is used up" if clock() > deadline else ""

@@ -1,0 +1,175 @@
+"""A load on one server, from its settings to its figures; with a search for the highest rate that meets the SLO."""
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from vertex_vllm.catalog.load_profiles import Profile, named_profile
+from vertex_vllm.errors import InferenceError
+from vertex_vllm.load.address import Address
+from vertex_vllm.load.due_requests import Arrivals, ClosedLoop, OpenLoop, Recorded, schedule
+from vertex_vllm.load.figures import LATE_SECONDS, LoadFigures, figures_of
+from vertex_vllm.load.generator import LoadGenerator
+from vertex_vllm.load.load_settings import LoadSettings
+from vertex_vllm.load.loops import Limits
+from vertex_vllm.load.rate_search import RateSearch, highest_rate
+from vertex_vllm.load.samples import Run, Sample
+from vertex_vllm.load.slo import Slo
+from vertex_vllm.load.traces import Trace, open_trace
+
+DRAIN_SECONDS = 60.0
+"""Patience with answers after the last request of a load was sent."""
+MOST_UNDER_WAY = 8192
+_MOST_KEPT = 2000
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What came of a load."""
+
+    settings: LoadSettings
+    figures: LoadFigures
+    """At the settings' rate, or of its closed loop."""
+    samples: tuple[Sample, ...]
+    """Of those figures, warm-up included."""
+    search: RateSearch | None
+    prompt_tokens: int
+    """That the server counted in all requests that this load sent, warm-up, probes and search included."""
+    output_tokens: int
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON values. Of the samples at most 2,000, spread over the load."""
+        measured = [sample for sample in self.samples if not sample.warm_up]
+        step = max(math.ceil(len(measured) / _MOST_KEPT), 1)
+        search = None
+        if self.search is not None:
+            best, saturation = self.search.best, self.search.saturation
+            search = {
+                "ended_because": self.search.ended_because,
+                "slo_rate": best.rate if best else None,
+                "saturation_rate": saturation.completed_per_second if saturation else None,
+                "steps": [{**asdict(each), "timeline": []} for each in self.search.steps],
+            }
+        return {
+            "settings": asdict(self.settings),
+            "figures": asdict(self.figures),
+            "search": search,
+            "tokens": {"prompt": self.prompt_tokens, "output": self.output_tokens},
+            "samples": [_row(sample) for sample in measured[::step]],
+        }
+
+
+def measure_load(address: Address, settings: LoadSettings) -> LoadResult:
+    """Puts the load on the server, and searches the highest rate if the settings ask for it.
+
+    Raises InputError for settings that cannot work and for lengths that the server refuses; InferenceError where no
+    request at all was answered.
+    """
+    settings.check()
+    load = _Load(address, settings)
+    with load.generator:
+        load.generator.probe(load.profile.longest)
+        run, figures = load.once(settings.rate)
+        if figures.failed == figures.requests:
+            first = next(iter(figures.errors))
+            raise InferenceError(f"None of {figures.requests} requests of the load was answered; most often: {first}")
+        search = None
+        if settings.find_highest_rate:
+            search = highest_rate(
+                lambda rate: load.once(rate)[1], load.first_rate(figures), load.out_of_time, most_late(settings.slo)
+            )
+    return LoadResult(settings, figures, run.samples, search, *load.counted())
+
+
+def most_late(slo: Slo) -> float:
+    """Seconds of timer error that distort no verdict: a tenth of the shortest limit, and never below 5 ms."""
+    return max(LATE_SECONDS, min(slo.limits.values(), default=0.0) / 10)
+
+
+class _Load:
+    """One profile on one server."""
+
+    def __init__(self, address: Address, settings: LoadSettings) -> None:
+        self._settings = settings
+        self._began = time.monotonic()
+        self._prompt_tokens = self._output_tokens = 0
+        self._seed = settings.seed
+        self.profile = profile_of(settings)
+        self.generator = LoadGenerator(address)
+
+    def once(self, rate: float) -> tuple[Run, LoadFigures]:
+        """A load at `rate`, 0: the closed loop."""
+        settings = self._settings
+        measured = settings.measured(rate)
+        warm_up = settings.warm_up(measured, rate)
+        self._seed += 1  # Other moments and lengths than the step before: its prompts are cached.
+        dues = schedule(self._arrivals(rate), self.profile, measured, warm_up, self._seed)
+        limits = Limits(self._seconds_left(), DRAIN_SECONDS, MOST_UNDER_WAY)
+        started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        streams = settings.concurrency if not rate else math.ceil(rate * 10)
+        run = self.generator.run(dues, limits, streams, 0 if rate else settings.concurrency, self._seed)
+        self._count(run.samples)
+        figures = figures_of(
+            run,
+            settings.slo,
+            self.profile.name,
+            rate=rate,
+            concurrency=0 if rate else settings.concurrency,
+            started_at=started_at,
+        )
+        return run, figures
+
+    def first_rate(self, figures: LoadFigures) -> float:
+        """Half of what the first load completed, or its own rate."""
+        return figures.rate or max(figures.completed_per_second / 2, 0.05)
+
+    def out_of_time(self) -> str:
+        if self._seconds_left() > 0:
+            return ""
+        return f"{self._settings.most_minutes:g} minutes, the limit, were over"
+
+    def counted(self) -> tuple[int, int]:
+        """Prompt and output tokens of everything that was sent."""
+        probes = self.generator.probes
+        return (
+            self._prompt_tokens + sum(sample.prompt_tokens or 0 for sample in probes),
+            self._output_tokens + sum(sample.output_tokens or 0 for sample in probes),
+        )
+
+    def _arrivals(self, rate: float) -> Arrivals:
+        if not rate:
+            return ClosedLoop(self._settings.concurrency)
+        if isinstance(self.profile, Trace) and self.profile.seconds:
+            recorded = Recorded(self.profile.seconds)
+            return Recorded(self.profile.seconds, rate / recorded.rate)
+        return OpenLoop(rate)
+
+    def _seconds_left(self) -> float:
+        return self._settings.most_minutes * 60 - (time.monotonic() - self._began)
+
+    def _count(self, samples: tuple[Sample, ...]) -> None:
+        self._prompt_tokens += sum(sample.prompt_tokens or 0 for sample in samples)
+        self._output_tokens += sum(sample.output_tokens or 0 for sample in samples)
+
+
+def profile_of(settings: LoadSettings) -> Profile | Trace:
+    """Raises InputError for an unknown profile and for what is not a trace, ServiceError of Cloud Storage."""
+    if settings.trace:
+        return open_trace(settings.trace)
+    return named_profile(settings.profile, settings.prompt_tokens, settings.answer_tokens, "evaluation.load")
+
+
+def _row(sample: Sample) -> dict[str, Any]:
+    """Seconds; the start is the load's, latencies are the request's own."""
+    return {
+        "started": sample.started,
+        "time_to_first_token": sample.latency("time_to_first_token"),
+        "inter_token_latency": sample.latency("inter_token_latency"),
+        "end_to_end": sample.latency("end_to_end"),
+        "longest_gap": sample.longest_gap,
+        "prompt_tokens": sample.prompt_tokens,
+        "output_tokens": sample.output_tokens,
+        "error": sample.error,
+    }
