@@ -16,7 +16,7 @@ WITHOUT_TOKEN = (
 
 def decided(facts: ModelFacts, **parameters: Any) -> ServingPlan:
     """Without what has tests of its own."""
-    return replace(plan(facts, **parameters), config_hash="", alternatives=(), memory=None, start_seconds={})
+    return replace(plan(facts, **parameters), config_hash="", alternatives=(), memory=None, start_seconds={}, load="")
 
 
 def test_llama_3_1_8b_is_served_as_in_the_tutorial() -> None:
