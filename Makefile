@@ -11,7 +11,7 @@ RUNS ?= 500
 SEED ?= 1
 
 # `python -m vertex_vllm.local.demo_models.build` makes the serving runtime, too: both are set-up, and not a test's time.
-.PHONY: help demo test test-all test-cloud record test-fast chaos check audit hashes format compile check-compiled grants-page grants-tried schema local-up local-down local-env constraints clean clean-cache
+.PHONY: help demo test test-all test-cloud record test-fast chaos check audit hashes format compile check-compiled docs-check fields-page grants-page grants-tried schema local-up local-down local-env constraints clean clean-cache
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,13 @@ grants-tried: $(VENV)/.ready  ## Try bootstrap's grants, each without it, and wr
 
 grants-page: $(VENV)/.ready  ## Write the grants in docs/security.md from vertex_vllm/bootstrap/grants.yaml
 	@$(BIN)/python -m vertex_vllm.bootstrap.grants_page docs/security.md
+
+docs-check: $(VENV)/.ready  ## Walk the tutorial as written, with real vLLM, and check every command that a page shows
+	@$(BIN)/python -m vertex_vllm.local.demo_models.build > /dev/null
+	@$(BIN)/pytest -q tests/docs tests/vertex_vllm/cli/test_documented_commands.py tests/vertex_vllm/config/test_fields_page.py
+
+fields-page: $(VENV)/.ready  ## Write docs/fields.md from the schema of configs
+	@$(BIN)/python -m vertex_vllm.config.fields_page docs/fields.md
 
 schema: $(VENV)/.ready  ## Write configs/deployment.schema.json for editors
 	@$(BIN)/python -m vertex_vllm.config.schema configs/deployment.schema.json

@@ -1,6 +1,6 @@
 """The plan's verdict on public architectures, as a table, or what is not known of one.
 
-    python -m benchmarks.architectures           # writes the table into docs/planning.md
+    python -m benchmarks.architectures           # writes the table into docs/planning/architectures.md
     python -m benchmarks.architectures --check   # writes nothing; exit code 1 when the page is not current
 
 Each row of architectures.jsonl holds the fields of a config.json as transformers 5.19.0 fills them in by default
@@ -25,7 +25,7 @@ from vertex_vllm.planning.memory.weights import parameters
 from vertex_vllm.planning.planner import plan_serving
 
 HERE = Path(__file__).resolve().parent
-PAGE = HERE.parent / "docs" / "planning.md"
+PAGE = HERE.parent / "docs" / "planning" / "architectures.md"
 BEGIN, END = "<!-- architectures: begin -->", "<!-- architectures: end -->"
 BILLION = 10**9
 

@@ -1,9 +1,6 @@
 """Projects as a run finds them: prepared by bootstrap, with an image for its steps."""
 
-from vertex_vllm.bootstrap import api_requests
-from vertex_vllm.bootstrap.making import make, project_number
-from vertex_vllm.bootstrap.session import authorized_session
-from vertex_vllm.bootstrap.setup_steps import Grant
+from tests.accounts import grant, grant_on_bucket, lend_accounts, make_account
 from vertex_vllm.cli.local_project import prepare
 from vertex_vllm.project_names import PIPELINE_ACCOUNT, SERVING_ACCOUNT, account_email
 
@@ -21,14 +18,8 @@ def prepared(project: str, region: str = REGION) -> str:
 
 def with_serving_account(project: str) -> str:
     """The project's id, once containers may run as their account: enough to deploy by hand."""
-    session = authorized_session()
-    make(session, api_requests.service_account(project, SERVING_ACCOUNT, "Serves: reads the weights"))
-    number = project_number(session, project)
-    agent, account = f"serviceAccount:{api_requests.vertex_agent(number)}", account_email(SERVING_ACCOUNT, project)
-    lends = Grant(agent, "roles/iam.serviceAccountAdmin", api_requests.account_policy(project, account))
-    pulls = Grant(agent, "roles/aiplatform.serviceAgent", api_requests.project_policy(project))
-    for step in (api_requests.service_agent(project, number, pulls), pulls, lends):
-        make(session, step)
+    make_account(project, SERVING_ACCOUNT)
+    lend_accounts(project)
     return project
 
 
@@ -39,9 +30,7 @@ def runner(project: str) -> str:
 
 def with_runner(project: str, bucket: str) -> str:
     """`gs://bucket`, once the runner exists and may use it: enough for a run whose steps call nothing."""
-    session = authorized_session()
-    make(session, api_requests.service_account(project, PIPELINE_ACCOUNT, "Runs the steps of the pipelines"))
-    member = f"serviceAccount:{runner(project)}"
-    make(session, Grant(member, "roles/aiplatform.user", api_requests.project_policy(project)))
-    make(session, Grant(member, "roles/storage.objectUser", api_requests.bucket_policy(bucket)))
+    email = make_account(project, PIPELINE_ACCOUNT)
+    grant(project, "roles/aiplatform.user", email)
+    grant_on_bucket(bucket, "roles/storage.objectUser", email)
     return f"gs://{bucket}"

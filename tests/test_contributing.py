@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 VERTEX_VLLM = (sys.executable, "-m", "vertex_vllm")
 FOLDERS = ("components", "compiled", "configs", "docs", "localcloud", "pipelines", "tools", "vertex_vllm")
-_BLOCK = re.compile(r"`([^`\n]+)`:?\n\n([ ]*)```(diff|python)\n(.*?)\n[ ]*```", re.DOTALL)
+_BLOCK = re.compile(r"`([^`\n]+)`:?\n\n([ ]*)```(diff|python|yaml)\n(.*?)\n[ ]*```", re.DOTALL)
 _COMMANDS = re.compile(r"^ *```sh\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 
 
@@ -38,13 +38,13 @@ class Recipe:
     def change(self) -> None:
         """Makes every change of the section."""
         blocks = _BLOCK.findall(self.text)
-        assert len(blocks) == len(re.findall("^ *```(?:diff|python)$", self.text, re.MULTILINE)), (
+        assert len(blocks) == len(re.findall("^ *```(?:diff|python|yaml)$", self.text, re.MULTILINE)), (
             "a block names no file"
         )
         for name, indent, kind, block in blocks:
             path, lines = self.tree / name, [line[len(indent) :] for line in block.split("\n")]
             path.parent.mkdir(exist_ok=True)
-            text = "\n".join((*lines, "")) if kind == "python" else with_change(path.read_text(encoding="utf-8"), lines)
+            text = "\n".join((*lines, "")) if kind != "diff" else with_change(path.read_text(encoding="utf-8"), lines)
             path.write_text(text, encoding="utf-8")
 
     def run(self) -> str:

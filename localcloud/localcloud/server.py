@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -13,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from anyio import to_thread
+from filelock import FileLock, Timeout
 
 from localcloud.core.additions import Additions
 from localcloud.core.cloud import Cloud, Part
@@ -74,11 +74,11 @@ def serve(
 @contextlib.contextmanager
 def _only_one(state: StateDirectory) -> Iterator[None]:
     """Holds the state directory's lock, which the kernel frees however this process ends."""
-    with state.lock.open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunningError(f"a local cloud is running on {state.root} already") from None
+    try:
+        held = FileLock(state.lock).acquire(blocking=False)
+    except Timeout:
+        raise AlreadyRunningError(f"a local cloud is running on {state.root} already") from None
+    with held:
         state.ready.unlink(missing_ok=True)
         _write_atomically(state.pid, {"pid": os.getpid(), "start_time": process_table.start_time(os.getpid())})
         try:

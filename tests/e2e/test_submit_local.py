@@ -20,6 +20,7 @@ from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
 pytestmark = pytest.mark.parity("local cloud only")
 
 ROOT = Path(__file__).resolve().parents[2]
+_PYTHON_PATH = f"{ROOT}{os.pathsep}{ROOT / 'localcloud'}"
 
 
 def _answered(item: Item) -> str:
@@ -84,13 +85,13 @@ def test_the_page_s_commands_work(folder: Path, serving: str) -> None:
 def vertex_vllm(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """In a process of its own: this one's Google clients are bound to the session's local cloud."""
     command = [sys.executable, "-m", "vertex_vllm", *arguments]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": _PYTHON_PATH}
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
 
 
 def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PATH": path, "PYTHONPATH": _PYTHON_PATH}
     return subprocess.run(
         ["bash", "-ec", script], capture_output=True, text=True, check=False, env=environment, cwd=folder
     )

@@ -9,6 +9,7 @@ def serving_plan(**changes: Any) -> ServingPlan:
     """Llama 3.1 8B on one L4, with `changes`; the quota follows accelerator, count, replicas, spot and region."""
     fields: dict[str, Any] = {
         "deployment": "llama-8b",
+        "config_hash": "0123456789",
         "model_id": "meta-llama/Llama-3.1-8B-Instruct",
         "commit": "0e9e39f249a16976918f6564b8830bc894c89659",
         "region": "us-central1",

@@ -108,7 +108,7 @@ def signature_faults(deployment: Deployment, pipeline: str, spec: str | None) ->
     try:
         inputs: Mapping[str, Any] = signature(spec)
     except ValueError as error:
-        return [Fault((), f"compiled/{pipeline}.yaml is no compiled pipeline: {error}. Run `make compile`")]
+        return [Fault((), f"compiled/{pipeline}.yaml is not a compiled pipeline: {error}. Run `make compile`")]
     return check_signature(deployment, pipeline, inputs)
 
 

@@ -13,7 +13,8 @@ from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import HubAccessError, InputError, RepositoryNotFoundError, VertexVllmError
 from vertex_vllm.redaction import redact, redacting
 
-# Command → the line that `--help` shows, in groups. A command `a-b` is in the module `a_b_command`.
+# Command → the line that `--help` shows, in groups. The module `<command>_command`, with `_`
+# for `-`, holds a click command of that name.
 GROUPS = {
     "Before anything is created": {
         "init": "Begin a repository of configs: a planned config for each model, a workflow, a README.",
@@ -30,8 +31,6 @@ GROUPS = {
     "Deployments": {
         "submit": "Run a pipeline on Vertex AI Pipelines with a config's parameters.",
         "runs": "Pipeline runs: list, show, watch, open, logs, cancel.",
-        "compare": "Runs side by side: quality, rate, latency, price of tokens, and config differences.",
-        "sweep-configs": "Try variants of a config one by one, within a budget, and rank them.",
         "diagnose": "Say why a deployment failed, and which change of its config would help.",
         "endpoints": "Endpoints that serve now: list, show, with price, owner and how to call them.",
         "ask": "Ask the live endpoint of a deployment a question.",
@@ -41,6 +40,8 @@ GROUPS = {
     },
     "Changing and leaving": {
         "inventory": "Everything that vertex-vllm made in a project, in every region, and its cost so far.",
+        "compare": "Runs side by side: quality, rate, latency, price of tokens, and differences of their configs.",
+        "sweep-configs": "Try variants of a config one by one, within a budget, and rank them.",
         "rollback": "Make the superseded endpoint of a deployment live again, in seconds.",
         "teardown": "Remove the endpoints and models of a deployment, of one run, or the superseded ones.",
         "sweep": "Remove what expired, what dead runs left, and on request what has no config.",

@@ -76,7 +76,7 @@ def bootstrap(
     from vertex_vllm.bootstrap.making import project_number
     from vertex_vllm.bootstrap.required_setup import Settings, removable, wanted
     from vertex_vllm.bootstrap.session import authorized_session
-    from vertex_vllm.bootstrap.superseded import existing
+    from vertex_vllm.bootstrap.withdrawn_grants import existing
     from vertex_vllm.cli.place import check_place, named_regions
     from vertex_vllm.errors import InputError
     from vertex_vllm.publishing.image_sources import read_sources
@@ -105,7 +105,7 @@ def bootstrap(
     sources = None if no_image or removing else read_sources(_ROOT)
     release = _release(settings, sources, build_region) if sources else None
     if dry_run:
-        printed = [*map(_printed, steps), *_printed_superseded(settings), *_printed_release(release)]
+        printed = [*map(_printed, steps), *_printed_withdrawn(settings), *_printed_release(release)]
         say_json(json.dumps(printed, indent=2))
     elif check:
         _check(session, settings, steps, release)
@@ -153,12 +153,12 @@ def _printed(step: "Step") -> dict[str, object]:
     return {step.kind: step.name, "look": asdict(step.look), "create": asdict(step.create)}
 
 
-def _printed_superseded(settings: "Settings") -> list[dict[str, object]]:
-    from vertex_vllm.bootstrap.superseded import superseded
+def _printed_withdrawn(settings: "Settings") -> list[dict[str, object]]:
+    from vertex_vllm.bootstrap.withdrawn_grants import withdrawn
 
     return [
         {"revoke_where_it_exists": {"role": grant.role, "member": grant.member}, "on": grant.on.resource}
-        for grant in superseded(settings)
+        for grant in withdrawn(settings)
     ]
 
 
@@ -188,7 +188,7 @@ def _printed_release(release: "Release | None") -> list[dict[str, object]]:
 
 def _check(session: "Session", settings: "Settings", steps: tuple["Step", ...], release: "Release | None") -> None:
     from vertex_vllm.bootstrap.making import is_missing
-    from vertex_vllm.bootstrap.superseded import existing
+    from vertex_vllm.bootstrap.withdrawn_grants import existing
     from vertex_vllm.publishing import release as releasing
 
     lines = [f"{step.kind} {step.name}" for step in steps if is_missing(session, step)]
@@ -200,7 +200,7 @@ def _check(session: "Session", settings: "Settings", steps: tuple["Step", ...], 
         say(f"missing  {line}")
     old = existing(session, settings)
     for grant in old:
-        say(f"superseded  {grant.kind} {grant.name}")
+        say(f"withdrawn  {grant.kind} {grant.name}")
     told = f", {len(old)} grants of an earlier bootstrap to revoke" if old else ""
     say(f"{len(lines)} of {count} missing{told}", err=True)
     if lines or old:
@@ -226,7 +226,7 @@ def _revoke(session: "Session", grants: tuple["Grant", ...], *, asked: bool) -> 
     from vertex_vllm.bootstrap.making import revoke
 
     for grant in grants:
-        say(f"superseded  {grant.kind} {grant.name}", err=True)
+        say(f"withdrawn  {grant.kind} {grant.name}", err=True)
     if not grants or not (asked or _consent(len(grants))):
         return 0
     revoked = [grant for grant in grants if revoke(session, grant)]
@@ -292,12 +292,19 @@ def _secret_value(session: "Session", steps: tuple["Step", ...]) -> str:
 
 def _remove(session: "Session", steps: tuple["Step", ...], *, delete_data: bool, asked: bool) -> None:
     from vertex_vllm.bootstrap.removal import remove
+    from vertex_vllm.errors import InputError
 
     for step in steps:
         if not asked:
             say(f"{step.kind} {step.name}", err=True)
     if not asked:
-        click.confirm("Remove what of this bootstrap made?", abort=True, err=True)
+        if not sys.stdin.isatty():
+            raise InputError(
+                "nobody can be asked, so nothing was removed",
+                where="bootstrap --remove",
+                fix="The same command with --yes removes those above that bootstrap made",
+            )
+        click.confirm("Remove those of them that bootstrap made?", abort=True, err=True)
     for step in reversed(steps):
         outcome = remove(session, step, delete_data=delete_data)
         if outcome != "absent":

@@ -41,10 +41,10 @@ model:
 #   max_model_len: {plan.max_model_len}
 #   min_replica_count: 1
 #   max_replica_count: 1
-evaluation:
-  thresholds:  # first guesses; raise them to the figures of the first run
-    min_exact_match: 0.5
-    max_p95_time_to_first_token_seconds: 10.0
+# evaluation:
+#   thresholds:  # a run that misses one fails and is torn down; take the figures of the first report
+#     min_exact_match: 0.5
+#     max_p95_time_to_first_token_seconds: 10.0
 # ttl: 8h  # a sweep removes the endpoint after that time
 # owner: my-team
 deploy_on_change: false  # true: CI deploys this file after each merge that changes it

@@ -154,7 +154,7 @@ def hub(state_dir: Path, model_id: str | None, listing: bool, folder: Path | Non
     path = folder or demo_model(model_id, say)
     if path is None:
         raise InputError(
-            f"{model_id} is none of the demo's models",
+            f"{model_id} is not one of the demo's models",
             where="--from",
             fix=f"They are: {TEXT_MODEL}, {IMAGE_MODEL}. For another one, name the folder that holds its files",
         )

@@ -25,6 +25,14 @@ class _ModelOrCommand(click.Group):
             args = ["copy", *args]
         return super().resolve_command(ctx, args)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options of `mirror MODEL`, too."""
+        with formatter.section("Options of mirror MODEL"):
+            formatter.write_dl(
+                [record for each in self.commands["copy"].params if (record := each.get_help_record(ctx)) is not None]
+            )
+        super().format_options(ctx, formatter)
+
 
 @click.group(cls=_ModelOrCommand, invoke_without_command=False, subcommand_metavar="MODEL --to gs://… | COMMAND …")
 def mirror() -> None:
@@ -105,10 +113,10 @@ def copy_command(
     named = named_project(project)
     token = _token(hf_token_secret, named)
     commit = check_access(model, revision, token).commit
-    place = f"gs://{bucket}/{prefix}" if prefix else destination(bucket, model, commit)
+    uri = f"gs://{bucket}/{prefix}" if prefix else destination(bucket, model, commit)
     selection = Selection(include, exclude, code)
     if dry_run:
-        _show(compare(model, commit, token, place, named, selection), place, as_json)
+        _show(compare(model, commit, token, uri, named, selection), uri, as_json)
         return
     transfer = Transfer(processes=processes, connections=connections, transport=transport)
 
@@ -117,7 +125,7 @@ def copy_command(
             model,
             commit,
             token,
-            place,
+            uri,
             named,
             on_progress,
             selection=selection,
@@ -227,16 +235,16 @@ def _parse_target(target: str) -> tuple[str, str]:
     return split_destination(target)
 
 
-def _show(comparison: "Comparison", place: str, as_json: bool) -> None:
+def _show(comparison: "Comparison", uri: str, as_json: bool) -> None:
     if as_json:
-        print_json({"destination": place, "present": comparison.present, "missing": comparison.missing})
+        print_json({"destination": uri, "present": comparison.present, "missing": comparison.missing})
         return
     for file in comparison.missing:
         say(f"copy     {_size(file.size)}   {file.path}")
     for file in comparison.present:
         say(f"present  {_size(file.size)}   {file.path}")
     missing = sum(file.size for file in comparison.missing)
-    say(f"{len(comparison.missing)} files, {_size(missing).strip()} to copy to {place}", err=True)
+    say(f"{len(comparison.missing)} files, {_size(missing).strip()} to copy to {uri}", err=True)
 
 
 def _tell(manifest: "Manifest", as_json: bool) -> None:

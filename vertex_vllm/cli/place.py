@@ -49,7 +49,7 @@ def check_place(project: str, region: str) -> None:
     from vertex_vllm.config.shapes import MEANING, PROJECT
 
     if not project or not re.fullmatch(PROJECT, project):
-        raise InputError(f"`{project}` is no project. It must be {MEANING[PROJECT]}", where="--project")
+        raise InputError(f"`{project}` is not a project. It must be {MEANING[PROJECT]}", where="--project")
     named_regions((region,))
     charge(project)
 

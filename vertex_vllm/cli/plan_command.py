@@ -178,8 +178,10 @@ def throughputs_of(deployment: "Deployment", project: str | None) -> "tuple[Meas
     from vertex_vllm.evaluation.measurement_store import read_throughputs
     from vertex_vllm.project_names import default_bucket
 
-    place, named = deployment.google_cloud, project_of(deployment, project)
-    return read_throughputs(named, place.bucket or default_bucket(named, place.region), deployment.model.id)
+    google_cloud, named = deployment.google_cloud, project_of(deployment, project)
+    return read_throughputs(
+        named, google_cloud.bucket or default_bucket(named, google_cloud.region), deployment.model.id
+    )
 
 
 def show_difference(

@@ -1,5 +1,6 @@
 """`vertex-vllm publish`"""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def publish(
     Prints for each pipeline its address in the registry of templates, by digest, and its copy in Cloud Storage.
     """
     from vertex_vllm.cli.place import check_place
+    from vertex_vllm.errors import InputError
     from vertex_vllm.project_names import TEMPLATES_REPOSITORY, runs_bucket
     from vertex_vllm.publishing.image_digest import pinned
     from vertex_vllm.publishing.templates import Destination
@@ -43,6 +45,9 @@ def publish(
     from vertex_vllm.runs.specs import pipelines, spec_for
 
     check_place(project, region)
+    if commit is not None and not re.fullmatch("[0-9a-f]{7,40}", commit):
+        fix = "Give 7 to 40 hexadecimal digits, as `git rev-parse HEAD` prints them"
+        raise InputError(f"`{commit}` is not a commit", where="--commit", fix=fix)
     destination = Destination(
         project=project,
         region=region,

@@ -195,12 +195,24 @@ def assigned(pipeline: str, assignments: Iterable[str]) -> dict[str, Any]:
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         refuse_secrets(assignment, f"--set {name}" if name in types else "--set")
-        if name not in types or not equals:
+        if name in types and not equals:
+            raise InputError(f"`{name}` has no value", where="--set", fix=f"Write --set {name}=VALUE")
+        if name not in types:
             raise InputError(
                 f"`{assignment}` sets no parameter of {pipeline}", where="--set", fix=f"Known: {', '.join(types)}"
             )
         values[name] = text if types[name] is str else _json_value(name, text, types[name])
     return values
+
+
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", list: "a list", dict: "an object"}
+_EXAMPLES = {
+    int: "4096",
+    float: "0.9",
+    bool: "true",
+    list: """'["--enable-lora"]'""",
+    dict: """'{"name": "value"}'""",
+}
 
 
 def _json_value(name: str, text: str, kind: type) -> Any:
@@ -210,7 +222,11 @@ def _json_value(name: str, text: str, kind: type) -> Any:
         value = json.loads(text)
         if isinstance(value, bool) == (kind is bool) and isinstance(value, (int, float) if kind is float else kind):
             return value
-    raise InputError(f"`{text}` is no {kind.__name__}", where=f"--set {name}", fix="Write it as JSON")
+    raise InputError(
+        f"`{text}` is not {_KINDS.get(kind, kind.__name__)}",
+        where=f"--set {name}",
+        fix=f"For example {_EXAMPLES[kind]}",
+    )
 
 
 def submission(

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("configs", nargs=-1, required=True, type=click.Path(path_type=Path))
 def validate(configs: tuple[Path, ...]) -> None:
-    """Check configs: fields, types, machines, regions, vLLM's options, suites, and names that two files share.
+    """Check configs: fields, types, machines, regions, suites, vLLM's options, shared names.
 
-    All faults of all files are told; nothing is created. A folder stands for its *.yaml files. A suite in Cloud Storage
-    is read by `plan` and by the run, not here.
+    All faults of all files are told; nothing is created. A folder stands for its *.yaml files. A suite in
+    Cloud Storage is read by `plan` and by the run, not here.
 
     Example: vertex-vllm validate configs/*.yaml
     """
@@ -28,28 +28,66 @@ def validate(configs: tuple[Path, ...]) -> None:
     from vertex_vllm.errors import ConfigError
 
     faults: list[ConfigFault] = []
+    doubts: dict[Path, str] = {}
     texts: dict[str, str] = {}
-    valid: dict[Path, str] = {}
+    valid: list[Path] = []
     for path in _files(configs):
         try:
             deployment = load_deployment(path)
-            doubt = _suite_doubt(path, deployment)
+            doubts[path] = _suite_doubt(path, deployment)
         except ConfigError as error:
             faults += error.faults
             continue
         texts[str(path)] = path.read_text(encoding="utf-8")
         found = located(texts[str(path)], str(path), _argument_faults(deployment))
         faults += found
-        if not found:
-            valid[path] = doubt
+        valid += [] if found else [path]
     repeated = repeated_names(texts)
     for name, shared in repeated.items():
         faults += located(texts[name], name, shared)
-    for path, doubt in valid.items():
+    for path in valid:
         if str(path) not in repeated:
-            say(f"{path}: ok{doubt}", colour="green")
+            say(f"{path}: ok{doubts[path]}", colour="yellow" if doubts[path] else "green")
     if faults:
         raise ConfigError(faults)
+
+
+def _files(configs: tuple[Path, ...]) -> Iterator[Path]:
+    """Raises ConfigError for a folder without a *.yaml file."""
+    from vertex_vllm.error_data import ConfigFault
+    from vertex_vllm.errors import ConfigError
+
+    for path in dict.fromkeys(configs):
+        if not path.is_dir():
+            yield path
+            continue
+        within = sorted(path.glob("*.yaml"))
+        if not within:
+            said = "is a folder without a .yaml file. Name a config, for example configs/x.yaml"
+            raise ConfigError([ConfigFault(str(path), 0, "", said)])
+        yield from within
+
+
+def _argument_faults(deployment: "Deployment") -> "Iterator[Fault]":
+    """Options in `serving.extra_args` that vLLM does not have, or that the pipeline gives itself, each one."""
+    from vertex_vllm.catalog import Missing, load_catalog
+    from vertex_vllm.config import Fault
+    from vertex_vllm.errors import PlanError
+    from vertex_vllm.planning.arguments import REFUSED
+    from vertex_vllm.planning.command_line import parse_arguments
+
+    catalog, at = load_catalog(), ("serving", "extra_args")
+    try:
+        arguments = parse_arguments(deployment.serving.extra_args, catalog)
+    except PlanError as error:
+        yield Fault(at, f"{error.message}. {error.fix}")
+        return
+    for argument in arguments:
+        row = catalog.find_flag(argument.flag)
+        if argument.flag in REFUSED:
+            yield Fault(at, f"{argument.flag} may not be given: {REFUSED[argument.flag]}. Leave it out")
+        elif isinstance(row, Missing):
+            yield Fault(at, f"vLLM has no option {argument.flag}. {row.hint or 'Leave it out'}")
 
 
 def _suite_doubt(path: Path, deployment: "Deployment") -> str:
@@ -74,41 +112,3 @@ def _suite_doubt(path: Path, deployment: "Deployment") -> str:
         raise ConfigError(located(path.read_text(encoding="utf-8"), str(path), [fault])) from None
     asked = deployment.keep_endpoint and deployment.evaluation.baseline != NONE
     return f" (evaluation: {reach})" if asked and reach.too_small else ""
-
-
-def _files(configs: tuple[Path, ...]) -> Iterator[Path]:
-    """Raises ConfigError for a folder without a *.yaml file."""
-    from vertex_vllm.error_data import ConfigFault
-    from vertex_vllm.errors import ConfigError
-
-    for path in dict.fromkeys(configs):
-        if not path.is_dir():
-            yield path
-            continue
-        within = sorted(path.glob("*.yaml"))
-        if not within:
-            fault = "is a folder without a .yaml file. Name a config, for example configs/x.yaml"
-            raise ConfigError([ConfigFault(str(path), 0, "", fault)])
-        yield from within
-
-
-def _argument_faults(deployment: "Deployment") -> "Iterator[Fault]":
-    """Options in `serving.extra_args` that vLLM does not have, or that the pipeline gives itself, each one."""
-    from vertex_vllm.catalog import Missing, load_catalog
-    from vertex_vllm.config import Fault
-    from vertex_vllm.errors import PlanError
-    from vertex_vllm.planning.arguments import REFUSED
-    from vertex_vllm.planning.command_line import parse_arguments
-
-    catalog, at = load_catalog(), ("serving", "extra_args")
-    try:
-        arguments = parse_arguments(deployment.serving.extra_args, catalog)
-    except PlanError as error:
-        yield Fault(at, f"{error.message}. {error.fix}")
-        return
-    for argument in arguments:
-        row = catalog.find_flag(argument.flag)
-        if argument.flag in REFUSED:
-            yield Fault(at, f"{argument.flag} may not be given: {REFUSED[argument.flag]}. Leave it out")
-        elif isinstance(row, Missing):
-            yield Fault(at, f"vLLM has no option {argument.flag}. {row.hint or 'Leave it out'}")

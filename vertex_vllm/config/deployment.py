@@ -296,13 +296,14 @@ class Deployment(Section):
         """Ten hexadecimal digits that change whenever the config asks to serve something else.
 
         A plan, its run, the endpoint, the Model version and all labels carry this hash. Fields that change nothing
-        about the served model do not count: lifetime, owner, accounts, bucket, thresholds, schedules.
+        about the served model do not count: lifetime, owner, accounts, bucket, thresholds, schedules. A field counts
+        only if it differs from its default, so a config from before a new field keeps its hash and its endpoint.
         """
         asked = {
             "name": self.name,
             "model": self.model.model_dump(mode="json"),
             "region": self.google_cloud.region,
-            "serving": self.serving.model_dump(mode="json"),
+            "serving": self.serving.model_dump(mode="json", exclude_defaults=True),
             "concurrency": self.evaluation.concurrency,
         }
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:10]

@@ -35,6 +35,6 @@ def expiry(ttl: str, run_started: str) -> datetime | None:
         started = datetime.fromisoformat(run_started)
     except ValueError:
         raise InputError(
-            f"{run_started!r} is no time in ISO 8601", where="run_started", fix="Leave it to the pipeline."
+            f"{run_started!r} is not a time in ISO 8601", where="run_started", fix="Leave it to the pipeline."
         ) from None
     return (started if started.tzinfo else started.replace(tzinfo=UTC)).astimezone(UTC) + span

@@ -65,7 +65,6 @@ DOMAIN = _form(
     r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$",
     "a host name, for example upload.wikimedia.org",
 )
-TRACE = _form(r"^(gs://[a-z0-9][a-z0-9_.-]{1,61}[a-z0-9]/.+)?$", "an object in Cloud Storage, gs://BUCKET/OBJECT")
 # The Hub's ids of licences and names that cards give, llama3.1 or "some-community-license (v2)" for example.
 LICENCE = _form(r"^[A-Za-z0-9]([A-Za-z0-9 ._+()-]{0,98}[A-Za-z0-9+)])?$", "the id or name of a licence on one line")
 KEY_VERSION = _form(
@@ -73,6 +72,7 @@ KEY_VERSION = _form(
     r"/cryptoKeys/[A-Za-z0-9_-]{1,63}/cryptoKeyVersions/[0-9]+)?$",
     "a key version of Cloud KMS, projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/V",
 )
+TRACE = _form(r"^(gs://[a-z0-9][a-z0-9_.-]{1,61}[a-z0-9]/.+)?$", "an object in Cloud Storage, gs://BUCKET/OBJECT")
 ARGUMENT = _form(r"^\S(.*\S)?$", "an argument without blanks at its ends")
 # What a Hugging Face token itself looks like; never a secret's id that anybody chose.
 HF_TOKEN = r"^hf_[A-Za-z0-9]{20,}$"

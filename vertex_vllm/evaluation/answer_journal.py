@@ -53,7 +53,7 @@ class Page:
 
     @classmethod
     def read(cls, text: str, endpoint: str, started_at: str) -> "Page":
-        """What an earlier attempt wrote; empty where it was of another endpoint. A last line cut short is left out."""
+        """The page of an earlier attempt; empty if it was of another endpoint. A last line cut short is left out."""
         page = cls(endpoint, started_at)
         rows = [row for row in map(_row, text.splitlines()) if row is not None]
         if not rows or rows[0].get("endpoint") != endpoint:

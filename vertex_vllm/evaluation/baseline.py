@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class BaselineItem:
-    """One item of an earlier run, with no more than a comparison needs."""
+    """An item of an earlier run, with no more than a comparison needs."""
 
     id: str
     digest: str

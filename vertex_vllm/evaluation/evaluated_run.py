@@ -52,7 +52,7 @@ class Order:
 
 @dataclass(frozen=True)
 class _Served:
-    """What the endpoint serves, as far as Vertex AI tells."""
+    """The served model, as far as Vertex AI describes it."""
 
     project: str
     bucket: str = ""

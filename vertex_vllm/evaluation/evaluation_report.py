@@ -23,7 +23,7 @@ _PICTURE_BYTES = 480_000
 
 @dataclass(frozen=True)
 class Row:
-    """One question on the page."""
+    """A question on the page."""
 
     answered: Answered
     before: BaselineItem | None

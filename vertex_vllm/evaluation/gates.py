@@ -36,7 +36,7 @@ class Gate:
 
 
 def gates_of(evaluation: Evaluation) -> tuple[Gate, ...]:
-    """One gate per threshold that is set, then those of the comparison."""
+    """A gate per threshold that is set, then those of the comparison."""
     metrics, thresholds = metrics_of(evaluation), evaluation.thresholds
     asked = (
         ("exact_match", thresholds.min_exact_match, True),

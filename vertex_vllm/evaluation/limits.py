@@ -40,7 +40,7 @@ class Limits:
 
 
 class Budget:
-    """What is left of the caps. Threads may share it."""
+    """The remainder of the caps. Threads may share it."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits, self._clock, self._lock = limits, clock, threading.Lock()

@@ -80,7 +80,7 @@ def measurement_of(evaluation: Evaluation, serving: Serving, replicas: int) -> M
 
 
 def object_name(measurement: Measurement) -> str:
-    """Where it lies in its bucket; another measurement of the same takes its place."""
+    """Path of its object in the bucket; a later measurement of the same configuration replaces it."""
     # Of an open loop the requests at once are a figure, too.
     figures = (*_FIGURES, "concurrency") if measurement.requests_per_second else _FIGURES
     of_what = {name: value for name, value in asdict(measurement).items() if name not in figures}
@@ -93,10 +93,10 @@ def read_throughputs(project: str, bucket: str, model_id: str) -> tuple[Measurem
     from google.api_core.exceptions import NotFound
     from google.cloud.storage import Client
 
-    place = f"gs://{bucket}/{PREFIX}/{model_id}/"
+    prefix = f"gs://{bucket}/{PREFIX}/{model_id}/"
     found: list[Measurement] = []
     try:
-        with google_errors("Cloud Storage", place):
+        with google_errors("Cloud Storage", prefix):
             listed = Client(project=project).list_blobs(bucket, prefix=f"{PREFIX}/{model_id}/", max_results=_MOST_READ)
             try:
                 blobs = list(listed)
@@ -108,7 +108,7 @@ def read_throughputs(project: str, bucket: str, model_id: str) -> tuple[Measurem
                 except (NotFound, ValueError) as error:
                     log.warning("gs://%s/%s holds no measurement: %s", bucket, blob.name, error)
     except ServiceError as error:
-        log.warning("Throughputs in %s could not be read: %s", place, error)
+        log.warning("Throughputs in %s could not be read: %s", prefix, error)
     return tuple(found)
 
 

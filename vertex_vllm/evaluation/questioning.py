@@ -23,7 +23,7 @@ _IMAGE_MARK = "<|image|>"
 
 @dataclass(frozen=True)
 class Answered:
-    """One item with its answer."""
+    """An item with its answer."""
 
     item: Item
     answer: str

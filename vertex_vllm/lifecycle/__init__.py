@@ -1,1 +1,1 @@
-"""Whose a resource is, where it can be found again, and how it goes away."""
+"""The life of what a run created: labels, lock, promotion, teardown, sweep, inventory."""

@@ -1,4 +1,4 @@
-"""What goes and what stays, of all that carries this project's labels, and why."""
+"""Which labelled endpoints and model versions are deleted, which are kept, and why."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether something goes, and why it does or does not."""
+    """Whether a resource is deleted, with the reason."""
 
     goes: bool
     reason: str = ""
@@ -30,7 +30,7 @@ class Rule(Protocol):
     def region(self) -> str: ...
 
     def concerns(self, labels: Mapping[str, str]) -> bool:
-        """Whether something with these labels is looked at at all."""
+        """Whether the rule applies to a resource with these labels."""
 
     def verdict(self, labels: Mapping[str, str], *, promoted: bool) -> Verdict:
         """`promoted`: an endpoint that is or was live; a model version that is."""
@@ -38,7 +38,7 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class Scope:
-    """Whose resources go: a deployment's, or with a `run_id` only what that run of it made."""
+    """The rule of a teardown: the resources of a deployment, or with a `run_id` only those that this run created."""
 
     project: str
     region: str
@@ -58,7 +58,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Selection:
-    """Everything that a rule concerns."""
+    """The endpoints and model versions to which a rule applies."""
 
     endpoints: dict[str, Verdict]
     versions: dict[ResourceName, Verdict]
@@ -71,7 +71,7 @@ class Selection:
 
     @property
     def doomed_versions(self) -> dict[ResourceName, set[str]]:
-        """Model → ids of its versions that go."""
+        """Model → ids of its versions to delete."""
         doomed: dict[ResourceName, set[str]] = {}
         for name, verdict in self.versions.items():
             if verdict.goes:
@@ -80,12 +80,12 @@ class Selection:
 
     @property
     def doomed(self) -> dict[str, str]:
-        """Name → why it goes."""
+        """Name → why it is deleted."""
         return {name: verdict.reason for name, verdict in self._all.items() if verdict.goes}
 
     @property
     def kept(self) -> dict[str, str]:
-        """Name → why it stays."""
+        """Name → why it is kept."""
         return {name: verdict.reason for name, verdict in self._all.items() if not verdict.goes}
 
     @property
@@ -94,7 +94,7 @@ class Selection:
 
 
 def select(rule: Rule) -> Selection:
-    """Looks at every endpoint and model version that the rule concerns. A version that serves on, elsewhere, stays."""
+    """Applies the rule to every endpoint and model version. A version that another endpoint still serves is kept."""
     endpoint_service, model_service = endpoint_client(rule.region), model_client(rule.region)
     listed = every_endpoint(endpoint_service, rule.project, rule.region)
     endpoints = {

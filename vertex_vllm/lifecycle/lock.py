@@ -1,7 +1,7 @@
-"""One run of a deployment at a time: an object in the deployment's bucket says which.
+"""The lock of a deployment: an object in its bucket names the one run that may upload and deploy.
 
-Steps are processes of their own, so nobody is there to renew a lock. A pipeline job holds it instead: whoever finds it
-asks Vertex AI whether that job still runs, and takes the lock from one that has ended. The exit handler gives it back.
+Steps are separate processes, so none could renew a lock. A pipeline job holds the lock instead: a run that finds a
+lock asks Vertex AI whether its job still runs, and takes it from a job that has ended. The exit handler releases it.
 """
 
 import json
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from google.cloud.storage import Blob
 
 HOLD = timedelta(hours=24)
-"""For a holder of which nobody can tell whether it runs. Longer than any deploy: the largest mirrors take hours."""
+"""How long a lock holds if its run cannot be looked up. Longer than any deploy: the largest mirrors take hours."""
 PATIENCE_SECONDS = 300.0
-"""A run that fails or was cancelled still has its exit handler to run."""
+"""How long to wait for another run: after it fails, its exit handler still has to release the lock."""
 _LOOK_AGAIN_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
@@ -34,14 +34,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Holder:
-    """Who has a deployment to itself."""
+    """The content of a lock: the run that holds it."""
 
     run: str
     """projects/P/locations/REGION/pipelineJobs/ID."""
     since: str
     """ISO 8601."""
     until: str
-    """ISO 8601; from then on the lock is nobody's."""
+    """ISO 8601; afterwards the lock no longer holds."""
 
     @property
     def run_id(self) -> str:
@@ -49,7 +49,7 @@ class Holder:
 
 
 def lock_name(deployment: str) -> str:
-    """The object that is the lock."""
+    """Name of the lock's object."""
     return f"locks/{deployment}.json"
 
 
@@ -61,10 +61,10 @@ def acquire(
     patience_seconds: float = PATIENCE_SECONDS,
     pause: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Gives the deployment to `run`, a pipeline job's resource name; to the one that has it already, again.
+    """Takes the deployment's lock for `run`, a pipeline job's resource name; a run that holds it already keeps it.
 
     Waits for another holder until `patience_seconds` have passed, then raises LockedError that names it. Teardown,
-    sweep and evaluation take no lock. Raises ServiceError where Cloud Storage fails.
+    sweep and evaluation take no lock. Raises ServiceError if Cloud Storage fails.
     """
     patience = Deadline(patience_seconds)
     with google_errors("Cloud Storage", f"gs://{bucket}/{lock_name(deployment)}"):
@@ -84,7 +84,7 @@ def acquire(
 
 
 def release(project: str, bucket: str, deployment: str, run_id: str) -> bool:
-    """Gives the lock back, if that run has it. Raises ServiceError where Cloud Storage fails."""
+    """Deletes the lock if that run holds it, and returns whether it did. Raises ServiceError if Cloud Storage fails."""
     from google.api_core.exceptions import NotFound, PreconditionFailed
 
     with google_errors("Cloud Storage", f"gs://{bucket}/{lock_name(deployment)}"):
@@ -140,7 +140,7 @@ def _read(project: str, bucket: str, deployment: str) -> tuple[bytes, int]:
 
 
 def _write(project: str, bucket: str, deployment: str, run: str, generation: int) -> bool:
-    """False where somebody else has written it since: then look again, also for an own write whose answer was lost."""
+    """Writes the lock. False if it was written since; read it again, also to find an own write with a lost answer."""
     from google.api_core.exceptions import PreconditionFailed
 
     now = datetime.now(UTC).replace(microsecond=0)

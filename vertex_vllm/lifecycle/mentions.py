@@ -1,6 +1,6 @@
-"""Which places of Cloud Storage texts mention, in whatever spelling: arguments, variables, JSON in either. Pure.
+"""Which prefixes in Cloud Storage a text mentions, in any spelling: arguments, variables, JSON in either. Pure.
 
-In doubt a place counts as mentioned: who asks is about to delete it.
+In doubt a prefix counts as mentioned, because the caller is about to delete it.
 """
 
 import re
@@ -30,20 +30,20 @@ _MOST_ENCODINGS = 3
 
 
 class Mentions:
-    """Texts that may name places."""
+    """Texts that may name prefixes."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._texts = frozenset(spelled for text in texts for spelled in _spellings(text))
 
     def cover(self, bucket: str, path: str) -> bool:
-        """True where a text names `gs://bucket/path`, a place below it, or one that it is below."""
+        """True if a text names `gs://bucket/path`, a prefix below it, or a prefix above it."""
         own = path.strip("/")
-        if any(other == bucket and _one_below_the_other(place, own) for other, place in self._places):
+        if any(other == bucket and _one_below_the_other(prefix, own) for other, prefix in self._prefixes):
             return True
         return any(self._names(text, bucket, own) for text in self._texts)
 
     @cached_property
-    def _places(self) -> frozenset[tuple[str, str]]:
+    def _prefixes(self) -> frozenset[tuple[str, str]]:
         found: set[tuple[str, str]] = set()
         for text in self._texts:
             for pattern in _PLACES:
@@ -75,8 +75,8 @@ def texts_of(value: Any) -> list[str]:
     return []
 
 
-def _one_below_the_other(place: str, own: str) -> bool:
-    return not place or f"{own}/".startswith(f"{place}/") or f"{place}/".startswith(f"{own}/")
+def _one_below_the_other(prefix: str, own: str) -> bool:
+    return not prefix or f"{own}/".startswith(f"{prefix}/") or f"{prefix}/".startswith(f"{own}/")
 
 
 def _spellings(text: str) -> list[str]:

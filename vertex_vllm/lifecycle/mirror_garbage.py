@@ -1,4 +1,4 @@
-"""Garbage of mirrors in a bucket: prefixes that nothing serves from, uploads that nobody ends."""
+"""Unused mirrors and abandoned uploads in a bucket, and their deletion."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -27,27 +27,27 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Garbage:
-    """One thing that may go."""
+    """An unused mirror or an abandoned upload."""
 
     uri: str
     """`gs://bucket/prefix` of a mirror, or of the object that an upload would have become."""
     reason: str
     objects: int
     bytes: int
-    """Of its objects; what the parts of an upload hold is not told."""
+    """Bytes of its objects; the service does not say how many bytes the parts of an upload hold."""
     since: datetime
-    """Last written, or last found whole by a run."""
+    """When the mirror was last written, or last found finished by a run."""
     generation: int
-    """Of its manifest or journal, when it was found."""
+    """Generation of its manifest or journal at the time of the listing."""
     metageneration: int
 
 
 def find_garbage(project: str, bucket: str, regions: Sequence[str], older_than: timedelta) -> tuple[Garbage, ...]:
-    """Finished mirrors that nothing in `regions` counts on (`weights_in_use`), and uploads that nobody went on with.
+    """Finished mirrors that nothing in `regions` uses (`weights_in_use`), and abandoned uploads.
 
-    Nothing younger than `older_than`: a run mirrors first and uploads its Model afterwards; one that finds a whole
-    mirror makes its manifest young. Only prefixes with a manifest of this project, or a journal, are looked at. Raises
-    ServiceError when a service does not answer: then nothing is known to be unused.
+    Only those older than `older_than`: a run mirrors before it uploads its Model. A run that finds a finished mirror
+    renews the time of its manifest. Only prefixes with a manifest of this project, or a journal, are considered. Raises
+    ServiceError if a service does not answer: then nothing is known to be unused.
     """
 
     check_bucket_name(bucket)
@@ -64,9 +64,9 @@ def find_garbage(project: str, bucket: str, regions: Sequence[str], older_than: 
 def remove_garbage(
     project: str, bucket: str, garbage: Sequence[Garbage], regions: Sequence[str]
 ) -> tuple[Garbage, ...]:
-    """Deletes it and returns what it deleted, without what has come into use since it was found. Raises ServiceError.
+    """Deletes `garbage`, except what is in use by now, and returns what it deleted. Raises ServiceError.
 
-    A mirror's manifest goes first, and only while it is as it was found: a run that finds the mirror whole touches it.
+    A mirror's manifest is deleted first, and only if it is unchanged: a run that uses the mirror changes it.
     """
 
     with google_errors("Cloud Storage", f"gs://{bucket}"):
@@ -137,7 +137,7 @@ def _is_ours(manifest: "Blob") -> bool:
 
 
 def _upload_id(journal: "Blob") -> str:
-    """Of the upload that a journal tells of; empty where the journal is gone or cannot be read."""
+    """Id of the upload that a journal records; empty if the journal is gone or cannot be read."""
     from google.api_core.exceptions import NotFound
 
     try:
@@ -147,7 +147,7 @@ def _upload_id(journal: "Blob") -> str:
 
 
 def _abort(bucket: "Bucket", uri: str, upload_id: str) -> None:
-    """Frees the parts; an upload that is gone has none."""
+    """Ends the upload, which frees its parts; an upload that is gone has none."""
     from vertex_vllm.mirror.authorization import Authorization
     from vertex_vllm.mirror.multipart import MultipartUpload, StorageServer
     from vertex_vllm.network.bulk_connections import Connections

@@ -1,4 +1,4 @@
-"""All that this project made and that is still there, in one list: what it is, whose, since when, and until when."""
+"""The inventory: every existing resource with this project's labels, its owner, age, expiry and cost."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 @dataclass(frozen=True)
 class Holding:
-    """One thing that is there."""
+    """One resource of the inventory."""
 
     kind: str
     """endpoint (a row a deployed model), run (only those that go on), bucket, schedule or model (a row a version)."""
@@ -31,11 +31,11 @@ class Holding:
     region: str
     marks: Marks
     state: str
-    """Of an endpoint live, superseded or empty; of a run or a schedule the service's."""
+    """Stage of an endpoint: live, superseded or empty; state of a run or a schedule, as the service names it."""
     since: datetime | None
-    """None: not told."""
+    """None: unknown."""
     replicas: Replicas | None = None
-    """What it rents; None: no machine."""
+    """The machines that it rents; None: no machine."""
     made_by: str = ""
     """Service account of the run that made it; empty: not known."""
 
@@ -44,7 +44,7 @@ class Holding:
 class Holdings:
     found: tuple[Holding, ...]
     unreachable: dict[str, str]
-    """Region → why nothing is known of it."""
+    """Region → why it could not be listed."""
 
 
 def holdings(project: str, regions: Sequence[str]) -> Holdings:
@@ -66,7 +66,7 @@ def holdings(project: str, regions: Sequence[str]) -> Holdings:
 
 
 def _in_region(project: str, region: str) -> tuple[list[Holding], tuple[RunSummary, ...]] | str:
-    """What is there and all runs, ended ones too; or why nobody knows."""
+    """The region's resources and all its runs, ended ones included; or why they could not be listed."""
     try:
         with service_errors(f"Listing what is in {region}", ServiceError):
             runs = list_runs(project, region)

@@ -1,4 +1,4 @@
-"""Promotion: one endpoint of a deployment is live, the others have had their time."""
+"""Promotion: one endpoint of a deployment becomes live, its other endpoints superseded."""
 
 import logging
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ def promote_endpoint(
 ) -> tuple[str, ...]:
     """Marks an endpoint of the owner's deployment live, its other endpoints superseded, the model version live.
 
-    Its other endpoints are those in `region` and, where it has fallbacks, `also_in` others; the promoted one may be in
-    any of them. Answers with the names of the superseded ones. Made twice it comes to the same. Nothing is undeployed:
-    who still calls a superseded endpoint goes on being answered until teardown. Raises DeploymentError where the
-    endpoint is not the deployment's, and for what Vertex AI refuses.
+    The other endpoints are those in `region` and in `also_in`, the regions of its fallbacks; the promoted one may be in
+    any of them. Returns the names of the superseded ones. Repeating it changes nothing. Nothing is undeployed: a
+    superseded endpoint answers until teardown. Raises DeploymentError if the endpoint is not the deployment's, and if
+    Vertex AI refuses.
     """
     promoted = ResourceName.parse(endpoint_name, "endpoints")
     model = ResourceName.parse(model_name, "models")
@@ -31,20 +31,20 @@ def promote_endpoint(
         endpoints = endpoint_client(promoted.region)
         live = endpoints.get_endpoint(name=endpoint_name, retry=RETRY, timeout=CALL_SECONDS)
         if not belongs(live.labels, owner.deployment):
-            raise DeploymentError(f"The endpoint is none of deployment {owner.deployment}'s", where=endpoint_name)
+            raise DeploymentError(f"The endpoint does not belong to deployment {owner.deployment}", where=endpoint_name)
         regions = dict.fromkeys((promoted.region, region, *also_in))
         others = [
             endpoint
-            for place in regions
-            for endpoint in _endpoints_in(project, place, owner.deployment)
+            for each in regions
+            for endpoint in _endpoints_in(project, each, owner.deployment)
             if not ResourceName.parse(endpoint.name, "endpoints").names_same(promoted)
         ]
-        # First the new, then the old: at no moment is there none.
+        # The new endpoint first: at every moment one endpoint is live.
         _set_stage(endpoints, live, LIVE)
         _move_alias(model_client(model.region), model)
         for endpoint in others:
-            place = ResourceName.parse(endpoint.name, "endpoints").region
-            _set_stage(endpoint_client(place), endpoint, SUPERSEDED)
+            its_region = ResourceName.parse(endpoint.name, "endpoints").region
+            _set_stage(endpoint_client(its_region), endpoint, SUPERSEDED)
     log.info("Live: %s. Ask it: vertex-vllm ask %s QUESTION --project %s", endpoint_name, owner.deployment, project)
     for endpoint in others:
         log.info("Superseded, still serving and charged: %s", endpoint.name)
@@ -54,7 +54,7 @@ def promote_endpoint(
 
 
 def _endpoints_in(project: str, region: str, deployment: str) -> tuple[vertex.Endpoint, ...]:
-    """None where the project may not use the region: a fallback may name one."""
+    """The deployment's endpoints in a region; none if the project may not use the region, which a fallback may name."""
     try:
         with service_errors(f"Looking in {region}"):
             return find_endpoints(endpoint_client(region), project, region, deployment)
@@ -63,7 +63,7 @@ def _endpoints_in(project: str, region: str, deployment: str) -> tuple[vertex.En
 
 
 def _move_alias(client: vertex.ModelServiceClient, model: ResourceName) -> None:
-    """Puts the aliases of what serves on this version.
+    """Gives this version the aliases `live` and `default`.
 
     An alias is "unique within a Model"; whether Vertex AI moves one that another version holds, or refuses, is not
     documented. Where it refuses, the alias is taken from the others first.

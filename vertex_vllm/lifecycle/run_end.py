@@ -1,4 +1,4 @@
-"""The end of a run, well or badly: what it leaves behind, and the deployment free for the next one."""
+"""The end of a run: deletes what is not to stay, and releases the deployment's lock."""
 
 import logging
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def end_run(
     stays: bool,
     also_in: Sequence[str] = (),
 ) -> None:
-    """Tears down what the run made unless it `stays`, and gives back its lock in any case.
+    """Deletes what the run created unless it `stays`; releases the run's lock in any case.
 
     `also_in` names other regions that fallbacks may have taken it to. Raises TeardownError as `teardown` does. A lock
     that cannot be given back is no failure: the next run takes it from a run that has ended.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from google.cloud import aiplatform_v1beta1 as vertex
 
 from vertex_vllm.errors import InputError, LockedError, RegionClosedError
-from vertex_vllm.labels import CONFIG_LABEL, LIVE, RUN_LABEL, STAGE_LABEL, SUPERSEDED, Owner, belongs
+from vertex_vllm.labels import LIVE, STAGE_LABEL, SUPERSEDED, Marks, Owner, belongs
 from vertex_vllm.lifecycle.keep_or_remove import Rule, Selection, Verdict
 from vertex_vllm.lifecycle.promotion import promote_endpoint
 from vertex_vllm.vertex_ai.clients import endpoint_client, model_client, service_errors
@@ -88,7 +88,7 @@ def roll_back(project: str, regions: Sequence[str], deployment: str, to: str = "
     _refuse_while_deploying(project, regions, deployment)
     newest = max(endpoint.deployed_models, key=lambda deployed: deployed.create_time)
     region = ResourceName.parse(endpoint.name, "endpoints").region
-    owner = Owner(deployment, endpoint.labels.get(RUN_LABEL, ""))
+    owner = Owner(deployment, Marks.of(endpoint.labels).run)
     others = promote_endpoint(project, region, endpoint.name, str(_version(newest)), owner, also_in=regions)
     return RolledBack(endpoint.name, others)
 
@@ -103,7 +103,7 @@ def _superseded_in(project: str, region: str, deployment: str) -> list[vertex.En
 
 
 def _names(endpoint: vertex.Endpoint) -> tuple[str, ...]:
-    return (endpoint.name, endpoint.name.rpartition("/")[2], endpoint.labels.get(CONFIG_LABEL, ""))
+    return (endpoint.name, endpoint.name.rpartition("/")[2], Marks.of(endpoint.labels).config_hash)
 
 
 def _fix(found: Sequence[vertex.Endpoint]) -> str:

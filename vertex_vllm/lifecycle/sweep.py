@@ -1,6 +1,6 @@
-"""The sweep: what has expired, what no config stands for any more, and what a run left that ended without its handler.
+"""The sweep: deletes what expired, what a dead run left behind, and orphans, in a whole project.
 
-It goes by labels alone and touches nothing that lacks them. Each sort of thing is a `Part`.
+A sweep finds resources by their labels and touches nothing without them. Each kind of resource is a `Part`.
 """
 
 import json
@@ -32,36 +32,36 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Order:
-    """What one part sweeps."""
+    """The parameters of one sweep."""
 
     project: str
     region: str
     now: datetime
     deployments: frozenset[str]
-    """Those that have a config; empty: nothing is an orphan."""
+    """Names of the deployments that have a config; empty: nothing is an orphan."""
     dry_run: bool
     deadline: Deadline
     runs: Runs
-    """Of all the regions that are swept."""
+    """The runs of all regions that are swept."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is due."""
+    """A resource that is due for deletion."""
 
     name: str
     reason: str
     usd_per_hour: HourlyPrice | None
-    """What it costs; None: unknown."""
+    """US dollars an hour that it costs; None: unknown."""
     still_there: str = ""
-    """Why it could not be removed; empty in a dry run, and where it is gone."""
+    """Why it could not be deleted; empty in a dry run, and if it is gone."""
 
 
 Part = Callable[[Order], Iterator[Finding]]
 
 FREE = HourlyPrice(0.0, 0.0)
 UNUSED = timedelta(days=30)
-"""So long may weights wait for their next deployment: mirrored again they cost time, and kept they cost by the byte."""
+"""How long unused weights are kept: to mirror them again costs time, to keep them costs by the byte."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class SweepReport:
         return json.dumps({**asdict(self), "failures": failures}, indent=2) + "\n"
 
     def __str__(self) -> str:
-        """One line a finding, then what is saved by the hour; ends without a newline."""
+        """One line per resource, then the savings per hour; ends without a newline."""
         done = "would remove" if self.dry_run else "removed"
         lines = [
             f"{'STILL THERE' if each.still_there else done}: {each.name} ({each.reason}; {_dollars(each.usd_per_hour)})"
@@ -108,10 +108,10 @@ def sweep(
     deadline_seconds: float = DEADLINE_SECONDS,
     parts: Sequence[Part] | None = None,
 ) -> SweepReport:
-    """Looks through the regions and, unless `dry_run`, removes what is due; goes on past what fails.
+    """Lists what is due in the regions and deletes it unless `dry_run`; a failure does not stop the rest.
 
-    `deployments` are the names that have a config: with any given, what belongs to none of them is due too. `now`
-    decides what has expired. Raises nothing that one region or one resource causes: the report tells.
+    `deployments` are the names that have a config; with any given, orphans are due too. `now` decides what has expired.
+    The failure of a region or a resource is in the report and not raised.
     """
     deadline = Deadline(deadline_seconds)
     runs, failures = _runs(project, regions)
@@ -120,7 +120,7 @@ def sweep(
     def order(region: str, deadline: Deadline, *, dry_run: bool) -> Order:
         return Order(project, region, moment, named, dry_run, deadline, runs)
 
-    # Looked at first: regions where nothing is due must take no share of the time from those where something is.
+    # List first: a region where nothing is due must not use the time of the others.
     due = {region: _carry_out(order(region, deadline, dry_run=True), parts or PARTS, failures) for region in regions}
     if not dry_run:
         waiting = [region for region in regions if due[region]]
@@ -147,13 +147,13 @@ def _carry_out(order: Order, parts: Sequence[Part], failures: dict[str, list[str
 
 
 def require_clean(report: SweepReport) -> None:
-    """Raises TeardownError naming what a sweep had to leave."""
+    """Raises TeardownError that names what the sweep could not delete."""
     if report.remaining:
         raise TeardownError(remaining=report.remaining, fix="Sweep again: it continues from here.")
 
 
 def sweep_vertex(order: Order) -> Iterator[Finding]:
-    """Endpoints with what is deployed on them, then model versions."""
+    """Sweeps endpoints with their deployed models, then model versions."""
     with service_errors(f"Sweeping {order.region}", TeardownError):
         prices = _prices(order.project, order.region)
         rule = Due(order.project, order.region, order.now, order.deployments, order.runs)
@@ -166,7 +166,7 @@ def sweep_vertex(order: Order) -> Iterator[Finding]:
 
 
 def sweep_schedules(order: Order) -> Iterator[Finding]:
-    """Schedules of deployments without a config: they would bring back what the other parts remove."""
+    """Sweeps schedules of orphans: they would create again what the other parts delete."""
     if not order.deployments:
         return
     for schedule in schedule_calls.list_schedules(order.project, order.region):
@@ -178,7 +178,7 @@ def sweep_schedules(order: Order) -> Iterator[Finding]:
 
 
 def sweep_buckets(order: Order) -> Iterator[Finding]:
-    """Mirrors that no Model of any region has been served from for long, and uploads that nobody went on with."""
+    """Sweeps mirrors that no Model of any region has used for long, and abandoned uploads."""
 
     with google_errors("Cloud Storage", f"project {order.project}"):
         buckets = [
@@ -199,11 +199,11 @@ def sweep_buckets(order: Order) -> Iterator[Finding]:
 
 
 PARTS: tuple[Part, ...] = (sweep_schedules, sweep_vertex, sweep_buckets)
-"""Schedules first: one that fires between two others would begin a run. Weights after the Models that name them."""
+"""Schedules first: one that fires during the sweep would start a run. Weights after the Models that name them."""
 
 
 def _runs(project: str, regions: Sequence[str]) -> tuple[Runs, dict[str, list[str]]]:
-    """The runs of all regions, and why those of some are not known: then no run is taken for dead, in any of them."""
+    """The runs of all regions, and the regions that could not be listed: then no run counts as dead, in any region."""
 
     def look(region: str) -> Runs | str:
         try:
@@ -221,7 +221,7 @@ def _runs(project: str, regions: Sequence[str]) -> tuple[Runs, dict[str, list[st
 
 
 def _prices(project: str, region: str) -> dict[str, HourlyPrice | None]:
-    """Endpoint → what all that is deployed on it costs; None where any of it is unknown."""
+    """Endpoint → US dollars an hour of its deployed models; None if the price of any is unknown."""
     catalog = load_catalog()
     prices: dict[str, HourlyPrice | None] = {}
     for row in inventory(project, region):

@@ -1,4 +1,4 @@
-"""What a sweep removes: one rule, from labels and the states of runs."""
+"""The rule of a sweep: labels and the states of runs decide what is deleted."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class Runs:
     """The pipeline jobs of a project."""
 
     states: Mapping[str, str]
-    """Run, as resources are labelled with it → its state."""
+    """Run id, in the form of the label → state of the run."""
     busy: frozenset[str] = frozenset()
-    """Deployments, as resources are labelled with them, of which a run is going on."""
+    """Deployments, in the form of the label, that have an active run."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Due:
     region: str
     now: datetime
     deployments: frozenset[str]
-    """Those that have a config; empty: orphans are not looked for."""
+    """Names of the deployments that have a config; empty: orphans are not swept."""
     runs: Runs
 
     def concerns(self, labels: Mapping[str, str]) -> bool:
@@ -49,7 +49,7 @@ class Due:
             return Verdict(True, f"no config is named {marks.deployment}")
         state = self.runs.states.get(marks.run, "unknown")
         if not promoted and state in ENDED_BADLY:
-            # That one may have found it, and count on it.
+            # The active run may have found the resource and use it.
             if marks.deployment in self.runs.busy:
                 return Verdict(False, f"another run of {marks.deployment} is going on")
             return Verdict(True, f"left by run {marks.run}, which is {state}")
@@ -57,7 +57,7 @@ class Due:
 
 
 def joined(parts: Iterable[Runs]) -> Runs:
-    """Those of several regions: a run out of stock in its own makes what it makes in another."""
+    """The runs of several regions together: a run creates resources in another region if its own is out of stock."""
     states: dict[str, str] = {}
     busy: frozenset[str] = frozenset()
     for part in parts:
@@ -67,7 +67,7 @@ def joined(parts: Iterable[Runs]) -> Runs:
 
 
 def look_at_runs(project: str, region: str) -> Runs:
-    """All of the region's pipeline jobs, whoever submitted them: those from the console have none of our labels.
+    """All pipeline jobs of the region: those that were submitted from the console lack this project's labels.
 
     Raises ServiceError.
     """

@@ -94,9 +94,10 @@ def remove_everywhere(
     deadline = Deadline(deadline_seconds)
     scopes = [Scope(project, region, deployment, run_id) for region in dict.fromkeys(regions)]
     # Looked for first: regions without anything must take no share of the time from those that have something.
-    looks = in_parallel(partial(_look, look=look or select), scopes)
+    looks = _looks(scopes, look or select)
     waiting = [scope for scope, found in zip(scopes, looks, strict=True) if isinstance(found, Selection)]
-    report = TeardownReport(remaining=_failures(scopes, looks))
+    unreachable = {scope.region: found for scope, found in zip(scopes, looks, strict=True) if isinstance(found, str)}
+    report = TeardownReport(remaining=unreachable)
 
     def share(done: int) -> float:
         return deadline.left / (len(waiting) - done)
@@ -127,29 +128,29 @@ def would_remove(
 ) -> Planned:
     """Looks as `remove_everywhere` does, and removes nothing."""
     scopes = [Scope(project, region, deployment, run_id) for region in dict.fromkeys(regions)]
-    looks = in_parallel(partial(_look, look=look or select), scopes)
+    looks = _looks(scopes, look or select)
     found = [each for each in looks if isinstance(each, Selection)]
     return Planned(
         doomed={name: reason for selection in found for name, reason in selection.doomed.items()},
         live=tuple(name for selection in found for name in selection.doomed_endpoints if name in selection.live),
-        failures=_failures(scopes, looks),
+        failures={scope.region: each for scope, each in zip(scopes, looks, strict=True) if isinstance(each, str)},
     )
 
 
-def _look(scope: Scope, look: Look) -> Selection | str | None:
-    """The selection; None where nothing of the scope exists; or the reason why its region cannot be asked."""
-    try:
-        with service_errors(f"Looking in {scope.region}"):
-            found = look(scope)
-    except RegionClosedError:  # Nothing of the project can be there.
-        return None
-    except VertexVllmError as error:
-        return str(error)
-    return found if found.doomed or found.kept else None
+def _looks(scopes: Sequence[Scope], look: Look) -> list[Selection | str | None]:
+    """Of each scope: the selection; None where nothing of it is there; or the reason why its region cannot be asked."""
 
+    def one(scope: Scope) -> Selection | str | None:
+        try:
+            with service_errors(f"Looking in {scope.region}"):
+                found = look(scope)
+        except RegionClosedError:  # Nothing of the project can be there.
+            return None
+        except VertexVllmError as error:
+            return str(error)
+        return found if found.doomed or found.kept else None
 
-def _failures(scopes: Sequence[Scope], looks: Sequence[Selection | str | None]) -> dict[str, str]:
-    return {scope.region: found for scope, found in zip(scopes, looks, strict=True) if isinstance(found, str)}
+    return in_parallel(one, scopes)
 
 
 def _without_prefix(project: str, prefix: str) -> TeardownReport:

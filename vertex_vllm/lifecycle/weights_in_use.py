@@ -1,4 +1,4 @@
-"""Users of the weights in a bucket: versions of Models, runs under way, fresh locks."""
+"""Users of the weights in a bucket: versions of Models, active runs, fresh locks."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ class BusyRun:
     """A pipeline job that has not ended."""
 
     bucket: str
-    """Its parameter; empty: the project's default bucket of its region."""
+    """The run's parameter `bucket`; empty: the project's default bucket of its region."""
     model_id: str
 
 
@@ -39,10 +39,10 @@ class InUse:
     """Texts of Models, and of the parameters of busy runs."""
     busy: tuple[BusyRun, ...] = ()
     locked: bool = False
-    """A lock of the bucket is fresh, and its run is not known to have ended: that may mirror anything."""
+    """Whether a lock of the bucket is fresh and its run not known to have ended: that run may mirror any model."""
 
     def why(self, bucket: str, path: str) -> str:
-        """Why `gs://bucket/path` is to stay; empty where nothing is known to need it."""
+        """Why `gs://bucket/path` is in use; empty if nothing is known to use it."""
         if self.mentions.cover(bucket, path):
             return "a Model or a run names it"
         if any(_mirrors(run, bucket, path) for run in self.busy):
@@ -51,7 +51,7 @@ class InUse:
 
 
 def look(project: str, bucket: "Bucket", regions: Sequence[str]) -> InUse:
-    """Everything of the project that may need what lies in the bucket.
+    """The project's users of the objects in the bucket.
 
     Raises ServiceError when a service does not answer: then nothing is known to be unused.
     """
@@ -69,7 +69,7 @@ def look(project: str, bucket: "Bucket", regions: Sequence[str]) -> InUse:
 
 
 def _models(project: str, region: str) -> Iterator[str]:
-    """All texts of the versions of a region's Models, whoever made them."""
+    """All texts in the versions of a region's Models, also of Models that this project did not create."""
     from google.cloud.aiplatform_v1beta1 import Model
 
     client = model_client(region)
@@ -83,7 +83,7 @@ def _models(project: str, region: str) -> Iterator[str]:
 
 
 def _jobs(project: str, region: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """The parameters of the region's runs under way, and the ids of those that have ended."""
+    """Parameters of the region's active runs, and ids of its ended runs."""
     client = pipeline_client(region)
     parent = f"projects/{project}/locations/{region}"
     request = {"parent": parent, "read_mask": {"paths": ["name", "state"]}}
@@ -118,7 +118,7 @@ def _locks(bucket: "Bucket") -> Iterator[dict[str, Any]]:
 
 
 def _is_held(lock: dict[str, Any], over: frozenset[str]) -> bool:
-    """False for a lock that has run out, or whose run has ended."""
+    """Whether a lock holds: it has not run out, and its run has not ended."""
     try:
         if datetime.fromisoformat(str(lock.get("until", ""))) <= datetime.now(UTC):
             return False

@@ -1,4 +1,4 @@
-"""Who we are for Cloud Storage, for requests that its own client cannot send."""
+"""Authorization headers for requests to Cloud Storage that its own client cannot send."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""The prefix of one mirror in its bucket: what lies there, and how more is put there."""
+"""The prefix of a mirror in its bucket: its objects, and how objects are written and copied."""
 
 import logging
 from collections.abc import Iterator
@@ -29,13 +29,13 @@ from vertex_vllm.retries import OnRetry, ignore_retry
 
 _CONTENT_TYPE = "application/octet-stream"
 FOUND_WHOLE = "found-whole"
-"""Of a manifest's metadata: when a run last found the mirror whole."""
+"""Key of a manifest's metadata: when a run last found the mirror finished."""
 
 _LOG = logging.getLogger(__name__)
 
 
 class MirrorBucket:
-    """Objects under one `gs://bucket/prefix`, and the journals of those that are on their way."""
+    """Objects under one `gs://bucket/prefix`, and the journals of unfinished uploads."""
 
     def __init__(
         self,
@@ -71,13 +71,13 @@ class MirrorBucket:
         check_fit(settings_of(found), found.name, (f"{self._prefix}/", f"{JOURNAL_PREFIX}/"))
 
     def objects(self) -> dict[str, StoredObject]:
-        """Path → object, for all that lies under the prefix."""
+        """Path → object, for all objects under the prefix."""
         fields = "items(name,size,crc32c,generation,metadata),nextPageToken"
         blobs = self._client.list_blobs(self._bucket, prefix=f"{self._prefix}/", fields=fields)
         return {blob.name.removeprefix(f"{self._prefix}/"): stored_object(blob) for blob in blobs}
 
     def look(self, path: str) -> StoredObject | None:
-        """One object, if it is there."""
+        """The object at `path`, or None."""
         blob = self._bucket.get_blob(self._name(path))
         return None if blob is None else stored_object(blob)
 
@@ -155,11 +155,11 @@ class MirrorBucket:
             return None, int(blob.generation)
 
     def write_journal(self, path: str, journal: Journal, generation: int) -> bool:
-        """Writes it in place of the one with that generation; False when there is another one by now."""
+        """Writes the journal over that generation; False if another generation exists by now."""
         return self._replace(self._journal_name(path), journal.to_json(), generation)
 
     def note_journal(self, path: str, journal: Journal) -> None:
-        """Writes it over any other; does without when Cloud Storage does not take it at once: it only saves work."""
+        """Overwrites the journal, best effort: one attempt; a missing journal only costs repeated work."""
         from google.api_core.exceptions import GoogleAPIError
         from requests import RequestException
 
@@ -168,7 +168,7 @@ class MirrorBucket:
             blob.upload_from_string(journal.to_json(), content_type="application/json", retry=None, timeout=10)
 
     def delete_journal(self, path: str) -> None:
-        """Does nothing where there is none."""
+        """Deletes the journal of a file, if it exists."""
         self._delete_journal(self._bucket.blob(self._journal_name(path)))
 
     def delete_journals(self) -> None:
@@ -177,7 +177,7 @@ class MirrorBucket:
             self._delete_journal(blob)
 
     def touch_manifest(self, generation: int) -> bool:
-        """Writes the time into the manifest's metadata: who collects garbage sees that a run counts on the mirror.
+        """Writes the time into the manifest's metadata, which keeps the mirror from garbage collection.
 
         False when that manifest is gone. Who may only read leaves it as it is.
         """
@@ -194,11 +194,11 @@ class MirrorBucket:
         return True
 
     def delete(self, path: str, generation: int) -> None:
-        """Deletes an object, provided that it is still that one."""
+        """Deletes an object, if it still has that generation."""
         self._bucket.blob(self._name(path), generation=generation).delete(if_generation_match=generation)
 
     def read_manifest(self) -> tuple[Manifest | None, int]:
-        """The manifest and its generation; None for one that cannot be read, 0 where there is none."""
+        """The manifest and its generation; None if it cannot be read, 0 if there is none."""
         blob = self._bucket.get_blob(self._name(MANIFEST_NAME))
         if blob is None:
             return None, 0
@@ -227,7 +227,7 @@ class MirrorBucket:
         return self._replace(self._name(MANIFEST_NAME), manifest.to_json(), generation)
 
     def break_off(self) -> None:
-        """Ends the requests of parts that are still trying, with ServiceError."""
+        """Ends all retries of parts, with ServiceError."""
         self._connections.close()
 
     def close(self) -> None:
@@ -246,7 +246,7 @@ class MirrorBucket:
         return True
 
     def _delete_journal(self, journal: Any) -> None:
-        """A bucket may keep it, by a hold or a policy that nobody could see beforehand: then it stays, and is told."""
+        """Deletes a journal. If the bucket keeps it, by a hold or a policy, it stays and a warning names it."""
         try:
             journal.delete(retry=self._retry)
         except NotFound:
@@ -272,7 +272,7 @@ class MirrorBucket:
 
 @dataclass(frozen=True)
 class CopySource:
-    """An object that holds the content of a file already."""
+    """An object of another prefix with the content of a file."""
 
     name: str
     generation: int
@@ -280,6 +280,6 @@ class CopySource:
 
 
 def _metadata(file: HubFile, sha256: str) -> dict[str, str]:
-    """What an object says of its content, which is verified before the object appears."""
+    """Metadata of an object: the checksum of its content, which is verified before the object appears."""
     known = {"sha256": sha256, "git-oid": "" if file.sha256 else file.git_oid}
     return {name: value for name, value in known.items() if value}

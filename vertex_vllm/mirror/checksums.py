@@ -1,4 +1,4 @@
-"""Is what arrived what the Hub lists, and is what lies in the bucket what was sent?"""
+"""Checksums: of arrived bytes against the Hub's listing, of stored bytes against those that were sent."""
 
 import hashlib
 from base64 import b64encode
@@ -25,7 +25,7 @@ class Checksums:
         self._git_oid = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
     def mismatch(self) -> str:
-        """What differs from the Hub's listing; empty when nothing does."""
+        """The difference to the Hub's listing, in words; empty if there is none."""
         if self._size != self._file.size:
             return f"{self._size} bytes arrived, {self._file.size} are listed"
         if self._file.sha256:
@@ -34,7 +34,7 @@ class Checksums:
 
 
 def differs(name: str, arrived: str, listed: str) -> str:
-    """How a message says that a checksum is another one; empty when it is not."""
+    """The difference of two checksums, in words; empty if they are equal."""
     return "" if arrived == listed else f"{name} of what arrived is {arrived}, {listed} is listed"
 
 
@@ -57,7 +57,7 @@ Matrix = tuple[int, ...]
 
 @cache
 def _zeroes(length: int) -> Matrix:
-    """What `length` bytes of zeroes do to a CRC. A file has parts of one length, and a last one."""
+    """The effect of `length` zero bytes on a CRC. Cached: a file has parts of one length, and a last one."""
     one_bit: Matrix = (_POLYNOMIAL, *(1 << bit for bit in range(31)))
     power = _squared(_squared(_squared(one_bit)))
     result: Matrix = tuple(1 << bit for bit in range(32))

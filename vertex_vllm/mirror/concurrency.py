@@ -1,4 +1,4 @@
-"""How many reads at once: as many as bring more bytes a second; fewer when a service says that it is too much."""
+"""The number of simultaneous reads: more while that brings more bytes a second, fewer when a service throttles."""
 
 import threading
 import time
@@ -45,7 +45,7 @@ class AdaptiveLimit:
         return self._limit
 
     def moved(self, count: int) -> None:
-        """That many bytes have arrived."""
+        """Counts bytes that have arrived."""
         with self._lock:
             if self._unsettled > 0:
                 self._unsettled -= count
@@ -67,7 +67,7 @@ class AdaptiveLimit:
         return _PERIOD_DOWN if self._limit < self._kept else _PERIOD
 
     def throttled(self) -> None:
-        """A service answered 429 or 503. What others are told within half a second is the same news."""
+        """Halves the limit after a 429 or 503. Further ones within half a second count as the same."""
         with self._lock:
             if self._clock() < self._deaf_until:
                 return

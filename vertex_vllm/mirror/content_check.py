@@ -119,5 +119,5 @@ def named(where: str, path: str = "") -> Iterator[None]:
     except PlanError as error:
         fix = "Choose another revision, or leave the file out with --exclude if serving does not need it."
         detail = error.where.removeprefix(path).removeprefix(": ")
-        place = f"{where}: {detail}" if detail else where
-        raise error.reworded(f"{error.message}; nothing of it was published", where=place, fix=fix) from None
+        named = f"{where}: {detail}" if detail else where
+        raise error.reworded(f"{error.message}; nothing of it was published", where=named, fix=fix) from None

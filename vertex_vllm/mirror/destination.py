@@ -1,4 +1,4 @@
-"""Where a model's files go: one immutable prefix for each commit."""
+"""The prefix of a mirror: one for each commit of a model."""
 
 import re
 
@@ -21,7 +21,7 @@ def split_destination(uri: str) -> tuple[str, str]:
     parts = re.fullmatch(r"gs://([^/]+)/([^/].*?)/?", uri)
     if parts is None:
         raise BucketError(
-            f"{uri!r} is not a place in Cloud Storage",
+            f"{uri!r} is not a prefix in Cloud Storage",
             bucket="",
             where="destination",
             fix="Write gs://BUCKET/PREFIX.",

@@ -54,7 +54,7 @@ class _Work:
         self.done: dict[str, MirroredFile] = {}
 
     def start(self, count: int) -> tuple[Worker, ...]:
-        """That many workers; none once the work has been ended, which has its own cause."""
+        """Forks `count` workers; none after the work has been ended for another cause."""
         with self._lock:
             if self._ended:
                 return ()
@@ -73,7 +73,7 @@ class _Work:
             raise
 
     def end(self) -> None:
-        """Every process ends now; what they were at can be gone on with."""
+        """Ends every process at once; another run can resume their files."""
         with self._lock:
             self._ended = True
             for workers in self._started:
@@ -85,7 +85,7 @@ class _Work:
             workers.close()
 
     def _feed(self, worker: Worker) -> None:
-        """Gives it files as it asks for them, until there are none; those that it leaves undone wait for another."""
+        """Gives the worker files as it asks for them; unfinished ones go to another worker."""
         worker.say(self._job.to_json())
         in_work: dict[str, tuple[HubFile, int]] = {}
         asks = False

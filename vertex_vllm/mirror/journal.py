@@ -1,4 +1,4 @@
-"""What is known of a file that is half in the bucket: enough to go on with it in another process, on another machine.
+"""The journal of an unfinished upload: enough to resume it in another process, on another machine.
 
 It lies in the bucket, outside the mirror's own prefix, which a serving container loads whole.
 """
@@ -27,7 +27,7 @@ class Journal:
     hashed: int = 0
     """Bytes from the start of the file that `state` has taken in, all of them sent before."""
     state: str = ""
-    """Of the SHA-256 after `hashed` bytes, see `mirror.sha256`."""
+    """State of the SHA-256 after `hashed` bytes, see `mirror.sha256`."""
 
     def begun_anew(self) -> Self:
         """The same without its hash: everything is read once more and compared with what was sent."""

@@ -1,4 +1,4 @@
-"""One large file into the bucket: read in ranges, hashed in order, sent in parts, visible only once verified.
+"""Copies a large file: read in ranges, hashed in order, sent in parts, visible only when verified.
 
 It can be broken off at any moment. What Cloud Storage lists of its parts is not sent again; what the journal's hash has
 taken in is not read again.
@@ -46,7 +46,7 @@ class LargeFiles:
         self._flow = Flow(self.limit, transfer.buffer_bytes)
         self._lock = threading.Lock()
         self.failure: BaseException | None = None
-        """What ended all copies; what they raise may follow from it."""
+        """The error that ended all copies; their own errors may follow from it."""
 
     def copy(self, file: HubFile, meter: FileMeter, on_begun: Callable[[], None] = ignore_begun) -> MirroredFile:
         """Makes the object of `file`, or finds that another mirror just did. Safe to use from several threads at once.
@@ -192,7 +192,7 @@ class LargeFiles:
 
 
 class _Copy:
-    """What is known of the parts of one upload."""
+    """The parts of one upload: checksums, ETags, and the hash."""
 
     def __init__(
         self, file: HubFile, upload: MultipartUpload, journal: Journal, listed: dict[int, SentPart], meter: FileMeter
@@ -208,7 +208,7 @@ class _Copy:
         }
         self._crc32c = {number: crc for number, crc in journal.crc32c.items() if number in self.etags}
         self.was_resumed = bool(self._crc32c)
-        """Some parts are known by the journal alone, which anybody may have written who may write to the bucket."""
+        """Whether some parts are known from the journal alone, which anyone with write access may have written."""
         meter.present(sum(part.length for part in self._parts if part.number in self.etags))
 
     def resume(self) -> tuple[tuple[Part, ...], RunningHash]:
@@ -223,7 +223,7 @@ class _Copy:
         return self._parts, sha256()
 
     def begin_anew(self) -> None:
-        """What was sent is kept, to be compared with what arrives the next time."""
+        """Starts the hash again; checksums of sent parts are kept, to be compared with what arrives next time."""
         self._journal = self._journal.begun_anew()
         self._meter.retried()
 
@@ -254,13 +254,13 @@ class _Copy:
         return self.etags[number].strip('"') == hashlib.md5(view, usedforsecurity=False).hexdigest()
 
     def journal_at(self, hashed: int, hashing: RunningHash) -> Journal:
-        """What to note when the hash has taken in that many bytes."""
+        """The journal after the hash has taken in that many bytes."""
         state = hashing.state()
         return replace(self._journal, crc32c=dict(self._crc32c), hashed=hashed if state else 0, state=state)
 
     @property
     def crc32c(self) -> int:
-        """Of the whole file, from those of its parts."""
+        """CRC32C of the whole file, combined from those of its parts."""
         combined = 0
         for part in self._parts:
             combined = combine_crc32c(combined, self._crc32c[part.number], part.length)

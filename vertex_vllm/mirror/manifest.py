@@ -1,4 +1,4 @@
-"""What a finished mirror holds, as written beside it: the proof that all of it is there and was verified."""
+"""The manifest of a mirror: the list of its verified files, written last."""
 
 import json
 from collections.abc import Mapping
@@ -12,17 +12,17 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class MirroredFile:
-    """One file of the model as it lies in the bucket."""
+    """A file of the model, as it is in the bucket."""
 
     path: str
     size: int
     """Bytes."""
     sha256: str
-    """Of the content, hexadecimal."""
+    """SHA-256 of the content, hexadecimal."""
     crc32c: str
     """Base64, as Cloud Storage has it."""
     generation: int
-    """Of the object: another number means that somebody wrote it again."""
+    """Generation of the object: another number means that it was written again."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Manifest:
 
 
 class Stored(Protocol):
-    """What of an object in the bucket a manifest is compared with."""
+    """The properties of an object that are compared with a manifest."""
 
     @property
     def size(self) -> int: ...
@@ -69,7 +69,7 @@ class Stored(Protocol):
 
 
 def is_whole(manifest: Manifest, objects: Mapping[str, Stored]) -> bool:
-    """True when every file of the manifest lies among `objects` (path → object) just as the manifest says."""
+    """Whether `objects` (path → object) has every file of the manifest with size, CRC32C and generation."""
     return all(
         (stored := objects.get(file.path)) is not None
         and (stored.size, stored.crc32c, stored.generation) == (file.size, file.crc32c, file.generation)

@@ -1,4 +1,4 @@
-"""`mirror_weights`: what is missing is copied, what is there stays, and the manifest says so last."""
+"""`mirror_weights`: copies missing files, keeps existing ones, and writes the manifest last."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -76,8 +76,8 @@ def mirror_weights(
         bucket.check_fit()
         files = _copy_missing(job, selection, bucket, objects, published, on_progress, pickled_weights)
         _check_pickles(files, pickled_weights, bucket, job)
-        # A mirror that was killed between an object and the end of its journal has left that one. After the manifest it
-        # would be too late: who is killed there is not gone on with.
+        # A mirror killed after completing an object but before deleting its journal leaves the journal behind. Delete
+        # journals before writing the manifest: once it exists no later run resumes, so nothing would delete them.
         bucket.delete_journals()
         licence = look_up(model_id, commit, token).licence
         return publish(Manifest(model_id, commit, bucket.uri, files, selection), bucket, generation, licence, signing)
@@ -132,7 +132,7 @@ def compare(
     project: str,
     selection: Selection = EVERYTHING_NEEDED,
 ) -> Comparison:
-    """What `mirror_weights` would find and what it would copy. Raises as it does; changes nothing."""
+    """The files that `mirror_weights` would find and those that it would copy. Raises as it does; changes nothing."""
     job = Job(check_model_id(model_id), check_commit(commit), token, destination, project, Transfer())
     with google_errors("Cloud Storage", destination), closing(_bucket(job)) as bucket, _reader(job) as reader:
         manifest, _ = bucket.read_manifest()

@@ -32,9 +32,9 @@ class _Reader:
 def read_mirrored_facts(uri: str, project: str) -> ModelFacts:
     """Facts of the model under `gs://bucket/prefix`: config.json, the tokenizer's config, headers of safetensors files.
 
-    Who put them there does not matter; a manifest, or the prefix's name, tells model and commit, else the model is
-    called by its place. What only the Hub says, gating and licence, is not known. Raises BucketError for what is no
-    place, PlanError for files that cannot be used, ServiceError when Cloud Storage refuses.
+    Any program may have written the files. A manifest, or the prefix's name, says model and commit; otherwise the model
+    is named after its prefix. Gating and licence, which only the Hub knows, are unknown. Raises BucketError for a
+    malformed prefix, PlanError for files that cannot be used, ServiceError when Cloud Storage refuses.
     """
     with google_errors("Cloud Storage", uri):
         bucket = MirrorBucket(uri, project)

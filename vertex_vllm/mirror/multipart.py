@@ -52,7 +52,7 @@ class StorageServer:
     connections: Connections
     authorization: Authorization
     patience_seconds: float
-    """Of trying before a request is given up."""
+    """Seconds of trying before a request is given up."""
     on_retry: Callable[[Exception], None]
 
 
@@ -64,7 +64,7 @@ class _Reply:
 
 
 class MultipartUpload:
-    """An upload under way. Its object appears when it is completed, and not before.
+    """An unfinished upload. Its object appears when it is completed, and not before.
 
     Every method raises ServiceError when Cloud Storage refuses or does not answer, and UploadGoneError.
     """
@@ -202,7 +202,7 @@ class MultipartUpload:
 
 
 class PartOnItsWay:
-    """A part that is sent while it is still being read: a first try, whose failure is told at its end.
+    """A part that is sent while it is still being read: the first try, whose failure is reported at its end.
 
     To be used as a context: leaving it without a reply breaks it off.
     """

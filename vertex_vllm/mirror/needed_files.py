@@ -32,7 +32,7 @@ _LEFT_OUT = ("*.index.json", "trainer_state.json", "*_results.json")
 
 @dataclass(frozen=True)
 class Selection:
-    """What somebody wants beyond, or instead of, what is chosen by itself: patterns as in a shell, of whole paths."""
+    """Patterns that override the choice of files: as in a shell, of whole paths."""
 
     include: tuple[str, ...] = ()
     """When there are any: only files that match one, also such as would be left out by themselves."""

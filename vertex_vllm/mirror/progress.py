@@ -1,4 +1,4 @@
-"""How far a mirror is: counted where bytes move, told to whoever watches."""
+"""Progress of a mirror: counted where bytes move, passed to `on_progress`."""
 
 import json
 import threading
@@ -106,13 +106,13 @@ class FileMeter(Protocol):
     """Told of one file, from any thread."""
 
     def present(self, count: int) -> None:
-        """That many bytes need not be sent."""
+        """Counts bytes that need not be sent."""
 
     def copied(self, count: int) -> None:
-        """That many bytes have reached the bucket."""
+        """Counts bytes that have reached the bucket."""
 
     def retried(self) -> None:
-        """Something failed and is tried again."""
+        """Counts a failure that is tried again."""
 
 
 class Meter:

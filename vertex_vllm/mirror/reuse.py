@@ -1,4 +1,4 @@
-"""What need not be read from the Hub: files that another commit's mirror beside this one holds already."""
+"""Copies files from another commit's mirror inside Cloud Storage, instead of reading them from the Hub."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

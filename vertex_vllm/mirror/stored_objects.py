@@ -9,17 +9,17 @@ from vertex_vllm.mirror.manifest import MirroredFile
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object as a listing tells it."""
+    """An object as a listing returns it."""
 
     size: int
     crc32c: str
     generation: int
     sha256: str
-    """Its metadata's, for a manifest or a hash of its content to confirm; empty where there is none."""
+    """SHA-256 from its metadata, to be confirmed by a manifest or by hashing; empty without one."""
     git_oid: str
 
     def as_mirrored(self, file: HubFile) -> MirroredFile | None:
-        """As an entry of the manifest, if its metadata says that it is this file. Anybody may have written that."""
+        """An entry of the manifest, if its metadata says that it is this file, which anyone may have written."""
         if self.size != file.size or not self.sha256:
             return None
         verified = self.sha256 == file.sha256 if file.sha256 else self.git_oid == file.git_oid

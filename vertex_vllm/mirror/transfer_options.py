@@ -20,11 +20,11 @@ class Transfer:
     """Ranges of its file that each process reads at once, at most, and sends as it reads."""
     part_bytes: int = PART_BYTES
     stall_seconds: float = 30.0
-    """Without a byte, after which a connection is given up for another."""
+    """Seconds without a byte, after which a connection is replaced."""
     patience_seconds: float = 600.0
-    """Of trying one request, after which the mirror fails; another run goes on where it was."""
+    """Seconds of trying one request, after which the mirror fails; another run resumes it."""
     journal_seconds: float = 5.0
-    """Between notes of how far a file is."""
+    """Seconds between two writes of a journal."""
     transport: str = "http"
     """`http`: ranges of each file; `xet`: the Hub's chunk store, and ranges when it stalls or a file is not in it."""
 
@@ -43,5 +43,5 @@ class Transfer:
 
 
 def _processors() -> int:
-    """Those that this process may use: a container may be given fewer than there are."""
+    """Number of processors that this process may use: a container may have fewer than the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

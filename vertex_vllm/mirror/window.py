@@ -1,4 +1,4 @@
-"""The parts of one file that are under way: read and sent by several threads, taken in by one in their order.
+"""The parts of a file in transfer: read and sent by several threads, hashed by one in their order.
 
 Memory is bounded. It is given out together with the next part's number, so the part that all others of a file wait for
 always has some, and cannot be kept from it by those that come after.
@@ -36,7 +36,7 @@ def parts_of(size: int, length: int) -> tuple[Part, ...]:
 
 
 class Flow:
-    """What the files of one process share: memory for parts, and how many are read at once.
+    """Resources that the files of one process share: memory for parts, and the number of simultaneous reads.
 
     Who calls a method holds `lock`; who holds the limit's own may take it, not the other way round. A thread that waits
     is woken when it has something to do, and no other: to wake all would cost more than what they wait for.
@@ -57,7 +57,7 @@ class Flow:
         # They are sent as they are read, and one more waits for its answer: more would only lie in memory.
         if self._reading >= limit or self._parts > limit:
             return None
-        # Two of any length, whatever it costs.
+        # At least two parts, however large.
         if self._bytes + length > max(self._most_bytes, 2 * length):
             return None
         self._reading += 1
@@ -105,7 +105,7 @@ def ignore_begun() -> None:
 
 
 class Window:
-    """One pass over `parts`."""
+    """Transfers `parts` once, in order."""
 
     def __init__(self, parts: Sequence[Part], flow: Flow) -> None:
         self._parts, self._flow = parts, flow

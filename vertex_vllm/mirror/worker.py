@@ -34,7 +34,7 @@ from vertex_vllm.mirror.xet import XetReader
 from vertex_vllm.redaction import redacting, remember
 from vertex_vllm.retries import TransientError
 
-# What a copy imports only when it comes to it: imported before the fork, that is done once.
+# Modules that a copy imports late: imported before the fork, they are loaded once.
 _IMPORTED_LATER = ("google.cloud.storage", "google.auth.transport.requests", "certifi")
 # Seconds between two events about bytes.
 _EVENT_SECONDS = 0.2
@@ -86,7 +86,7 @@ class _ToParent(logging.Handler):
 
 
 class _FileEvents:
-    """Those of one file. A `FileMeter`."""
+    """Events about one file. A `FileMeter`."""
 
     def __init__(self, events: _Events, path: str) -> None:
         self._events, self._path = events, path
@@ -102,21 +102,24 @@ class _FileEvents:
 
 
 class _Turn:
-    """Who may begin to read. It is passed on when all of a file is being read; the file is copied for a while yet."""
+    """The right to start reading a file.
+
+    A thread releases it when its last range has been requested, so the next file is read while this one is being sent.
+    """
 
     def __init__(self) -> None:
         self._free = threading.Semaphore(1)
 
     def take(self) -> Callable[[], None]:
-        """Waits for it; returns what passes it on, which does so once."""
+        """Waits for the right; returns the function that releases it, once."""
         self._free.acquire()
         held = threading.Lock()
 
-        def pass_on() -> None:
+        def release() -> None:
             if held.acquire(blocking=False):
                 self._free.release()
 
-        return pass_on
+        return release
 
 
 def main() -> None:
@@ -160,20 +163,20 @@ def _copy_what_is_asked_for(job: Job, lines: "queue.SimpleQueue[str]", events: _
     turn, places = _Turn(), threading.Semaphore(_FILES_AT_ONCE)
     with _large_files(job, events) as large_files:
 
-        def copy(file: HubFile, pass_on: Callable[[], None]) -> None:
+        def copy(file: HubFile, release: Callable[[], None]) -> None:
             with _told(events, large_files):
                 with google_errors("Cloud Storage", f"{job.destination}/{file.path}"):
-                    mirrored = large_files.copy(file, _FileEvents(events, file.path), pass_on)
+                    mirrored = large_files.copy(file, _FileEvents(events, file.path), release)
                 events.tell("done", path=file.path, file=asdict(mirrored))
-            pass_on()
+            release()
             places.release()
 
         while True:
             places.acquire()
-            pass_on = turn.take()
+            release = turn.take()
             events.tell("ready")
             file = HubFile(**json.loads(lines.get()))
-            threading.Thread(target=copy, args=(file, pass_on), name=file.path, daemon=True).start()
+            threading.Thread(target=copy, args=(file, release), name=file.path, daemon=True).start()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What all files of one mirror have in common."""
+"""The settings that all files of a mirror share."""
 
 import json
 from dataclasses import asdict, dataclass

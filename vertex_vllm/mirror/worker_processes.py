@@ -1,4 +1,4 @@
-"""Workers as whoever gives them work sees them: `mirror.worker` runs in processes that are forked from one parent."""
+"""The processes of `mirror.worker`, as their caller uses them: forked from one parent."""
 
 import json
 import os
@@ -41,7 +41,7 @@ class Workers:
         self._lock = threading.Lock()
 
     def kill(self) -> None:
-        """Every one of them ends now: by itself, so that its parent takes note, or else by force."""
+        """Ends every worker at once: by closing its input, or else by force."""
         for worker in self.all:
             worker.end_input()
         try:
@@ -58,7 +58,7 @@ class Workers:
                 self._exit_codes[told["worker"]] = told["exit_code"]
             if number in self._exit_codes:
                 return self._exit_codes[number]
-            # It was killed itself, and with it those that it had not forked yet.
+            # The parent was killed, and with it the workers that it had not forked yet.
             return self._parent.wait()
 
     def close(self) -> None:
@@ -71,14 +71,14 @@ class Workers:
 
 
 class Worker:
-    """One of them. Whoever holds it may use it from one thread."""
+    """A worker process. Use it from one thread."""
 
     def __init__(self, workers: Workers, number: int, channel: socket.socket) -> None:
         self._workers, self._number, self._channel = workers, number, channel
         self._lines = channel.makefile("r", encoding="utf-8")
 
     def say(self, line: str) -> None:
-        """One line of its input. One that has ended hears nothing; `lines` tells."""
+        """Writes one line of its input. Ignored if the worker has ended, which `lines` reports."""
         with suppress(OSError):
             self._channel.sendall(f"{line}\n".encode())
 
@@ -88,7 +88,7 @@ class Worker:
             yield from self._lines
 
     def end_input(self) -> None:
-        """It ends at that, if it can."""
+        """Asks the worker to end, by closing its input."""
         with suppress(OSError):
             self._channel.shutdown(socket.SHUT_WR)
 
@@ -103,5 +103,5 @@ class Worker:
 
 
 def _import_path() -> str:
-    """So that the other processes import this project from where this one did."""
+    """Environment with which the other processes import this project from the same folder."""
     return os.pathsep.join(filter(None, (str(_PACKAGES), os.environ.get("PYTHONPATH", ""))))

@@ -18,7 +18,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class FileReader(Protocol):
-    """What large files are read with."""
+    """A source of ranges of large files."""
 
     def read_into(self, view: memoryview, file: HubFile, start: int, on_piece: OnPiece = ignore_piece) -> None: ...
     def where(self, file: HubFile) -> str: ...

@@ -1,7 +1,8 @@
 """A plan as one HTML page: the decision, and every number unfolded into its terms. Everything in it is escaped."""
 
-from vertex_vllm.catalog.prices import BASIS
+from vertex_vllm.catalog.prices import BASIS, HOURS_A_MONTH
 from vertex_vllm.pages import page_environment
+from vertex_vllm.planning.offers import Offer
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.planning.start_time import start_told
 
@@ -11,7 +12,20 @@ def plan_page(plan: ServingPlan) -> str:
     environment = page_environment("vertex_vllm.planning")
     environment.filters["dollars"] = _dollars
     environment.filters["start"] = start_told
-    return environment.get_template("plan.html").render(plan=plan, basis=BASIS)
+    return environment.get_template("plan.html").render(
+        plan=plan, basis=BASIS, hours_a_month=HOURS_A_MONTH, alternatives=_rejected_first(plan)
+    )
+
+
+def _rejected_first(plan: ServingPlan) -> tuple[Offer, ...]:
+    """Cheaper machines that were not taken before the others, which keep their order."""
+    price = plan.usd_per_hour
+    cheaper = [
+        offer
+        for offer in plan.alternatives
+        if price is not None and offer.usd_per_hour is not None and offer.usd_per_hour < price
+    ]
+    return (*cheaper, *(offer for offer in plan.alternatives if offer not in cheaper))
 
 
 def _dollars(amount: float | None) -> str:

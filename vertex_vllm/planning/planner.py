@@ -118,12 +118,12 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
 
 
 def _plan_fallback(number: int, named: str, facts: ModelFacts, deployment: Deployment, catalog: Catalog) -> ServingPlan:
-    """The plan for one (region, machine) in the place of the first. Raises PlanError that names the entry."""
+    """The plan for one (region, machine) instead of the first. Raises PlanError that names the entry."""
     region, _, machine = named.partition("/")
-    place = deployment.google_cloud.model_copy(update={"region": region})
+    google_cloud = deployment.google_cloud.model_copy(update={"region": region})
     other = {"machine_type": machine, "accelerator_type": "", "accelerator_count": 0, "fallbacks": []}
     serving = deployment.serving.model_copy(update=other)
-    elsewhere = deployment.model_copy(update={"google_cloud": place, "serving": serving})
+    elsewhere = deployment.model_copy(update={"google_cloud": google_cloud, "serving": serving})
     try:
         plan = _plan_one(facts, elsewhere, catalog, {})
     except PlanError as error:

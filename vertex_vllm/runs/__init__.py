@@ -1,1 +1,1 @@
-"""Pipeline jobs: sent to Vertex AI Pipelines, followed, cancelled."""
+"""Pipeline runs: submitted to an engine, listed, followed, cancelled, scheduled."""

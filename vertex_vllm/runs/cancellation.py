@@ -1,4 +1,4 @@
-"""A step that asks whether its run was cancelled: the signal that says so may not reach it."""
+"""A step asks whether its run was cancelled, since the signal that says so may not reach it."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ ASK_SECONDS = 10.0
 """Seconds between two questions: a cancelled deploy is billed for at most that long before its step knows."""
 _CALL_SECONDS = 10.0
 _CANCELLED = frozenset({"PIPELINE_STATE_CANCELLING", "PIPELINE_STATE_CANCELLED"})
-# Not ours to ask, or not on Vertex AI at all: the same at the next question.
+# Without permission, or not on Vertex AI: the next question would have the same answer.
 _LASTING = frozenset({400, 401, 403, 404})
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def stopped_with(run: str) -> Iterator[None]:
-    """Sends SIGTERM to this process as soon as the pipeline job `run` is being cancelled, for as long as it lasts.
+    """While the body runs, sends SIGTERM to this process as soon as the pipeline job `run` is being cancelled.
 
     `run`: resource name; a name of another form, as Kubeflow Pipelines has it, is not asked about.
     """

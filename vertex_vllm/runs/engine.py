@@ -15,7 +15,7 @@ AWAY_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Artifact:
-    """One output of a step."""
+    """An artifact that a step put out."""
 
     uri: str
     metadata: dict[str, Any]
@@ -23,7 +23,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Step:
-    """One task of a run."""
+    """A task of a run, as it is now."""
 
     name: str
     state: str

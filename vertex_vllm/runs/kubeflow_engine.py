@@ -143,7 +143,7 @@ def _client(host: str, namespace: str) -> "Client":
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # that it does not work with KFP 1
-        # It logs a traceback of each of its five attempts to reach a server.
+        # The client logs a traceback of each of its five attempts to reach a server.
         logging.disable(logging.ERROR)
         try:
             return Client(host=host, **({"namespace": namespace} if namespace else {}))

@@ -1,21 +1,21 @@
-"""Where a run's logs are read: in Cloud Logging, by a command for the run and one for each job that ran a step."""
+"""Commands that read a run's logs in Cloud Logging: one for the run, one for each job that ran a step."""
 
 import shlex
 from dataclasses import dataclass
 
 from vertex_vllm.runs.engine import Run
 
-# What Vertex AI's custom jobs and the pipeline service itself write; `resource.type` in Cloud Logging.
+# `resource.type` in Cloud Logging of Vertex AI's custom jobs, and of the pipeline service itself.
 _STEP = "ml_job"
 _RUN = "aiplatform.googleapis.com/PipelineJob"
 
 
 @dataclass(frozen=True)
 class LogCommand:
-    """One `gcloud logging read`."""
+    """A `gcloud logging read` command."""
 
     step: str
-    """Empty: the run itself, as the pipeline service tells of it."""
+    """Empty: the log that the pipeline service wrote about the run."""
     job: str
     """Id of the custom job that ran the step, or of the run."""
     command: str
@@ -33,7 +33,7 @@ def log_commands(run: Run, project: str) -> tuple[LogCommand, ...]:
 
 
 def steps_without_log(run: Run) -> tuple[str, ...]:
-    """Steps that have run, or do, and of which the service names no job."""
+    """Steps that ran or are running, and for which the service names no job."""
     ran = {"RUNNING", "SUCCEEDED", "FAILED", "CANCELLING", "CANCELLED"}
     return tuple(step.name for step in run.steps if step.state in ran and not step.jobs)
 

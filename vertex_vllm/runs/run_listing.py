@@ -1,4 +1,4 @@
-"""The pipeline jobs that this project submitted, found by label."""
+"""Lists the pipeline jobs that this project submitted, by their labels."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,13 +18,13 @@ from vertex_vllm.runs.vertex_engine import pipeline_client, run_name, state_of
 if TYPE_CHECKING:
     from google.cloud.aiplatform_v1 import ListPipelineJobsRequest
 
-# What a summary is made of; the spec, which is most of a job, stays where it is.
+# The fields of a summary. The spec, which is most of a job, is not asked for.
 _FIELDS = ("name", "state", "create_time", "start_time", "end_time", "labels", "service_account")
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One pipeline job as a line of a list."""
+    """A pipeline job as a line of a list."""
 
     name: str
     """projects/P/locations/REGION/pipelineJobs/ID; Vertex AI answers with the project's number."""
@@ -35,7 +35,7 @@ class RunSummary:
     deployment: str
     pipeline: str
     service_account: str
-    """Whom its steps run as."""
+    """Email of the account that its steps run as."""
     commit: str
     """Commit that CI submitted it for; empty: submitted by hand."""
     config_hash: str

@@ -1,4 +1,4 @@
-"""The few calls that schedules need: listed, made, paused, resumed, deleted, or made equal to what is wanted."""
+"""Calls of Vertex AI's schedules: list, create, pause, resume, delete, and apply a difference."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -24,9 +24,9 @@ _SERVICE = "Vertex AI schedules"
 
 
 def list_schedules(project: str, region: str) -> tuple[ExistingSchedule, ...]:
-    """All of ours, the oldest first. Raises ServiceError."""
+    """This project's schedules, the oldest first. Raises ServiceError."""
     parent = f"projects/{project}/locations/{region}"
-    # Whose a schedule is stands on the runs that it makes, which the filter does not reach into.
+    # A schedule's owner is recorded in the labels of its job request, which the API cannot filter on; filter here.
     request = {"parent": parent, "filter": "create_pipeline_job_request:*", "order_by": "create_time"}
     with google_errors(_SERVICE, parent):
         found = [read_schedule(message) for message in _client(region).list_schedules(request=request)]
@@ -34,7 +34,7 @@ def list_schedules(project: str, region: str) -> tuple[ExistingSchedule, ...]:
 
 
 def create(wanted: WantedSchedule) -> str:
-    """Makes the schedule, and the bucket for its runs' artifacts where there is none; returns its resource name.
+    """Creates the schedule, and the bucket of its runs' artifacts if it is missing; returns its resource name.
 
     Raises ServiceError.
     """
@@ -55,7 +55,7 @@ def create(wanted: WantedSchedule) -> str:
                 allow_queueing=True,
                 service_account=submission.service_account,
             )
-        except ValueError as error:  # the SDK knows that a parameter does not belong to the spec
+        except ValueError as error:  # The SDK raises it for a parameter that the spec does not have.
             raise ServiceError(f"{wanted.display_name} was refused: {error}", where=where) from error
     return str(schedule.resource_name)
 
@@ -66,13 +66,13 @@ def pause(resource_name: str) -> None:
 
 
 def resume(resource_name: str, *, catch_up: bool = False) -> None:
-    """`catch_up`: runs that were missed during the pause are made, all of them."""
+    """Resumes the schedule; with `catch_up`, all runs that were missed during the pause are started."""
     with google_errors(_SERVICE, resource_name):
         _client_of(resource_name).resume_schedule(request={"name": resource_name, "catch_up": catch_up})
 
 
 def delete(resource_name: str) -> None:
-    """Runs that it has started go on. One that is gone already is no error."""
+    """Deletes the schedule. Runs that it started continue. A schedule that is already gone is not an error."""
     from google.api_core.exceptions import NotFound
 
     with google_errors(_SERVICE, resource_name):
@@ -83,14 +83,14 @@ def delete(resource_name: str) -> None:
 
 
 def apply(changes: Iterable[Change], on_change: Callable[[Change], None] = lambda change: None) -> None:
-    """Makes every change, telling each to `on_change` once it is made. Broken off, it is finished by applying again.
+    """Makes every change and passes each to `on_change` once it is made. If interrupted, apply again to finish.
 
     Raises ServiceError.
     """
     for change in changes:
         if change.wanted and change.action in ("create", "replace"):
             made = create(change.wanted)
-            # Somebody has stopped it; that its spec is a new one now does not set it going.
+            # A person paused the schedule: a new spec does not resume it.
             if any(old.state == "PAUSED" for old in change.existing):
                 pause(made)
         if change.action in ("replace", "delete"):

@@ -1,7 +1,7 @@
-"""Schedules as the configs want them and as they are, and what has to be done about the difference.
+"""Wanted schedules, existing schedules, and the changes that make them equal.
 
-A schedule keeps the spec and the parameters that it was made with, so a changed one is replaced by another. What it was
-made of stands on it as a hash: a label of the runs that it starts, as a schedule has no labels of its own.
+A schedule keeps the spec and the parameters that it was created with, so a changed one is replaced. A hash of both is a
+label of the runs that it starts, as a schedule has no labels of its own.
 """
 
 import hashlib
@@ -22,15 +22,15 @@ from vertex_vllm.labels import (
 from vertex_vllm.runs.submission import Submission
 
 PROJECT = "_project"
-"""In the place of a deployment, for what is scheduled for all of a project; no deployment can be named so."""
-# One run at a time, the next one waiting for it: two runs of a deployment would build up and tear down each other's.
+"""Stands for the deployment of a schedule for a whole project; no deployment can have this name."""
+# Runs of one schedule wait for each other: two runs of a deployment would tear down each other's endpoint.
 MAX_ACTIVE_RUNS = 1
 _HASH_LENGTH = 16
 
 
 @dataclass(frozen=True)
 class WantedSchedule:
-    """What a config says of a schedule, with all that its runs are made of."""
+    """A schedule as a config declares it, with the submission of its runs."""
 
     deployment: str
     name: str
@@ -51,7 +51,7 @@ class WantedSchedule:
 
     @property
     def content_hash(self) -> str:
-        """Equal exactly where a schedule that exists may stay as it is. Raises as `Submission.spec_text`."""
+        """Hash that is equal if and only if an existing schedule may stay. Raises as `Submission.spec_text`."""
         content = {
             "spec": self.submission.spec_text(),
             "parameters": dict(self.submission.parameters),
@@ -67,7 +67,7 @@ class WantedSchedule:
 
     @property
     def labels(self) -> dict[str, str]:
-        """On the runs: those of a submitted one, and whose they are."""
+        """Labels of the runs: those of the submission, then the schedule's name and hash."""
         return {
             **self.submission.labels,
             SCHEDULE_LABEL: label_value(self.name),
@@ -77,7 +77,7 @@ class WantedSchedule:
 
 @dataclass(frozen=True)
 class ExistingSchedule:
-    """A schedule of ours on Vertex AI."""
+    """A schedule of this project on Vertex AI."""
 
     resource_name: str
     """projects/P/locations/REGION/schedules/ID; Vertex AI answers with the project's number."""
@@ -91,7 +91,7 @@ class ExistingSchedule:
     next_run: datetime | None
     started_runs: int
     last_response: str
-    """What came of starting its last run, in the service's words; empty before the first."""
+    """The service's message about the start of the last run; empty before the first."""
 
     @property
     def display_name(self) -> str:
@@ -100,13 +100,13 @@ class ExistingSchedule:
 
 @dataclass(frozen=True)
 class Change:
-    """One line of the difference."""
+    """A schedule to create, replace, keep or delete."""
 
     action: Literal["create", "replace", "keep", "delete"]
     wanted: WantedSchedule | None
     """None: it is to go."""
     existing: tuple[ExistingSchedule, ...] = ()
-    """What is kept, or goes."""
+    """The existing schedules that are kept or deleted."""
 
     @property
     def display_name(self) -> str:
@@ -120,10 +120,10 @@ class Change:
 def difference(
     wanted: Sequence[WantedSchedule], existing: Sequence[ExistingSchedule], deployments: Sequence[str] = ()
 ) -> tuple[Change, ...]:
-    """What makes the schedules of the wanted ones' deployments, and of `deployments`, equal to the wanted ones.
+    """The changes that make the schedules of the wanted deployments, and of `deployments`, equal to `wanted`.
 
-    Schedules of all other deployments are left alone. One that was left over beside its replacement goes, too. What is
-    deleted comes last.
+    Schedules of all other deployments are left alone. A schedule that was left beside its replacement is deleted too.
+    Deletions come last.
     """
     ours = {schedule.deployment for schedule in wanted} | set(deployments)
     changes, deletions = [], []

@@ -61,7 +61,7 @@ def job_id(pipeline: str, deployment: str, at: datetime | None = None) -> str:
 def run_labels(
     pipeline: str, deployment: str, *, config_hash: str = "", commit: str = "", owner: str = ""
 ) -> dict[str, str]:
-    """What a run is found by: deployment, pipeline, config's hash, commit that CI submits, who answers for it."""
+    """Labels of a run: deployment, pipeline, the config's hash, the commit that CI submits, the owner."""
     labels = {
         MANAGED_BY_LABEL: MANAGED_BY,
         DEPLOYMENT_LABEL: label_value(deployment),

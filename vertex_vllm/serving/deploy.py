@@ -1,4 +1,4 @@
-"""Deploying a model version to an endpoint: once, within a deadline, and undone when it does not come to an end."""
+"""Deploys a model version to an endpoint: once, within a deadline, and undone if the deploy does not end."""
 
 import logging
 from collections.abc import Callable
@@ -37,10 +37,10 @@ from vertex_vllm.vertex_ai.stopping import STOPPED_CALL_SECONDS, stoppable
 from vertex_vllm.vertex_ai.undeploy import send_undeploys, undeploy
 
 _ROUNDS = 4
-"""Looks at the endpoint before giving up: one after each lost answer, and one after an earlier attempt's failure."""
+"""How often to look at the endpoint: once after each lost answer, and once after an earlier attempt's failure."""
 _AFTER_LOST_ANSWER_SECONDS = 3.0
 _CANCEL_SECONDS = 60.0
-"""For a cancelled operation to end. Vertex documents no bound; afterwards teardown has to look again."""
+"""Seconds for a cancelled operation to end. Vertex AI documents no bound; afterwards teardown has to look again."""
 _UNDO_SECONDS = 300.0
 # After SIGTERM. Vertex AI documents no grace; Kubernetes kills after 30 s. In all: the call that is under way, the
 # cancellation and a look at the endpoint (each as long as stopping.py lets it), and this wait, whose last poll may take
@@ -51,12 +51,12 @@ log = logging.getLogger(__name__)
 
 
 def ignore(operation_name: str) -> None:
-    """For callers that need not know the operation's name."""
+    """Takes the operation's name for a caller that does not need it."""
 
 
 @dataclass(frozen=True)
 class _Target:
-    """Where to deploy what, and until when."""
+    """A deploy: endpoint, model version, client and deadline."""
 
     client: vertex.EndpointServiceClient
     endpoint: str
@@ -161,12 +161,12 @@ def _start(
 
 
 def _take_over(client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, wanted: vertex.Endpoint) -> None:
-    """An endpoint that an earlier run left empty belongs, with what is now put on it, to this run."""
+    """Labels an endpoint that an earlier run left empty as this run's."""
     _relabel(client, endpoint, dict(wanted.labels))
 
 
 def _extend(client: vertex.EndpointServiceClient, name: str, wanted: vertex.Endpoint) -> None:
-    """What another run brought up lives at least as long as this run was asked for."""
+    """Extends the expiry of what another run deployed to that of this run, if this run's is later."""
     endpoint = get_endpoint(client, name)
     if endpoint is not None:
         before = {key: value for key, value in endpoint.labels.items() if key != OPERATION_LABEL}
@@ -232,7 +232,7 @@ def _broken_off(target: _Target, operation_name: str, why: str) -> DeploymentErr
 
 
 def _undo(target: _Target) -> str:
-    """Takes off what this deploy brought up, and says how that went; told to stop, it is sent and not waited for."""
+    """Undeploys what this deploy brought up and describes the result; after a stop signal, without waiting for it."""
     if target.asked.signal_name:
         return _undo_at_once(target)
     try:
@@ -245,12 +245,12 @@ def _undo(target: _Target) -> str:
     try:
         undeploy(target.client, target.endpoint, there, Deadline(_UNDO_SECONDS))
     except DeploymentError as error:
-        return f"WHAT CAME UP IS STILL BILLED ({error}): run teardown"
+        return f"the rollback failed, and the model is still deployed and billed ({error}): run teardown"
     return "what came up was undeployed"
 
 
 def _undo_at_once(target: _Target) -> str:
-    """Sends the undeploy of what came up; of what was asked for, where the endpoint gives no answer."""
+    """Sends the undeploy of what came up; if the endpoint cannot be read, of what was requested."""
     try:
         endpoint = get_endpoint(target.client, target.endpoint, STOPPED_CALL_SECONDS)
     except (exceptions.RetryError, *TRANSIENT) as error:

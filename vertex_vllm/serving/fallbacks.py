@@ -1,7 +1,7 @@
-"""Deploying where there are machines: the plan's own place first, then its fallbacks in their order.
+"""Deploys to the first place with machines available: the plan's own, then its fallbacks in order.
 
-A fallback is a plan of its own. In another region it needs a Model and an Endpoint there, since both are regional; the
-weights stay where they are, and the container reads them across regions.
+A fallback is a whole plan. In another region it needs a Model and an Endpoint there, since both are regional; the
+weights stay in their bucket, and the container reads them across regions.
 """
 
 import json
@@ -27,13 +27,13 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Deployed:
     plan: ServingPlan
-    """That one of the plan and its fallbacks which is served."""
+    """The plan that is served: the first plan, or one of its fallbacks."""
     endpoint: str
     """Resource name."""
     model: str
     """Resource name with the version."""
     attempts: tuple[Attempt, ...]
-    """Where there were no machines, in order."""
+    """The places that had no machines available, in order."""
 
 
 def deploy_with_fallbacks(
@@ -47,11 +47,11 @@ def deploy_with_fallbacks(
     on_operation: Callable[[str], None] = ignore,
     on_attempt: Callable[[tuple[Attempt, ...]], object] = lambda attempts: None,
 ) -> Deployed:
-    """Deploys `model_name` as planned, or where that is out of stock a version for the next fallback, from `model_uri`.
+    """Deploys `model_name` as planned; if its place is out of stock, a version for the next fallback, from `model_uri`.
 
-    What serves already, from an earlier run, is found before anything is tried. `on_attempt` gets the refusals so far
-    after each. The deadline is for all together. Raises StockoutError with the history where every place is refused,
-    and whatever `deploy_model` and `upload_model` raise for another cause: that is no reason to rent elsewhere.
+    A place where an earlier run already serves comes first. `on_attempt` gets the refusals so far after each. The
+    deadline is for all places together. Raises StockoutError with the history if every place is refused, and whatever
+    `deploy_model` and `upload_model` raise for another cause, which is no reason to rent elsewhere.
     """
     deadline = Deadline(deadline_seconds)
     attempts: tuple[Attempt, ...] = ()
@@ -74,7 +74,7 @@ def deploy_with_fallbacks(
             attempts += error.attempts
             on_attempt(attempts)
             log.warning("Out of stock: %s", error.attempts[-1])
-            _leave(project, place)
+            _delete_empty_endpoint(project, place)
             continue
         return Deployed(place, endpoint, model, attempts)
     raise _exhausted(project, plan, attempts)
@@ -85,7 +85,7 @@ def attempts_json(attempts: tuple[Attempt, ...]) -> str:
 
 
 def _serving_first(project: str, places: tuple[ServingPlan, ...]) -> list[ServingPlan]:
-    """The places in order, but one that an earlier run deployed to before all others."""
+    """The places in order, except that a place to which an earlier run deployed comes first."""
     return sorted(places, key=lambda place: not _serves(project, place)) if len(places) > 1 else list(places)
 
 
@@ -99,8 +99,8 @@ def _serves(project: str, place: ServingPlan) -> bool:
     return endpoint is not None and bool(endpoint.deployed_models)
 
 
-def _leave(project: str, place: ServingPlan) -> None:
-    """An endpoint that was made for machines which could not be had is in nobody's way, and nobody's to find."""
+def _delete_empty_endpoint(project: str, place: ServingPlan) -> None:
+    """Deletes the empty endpoint of a place where no machine was available."""
     name = _endpoint_name(project, place)
     try:
         with service_errors(f"Removing endpoint {name.id}"):
@@ -114,7 +114,7 @@ def _endpoint_name(project: str, place: ServingPlan) -> ResourceName:
 
 
 def _exhausted(project: str, plan: ServingPlan, attempts: tuple[Attempt, ...]) -> StockoutError:
-    """Waiting helps where there are no machines; a quota is raised only when somebody asks for it."""
+    """Advice for the error: wait if machines are out of stock; a quota must be raised by request."""
     tried = "; ".join(map(str, attempts))
     if attempts and all(attempt.stockout.domain == "quota" for attempt in attempts):
         return StockoutError(

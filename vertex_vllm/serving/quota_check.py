@@ -26,10 +26,10 @@ class Used:
     """Part of one quota in one region that other endpoints hold."""
 
     least: int = 0
-    """With as few replicas as each may have."""
+    """Accelerators with the fewest replicas of each endpoint."""
     most: int = 0
     endpoints: tuple[str, ...] = ()
-    """Their ids."""
+    """Ids of those endpoints."""
 
     def __str__(self) -> str:
         return str(self.most) if self.least == self.most else f"{self.least} to {self.most}"
@@ -40,7 +40,7 @@ NOTHING = Used()
 
 @dataclass(frozen=True)
 class QuotaVerdict:
-    """What the project may hold in the region, against what the plan needs."""
+    """The project's quota in the region, compared with the plan's need."""
 
     quota_id: str
     region: str
@@ -53,7 +53,7 @@ class QuotaVerdict:
     warning: str
     """Empty, or why the plan may start and yet not grow to its largest size."""
     used: Used = NOTHING
-    """By other endpoints."""
+    """Accelerators that other endpoints hold."""
 
 
 def judge(project: str, need: QuotaNeed, limit: int, preemptible: bool, used: Used = NOTHING) -> QuotaVerdict:
@@ -153,7 +153,7 @@ def cpu_need(plan: "ServingPlan") -> QuotaNeed | None:
 
 
 def read_quotas(project: str, region: str, quota_ids: Iterable[str]) -> Quotas:
-    """What the project may still rent: limits, less what endpoints hold. What cannot be read is left out and logged."""
+    """Headroom by quota: limits less what endpoints hold. A quota that cannot be read is left out and logged."""
     from vertex_vllm.serving.quota_use import accelerators_in_use
 
     try:

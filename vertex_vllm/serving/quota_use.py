@@ -22,11 +22,11 @@ class Held:
     least: int
     """Accelerators, or CPUs, with as few replicas as it may have."""
     most: int
-    """With as many."""
+    """Accelerators, or CPUs, with as many replicas as it may have."""
 
 
 def held(project: str, region: str) -> tuple[Held, ...]:
-    """Of all endpoints, whoever made them. Raises ServiceError where they cannot be listed."""
+    """Uses by all endpoints of the region. Raises ServiceError if they cannot be listed."""
     request = vertex.ListEndpointsRequest(parent=f"projects/{project}/locations/{region}")
     with service_errors(f"Listing the endpoints of {project} in {region}", ServiceError):
         listed = endpoint_client(region).list_endpoints(request, retry=RETRY, timeout=CALL_SECONDS)

@@ -1,4 +1,4 @@
-"""What is asked of Vertex AI, as values: a plan, an owner and the weights' place go in, protobuf messages come out."""
+"""Requests to Vertex AI as values: protobuf messages from a plan, an owner and the weights' prefix."""
 
 import hashlib
 import re
@@ -34,7 +34,7 @@ _META_FAMILIES = {"3.1": "llama3_1", "3.2": "llama3-2", "3.3": "llama3-3"}
 def upload_request(
     project: str, plan: ServingPlan, model_uri: str, owner: Owner, *, parent_model: str = ""
 ) -> vertex.UploadModelRequest:
-    """A version of the deployment's Model; the Model itself too, unless `parent_model` names one that is there."""
+    """Upload of a version of the deployment's Model; it creates the Model unless `parent_model` names one."""
     model = vertex.Model(
         display_name=plan.deployment,
         version_description=f"{plan.model_id} at commit {plan.commit}, served by vLLM {plan.vllm_version}",
@@ -74,7 +74,7 @@ def container_spec(plan: ServingPlan, model_uri: str) -> vertex.ModelContainerSp
 
 
 def offline_environment(args: Sequence[str]) -> list[vertex.EnvVar]:
-    """Keeps the container from the Hub, from which it needs nothing unless an argument names another repository."""
+    """Variables that keep the container offline, unless an argument names another repository of the Hub."""
     options = {re.split("[.=]", text, maxsplit=1)[0].replace("_", "-") for text in args}
     named = options & OTHER_REPOSITORIES
     return [] if named else [vertex.EnvVar(name="HF_HUB_OFFLINE", value="1")]
@@ -110,7 +110,7 @@ def endpoint_request(project: str, plan: ServingPlan, owner: Owner) -> vertex.Cr
 
 
 def _client_connection(plan: ServingPlan) -> vertex.ClientConnectionConfig | None:
-    """A shared endpoint ends every request after 60 s and takes none (google-cloud-aiplatform 1.165.1, models.py)."""
+    """None for a shared endpoint: it ends every request after 60 s (google-cloud-aiplatform 1.165.1, models.py)."""
     if not plan.dedicated_endpoint:
         return None
     timeout = duration_pb2.Duration(seconds=plan.request_timeout_seconds)
@@ -133,7 +133,7 @@ def deploy_request(
             dedicated_resources=_dedicated_resources(plan),
             service_account=service_account,
         ),
-        # "0" stands for the model that this very request deploys.
+        # "0" is the model that this request deploys.
         traffic_split={"0": 100},
     )
 

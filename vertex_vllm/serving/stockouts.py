@@ -1,4 +1,4 @@
-"""Refusals that say that a machine cannot be had: told apart from all others, and what each of them rules out."""
+"""Recognises refusals for lack of machines or quota, and the other places that each of them rules out."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Uploading a model version: one per config and place of the weights, however often it is asked for."""
+"""Uploads a model version, once per config hash and prefix of the weights."""
 
 import logging
 
@@ -24,10 +24,10 @@ from vertex_vllm.vertex_ai.operations import (
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 _ROUNDS = 4
-"""Looks for the version before giving up: one after each lost answer or lost race."""
+"""How often to look for the version: once after each lost answer or lost race."""
 _LOOK_AGAIN_SECONDS = 2.0
 _CANCEL_SECONDS = 30.0
-"""For a cancelled upload to end, and for the removal of what came of it."""
+"""Seconds for a cancelled upload to end and for the deletion of its version."""
 DEADLINE_SECONDS = 1800
 """An upload registers the container and copies no weights: it takes about a minute."""
 
@@ -67,7 +67,7 @@ def upload_model(
 
 
 def _versions(client: vertex.ModelServiceClient, name: ResourceName, owner: Owner) -> list[vertex.Model]:
-    """All versions of the deployment's Model, newest first; none where there is no such Model."""
+    """All versions of the deployment's Model, newest first; none if the Model does not exist."""
     try:
         versions = list(client.list_model_versions(name=str(name), retry=RETRY, timeout=CALL_SECONDS))
     except exceptions.NotFound:
@@ -91,7 +91,7 @@ def _serves_the_same(version: vertex.Model, wanted: vertex.Model) -> bool:
 
 
 def _adopt(client: vertex.ModelServiceClient, name: ResourceName, version: vertex.Model, wanted: vertex.Model) -> None:
-    """A version that nothing serves belongs to this run now; one that serves lives as long as it asks."""
+    """Labels a version that nothing serves as this run's; extends the expiry of one that serves."""
     labels = extended(version.labels, wanted.labels) if version.deployed_models else dict(wanted.labels)
     if dict(version.labels) != labels:
         relabelled = vertex.Model(name=str(name), labels=labels)
@@ -133,7 +133,7 @@ def _upload(
 
 
 def withdraw(client: vertex.ModelServiceClient, operation_name: str) -> str:
-    """Ends an upload, removes the version that came of it all the same, and says how that went."""
+    """Ends an upload, deletes a version that it created all the same, and describes the result."""
     cancel_operation(client, operation_name)
     deadline = Deadline(_CANCEL_SECONDS)
     try:

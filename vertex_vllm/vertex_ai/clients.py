@@ -10,10 +10,10 @@ from vertex_vllm.google.regional_hosts import vertex_ai_host
 from vertex_vllm.retries import google_retry
 
 CALL_SECONDS = 60.0
-"""For one call, its retries included. Google's clients default to 5 s or to for ever, by method."""
+"""Seconds for one call, retries included. Google's clients default to 5 s or to no limit, by method."""
 
 RETRY = google_retry(CALL_SECONDS)
-"""For calls that change nothing, or that come to the same when made twice."""
+"""Retry of calls that change nothing, or that have the same effect when repeated."""
 
 
 def endpoint_client(region: str) -> vertex.EndpointServiceClient:

@@ -12,7 +12,7 @@ from vertex_vllm.vertex_ai.resource_names import ResourceName
 _RESOURCE = "aiplatform.googleapis.com/Endpoint"
 _PAGE = 1000
 MOST_ENTRIES = 20_000
-"""The newest are kept: what ends a start stands at its end. At 1,000 a page, 20 calls."""
+"""Only the newest lines are kept: the cause of a failed start is at its end. At 1,000 lines a page, 20 calls."""
 _CALL_SECONDS = 60.0
 
 
@@ -27,7 +27,7 @@ class ContainerLog:
 def read_container_logs(
     endpoint: str, since: datetime, deployed_model_id: str = "", until: datetime | None = None
 ) -> tuple[ContainerLog, ...]:
-    """The log of each replica of `endpoint`, a resource name, in that time; empty where there is none.
+    """The log of each replica of `endpoint`, a resource name, in that time; empty if there is none.
 
     The newest `MOST_ENTRIES` entries are read. Raises ServiceError, of which the account that lacks
     logging.logEntries.list is one cause.
@@ -49,7 +49,7 @@ def read_container_logs(
 
 
 def log_filter(endpoint_id: str, region: str, since: datetime, deployed_model_id: str, until: datetime | None) -> str:
-    """In Cloud Logging's query language."""
+    """The filter in Cloud Logging's query language."""
     terms = [
         f'resource.type="{_RESOURCE}"',
         f'resource.labels.endpoint_id="{endpoint_id}"',

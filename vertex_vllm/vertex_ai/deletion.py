@@ -1,4 +1,4 @@
-"""Removing one Endpoint, or versions of one Model, from whatever state they are in."""
+"""Deletes an Endpoint, or versions of a Model, in whatever state they are."""
 
 import logging
 from collections.abc import Callable, Collection
@@ -74,7 +74,7 @@ def remove_versions(
         there = [version for version in versions if version.version_id in doomed]
         if not there:
             return
-        # Those in use last: one that cannot go must not keep the others.
+        # Versions in use last: one that cannot be deleted must not stop the others.
         free = [version for version in there if not version.deployed_models]
         users = {use.endpoint for version in there for use in version.deployed_models}
         if not free and users <= set(lasting):

@@ -1,4 +1,4 @@
-"""What this project serves: one row for each model that is deployed, and for each endpoint that has none."""
+"""The deployed models of this project: one row each, and one for each endpoint without any."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 @dataclass(frozen=True)
 class Served:
-    """One deployed model on one endpoint."""
+    """A deployed model, or an endpoint without any."""
 
     endpoint: str
     """projects/P/locations/REGION/endpoints/ID."""
@@ -26,7 +26,7 @@ class Served:
     run: str
     """Id of the run that made the endpoint."""
     replicas: Replicas | None
-    """None: nothing is deployed, nothing is rented."""
+    """None: nothing is deployed and nothing is rented."""
     since: datetime
     """When the model was deployed; where none is, when the endpoint was made."""
 
@@ -36,7 +36,7 @@ class Served:
 
 
 def inventory(project: str, region: str) -> tuple[Served, ...]:
-    """Everything with this project's labels, by deployment, the live one first. Raises ServiceError."""
+    """Rows of all endpoints with this project's labels, by deployment, the live one first. Raises ServiceError."""
     with service_errors(f"Listing the endpoints of {project} in {region}", ServiceError):
         endpoints = every_endpoint(endpoint_client(region), project, region)
     rows = [row for endpoint in endpoints for row in served_on(endpoint)]

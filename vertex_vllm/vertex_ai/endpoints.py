@@ -1,4 +1,4 @@
-"""Finding an Endpoint, or making it; and what runs on it."""
+"""Finds or creates an Endpoint, and reads what is deployed on it."""
 
 import logging
 
@@ -17,7 +17,7 @@ from vertex_vllm.vertex_ai.resource_names import ResourceName
 _LOOK_AGAIN_SECONDS = 2.0
 _DELETE_SECONDS = 120.0
 _NOTE_SECONDS = 5.0
-"""For each of the two calls of a note: a signal that comes meanwhile is noticed afterwards."""
+"""Seconds for each of the two calls that write the label: a signal that arrives meanwhile is noticed afterwards."""
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 def get_endpoint(
     client: vertex.EndpointServiceClient, name: str, seconds: float = CALL_SECONDS
 ) -> vertex.Endpoint | None:
-    """None where there is none; `seconds` is for the call with its retries."""
+    """The Endpoint, or None if it does not exist; `seconds` limits the call with its retries."""
     try:
         return client.get_endpoint(name=name, retry=RETRY.with_timeout(seconds), timeout=seconds)
     except exceptions.NotFound:
@@ -33,7 +33,7 @@ def get_endpoint(
 
 
 def require_serving(endpoint_name: str) -> ResourceName:
-    """The name of an Endpoint that is there and has something deployed. Raises InputError for any other."""
+    """The name of an Endpoint that exists and has a deployed model. Raises InputError for any other."""
     name = ResourceName.parse(endpoint_name, "endpoints")
     with service_errors(f"Looking for endpoint {name.id}"):
         endpoint = get_endpoint(endpoint_client(name.region), str(name))
@@ -50,7 +50,7 @@ def ensure_endpoint(
     deadline: Deadline,
     asked: Interruption,
 ) -> vertex.Endpoint:
-    """The Endpoint of that id, made if it is not there.
+    """The Endpoint of that id, created if it does not exist.
 
     Somebody else making it at the same moment is no failure: both get the same one. Raises DeploymentError where an
     endpoint of that id is not this project's, or cannot be made in time; OperationUnfinishedError on a signal.
@@ -93,7 +93,7 @@ def _ours(endpoint: vertex.Endpoint, request: vertex.CreateEndpointRequest) -> v
 
 
 def delete_if_empty(client: vertex.EndpointServiceClient, name: str) -> None:
-    """Deletes an Endpoint on which nothing is deployed or being deployed; any other stays as it is."""
+    """Deletes an Endpoint on which nothing is deployed or being deployed; leaves any other alone."""
     endpoint = get_endpoint(client, name)
     if endpoint is None or endpoint.deployed_models or unfinished_deploys(client, name):
         return
@@ -104,7 +104,7 @@ def delete_if_empty(client: vertex.EndpointServiceClient, name: str) -> None:
 
 
 def deployed_versions(endpoint: vertex.Endpoint, model: ResourceName) -> list[vertex.DeployedModel]:
-    """What runs on the endpoint of exactly this version of a Model."""
+    """The endpoint's deployed models of exactly this version of a Model."""
     return [deployed for deployed in endpoint.deployed_models if _model_of(deployed).names_same(model)]
 
 
@@ -139,7 +139,7 @@ def unfinished_deploys(client: vertex.EndpointServiceClient, endpoint_name: str)
 
 
 def _noted_deploy(client: vertex.EndpointServiceClient, endpoint_name: str) -> str:
-    """Name of the noted operation; empty where none is, or it has ended."""
+    """Name of the operation in the label; empty without label, or if it has ended."""
     endpoint = get_endpoint(client, endpoint_name)
     noted = endpoint.labels.get(OPERATION_LABEL, "") if endpoint else ""
     if not noted:

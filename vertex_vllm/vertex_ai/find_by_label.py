@@ -1,4 +1,4 @@
-"""Finding by label what this project made. Nothing without its labels is ever answered with."""
+"""Finds Endpoints and Models by this project's labels, and never returns one without them."""
 
 from google.api_core import exceptions
 from google.cloud import aiplatform_v1beta1 as vertex
@@ -30,14 +30,14 @@ def every_endpoint(client: vertex.EndpointServiceClient, project: str, region: s
 
 
 def every_model(client: vertex.ModelServiceClient, project: str, region: str) -> tuple[vertex.Model, ...]:
-    """The Models of all deployments; which run made a version is told by the version's own labels."""
+    """The Models of all deployments. The labels of a version, not of its Model, name the run that created it."""
     request = vertex.ListModelsRequest(parent=f"projects/{project}/locations/{region}")
     listed = client.list_models(request, retry=RETRY, timeout=CALL_SECONDS)
     return tuple(model for model in listed if is_of_a_deployment(model.labels))
 
 
 def model_versions(client: vertex.ModelServiceClient, model: ResourceName) -> tuple[vertex.Model, ...]:
-    """Every version of a Model, oldest first; none where the Model is gone."""
+    """Every version of a Model, oldest first; none if the Model is gone."""
     try:
         versions = list(client.list_model_versions(name=str(model), retry=RETRY, timeout=CALL_SECONDS))
     except exceptions.NotFound:

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as something to ask about, rather than an exception between any two lines.
+"""SIGTERM and SIGINT as a state to ask for, rather than an exception between any two lines.
 
 A deploy that is interrupted just after its request went out, and before the operation's name was kept, would go on and
 bill with nobody knowing. So the signal is only noted, and the code that waits looks.
@@ -21,7 +21,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StillCallingError(DeadlineExceeded):  # type: ignore[misc]
-    """A call that has no answer yet and is not waited for any longer."""
+    """A call had no answer yet when the process stopped waiting for it."""
 
 
 class Interruption:
@@ -70,7 +70,7 @@ class Interruption:
         return cast("Answer", answer)
 
     def note(self, number: int, frame: FrameType | None) -> None:
-        """The signal handler. Ctrl-C a second time is meant: it does not wait for any cleaning up."""
+        """The signal handler. A second Ctrl-C ends the process without any clean-up."""
         if self.signal_name:
             if number == signal.SIGINT:
                 raise KeyboardInterrupt
@@ -85,7 +85,7 @@ class Interruption:
 
 @contextmanager
 def interruption() -> Iterator[Interruption]:
-    """Notes SIGTERM and SIGINT for as long as it lasts; outside the main thread there is none to note."""
+    """While the body runs, notes SIGTERM and SIGINT; outside the main thread no signal arrives."""
     asked = Interruption()
     handlers = {}
     if threading.current_thread() is threading.main_thread():

@@ -1,4 +1,4 @@
-"""Long-running operations: waiting with a deadline of our own, and cancelling.
+"""Waits for long-running operations with a deadline, and cancels them.
 
 Google's clients wait for ever (google-cloud-aiplatform 1.165.1 ends in `operation.result(timeout=None)`) and cannot be
 woken by a signal.
@@ -82,9 +82,9 @@ def wait_for_operation(
     doing: str,
     pause: Callable[[float], bool] | None = None,
 ) -> operations_pb2.Operation:
-    """The operation once it is done, whether well or badly.
+    """Waits until the operation is done, and returns it, succeeded or failed.
 
-    Polls quickly at first, then every 15 s; a poll that fails in passing is made again. `pause` sleeps, and answers
+    Polls quickly at first, then every 15 s; a poll with a transient error is repeated. `pause` sleeps, and answers
     True to stop waiting; by default it is the deadline's. Raises OperationUnfinishedError then, and when the
     deadline passes.
     """
@@ -104,7 +104,7 @@ def wait_for_operation(
 def _poll(client: OperationsClient, name: str, seconds: float) -> operations_pb2.Operation | None:
     request = operations_pb2.GetOperationRequest(name=name)
     try:
-        # One try: the loop around this is the retry, and a signal or the deadline ends it.
+        # No retry here: the loop around this call is the retry, and a signal or the deadline ends it.
         return client.get_operation(request, retry=None, timeout=seconds)
     except TRANSIENT as error:
         log.warning("Could not ask about operation %s, will ask again: %s", name, error)
@@ -112,7 +112,7 @@ def _poll(client: OperationsClient, name: str, seconds: float) -> operations_pb2
 
 
 def cancel_operation(client: OperationsClient, name: str, seconds: float = CALL_SECONDS) -> None:
-    """Asks for the cancellation; whether and when it ends is for `wait_for_operation` to see.
+    """Requests the cancellation; `wait_for_operation` sees whether and when the operation ends.
 
     `seconds` is for the call with its retries. It "may return UNIMPLEMENTED" (REST reference, `operations.cancel`).
     """

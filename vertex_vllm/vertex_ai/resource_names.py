@@ -1,4 +1,4 @@
-"""Vertex AI resource names, taken apart and compared.
+"""Parses and compares resource names of Vertex AI.
 
 Vertex answers with the project's *number* where it was asked with the project's id, and names a Model with or without
 `@version`: two names are compared by region, kind, id and version, never as text.
@@ -31,7 +31,7 @@ class ResourceName:
 
     @classmethod
     def parse(cls, name: str, kind: str) -> Self:
-        """Raises InputError where `name` is no resource name of that kind (`endpoints`, `models`)."""
+        """The parts of `name`. Raises InputError unless it is a resource name of that kind (`endpoints`, `models`)."""
         match = _NAME.fullmatch(name)
         if match is None or match["kind"] != kind:
             raise InputError(
@@ -42,7 +42,7 @@ class ResourceName:
 
     @property
     def host(self) -> str:
-        """Host of Vertex AI that answers for it."""
+        """Host of Vertex AI in the resource's region."""
         return vertex_ai_host(self.region)
 
     @property
@@ -57,7 +57,7 @@ class ResourceName:
         return replace(self, version=version)
 
     def names_same(self, other: "ResourceName") -> bool:
-        """Whether both name one resource; the projects may be an id and a number, so they are not looked at."""
+        """Whether both name one resource. Projects are not compared: one may be an id, the other a number."""
         return replace(self, project="") == replace(other, project="")
 
     def __str__(self) -> str:

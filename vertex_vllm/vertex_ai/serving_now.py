@@ -1,4 +1,4 @@
-"""What a deployment serves now, read from its labels, its Endpoint and its Model version."""
+"""Reads what a deployment serves now from its labels, its Endpoint and its Model version."""
 
 from collections.abc import Sequence
 
@@ -36,7 +36,7 @@ def _serving(endpoint: vertex.Endpoint) -> Serving:
 
 
 def serving_of(endpoint: vertex.Endpoint, deployed: vertex.DeployedModel) -> Serving:
-    """What one of an Endpoint's deployed models serves; its Model version is asked for."""
+    """A deployed model of an Endpoint with the data of its Model version, which is read too."""
     model = ResourceName.parse(deployed.model, "models")
     version = model.with_version(model.version or deployed.model_version_id)
     read = model_client(version.region).get_model(name=str(version), retry=RETRY, timeout=CALL_SECONDS)

@@ -1,4 +1,4 @@
-"""Calls of Google's clients that end soon after the process was told to stop, whatever the service does.
+"""Ends calls of Google's clients soon after a stop signal, whatever the service does.
 
 A client's call ends by its own timeout alone: a minute, its retries included. A stopped container has half a minute.
 """
@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 from vertex_vllm.vertex_ai.interruption import Interruption
 
 STOPPED_CALL_SECONDS = 4.0
-"""For a call that is under way when the signal comes, and for each after it."""
+"""Seconds for a call that is active when the signal arrives, and for each later one."""
 
 Client = TypeVar("Client")
 

@@ -1,4 +1,4 @@
-"""Taking deployed models off an endpoint: what stops the bill."""
+"""Undeploys models from an endpoint, which ends their cost."""
 
 import logging
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ def _undeploy_one(
         endpoint=endpoint.name, deployed_model_id=deployed_id, traffic_split={busiest: 100} if busiest else {}
     )
     try:
-        # Past the deadline somebody may be about to kill this process: what counts is that the request is sent.
+        # Past the deadline this process may be killed at any moment: the request must be sent.
         started = client.undeploy_model(request, timeout=CALL_SECONDS if deadline.left else _SEND_SECONDS)
         operation = wait_for_operation(client, started.operation.name, deadline, f"Undeploying {deployed_id}")
     except exceptions.NotFound:

@@ -24,11 +24,7 @@ def compile_filter(text: str, aliases: Aliases | None = None) -> Predicate:
     """Raises ApiError INVALID_ARGUMENT for text that is no filter; a field that is not there is told when asked."""
     if not text.strip():
         return lambda message: True
-    parser = _Parser(text, aliases or {})
-    predicate = parser.conjunction()
-    if parser.tokens:
-        raise parser.refusal(f"unexpected {parser.tokens[0]!r}")
-    return predicate
+    return FilterParser(text, aliases or {}).whole()
 
 
 def field_values(message: Any, path: list[str]) -> list[Any]:
@@ -58,7 +54,9 @@ def _descend(value: Any, rest: list[str], field: FieldDescriptor | None) -> list
     return [value]
 
 
-class _Parser:
+class FilterParser:
+    """Reads a filter from left to right. A list method that takes a part of the language has a subclass."""
+
     def __init__(self, text: str, aliases: Aliases) -> None:
         self._text = text
         self._aliases = aliases
@@ -73,6 +71,13 @@ class _Parser:
 
     def refusal(self, why: str) -> ApiError:
         return ApiError("INVALID_ARGUMENT", f"Invalid filter {self._text!r}: {why}.")
+
+    def whole(self) -> Predicate:
+        """Raises ApiError INVALID_ARGUMENT for text that is no filter."""
+        predicate = self.conjunction()
+        if self.tokens:
+            raise self.refusal(f"unexpected {self.tokens[0]!r}")
+        return predicate
 
     def conjunction(self) -> Predicate:
         terms = [self._disjunction()]
@@ -91,34 +96,36 @@ class _Parser:
         return lambda message: any(term(message) for term in terms)
 
     def _term(self) -> Predicate:
-        token = self._next()
+        token = self.next()
         if token == "NOT":
             negated = self._term()
             return lambda message: not negated(message)
         if token == "(":
             inside = self.conjunction()
-            if self._next() != ")":
+            if self.next() != ")":
                 raise self.refusal("a parenthesis is not closed")
             return inside
-        return self._comparison(token)
+        return self.comparison(token)
 
-    def _comparison(self, field: str) -> Predicate:
-        operator = self._next()
+    def comparison(self, field: str) -> Predicate:
+        operator = self.next()
         if operator not in _OPERATORS:
             raise self.refusal(f"{field!r} is followed by {operator!r}, not by one of {' '.join(_OPERATORS)}")
-        wanted = _unquote(self._next())
-        path = [_unescape(quoted) if quoted else plain for quoted, plain in _PATH_PART.findall(field)]
+        wanted = unquote(self.next())
+        path = path_of(field)
         if not path:  # dots and nothing between them
             raise self.refusal(f"{field!r} names no field")
         alias = self._aliases.get(field)
 
         def holds(message: Message) -> bool:
+            if operator == ":" and not alias and _is_map(message, path):
+                return wanted in getattr(message, path[0])
             values = [alias(message)] if alias else field_values(message, path)
             return _compare(values, operator, wanted)
 
         return holds
 
-    def _next(self) -> str:
+    def next(self) -> str:
         if not self.tokens:
             raise self.refusal("it ends too early")
         return self.tokens.pop(0)
@@ -171,7 +178,20 @@ def _like(value: Any, text: str) -> Any:
         raise ApiError("INVALID_ARGUMENT", f"Invalid value in filter: {text!r}.") from None
 
 
-def _unquote(text: str) -> str:
+def path_of(field: str) -> list[str]:
+    """The parts of a field's name; a part in quotes may hold dots."""
+    return [_unescape(quoted) if quoted else plain for quoted, plain in _PATH_PART.findall(field)]
+
+
+def _is_map(message: Message, path: list[str]) -> bool:
+    """Whether the path names a whole map: "has" then asks for a key (AIP-160)."""
+    field = message.DESCRIPTOR.fields_by_name.get(path[0])
+    message_type = field.message_type if field is not None and len(path) == 1 else None
+    return message_type is not None and bool(message_type.GetOptions().map_entry)
+
+
+def unquote(text: str) -> str:
+    """A value as it is meant: without its quotes, if it has any."""
     return _unescape(text[1:-1]) if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 

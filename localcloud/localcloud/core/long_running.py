@@ -11,8 +11,8 @@ from google.protobuf.wrappers_pb2 import StringValue
 from google.rpc import code_pb2
 
 from localcloud.core.api_errors import ApiError
-from localcloud.core.fates import take_fate
 from localcloud.core.ids import Ids
+from localcloud.core.operation_run import OperationRun, take_fate
 from localcloud.core.store import Kind, Store
 
 _LOG = logging.getLogger(__name__)
@@ -22,43 +22,6 @@ _API_VERSIONS = Kind("operation api version", StringValue)
 
 # How long `close` waits for operations to notice that they are cancelled.
 _CLOSE_SECONDS = 20.0
-
-
-class OperationRun:
-    """What the function of an operation is given."""
-
-    def __init__(self, name: str, operations: "Operations") -> None:
-        self.name = name
-        self.cancelled = threading.Event()
-        self.closing = threading.Event()
-        self._operations = operations
-        self._callbacks: list[Callable[[], None]] = []
-        self._lock = threading.Lock()
-
-    def on_cancel(self, callback: Callable[[], None]) -> None:
-        """Calls `callback`, in another thread, when the operation is cancelled; at once when it has been."""
-        with self._lock:
-            self._callbacks.append(callback)
-            late = self.cancelled.is_set()
-        if late:
-            callback()
-
-    def raise_if_cancelled(self) -> None:
-        """Raises ApiError CANCELLED, which ends the operation as cancelled."""
-        if self.cancelled.is_set():
-            raise ApiError("CANCELLED", "The operation was cancelled.")
-
-    def update(self, metadata: Message) -> None:
-        """Shows `metadata` from now on; its `generic_metadata` times are kept by this."""
-        self._operations.show_progress(self.name, metadata)
-
-    def cancel(self) -> None:
-        with self._lock:
-            first = not self.cancelled.is_set()
-            self.cancelled.set()
-            callbacks = list(self._callbacks)
-        for callback in callbacks if first else ():
-            _call_quietly(callback)
 
 
 class Operations:
@@ -182,7 +145,7 @@ class Operations:
         name = self._new_name(resource)
         operation = Operation(name=name)
         operation.metadata.Pack(_stamped(metadata, self._clock(), None))
-        handle = OperationRun(name, self)
+        handle = OperationRun(name, self.show_progress)
         thread = threading.Thread(target=self._execute, args=(handle, work, on_end), name=name, daemon=True)
         with self._changed:
             if self._closing:
@@ -242,10 +205,3 @@ def _stamped(metadata: Message, now: datetime, earlier: Operation | None) -> Mes
     if not generic.HasField("create_time"):
         generic.create_time.CopyFrom(generic.update_time)
     return stamped
-
-
-def _call_quietly(callback: Callable[[], None]) -> None:
-    try:
-        callback()
-    except Exception:
-        _LOG.exception("a cancel callback failed")

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from localcloud.core.fates import Fate
+from localcloud.core.operation_run import Fate
 from localcloud.faults.kinds import OperationError, OperationFault
 from localcloud.faults.refusals import api_error
 

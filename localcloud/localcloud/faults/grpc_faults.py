@@ -10,7 +10,7 @@ import grpc
 from google.rpc import code_pb2
 from google.rpc.status_pb2 import Status
 
-from localcloud.core.fates import decided
+from localcloud.core.operation_run import decided
 from localcloud.faults import refusals
 from localcloud.faults.calls import Call
 from localcloud.faults.consequences import crash, fate_of

@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from localcloud.core.fates import decided
 from localcloud.core.http_connections import connection_of
+from localcloud.core.operation_run import decided
 from localcloud.faults import refusals
 from localcloud.faults.answers import FaultyAnswer, Unseen
 from localcloud.faults.calls import Call

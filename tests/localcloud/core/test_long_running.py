@@ -10,9 +10,9 @@ from google.longrunning.operations_pb2 import Operation
 from google.rpc import code_pb2
 
 from localcloud.core.api_errors import ApiError
-from localcloud.core.fates import Fate, decided
 from localcloud.core.ids import Ids
 from localcloud.core.long_running import OperationRun, Operations
+from localcloud.core.operation_run import Fate, decided
 from localcloud.core.store import Store
 from tests.waiting import PATIENCE_SECONDS
 

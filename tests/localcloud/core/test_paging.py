@@ -45,6 +45,8 @@ JOBS = [
         ("labels.team=red", [0]),
         ("labels.team!=red", [1, 2]),
         ("labels.team:*", [0, 1]),
+        ("labels:stage", [0]),
+        ("labels:red", []),
         ('labels."stage"="live"', [0]),
         ('state="PIPELINE_STATE_FAILED"', [1]),
         ('create_time>"2026-01-01T01:30:00Z"', [1, 2]),

@@ -66,3 +66,16 @@ def test_an_api_that_is_disabled_where_calls_are_charged_is_told_in_its_words(
     faulty.add_fault(service="service-usage", method="GET", kind="error", status=403, message=words, times=None)
     with pytest.raises(InputError, match="has not been used in project 42"):
         project_number(session, project)
+
+
+def test_an_account_that_somebody_deleted_is_made_again_and_granted_anew(session: Session, settings: Settings) -> None:
+    steps = wanted(settings)
+    made(session, steps)
+    account = next(step for step in steps if isinstance(step, Resource) and step.kind == "service account")
+    assert account.remove is not None
+    send(session, account.remove)
+    lost = [step for step in steps if is_missing(session, step)]
+    assert lost[0] == account
+    assert any(isinstance(step, Grant) for step in lost)
+    made(session, steps)
+    assert not any(is_missing(session, step) for step in steps)

@@ -118,7 +118,7 @@ def test_plan_as_json_is_the_plan() -> None:
         ("schedule", "list", "--project", "some-project"),
         ("bootstrap", "--check", "--project", "some-project", "--region", "us-central1"),
         (
-            *("publish", "--project", "some-project", "--region", "us-central1", "--commit", "abc"),
+            *("publish", "--project", "some-project", "--region", "us-central1", "--commit", "abcdef0"),
             *("--image", f"us-docker.pkg.dev/p/r/python-steps@sha256:{'0' * 64}"),
         ),
     ],

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_the_commands_that_need_no_project_work_and_print_what_is_shown() -> None:
     commands = {words[1]: words[1:] for words in commands_in("../README.md")}
     # What it submits has a test of its own: test_submit_command.py.
-    assert set(commands) == {"validate", "plan", "submit"}
+    assert set(commands) == {"validate", "plan", "submit", "ask"}
     command, pattern = commands["validate"]
     validated = vertex_vllm(command, *map(str, sorted(ROOT.glob(pattern))))
     assert (validated.returncode, validated.stderr) == (0, "")

@@ -15,6 +15,7 @@ from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.runs.schedule_calls import delete, list_schedules
 
 ROOT = Path(__file__).resolve().parents[3]
+_PYTHON_PATH = f"{ROOT}{os.pathsep}{ROOT / 'localcloud'}"
 PAGE = (ROOT / "docs" / "schedules.md").read_text()
 EXAMPLES = sorted((ROOT / "configs" / "examples").glob("*.yaml"))
 *BLOCKS, ON_THE_LOCAL_CLOUD = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
@@ -27,7 +28,7 @@ def shell(script: str, cwd: Path, environment: dict[str, str]) -> str:
     answer = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=cwd,
-        env={**environment, "PATH": path, "PYTHONPATH": str(ROOT)},
+        env={**environment, "PATH": path, "PYTHONPATH": _PYTHON_PATH},
         capture_output=True,
         text=True,
         check=False,

@@ -19,7 +19,7 @@ from vertex_vllm.evaluation.suites.suite import part_of
 COMMIT = "a" * 40
 RUNS = 20
 BROKEN_RUNS = 4
-# Share of answers that differ between two runs of real vLLM with greedy decoding, at worst (docs/evaluation.md).
+# Share of answers that differ between two runs: real vLLM with greedy decoding on a CPU changed none of 180.
 NOISE = 0.02
 
 Fault = Callable[[Answered, Random], str]

@@ -68,6 +68,6 @@ def test_a_refusal_that_no_other_version_causes_is_told(in_vertex: Vertex, make_
 def test_another_deployments_endpoint_is_not_promoted(in_vertex: Vertex, make_plan: MakePlan) -> None:
     plan, other = make_plan(), make_plan()
     name = in_vertex.deploy(other)
-    with pytest.raises(DeploymentError, match=f"none of deployment {plan.deployment}'s"):
+    with pytest.raises(DeploymentError, match=f"does not belong to deployment {plan.deployment}"):
         promote_endpoint(in_vertex.project, REGION, name, in_vertex.upload(other), Owner(plan.deployment, "run-1"))
     assert "vertex-vllm-stage" not in in_vertex.endpoint(name).labels

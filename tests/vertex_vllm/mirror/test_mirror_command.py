@@ -78,7 +78,7 @@ def test_the_page_s_commands_work(shared_model: SharedModel, project: str, monke
     ("arguments", "words"),
     [
         (("no-slash", "--to", "gs://some-bucket"), "is not a model id"),
-        (("org/model", "--to", "s3://some-bucket/x"), "not a place in Cloud Storage"),
+        (("org/model", "--to", "s3://some-bucket/x"), "not a prefix in Cloud Storage"),
         (("org/model", "--to", "gs://UPPER"), "is not a bucket name"),
         (("org/model",), "Missing option '--to'"),
         (("gc", "gs://UPPER"), "is not a bucket name"),

@@ -12,7 +12,7 @@ from benchmarks.planner import DEFAULT, Figures, Row, exceeded, read_rows, rende
 ROWS = read_rows(DEFAULT)
 STARTED = [row for row in ROWS if row.observed]
 FAILED = [row for row in ROWS if not row.observed]
-DOCUMENTATION = Path(__file__).resolve().parents[3] / "docs/planning.md"
+DOCUMENTATION = Path(__file__).resolve().parents[3] / "docs/planning/memory.md"
 
 
 def test_the_file_has_starts_and_failures() -> None:
@@ -57,6 +57,6 @@ def test_the_documentation_shows_the_command_and_what_it_prints() -> None:
     documentation = DOCUMENTATION.read_text(encoding="utf-8")
     command = next(line for line in documentation.splitlines() if line.startswith("python -m benchmarks."))
     arguments = [sys.executable, *command.split()[1:]]
-    printed = subprocess.run(arguments, cwd=DOCUMENTATION.parents[1], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(arguments, cwd=DOCUMENTATION.parents[2], capture_output=True, text=True, check=True).stdout
     assert printed == render(ROWS)
     assert printed.partition("\n\n")[2] in documentation

@@ -110,7 +110,7 @@ def test_every_number_of_a_verdict_is_unfolded(config: Path) -> None:
 
 def test_the_documentation_shows_an_estimate_unfolded_as_it_is() -> None:
     root = Path(__file__).resolve().parents[3]
-    documentation = (root / "docs/planning.md").read_text(encoding="utf-8")
+    documentation = (root / "docs/planning/memory.md").read_text(encoding="utf-8")
     command = next(line for line in documentation.splitlines() if line.startswith("vertex-vllm plan --explain "))
     shown = CliRunner().invoke(vertex_vllm, [*command.split()[1:-1], str(root / command.split()[-1])])
     assert shown.exit_code == 0

@@ -19,7 +19,7 @@ from vertex_vllm.serving.requests import (
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve:20250710_0916_RC01"
-PLAN = serving_plan(image=IMAGE, config_hash="0123456789")
+PLAN = serving_plan(image=IMAGE)
 OWNER = Owner("llama-8b", "deploy-20261122", responsible="search-team", expires=datetime(2026, 11, 25, 12, tzinfo=UTC))
 LABELS = {
     "managed-by": "vertex-vllm",

@@ -69,7 +69,7 @@ def drop_interval(counts: PairedCounts, confidence: float) -> tuple[float, float
 
 
 def drop_at_most(counts: PairedCounts, confidence: float) -> float:
-    """One-sided upper bound: with this confidence the drop is at most so much."""
+    """Upper bound, one-sided: with this confidence the drop is at most so much."""
     return drop_interval(counts, 2 * confidence - 1)[1]
 
 

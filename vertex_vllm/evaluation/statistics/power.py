@@ -1,4 +1,4 @@
-"""What a suite can see, before anything is asked."""
+"""The smallest drop that a suite can see, before anything is asked."""
 
 import math
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ def share_interval(right: float, items: float, confidence: float) -> tuple[float
 
 
 def share_at_least(right: int, items: int, confidence: float) -> float:
-    """One-sided exact lower bound of a share (Clopper and Pearson, 1934): the share is at least so much.
+    """Exact one-sided lower bound of a share (Clopper and Pearson, 1934): the share is at least so much.
 
     The share at which so many or more would be seen with probability 1 - `confidence`.
     """

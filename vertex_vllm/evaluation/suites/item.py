@@ -1,4 +1,4 @@
-"""One item of a suite, and the request that asks it."""
+"""An item of a suite, and the request that asks it."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ class Example(Part):
 
 
 class Item(Part):
-    """One question. Times are no part of an item: `max_tokens` bounds an answer."""
+    """A question with its check."""
 
     id: Name
     category: Name

@@ -62,14 +62,14 @@ def part_of(suite: Suite, levels: Sequence[int] = (), items: int = 0) -> Suite:
 
 
 def joined(name: str, suites: Sequence[Suite]) -> Suite:
-    """One suite of all items, under the licences of all."""
+    """A suite of all items, under the licences of all."""
     licenses = dict.fromkeys(suite.license for suite in suites)
     described = " ".join(suite.description for suite in suites if suite.description)
     return Suite(name, " AND ".join(licenses), tuple(item for suite in suites for item in suite.items), described)
 
 
 def to_bundle(suite: Suite) -> str:
-    """One JSON document with the pictures inside."""
+    """A single JSON document with the pictures inside."""
     rows = [
         {
             **item.model_dump(mode="json", by_alias=True, exclude_defaults=True),

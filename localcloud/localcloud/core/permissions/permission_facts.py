@@ -2,7 +2,7 @@
 
 METHODS.tsv has a REST method's id, its permissions with commas between them and how that is known; ROLES.json maps each
 predefined role to its permissions (`gcp/roles/*.json`: `name` to `includedPermissions`). Both are drawn from the
-collection that permission_methods.yaml names. All roles are kept, and of each the permissions that some method here
+collection that permission_words.yaml names. All roles are kept, and of each the permissions that some method here
 asks for: a role of another service holds none.
 
 `python -m localcloud.core.permissions.permission_facts METHODS.tsv ROLES.json`
@@ -16,7 +16,9 @@ from typing import Any
 
 import yaml
 
-METHODS = Path(__file__).with_name("permission_methods.yaml")
+from localcloud.core.permissions.permission_table import method_rows
+
+WORDS = Path(__file__).with_name("permission_words.yaml")
 TABLE = Path(__file__).with_name("permission_table.json")
 
 # The collection writes `iam.googleapis.com-workloadIdentityPools.get` where roles have a slash.
@@ -52,7 +54,7 @@ def _asked(row: Mapping[str, Any], permissions: Mapping[str, tuple[str, ...]]) -
 
 def main(methods_file: str, roles_file: str) -> None:
     content = table(
-        yaml.safe_load(METHODS.read_text()),
+        {**yaml.safe_load(WORDS.read_text()), "methods": method_rows()},
         read_methods(Path(methods_file).read_text().splitlines()),
         json.loads(Path(roles_file).read_text()),
     )

@@ -1,4 +1,7 @@
-"""Which permissions methods ask for, and which permissions predefined roles hold: the data of two files."""
+"""Which permissions methods ask for, and which permissions predefined roles hold: data of files, read once.
+
+Every service has a `permissions.yaml` for its methods.
+"""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +12,8 @@ from typing import Any
 
 import yaml
 
-_METHODS = Path(__file__).with_name("permission_methods.yaml")
+_WORDS = Path(__file__).with_name("permission_words.yaml")
+_SERVICES = Path(__file__).resolve().parents[2] / "services"
 _TABLE = Path(__file__).with_name("permission_table.json")
 
 
@@ -43,7 +47,7 @@ def words(permission: str) -> Words:
 def methods() -> Mapping[str, Asked]:
     """By `Service/Method`."""
     permissions: dict[str, list[str]] = _table()["methods"]
-    return {row["rpc"]: Asked(tuple(permissions[row["rpc"]]), row["field"]) for row in _rows()["methods"]}
+    return {row["rpc"]: Asked(tuple(permissions[row["rpc"]]), row["field"]) for row in method_rows()}
 
 
 @cache
@@ -62,8 +66,15 @@ def known_permissions() -> frozenset[str]:
 
 
 @cache
+def method_rows() -> list[Any]:
+    """The rows of all services' `permissions.yaml`."""
+    files = sorted(_SERVICES.glob("*/permissions.yaml"))
+    return [row for file in files for row in yaml.safe_load(file.read_text())["methods"]]
+
+
+@cache
 def _rows() -> Any:
-    return yaml.safe_load(_METHODS.read_text())
+    return yaml.safe_load(_WORDS.read_text())
 
 
 @cache

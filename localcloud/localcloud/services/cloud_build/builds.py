@@ -28,7 +28,7 @@ from google.protobuf.wrappers_pb2 import BoolValue
 from localcloud.core.api_errors import ApiError
 from localcloud.core.callers import member_of
 from localcloud.core.cloud import Cloud, Part
-from localcloud.core.long_running import OperationRun
+from localcloud.core.operation_run import OperationRun
 from localcloud.core.paging import page
 from localcloud.core.permissions.accounts import compute_account, exists
 from localcloud.core.permissions.decisions import has

@@ -1,9 +1,9 @@
-"""Which method of the IAM API a request line is, as permission_methods.yaml names it, and on which resource."""
+"""Which method of the IAM API a request line is, as permissions.yaml names it, and on which resource."""
 
 import re
 from dataclasses import dataclass
 
-# Collection of the URL → its name in permission_methods.yaml.
+# Collection of the URL → its name in permissions.yaml.
 _NAMES = {
     "serviceAccounts": "serviceAccounts",
     "keys": "keys",

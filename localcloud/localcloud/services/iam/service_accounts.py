@@ -14,6 +14,7 @@ from localcloud.core.json_rows import Fields, fields_of, struct_of
 from localcloud.core.permissions.accounts import account_etag, account_name, new_account
 from localcloud.core.signed_tokens import SERVICE_ACCOUNTS
 from localcloud.core.store import Kind
+from localcloud.services.iam.deleted_members import mark_deleted, unmark_deleted
 from localcloud.services.iam.iam_policies import forget_policies
 
 _DELETED = Kind("deleted service account", Struct)
@@ -108,6 +109,7 @@ def delete(cloud: Cloud, account: Fields) -> Fields:
         cloud.store.delete(SERVICE_ACCOUNTS, account["email"])
         cloud.store.put(_DELETED, account["uniqueId"], struct_of(account))
         forget_policies(cloud, account["name"])
+    mark_deleted(cloud, account)
     return {}
 
 
@@ -122,6 +124,7 @@ def undelete(cloud: Cloud, unique_id: str) -> Fields:
             raise ApiError("ALREADY_EXISTS", f"Service account {account['email']} exists.")
         cloud.store.delete(_DELETED, unique_id)
         _put(cloud, account)
+    unmark_deleted(cloud, account)
     return {"restoredAccount": account}
 
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from localcloud.services.iam.deleted_members import replaced
 from localcloud.services.storage import bucket_rows
 from localcloud.services.storage.backend import Backend
 from localcloud.services.storage.bucket_checks import check_public
@@ -73,6 +74,18 @@ def test_permissions(call: Call, backend: Backend) -> Reply:
             raise invalid(f"Invalid permission: {permission}")
     held = [permission for permission in permissions if backend.access.allows(permission, subject)]
     return Reply({"kind": "storage#testIamPermissionsResponse", "permissions": held})
+
+
+def rename_member(backend: Backend, old: str, new: str) -> None:
+    """In the policies of all buckets: a service account was deleted, or undeleted."""
+    with backend.database.transaction() as transaction:
+        for bucket in bucket_rows.all_buckets(transaction):
+            bindings = [
+                {**binding, "members": replaced(binding.get("members", []), old, new)}
+                for binding in bucket.policy["bindings"]
+            ]
+            if bindings != bucket.policy["bindings"]:
+                bucket_rows.save_bucket(transaction, replace(bucket, policy={**bucket.policy, "bindings": bindings}))
 
 
 def _shown(bucket: BucketRow) -> dict[str, Any]:

@@ -96,6 +96,10 @@ def buckets_of_project(
     return [_bucket(row) for row in rows]
 
 
+def all_buckets(transaction: Transaction) -> list[BucketRow]:
+    return [_bucket(row) for row in transaction.execute("SELECT * FROM buckets ORDER BY name")]
+
+
 def _bucket(row: sqlite3.Row) -> BucketRow:
     values = dict(row)
     return BucketRow(**{**values, "settings": json.loads(values["settings"]), "policy": json.loads(values["policy"])})

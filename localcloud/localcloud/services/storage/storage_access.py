@@ -17,7 +17,7 @@ from localcloud.services.storage.storage_errors import StorageError, not_impleme
 if TYPE_CHECKING:
     from localcloud.services.storage.calls import Call
 
-# By the function that carries it out: the method in permission_methods.yaml.
+# By the function that carries it out: the method in permissions.yaml.
 _METHODS = {
     "insert_bucket": "buckets.insert",
     "list_buckets": "buckets.list",
@@ -117,7 +117,7 @@ def ask(access: Access, transaction: Transaction, operation: str, call: "Call") 
 
 
 def ask_object(access: Access, transaction: Transaction, method: str, bucket: str, name: str = "") -> None:
-    """The same for what moves bytes: `method` as permission_methods.yaml has it, without the service."""
+    """The same for what moves bytes: `method` as permissions.yaml has it, without the service."""
     subject = object_subject(transaction, bucket, name)
     for permission in permission_table.methods()[f"storage/{method}"].permissions:
         require(access, permission, subject)

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from localcloud.core.callers import calling_as
 from localcloud.core.lifespan import live
-from localcloud.services.storage import json_operations, xml_objects
+from localcloud.services.storage import bucket_policies, json_operations, xml_objects
 from localcloud.services.storage.backend import Backend, open_backend
 from localcloud.services.storage.batch import LONGEST_BATCH, run_batch
 from localcloud.services.storage.bytes_store import IdSource
@@ -59,6 +59,10 @@ class StorageApp:
 
     def close(self) -> None:
         self._backend.database.close()
+
+    def rename_member(self, old: str, new: str) -> None:
+        """Replaces a member in the policies of all buckets."""
+        bucket_policies.rename_member(self._backend, old, new)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -139,7 +139,7 @@ def _start(backend: Backend, bucket: str, name: str, settings: dict[str, str]) -
 def _find(
     backend: Backend, request: Request, bucket: str, name: str, method: str = "multipartUploads.create"
 ) -> MultipartUpload:
-    """`method`: what is asked of the caller, as permission_methods.yaml has it."""
+    """`method`: what is asked of the caller, as permissions.yaml has it."""
     with backend.database.transaction() as transaction:
         ask_object(backend.access, transaction, method, bucket, name)
         return _existing(transaction, request.query_params["uploadId"], bucket, name)

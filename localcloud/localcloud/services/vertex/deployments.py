@@ -14,9 +14,10 @@ from google.cloud.aiplatform_v1beta1.types import (
 from google.protobuf.message import Message
 
 from localcloud.containers.programs import find_image
+from localcloud.containers.replica import Replica
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud
-from localcloud.core.long_running import OperationRun
+from localcloud.core.operation_run import OperationRun
 from localcloud.services.iam.acting import check_act_as
 from localcloud.services.vertex import registry
 from localcloud.services.vertex.accelerator_quota import accelerator_need, check_quota
@@ -24,7 +25,7 @@ from localcloud.services.vertex.container_account import check_agent, check_pull
 from localcloud.services.vertex.container_spec import deployment_seconds
 from localcloud.services.vertex.machines import DEFAULT_MACHINE_TYPE
 from localcloud.services.vertex.records import ENDPOINTS, PENDING_DEPLOYMENTS
-from localcloud.services.vertex.replicas import Replica, Replicas, never_ready, server_exited
+from localcloud.services.vertex.replicas import Replicas, never_ready, server_exited
 from localcloud.services.vertex.resource_names import EndpointName, ModelName, read_model
 from localcloud.services.vertex.traffic import split_after_deploy, split_after_undeploy
 from localcloud.services.vertex.validation import Violations

@@ -1,83 +1,26 @@
 """Pipeline jobs through the real clients: submitted, followed, listed, cancelled, deleted."""
 
-import copy
 import json
 import os
 import signal
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import google.auth
-import google.auth.transport.requests
 import pytest
-import yaml
 from google.api_core import exceptions
-from google.cloud import artifactregistry_v1, storage
+from google.cloud import storage
 
 from localcloud import daemon
 from localcloud.process import process_table
-from tests.accounts import classic_project, grant, grant_on_bucket, make_account
 from tests.children import leaders, runners
 from tests.localcloud.services.pipelines import samples
-from tests.localcloud.services.pipelines.compiling import compiled, compiled_with_init
+from tests.localcloud.services.pipelines.finished_jobs import REGION, end_of, states_of, tasks_of
 from tests.waiting import wait_until, wait_until_gone
-
-REGION = "us-central1"
-PARENT = f"projects/pipelines-project/locations/{REGION}"
 
 
 def process_id_in(path: Path) -> int:
     return int(wait_until(lambda: path.exists() and path.read_text()).split()[0])
-
-
-@pytest.fixture(scope="module")
-def aiplatform(cloud: daemon.Connection) -> Any:
-    from google.cloud import aiplatform
-
-    classic_project("pipelines-project")
-    aiplatform.init(project="pipelines-project", location=REGION)
-    return aiplatform
-
-
-@pytest.fixture(scope="module")
-def bucket(cloud: daemon.Connection) -> str:
-    name = f"pipelines-{uuid.uuid4().hex[:12]}"
-    classic_project("pipelines-project")
-    storage.Client(project="pipelines-project").create_bucket(name, location=REGION)
-    return name
-
-
-@pytest.fixture
-def job_of(aiplatform: Any, bucket: str, tmp_path: Path) -> Callable[..., Any]:
-    def make(pipeline: Any, parameters: dict[str, Any] | None = None, **options: Any) -> Any:
-        template = tmp_path / "pipeline.yaml"
-        template.write_text(yaml.safe_dump(compiled_with_init(pipeline)))
-        return aiplatform.PipelineJob(
-            display_name=options.pop("display_name", "a job"),
-            template_path=str(template),
-            job_id=options.pop("job_id", f"job-{uuid.uuid4().hex[:12]}"),
-            pipeline_root=f"gs://{bucket}/runs",
-            parameter_values=parameters or {},
-            **options,
-        )
-
-    return make
-
-
-def end_of(job: Any) -> Any:
-    """The job's message when it has ended."""
-    wait_until(job.done)
-    return job.gca_resource
-
-
-def tasks_of(job: Any) -> dict[str, Any]:
-    return {detail.task_unique_name: detail for detail in job.task_details}
-
-
-def states_of(job: Any) -> dict[str, str]:
-    return {name: detail.state.name for name, detail in tasks_of(job).items()}
 
 
 def test_a_job_runs_and_its_artifacts_are_in_the_bucket(job_of: Any, bucket: str, cloud: daemon.Connection) -> None:
@@ -273,57 +216,6 @@ def test_jobs_are_found_by_label_name_and_state(job_of: Any, aiplatform: Any) ->
     assert ids(f"labels.mark={mark}") == []
 
 
-@pytest.fixture
-def create(cloud: daemon.Connection, bucket: str) -> Callable[..., tuple[int, dict[str, Any]]]:
-    """`CreatePipelineJob` over plain REST: no client checks what is sent."""
-    credentials, _ = google.auth.default()
-    session = google.auth.transport.requests.AuthorizedSession(credentials)
-
-    def post(change: Callable[[dict[str, Any]], None], job_id: str = "") -> tuple[int, dict[str, Any]]:
-        body = {
-            "displayName": "by hand",
-            "pipelineSpec": compiled(samples.greetings),
-            "runtimeConfig": {"gcsOutputDirectory": f"gs://{bucket}/by-hand", "parameterValues": {"name": "x"}},
-        }
-        change(body)
-        url = f"https://{REGION}-aiplatform.googleapis.com/v1/{PARENT}/pipelineJobs"
-        answer = session.post(url, json=body, params={"pipelineJobId": job_id} if job_id else {})
-        return answer.status_code, answer.json()
-
-    return post
-
-
-@pytest.mark.parametrize(
-    ("change", "job_id", "words"),
-    [
-        (lambda job: job["runtimeConfig"].pop("parameterValues"), "", "name is required"),
-        (lambda job: job["runtimeConfig"]["parameterValues"].update(count="3"), "", "count has to be of type NUMBER"),
-        (lambda job: job["runtimeConfig"].pop("gcsOutputDirectory"), "", "gcsOutputDirectory has to be gs://BUCKET"),
-        (lambda job: job.pop("pipelineSpec"), "", "pipelineSpec is required"),
-        (lambda job: job.update(labels={"Team": "x"}), "", "use lower-case letters"),
-        (lambda job: job.update(displayName="x" * 129), "", "more than 128 characters"),
-        (lambda job: None, "1-job", "pipelineJobId has to match"),
-        (lambda job: job.update(nonsense=1), "", "nonsense"),
-        (lambda job: job.update(network="default"), "", "projects/PROJECT_NUMBER/global/networks/NETWORK"),
-        (lambda job: job.update(network="projects/a-project/global/networks/default"), "", "PROJECT_NUMBER"),
-        (lambda job: job.update(reservedIpRanges=["range"]), "", "needs pipelineJob.network"),
-        (lambda job: job.update(serviceAccount="not-an-email"), "", "the e-mail address of a service account"),
-        (lambda job: job.update(serviceAccount="someone@example.com"), "", "the e-mail address of a service account"),
-        (lambda job: job.update(encryptionSpec={"kmsKeyName": "my-key"}), "", "cryptoKeys"),
-    ],
-)
-def test_what_is_wrong_is_refused_by_the_service(create: Any, change: Any, job_id: str, words: str) -> None:
-    status, answer = create(change, job_id)
-    assert (status, answer["error"]["status"]) == (400, "INVALID_ARGUMENT")
-    assert words in answer["error"]["message"]
-
-
-def test_a_root_in_a_bucket_that_is_not_there_is_refused(create: Any) -> None:
-    status, answer = create(lambda job: job["runtimeConfig"].update(gcsOutputDirectory="gs://no-such-bucket-here/x"))
-    assert (status, answer["error"]["status"]) == (400, "FAILED_PRECONDITION")
-    assert "there is no bucket no-such-bucket-here" in answer["error"]["message"]
-
-
 @pytest.mark.parametrize("server", ["runners", "steps"])
 def test_after_a_fork_server_has_been_killed_the_next_job_runs(
     job_of: Any, cloud: daemon.Connection, server: str
@@ -340,81 +232,3 @@ def test_after_a_fork_server_has_been_killed_the_next_job_runs(
     os.kill(killed, signal.SIGKILL)
     wait_until_gone([killed])
     assert run() == "PIPELINE_STATE_SUCCEEDED"
-
-
-def test_a_job_runs_as_its_account_which_needs_rights_of_its_own(job_of: Any, bucket: str) -> None:
-    account = make_account("pipelines-project", f"robot-{uuid.uuid4().hex[:8]}")
-    without = job_of(samples.greetings, {"name": "Ada"})
-    without.submit(service_account=account)
-    error = end_of(without).error
-    assert (error.code, error.message) == (
-        9,
-        "Failed to create pipeline job. Error: Permission 'aiplatform.metadataStores.get' denied on resource "
-        f"'//aiplatform.googleapis.com/{PARENT}/metadataStores/default' (or it may not exist)..",
-    )
-
-    grant("pipelines-project", "roles/aiplatform.user", account)
-    bucketless = job_of(samples.greetings, {"name": "Ada"})
-    bucketless.submit(service_account=account)
-    words = f"Service account `{account}` does not have `[storage.objects.get, storage.objects.create]` IAM permission"
-    assert words in end_of(bucketless).error.message
-
-    grant_on_bucket(bucket, "roles/storage.objectUser", account)
-    job = job_of(samples.whoami)
-    job.submit(service_account=account)
-    assert end_of(job).state.name == "PIPELINE_STATE_SUCCEEDED"
-    said = tasks_of(job)["who-am-i"].execution.metadata["output:Output"]
-    assert said == account
-
-
-def test_a_task_s_image_is_pulled_by_vertex_ai_s_agent(
-    cloud: daemon.Connection, create: Any, aiplatform: Any, project: str
-) -> None:
-    """From another project's repository only where the agent may."""
-    artifactregistry_v1.ArtifactRegistryClient().create_repository(
-        parent=f"projects/{project}/locations/{REGION}", repository_id="images", repository={"format_": "DOCKER"}
-    ).result()
-
-    def use_it(job: dict[str, Any]) -> None:
-        spec = copy.deepcopy(job["pipelineSpec"])
-        for executor in spec["deploymentSpec"]["executors"].values():
-            executor["container"]["image"] = f"{REGION}-docker.pkg.dev/{project}/images/steps@sha256:{'0' * 64}"
-        job["pipelineSpec"] = spec
-
-    _, created = create(use_it)
-    ended = aiplatform.PipelineJob.get(created["name"])
-    words = (
-        f'denied: Permission "artifactregistry.repositories.downloadArtifacts" denied on resource "projects/{project}/'
-    )
-    assert words in end_of(ended).error.message
-    number = created["name"].split("/")[1]
-    grant(project, "roles/artifactregistry.reader", f"service-{number}@gcp-sa-aiplatform.iam.gserviceaccount.com")
-    _, created = create(use_it)
-    assert end_of(aiplatform.PipelineJob.get(created["name"])).state.name == "PIPELINE_STATE_SUCCEEDED"
-
-
-@pytest.mark.parametrize("account", ["nobody@pipelines-project.iam.gserviceaccount.com", ""])
-def test_an_account_that_one_may_not_act_as_is_refused(
-    cloud: daemon.Connection, create: Any, account: str, bucket: str
-) -> None:
-    poor = make_account("pipelines-project", f"poor-{uuid.uuid4().hex[:8]}")
-    grant("pipelines-project", "roles/aiplatform.user", poor)
-    if account:
-        status, answer = create(lambda job: job.update(serviceAccount=account))
-    else:
-        with cloud.user(poor):
-            status, answer = _post_as_current_user(bucket)
-    assert (status, answer["error"]["status"]) == (400, "INVALID_ARGUMENT")
-    assert answer["error"]["message"].startswith("You do not have permission to act as service_account: ")
-    assert answer["error"]["message"].endswith(". (or it may not exist).")
-
-
-def _post_as_current_user(bucket: str) -> tuple[int, dict[str, Any]]:
-    credentials, _ = google.auth.default()
-    body = {
-        "pipelineSpec": compiled(samples.greetings),
-        "runtimeConfig": {"gcsOutputDirectory": f"gs://{bucket}/x", "parameterValues": {"name": "x"}},
-    }
-    url = f"https://{REGION}-aiplatform.googleapis.com/v1/{PARENT}/pipelineJobs"
-    answer = google.auth.transport.requests.AuthorizedSession(credentials).post(url, json=body)
-    return answer.status_code, answer.json()

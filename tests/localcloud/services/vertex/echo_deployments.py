@@ -7,6 +7,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tests.waiting import PATIENCE_SECONDS
+
 REGION = "us-central1"
 ECHO_IMAGE = "us-docker.pkg.dev/own/containers/echo:1"
 ECHO_ROW = {
@@ -83,3 +85,16 @@ def _environment(process: Path) -> list[str]:
         return (process / "environ").read_text(errors="replace").split("\0")
     except OSError:  # it ended meanwhile, or is somebody else's
         return []
+
+
+def deploy(clients: Any, endpoint: Any, deployed: dict[str, Any], split: dict[str, int] | None = None) -> Any:
+    """The operation."""
+    return clients.endpoints.deploy_model(
+        endpoint=endpoint.name, deployed_model=deployed, traffic_split={"0": 100} if split is None else split
+    )
+
+
+def undeploy(clients: Any, endpoint: Any, deployed_model_id: str, split: dict[str, int] | None = None) -> None:
+    clients.endpoints.undeploy_model(
+        endpoint=endpoint.name, deployed_model_id=deployed_model_id, traffic_split=split or {}
+    ).result(timeout=PATIENCE_SECONDS)

@@ -7,9 +7,10 @@ from google.cloud.aiplatform_v1beta1.types import DeployedModel, Model
 from hypothesis import given
 from hypothesis import strategies as st
 
+from localcloud.containers.launch import Launch
 from localcloud.containers.programs import Image
+from localcloud.services.vertex.container_launch import plan_launch
 from localcloud.services.vertex.container_spec import expand, expand_environment
-from localcloud.services.vertex.launch import Launch, plan_launch
 from localcloud.services.vertex.resource_names import EndpointName, Location
 
 ENDPOINT = EndpointName(Location("123456789012", "us-central1"), "car")
@@ -23,12 +24,15 @@ DEPLOYED = DeployedModel(
 )
 
 
-def launch(container_spec: dict[str, Any], command: tuple[str, ...] = ("{python}", "server.py", "{port}")) -> Launch:
+SERVER = Image("*", ("{python}", "server.py", "{port}"))
+
+
+def launch(container_spec: dict[str, Any], image: Image = SERVER) -> Launch:
     return plan_launch(
         endpoint=ENDPOINT,
         deployed=DeployedModel.pb(DEPLOYED),
         version=Model.pb(Model(artifact_uri="gs://models/vllm", container_spec=container_spec)),
-        image=Image("*", command),
+        image=image,
         port=4711,
         ready_file=Path("ready"),
         log=Path("log"),
@@ -59,6 +63,14 @@ def test_what_a_container_is_told() -> None:
         "HF_ENDPOINT": "http://127.0.0.1:1",
         "MODEL_ID": "x",
     }
+
+
+def test_a_program_is_given_the_variables_that_its_image_names_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVER_CACHE", "/cache")
+    monkeypatch.setenv("PYTHONPATH", "/packages")
+    image = Image("*", ("{python}", "server.py"), ("SERVER_CACHE", "NOT_SET"))
+    given = launch({}, image=image).environment
+    assert (given["SERVER_CACHE"], "NOT_SET" in given, "PYTHONPATH" in given) == ("/cache", False, False)
 
 
 def test_the_shells_own_credentials_stay_outside(monkeypatch: pytest.MonkeyPatch) -> None:

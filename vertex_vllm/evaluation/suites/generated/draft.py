@@ -1,4 +1,4 @@
-"""What a generator hands over, and how drafts become items."""
+"""Drafts, which generators hand over, and the items that are made of them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ Draw = Callable[[Random, int], Sequence[Draft]]
 
 @dataclass(frozen=True)
 class Category:
-    """One kind of question."""
+    """A kind of question."""
 
     name: str
     draw: Draw

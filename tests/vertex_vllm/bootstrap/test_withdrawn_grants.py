@@ -9,7 +9,7 @@ from vertex_vllm.bootstrap.making import is_missing, make, project_number
 from vertex_vllm.bootstrap.required_setup import CI, Settings, wanted
 from vertex_vllm.bootstrap.session import authorized_session
 from vertex_vllm.bootstrap.setup_steps import Grant
-from vertex_vllm.bootstrap.superseded import existing, superseded
+from vertex_vllm.bootstrap.withdrawn_grants import existing, withdrawn
 
 REGION = "us-central1"
 
@@ -30,12 +30,12 @@ def by_name(settings: Settings) -> Grant:
 def test_no_superseded_grant_is_wanted() -> None:
     settings = Settings("p", "1", REGION, "2", "3", cloud_build=True)
     grants = [step for step in wanted(settings) if isinstance(step, Grant)]
-    assert [grant for grant in superseded(settings) if grant in grants] == []
+    assert [grant for grant in withdrawn(settings) if grant in grants] == []
 
 
 def test_the_grants_of_7871aca_are_known() -> None:
     """Bootstrap at that commit granted these to its accounts; the rest of what it granted is still wanted."""
-    told = {(grant.member.partition("@")[0], grant.role) for grant in superseded(Settings("p", "1", REGION))}
+    told = {(grant.member.partition("@")[0], grant.role) for grant in withdrawn(Settings("p", "1", REGION))}
     assert {
         ("serviceAccount:vertex-vllm-pipeline", "roles/aiplatform.user"),
         ("serviceAccount:vertex-vllm-pipeline", "roles/storage.admin"),
@@ -50,7 +50,7 @@ def earlier(cloud: Connection, project: str) -> Settings:
     """Settings of a project that has every grant of every version, and two of somebody else."""
     session = authorized_session()
     settings = Settings(project, project_number(session, project), REGION, hub_token=False)
-    for step in (*wanted(settings), *superseded(settings), by_name(settings)):
+    for step in (*wanted(settings), *withdrawn(settings), by_name(settings)):
         make(session, step)
     for grant in others(settings):
         make(session, grant)
@@ -58,7 +58,7 @@ def earlier(cloud: Connection, project: str) -> Settings:
 
 
 def others(settings: Settings) -> tuple[Grant, ...]:
-    """A person's grant of a role that is superseded, and a superseded role that a person gave for a while."""
+    """A person's grant of a role that is withdrawn, and a withdrawn role that a person gave for a while."""
     until = {"title": "for now", "expression": "request.time < timestamp('2030-01-01T00:00:00Z')"}
     account = f"serviceAccount:{settings.account(CI)}"
     place = api_requests.project_policy(settings.project)
@@ -69,11 +69,11 @@ def others(settings: Settings) -> tuple[Grant, ...]:
 
 
 def test_they_are_listed_and_revoked_with_consent_and_no_others(earlier: Settings) -> None:
-    session, old = authorized_session(), (*superseded(earlier), by_name(earlier))
+    session, old = authorized_session(), (*withdrawn(earlier), by_name(earlier))
     assert existing(session, earlier) == old
 
     checked = bootstrap(earlier.project, "--check")
-    assert (checked.returncode, checked.stdout.count("superseded  grant ")) == (1, len(old))
+    assert (checked.returncode, checked.stdout.count("withdrawn  grant ")) == (1, len(old))
     assert f"0 of {len(wanted(earlier))} missing, {len(old)} grants of an earlier bootstrap to revoke" in checked.stderr
 
     asked = bootstrap(earlier.project)

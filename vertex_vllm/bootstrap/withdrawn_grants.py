@@ -17,14 +17,14 @@ _BY_NAME = "attribute.repository/"
 _FEDERATED = "roles/iam.workloadIdentityUser"
 
 
-def superseded(settings: Settings) -> tuple[Grant, ...]:
-    """The grants of superseded.yaml, whether or not they exist."""
+def withdrawn(settings: Settings) -> tuple[Grant, ...]:
+    """The grants of withdrawn_grants.yaml, whether or not they exist."""
     return tuple(grant_of(settings, row) for row in _rows())
 
 
 def existing(session: Session, settings: Settings) -> tuple[Grant, ...]:
-    """Those of them that exist, and those to repositories on GitHub by name. Raises ServiceError."""
-    grants = superseded(settings)
+    """Withdrawn grants that exist, and grants to repositories on GitHub by name. Raises ServiceError."""
+    grants = withdrawn(settings)
     read = {grant.on.resource: look(session, grant.on.read) or {} for grant in _one_a_place(grants)}
     found = [
         grant for grant in grants if policies.has(read[grant.on.resource], grant.role, grant.member, grant.condition)
@@ -46,7 +46,7 @@ def _by_name(session: Session, settings: Settings) -> Iterator[Grant]:
 
 @cache
 def _rows() -> tuple[GrantRow, ...]:
-    table = yaml.safe_load(Path(__file__).with_name("superseded.yaml").read_text(encoding="utf-8"))
+    table = yaml.safe_load(Path(__file__).with_name("withdrawn_grants.yaml").read_text(encoding="utf-8"))
     return tuple(
         GrantRow(
             row["account"],
@@ -55,5 +55,5 @@ def _rows() -> tuple[GrantRow, ...]:
             f"until {row['until']}: {row['why']}",
             below=row.get("below", ""),
         )
-        for row in table["superseded"]
+        for row in table["withdrawn"]
     )

@@ -1,34 +1,16 @@
 """What is started for a deployed model: program, variables, port and routes, decided before anything runs."""
 
-import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from google.cloud.aiplatform_v1beta1.types import AcceleratorType
 
+from localcloud.containers.launch import Launch, filled, inherited
 from localcloud.containers.programs import Image
 from localcloud.services.vertex.container_spec import expand, expand_environment, health_route, predict_route
 from localcloud.services.vertex.resource_names import EndpointName
-
-# Of the daemon's own variables, those that any program needs to run; credentials that a shell may hold stay outside.
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "OMP_NUM_THREADS")
-
-
-@dataclass(frozen=True)
-class Launch:
-    argv: tuple[str, ...]
-    environment: Mapping[str, str]
-    port: int
-    health_route: str
-    predict_route: str
-    log: Path
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
 
 def plan_launch(
@@ -54,8 +36,8 @@ def plan_launch(
     }
     words = [expand(word, {**aip, **own}) for word in (*spec.command, *spec.args)]
     return Launch(
-        argv=(*(_fill(word, placeholders) for word in image.command), *words),
-        environment={**_inherited(image), **cloud_environment, **aip, **own},
+        argv=(*(filled(word, placeholders) for word in image.command), *words),
+        environment={**inherited(image), **cloud_environment, **aip, **own},
         port=port,
         health_route=health_route(spec, endpoint.endpoint_id, deployed.id),
         predict_route=predict_route(spec, endpoint.endpoint_id, deployed.id),
@@ -84,13 +66,3 @@ def _aip_variables(endpoint: EndpointName, deployed: Any, version: Any, port: in
     if machine.accelerator_type:
         variables["AIP_ACCELERATOR_TYPE"] = AcceleratorType(machine.accelerator_type).name
     return variables
-
-
-def _inherited(image: Image) -> dict[str, str]:
-    return {name: os.environ[name] for name in (*_INHERITED, *image.variables) if name in os.environ}
-
-
-def _fill(word: str, placeholders: Mapping[str, str]) -> str:
-    for name, value in placeholders.items():
-        word = word.replace(f"{{{name}}}", value)
-    return word

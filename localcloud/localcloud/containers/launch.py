@@ -1,0 +1,37 @@
+"""A program that stands for a container, with all that it is started with: decided before anything runs."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcloud.containers.programs import Image
+
+# Of the daemon's own variables, those that any program needs to run; credentials that a shell may hold stay outside.
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "OMP_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Launch:
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    port: int
+    health_route: str
+    predict_route: str
+    log: Path
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+def inherited(image: Image) -> dict[str, str]:
+    """The daemon's own variables that the program of `image` is given, too."""
+    return {name: os.environ[name] for name in (*_INHERITED, *image.variables) if name in os.environ}
+
+
+def filled(word: str, placeholders: Mapping[str, str]) -> str:
+    """`word` of a command with its placeholders, such as {port}, replaced."""
+    for name, value in placeholders.items():
+        word = word.replace(f"{{{name}}}", value)
+    return word

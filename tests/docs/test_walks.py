@@ -1,0 +1,41 @@
+"""A tutorial is walked as written, in a fresh folder, with a local cloud of its own."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.docs.walking import missing_lines, walk
+from tests.vertex_vllm.model_server import PROGRAM
+
+ROOT = Path(__file__).resolve().parents[2]
+QUESTIONS = ROOT / "vertex_vllm" / "evaluation" / "data" / "questions.jsonl"
+# Of a person's shell, and nothing that the tests themselves were given.
+PERSON = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "VERTEX_VLLM_RUNTIME", "VERTEX_VLLM_CACHE")
+
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(params=["model server", pytest.param("vLLM", marks=pytest.mark.vllm)])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """With vLLM, or with a small server in its place: the page's commands are the same."""
+    if request.param == "model server":
+        state = tmp_path / "my-models.state"
+        state.mkdir()
+        command = ["{python}", PROGRAM, f"--questions={QUESTIONS}"]
+        (state / "images.yaml").write_text(yaml.safe_dump({"images": [{"image": "*vllm*", "command": command}]}))
+    return tmp_path
+
+
+def test_the_first_deployment_is_as_the_page_says(folder: Path) -> None:
+    environment = {name: os.environ[name] for name in PERSON if name in os.environ}
+    page = folder / "page.md"
+    text = (ROOT / "docs" / "first-deployment.md").read_text()
+    prepared = folder / "my-models.state" / "images.yaml"
+    if prepared.exists():
+        text = text.replace("cd my-models\n", f"cd my-models\nmkdir .local-cloud && cp {prepared} .local-cloud/\n")
+    page.write_text(text)
+    for block, output in walk(page, folder, environment):
+        assert missing_lines(block.shown, output) == [], output
