@@ -59,6 +59,28 @@ def test_an_identical_run_differs_in_nothing(baseline: tuple[Answered, ...]) -> 
     assert (same.passed, same.lost, same.gained, same.changed, same.p_value) == (True, (), (), (), 1.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "verdict", "worse", "lost"),
+    [
+        ("truncated-context", "undecided", ("json",), 25),
+        ("dropped-system-message", "worse", ("system",), 9),
+        ("forced-temperature", "worse", (), 54),
+        ("lost-stop-string", "worse", (), 7),
+        ("wrong-template", "worse", ("copying", "json"), 60),
+    ],
+)
+def test_broken_servings_of_real_vllm_are_caught(name: str, verdict: str, worse: tuple[str, ...], lost: int) -> None:
+    """Recorded by tests/e2e/test_paired_gate.py: level 1, one server, the fault in front of it."""
+    items = part_of(shipped_suite("text"), [1]).items
+    found = compared(recorded("level-1-baseline", items), recorded(f"level-1-{name}", items))
+    assert not found.passed
+    assert (found.verdict, tuple(part.category for part in found.worse_parts), len(found.lost)) == (
+        verdict,
+        worse,
+        lost,
+    )
+
+
 def wrong_template(each: Answered, random: Random) -> str:
     return f"[/INST] {each.answer} [INST] I am" if random.random() < 0.8 else each.answer
 
