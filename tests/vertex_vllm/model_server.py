@@ -7,6 +7,8 @@ It answers from a table, and misbehaves when a prompt asks it to. Its flags come
     --say=FILE                prints that file when it starts
     --stop-after=SECONDS      between being told to stop and doing so
     --model=URI               where the weights would be; ignored
+    --refuse=FILE             refuses requests as that JSON says: `status`, `message`, `log` (printed at each refusal),
+                              `chat` (true: chat completions alone), `unless` (words of prompts that are answered)
     --questions=FILE          JSON lines with `question` and `accepted`: answered right
 """
 
@@ -45,6 +47,7 @@ class ModelServer(BaseHTTPRequestHandler):
     refused: ClassVar[set[str]] = set()
     counted: ClassVar[dict[str, int]] = {"prompt_tokens": 0, "completion_tokens": 0}
     counting: ClassVar[threading.Lock] = threading.Lock()
+    refusal: ClassVar[dict[str, Any]] = {}
 
     def do_GET(self) -> None:
         if self.path == "/metrics":
@@ -57,7 +60,7 @@ class ModelServer(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if "instances" in request:
             self._predict(request["instances"])
-        elif not self._misbehaves(prompt := _last_words(request)):
+        elif not self._misbehaves(prompt := _last_words(request), chat=True):
             if request.get("stream"):
                 self._stream(prompt, request)
             else:
@@ -71,14 +74,23 @@ class ModelServer(BaseHTTPRequestHandler):
         else:
             self._answer(200, {"predictions": [_prediction(instance) for instance in instances]})
 
-    def _misbehaves(self, prompt: str) -> bool:
+    def _misbehaves(self, prompt: str, *, chat: bool = False) -> bool:
         """`refuse 500` is refused with that status, `refuse once 429` the first time only."""
+        if self._refuses(prompt, chat):
+            print(self.refusal.get("log", ""), flush=True)
+            error = {"message": self.refusal["message"], "code": self.refusal["status"]}
+            self._answer(self.refusal["status"], {"error": error})
+            return True
         match = re.search(r"refuse( once)? (\d{3})(.*)", prompt)
         if match is None or (match[1] and prompt in self.refused):
             return False
         self.refused.add(prompt)
         self._answer(int(match[2]), {"error": {"message": f"as you wished:{match[3]}", "code": int(match[2])}})
         return True
+
+    def _refuses(self, prompt: str, chat: bool) -> bool:
+        unless = self.refusal.get("unless")
+        return bool(self.refusal) and (chat or not self.refusal.get("chat")) and not (unless and unless in prompt)
 
     def _stream(self, prompt: str, request: dict[str, Any]) -> None:
         self.send_response(200)
@@ -202,6 +214,7 @@ def main() -> None:
     parser.add_argument("--healthy-when", default="")
     parser.add_argument("--exit", type=int)
     parser.add_argument("--say", type=Path)
+    parser.add_argument("--refuse", type=Path)
     parser.add_argument("--questions")
     parser.add_argument("--stop-after", type=float, default=0.0)
     options, _ = parser.parse_known_args()
@@ -211,6 +224,8 @@ def main() -> None:
         print("ValueError: the weights are nowhere to be found", file=sys.stderr)
         sys.exit(options.exit)
     ModelServer.healthy_when = options.healthy_when
+    if options.refuse:
+        ModelServer.refusal = json.loads(options.refuse.read_text())
     if options.questions:
         with open(options.questions) as questions:
             ANSWERS.update((row["question"], row["accepted"][0]) for row in map(json.loads, questions))

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,9 +96,20 @@ class ComponentTasks:
         packages = step_variables(self._directory, process.scratch, str(container.get("image", "")))
         environment = {**self._artifacts.variables(), **packages, **variables}
         if not attempt(lambda: process.run(resolved, environment), task.spec):
+            self._upload_written(records)
             raise TaskFailedError(process.failure)
         parameters = written_parameters(task.component, told)
         return {**parameters, **self._artifacts.publish(written_artifacts(told, records))}
+
+    def _upload_written(self, records: "Mapping[str, ArtifactRecord]") -> None:
+        """The files of a failed task: below /gcs, on which Vertex AI mounts the buckets, they are in theirs at once.
+
+        A bucket that does not take them hides no failure.
+        """
+        from google.api_core.exceptions import GoogleAPIError
+
+        with suppress(GoogleAPIError):
+            self._artifacts.publish({name: (record, "") for name, record in records.items()})
 
 
 class _TaskRun:
