@@ -41,8 +41,6 @@ GROUPS = {
     },
     "Changing and leaving": {
         "inventory": "Everything that vertex-vllm made in a project, in every region, and its cost so far.",
-        "compare": "Runs side by side: quality, rate, latency, price of tokens, and differences of their configs.",
-        "sweep-configs": "Try variants of a config one by one, within a budget, and rank them.",
         "rollback": "Make the superseded endpoint of a deployment live again, in seconds.",
         "teardown": "Remove the endpoints and models of a deployment, of one run, or the superseded ones.",
         "sweep": "Remove what expired, what dead runs left, and on request what has no config.",
