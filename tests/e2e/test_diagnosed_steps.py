@@ -11,6 +11,7 @@ from localcloud.daemon import Connection
 from tests.demo_project import REGION, ROOT, DemoProject, with_flags
 from tests.vertex_vllm.cli.documented_commands import vertex_vllm
 from vertex_vllm.cli.ci_command import failures
+from vertex_vllm.project_names import runs_bucket
 from vertex_vllm.runs.engine import Run, Step
 from vertex_vllm.runs.vertex_engine import run_name
 
@@ -39,7 +40,7 @@ def failed(run: Run) -> Step:
 
 def written(project: str, run: Run, step: str) -> dict[str, str]:
     """Texts of the files that a step of the run left in the bucket, by name."""
-    blobs = storage.Client(project=project).list_blobs(f"{project}-vertex-vllm-{REGION}")
+    blobs = storage.Client(project=project).list_blobs(runs_bucket(project, REGION))
     of_step = [blob for blob in blobs if f"/{run_name(run.name).id}/{step}_" in f"/{blob.name}"]
     return {blob.name.rpartition("/")[2]: blob.download_as_text() for blob in of_step}
 
