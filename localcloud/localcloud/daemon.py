@@ -1,6 +1,7 @@
 """The local cloud as a background process: `up`, `down`, `status`. Importing this is quick; serving is not."""
 
 import argparse
+import errno
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +32,9 @@ _START_SECONDS = 120.0
 # More than pipelines, operations and containers may take, one after the other, each with a grace of its own.
 _STOP_SECONDS = 120.0
 _POLL_SECONDS = 0.02
+# A port may be taken between its choice and its use, mostly by another local cloud that starts.
+_STARTS = 3
+_PORT_TAKEN = os.EX_TEMPFAIL
 
 # Kept so that a daemon started from this process is reaped when it ends.
 _STARTED: dict[int, "subprocess.Popen[bytes]"] = {}
@@ -109,14 +114,18 @@ def down(state_dir: Path) -> bool:
 def _start_and_wait(
     state: StateDirectory, project: str, region: str, options: Sequence[str], additions: Additions, *, lifeline: bool
 ) -> Connection:
-    daemon = _start(state, project, region, options, additions, lifeline=lifeline)
-    try:
-        return _wait_until_ready(state, daemon)
-    except BaseException:  # Ctrl-C, too: nobody else knows of it yet
-        daemon.terminate()
-        daemon.wait()
-        _forget(daemon.pid)
-        raise
+    for starts_left in reversed(range(_STARTS)):
+        daemon = _start(state, project, region, options, additions, lifeline=lifeline)
+        try:
+            return _wait_until_ready(state, daemon)
+        except BaseException as error:  # Ctrl-C, too: nobody else knows of it yet
+            daemon.terminate()
+            again = isinstance(error, DaemonError) and daemon.wait() == _PORT_TAKEN and starts_left > 0
+            daemon.wait()
+            _forget(daemon.pid)
+            if not again:
+                raise
+    raise AssertionError("the last start returns or raises")
 
 
 def _start(
@@ -222,6 +231,11 @@ def main() -> int:
     except server.AlreadyRunningError as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        traceback.print_exc()
+        return _PORT_TAKEN
     return 0
 
 

@@ -119,6 +119,33 @@ def test_a_daemon_that_cannot_start_says_why(state_dir: Path) -> None:
         daemon.up(state_dir)
 
 
+# Read by the daemon's Python when it starts. The first of them loses a port that it has chosen to another listener.
+LOSES_A_PORT = """
+import pathlib, socket
+from localcloud.core import ports
+
+marker, choose = pathlib.Path(__file__).with_name("lost"), ports.choose_ports
+
+
+def choose_and_lose(file):
+    chosen = choose(file)
+    ports.other_listener = socket.create_server(("127.0.0.1", chosen.hub))
+    return chosen
+
+
+if not marker.exists():
+    marker.touch()
+    ports.choose_ports = choose_and_lose
+"""
+
+
+def test_a_port_that_another_process_takes_meanwhile_is_replaced(state_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(LOSES_A_PORT)
+    connection = daemon.up(state_dir, additions=daemon.Additions(import_path=(tmp_path,)))
+    assert (tmp_path / "lost").exists()
+    assert daemon.status(state_dir) == connection
+
+
 _OWNER = """
 import sys
 from pathlib import Path
