@@ -39,8 +39,7 @@ def promote_endpoint(
     from vertex_vllm.steps import step
 
     with step():
-        mirrored = Manifest.from_json(Path(manifest.path).read_text())
-        require_whole(mirrored, project)
+        require_whole(mirrored := Manifest.from_json(Path(manifest.path).read_text()), project)
         promote_endpoint(
             project,
             region,

@@ -12,6 +12,7 @@ from tests.demo_project import REGION, DemoProject, with_flags
 from tests.vertex_vllm.served_models import NEVER_READY
 from vertex_vllm.config import Deployment
 from vertex_vllm.diagnosis.deployed import diagnose_run
+from vertex_vllm.errors import InputError
 from vertex_vllm.runs.engine import Run
 from vertex_vllm.runs.vertex_engine import VertexEngine
 from vertex_vllm.vertex_ai.clients import endpoint_client, model_client
@@ -54,10 +55,9 @@ def deployment(small_project: DemoProject) -> Deployment:
             "gated",
             marks=pytest.mark.parity("local cloud only"),  # the gated model is the demo's own
         ),
-        ({"machine_type": "g2-standard-9"}, "plan-serving", "g2-standard-9"),
         ({"image": "", "extra_args": ["--no-such-flag"]}, "plan-serving", "--no-such-flag"),
     ],
-    ids=["revision", "model", "secret", "gated", "machine", "flag"],
+    ids=["revision", "model", "secret", "gated", "flag"],
 )
 def test_bad_input_is_named_before_anything_is_made(
     small_project: DemoProject, deployment: Deployment, parameters: dict[str, Any], step: str, words: str
@@ -74,6 +74,13 @@ def test_bad_input_is_named_before_anything_is_made(
     assert "Traceback" not in error
     assert made(small_project.id, deployment.name) == []
     assert storage.Client(project=small_project.id).lookup_bucket(bucket) is None
+
+
+def test_a_machine_that_does_not_exist_is_refused_before_a_run(
+    small_project: DemoProject, deployment: Deployment
+) -> None:
+    with pytest.raises(InputError, match="g2-standard-9 is not in the catalogue of machines"):
+        small_project.run("deploy", deployment, machine_type="g2-standard-9")
 
 
 @pytest.mark.parity("local cloud only")

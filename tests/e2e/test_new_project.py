@@ -11,7 +11,7 @@ from localcloud.daemon import Connection
 from pipelines.compile import PIPELINES
 from tests.e2e.test_scheduled_runs import put_model
 from tests.vertex_vllm.cli.documented_commands import ROOT, Answer, commands_in, vertex_vllm
-from vertex_vllm.project_names import default_bucket, runs_bucket
+from vertex_vllm.project_names import default_bucket, runs_bucket, sources_bucket
 from vertex_vllm.runs.vertex_engine import VertexEngine
 
 pytestmark = pytest.mark.parity("local cloud only")
@@ -54,6 +54,7 @@ def test_after_bootstrap_the_console_lists_the_templates_and_they_run(cloud: Con
     left = succeed("bootstrap", *place, "--remove", "--yes").stdout.splitlines()
     assert {line.partition("  ")[2] for line in left if "holds data" in line} == {
         f"bucket gs://{runs_bucket(project, REGION)}",
+        f"bucket gs://{sources_bucket(project, REGION)}",
         f"repository {REGION}/vertex-vllm",
         f"repository {REGION}/vertex-vllm-templates",
     }
@@ -61,6 +62,7 @@ def test_after_bootstrap_the_console_lists_the_templates_and_they_run(cloud: Con
     assert [line for line in removed if not line.startswith("left: others may need it")] == [
         f"removed  repository {REGION}/vertex-vllm-templates",
         f"removed  repository {REGION}/vertex-vllm",
+        f"removed  bucket gs://{sources_bucket(project, REGION)}",
         f"removed  bucket gs://{runs_bucket(project, REGION)}",
     ]
 

@@ -14,7 +14,7 @@ from vertex_vllm.bootstrap.making import is_missing, make, project_number, revok
 from vertex_vllm.bootstrap.required_setup import Settings, grants_by_row, wanted
 from vertex_vllm.bootstrap.session import authorized_session
 from vertex_vllm.bootstrap.setup_steps import Grant
-from vertex_vllm.bootstrap.superseded import superseded
+from vertex_vllm.bootstrap.withdrawn_grants import withdrawn
 
 REGION = "us-central1"
 KEY = "projects/keys/locations/us/keyRings/models/cryptoKeys/manifests"
@@ -84,7 +84,7 @@ def test_gcloud_makes_the_grant_by_it(cloud: Connection, project: str, tmp_path:
     kinds: dict[str, Grant] = {
         grant_command(project, grant).split("add-")[0]: grant for _, grant in grants_by_row(settings)
     }
-    kinds["condition"] = next(grant for grant in superseded(settings) if grant.condition)
+    kinds["condition"] = next(grant for grant in withdrawn(settings) if grant.condition)
     make(session, kinds["condition"])
     assert len(kinds) == 6
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}

@@ -5,9 +5,7 @@ from typing import Any
 from google.cloud import storage
 from kfp import dsl
 
-from tests.localcloud.services.pipelines.test_pipeline_jobs import aiplatform, bucket, end_of, job_of
-
-__all__ = ["aiplatform", "bucket", "job_of"]  # fixtures
+from tests.localcloud.services.pipelines.finished_jobs import end_of
 
 
 @dsl.component(base_image="python:3.11", install_kfp_package=False)
