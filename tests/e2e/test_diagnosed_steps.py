@@ -10,7 +10,7 @@ from google.cloud import storage
 from localcloud.daemon import Connection
 from tests.demo_project import REGION, ROOT, DemoProject, with_flags
 from tests.vertex_vllm.cli.documented_commands import vertex_vllm
-from vertex_vllm.cli.ci_command import failures
+from vertex_vllm.cli.ci_deployment import failures
 from vertex_vllm.project_names import runs_bucket
 from vertex_vllm.runs.engine import Run, Step
 from vertex_vllm.runs.vertex_engine import run_name

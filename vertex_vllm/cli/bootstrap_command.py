@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vertex_vllm.cli.asked_secret import secret_value
 from vertex_vllm.cli.next_steps import say_next
 from vertex_vllm.cli.terminal import say, say_json
 
@@ -211,7 +212,7 @@ def _make(session: "Session", steps: tuple["Step", ...]) -> int:
     """How many were made."""
     from vertex_vllm.bootstrap.making import make
 
-    value = _secret_value(session, steps)
+    value = secret_value(session, steps)
     made = 0
     for step in steps:
         changed = make(session, step, value)
@@ -266,28 +267,6 @@ def _told(settings: "Settings", made: int) -> None:
         ("deploy it", ("submit", "configs/NAME.yaml", *where, "--wait")),
         ("everything that a run needs, checked", ("doctor", *where, "--region", settings.region)),
     )
-
-
-def _secret_value(session: "Session", steps: tuple["Step", ...]) -> str:
-    """Asked for before anything is made, and only where the secret has none. Raises InputError."""
-    from vertex_vllm.bootstrap.making import is_missing
-    from vertex_vllm.bootstrap.setup_steps import SecretValue
-    from vertex_vllm.errors import InputError
-    from vertex_vllm.redaction import remember
-
-    if not any(isinstance(step, SecretValue) and is_missing(session, step) for step in steps):
-        return ""
-    terminal = sys.stdin.isatty()
-    value = click.prompt("Hugging Face token", hide_input=True, err=True) if terminal else sys.stdin.read()
-    if not value.strip():
-        raise InputError(
-            "no Hugging Face token on standard input",
-            where="secret hf-token",
-            fix="Pipe it in, or say --no-hf-token when all models are public.",
-        )
-    token = str(value).strip()
-    remember(token)
-    return token
 
 
 def _remove(session: "Session", steps: tuple["Step", ...], *, delete_data: bool, asked: bool) -> None:

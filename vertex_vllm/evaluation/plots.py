@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from vertex_vllm.evaluation.evaluate import Evaluation
 from vertex_vllm.evaluation.load_plots import load_plots
-from vertex_vllm.evaluation.svg_drawing import BOTTOM, FIRST, FULL_WIDTH, LABEL_CHARACTERS, LEGEND, SECOND, beside, draw
+from vertex_vllm.evaluation.svg_drawing import BOTTOM, FIRST, HALF_WIDTH, LABEL_CHARACTERS, LEGEND, SECOND, beside, draw
 
 
 def plots(evaluation: Evaluation) -> dict[str, str]:
@@ -15,7 +15,7 @@ def plots(evaluation: Evaluation) -> dict[str, str]:
     drawn = {}
     if categories:
         drawn["exact_match"] = draw(
-            FULL_WIDTH,
+            HALF_WIDTH,
             1.1 + 0.24 * len(categories),
             lambda axes: _exact_match(axes, categories, evaluation),
             left=beside(categories),
@@ -40,7 +40,9 @@ def _exact_match(axes: Axes, categories: Sequence[str], evaluation: Evaluation) 
     axes.set(title="Right answers by category", xlabel="share of questions", xlim=(0, 1))
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), borderaxespad=0, ncols=2)
+    # Below the axis label, wherever the number of categories puts it.
+    height = axes.bbox.height / axes.figure.dpi * 72
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -BOTTOM / height), borderaxespad=0, ncols=2)
 
 
 def _baseline_right(evaluation: Evaluation) -> dict[str, bool]:

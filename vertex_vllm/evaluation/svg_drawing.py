@@ -36,7 +36,7 @@ _STYLE = {
     "legend.frameon": False,
 }
 LABEL_CHARACTERS = 36
-HALF_WIDTH, FULL_WIDTH = 4.7, 9.6  # Inches of 72 points: 338 and 691 of them; the page scales both.
+HALF_WIDTH = 4.7  # Inches of 72 points: 338 of them; the page scales it.
 _POINTS = 72
 # Room around the axes, in points. Counted out rather than measured: the browser sets the text in a font of its own, and
 # matplotlib's layout engines, which draw everything twice, take half of an evaluation's time.

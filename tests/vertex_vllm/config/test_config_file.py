@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from vertex_vllm.config import Deployment, load_deployment
-from vertex_vllm.config.deployment import Evaluation, GoogleCloud, Model, Serving, Thresholds
+from vertex_vllm.config.deployment import GoogleCloud, Model, Serving
+from vertex_vllm.config.evaluation_section import Evaluation, Thresholds
 from vertex_vllm.config.yaml_document import SIZE_LIMIT
 from vertex_vllm.errors import ConfigError
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config import Deployment
-from vertex_vllm.config.deployment import Evaluation, GoogleCloud, Model, Serving, Thresholds
+from vertex_vllm.config.deployment import GoogleCloud, Model, Serving
+from vertex_vllm.config.evaluation_section import Evaluation, Thresholds
 from vertex_vllm.config.load_section import Load
 from vertex_vllm.config.pipeline_parameters import (
     Parameter,
