@@ -35,6 +35,7 @@ from vertex_vllm.runs.submission import Submission
 from vertex_vllm.runs.vertex_engine import VertexEngine
 
 ROOT = Path(__file__).resolve().parents[1]
+QUESTIONS = 15  # One of each category.
 REGION = REAL.region if REAL else "us-central1"
 TEXT_CONFIG, IMAGE_CONFIG = "smollm2-135m-instruct", "smollm2-135m-idefics3"
 
@@ -67,8 +68,10 @@ class DemoProject:
     deployments: set[str] = field(default_factory=set)
 
     def deployment(self, name: str = TEXT_CONFIG) -> Deployment:
-        """The config of that name, under its own name; on a real project on the cheapest machine."""
+        """The config of that name, with fewer questions, under its own name; on a real project on the cheapest machine."""
         configured = load_deployment(ROOT / "configs" / f"{name}.yaml")
+        few = configured.evaluation.model_copy(update={"items": QUESTIONS})
+        configured = configured.model_copy(update={"evaluation": few})
         if self.small_model:
             return _served_by_the_model_server(configured, self.small_model)
         return _of_the_tests(configured) if REAL else configured

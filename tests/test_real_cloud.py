@@ -83,6 +83,7 @@ def test_the_page_s_budget_is_enough_and_its_figures_are_those_of_the_tests() ->
     assert "14/" in answer.stdout, "the page says that fourteen tests run"
 
 
+@pytest.mark.slow
 def test_the_page_s_commands_work_in_their_order(cloud: Connection, project: str) -> None:
     commands = commands_in("test-cloud.md", PROJECT=project)
     assert [words[1] for words in commands] == ["plan", "bootstrap", "bootstrap", "inventory", "sweep", "bootstrap"]

@@ -103,7 +103,7 @@ def test_a_run_on_a_local_cloud_of_the_wheel_succeeds(command: Command, config: 
         answer = command("submit", config, *options, cwd=tmp_path)
         assert answer.returncode == 0, answer.stderr
         status = command("local", "status", cwd=tmp_path).stdout
-        assert re.match(r"up, pid \d+\n", status)
+        assert re.match(r"State +up, pid \d+\n", status)
     finally:
         stopped = command("local", "down", cwd=tmp_path)
     assert stopped.returncode == 0, stopped.stderr

@@ -8,9 +8,9 @@ import yaml
 
 from tests.docs.walking import missing_lines, walk
 from tests.vertex_vllm.model_server import PROGRAM
+from tests.vertex_vllm.suite_answers import answers_of
 
 ROOT = Path(__file__).resolve().parents[2]
-QUESTIONS = ROOT / "vertex_vllm" / "evaluation" / "data" / "questions.jsonl"
 # Of a person's shell, and nothing that the tests themselves were given.
 PERSON = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "VERTEX_VLLM_RUNTIME", "VERTEX_VLLM_CACHE")
 
@@ -24,7 +24,9 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     if request.param == "model server":
         state = tmp_path / "my-models.state"
         state.mkdir()
-        command = ["{python}", PROGRAM, f"--questions={QUESTIONS}"]
+        questions = state / "questions.jsonl"
+        questions.write_text(answers_of("text-small"), encoding="utf-8")
+        command = ["{python}", PROGRAM, f"--questions={questions}"]
         (state / "images.yaml").write_text(yaml.safe_dump({"images": [{"image": "*vllm*", "command": command}]}))
     return tmp_path
 

@@ -1,6 +1,5 @@
 """`submit --local`: a config tried on this machine in one command."""
 
-import json
 import os
 import re
 import subprocess
@@ -14,18 +13,12 @@ import yaml
 from localcloud import daemon
 from tests.e2e.test_scheduled_runs import put_model
 from tests.vertex_vllm.model_server import PROGRAM
-from vertex_vllm.evaluation.suites.item import Item
-from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
+from tests.vertex_vllm.suite_answers import answers_of
 
 pytestmark = pytest.mark.parity("local cloud only")
 
 ROOT = Path(__file__).resolve().parents[2]
 _PYTHON_PATH = f"{ROOT}{os.pathsep}{ROOT / 'localcloud'}"
-
-
-def _answered(item: Item) -> str:
-    """A row for the model server, which then answers most kinds of questions right."""
-    return json.dumps({"question": item.prompt, "accepted": [item.check.expected]}) + "\n"
 
 
 @pytest.fixture
@@ -71,7 +64,7 @@ def test_the_page_s_commands_work(folder: Path, serving: str) -> None:
     if serving == "model server":
         (folder / ".local-cloud").mkdir()
         questions = folder / ".local-cloud" / "questions.jsonl"
-        questions.write_text("".join(map(_answered, shipped_suite("text-small").items)), encoding="utf-8")
+        questions.write_text(answers_of("text-small"), encoding="utf-8")
         row = {"image": "*vllm*", "command": ["{python}", PROGRAM, f"--questions={questions}"]}
         (folder / ".local-cloud" / "images.yaml").write_text(yaml.safe_dump({"images": [row]}))
     # Its later sections have tests of their own.

@@ -15,6 +15,7 @@ from vertex_vllm.load.address import server_address
 from vertex_vllm.load.load_settings import LoadSettings
 from vertex_vllm.load.measuring import measure_load
 from vertex_vllm.local.container.vllm_server import server_variables
+from vertex_vllm.local.container.workspace import workspace
 from vertex_vllm.local.demo_models import build
 from vertex_vllm.local.serving_runtime import ensure_runtime
 
@@ -23,16 +24,23 @@ MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 
 @pytest.fixture
-def vllm(tmp_path: Path) -> Iterator[str]:
+def folder() -> Iterator[Path]:
+    """A folder with a path short enough for vLLM's Unix sockets."""
+    with workspace() as path:
+        yield path
+
+
+@pytest.fixture
+def vllm(folder: Path) -> Iterator[str]:
     """The address of vLLM with the demo's text model."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    python, folder = ensure_runtime(), build.ensure()[MODEL]
+    python, model = ensure_runtime(), build.ensure()[MODEL]
     variables = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-    variables = server_variables(tmp_path, variables, offline=True) | {"PYTHONPATH": ""}
-    flags = [f"--model={folder}", "--served-model-name=demo", f"--port={port}", "--max-model-len=1024"]
+    variables = server_variables(folder, variables, offline=True) | {"PYTHONPATH": ""}
+    flags = [f"--model={model}", "--served-model-name=demo", f"--port={port}", "--max-model-len=1024"]
     command = [str(python), "-m", "vllm.entrypoints.openai.api_server", *flags, "--enforce-eager", "--max-num-seqs=8"]
-    server = subprocess.Popen(command, cwd=tmp_path, env=variables)
+    server = subprocess.Popen(command, cwd=folder, env=variables)
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until(lambda: server.poll() is not None or _serves(url))
