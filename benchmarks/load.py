@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,12 +117,14 @@ def measure(variant: str, command: Sequence[str], load: Load, environment: Mappi
         cpu = Cpu(process.pid)
         try:
             code = process.wait(timeout=_PATIENCE_SECONDS)
+            late_end = ""
+        except subprocess.TimeoutExpired:
+            code, late_end = 1, f"did not end within {_PATIENCE_SECONDS} s"
         finally:
-            process.kill()
-            process.wait()
+            _end(process)
             cpu.stop()
         output.seek(0)
-        said = output.read()
+        said = late_end or output.read()
     seen = requests.get(f"{load.url}/arrivals", timeout=10).json()
     arrivals = sorted(seen["arrivals"])[-round(load.count * (1 - _WARM_UP)) :]
     if code or len(arrivals) < 2:
@@ -140,6 +142,17 @@ def measure(variant: str, command: Sequence[str], load: Load, environment: Mappi
     )
 
 
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Ends a client and the processes that it started."""
+    family = []
+    with suppress(psutil.NoSuchProcess):
+        family = psutil.Process(process.pid).children(recursive=True)
+    for each in (process, *family):
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.wait()
+
+
 def table(rows: Sequence[Row]) -> str:
     lines = [
         "| streams | generator | requests/s asked | arrived | timer error p99 ms | CPU ms/request | × ours | open |",
@@ -147,7 +160,7 @@ def table(rows: Sequence[Row]) -> str:
     ]
     for row in rows:
         if row.note:
-            lines.append(f"| {row.streams:,} | {row.variant} | {row.asked:g} | failed | – | – | – | – |")
+            lines.append(f"| {row.streams:,} | {row.variant} | {row.asked:g} | {_shown(row.note)} | – | – | – | – |")
             continue
         ours = next(each for each in rows if each.streams == row.streams)
         ratio = row.cpu_milliseconds / ours.cpu_milliseconds if ours.cpu_milliseconds else float("nan")
@@ -156,6 +169,10 @@ def table(rows: Sequence[Row]) -> str:
             f"| {row.cpu_milliseconds:.2f} | {ratio:.1f} | {row.most_streams:,} |"
         )
     return "\n".join(lines)
+
+
+def _shown(note: str) -> str:
+    return note if note.startswith("did not end") else "failed"
 
 
 def commands(load: Load, options: argparse.Namespace, folder: Path) -> dict[str, list[str]]:
