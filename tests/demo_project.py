@@ -68,7 +68,7 @@ class DemoProject:
     deployments: set[str] = field(default_factory=set)
 
     def deployment(self, name: str = TEXT_CONFIG) -> Deployment:
-        """The config of that name, with fewer questions; on a real project under another name, on the cheapest machine."""
+        """The config of that name with fewer questions; on a real project renamed, on the cheapest machine."""
         configured = load_deployment(ROOT / "configs" / f"{name}.yaml")
         few = configured.evaluation.model_copy(update={"items": QUESTIONS})
         configured = configured.model_copy(update={"evaluation": few})

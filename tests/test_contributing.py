@@ -30,7 +30,7 @@ _COMMANDS = re.compile(r"^ *```sh\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 
 @dataclass
 class Recipe:
-    """One section of the page, in a copy of the tree."""
+    """A section of the page, in a copy of the tree."""
 
     text: str
     tree: Path

@@ -44,7 +44,7 @@ class VertexVllmError(Exception):
         self.given = ErrorText(message, where, fix)
         """The texts as raised; what is shown comes from `text_of`."""
         self.refusal = refusal
-        """What a Google service answered, if that is the cause."""
+        """Answer of a Google service, if that is the cause."""
 
     @property
     def message(self) -> str:

@@ -38,7 +38,7 @@ class Connection:
     admin_key: str
     """Bearer token that the admin address and Kubeflow Pipelines ask for."""
     environment: dict[str, str]
-    """What a client's environment must be updated with."""
+    """Variables that a client's environment must be updated with."""
 
     def admin(self, verb: str, path: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
         """Asks the daemon what no Google API can: `admin("PUT", "/_local/quotas", {…})`.

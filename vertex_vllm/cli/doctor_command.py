@@ -23,7 +23,7 @@ _PUBLIC_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report."""
+    """A line of the report."""
 
     check: str
     ok: bool

@@ -19,7 +19,7 @@ _CLIENTS = {
 
 
 def text(view: "DeploymentView", price: "HourlyPrice | None", calls: dict[str, str], now: datetime) -> str:
-    """One line a fact, then the calls. `now` is the clock that dated the endpoint."""
+    """A line for each fact, then the calls. `now` is the clock that dated the endpoint."""
     serving, marks = view.serving, view.marks
     commit = f"@{serving.commit}" if serving.commit else ""
     rows = [

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def status_text(cloud: "Connection") -> str:
-    """One line a fact; ends with a newline."""
+    """A line for each fact; ends with a newline."""
     held = cloud.admin("GET", "/_local/status")
     time = datetime.fromisoformat(held["time"])
     ahead = (time - datetime.now(UTC)).total_seconds()

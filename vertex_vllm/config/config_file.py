@@ -76,7 +76,7 @@ def _text(path: Path) -> str:
 
 
 def _with_unreadable(faults: Iterable[Fault], document: Document) -> list[Fault]:
-    """One fault per field: unknown field, then unreadable value, then wrong type."""
+    """At most a fault per field: unknown field, then unreadable value, then wrong type."""
     unknown = {fault.path for fault in faults if fault.unknown}
     unreadable = {path: Fault(path, message) for path, message in document.unreadable if path not in unknown}
     return [*unreadable.values(), *(fault for fault in faults if fault.path not in unreadable)]

@@ -12,7 +12,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class Thresholds(Section):
-    """What the evaluation must reach; a miss fails the run and tears it down. 0 asks nothing."""
+    """Figures that the evaluation must reach; a miss fails the run and tears it down. 0 asks nothing."""
 
     min_exact_match: Probability = Field(default=0.0, description="Least share of right answers, 0 to 1.")
     max_p95_time_to_first_token_seconds: float = Field(

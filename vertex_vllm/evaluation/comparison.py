@@ -17,7 +17,7 @@ Verdict = Literal["not worse", "worse", "undecided"]
 
 @dataclass(frozen=True)
 class Terms:
-    """What a candidate may lose against its baseline."""
+    """Losses against its baseline that a candidate may have."""
 
     allowed_regression: float = 0.05
     """Share of right answers."""

@@ -141,7 +141,7 @@ def require_answers(evaluation: Evaluation) -> None:
 
 
 def _warm_up(client: EndpointClient, chat: bool) -> None:
-    """One request that nobody measures: a server compiles and fills caches at its first."""
+    """Sends a request that is not measured: a server compiles and fills caches at its first."""
     text = "Describe an island in a few sentences."
     ask(client, ({"role": "user", "content": text},) if chat else text, _WARM_UP_TOKENS)
 

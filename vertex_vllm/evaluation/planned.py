@@ -29,7 +29,7 @@ def reach_of(order: Order, project: str = "") -> Power:
 
 
 def stated(order: Order, project: str = "") -> str:
-    """One line: suite, number of questions, and the drop that it sees. Raises as `reach_of`."""
+    """Suite, number of questions, and the drop that it sees, on a line. Raises as `reach_of`."""
     suite = suite_of(order, project)
     levels = ", ".join(map(str, suite.levels))
     head = f"suite {suite.name}, {len(suite.items)} questions of level {levels}"

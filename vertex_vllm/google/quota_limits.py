@@ -63,7 +63,7 @@ def read_limit(project: str, quota_id: str, region: str) -> int:
 
 @cache
 def _client() -> "CloudQuotasClient":
-    """One for all quotas: each would look for credentials and open a connection of its own."""
+    """The client for all quotas: each would look for credentials and open a connection of its own."""
     from google.cloud.cloudquotas_v1 import CloudQuotasClient
 
     return CloudQuotasClient()

@@ -22,7 +22,7 @@ from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 @dataclass(frozen=True)
 class Holding:
-    """One resource of the inventory."""
+    """A resource of the inventory."""
 
     kind: str
     """endpoint (a row a deployed model), run (only those that go on), bucket, schedule or model (a row a version)."""

@@ -82,7 +82,7 @@ class SweepReport:
         return json.dumps({**asdict(self), "failures": failures}, indent=2) + "\n"
 
     def __str__(self) -> str:
-        """One line per resource, then the savings per hour; ends without a newline."""
+        """A line per resource, then the savings per hour; ends without a newline."""
         done = "would remove" if self.dry_run else "removed"
         lines = [
             f"{'STILL THERE' if each.still_there else done}: {each.name} ({each.reason}; {_dollars(each.usd_per_hour)})"

@@ -14,7 +14,7 @@ from vertex_vllm.planning.requirements import Requirements
 def plan_warnings(
     facts: ModelFacts, deployment: Deployment, choice: MachineChoice, required: Requirements, catalog: Catalog
 ) -> tuple[str, ...]:
-    """One sentence each, the gravest first; `plan --strict` takes any of them for a failure."""
+    """A sentence each, the gravest first; `plan --strict` takes any of them for a failure."""
     return (
         *_access(facts, deployment),
         *_machine(choice, deployment, required),

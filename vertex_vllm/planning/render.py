@@ -140,7 +140,7 @@ def _hourly(price: float | None) -> str:
 
 
 def row(label: str, value: str, reason: str = "") -> str:
-    """One row of a plan: label, value, and the reason under it in brackets."""
+    """A row of a plan: label, value, and the reason under it in brackets."""
     margin = " " * _LABEL
     lines = textwrap.wrap(
         value,

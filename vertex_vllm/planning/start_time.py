@@ -36,7 +36,7 @@ def expected_start(weight_bytes: int, layers: int, args: Sequence[str]) -> dict[
 
 
 def start_told(seconds: Mapping[str, float]) -> str:
-    """One line: the whole in minutes, and its longest phases; empty without an estimate."""
+    """The whole in minutes and its longest phases, on a line; empty without an estimate."""
     if not seconds:
         return ""
     phases = sorted((name for name in seconds if name != WHOLE), key=lambda name: -seconds[name])[:3]

@@ -16,7 +16,7 @@ _CALL_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line of one entry."""
+    """A line of an entry."""
 
     step: str
     """Empty: the pipeline service's own."""

@@ -1,4 +1,4 @@
-"""One running container of a deployed model: a process that is asked for its health, and started again when it ends."""
+"""A running container of a deployed model: a process with health checks, started again when it ends."""
 
 import http.client
 import logging
@@ -20,7 +20,7 @@ _LONGEST_PAUSE_SECONDS = 60.0
 
 
 class Replica:
-    """One container, from its start to `stop`. Once it has been healthy it is started again whenever it ends."""
+    """A container, from its start to `stop`. Once it has been healthy it is started again whenever it ends."""
 
     def __init__(self, cloud: Cloud, make_launch: Callable[[], Launch]) -> None:
         self._cloud = cloud

@@ -15,7 +15,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class OperationRun:
-    """One run of an operation, as the function that does its work is given it."""
+    """A run of an operation, as the function that does its work is given it."""
 
     def __init__(self, name: str, show_progress: Callable[[str, Message], None]) -> None:
         """`show_progress`: of `Operations`; it is given the operation's name and metadata."""
@@ -88,7 +88,7 @@ def decided(fate: Fate) -> Iterator[None]:
 
 
 def take_fate() -> Fate | None:
-    """That of the operation which is being started; None: it does its work."""
+    """Fate of the operation which is being started; None: it does its work."""
     fate = _FATE.get()
     if fate is None or fate.met:
         return None

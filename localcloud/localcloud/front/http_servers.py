@@ -16,7 +16,7 @@ _GRACE_SECONDS = 2
 
 
 class _Server(uvicorn.Server):
-    """One of several in this process: signals are the daemon's own affair."""
+    """A server among several in this process: signals are the daemon's own affair."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

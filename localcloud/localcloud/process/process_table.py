@@ -1,4 +1,4 @@
-"""What the operating system says of processes: a pid alone may belong to a stranger, and a zombie does not run."""
+"""Processes as the operating system knows them: a pid alone may belong to a stranger, and a zombie does not run."""
 
 import os
 from contextlib import suppress

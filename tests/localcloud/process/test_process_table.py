@@ -1,4 +1,4 @@
-"""What the operating system says of processes."""
+"""Processes as the operating system knows them."""
 
 import os
 import subprocess

@@ -57,7 +57,7 @@ def live(in_vertex: Vertex, make_plan: MakePlan) -> Live:
 
 
 def run_python(text: str, names: dict[str, Any]) -> str:
-    """What the text prints. It runs in this process, whose environment is a shell's after `local env`."""
+    """Output of the text, run in this process, whose environment is a shell's after `local env`."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(text, "snippet", "exec"), names)

@@ -209,7 +209,7 @@ def test_the_highest_rate_within_the_slo_is_what_a_plan_is_told(evaluated: Evalu
     settings = LoadSettings(slo=slo, find_highest_rate=True)
 
     def step(rate: float, seconds: float) -> LoadFigures:
-        """One request a second whose first token takes so long, and eight tokens after it."""
+        """A request each second whose first token takes so long, and eight tokens after it."""
         samples = [
             Sample(number, number, number, number + seconds, number + seconds + 1, number + seconds + 1, 8, 10)
             for number in range(100)

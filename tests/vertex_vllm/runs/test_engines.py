@@ -1,4 +1,4 @@
-"""One test body for every engine: what the protocol promises, on Vertex AI Pipelines and on Kubeflow Pipelines."""
+"""The protocol of engines, by the same test body on Vertex AI Pipelines and on Kubeflow Pipelines."""
 
 import os
 import subprocess

@@ -1,1 +1,1 @@
-"""Who may do what: policies, roles, and the permissions that methods ask for."""
+"""Permissions: policies, roles, and what each method asks for."""

@@ -13,7 +13,7 @@ from localcloud.core.paging import page
 
 M = TypeVar("M", bound=Message)
 Fields = Mapping[str, Callable[[Any], str]]
-"""What can be filtered on besides labels: name in snake_case → the function that reads it."""
+"""Fields to filter on besides labels: name in snake_case → the function that reads it."""
 
 _VALUE = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"\'=!:()<>,\\]+', re.DOTALL)
 _CAPITAL = re.compile(r"(?<=[a-z])([A-Z])")
@@ -70,7 +70,7 @@ class ResourceFilter(FilterParser):
 
 
 def answer_page(resources: Sequence[M], request: Any, fields: Fields) -> tuple[list[M], str]:
-    """What a list request asks of `resources`, and the token of the next page. Raises ApiError INVALID_ARGUMENT."""
+    """The page of `resources` that a request asks for, and the next token. Raises ApiError INVALID_ARGUMENT."""
     matches = ResourceFilter(request.filter, fields).whole()
     chosen = [resource for resource in resources if matches(resource)]
     unfiltered = type(request)()
