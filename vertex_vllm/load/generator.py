@@ -20,12 +20,14 @@ from vertex_vllm.load.loops import Limits
 from vertex_vllm.load.prompts import ASSUMED_SCALE, PROBES, TokenScale
 from vertex_vllm.load.samples import Run, Sample
 from vertex_vllm.load.stream_client import StreamClient
+from vertex_vllm.retries import TransientError, with_retries
 
 # Requests at once that the calling process sends itself; more are spread over processes, this many at most for each.
 OWN_STREAMS, STREAMS_PER_PROCESS = 64, 512
 _START_SECONDS = 0.25
 """From the moment that all processes are ready to the first request."""
 _PROBE_ANSWER_TOKENS = 2
+_PROBE_SECONDS = 120.0
 
 
 class LoadGenerator:
@@ -61,6 +63,8 @@ class LoadGenerator:
                 raise InferenceError("The server counts no tokens in its streams", where=self._address.url)
             self._scale = TokenScale.measured(PROBES, (short.prompt_tokens, long.prompt_tokens))
         answered = self._ask(self._scale, longest)
+        if answered.retryable:
+            raise InferenceError(answered.error, where=self._address.url)
         if answered.error:
             raise InputError(
                 f"a prompt of {longest.prompt} tokens with an answer of {longest.answer} is refused: {answered.error}",
@@ -89,10 +93,20 @@ class LoadGenerator:
         return Run(tuple(samples), late, sum(each.cpu_seconds for each in outcomes))
 
     def _ask(self, scale: TokenScale, lengths: Lengths) -> Sample:
-        number = -1 - len(self.probes)  # No request of a load has the same beginning.
-        sample = asyncio.run(_ask_once(self._address, scale, Due(number, 0.0, lengths, warm_up=True)))
-        self.probes = (*self.probes, sample)
-        return sample
+        """The answer, or the last failure: a probe is sent again while the service fails, unlike requests of a load."""
+
+        def ask() -> Sample:
+            number = -1 - len(self.probes)  # No request of a load has the same beginning.
+            sample = asyncio.run(_ask_once(self._address, scale, Due(number, 0.0, lengths, warm_up=True)))
+            self.probes = (*self.probes, sample)
+            if sample.retryable:
+                raise TransientError(sample.error)
+            return sample
+
+        try:
+            return with_retries(ask, seconds=_PROBE_SECONDS, waiting_for="the endpoint")
+        except TransientError:
+            return self.probes[-1]
 
 
 async def _ask_once(address: Address, scale: TokenScale, due: Due) -> Sample:

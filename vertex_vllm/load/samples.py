@@ -23,6 +23,8 @@ class Sample:
     """Longest silence between two pieces of the answer's text."""
     error: str = ""
     """Why there is no whole answer: `HTTP 429: words of the server`; empty where there is one."""
+    retryable: bool = False
+    """The service or the network failed, not the request: the same one may succeed later."""
     warm_up: bool = False
     """Left out of the figures."""
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import aiohttp
 
+from vertex_vllm.error_data import RETRYABLE_STATUS
 from vertex_vllm.errors import InferenceError, VertexVllmError
 from vertex_vllm.inference.chat import read_chunk
 from vertex_vllm.inference.endpoint_connection import CONNECT_SECONDS, server_words
@@ -63,13 +64,16 @@ class StreamClient:
         clock = asyncio.get_running_loop().time
         began = clock()
         answer = _Answer(clock)
-        error = ""
+        error, retryable = "", False
         try:
             await self._exchange(body, answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:
             error = _words_of(failure)
+            # A refused connection is a wrong address more often than a failure that passes.
+            retryable = not isinstance(failure, aiohttp.ClientConnectorError)
         except VertexVllmError as failure:
             error = str(failure)
+            retryable = isinstance(failure, InferenceError) and failure.status in RETRYABLE_STATUS
         ended = clock()
         return Sample(
             number=due.number,
@@ -82,6 +86,7 @@ class StreamClient:
             prompt_tokens=answer.prompt_tokens,
             longest_gap=answer.longest_gap,
             error=error,
+            retryable=retryable,
             warm_up=due.warm_up,
         )
 
@@ -104,7 +109,8 @@ class StreamClient:
         headers = {"Authorization": authorization} if authorization else None
         async with self._session.post(self._address.url, data=body, headers=headers, proxy=self._proxy) as response:
             if response.status != 200:
-                raise InferenceError(f"HTTP {response.status}: {server_words(await response.text(errors='replace'))}")
+                words = server_words(await response.text(errors="replace"))
+                raise InferenceError(f"HTTP {response.status}: {words}", status=response.status)
             if self._address.chat:
                 await answer.read(response.content)
             else:

@@ -164,6 +164,18 @@ def test_an_endpoint_that_refuses_is_told_in_its_own_words(endpoints: dict[str, 
         measure_load(gone, LoadSettings())
 
 
+def test_a_probe_is_sent_again_when_the_service_fails(cloud: Any, endpoints: dict[str, str]) -> None:
+    """Without its probes there is no load; a failure within the load is a figure."""
+    cloud.add_fault(service="vertex", path="*/chat/completions", kind="error", status=500, times=1)
+    try:
+        result = measure_load(endpoint_address(endpoints["shared"], True), LoadSettings(concurrency=1))
+        (fault,) = cloud.faults()
+    finally:
+        cloud.clear_faults()
+    assert fault["struck"] == 1
+    assert result.figures.failed == 0
+
+
 class Expiring(google.auth.credentials.Credentials):  # type: ignore[misc]  # it has no types
     """Credentials whose every token is about to expire."""
 
