@@ -1,11 +1,13 @@
 """A tutorial is walked as written, in a fresh folder, with a local cloud of its own."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
+from localcloud import daemon
 from tests.docs.walking import missing_lines, walk
 from tests.vertex_vllm.model_server import PROGRAM
 from tests.vertex_vllm.suite_answers import answers_of
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(params=["model server", pytest.param("vLLM", marks=pytest.mark.vllm)])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """With vLLM, or with a small server in its place: the page's commands are the same."""
     if request.param == "model server":
         state = tmp_path / "my-models.state"
@@ -28,7 +30,9 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         questions.write_text(answers_of("text-small"), encoding="utf-8")
         command = ["{python}", PROGRAM, f"--questions={questions}"]
         (state / "images.yaml").write_text(yaml.safe_dump({"images": [{"image": "*vllm*", "command": command}]}))
-    return tmp_path
+    yield tmp_path
+    # The page ends it too, unless the walk was broken off.
+    daemon.down(tmp_path / "my-models" / ".local-cloud")
 
 
 def test_the_first_deployment_is_as_the_page_says(folder: Path) -> None:
