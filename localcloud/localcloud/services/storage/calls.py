@@ -1,13 +1,12 @@
 """A JSON API call as a value, and its answer as another: alike for a request of its own and inside a batch."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from localcloud.services.storage.backend import Backend
 from localcloud.services.storage.preconditions import Preconditions, in_query
 from localcloud.services.storage.storage_errors import invalid
 
@@ -66,6 +65,3 @@ class Reply:
 
     resource: dict[str, Any] | None
     status: int = 200
-
-
-Operation = Callable[[Call, Backend], Reply]

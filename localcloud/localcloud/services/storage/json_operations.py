@@ -1,6 +1,7 @@
 """The JSON API's methods that move no object bytes: one table, for single requests and for batches."""
 
 import re
+from collections.abc import Callable
 from urllib.parse import unquote
 
 from localcloud.services.storage import (
@@ -12,11 +13,13 @@ from localcloud.services.storage import (
     storage_access,
 )
 from localcloud.services.storage.backend import Backend
-from localcloud.services.storage.calls import Call, Operation, Reply
+from localcloud.services.storage.calls import Call, Reply
 from localcloud.services.storage.partial_response import select
 from localcloud.services.storage.storage_errors import invalid, not_implemented
 
 PREFIX = "/storage/v1"
+
+Operation = Callable[[Call, Backend], Reply]
 
 _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("POST", "/b", buckets.insert_bucket),

@@ -7,15 +7,13 @@ it may not exist)."
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from localcloud.core.permissions import permission_table
 from localcloud.services.storage.bucket_rows import BucketRow, existing_bucket
+from localcloud.services.storage.calls import Call
 from localcloud.services.storage.database import Transaction
 from localcloud.services.storage.storage_errors import StorageError, not_implemented
-
-if TYPE_CHECKING:
-    from localcloud.services.storage.calls import Call
 
 # By the function that carries it out: the method in permissions.yaml.
 _METHODS = {
@@ -101,7 +99,7 @@ class OpenAccess:
         """Every binding is taken."""
 
 
-def ask(access: Access, transaction: Transaction, operation: str, call: "Call") -> None:
+def ask(access: Access, transaction: Transaction, operation: str, call: Call) -> None:
     """Raises StorageError (401, 403) unless the caller may make the call that the function `operation` carries out."""
     if operation not in _METHODS:
         raise not_implemented(f"permissions of {operation}")
@@ -143,14 +141,14 @@ def require(access: Access, permission: str, subject: Subject) -> None:
     raise StorageError(403, "forbidden", message, "AccessDenied")
 
 
-def _subject(transaction: Transaction, on: str, call: "Call") -> Subject:
+def _subject(transaction: Transaction, on: str, call: Call) -> Subject:
     if on == "project":
         return Subject(call.query.get("project") or call.names.get("project", ""))
     subject = object_subject(transaction, call.names["bucket"], call.names["object"] if on == "object" else "")
     return replace(subject, listed=call.query.get("prefix", ""))
 
 
-def _more(method: str, subject: Subject, call: "Call") -> Iterator[str]:
+def _more(method: str, subject: Subject, call: Call) -> Iterator[str]:
     """Permissions that only some requests of a method need (JSON API reference, footnotes of "IAM permissions")."""
     collection = method.partition(".")[0]
     full = call.query.get("projection") == "full"
@@ -170,7 +168,7 @@ def _more(method: str, subject: Subject, call: "Call") -> Iterator[str]:
             yield "storage.objects.overrideUnlockedRetention"
 
 
-def _others(transaction: Transaction, operation: str, call: "Call") -> Iterator[tuple[str, Subject]]:
+def _others(transaction: Transaction, operation: str, call: Call) -> Iterator[tuple[str, Subject]]:
     """What is asked on other objects than the one in the path."""
     names: Mapping[str, str] = call.names
     if operation in ("copy", "rewrite"):
