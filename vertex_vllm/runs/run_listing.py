@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.labels import (
     COMMIT_LABEL,
-    CONFIG_HASH_LABEL,
+    CONFIG_LABEL,
     DEPLOYMENT_LABEL,
     PIPELINE_LABEL,
     belongs,
@@ -57,7 +57,7 @@ def summary(job: Any) -> RunSummary:
         pipeline=labels.get(PIPELINE_LABEL, ""),
         service_account=job.service_account,
         commit=labels.get(COMMIT_LABEL, ""),
-        config_hash=labels.get(CONFIG_HASH_LABEL, ""),
+        config_hash=labels.get(CONFIG_LABEL, ""),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from vertex_vllm.labels import (
     COMMIT_LABEL,
-    CONFIG_HASH_LABEL,
+    CONFIG_LABEL,
     DEPLOYMENT_LABEL,
     MANAGED_BY,
     MANAGED_BY_LABEL,
@@ -67,7 +67,7 @@ def run_labels(
         DEPLOYMENT_LABEL: label_value(deployment),
         PIPELINE_LABEL: label_value(pipeline),
     }
-    optional = {CONFIG_HASH_LABEL: config_hash, COMMIT_LABEL: commit, OWNER_LABEL: owner}
+    optional = {CONFIG_LABEL: config_hash, COMMIT_LABEL: commit, OWNER_LABEL: owner}
     return labels | {key: label_value(value) for key, value in optional.items() if value}
 
 

@@ -49,7 +49,7 @@ def test_a_run_has_deployment_config_and_commit_as_labels(submitted: subprocess.
     # The run's own parameters count: this one was submitted with another max_model_len.
     serving = deployment.serving.model_copy(update={"max_model_len": 4096})
     asked = deployment.model_copy(update={"serving": serving})
-    assert labels["vertex-vllm-config-hash"] == asked.config_hash
+    assert labels["vertex-vllm-config"] == asked.config_hash
     git = ["git", "-C", str(ROOT)]
     head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     # Without one where sources have changes that no commit holds.
