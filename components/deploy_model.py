@@ -26,7 +26,7 @@ def deploy_model(
     diagnosis_page: dsl.Output[dsl.HTML],
     gcp_resources: dsl.OutputPath(str),
 ) -> str:
-    """Create or find the config's Endpoint, deploy the Model there, and wait; out of stock, go on to the next fallback.
+    """Create or find the config's Endpoint, deploy the Model there, and wait; out of stock, try the next fallback.
 
     Cancelled or late, it undoes its work.
 

@@ -193,7 +193,7 @@ def plan_serving(
             ttl=ttl,
         )
         facts, catalog = read_facts(model_id, commit, hub_token(hf_token_secret)), load_catalog()
-        # A named machine is taken whatever the quota says: the step after this one checks it.
+        # A named machine is planned without regard to quota: the next step checks it.
         quotas = (
             {} if machine_type else read_quotas(project, region, catalog.quota_ids(region, asked.serving.preemptible))
         )

@@ -15,13 +15,13 @@
     ├── QuotaShortageError          the project may not rent that many accelerators
     ├── MirrorError                 the weights could not be copied, or are not what the Hub says they are
     ├── DeploymentError             upload, deploy or undeploy failed, was cancelled, or ran out of time
-    │   └── StockoutError           there are no such machines to be had, with all places that were tried
+    │   └── StockoutError           no place has the machine in stock; holds all places that were tried
     ├── InferenceError              the endpoint refused, or answered with something malformed
     ├── GateError                   the evaluation ran, and its figures miss a threshold
     ├── LockedError                 another run is working on the same deployment
     ├── TeardownError               something this project made is still there
     └── ServiceError                a Google API failed for good, with the service's own words
-        ├── RegionClosedError       the project may not use the region, so nothing of it is there
+        ├── RegionClosedError       the project may not use the region, so it has nothing there
         └── UnreachableError        a host cannot be asked from here until a setting is changed
 
 A message says what was wrong; `where` names the file and field, or the resource; `fix` is the next thing to try. Each
@@ -218,7 +218,7 @@ class InferenceError(VertexVllmError):
 
 
 class GateError(VertexVllmError):
-    """`missed`: every gate that failed. `message`: the verdict in sentences; empty: the gates tell it."""
+    """`missed`: every gate that failed. `message`: the verdict in sentences; empty: the gates state it."""
 
     def __init__(self, missed: Sequence[MissedGate], *, message: str = "", where: str = "", fix: str = "") -> None:
         super().__init__(message, where=where, fix=fix)

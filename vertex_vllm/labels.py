@@ -45,7 +45,7 @@ class Owner:
 
     deployment: str
     run_id: str
-    """Name of the pipeline job, or of whatever else made it."""
+    """Name of the pipeline job or other run that created it."""
     config_hash: str = ""
     responsible: str = ""
     """Team or person who answers for it, as the config's `owner` says."""

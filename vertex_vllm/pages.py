@@ -18,7 +18,7 @@ def page_environment(package: str) -> "Environment":
 
     One environment a package: it keeps the templates that it has compiled.
     """
-    # Templates are needed by whoever makes a page, and by no other command.
+    # Imported here, because only commands that render a page need templates.
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     return Environment(

@@ -1,4 +1,5 @@
-"""Tokens out of whatever leaves this process as text: output, logs, tracebacks, artifacts, arguments of other programs.
+"""Removes tokens from all text that leaves this process: output, logs, tracebacks, artifacts, arguments of other
+programs.
 
 No code of ours puts a token there. This is for what other people's code says when it fails, and for our next mistake.
 """
@@ -126,7 +127,7 @@ def _redact_record(record: logging.LogRecord) -> logging.LogRecord:
     try:
         record.msg, record.args = plain(redact(record.getMessage())), ()
     except (TypeError, ValueError):
-        return record  # A malformed message, of which logging itself tells on standard error.
+        return record  # A malformed message, which logging itself reports on standard error.
     if record.exc_info and record.exc_info[0]:
         record.exc_text = plain(redact("".join(traceback.format_exception(*record.exc_info))).rstrip("\n"))
     return record

@@ -1,5 +1,6 @@
 """Which errors are retried, and how long to wait before each try: `with_retries` for calls over HTTP (the Hub, ranged
-reads, the multipart upload, bootstrap), `google_retry` for Google's clients, which retry by themselves if told so."""
+reads, the multipart upload, bootstrap), `google_retry` for Google's clients, which retry by themselves when given a
+policy."""
 
 import logging
 import re
@@ -86,7 +87,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def google_retry(seconds: float, errors: tuple[type[Exception], ...] = TRANSIENT) -> Retry:
-    """For a call of a Google client that changes nothing, or comes to the same when made twice; `seconds` in all."""
+    """For an idempotent call of a Google client; `seconds` in all."""
     return Retry(
         predicate=if_exception_type(*errors),
         initial=_FIRST_GOOGLE_WAIT,

@@ -1,4 +1,4 @@
-"""Files that stand at the top of the repository, and travel inside the package in an installed wheel.
+"""Files at the top of the repository that an installed wheel holds inside the package.
 
 setup.py copies them there: the compiled pipelines, the demo's configs, and the packages of the serving runtime.
 """

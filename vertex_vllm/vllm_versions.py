@@ -1,4 +1,4 @@
-"""vLLM versions: comparing them, ranges of them, and what checked releases tell about the ones between."""
+"""vLLM versions: comparison, ranges, and conclusions from checked releases about the ones between."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Span:
         return "absent" if before and at <= max(map(version_key, before)) else "unknown"
 
     def presence_in(self, versions: VersionRange | None, checked: Sequence[str]) -> Presence:
-        """Whether whatever version an image has does; `None`: an image of which no version is known."""
+        """Whether the image's version does; `None`: the image's version is unknown."""
         if versions is None:
             return "unknown"
         ends = {self.presence(versions.earliest, checked), self.presence(versions.latest, checked)}

@@ -30,7 +30,7 @@ _POLICY_VERSION = 3
 
 
 def api(project: str, name: str) -> Resource:
-    """It stays enabled on removal: others may have come to need it."""
+    """An API stays enabled on removal, because other users of the project may need it by then."""
     url = f"{_SERVICES}/projects/{project}/services/{name}"
     return Resource(
         "API", name, look=Request("GET", url), create=Request("POST", f"{url}:enable", {}), active={"state": "ENABLED"}
@@ -172,7 +172,7 @@ def identity_pool(number: str, pool_id: str) -> Resource:
 def github_provider(pool: str, provider_id: str, repository_id: str, owner_id: str, branch: str) -> Resource:
     """Takes workflows that a push to `branch` of that repository started, and no other.
 
-    By ids, because names can be registered again by somebody else; by branch and event, because whoever may push to
+    By ids, because names can be registered again by somebody else; by branch and event, because anybody who may push to
     any branch may run a workflow of their own there (google-github-actions/auth, "Security Considerations").
     """
     providers = f"{_IAM}/{pool}/providers"

@@ -25,7 +25,7 @@ def grant_command(project: str, grant: Grant) -> str:
             command += [f"--keyring={ring}", f"--location={location}", f"--project={owner}"]
         case _:
             command = ["iam", "service-accounts", "add-iam-policy-binding", name, f"--project={project}"]
-    # In a policy that has a condition, gcloud asks for one unless told that there is none.
+    # In a policy that has a condition, gcloud asks for one unless `--condition=None` is given.
     command += [f"--member={grant.member}", f"--role={grant.role}", _condition(grant)]
     return f"gcloud {shlex.join(command)}"
 

@@ -30,7 +30,7 @@ _EXAMPLE = Settings("PROJECT", _NUMBER, "REGION", _REPOSITORY, "1", cloud_build=
 
 
 def page_with_grants(page: str) -> str:
-    """The page with what stands between the two marks made anew. ValueError where it lacks them."""
+    """The page with a new table between its two marks. Raises ValueError where the page lacks a mark."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

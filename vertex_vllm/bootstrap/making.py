@@ -1,4 +1,4 @@
-"""Makes what is missing, one step after the other. Nothing is remembered: whoever comes next looks again."""
+"""Creates what is missing, one step after the other. No state is kept: the next run looks again."""
 
 import base64
 from collections.abc import Mapping
@@ -15,7 +15,8 @@ _TRIES = 10
 
 
 def project_number(session: Session, project: str) -> str:
-    """Service Usage tells it, which answers before any API was enabled. Raises InputError without such a project."""
+    """The project's number from Service Usage, which answers before any API is enabled. Raises InputError where there
+    is no such project."""
     try:
         answer = ask(session, api_requests.api(project, "iam.googleapis.com").look)
     except NotThereError as error:

@@ -92,7 +92,7 @@ def _bucket_complaint(session: Session, bucket: str, number: str) -> str:
 
 
 def _may_exist(session: Session, project: str, email: str) -> bool:
-    """False only where IAM says that there is no such account; a caller without iam.serviceAccounts.get cannot tell."""
+    """False only where IAM says that the account does not exist; True for a caller without iam.serviceAccounts.get."""
     try:
         return look(session, api_requests.account_look(project, email)) is not None
     except DeniedError:

@@ -44,7 +44,7 @@ def _remove_resource(session: Session, resource: Resource, delete_data: bool) ->
 
 
 def _contents(session: Session, request: Request) -> list[dict[str, str]]:
-    """The first page of what lies in a bucket or repository."""
+    """The first page of the contents of a bucket or repository."""
     answer = look(session, request) or {}
     return [found for name in _LISTS for found in answer.get(name, ())]
 

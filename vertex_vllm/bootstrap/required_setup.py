@@ -122,12 +122,12 @@ class Settings:
 
 
 def wanted(settings: Settings) -> tuple[Step, ...]:
-    """Everything, in the order in which it can be made: each step needs only what stands before it."""
+    """All steps in the order in which they can be carried out: each needs only earlier ones."""
     return (*_apis(settings), *_things(settings), *_grants(settings), *_federation(settings))
 
 
 def removable(settings: Settings) -> tuple[Step, ...]:
-    """Everything that this version of bootstrap may have made, whatever it was asked for then."""
+    """Everything that this version of bootstrap may have created, with any of its options."""
     steps = wanted(replace(settings, hub_token=True, cloud_build=True))
     return steps if settings.github_repository_id else (*steps, api_requests.identity_pool(settings.number, POOL))
 

@@ -53,7 +53,7 @@ def authorized_session() -> Session:
 
 
 def look(session: Session, request: Request) -> Fields | None:
-    """The answer; None where there is no such thing, or its API is not enabled yet."""
+    """The answer; None where the resource does not exist, or its API is not enabled yet."""
     try:
         return ask(session, request)
     except NotThereError:

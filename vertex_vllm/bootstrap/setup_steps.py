@@ -42,12 +42,12 @@ class Resource:
     update: Request | None = None
     """Brings one that `create` made, and that differs, up to date; None: what exists is never changed."""
     contents: Request | None = None
-    """Lists what lies in it; with anything there it is removed only when that may be lost."""
+    """Lists the contents. A resource with contents is removed only when they may be lost."""
 
 
 @dataclass(frozen=True)
 class SecretValue:
-    """A version of a secret. The value comes from whoever runs this, and stands in no request that is printed."""
+    """A version of a secret. The caller supplies the value, which no printed request contains."""
 
     secret: str
     look: Request
@@ -94,7 +94,7 @@ class ServiceAgent:
     """Google's own account of a service in a project, which is made at first use or on request.
 
     IAM refuses a binding of one that does not exist (400, cloud-foundation-fabric#3788), and none can be looked up:
-    whoever has the grant exists.
+    a member that has the grant exists.
     """
 
     name: str

@@ -12,7 +12,7 @@ from vertex_vllm.bootstrap.required_setup import CI, Settings, grant_of
 from vertex_vllm.bootstrap.session import Session, look
 from vertex_vllm.bootstrap.setup_steps import Grant
 
-# Until 2026-11-30 the provider told repositories apart by name: members of its pool that no token has any more.
+# Until 2026-11-30 the provider identified repositories by name. No token has these members of its pool any more.
 _BY_NAME = "attribute.repository/"
 _FEDERATED = "roles/iam.workloadIdentityUser"
 

@@ -36,7 +36,7 @@ class Missing:
 
     name: str
     near: tuple[str, ...]
-    """Names that are spelt alike, the most alike first."""
+    """Names of similar spelling, the most similar first."""
 
     @property
     def hint(self) -> str:
@@ -145,7 +145,7 @@ class Catalog:
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """Where some machine can be had, in alphabetical order."""
+        """Regions that offer any machine, in alphabetical order."""
         return tuple(sorted({region for machine in self.machines.values() for region in machine.regions}))
 
     def machines_in(self, region: str) -> tuple[Machine, ...]:
@@ -177,7 +177,7 @@ class Catalog:
 
 
 def _missing(name: str, known: Iterable[str]) -> Missing:
-    """Names that have all words of the given one before names that are spelt alike: NVIDIA_T4 is NVIDIA_TESLA_T4."""
+    """Names that have all words of the given one, then names of similar spelling: NVIDIA_T4 finds NVIDIA_TESLA_T4."""
     names, words = list(known), set(re.split("[-_]", name.lower()))
     whole = [each for each in names if words < set(re.split("[-_]", each.lower()))]
     return Missing(name, tuple(whole[:3] or difflib.get_close_matches(name, names, n=3, cutoff=0.8)))

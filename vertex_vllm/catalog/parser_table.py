@@ -47,7 +47,7 @@ class ParserTable:
     """Every text that some row looks for."""
 
     def family(self, kind: Kind, architecture: str, marks: Collection[str] | None) -> FamilyParsers | None:
-        """The first row that matches; the architecture's usual one where the template does not tell of tools.
+        """The first row that matches; the architecture's usual one where the template does not mention tools.
 
         `marks` are None where nobody has read the chat template.
         """

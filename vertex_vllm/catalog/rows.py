@@ -78,7 +78,7 @@ class Image(SourcedRow):
     digest: str = Field(default="", pattern=r"^(sha256:[0-9a-f]{64})?$")
     """The tag's digest when somebody asked the registry (tools/read_digests.py); empty: nobody has."""
     date: datetime.date | None = None
-    """Of the tag; None: it floats, or tells none."""
+    """Of the tag; None: the tag moves, or names no version."""
     vllm: tuple[str, str] | None = None
     published: bool = False
     """Google names the version; otherwise it is inferred."""

@@ -1,1 +1,1 @@
-"""Continuous integration of configs: which deployments a change touches, whether they are right, what they come to."""
+"""Continuous integration of configs: the deployments that a change touches, their faults and their plans."""

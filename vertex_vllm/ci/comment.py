@@ -26,7 +26,7 @@ def comment(
     unread: Sequence[Unread] = (),
     limit: int | None = None,
 ) -> str:
-    """What a change comes to; ends with a newline. `limit`: the most bytes of it as UTF-8.
+    """The effects of a change as Markdown; ends with a newline. `limit`: the most bytes of it as UTF-8.
 
     Totals are always there; of configs, faulty ones first, as many as there is room for, and the number of the others.
     """
@@ -90,7 +90,8 @@ def facts(plan: ServingPlan, catalog: Catalog) -> dict[str, str]:
 
 
 def code(text: object) -> str:
-    """As inline code in a table's cell, whatever is in it: what would end the one or the other looks alike instead."""
+    """As inline code in a table's cell. A character that would end the code or the cell is replaced by one of the same
+    look."""
     plain = " ".join(plain_text(redact(str(text))).split()).replace("`", "'").replace("|", "¦")
     return f"`{plain}`" if plain else "(empty)"
 

@@ -22,7 +22,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Concerned:
-    """One config that a change may deploy anew."""
+    """One config that a change may deploy again."""
 
     config: str
     why: Why

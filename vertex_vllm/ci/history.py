@@ -46,7 +46,8 @@ class Commit:
         return cls(Path(root.stdout.decode().strip()), found.stdout.decode().strip())
 
     def changes_since(self, base: "Commit") -> tuple[Change, ...]:
-        """Files whose content differs between the two commits, whatever lies between them; a rename is two changes."""
+        """Files whose content differs between the two commits; commits between them do not count. A rename is two
+        changes."""
         told = _git(self.root, "diff", "--name-status", "--no-renames", "-z", base.id, self.id)
         words = told.decode("utf-8", "surrogateescape").split("\0")[:-1]
         return tuple(

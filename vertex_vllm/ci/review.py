@@ -23,11 +23,11 @@ class Side:
     """A config at one commit."""
 
     deployment: Deployment | None
-    """None: there is no such file, or it is not valid."""
+    """None: the file does not exist or is not valid."""
     plan: ServingPlan | None
     faults: tuple[ConfigFault, ...] = ()
     note: str = ""
-    """Why there is no plan although nothing is wrong."""
+    """Reason why a valid config has no plan."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def signature(spec: str) -> Mapping[str, Any]:
-    """Parameters that a compiled spec takes: `root.inputDefinitions.parameters`. ValueError where it is no spec."""
+    """Parameters that a compiled spec takes: `root.inputDefinitions.parameters`. Raises ValueError for a file that is
+    not a spec."""
     try:
         loaded = yaml.load(spec, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:
@@ -44,7 +45,7 @@ def check_signature(deployment: Deployment, pipeline: str, inputs: Mapping[str, 
         for name, definition in inputs.items()
         if name not in values and "defaultValue" not in definition and not definition.get("isOptional")
     ]
-    # What the config cannot give is no field of it: the whole file is at fault.
+    # A parameter that no field of the config gives: the fault is the whole file's.
     needed = "compiled/{}.yaml needs {}, which no config has. Run `make compile`"
     return faults + [Fault((), needed.format(pipeline, name)) for name in missing]
 

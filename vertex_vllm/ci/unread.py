@@ -1,4 +1,5 @@
-"""Files that may be meant as configs and are not read as such: each is told, so that none is skipped in silence."""
+"""Files that may be meant as configs and are not read as configs: each is reported, so that none is skipped in
+silence."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

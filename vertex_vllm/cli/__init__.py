@@ -124,7 +124,7 @@ def _main(arguments: list[str] | None) -> None:
     except VertexVllmError as error:
         if os.environ.get("VERTEX_VLLM_DEBUG"):
             raise
-        # A private key takes several lines: it is found before they are told apart.
+        # A private key takes several lines: it is found before the text is split into lines.
         for line in redact(str(error)).splitlines():
             say(f"error: {line}", err=True)
         if note := _note(error):

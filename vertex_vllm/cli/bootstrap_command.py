@@ -121,7 +121,7 @@ def bootstrap(
 
 
 def _release(settings: "Settings", sources: "Sources", build_region: str) -> "Release":
-    """The checked-out commit names the specs; where it is not what lies here, the hash of the sources does."""
+    """The checked-out commit names the specs; in a changed working tree, the hash of the sources names them."""
     from vertex_vllm.bootstrap.required_setup import BUILD
     from vertex_vllm.cli.publish_command import checked_out
     from vertex_vllm.errors import InputError
@@ -237,7 +237,7 @@ def _revoke(session: "Session", grants: tuple["Grant", ...], *, asked: bool) -> 
 
 
 def _consent(count: int) -> bool:
-    """Asks a person at a terminal; anybody else is told what to run."""
+    """Asks a person at a terminal; without a terminal, raises with the command to run."""
     if sys.stdin.isatty():
         return click.confirm(f"Revoke these {count} grants of an earlier bootstrap?", err=True)
     say("Left as they are: the same command with --yes revokes them.", err=True)

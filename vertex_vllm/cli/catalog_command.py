@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from vertex_vllm.catalog import Catalog
     from vertex_vllm.catalog.rows import SourcedRow
 
-# Table → the columns that a list shows; `show` and --json tell the rest.
+# Table → the columns that a list shows; `show` and --json print the rest.
 TABLES = {
     "machines": ("machine", "accelerator", "count", "host_memory_gib", "usd_per_hour", "spot_usd_per_hour"),
     "accelerators": ("accelerator", "memory_gb", "visible_gib", "compute_capability", "quota", "quota_metric"),

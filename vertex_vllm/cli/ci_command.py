@@ -27,14 +27,14 @@ PIPELINES = ("deploy", "mirror")
 
 # GitHub refuses a comment of more than 65,536 characters, and a step's summary of more than 1 MiB
 # (docs.github.com, "Workflow commands", "Step isolation and limits", read in November 2026). Bytes are never fewer.
-# The workflow cuts what it hands on as a comment at 60,000 bytes, whoever wrote it.
+# The workflow cuts every comment at 60,000 bytes.
 COMMENT_BYTES = 60_000
 SUMMARY_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a change comes to."""
+    """The effects of a change."""
 
     commit: "Commit"
     decision: "Decision"
@@ -64,7 +64,7 @@ def revision_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def ci() -> None:
-    """What a change of configs, pipelines or library comes to, and its deployment. For CI, and for looking ahead.
+    """Show the effects of a change of configs, pipelines or library, and deploy them. For CI, and for looking ahead.
 
     Example: vertex-vllm ci plan --base origin/main
     """
@@ -117,7 +117,7 @@ def apply_command(
 ) -> None:
     """Submit a run for every deployment that the change concerns and whose config says `deploy_on_change: true`.
 
-    Waits for all of them; exit code 1 when one fails. A removed config is told, and what it deployed is left alone.
+    Waits for all of them; exit code 1 when one fails. A removed config is reported, and its deployment is left alone.
     Nothing is submitted when any config that the change concerns is not valid: exit code 2.
     """
     found = look(repository, base, head, pipeline)

@@ -39,7 +39,7 @@ def endpoints() -> None:
 def list_command(project: str | None, region: str, as_json: bool) -> None:
     """Every endpoint that vertex-vllm made, one line a deployed model, and the sum of their prices.
 
-    A price is told where the catalogue has a dated one for that machine in that region; for all else it is unknown.
+    A price is shown where the catalogue has a dated one for that machine in that region; elsewhere it is unknown.
     """
     from vertex_vllm.catalog import load_catalog
     from vertex_vllm.catalog.prices import BASIS, HourlyPrice, hourly_price

@@ -27,7 +27,7 @@ _HEADER = (
 @regions_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def inventory(project: str | None, regions: tuple[str, ...], as_json: bool) -> None:
-    """All that vertex-vllm made and that is there: endpoints, runs that go on, buckets, schedules, model versions.
+    """List what vertex-vllm created and what still exists: endpoints, active runs, buckets, schedules, model versions.
 
     Prices are the catalogue's; where it has none they are unknown. "So far" is today's price times the time since the
     model was deployed, with the fewest replicas to the most. Exit code 1 when a region could not be asked.

@@ -129,7 +129,7 @@ def list_command(state_dir: Path, as_json: bool) -> None:
 @fault.command()
 @state_option
 def clear(state_dir: Path) -> None:
-    """Take all faults away; what strikes already goes on."""
+    """Remove all faults. A fault that has already struck keeps its effect."""
     from localcloud import daemon
 
     with told(daemon.DaemonError):

@@ -100,7 +100,7 @@ def copy_command(
     as_json: bool,
     project: str | None,
 ) -> None:
-    """Copy the files that serving needs. Broken off, it goes on where it was; finished, it moves nothing.
+    """Copy the files that serving needs. An interrupted mirror resumes; a finished one copies nothing.
 
     Example: vertex-vllm mirror meta-llama/Llama-3.1-8B-Instruct --to gs://my-bucket --hf-token-secret hf-token
     """
@@ -158,7 +158,7 @@ def copy_command(
 def verify_command(uri: str, key: str, content: bool, as_json: bool, project: str | None) -> None:
     """Verify that a mirror is signed by a key, and that its objects are those that were signed.
 
-    Without --key, objects are compared with the manifest in the bucket, which whoever may write there can replace.
+    Without --key, objects are compared with the manifest in the bucket, which anybody who may write there can replace.
     Exit code 1 where anything differs, 2 where the key or the place cannot be used.
 
     Example: vertex-vllm mirror verify gs://my-bucket/models/OWNER/NAME/COMMIT --key key.pem

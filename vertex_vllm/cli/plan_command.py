@@ -92,7 +92,7 @@ def plan(
         say(explain_memory(decided.memory) if decided.memory else f"{decided.reasons['memory']}\n", nl=False)
     else:
         said = render_plan(decided) + evaluation_row(deployment, project)
-        # A suite's faults are told in JSON's place, too.
+        # A suite's faults take the place of the JSON, too.
         say_json(decided.to_json()) if as_json else _say_plan(said)
     if strict and decided.warnings:
         say(f"--strict: the plan has {len(decided.warnings)} warnings", err=True)
@@ -100,7 +100,7 @@ def plan(
 
 
 def _say_plan(text: str) -> None:
-    """The verdict and the warnings stand out on a terminal."""
+    """Verdict and warnings have colours on a terminal."""
     from vertex_vllm.planning.render import VERDICT, WARNINGS
 
     warning = False

@@ -63,7 +63,7 @@ def publish(
 
 
 def checked_out() -> str:
-    """Raises InputError where no commit can stand for the sources."""
+    """Raises InputError where no commit matches the sources."""
     from vertex_vllm.errors import InputError
 
     changed = _git("status", "--porcelain", "--", *_SOURCES)

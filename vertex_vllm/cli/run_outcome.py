@@ -1,4 +1,5 @@
-"""The end of a run as `submit --wait` and `runs watch` tell it: where the endpoint is, or why there is none."""
+"""The end of a run as `submit --wait` and `runs watch` print it: the endpoint's address, or the cause of the
+failure."""
 
 import sys
 from contextlib import suppress

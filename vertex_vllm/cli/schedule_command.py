@@ -93,7 +93,7 @@ def list_command(project: str | None, region: str, deployment: str) -> None:
 @click.argument("schedule")
 @place_options
 def pause(schedule: str, project: str | None, region: str) -> None:
-    """Start no more runs; those that run go on.
+    """Start no more runs. Active runs continue.
 
     Example: vertex-vllm schedule pause llama-3-1-8b/nightly --project my-project
     """
@@ -120,7 +120,7 @@ def resume(schedule: str, project: str | None, region: str, catch_up: bool) -> N
 @click.argument("schedule")
 @place_options
 def delete(schedule: str, project: str | None, region: str) -> None:
-    """Remove a schedule; runs that it has started go on. `apply` makes it again while its config has it.
+    """Delete a schedule. Runs that it has started continue. `apply` creates it again while its config has it.
 
     Example: vertex-vllm schedule delete llama-3-1-8b/nightly --project my-project
     """
@@ -213,5 +213,5 @@ def _moment(schedule: "ExistingSchedule") -> str:
 
 
 def _told(schedule: "ExistingSchedule") -> str:
-    """In one line, and not so long that it hides the others."""
+    """On one line, cut to a length that leaves the other columns visible."""
     return " ".join(schedule.last_response.split())[:80]

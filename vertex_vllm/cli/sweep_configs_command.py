@@ -115,7 +115,7 @@ def _dollars(price: float | None) -> str:
 
 
 def _try(point: "Point", project: str, image: str, hours: float, stop: Callable[[], str]) -> "RunResult":
-    """Submits a variant, follows its run, and tears it down, whatever happens between."""
+    """Submits a variant, follows its run, and tears it down, also after an error."""
     from rich.console import Console
 
     from vertex_vllm.cli import sending

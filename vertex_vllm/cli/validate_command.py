@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def validate(configs: tuple[Path, ...]) -> None:
     """Check configs: fields, types, machines, regions, suites, vLLM's options, shared names.
 
-    All faults of all files are told; nothing is created. A folder stands for its *.yaml files. A suite in
+    All faults of all files are printed; nothing is created. A folder means its *.yaml files. A suite in
     Cloud Storage is read by `plan` and by the run, not here.
 
     Example: vertex-vllm validate configs/*.yaml

@@ -29,7 +29,7 @@ def load_deployment(path: Path | str) -> Deployment:
 
 
 def parse_deployment(text: str, name: str) -> Deployment:
-    """As `load_deployment`, for a file's text; `name` is the file's, and what its faults are told with."""
+    """As `load_deployment`, for a file's text; `name` is the file's name, which each fault begins with."""
     try:
         document = read_document(text)
     except DocumentError as error:
@@ -46,7 +46,7 @@ def parse_deployment(text: str, name: str) -> Deployment:
 
 
 def _further(deployment: Deployment | None, told: Iterable[Fault]) -> list[Fault]:
-    """Faults that only a whole deployment shows, without those at fields of which something was told before."""
+    """Faults that only a whole deployment shows, except at fields that already have a fault."""
     if deployment is None:
         return []
     found = (
@@ -59,7 +59,7 @@ def _further(deployment: Deployment | None, told: Iterable[Fault]) -> list[Fault
 
 
 def located(text: str, name: str, faults: Iterable[Fault]) -> list[ConfigFault]:
-    """Faults that something else found in a valid file, as `load_deployment` tells its own."""
+    """Faults that another check found in a valid file, in the form of `load_deployment`'s own."""
     return _located(name, read_document(text), faults)
 
 

@@ -1,4 +1,4 @@
-"""How long what a run makes may live: `ttl` in a config, and the moment that it comes to in one run."""
+"""Lifetime of the resources of a run: `ttl` in a config, and the resulting moment in one run."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -25,8 +25,8 @@ def lifetime(ttl: str) -> timedelta | None:
 def expiry(ttl: str, run_started: str) -> datetime | None:
     """The moment from which a sweep may remove what the run made; None where it is to stay.
 
-    `run_started` is the pipeline job's creation time in ISO 8601: every step of a run comes to the same moment, and a
-    step that is tried again too. Raises InputError for a malformed `ttl` or time.
+    `run_started` is the pipeline job's creation time in ISO 8601: every step of a run computes the same moment, and so
+    does a step that is retried. Raises InputError for a malformed `ttl` or time.
     """
     span = lifetime(ttl)
     if span is None:

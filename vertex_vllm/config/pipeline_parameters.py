@@ -72,7 +72,7 @@ _DEFINITIONS = {name: info for name, _, info in _FOUND}
 
 
 def _below(*sections: str) -> tuple[str, ...]:
-    """Names of the parameters whose dotted path is one of `sections` or lies below one."""
+    """Names of the parameters whose dotted path is one of `sections` or begins with one."""
     return tuple(
         name
         for name, path in _PATHS.items()
@@ -133,7 +133,7 @@ def parameter_values(pipeline: str, deployment: Deployment, project: str) -> dic
 
 
 def deployment_from_parameters(**values: Any) -> Deployment:
-    """The deployment that a pipeline's parameters stand for; left out ones have their defaults.
+    """The deployment that a pipeline's parameters describe; missing parameters have their defaults.
 
     Raises:
         InputError: a parameter is unknown, or its value cannot be; `where` names the first such one.

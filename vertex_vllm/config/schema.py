@@ -8,7 +8,7 @@ from vertex_vllm.config.deployment import Deployment
 
 
 def schema_text() -> str:
-    """The schema as it stands in configs/deployment.schema.json, byte for byte."""
+    """The text of configs/deployment.schema.json, byte for byte."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Deployment.model_json_schema()}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 

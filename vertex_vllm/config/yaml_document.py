@@ -28,7 +28,7 @@ class DocumentError(Exception):
 
 @dataclass
 class Document:
-    """Values, the line of each, and what in the file is no plain value."""
+    """Values, the line of each, and the nodes of the file that are not plain values."""
 
     values: dict[str, Any]
     lines: dict[Path, int] = field(default_factory=dict)

@@ -176,7 +176,7 @@ def _replan_machine(case: Case, _: str = "") -> Fields:
 
 
 def _add_fallback(case: Case, _: str = "") -> Fields:
-    """The next best machine, in the same region, as a place to go on to."""
+    """The next best machine in the same region, as a fallback."""
     if case.plan is None:
         return {}
     taken = {named.partition("/")[2] for named in case.deployment.serving.fallbacks}

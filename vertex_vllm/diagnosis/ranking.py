@@ -11,9 +11,9 @@ from vertex_vllm.diagnosis.scan import Match, Scan, Start
 from vertex_vllm.redaction import redact
 
 Outcome = Literal["failed", "serving", "unfinished"]
-"""serving: the server is ready, whatever single requests met. unfinished: the log ends before either."""
+"""serving: the server is ready; single requests may have failed. unfinished: the log ends before either."""
 
-# Groups that stand side by side are those of different wordings: one of them has the value.
+# Neighbouring groups belong to different wordings: one of them has the value.
 _VALUES = re.compile(r"(?:{\w+})+")
 _MOST_CAUSES = 4
 _MOST_EVIDENCE = 4

@@ -44,7 +44,7 @@ class Rule:
     general: bool = False
     """Any other cause that the log names is nearer to the root."""
     when: When = "start"
-    """request: named also where the server goes on serving."""
+    """request: named also where the server continues to serve."""
     phase: str = ""
     """load, profile, capture: only where the traceback is in that phase."""
     levels: tuple[str, ...] = ("", "ERROR", "CRITICAL")

@@ -24,7 +24,7 @@ _MOST_KEPT = 40
 """Matches of one rule, and exceptions of one start, of the first and of the last each."""
 _STARTS_KEPT = 3
 _LAST_LINES = 40
-# Marks stand at the beginning of a line, behind at most the container's own time: not where a prompt quotes them.
+# A mark begins a line, after at most the container's own timestamp: a mark that a prompt quotes does not count.
 _LONGEST_MARK, _LONGEST_PREFIX = 500, 60
 
 # A start of vLLM's server logs several of these within its first lines.
@@ -53,7 +53,7 @@ EXCEPTION = re.compile(
     r"(?:[A-Za-z_][\w.]{0,120})?(?:Error|Exception|Interrupt|Exit|Timeout|Failure|Warning)\b(?::|$| in thread)"
 )
 _TRACEBACK = re.compile(r"\s|Traceback |Process ")
-# Where in a start the traceback stands: the frame that was printed last says it.
+# The frame that was printed last says in which phase of a start the traceback was raised.
 _FRAMES = {
     "in profile_run": "profile",
     "in determine_available_memory": "profile",

@@ -17,7 +17,7 @@ Prompt = str | Sequence[Message]
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer and its times, in seconds from the request's start. None stands for what was not measured."""
+    """An answer and its times, in seconds from the request's start. None: not measured."""
 
     text: str
     seconds: float
@@ -30,7 +30,7 @@ class Reply:
     error: str = ""
     """Why there is no answer; empty where there is one."""
     reasoning: str = ""
-    """Thoughts that the server took out of the text, or that stand in it before the answer."""
+    """Reasoning that the server took out of the text, or that precedes the answer in it."""
     cut: bool = False
     """The reply ended because its tokens were used up."""
 
@@ -101,5 +101,5 @@ def _complete(client: EndpointClient, prompt: str, options: Mapping[str, Any]) -
     text = client.predict([instance])[0]
     if not isinstance(text, str):
         raise InferenceError(f"The prediction is not a string: {str(text)[:300]}")
-    # predict answers whole and counts no tokens: neither time to first token nor tokens per second can be told.
+    # predict answers whole and counts no tokens: time to first token and tokens per second are unknown.
     return Reply(text, time.monotonic() - start)

@@ -137,7 +137,7 @@ def _write(text: str, project: str, bucket: str, name: str) -> None:
 
 
 def _read(place: str, project: str) -> str | None:
-    """None where there is no such object, or no such bucket."""
+    """None where the object or the bucket does not exist."""
     from google.api_core.exceptions import NotFound
     from google.cloud.storage import Client
 

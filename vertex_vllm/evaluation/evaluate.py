@@ -24,7 +24,7 @@ ANSWER_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Figures that an endpoint must reach; 0 stands for no threshold."""
+    """Figures that an endpoint must reach; 0: no threshold."""
 
     min_exact_match: float = 0.0
     """Share of right answers, 0 to 1."""

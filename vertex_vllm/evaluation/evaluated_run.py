@@ -69,9 +69,9 @@ def suite_of(order: Order, project: str = "") -> Suite:
 
 
 def evaluate_run(endpoint: str, chat: bool, deployment: str, run: str, order: Order) -> Evaluation:
-    """Evaluates an endpoint for a pipeline run, and goes on where an attempt of the same run was killed.
+    """Evaluates an endpoint for a pipeline run; resumes an attempt of the same run that was killed.
 
-    Raises InputError for a suite, baseline or limit that cannot be had, before anything is asked.
+    Raises InputError for a suite, baseline or limit that cannot be read, before the first request.
     """
     check_load(order.load)
     place = _served(endpoint)

@@ -11,7 +11,7 @@ from vertex_vllm.evaluation.statistics.power import power_of
 _TOLD_OTHERWISE = frozenset(
     {"questions", "drop_at_most", "worse_categories", "changed_answers_at_least", "changed_categories"}
 )
-"""Gates that the verdict tells in sentences of their own."""
+"""Gates that have sentences of their own in the verdict."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The load of an evaluation: put on the endpoint after the questions, told as figures, gated by its SLO."""
+"""The load of an evaluation: sent to the endpoint after the questions, summed up in figures, gated by its SLO."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 def record_throughput(evaluation: Evaluation) -> None:
     """Writes down what the evaluation measured, where a later plan looks for it.
 
-    Best effort: what stands in the way is logged, and the evaluation is as good without. Nothing is written where it is
+    Best effort: a failure is logged, and the evaluation succeeds without it. Nothing is written where it is
     no throughput of one deployment: tokens were not counted, a request of the load failed, models share the endpoint.
     """
     try:
@@ -48,7 +48,7 @@ def record_throughput(evaluation: Evaluation) -> None:
 
 
 def measurement_of(evaluation: Evaluation, serving: Serving, replicas: int) -> Measurement:
-    """The throughput under load as a value. Raises InputError where the load tells none."""
+    """The throughput under load as a value. Raises InputError where the load measured none."""
     result = evaluation.load.result
     if result is None:
         raise InputError(evaluation.load.failure or "no load was put on the endpoint")
@@ -128,7 +128,7 @@ def served(endpoint_name: str) -> tuple[Serving, int]:
 
 
 def _running(deployed: vertex.DeployedModel, serving: Serving) -> int:
-    """Replicas that answer. Raises InputError where nobody tells."""
+    """Replicas that answer. Raises InputError where their number is unknown."""
     told = deployed.status.available_replica_count
     if not told and serving.replicas.least != serving.replicas.most:
         raise InputError("how many replicas answered is not known", where=serving.endpoint)

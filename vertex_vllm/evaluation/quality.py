@@ -31,7 +31,7 @@ def is_exact(answer: str, accepted: Sequence[str]) -> bool:
 
 
 def contains(answer: str, accepted: Sequence[str]) -> bool:
-    """Whether an accepted answer stands somewhere in the normalised answer, as whole words one after another."""
+    """Whether the normalised answer contains an accepted answer as consecutive whole words."""
     words = normalise(answer)
     return any(_stands_in(normalise(right), words) for right in accepted)
 

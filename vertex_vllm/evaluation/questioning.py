@@ -33,7 +33,7 @@ class Answered:
 
     @property
     def compared(self) -> str:
-        """The part of the answer by which two runs are told apart; empty where there is no answer."""
+        """The part of the answer that a comparison of two runs compares; empty where there is no answer."""
         return "" if self.reply.error else compared(self.item.check, self.answer)
 
 

@@ -71,7 +71,7 @@ def comparison_rows(results: Sequence[RunResult]) -> tuple[tuple[str, ...], list
 def ranked(results: Sequence[RunResult]) -> tuple[RunResult, ...]:
     """Those that succeeded first; then by the price of a million tokens, the SLO's rate, and the quality.
 
-    A run whose evaluation or SLO failed is no candidate, so it comes after all that passed, whatever its price.
+    A run whose evaluation or SLO failed is not a candidate, so it ranks below all that passed, at any price.
     """
 
     def key(result: RunResult) -> tuple[bool, float, float, float]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from vertex_vllm.percentiles import percentile
 
-# Colours that only stand for a CSS variable of the page: matplotlib cannot write `var(--…)` itself.
+# Placeholder colours, each replaced by a CSS variable of the page: matplotlib cannot write `var(--…)` itself.
 INK, GRID, FIRST, SECOND = "#010101", "#020202", "#030303", "#040404"
 _VARIABLES = {INK: "--ink", GRID: "--line", FIRST: "--first", SECOND: "--second"}
 

@@ -1,4 +1,4 @@
-"""Settings of a bucket under which it cannot hold weights: told before the first byte is written."""
+"""Settings of a bucket under which it cannot hold weights, reported before the first byte is written."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

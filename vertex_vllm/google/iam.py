@@ -38,13 +38,13 @@ def grant_on_bucket(bucket: "Bucket", role: str, member: str) -> bool:
 
 
 def own_member() -> str:
-    """Whom Google Cloud takes this process for, as a grant names it; words in capitals where that cannot be told."""
-    # A person's credentials seldom tell their address.
+    """The identity of this process as a grant names it; words in capitals where it is unknown."""
+    # A person's credentials seldom contain their address.
     return own_account() or "user:YOUR_ADDRESS"
 
 
 def own_account() -> str:
-    """Whom Google Cloud takes this process for, as a grant names it; empty where that cannot be told."""
+    """The identity of this process as a grant names it; empty where it is unknown."""
     import google.auth
     from google.auth.exceptions import GoogleAuthError
     from google.auth.transport.requests import Request
@@ -52,7 +52,7 @@ def own_account() -> str:
     try:
         credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
         email = getattr(credentials, "service_account_email", "")
-        if email == "default":  # On a Google machine, the metadata server tells it with the first token.
+        if email == "default":  # On a Google machine, the metadata server gives it with the first token.
             credentials.refresh(Request())
             email = credentials.service_account_email
     except GoogleAuthError:

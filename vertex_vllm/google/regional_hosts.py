@@ -56,6 +56,6 @@ def require_region(region: str, where: str = "") -> str:
 
 
 def in_parallel(ask: Callable[[Place], Answer], places: Sequence[Place]) -> list[Answer]:
-    """Answers for regions, or for what stands for one each, in their order; a few are asked at a time."""
+    """Answers for regions, or for one item per region, in their order; a few calls run at a time."""
     with ThreadPoolExecutor(_REGIONS_AT_ONCE) as pool:
         return list(pool.map(ask, places))

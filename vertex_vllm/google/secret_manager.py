@@ -19,12 +19,12 @@ _VERSION_NAME = re.compile(
 def read_secret(resource_name: str) -> str:
     """Value of the secret version `projects/P/secrets/S/versions/V` (V a number, an alias, or `latest`). Never logged.
 
-    Raises SecretAccessError when the name is malformed, there is no such secret, it is disabled, we may not read it, or
+    Raises SecretAccessError when the name is malformed, the secret does not exist, is disabled or may not be read, or
     it is empty or not text; ServiceError when Secret Manager fails or its checksum does not match.
     """
     name = _VERSION_NAME.fullmatch(resource_name)
     if name is None:
-        # Not echoed: whoever pastes the token itself here must not find it in a log.
+        # Not echoed: a token pasted here by mistake must not reach a log.
         raise SecretAccessError(
             "not a name of a secret version",
             where="hf_token_secret",
@@ -60,7 +60,7 @@ def _payload(resource_name: str, name: re.Match[str]) -> bytes:
 
 @contextmanager
 def _refusals(resource_name: str, name: re.Match[str], role: str) -> Iterator[None]:
-    """What Secret Manager refuses, in words that tell what to do; `role` is the one that allows it."""
+    """A refusal of Secret Manager as an error that says what to do; `role` is the role that allows the call."""
     from google.api_core.exceptions import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 
     with google_errors("Secret Manager", resource_name):

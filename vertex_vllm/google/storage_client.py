@@ -1,6 +1,6 @@
 """google-cloud-storage's client, which says what it waits for, and does not wait for what no other try can cure.
 
-By itself it tries again for two minutes, silently, whatever the connection fails of.
+By itself the client retries for two minutes, silently, after any failure of the connection.
 """
 
 import logging
@@ -40,7 +40,8 @@ def storage_client(project: str, credentials: "Credentials | None" = None) -> "C
 
 
 class _Adapter(HTTPAdapter):
-    """Sends one request; its failures are told apart. A host that has answered once may heal of anything."""
+    """Sends one request and classifies its failures. Every failure of a host that has answered once counts as
+    transient."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ from vertex_vllm.retries import OnRetry, TransientError, ignore_retry, with_retr
 STALL_SECONDS = 60.0
 _PATIENCE = 600.0
 # Bytes, and seconds that reading a piece should take. What looks at a piece does so with cold caches, at some 100 µs;
-# whoever sends it on would rather not wait for it.
+# the sender does not wait for it.
 _SMALLEST_PIECE, _LARGEST_PIECE = 1 << 20, 8 << 20
 _PIECE_SECONDS = 0.015
 _MOST_REDIRECTS = 3
@@ -43,7 +43,7 @@ class RepoReader:
         patience_seconds: float = _PATIENCE,
         on_retry: OnRetry = ignore_retry,
     ) -> None:
-        """`on_retry` is told of each failure that is met with another try."""
+        """`on_retry` receives each failure that is retried."""
         self._connections = Connections(stall_seconds)
         self._locations = Locations(model_id, commit, token, self._connections)
         self._patience = patience_seconds

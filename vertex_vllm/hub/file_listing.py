@@ -21,7 +21,7 @@ _SHOWN = 3
 class HubFile:
     """A file of a repository, with the hash that its content is checked against.
 
-    Any of it may be of no use, as the Hub lists it: whoever selects files asks `check_file`.
+    Names and sizes are the Hub's, unchecked: code that selects files calls `check_file`.
     """
 
     path: str
@@ -54,7 +54,7 @@ def check_file(file: HubFile) -> HubFile:
 def list_files(model_id: str, commit: str, token: str | None) -> tuple[HubFile, ...]:
     """All files of the model at `commit`, ordered by path.
 
-    Files whose names cannot be copied are in it, and counted in the log: whoever needs one of them asks `check_file`.
+    It includes files whose names cannot be copied, and logs their number; code that needs one calls `check_file`.
     Raises HubAccessError when the Hub refuses or lists what cannot be, ServiceError when it does not answer.
     """
     from huggingface_hub.hf_api import RepoFile

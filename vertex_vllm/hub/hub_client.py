@@ -26,7 +26,7 @@ _PATIENCE = 400
 _USUAL_ENDPOINT = "https://huggingface.co"
 _OTHER_PAGE = "Check HF_ENDPOINT and the proxy: a page to log in at may be in between."
 _ANSWERED: set[str] = set()
-"""Endpoints that have answered this process: a failure of one of them may heal, whatever it looks like."""
+"""Endpoints that have answered this process: any failure of one of them counts as transient."""
 
 
 def hub_endpoint() -> str:

@@ -37,7 +37,7 @@ def check_commit(commit: str) -> str:
 
 
 def is_safe_path(path: str) -> bool:
-    """True when `path` can stand in a URL and in an object's name and means the same file in both.
+    """True when `path` is valid in a URL and in an object's name, and means the same file in both.
 
     Characters that some programs take for a dot or a slash (`．`, `／`, `․`) count as those.
     """

@@ -24,7 +24,7 @@ from vertex_vllm.network.bulk_connections import Connections
 from vertex_vllm.retries import TransientError, retry_after
 
 _MOST_REDIRECTS = 5
-# Seconds before its end at which a signed URL is no longer used.
+# A signed URL is not used in its last seconds.
 _MARGIN = 60
 
 
@@ -83,7 +83,8 @@ class Locations:
         return XetAddress(digest, token_url, self.headers(token_url))
 
     def forget(self, file: HubFile, url: str) -> None:
-        """`url` is no good any more: the Hub is asked for another one, unless somebody has done so already."""
+        """Discards `url`, which no longer works, and asks the Hub for another one, unless another thread has done
+        so."""
         with self._locks[file.path]:
             if self._known.get(file.path, ("", 0.0))[0] == url:
                 del self._known[file.path]

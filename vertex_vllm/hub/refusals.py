@@ -1,4 +1,4 @@
-"""Refusals of the Hub: read into one value, told in the Hub's own words, with the advice that the reason allows."""
+"""Refusals of the Hub: read into one value, reported in the Hub's own words, with advice where the reason is known."""
 
 import json
 import os

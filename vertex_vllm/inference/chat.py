@@ -41,7 +41,7 @@ class ChatChunk:
 
 
 def read_answer(body: Any, seconds: float) -> ChatAnswer:
-    """Raises InferenceError where `body` is no chat completion."""
+    """Raises InferenceError where `body` is not a chat completion."""
     try:
         choice, usage = body["choices"][0], body["usage"]
         return ChatAnswer(
@@ -58,7 +58,8 @@ def read_answer(body: Any, seconds: float) -> ChatAnswer:
 
 
 def read_chunk(data: str, seconds: float) -> ChatChunk:
-    """Raises InferenceError where `data` is no chunk of a chat completion; if it is an error, in the server's words."""
+    """Raises InferenceError where `data` is not a chunk of a chat completion; if it is an error, in the server's
+    words."""
     try:
         body = json.loads(data)
         if "error" in body:

@@ -148,7 +148,7 @@ class EndpointConnection:
 
 
 def _met_nobody(error: requests.RequestException) -> bool:
-    """Whether nothing was sent, which of what requests wraps only the innermost cause tells."""
+    """Whether nothing was sent. Only the innermost cause among the errors that requests wraps says so."""
     if not isinstance(error, requests.ConnectionError):
         return False
     reason = getattr(error.args[0], "reason", None)

@@ -9,7 +9,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class EventReader:
-    """Reads one stream. Comments, other fields and lines that are no field at all are skipped, as the standard says."""
+    """Reads one stream. Comments, other fields and lines that are not fields are skipped, as the standard says."""
 
     def __init__(self) -> None:
         self._rest = b""

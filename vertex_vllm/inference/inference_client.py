@@ -50,7 +50,7 @@ class EndpointClient:
         return self._connection.post("v1", ":rawPredict", body).content
 
     def chat(self, messages: Sequence[Message], **options: Any) -> ChatAnswer:
-        """`options`: max_tokens, temperature and whatever else OpenAI's chat completions or vLLM know."""
+        """`options`: max_tokens, temperature and any other parameter of OpenAI's chat completions or of vLLM."""
         start = time.monotonic()
         response = self._connection.post(_CHAT_VERSION, _CHAT_PATH, _chat_body(messages, options))
         return read_answer(_json(response), time.monotonic() - start)

@@ -39,7 +39,7 @@ class Answer:
     text: str
     seconds: float
     finish_reason: str
-    """Empty where the method does not tell, as predict does not."""
+    """Empty where the method does not report it, as predict does not."""
     prompt_tokens: int | None
     completion_tokens: int | None
     request: dict[str, Any]

@@ -63,7 +63,7 @@ class Selection:
     endpoints: dict[str, Verdict]
     versions: dict[ResourceName, Verdict]
     live: frozenset[str] = frozenset()
-    """Endpoints that are live, whatever their verdict."""
+    """Endpoints that are live, with any verdict."""
 
     @property
     def doomed_endpoints(self) -> list[str]:

@@ -25,7 +25,7 @@ class Holding:
     """A resource of the inventory."""
 
     kind: str
-    """endpoint (a row a deployed model), run (only those that go on), bucket, schedule or model (a row a version)."""
+    """endpoint (a row a deployed model), run (only active ones), bucket, schedule or model (a row a version)."""
     name: str
     """Resource name; a bucket's is gs://NAME."""
     region: str
@@ -50,8 +50,8 @@ class Holdings:
 def holdings(project: str, regions: Sequence[str]) -> Holdings:
     """Everything with this project's labels in the regions, dearest kind first.
 
-    A region that cannot be asked is named in the answer, and the others are told. Raises ServiceError where no bucket
-    can be listed.
+    A region that cannot be listed is named in the answer, beside the rows of the others. Raises ServiceError where no
+    bucket can be listed.
     """
     buckets = _buckets(project, regions)
     answers = in_parallel(lambda region: _in_region(project, region), regions)

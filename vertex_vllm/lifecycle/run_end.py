@@ -23,7 +23,7 @@ def end_run(
     """Deletes what the run created unless it `stays`; releases the run's lock in any case.
 
     `also_in` names other regions that fallbacks may have taken it to. Raises TeardownError as `teardown` does. A lock
-    that cannot be given back is no failure: the next run takes it from a run that has ended.
+    that cannot be released is not a failure: the next run takes it from a run that has ended.
     """
     try:
         if stays:

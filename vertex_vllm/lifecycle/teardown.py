@@ -1,4 +1,4 @@
-"""Teardown: from a deployment's name, and perhaps a run's, to nothing of it left. Twice comes to the same as once."""
+"""Teardown: removes everything of a deployment, or of one run of it, by name. Repeating it changes nothing."""
 
 import json
 import logging
@@ -168,8 +168,8 @@ def require_gone(report: TeardownReport) -> None:
 def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS, look: Look = select) -> TeardownReport:
     """Removes what the rule says goes, and looks again. Raises only where it cannot look.
 
-    Told to stop by SIGTERM or SIGINT it waits for nothing more: every removal is still begun, which Vertex AI then goes
-    on with by itself, and what is there at that moment is told.
+    After SIGTERM or SIGINT it waits for nothing more: it still begins every removal, which Vertex AI then finishes by
+    itself, and reports what exists at that moment.
     """
     failures: dict[str, str] = {}
     with interruption() as asked:

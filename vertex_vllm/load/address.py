@@ -72,7 +72,7 @@ class NoAuthorization:
 
 
 class GoogleAuthorization:
-    """An access token of Google's, renewed before it expires while requests go on with the old one."""
+    """An access token of Google's, renewed before it expires; requests use the old one meanwhile."""
 
     def __init__(self, credentials: Any) -> None:
         self._credentials = credentials

@@ -21,7 +21,7 @@ class Limits:
     """Ends of a load that is not going well."""
 
     seconds: float
-    """After so long from the start no request is sent."""
+    """Seconds from the start after which no request is sent."""
     drain_seconds: float
     """Patience with answers after the last request was sent; then they are cancelled."""
     under_way: int

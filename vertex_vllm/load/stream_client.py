@@ -92,7 +92,7 @@ class StreamClient:
 
     def _body(self, due: Due) -> bytes:
         prompt = self._writer.text(due.number, self._scale.words(due.lengths.prompt))
-        # ignore_eos is vLLM's: every answer has the length that the profile asks for, whatever the model says.
+        # ignore_eos is vLLM's: every answer has the length that the profile asks for.
         options = {"max_tokens": due.lengths.answer, "ignore_eos": True, "temperature": 0.0}
         if not self._address.chat:
             return json.dumps({"instances": [{"prompt": prompt, "raw_response": True, **options}]}).encode()

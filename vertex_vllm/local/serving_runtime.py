@@ -54,7 +54,7 @@ def pinned_version(package: str) -> str:
 
 
 def ensure_runtime(report: Report = print) -> Path:
-    """The interpreter of a serving runtime that is what `PINNED_LIST` says: made, or made anew, unless it is there.
+    """The interpreter of a serving runtime that matches `PINNED_LIST`; builds or rebuilds the runtime where needed.
 
     `report` is given one line at a time on what is going on. Raises RuntimeInstallError.
     """

@@ -46,7 +46,7 @@ class MirrorBucket:
         patience_seconds: float = 600.0,
         on_retry: OnRetry = ignore_retry,
     ) -> None:
-        """`on_retry` is told of each failure of a part's request that is met with another try."""
+        """`on_retry` receives each failure of a part's request that is retried."""
         from google.cloud.storage.retry import DEFAULT_RETRY
 
         self.uri = uri.rstrip("/")
@@ -61,7 +61,7 @@ class MirrorBucket:
     def check_fit(self) -> None:
         """Raises BucketError where the bucket's settings keep a mirror from being made.
 
-        Who may not see the settings goes on: then a refusal tells.
+        A caller who may not read the settings continues: a later refusal of Cloud Storage says what is wrong.
         """
         try:
             found = self._client.get_bucket(self._bucket.name)

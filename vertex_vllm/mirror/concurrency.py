@@ -17,7 +17,7 @@ _NEWS = 0.25
 
 
 class AdaptiveLimit:
-    """A limit between 1 and `most`, moved by what is told of the transfer. Safe to use from several threads at once.
+    """A limit between 1 and `most`, moved by reports of the transfer. Safe to use from several threads at once.
 
     It doubles while each step brings 20 %, then descends by quarters while they cost no more than 10 % in all: reads
     that only wait for the processor or for each other cost memory and processor time. After half a minute it tries

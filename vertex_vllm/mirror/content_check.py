@@ -17,7 +17,7 @@ from vertex_vllm.model.safetensors import header_length, tensors
 # Bytes. Longer headers are checked for their length alone: parsed, each byte takes more than ten of memory, and the
 # longest that are known have 0.3 MB.
 _LONGEST_PARSED = 16 << 20
-# Bytes of the first read of a file that lies in the bucket; enough for most headers.
+# Bytes of the first read of an object in the bucket; enough for most headers.
 _FIRST_READ = 128 << 10
 _READS_AT_ONCE = 8
 # Bytes. Files up to here are read whole when they lie in the bucket already.
@@ -67,7 +67,7 @@ class PassingContent:
 
 
 def check_opening(file: SizedFile, read: ReadRange) -> None:
-    """Checks a file that lies somewhere whole, by reading its start. Raises PlanError."""
+    """Checks a complete file by reading its start. Raises PlanError."""
     if file.size <= _SMALL and not file.path.endswith(".safetensors"):
         check_small_file(file, read(0, file.size) if file.size else b"")
         return
@@ -110,7 +110,7 @@ def check_openings(files: Iterable[SizedFile], read: Callable[[str, int, int], b
 
 @contextmanager
 def named(where: str, path: str = "") -> Iterator[None]:
-    """A fault of a file's content is told with its repository, and with the choice that is left.
+    """Adds the repository, and the remaining choice, to a fault of a file's content.
 
     `path`: of the file that `where` names already.
     """

@@ -1,6 +1,6 @@
 """The journal of an unfinished upload: enough to resume it in another process, on another machine.
 
-It lies in the bucket, outside the mirror's own prefix, which a serving container loads whole.
+The journal is in the bucket, outside the mirror's own prefix, because a serving container loads that prefix whole.
 """
 
 import json

@@ -40,7 +40,7 @@ class LargeFiles:
     """Copies large files of one model; those under way share threads, memory and connections."""
 
     def __init__(self, reader: FileReader, bucket: MirrorBucket, transfer: Transfer, threads: Executor) -> None:
-        """`threads`: for a file `transfer.connections` and one. Reader and bucket tell `limit` of throttling."""
+        """`threads`: for a file `transfer.connections` and one. Reader and bucket report throttling to `limit`."""
         self._reader, self._bucket, self._transfer, self._threads = reader, bucket, transfer, threads
         self.limit = AdaptiveLimit(transfer.connections, transfer.part_bytes)
         self._flow = Flow(self.limit, transfer.buffer_bytes)
@@ -53,7 +53,7 @@ class LargeFiles:
 
         `on_begun` is called, perhaps more than once, when all of it is read or being read: a good moment for the next.
         Raises MirrorError, with nothing published, when what arrives is three times not what the Hub lists;
-        HubAccessError and ServiceError as the services do, and another run then goes on where this one was.
+        HubAccessError and ServiceError as the services do; the next run then resumes.
         """
         for _ in range(_UPLOADS):
             try:
@@ -229,7 +229,7 @@ class _Copy:
 
     @contextmanager
     def begun(self, part: Part) -> Iterator[PartOnItsWay | None]:
-        """The part as it is sent while it is read; None when one lies there, with which it is to be compared first."""
+        """The part as it is sent while it is read; None when a part already exists, which is compared first."""
         if part.number in self.etags:
             yield None
         else:

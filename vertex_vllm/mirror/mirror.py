@@ -50,8 +50,8 @@ def mirror_weights(
     """Makes `destination` (`gs://bucket/prefix`) hold the files of the model at `commit` that serving needs.
 
     Nothing touches the disk, and memory does not grow with the model: below 300 MB in each process. Every file is
-    verified against the Hub's listing before its object appears. Broken off in any way, the next run goes on where this
-    one was; a finished mirror costs one read of its manifest and one listing, and moves nothing.
+    verified against the Hub's listing before its object appears. After any interruption the next run resumes. A
+    finished mirror costs one read of its manifest and one listing, and copies nothing.
 
     `signing`: the key that the mirror is signed with. A manifest that it has not signed counts for nothing: objects are
     hashed again. `pickled_weights`: pickle files are refused before anything is copied, or scanned before the manifest
@@ -188,7 +188,7 @@ def _missing(wanted: Sequence[HubFile], there: dict[str, MirroredFile]) -> list[
 
 
 def _is_large(file: HubFile, job: Job) -> bool:
-    """Large files are in large file storage: the Hub tells their SHA-256."""
+    """Large files are in large file storage: the Hub lists their SHA-256."""
     return bool(file.sha256) and file.size > job.transfer.part_bytes
 
 
@@ -205,7 +205,7 @@ def _present(
 def present_file(file: HubFile, stored: StoredObject | None, earlier: MirroredFile | None) -> MirroredFile | None:
     """The object as an entry of the manifest, if `earlier`, of a manifest, has its content; else None.
 
-    Its metadata alone proves nothing: whoever may write an object writes that, too.
+    Its metadata alone proves nothing: anybody who may write an object writes its metadata, too.
     """
     mirrored = None if stored is None else stored.as_mirrored(file)
     if mirrored is None or earlier is None or earlier.crc32c != mirrored.crc32c:

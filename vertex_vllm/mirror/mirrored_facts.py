@@ -58,7 +58,7 @@ def read_mirrored_facts(uri: str, project: str) -> ModelFacts:
 
 
 def _whose(bucket: MirrorBucket, uri: str) -> tuple[str, str]:
-    """Model and commit, empty where nothing tells them."""
+    """Model and commit; empty where they are unknown."""
     manifest, _ = bucket.read_manifest()
     if manifest is not None:
         return manifest.model_id, manifest.commit

@@ -247,7 +247,8 @@ def _reply(answer: Answer) -> _Reply:
 
 
 def _received_crc32c(reply: _Reply) -> str:
-    """As Cloud Storage tells it of a part that it took (google-cloud-storage relies on it, too); else empty."""
+    """CRC32C that Cloud Storage returns for a part that it accepted (google-cloud-storage relies on it, too); else
+    empty."""
     found = re.search(r"\bcrc32c=([^,\s]+)", reply.headers.get("x-goog-hash", ""))
     return found[1] if found else ""
 

@@ -58,7 +58,7 @@ def select_files(
     vLLM and transformers read beside them; or what `selection` says.
 
     Left out by itself: `original/` and all other folders, other formats of the same weights, pictures and texts.
-    Raises PlanError when there are no weights, the index names a file that is not there, or nothing is selected, and
+    Raises PlanError when there are no weights, the index names a missing file, or nothing is selected, and
     HubAccessError when a selected file has a name that cannot be copied.
     """
     if selection.include:

@@ -8,6 +8,6 @@ MANIFEST_NAME = "vertex-vllm-manifest.json"
 BILL_OF_MATERIALS_NAME = "vertex-vllm-model.cdx.json"
 """CycloneDX: the model, its licence and its files."""
 SIGNATURE_NAME = "vertex-vllm-model.sig"
-"""A sigstore bundle, present where the mirror was told to sign."""
+"""A sigstore bundle, present where the config has a signing key."""
 BESIDE_THE_WEIGHTS = frozenset({MANIFEST_NAME, BILL_OF_MATERIALS_NAME, SIGNATURE_NAME})
 """A repository may not have a file of such a name, and a deployment is not stopped by one."""

@@ -15,7 +15,7 @@ from typing import Literal, Protocol, TypeVar
 from vertex_vllm.errors import InputError, MirrorError, PlanError
 
 PickledWeights = Literal["refuse", "scanned", "any"]
-"""Whether pickle files are mirrored: never, after a scan that finds nothing dangerous, or whatever a scan finds."""
+"""Whether pickle files are mirrored: never, after a scan that finds nothing dangerous, or always."""
 
 FIELD = "mirror.pickled_weights"
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")

@@ -151,7 +151,7 @@ class Meter:
 
     @contextmanager
     def beating(self) -> Iterator[None]:
-        """Calls `on_progress` every second while the body runs: whoever watches sees that nothing moves, too."""
+        """Calls `on_progress` every second while the body runs, also when no byte has moved."""
         over = threading.Event()
 
         def beat() -> None:

@@ -72,7 +72,7 @@ def _write_bill(bill: str, bucket: MirrorBucket, stored: StoredObject | None) ->
 def _as_it_lies(manifest: Manifest, bucket: MirrorBucket, objects: dict[str, StoredObject]) -> Manifest:
     """The manifest with the generations of now: a mirror at the same time may have written the same bytes again.
 
-    An object of another generation is hashed: whoever chooses its bytes chooses their CRC32C, too.
+    An object of another generation is hashed: anybody who chooses its bytes chooses their CRC32C, too.
     """
     files = []
     for file in manifest.files:

@@ -24,7 +24,7 @@ def proven_files(
 ) -> dict[str, MirroredFile]:
     """Path → object for those of `files` whose objects hold what the Hub lists, by their hashes.
 
-    Only objects that claim to be their file, by size and metadata, are read: any other is copied anew.
+    Only objects that claim to be their file, by size and metadata, are read: any other is copied again.
     """
     claimed = [file for file in files if (found := objects.get(file.path)) and found.as_mirrored(file)]
     with ThreadPoolExecutor(_AT_ONCE) as threads:

@@ -13,7 +13,8 @@ _AT_ONCE = 8
 
 
 def copy_from_siblings(files: Sequence[HubFile], bucket: MirrorBucket, meter: Meter) -> dict[str, MirroredFile]:
-    """Path → object for each file whose content lies under another prefix: copied inside Cloud Storage, in seconds.
+    """Path → object for each file whose content is already under another prefix: copied inside Cloud Storage, in
+    seconds.
 
     Only files with a SHA-256 on the Hub are looked for: the others are small.
     """

@@ -1,7 +1,7 @@
 """SHA-256 that can be put aside and taken up again, in another process or on another machine.
 
 hashlib cannot. OpenSSL's own functions can: their state is a plain structure, and every libcrypto has them, deprecated
-since 3.0. Where there is no such library, there is no state, and a hash begins anew.
+since 3.0. Without such a library there is no state, and a hash starts from the beginning.
 """
 
 import ctypes
@@ -29,7 +29,8 @@ class RunningHash(Protocol):
 
 
 def sha256(state: str = "") -> RunningHash:
-    """A new hash, or one in that state. Raises ValueError for a state that cannot be taken up here: begin anew."""
+    """A new hash, or one in that state. Raises ValueError for a state that this library cannot resume: start from the
+    beginning."""
     library = _library()
     if library is not None:
         return _OpensslHash(library, _bytes_of(state))

@@ -52,7 +52,8 @@ class Flow:
         limit.on_growth = self._grown
 
     def take(self, length: int) -> mmap.mmap | None:
-        """Memory for a part of `length` bytes, which counts as being read from now on; None while there is no room."""
+        """Reserves memory for a part of `length` bytes, counted as being read from now on; None while there is no
+        room."""
         limit = self._limit.value
         # They are sent as they are read, and one more waits for its answer: more would only lie in memory.
         if self._reading >= limit or self._parts > limit:
@@ -129,7 +130,7 @@ class Window:
         """Yields each part, in order, once it has been taken in and sent.
 
         Takes `connections` and one of `threads`, for as many parts as may be under way. `on_begun` is called as soon as
-        no part is left to be begun: another file may go on from there. Raises what `carry` raised first, once the
+        the last part has begun: the next file may begin then. Raises what `carry` raised first, once the
         others have ended what they were at.
         """
         if not self._parts:
@@ -203,7 +204,7 @@ class Window:
             return self._held[part.number]
 
     def _fail(self, error: BaseException) -> None:
-        """The first failure is the cause; what follows from it is not told."""
+        """The first failure is the cause; its consequences are not reported."""
         with self._flow.lock:
             self._failure = self._failure or error
             for waiting in (self._flow.room, self._next_is_there):

@@ -1,7 +1,7 @@
 """Processes that copy large files: `python -m vertex_vllm.mirror.worker SOCKET…`, for `mirror.worker_processes`.
 
 Each is given a job and then files, one JSON line each, on a socket, and answers there with events, one JSON line each.
-When its input ends, because whoever started it has ended, it ends at once: the journals know the rest.
+When its input ends, because its parent has ended, it ends at once: the journals hold its progress.
 """
 
 import gc
@@ -43,7 +43,7 @@ _FILES_AT_ONCE = 3
 
 
 class _Events:
-    """Events to whoever started this process."""
+    """Events to the parent process."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -75,7 +75,7 @@ class _Events:
 
 
 class _ToParent(logging.Handler):
-    """Warnings of this process, for the log of whoever started it."""
+    """Warnings of this process, for the parent's log."""
 
     def __init__(self, events: _Events) -> None:
         super().__init__(logging.WARNING)
@@ -123,7 +123,7 @@ class _Turn:
 
 
 def main() -> None:
-    """Forks a worker for each of the sockets that the arguments number, and tells on standard output how each ended."""
+    """Forks a worker for each of the sockets that the arguments number, and prints how each ended."""
     endings = _private_output()
     for name in _IMPORTED_LATER:
         import_module(name)
@@ -238,7 +238,7 @@ def _lines_until_the_end(stream: TextIO) -> "queue.SimpleQueue[str]":
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def read() -> None:
-        with suppress(ConnectionError):  # Whoever started it was killed before it had read all that it was told.
+        with suppress(ConnectionError):  # The parent was killed before it had read all events.
             for line in stream:
                 lines.put(line)
         os._exit(0)

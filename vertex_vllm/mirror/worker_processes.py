@@ -84,7 +84,7 @@ class Worker:
 
     def lines(self) -> Iterator[str]:
         """Its output, until it has ended."""
-        with suppress(ConnectionError):  # It was killed before it had read all that it was told.
+        with suppress(ConnectionError):  # The worker was killed before it had read all of its input.
             yield from self._lines
 
     def end_input(self) -> None:

@@ -100,7 +100,7 @@ def _watched(opened: Callable[[], Iterator[bytes]], stall_seconds: float) -> Ite
                     return
                 chunks.put(chunk)
             chunks.put(None)
-        except Exception as error:  # whatever the client raises: its types are not all public
+        except Exception as error:  # any error: not all of the client's types are public
             chunks.put(error)
 
     threading.Thread(target=read, daemon=True).start()

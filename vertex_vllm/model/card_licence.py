@@ -30,7 +30,7 @@ NO_LICENCE = CardLicence()
 
 
 def check_licence(model: str, licence: CardLicence, allow: Sequence[str]) -> None:
-    """Raises PlanError unless every licence of the card is in `allow`, in whatever case; an empty `allow` allows all.
+    """Raises PlanError unless every licence of the card is in `allow`, ignoring case; an empty `allow` allows all.
 
     `model`: for the message, `owner/name@commit`.
     """

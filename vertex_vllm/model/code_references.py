@@ -14,7 +14,8 @@ _DEEPEST = 32
 
 
 def code_references(config: object, depth: int = 0) -> Iterator[str]:
-    """Every class that an `auto_map` names, as written; a reference that is no text counts by its text."""
+    """Every class that an `auto_map` names, as written; a reference that is not a string counts by its
+    representation."""
     if depth > _DEEPEST:
         return
     if isinstance(config, Mapping):

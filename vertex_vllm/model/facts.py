@@ -67,7 +67,7 @@ class ModelFacts:
     text_model_type: str = ""
     """The same of the text model within."""
     positions: int = 0
-    """`max_position_embeddings` as config.json has it, before positions are stretched; 0: not told."""
+    """`max_position_embeddings` as config.json has it, before positions are stretched; 0: not given."""
     quantization_scheme: str = ""
     """Of compressed-tensors, for example `w8a8_fp8`; empty: none, or not known."""
     quantization_file: str = ""
@@ -89,7 +89,7 @@ class ModelFacts:
     pickled: bool = False
     """Weights in a format that can run code while it is loaded."""
     chat_marks: tuple[str, ...] | None = None
-    """Texts of the chat template that tell how the model calls tools and thinks; None: nobody has read it."""
+    """Texts of the chat template that show how the model calls tools and thinks; None: not read."""
 
     @property
     def card_licence(self) -> CardLicence:

@@ -38,7 +38,7 @@ def config_from_params(params: Mapping[str, object]) -> dict[str, object]:
     if not part:
         return text
     inner = {name: value for name, value in text.items() if name not in ("multimodal", "vision_encoder")}
-    # A quantisation is told of the whole model, as in a config.json.
+    # Quantisation applies to the whole model, as in a config.json.
     outer = {name: inner.pop(name) for name in ("quantization_config",) if name in inner}
     return {"architectures": [whole], "model_type": part.removesuffix("_config"), "text_config": inner, **outer} | {
         part: {"model_type": "pixtral"} if part == "vision_config" else {"model_type": "whisper"}

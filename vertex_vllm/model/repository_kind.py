@@ -1,4 +1,4 @@
-"""Repositories that hold something else than a model that vLLM generates text with, told by their files."""
+"""Repositories that hold something other than a model with which vLLM generates text, recognised by their files."""
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -16,7 +16,7 @@ _WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth")
 
 
 def is_adapter_file(path: str) -> bool:
-    """Files of a LoRA adapter, which are no weights of a model."""
+    """Files of a LoRA adapter, which are not a model's weights."""
     return fnmatchcase(path.rpartition("/")[2], ADAPTER_WEIGHTS)
 
 

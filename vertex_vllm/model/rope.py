@@ -9,7 +9,7 @@ from vertex_vllm.model.transformer import TEXT_PARTS, context_length
 from vertex_vllm.vllm_versions import VersionRange, version_key
 
 # vLLM `_get_and_verify_max_len`: of these kinds `max_position_embeddings` is the stretched length already; so it is for
-# Gemma 3 whatever its kind.
+# Gemma 3 of any kind.
 _STRETCHED_ALREADY = ("su", "longrope", "llama3", "default")
 _STRETCHED_MODELS = "gemma3"
 # Since this version `max_position_embeddings` is the stretched length with YaRN too (config/model.py of the wheels
@@ -26,7 +26,7 @@ class Rope:
     """`rope_type`; empty: positions are not stretched."""
     factor: float = 1.0
     original_length: int = 0
-    """`original_max_position_embeddings`; 0: not told."""
+    """`original_max_position_embeddings`; 0: not given."""
 
     def __str__(self) -> str:
         return f"{self.kind} × {self.factor:g}" if self.kind else ""

@@ -22,7 +22,7 @@ _PLAIN = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
 
 @dataclass(frozen=True)
 class Outline:
-    """0: no tensor tells."""
+    """0: unknown from the tensors."""
 
     vocabulary: int = 0
     """Rows of the embedding."""
@@ -36,7 +36,7 @@ class Outline:
 
 
 def outline_of(tensors: Iterable[tuple[str, tuple[int, ...], str]]) -> Outline:
-    """From name, shape and type of each tensor; a model whose layers differ in width tells no width."""
+    """From name, shape and type of each tensor; a model whose layers differ in width has no single width."""
     embeddings: set[tuple[int, ...]] = set()
     queries: set[tuple[int, ...]] = set()
     keys: set[tuple[int, ...]] = set()

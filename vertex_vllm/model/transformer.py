@@ -136,7 +136,7 @@ def _inner(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def transformer_from_config(config: Mapping[str, Any]) -> Transformer:
-    """Never raises: what is not there, or is no count, stands in `missing`."""
+    """Never raises: `missing` names the fields that are absent or not a count."""
     config = {**config, **_inner(config)}
     names = config.get("architectures")
     architecture = str(names[0]) if isinstance(names, list) and names else ""
@@ -206,7 +206,7 @@ def key_value_heads(text: Mapping[str, Any], heads: int) -> int:
 
 
 def _unusable(text: Mapping[str, Any]) -> list[str]:
-    """Fields that are there and are no count, by name: a null means that the model type's default holds."""
+    """Names of the fields that are present and not a count; null means the default of the model type."""
     names = [name for keys in _REQUIRED.values() for name in keys[1:]]
     names += [*CONTEXT, *_KEY_VALUE_HEADS, "head_dim", "intermediate_size"]
     return [f"config.json: {name}" for name in names if text.get(name) is not None and not _count(text, (name,))]

@@ -22,7 +22,7 @@ def weight_files(listing: Sequence[AnyFile], indexed: Collection[str]) -> tuple[
     """The files with the weights, ordered by path: safetensors where there are any, those of the index if there is one.
 
     `indexed` holds the file names of the repository's index, see `read_index`; it is empty without one.
-    Raises PlanError when the index names a file that is not there, or there are no weights that vLLM reads.
+    Raises PlanError when the index names a missing file, or there are no weights that vLLM reads.
     """
     top = [file for file in listing if "/" not in file.path and not is_adapter_file(file.path)]
     consolidated = tuple(file for file in top if fnmatchcase(file.path, CONSOLIDATED))

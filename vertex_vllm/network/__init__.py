@@ -1,1 +1,1 @@
-"""HTTP below every service: bulk bytes, proxies, trusted authorities, and failures of the network told apart."""
+"""HTTP below every service: bulk bytes, proxies, trusted authorities, and kinds of network failures."""

@@ -118,7 +118,7 @@ class Connections:
         self._idle: defaultdict[tuple[str, str], list[_Connection]] = defaultdict(list)
         self._in_use: set[_Connection] = set()
         self._answered: set[tuple[str, str]] = set()
-        """Origins that have answered: a failure of one of them may heal, whatever it looks like."""
+        """Origins that have answered: any failure of one of them counts as transient."""
         self._lock = threading.Lock()
         self._closed = False
 
@@ -131,7 +131,7 @@ class Connections:
         *,
         stall_seconds: float | None = None,
     ) -> Answer:
-        """The answer to one request, whatever its status; redirects are the caller's affair.
+        """The answer to one request, with any status; the caller follows redirects.
 
         Raises TransientError, which names the host and no more of the URL, when there is none; UnreachableError when
         there will be none until a setting is changed; InputError for a proxy or a file of authorities of no use.
@@ -262,7 +262,7 @@ class _Connection:
         self._http.close()
 
     def break_off(self) -> None:
-        """From another thread: whoever reads or writes gets an error at once."""
+        """Called from another thread: a pending read or write raises at once."""
         self._broken_off = True
         sock = self._http.sock
         if sock is not None:

@@ -1,4 +1,4 @@
-"""Failures of the network, told apart: which of them no other try can cure, and what to set instead."""
+"""Kinds of network failures: which ones no retry can cure, and which setting cures them."""
 
 import errno
 import os

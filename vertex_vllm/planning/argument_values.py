@@ -1,4 +1,4 @@
-"""Values of arguments that vLLM refuses to start with, whatever the machine."""
+"""Values of arguments with which vLLM refuses to start on any machine."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 BLOCK_STEP = 16
 # Methods whose weights are made beforehand; for a repo without, vLLM 0.32.0 says "Cannot find the config file".
 STORED = ("awq", "gptq", "compressed-tensors", "fbgemm_fp8")
-# Of these one cannot stand for another: "Quantization method specified in the model config … does not match".
+# None of these can replace another: "Quantization method specified in the model config … does not match".
 EXCLUSIVE = (*STORED, "fp8", "bitsandbytes")
 
 

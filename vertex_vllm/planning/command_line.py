@@ -19,7 +19,7 @@ class Argument:
     flag: str
     """As the catalogue spells it: long, with hyphens, without the `.key` of a dotted option."""
     text: tuple[str, ...]
-    """As it goes on the command line."""
+    """As written on the command line."""
     value: str
     """Empty for a switch."""
     values: tuple[str, ...] = ()

@@ -39,7 +39,7 @@ class CodeFlag:
             return value not in self.values
         parsed = _object(value)
         if parsed is None:
-            # `-O3` and the like, and whatever vLLM itself refuses.
+            # `-O3` and the like, and words that vLLM itself refuses.
             return self.harmless != "but_keys"
         if self.harmless == "keys":
             return not set(parsed) <= set(self.values)

@@ -62,7 +62,7 @@ def choose_image(facts: ModelFacts, wanted: str, catalog: Catalog, forbid_adviso
 
 
 def _clean(facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> Image | None:
-    """The newest image, whoever names it, whose vLLM has the architecture and no advisory that touches the model."""
+    """The newest image whose vLLM has the architecture and no advisory that touches the model."""
     return next(
         (
             image

@@ -1,4 +1,4 @@
-"""The memory model asked about a machine: what a plan's settings come to on one of its accelerators."""
+"""The memory model applied to a machine: memory of a plan's settings on one of its accelerators, in bytes."""
 
 from vertex_vllm.catalog.rows import Accelerator, Machine
 from vertex_vllm.model.facts import ModelFacts, number_bytes

@@ -20,7 +20,7 @@ class Measurement:
 
     model_id: Text
     commit: str
-    """Of the weights, 40 hexadecimal digits; empty where their place tells none."""
+    """Of the weights, 40 hexadecimal digits; empty where their address names no commit."""
     machine_type: Text
     accelerator_type: str
     """Empty: none."""
@@ -56,7 +56,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Throughput:
-    """A measurement as a plan tells it of one of its machines."""
+    """A measurement as a plan reports it for one of its machines."""
 
     output_tokens_per_second: float
     input_tokens_per_second: float | None

@@ -131,7 +131,7 @@ def _group_objections(split: int, facts: ModelFacts, whole_experts: bool) -> Ite
     # Of key-value heads fewer than accelerators each accelerator has a whole one.
     key_split = min(split, max(1, facts.shape.key_value_heads))
     for width, parts, dense in (
-        # A dense width that stands in the config of a model of experts alone is used by no layer.
+        # No layer of a model that has only experts uses the dense width in its config.
         (shape.intermediate_size if not shape.experts or shape.dense_layers else 0, split, True),
         (0 if whole_experts else shape.expert_intermediate_size, split, False),
         (attention, split, True),

@@ -133,7 +133,7 @@ def _plan_fallback(number: int, named: str, facts: ModelFacts, deployment: Deplo
 
 
 def _check_distinct(plan: ServingPlan, fallbacks: tuple[ServingPlan, ...]) -> None:
-    """Trying the same again is no fallback."""
+    """A fallback must differ from the place that failed."""
     seen = {(plan.region, plan.machine_type)}
     for number, fallback in enumerate(fallbacks):
         place = (fallback.region, fallback.machine_type)

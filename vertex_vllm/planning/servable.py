@@ -1,4 +1,4 @@
-"""Whether a model can be served by this pipeline at all, whatever the machine; and what of it nobody can be sure of."""
+"""Whether this pipeline can serve a model on any machine, and which facts of the model remain uncertain."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -17,7 +17,7 @@ from vertex_vllm.planning.memory.unmodelled import speculation_method, unmodelle
 
 # Google's tutorial: --max-model-len=4096; --max-num-seqs=256 for text and 12 for images, where 256 ran out of memory.
 DEFAULT_MODEL_LENGTH = 4096
-# vLLM `_get_and_verify_max_len`: of a model whose config.json tells no length.
+# vLLM `_get_and_verify_max_len`: of a model whose config.json gives no length.
 UNTOLD_LENGTH = 2048
 FITTED_LENGTHS = ("auto", "-1")
 DEFAULT_SEQUENCES = 256
@@ -131,7 +131,7 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
 def _check_step(settings: Settings, given: Mapping[str, str]) -> None:
     """Raises PlanError for a step that holds less than a prompt may have, where prompts are not chunked.
 
-    vLLM `SchedulerConfig.verify_max_model_len`. An old one on the V1 engine chunks prompts whatever it is told.
+    vLLM `SchedulerConfig.verify_max_model_len`. An old version on the V1 engine always chunks prompts.
     """
     tokens = settings.max_num_batched_tokens
     if "--no-enable-chunked-prefill" in given and 0 < tokens < settings.max_model_len:

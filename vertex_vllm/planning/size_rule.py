@@ -77,7 +77,7 @@ def host_shortage(facts: ModelFacts, machine: Machine) -> str:
     need = SHARED_MEMORY_MB / 1024 + facts.weight_bytes / GIB + HOST_PROCESSES_GIB
     if need <= machine.host_memory_gib:
         return ""
-    # Two figures that are to be told apart.
+    # Two figures that must differ.
     told = f"{need:.0f}" if round(need) > machine.host_memory_gib else f"{need:.1f}"
     return (
         f"its {machine.host_memory_gib:g} GiB of host memory are fewer than {told}: weights, "

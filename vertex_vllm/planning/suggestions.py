@@ -91,5 +91,5 @@ def _best(required: Requirements, preset: Preset | None) -> Ranked | None:
 
 
 def _fits(ranked: Ranked) -> bool:
-    """Advice is what ends in "fits": a machine that may serve is no way out."""
+    """Advice must end in "fits": a machine that only may serve is not offered."""
     return ranked.serves and ranked.offer.verdict == "fits"

@@ -121,7 +121,7 @@ def create_build_request(build: ImageBuild, generation: int = 0) -> "CreateBuild
             service_account=f"projects/{build.project}/serviceAccounts/{build.service_account}",
             timeout={"seconds": _TIMEOUT_SECONDS},
             options=BuildOptions(
-                # With an account of one's own, Cloud Build wants to be told where the log goes.
+                # With a service account of its own, a build must name the place of its log.
                 logging=BuildOptions.LoggingMode.CLOUD_LOGGING_ONLY,
                 # Signed provenance of the image in Artifact Analysis, or the build fails; and the archive's hash.
                 requested_verify_option=BuildOptions.VerifyOption.VERIFIED,
@@ -140,7 +140,8 @@ def find_image(build: ImageBuild) -> str | None:
 def build_image(build: ImageBuild, archive: bytes, on_change: Callable[[str], None] = lambda text: None) -> str:
     """Builds and pushes the image, and returns it by digest; a build of these sources that runs already is waited for.
 
-    `on_change` is told what goes on. Broken off, the build goes on, and the next call finds it or its image.
+    `on_change` receives the build's progress. After an interruption the build continues, and the next call finds it or
+    its image.
     Raises ServiceError with the log's address.
     """
     from google.api_core.exceptions import FailedPrecondition

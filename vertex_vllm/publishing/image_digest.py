@@ -31,7 +31,7 @@ def digest_of(image: str) -> str:
 
 
 def find_digest(image: str) -> str | None:
-    """`sha256:…` that the tag of an image in Artifact Registry points at; None where there is no such tag.
+    """`sha256:…` that the tag of an image in Artifact Registry points at; None where the tag does not exist.
 
     Raises ServiceError, and InputError as `tag_name`.
     """
@@ -39,7 +39,8 @@ def find_digest(image: str) -> str | None:
 
 
 def find_version(tag: str) -> str | None:
-    """Id of the version that a tag (its resource name) is on; None where there is no such tag, or no API enabled.
+    """Id of the version that a tag (its resource name) is on; None where the tag does not exist or the API is not
+    enabled.
 
     Raises ServiceError.
     """

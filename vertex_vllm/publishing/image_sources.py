@@ -48,7 +48,7 @@ def source_files(root: Path) -> tuple[str, ...]:
     """Paths of those files, relative to `root`, sorted."""
     ignore = root / _IGNORE
     patterns = _patterns(ignore.read_text() if ignore.exists() else "")
-    # As Docker does: these two are sent whatever the patterns say.
+    # As Docker does: these two are always sent.
     always = {name for name in (_DOCKERFILE, _IGNORE) if (root / name).exists()}
     return tuple(sorted(always | set(_walk(root, patterns))))
 
@@ -70,7 +70,7 @@ def _walk(root: Path, patterns: "list[RegexPattern]") -> Iterator[str]:
 
 
 def _is_ignored(path: str, patterns: "list[RegexPattern]") -> bool:
-    """The last pattern that is about the path, or about a folder that it lies in, decides."""
+    """The last pattern that matches the path, or a folder above it, decides."""
     places = [path, *(f"{parent}/" for parent in PurePosixPath(path).parents if parent.name)]
     about = [pattern for pattern in patterns if any(pattern.match_file(place) for place in places)]
     return bool(about and about[-1].include)

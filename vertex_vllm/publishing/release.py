@@ -48,7 +48,7 @@ def make_image(build: ImageBuild, archive: bytes, on_change: Callable[[str], Non
 
 
 def make(release: Release, archive: bytes, on_change: Callable[[str], None]) -> Iterator[str]:
-    """Makes what is missing, and tells each thing once it is there. Broken off, it is finished by the next call.
+    """Creates what is missing, and reports each thing once it exists. After an interruption the next call finishes.
 
     `archive`: `Sources.archive`. Raises InputError, ServiceError.
     """

@@ -88,7 +88,7 @@ def _is_published(pipeline: str, spec: str, destination: Destination) -> bool:
 
 
 def _store(spec: str, destination: Destination, pipeline: str) -> None:
-    """Never over another spec: whoever submits by commit gets what the commit had."""
+    """Never overwrites another spec: a submit by commit gets the spec of that commit."""
     from google.api_core.exceptions import NotFound, PreconditionFailed
     from google.cloud.storage import Client
 

@@ -39,7 +39,7 @@ class KubeflowEngine:
     def submit(self, submission: Submission) -> str:
         """As `Engine.submit`, in an experiment that is named after the deployment; labels and account are left out.
 
-        The run's display name is the job id, which `{{$.pipeline_job_name}}` stands for on both engines.
+        The run's display name is the job id, the value of `{{$.pipeline_job_name}}` on both engines.
         """
         with self._called() as client, contextlib.redirect_stdout(sys.stderr), spec_file(submission) as spec:
             ensure_artifact_bucket(submission)
@@ -170,5 +170,5 @@ def _state(state: str | None) -> str:
 
 
 def _moment(moment: datetime | None) -> datetime | None:
-    """The epoch stands for "not yet"."""
+    """The epoch means "not yet"."""
     return moment if moment and moment.timestamp() > 0 else None

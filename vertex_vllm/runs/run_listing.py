@@ -62,7 +62,7 @@ def summary(job: Any) -> RunSummary:
 
 
 def list_request(project: str, region: str) -> "ListPipelineJobsRequest":
-    """Asks for all runs of the region, the newest first: labels are compared here, whatever a filter makes of them."""
+    """Asks for all runs of the region, the newest first: labels are compared here, not by a filter of the service."""
     from google.cloud.aiplatform_v1 import ListPipelineJobsRequest
 
     return ListPipelineJobsRequest(

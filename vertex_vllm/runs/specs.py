@@ -44,7 +44,8 @@ def images_of(spec: str) -> tuple[str, ...]:
 
 
 def is_unresolvable(image: str) -> bool:
-    """Whether the image stands for the one that a project's bootstrap builds: no host below `.invalid` resolves."""
+    """Whether the image is the placeholder for the one that a project's bootstrap builds: no host below `.invalid`
+    resolves."""
     return image.partition("/")[0].endswith(".invalid")
 
 
@@ -65,8 +66,8 @@ def with_image(spec: str, image: str) -> str:
 def require_pinned(spec: str, project: str, region: str) -> str:
     """`spec`, if every image in it is named by digest. Raises InputError for any other.
 
-    A tag may point at other code tomorrow, and a project's id in an image's name belongs to whoever registered it:
-    their code would run as the caller's service account.
+    A tag may point at other code tomorrow, and a project's id in an image's name belongs to the person who registered
+    it: their code would run as the caller's service account.
     """
     for image in images_of(spec):
         if is_unresolvable(image) or not is_pinned(image):

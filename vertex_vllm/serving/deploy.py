@@ -84,8 +84,8 @@ def deploy_model(
 
     Finds what an earlier attempt made: the endpoint, the deployed model, or the deploy that is still going on, which is
     then waited for. `on_operation` gets the name of the operation waited for, as soon as there is one.
-    On SIGTERM, SIGINT or when `deadline_seconds` have passed, the operation is cancelled and whatever came up is
-    undeployed. Raises DeploymentError then, and when Vertex AI refuses or fails, StockoutError where it has no such
+    On SIGTERM, SIGINT or when `deadline_seconds` have passed, the operation is cancelled and every replica that came up
+    is undeployed. Raises DeploymentError then, and when Vertex AI refuses or fails, StockoutError where it has no such
     machines. An empty `service_account` means the serving account that bootstrap creates.
     """
     model = ResourceName.parse(model_name, "models")
@@ -138,7 +138,7 @@ def _start(
     *,
     patient: bool,
 ) -> str:
-    """Name of a new deploy operation; empty where another look has to tell, which is for the `patient` alone."""
+    """Name of a new deploy operation; empty where only another look can show it, if `patient`."""
     if target.asked.wait(0) or not target.deadline.left:
         raise _stopped(target.asked, target.deadline, "before anything was deployed")
     _take_over(target.client, endpoint, wanted)

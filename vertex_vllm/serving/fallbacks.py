@@ -50,8 +50,8 @@ def deploy_with_fallbacks(
     """Deploys `model_name` as planned; if its place is out of stock, a version for the next fallback, from `model_uri`.
 
     A place where an earlier run already serves comes first. `on_attempt` gets the refusals so far after each. The
-    deadline is for all places together. Raises StockoutError with the history if every place is refused, and whatever
-    `deploy_model` and `upload_model` raise for another cause, which is no reason to rent elsewhere.
+    deadline is for all places together. Raises StockoutError with the history if every place is refused, and the
+    errors of `deploy_model` and `upload_model` for any other cause, which another place would not cure.
     """
     deadline = Deadline(deadline_seconds)
     attempts: tuple[Attempt, ...] = ()

@@ -1,7 +1,7 @@
 """Cloud Quotas: may the project hold as many accelerators as the plan needs?
 
-A limit is no capacity. What is in use is what endpoints may grow to; what else of Vertex AI holds accelerators of this
-kind is not counted.
+A limit does not promise capacity. The use is the size that endpoints may grow to; what else of Vertex AI holds
+accelerators of this kind is not counted.
 """
 
 import logging
@@ -88,7 +88,7 @@ def judge(project: str, need: QuotaNeed, limit: int, preemptible: bool, used: Us
 
 
 def check_quota(project: str, need: QuotaNeed, preemptible: bool, own_endpoint: str = "") -> QuotaVerdict:
-    """Verdict on the plan's need, from the limit that Cloud Quotas tells for `project` and what its endpoints hold.
+    """Verdict on the plan's need, from the limit that Cloud Quotas gives for `project` and what its endpoints hold.
 
     The endpoint of id `own_endpoint` is the plan's own, from an earlier run of the same config, and does not count.
     Another config of the deployment has an endpoint beside it until it is torn down, which counts. Logs

@@ -106,7 +106,8 @@ def _upload(
     *,
     patient: bool,
 ) -> str:
-    """The new version's id; empty where another look has to tell (answer lost, another run faster), if `patient`."""
+    """The new version's id; empty where only another look can show it (answer lost, another run faster), if
+    `patient`."""
     try:
         started = client.upload_model(request, timeout=CALL_SECONDS)
     except (exceptions.AlreadyExists, *TRANSIENT) as error:

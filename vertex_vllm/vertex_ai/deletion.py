@@ -1,4 +1,4 @@
-"""Deletes an Endpoint, or versions of a Model, in whatever state they are."""
+"""Deletes an Endpoint, or versions of a Model, in any state."""
 
 import logging
 from collections.abc import Callable, Collection

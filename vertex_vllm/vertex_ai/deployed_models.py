@@ -65,6 +65,6 @@ def replicas_of(deployed: vertex.DeployedModel, region: str) -> Replicas:
         region=region,
         spot=resources.spot,
         least=least,
-        # Zero stands for "as many as at least" (DedicatedResources.max_replica_count).
+        # Zero means "as many as at least" (DedicatedResources.max_replica_count).
         most=max(least, resources.max_replica_count),
     )

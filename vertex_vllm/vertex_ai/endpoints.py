@@ -52,7 +52,7 @@ def ensure_endpoint(
 ) -> vertex.Endpoint:
     """The Endpoint of that id, created if it does not exist.
 
-    Somebody else making it at the same moment is no failure: both get the same one. Raises DeploymentError where an
+    Two callers that create it at the same moment get the same one. Raises DeploymentError where an
     endpoint of that id is not this project's, or cannot be made in time; OperationUnfinishedError on a signal.
     """
     name = f"{request.parent}/endpoints/{request.endpoint_id}"
@@ -114,7 +114,8 @@ def _model_of(deployed: vertex.DeployedModel) -> ResourceName:
 
 
 def note_deploy(client: vertex.EndpointServiceClient, endpoint_name: str, operation_name: str) -> None:
-    """Writes the operation's id into a label of the endpoint, for whoever has to end it where nobody may list them.
+    """Writes the operation's id into a label of the endpoint, so that a later run can end it where listing operations
+    is not permitted.
 
     Best effort: a step that is killed leaves more behind without it, and nothing else depends on it.
     """
@@ -128,7 +129,7 @@ def note_deploy(client: vertex.EndpointServiceClient, endpoint_name: str, operat
 
 
 def unfinished_deploys(client: vertex.EndpointServiceClient, endpoint_name: str) -> list[str]:
-    """Names of the deploy operations that are still active at an endpoint, whoever began them.
+    """Names of the deploy operations of any caller that are still active at an endpoint.
 
     Those that Vertex AI lists, and the one that is noted on the endpoint: a list "may return UNIMPLEMENTED" (REST
     reference, `operations.list`).

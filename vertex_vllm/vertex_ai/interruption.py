@@ -1,7 +1,7 @@
 """SIGTERM and SIGINT as a state to ask for, rather than an exception between any two lines.
 
-A deploy that is interrupted just after its request went out, and before the operation's name was kept, would go on and
-bill with nobody knowing. So the signal is only noted, and the code that waits looks.
+A deploy that is interrupted just after its request went out, and before the operation's name was kept, would continue
+and bill unnoticed. Therefore the signal is only recorded, and the waiting code checks it.
 """
 
 import os
@@ -41,7 +41,7 @@ class Interruption:
     def bounded(self, call: Callable[[], Answer], seconds: float) -> Answer:
         """Answer of `call`, however long it takes; once the process is asked to stop, at most `seconds` more.
 
-        Raises what `call` raises, and StillCallingError when it is given up: it then goes on in a thread of its own,
+        Raises what `call` raises, and StillCallingError when it is given up: it then continues in a thread of its own,
         which ends with the process.
         """
         outcome: list[tuple[Answer | None, BaseException | None]] = []

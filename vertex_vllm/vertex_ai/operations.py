@@ -72,7 +72,7 @@ class OperationsClient(Protocol):
 
 
 class OperationUnfinishedError(Exception):
-    """The wait ended before the operation did: out of time, or told to stop."""
+    """The wait ended before the operation did: out of time, or after a stop signal."""
 
 
 def wait_for_operation(

@@ -1,4 +1,4 @@
-"""Ends calls of Google's clients soon after a stop signal, whatever the service does.
+"""Ends calls of Google's clients soon after a stop signal, also when the service does not answer.
 
 A client's call ends by its own timeout alone: a minute, its retries included. A stopped container has half a minute.
 """

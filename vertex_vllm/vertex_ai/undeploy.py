@@ -23,8 +23,8 @@ def undeploy(
 ) -> list[str]:
     """Undeploys those of `deployed_ids` that are there, and tries again until none is or the deadline passes.
 
-    Gone already, or being undeployed by somebody else, is no failure. Answers with the ids it took off; raises
-    DeploymentError naming those that are still there.
+    A model that is gone, or that another caller is undeploying, is not a failure. Answers with the ids it took off;
+    raises DeploymentError naming those that are still there.
     """
     removed: list[str] = []
     begun: set[str] = set()
@@ -33,7 +33,7 @@ def undeploy(
         there = _least_traffic_first(endpoint, deployed_ids) if endpoint else []
         if endpoint is None or not there:
             return removed
-        # Past the deadline, too, each is begun once: Vertex AI then goes on with it by itself.
+        # Past the deadline, too, each is begun once: Vertex AI then finishes it by itself.
         following = next((deployed_id for deployed_id in there if deadline.left or deployed_id not in begun), "")
         if not following:
             raise DeploymentError(
@@ -51,7 +51,7 @@ def send_undeploys(
 ) -> bool:
     """Begins the undeploy of each, once, by what `endpoint` says of the traffic; whether all are off already.
 
-    For a process that is about to be killed: Vertex AI goes on with what it was told.
+    For a process that is about to be killed: Vertex AI finishes what has begun.
     """
     at_once, ids = Deadline(0.0), _least_traffic_first(endpoint, deployed_ids)
     off = [deployed_id for deployed_id in ids if _undeploy_one(client, endpoint, deployed_id, at_once)]

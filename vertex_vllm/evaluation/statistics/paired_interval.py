@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-_STEPS = 60  # Halvings: the interval of length 2 becomes smaller than a float can tell.
+_STEPS = 60  # Halvings: the interval of length 2 becomes smaller than the resolution of a float.
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class PairedCounts:
     lost: float
     gained: float
     effective_items: float
-    """Items that would tell as much if they were independent: fewer than `items` where clusters agree in themselves."""
+    """Effective number of independent items: fewer than `items` where the items of a cluster agree."""
 
     @property
     def drop(self) -> float:

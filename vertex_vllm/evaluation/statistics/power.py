@@ -19,18 +19,19 @@ class Power:
     items: int
     clusters: int
     visible_drop: float
-    """Share: a candidate that is truly so much worse is told from an equal one in 80 % of the runs."""
+    """Share: in 80 % of the runs, the test rejects a candidate that is truly worse by so much."""
     least_bound: float
     """Share: the bound of the drop where not one answer differs. Above the allowed regression nothing can pass."""
     equal_passes: float
     """Share of runs in which a candidate that is as good passes, with 10 % of the answers differing."""
     items_needed: int
-    """Independent items that tell the allowed regression from none in 80 % of the runs; 0: no number will do."""
+    """Independent items with which 80 % of the runs distinguish the allowed regression from none; 0: no number is
+    enough."""
     allowed_regression: float
 
     @property
     def too_small(self) -> bool:
-        """The suite cannot tell the allowed regression from none."""
+        """The suite cannot distinguish the allowed regression from none."""
         return self.visible_drop > self.allowed_regression
 
     def __str__(self) -> str:
@@ -47,10 +48,10 @@ class Power:
 def power_of(items: int, clusters: int, allowed_regression: float, confidence: float) -> Power:
     """Power of the comparison with a baseline, which passes where the upper bound of the drop is below the allowed one.
 
-    A bound and a test need the same number of items: with it, the allowed regression is told from none in 80 % of the
-    runs, and an equally good candidate passes in 80 % of them. Normal approximation for paired shares (Connor, "Sample
-    size for testing differences in proportions for the paired-sample design", Biometrics 43, 1987), with as many
-    independent items as there are clusters.
+    A bound and a test need the same number of items: with it, the test distinguishes the allowed regression from none
+    in 80 % of the runs, and an equally good candidate passes in 80 % of them. Normal approximation for paired shares
+    (Connor, "Sample size for testing differences in proportions for the paired-sample design", Biometrics 43, 1987),
+    with as many independent items as there are clusters.
     """
     z, reach = NormalDist().inv_cdf(confidence), NormalDist().inv_cdf(POWER)
     error = math.sqrt(CHANGED / clusters)

@@ -43,7 +43,7 @@ class Exact(Part):
 
 
 class Includes(Part):
-    """Each of `all_of`, and at least one of `any_of`, stands in the normalised answer as whole words."""
+    """The normalised answer contains each of `all_of` and at least one of `any_of` as whole words."""
 
     kind: Literal["includes"]
     all_of: list[Text] = []
@@ -219,7 +219,7 @@ Check = Annotated[Exact | Includes | Regex | Choice | Number | JsonSchema | Form
 
 
 def compared(check: Check, answer: str) -> str:
-    """The part of an answer that decides: two answers with the same are not told apart by a comparison of runs."""
+    """The part of an answer that decides: a comparison of runs counts two answers with the same part as equal."""
     if isinstance(check, Choice) and (option := check.chosen(answer)) is not None:
         return str(option)
     if isinstance(check, Number) and (found := _NUMBER.findall(answer[:MOST_CHARACTERS])):

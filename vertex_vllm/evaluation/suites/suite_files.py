@@ -44,7 +44,7 @@ def load_suite(place: str, project: str = "") -> Suite:
 
     Raises:
         ConfigError: all faults of the suite's files, one line each: `file:line: field: what is wrong. What to do.`
-        InputError: there is no such suite.
+        InputError: the suite does not exist.
         ServiceError: Cloud Storage refuses.
     """
     if place in SHIPPED:
@@ -67,7 +67,7 @@ def load_suite(place: str, project: str = "") -> Suite:
 
 
 def read_suite(name: str, read: ReadFile, shown_folder: str = "") -> Suite:
-    """The suite whose YAML file is `name`; `shown_folder` stands before file names in faults."""
+    """The suite whose YAML file is `name`; faults put `shown_folder` before file names."""
     shown = shown_folder + name
     try:
         document = read_document(_text(read, name, shown))

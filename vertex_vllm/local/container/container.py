@@ -38,7 +38,7 @@ class Settings:
 
 
 def run_container(settings: Settings) -> int:
-    """Serves until told to end, or until vLLM ends; the exit code."""
+    """Serves until a stop signal, or until vLLM ends. Returns the exit code."""
     translation = translate(settings.command.flags, vllm_version(settings.image))
     for note in translation.notes:
         log(note)

@@ -1,4 +1,4 @@
-"""Weights from Cloud Storage to the container's disk, before vLLM is told to serve."""
+"""Weights from Cloud Storage to the container's disk, before vLLM begins to serve."""
 
 import time
 from collections.abc import Callable

@@ -56,7 +56,7 @@ class Translation:
 @dataclass(frozen=True)
 class _Option:
     name: str
-    """Spelled out, with dashes; for a word that is no option, the word."""
+    """The option's long name with dashes; a word that is not an option unchanged."""
     value: str | None
     words: tuple[str, ...]
     """As it was given."""

@@ -22,7 +22,7 @@ from vertex_vllm.local.container.predictions import (
 )
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-# Of one connection only, or made anew here.
+# Headers of one connection only, or set by this server itself.
 _CONNECTION_HEADERS = {
     "host",
     "content-length",

@@ -14,7 +14,7 @@ CHAT_COMPLETIONS = "/v1/chat/completions"
 # What an instance holds that is not for vLLM.
 _OWN_KEYS = ("prompt", "raw_response", "multi_modal_data", "@requestFormat", "stream")
 _LORA_KEYS = ("dynamic-lora", "lora_id")
-# `SamplingParams.max_tokens` of vLLM; its chat completions would go on to the end of the context.
+# `SamplingParams.max_tokens` of vLLM; its chat completions would continue to the end of the context.
 _MAX_TOKENS = 16
 # The prompt as it is, where chat completions would put the model's own chat template around it.
 _NO_TEMPLATE = "{{ messages[0]['content'] }}"

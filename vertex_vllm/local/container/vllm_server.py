@@ -65,7 +65,7 @@ def server_flags(flags: Sequence[str], socket: Path, served_name: str) -> list[s
 
 
 class VllmServer:
-    """A vLLM that imports from `start` on, and serves when it is told what."""
+    """A vLLM that begins its imports at `start`, and serves once it gets its arguments."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -87,7 +87,7 @@ class VllmServer:
             await self._process.stdin.drain()
 
     async def wait(self) -> int:
-        """The exit code, for a signal as a shell tells it: 128 and the signal's number."""
+        """The exit code; for a signal, 128 plus its number, as in a shell."""
         code = await self._process.wait()
         return code if code >= 0 else 128 - code
 

@@ -111,7 +111,7 @@ def _judge(
 
 
 def _refusals(model: Transformer, start: Start, requested: int) -> list[str]:
-    """Reasons for which vLLM refuses to start, whatever the memory, or for the card alone."""
+    """Reasons for which vLLM refuses to start with any memory, or on this card."""
     found = []
     shards = start.tensor_parallel * start.pipeline_stages
     if shards > start.gpus:

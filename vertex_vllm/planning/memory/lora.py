@@ -4,7 +4,7 @@ from vertex_vllm.model.transformer import Transformer
 from vertex_vllm.planning.memory.interval import Interval, Term
 from vertex_vllm.planning.memory.start import Start
 
-# Adapters are kept in 16 bits (`LoRAConfig.lora_dtype`), whatever the weights are in.
+# Adapters are kept in 16 bits (`LoRAConfig.lora_dtype`), independent of the weights' format.
 ELEMENT_BYTES = 2
 # Nothing was measured: which layers take adapters differs by model, and a slot for "no adapter" may be added.
 SPREAD = (0.5, 2.0)

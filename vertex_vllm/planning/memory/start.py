@@ -10,7 +10,7 @@ from vertex_vllm.vllm_versions import VersionRange, version_key
 LARGEST_CARD_GIB, LARGE_CARD_GIB = 160, 70
 LARGEST_SINCE = "0.28.0"
 BATCHED_TOKENS = {"largest": 16384, "large": 8192, "other": 2048}
-# Cards that count as `other` whatever their memory.
+# Cards that count as `other` with any memory.
 SMALL_BATCH_CARDS = ("NVIDIA_TESLA_A100", "NVIDIA_A100_80GB")
 # Numbers of a cache of these types take one byte; of others that are not listed, nobody has looked.
 CACHE_BYTES = {"fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "fp8_inc": 1, "bfloat16": 2, "float16": 2, "half": 2}

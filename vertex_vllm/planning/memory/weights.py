@@ -37,7 +37,7 @@ class Parameters:
 
 
 def weights_term(model: Transformer, start: Start) -> Term:
-    """Weights on one GPU, in bytes; of unknown size where neither the tensors nor the formula tell."""
+    """Weights on one GPU, in bytes; of unknown size where neither the tensors nor the formula gives it."""
     rotary = model.context_length * (model.rope_head_size or model.head_size) * start.element_bytes
     scales = CACHE_SCALES_BYTES_PER_LAYER * model.layers if start.cache_element_bytes < start.element_bytes else 0
     extra = Interval.about(rotary + scales, 0, 1)

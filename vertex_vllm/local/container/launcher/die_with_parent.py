@@ -1,4 +1,4 @@
-"""Importing this has the kernel kill the process when its parent is gone, and likewise whatever is forked from it."""
+"""On import, has the kernel kill the process, and every process forked from it, when its parent ends."""
 
 import ctypes
 import os

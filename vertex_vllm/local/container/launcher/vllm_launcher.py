@@ -1,6 +1,6 @@
 """vLLM's own API server, started sooner and never left behind.
 
-What takes long at vLLM's start is importing it, and each of its processes does that anew. So here the imports begin
+Imports take most of vLLM's start, and each of its processes repeats them. Here the imports begin
 before the weights are there, and the engine's process is forked from a server that has them done already.
 
 stdin says what to serve: one line of JSON, the server's arguments. It ends when the container ends.
@@ -72,7 +72,7 @@ def main() -> None:
     if not order:
         return
     threading.Thread(target=_end_with_stdin, daemon=True).start()
-    # The name under which vLLM's server tells its usage and its errors.
+    # The name that vLLM's server prints in its usage and its errors.
     sys.argv = ["api_server.py", *json.loads(order)]
     entry.main()
 
