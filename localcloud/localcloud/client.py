@@ -61,7 +61,7 @@ class Connection:
     def switch_user(self, account: str = "") -> None:
         """From now on the default credential is that of `account`, an email address; "" = the owner of all projects.
 
-        Clients that hold a token already go on with it. Raises RefusedError for a service account that does not exist.
+        Clients that already hold a token keep using it. Raises RefusedError for a service account that does not exist.
         """
         self.admin("PUT", "/_local/user", {"member": account})
 
@@ -93,7 +93,7 @@ class Connection:
     def add_fault(self, **fields: Any) -> int:
         """Posts a fault: `add_fault(service="storage", method="PUT", kind="error", status=503, times=2)`.
 
-        Returns its number. Raises RefusedError for what is no fault (docs/local-cloud.md).
+        Returns its number. Raises RefusedError for a malformed fault (docs/local-cloud.md).
         """
         return int(self.admin("PUT", "/_local/faults", fields)["id"])
 

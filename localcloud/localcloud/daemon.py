@@ -167,7 +167,8 @@ def _wait_until_ready(state: StateDirectory, daemon: "subprocess.Popen[bytes]") 
 
 
 def _daemon(state: StateDirectory) -> tuple[int, str] | None:
-    """Its pid and start; None when the process that wrote the pid file is gone, whoever has its number now."""
+    """Its pid and start; None when the process that wrote the pid file is gone, also when another process has its
+    number now."""
     try:
         written = json.loads(state.pid.read_text())
     except FileNotFoundError:

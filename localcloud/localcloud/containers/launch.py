@@ -1,4 +1,4 @@
-"""A program that stands for a container, with all that it is started with: decided before anything runs."""
+"""The program that runs in a container's place, with its arguments and environment, decided before it starts."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The programs that stand for container images on this machine: rows of `images.yaml` files."""
+"""The programs that run in the place of container images on this machine: rows of `images.yaml` files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The one error of the local cloud, told to REST clients and to gRPC clients as the real services tell it."""
+"""The one error of the local cloud, sent to REST and gRPC clients in the form of the real services."""
 
 import json
 from collections.abc import Sequence

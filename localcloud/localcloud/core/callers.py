@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 OWNER = "user:owner@localcloud.example"
-"""The person at the keyboard. Has `roles/owner` on every project, whatever the project's policy says: nobody can be
+"""The person at the keyboard. Has `roles/owner` on every project, independent of the project's policy: nobody can be
 locked out of a local project."""
 
 THE_CLOUD = "system:local-cloud"

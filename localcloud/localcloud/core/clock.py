@@ -10,7 +10,7 @@ _FARTHEST_MOVE_SECONDS = 10 * 366 * 24 * 3600
 
 
 class Clock:
-    """Called, it says what time it is, in UTC. Whoever waits for a moment asks to be told when it is moved."""
+    """A call returns the local cloud's time in UTC. Code that waits for a moment listens for moves of the clock."""
 
     def __init__(self, file: Path) -> None:
         """`file`: holds the seconds that it has been moved by; none there: it has not been."""
@@ -38,5 +38,5 @@ class Clock:
             listener()
 
     def on_advance(self, listener: Callable[[], None]) -> None:
-        """Calls `listener` after each move, in the thread of whoever moved it."""
+        """Calls `listener` after each move, in the thread of the caller that moved the clock."""
         self._listeners.append(listener)

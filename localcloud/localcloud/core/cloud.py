@@ -88,7 +88,7 @@ class Cloud:
 
     @property
     def image_files(self) -> tuple[Path, ...]:
-        """The files that say which programs stand for container images: the user's own, then those of additions."""
+        """The files with programs for container images: the user's own, then those of additions."""
         return (self.state.images, *self.additions.images)
 
     def part(self, kind: type[P]) -> P:

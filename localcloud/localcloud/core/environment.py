@@ -43,7 +43,8 @@ def account_path(account: str) -> str:
 
 
 def metadata_purpose(account: str) -> str:
-    """Purpose of the key in the metadata server's address: whoever knows one account's may not ask for another's."""
+    """Purpose of the key in the metadata server's address: a caller with the key of one account may not ask for another
+    account's token."""
     return f"metadata {account}"
 
 
@@ -114,7 +115,7 @@ def _gcloud(state: StateDirectory, metadata_server: str, project: str, region: s
         "CLOUDSDK_COMPUTE_REGION": region,
         "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token_file),
         "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
-        # What it would tell or ask Google of its own accord.
+        # Switches off what gcloud reports to Google or asks it unasked.
         "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
         "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
         "CLOUDSDK_SURVEY_DISABLE_PROMPTS": "1",

@@ -21,7 +21,8 @@ _OPERATORS = ("=", "!=", ":", ">", "<", ">=", "<=")
 
 
 def compile_filter(text: str, aliases: Aliases | None = None) -> Predicate:
-    """Raises ApiError INVALID_ARGUMENT for text that is no filter; a field that is not there is told when asked."""
+    """Raises ApiError INVALID_ARGUMENT for text that is not a filter; an unknown field is refused when the filter is
+    applied."""
     if not text.strip():
         return lambda message: True
     return FilterParser(text, aliases or {}).whole()
@@ -30,7 +31,7 @@ def compile_filter(text: str, aliases: Aliases | None = None) -> Predicate:
 def field_values(message: Any, path: list[str]) -> list[Any]:
     """All values at a path of field names (either case) and map keys; a repeated field gives each of its elements.
 
-    An enum value is given by name. Raises ApiError INVALID_ARGUMENT when there is no such field.
+    An enum value is given by name. Raises ApiError INVALID_ARGUMENT when the field does not exist.
     """
     fields = message.DESCRIPTOR.fields_by_name
     field = fields.get(path[0]) or message.DESCRIPTOR.fields_by_camelcase_name.get(path[0])
@@ -73,7 +74,7 @@ class FilterParser:
         return ApiError("INVALID_ARGUMENT", f"Invalid filter {self._text!r}: {why}.")
 
     def whole(self) -> Predicate:
-        """Raises ApiError INVALID_ARGUMENT for text that is no filter."""
+        """Raises ApiError INVALID_ARGUMENT for text that is not a filter."""
         predicate = self.conjunction()
         if self.tokens:
             raise self.refusal(f"unexpected {self.tokens[0]!r}")

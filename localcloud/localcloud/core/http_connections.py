@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _EXTENSION = "localcloud.connection"
-# SO_LINGER, on, 0 seconds: closing throws away what waits to be sent, and tells the other end with RST (socket(7)).
+# SO_LINGER, on, 0 seconds: closing discards unsent bytes and sends RST to the other end (socket(7)).
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 

@@ -1,4 +1,4 @@
-"""Long-running operations: a function in a thread, and a stored `google.longrunning.Operation` that tells of it."""
+"""Long-running operations: a function in a thread, and a stored `google.longrunning.Operation` with its state."""
 
 import logging
 import threading

@@ -46,7 +46,7 @@ class Store:
         self._lock = threading.RLock()
         self._depth = 0
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        # A write-ahead log would keep what was deleted until it is written anew.
+        # A write-ahead log would keep deleted rows until its next checkpoint.
         self._connection.execute(f"PRAGMA journal_mode = {'DELETE' if wiping else 'WAL'}")
         # WAL with NORMAL survives a killed process; only a power cut may lose the last commits.
         self._connection.execute("PRAGMA synchronous = NORMAL")

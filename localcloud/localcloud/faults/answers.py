@@ -50,7 +50,7 @@ class FaultyAnswer:
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
 
     async def _truncate(self, beginning: bytes) -> None:
-        # The server tells the application, as it does when a client goes: nothing more needs to be held back.
+        # The server signals a disconnect to the application, as when a client leaves: nothing more is held back.
         await self._pass(beginning, more=True)
         await self._connection.close()
 

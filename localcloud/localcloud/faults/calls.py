@@ -23,7 +23,7 @@ class Call:
 
 
 def matches(pattern: str, value: str) -> bool:
-    """As in a shell, where `*` stands for slashes, too; "" is no wish at all."""
+    """As in a shell, except that `*` matches slashes, too; "" matches everything."""
     return not pattern or fnmatchcase(value, pattern)
 
 

@@ -1,4 +1,4 @@
-"""Google's front end, which stands before every service: what it answers itself is HTML."""
+"""Google's front end, which every request passes first: its own answers are HTML."""
 
 from http import HTTPStatus
 

@@ -72,7 +72,7 @@ class FaultInterceptor(grpc.ServerInterceptor):  # type: ignore[misc]  # grpc ca
 
 
 def _call(method: str, context: grpc.ServicerContext) -> Call:
-    # grpc tells a handler everything but the host that was asked; a test watches over this private name.
+    # grpc gives a handler everything but the host of the request; a test watches over this private name.
     host = context._rpc_event.call_details.host.decode().partition(":")[0].lower()
     route = route_of(host)
     return Call(

@@ -1,4 +1,4 @@
-"""Where faults strike HTTP: around each application, whatever port or host it is reached by."""
+"""Faults of HTTP calls, applied around each application, for every port and host that reaches it."""
 
 import asyncio
 import logging

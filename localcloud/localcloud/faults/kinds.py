@@ -37,7 +37,7 @@ KnownError = Annotated[str, AfterValidator(_known_error)]
 
 
 class BaseFault(BaseModel):
-    """What all kinds have. Patterns are as in a shell; "" is no wish."""
+    """Fields that all kinds have. Patterns are as in a shell; "" matches everything."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -50,7 +50,7 @@ class BaseFault(BaseModel):
     method: str = ""
     """HTTP method."""
     path: str = ""
-    """Pattern of the decoded path; `*` stands for slashes, too."""
+    """Pattern of the decoded path; `*` matches slashes, too."""
     query: dict[str, str] = {}
     """Patterns by parameter: `{"partNumber": "*"}` is any part of an upload."""
     headers: dict[str, str] = {}

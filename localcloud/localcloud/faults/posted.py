@@ -77,7 +77,7 @@ class Faults:
             return self._count
 
     def clear(self) -> None:
-        """What strikes already goes on."""
+        """A fault that has already struck keeps its effect."""
         with self._lock:
             self._posted.clear()
             self.waiting = False

@@ -194,7 +194,7 @@ def _read(body: bytes, types: dict[str, type]) -> Fields:
     if not isinstance(fields, dict) or set(fields) != set(types):
         raise ApiError("INVALID_ARGUMENT", f"The body must be an object with exactly the fields {', '.join(types)}.")
     for name, wanted in types.items():
-        # type(): a bool is no count.
+        # type(): a bool is not a count.
         if type(fields[name]) is not wanted:
             raise ApiError("INVALID_ARGUMENT", f"{name} must be of type {wanted.__name__}; got {fields[name]!r}.")
     return fields

@@ -13,12 +13,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _AUTHORITY_DAYS = 365
 _LEAF_DAYS = 30
-# An authority about to expire is made anew: a daemon may run for that long.
+# An authority that expires within this time is replaced: a daemon may run for that long.
 _RENEW_DAYS = 60
 
 
 class CertificateAuthority:
-    """The key lies in a 0600 file of `directory` and stays the same from one daemon to the next."""
+    """The key is in a 0600 file of `directory` and stays the same from one daemon to the next."""
 
     def __init__(self, directory: Path) -> None:
         self._key_file = directory / "key.pem"
@@ -28,7 +28,7 @@ class CertificateAuthority:
         self._leaf_key = ec.generate_private_key(ec.SECP256R1())
         self._contexts: dict[tuple[str, tuple[str, ...]], ssl.SSLContext] = {}
         self._lock = threading.Lock()
-        # Always anew: certifi's own part may have changed since.
+        # Always rewritten: certifi's own part may have changed since.
         authority = self._certificate.public_bytes(serialization.Encoding.PEM)
         (directory / "bundle.pem").write_bytes(Path(certifi.where()).read_bytes() + b"\n" + authority)
 

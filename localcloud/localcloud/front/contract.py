@@ -1,8 +1,8 @@
 """What Google's APIs are: every method's name, messages and HTTP rules, as the installed client packages know them.
 
-The packages carry no service descriptors. Their gRPC transports, made on a channel that only records, tell names, and
-their annotations the message types; the base classes of their REST transports tell the HTTP rules. The stubs and the
-rules are private to the packages: a test watches over both.
+The packages carry no service descriptors. Their gRPC transports, made on a channel that only records, give the names,
+and their annotations the message types; the base classes of their REST transports give the HTTP rules. The stubs and
+the rules are private to the packages: a test watches over both.
 """
 
 import importlib
@@ -106,7 +106,7 @@ def _service_methods(transports: str) -> Iterator[Method]:
     transport_class = _class_ending(importlib.import_module(f"{transports}.grpc"), "GrpcTransport")
     recorder = _RecordingChannel()
     transport = transport_class(channel=recorder)
-    # The stubs it made go through a channel that intercepts, and asks ours only when a call is made: make them anew.
+    # The stubs it made go through a channel that intercepts, and asks ours only when a call is made: make them again.
     properties = list(transport._stubs)
     transport._stubs.clear()
     transport._logged_channel = recorder
@@ -165,7 +165,7 @@ class _Stub:
 
 
 class _RecordingChannel(grpc.Channel):  # type: ignore[misc]  # grpc carries no types
-    """A channel whose stubs only tell what they would call."""
+    """A channel whose stubs only return the name of the method that they would call."""
 
     def unary_unary(self, method: str, *_: Any, **__: Any) -> _Stub:
         return _Stub(method, streams_request=False, streams_response=False)
@@ -180,7 +180,7 @@ class _RecordingChannel(grpc.Channel):  # type: ignore[misc]  # grpc carries no 
         return _Stub(method, streams_request=True, streams_response=True)
 
     def subscribe(self, callback: Callable[..., None], try_to_connect: bool = False) -> None:
-        """No connection, so nothing ever to tell of it."""
+        """Does nothing: without a connection, its state never changes."""
 
     def unsubscribe(self, callback: Callable[..., None]) -> None:
         """See `subscribe`."""

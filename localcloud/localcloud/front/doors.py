@@ -88,7 +88,7 @@ def _foreign_origin(headers: Headers) -> str:
 
 
 def _name_of(host: str) -> str:
-    """Without its port; empty for what is no host."""
+    """The host without its port; empty for a malformed host."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:

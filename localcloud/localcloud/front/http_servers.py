@@ -30,7 +30,7 @@ class HttpServers:
         self._running: list[tuple[_Server, asyncio.Task[None]]] = []
 
     async def start(self, app: ASGIApp, port: int, *, lifespan: bool = False) -> None:
-        """Serves `app` on 127.0.0.1:`port`. `lifespan`: the app is told that it starts and ends."""
+        """Serves `app` on 127.0.0.1:`port`. `lifespan`: the app receives ASGI's lifespan events."""
         config = uvicorn.Config(
             app,
             http=ConnectionProtocol,

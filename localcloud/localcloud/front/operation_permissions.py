@@ -27,7 +27,8 @@ _OF_SERVICES = {
 }
 _OF_LOCATIONS = ("aiplatform.operations.list", "aiplatform.pipelineJobs.cancel")
 
-# Names of Service Usage's and Resource Manager's operations tell of no project; only who started one knows its id.
+# Names of Service Usage's and Resource Manager's operations contain no project; only the caller who started one knows
+# it.
 _OF_NO_RESOURCE = "operations/"
 
 

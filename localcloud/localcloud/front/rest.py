@@ -33,7 +33,7 @@ class RestApi:
         return match.method.rpc if match else ""
 
     async def answer(self, request: Request) -> Response:
-        """Raises ApiError: NOT_FOUND for a request line that no method has, and whatever the handler refuses with."""
+        """Raises ApiError: NOT_FOUND for a request line that no method has, and the handler's own refusals."""
         match = self._rules.find(request.method, request.url.path)
         if match is None:
             raise ApiError("NOT_FOUND", f"No method of {request.url.hostname} has {request.method} {request.url.path}.")

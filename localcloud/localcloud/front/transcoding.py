@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from localcloud.core.api_errors import ApiError
 from localcloud.front.contract import HttpRule, Method
 
-# Parameters of every Google API, which are no fields of the request (Google Cloud, "System parameters").
+# Parameters of every Google API, which are not fields of the request (Google Cloud, "System parameters").
 _SYSTEM_PARAMETERS = frozenset(
     (
         *("access_token", "alt", "callback", "fields", "key", "oauth_token", "prettyPrint", "quotaUser", "userProject"),
@@ -54,7 +54,7 @@ class RuleTable:
 
     def find(self, verb: str, path: str) -> Match | None:
         """`path`: without a query, percent-decoded."""
-        # A resource's id may hold a colon, too: what is no action is part of the name.
+        # A resource's id may contain a colon, too: text that is not an action is part of the name.
         for candidate, action in (_split_action(path), (path, "")):
             for pattern, fields, rule, method in self._rules[verb, action]:
                 found = pattern.fullmatch(candidate)

@@ -155,7 +155,7 @@ class Server:
         os.chdir(program.directory)
         os.environ.clear()
         os.environ.update(program.environment)
-        tempfile.tempdir = None  # It is asked for anew: TMPDIR is another.
+        tempfile.tempdir = None  # Forgets the parent's folder: TMPDIR has changed.
 
     def _hear(self, client: socket.socket) -> None:
         """A client says nothing more: it has closed."""
@@ -207,7 +207,7 @@ def _say(client: socket.socket, fields: dict[str, Any]) -> None:
 
 @contextmanager
 def address(path: Path) -> Iterator[str]:
-    """A name of the socket that fits into a socket's address (unix(7): some 100 bytes), however deep its folder lies.
+    """A name of the socket that fits into a socket's address (unix(7): some 100 bytes), for a folder of any depth.
 
     Raises OSError for a long path on systems without /proc.
     """

@@ -34,7 +34,7 @@ class ForkedProcess:
             answer = _read_line(self._connection)
             if "returncode" in answer:
                 self._end = int(answer["returncode"])
-            else:  # The server is gone, and with it whoever could tell: as when a container's host is.
+            else:  # The server is gone, and nothing else knows the exit code: as when a container's host fails.
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(self.pid, signal.SIGKILL)
                 self._end = -signal.SIGKILL

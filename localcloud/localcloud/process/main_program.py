@@ -21,7 +21,7 @@ def end_process(code: int) -> NoReturn:
     Freeing takes a step's fork 0.4 s, since it copies the memory first, and the daemon 1.3 s. The children that
     `multiprocessing` forks leave it out, too.
     """
-    threading._shutdown()  # type: ignore[attr-defined]  # waits for the threads that are no daemons
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for all threads but daemons
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

@@ -1,4 +1,4 @@
-"""Which host is answered by which API: drawn from the registrations, for the proxy and the HTTP server alike."""
+"""The API that answers each host, from the registrations; the proxy and the HTTP server share it."""
 
 import fnmatch
 from dataclasses import dataclass

@@ -59,7 +59,8 @@ def compute_account(cloud: Cloud, project: str) -> str:
 
 
 def new_account(cloud: Cloud, project_id: str, email: str, told: Mapping[str, Any]) -> dict[str, Any]:
-    """A service account's resource with the ids that IAM gives it. `told`: its description and display name."""
+    """A service account's resource with the ids that IAM gives it. `told`: its description and display name, as the
+    caller gave them."""
     unique_id = cloud.ids.numeric(19) + cloud.ids.numeric(2)
     return {
         "name": f"projects/{project_id}/serviceAccounts/{email}",

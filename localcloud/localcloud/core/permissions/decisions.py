@@ -41,7 +41,7 @@ _KINDS = {
 
 
 def deny(cloud: Cloud, permission: str, resource: str, *, denied: bool = True) -> None:
-    """Denies `permission` on `resource` and everything under it, whoever asks; takes that back with `denied=False`."""
+    """Denies `permission` on `resource` and everything under it to every caller; `denied=False` removes the denial."""
     name = _denial(cloud, permission, resource)
     if denied:
         cloud.store.put(_DENIALS, name, BoolValue(value=True))
@@ -65,8 +65,8 @@ def has(
 ) -> bool:
     """Whether `member` has `permission` on `resource`, by its policy or one above it.
 
-    `own_bindings`: of a policy that is not kept among `POLICIES`, as a bucket's. `attributes`: what conditions ask
-    about, where the name of the resource does not tell.
+    `own_bindings`: of a policy that is not kept among `POLICIES`, as a bucket's. `attributes`: values for
+    conditions that the name of the resource does not contain.
     """
     if is_denied(cloud, permission, resource):
         return False

@@ -8,7 +8,7 @@ from localcloud.core.permissions.policy_conditions import Attributes, holds
 
 _EVERYBODY = "allUsers"
 _EVERYBODY_WITH_CREDENTIALS = "allAuthenticatedUsers"
-# Members of bucket policies that stand for whoever has a basic role on the project.
+# Members of bucket policies that mean every member with a basic role on the project.
 BASIC_ROLES = {"projectOwner": "roles/owner", "projectEditor": "roles/editor", "projectViewer": "roles/viewer"}
 
 # Nobody's membership of these is known here.

@@ -1,4 +1,4 @@
-"""Artifact Registry: packages, their versions and tags, whatever the repository's format is.
+"""Artifact Registry: packages, their versions and tags, in repositories of any format.
 
 An artifact's content has a host of its own (`kfp_registry`). Names hold the project's id, as the service answers them.
 """
@@ -161,7 +161,7 @@ def _require(cloud: Cloud, kind: Kind[Any], name: str) -> Any:
 
 
 def _with_tags(cloud: Cloud, version: Any, view: int) -> Any:
-    """With the view FULL a version tells its tags."""
+    """With the view FULL a version lists its tags."""
     if view:
         version.related_tags.extend(_tags_of(cloud, version.name))
     return version

@@ -1,4 +1,4 @@
-"""Artifact Registry: repositories and who may use them. What lies in them: `artifact_packages`."""
+"""Artifact Registry: repositories and their policies. Their contents: `packages`."""
 
 import re
 from typing import Any

@@ -46,7 +46,7 @@ def files_of(source: bytes) -> set[str]:
 
 
 def read_object(cloud: Cloud, source: Any, account: str, *, metadata: bool = False) -> bytes | None:
-    """Its bytes, or its metadata as JSON, as the build's account sees it; None where there is no such object.
+    """Its bytes, or its metadata as JSON, as the build's account sees it; None where the object does not exist.
 
     Raises ApiError INVALID_ARGUMENT in the words of the service when the account may not read it.
     """

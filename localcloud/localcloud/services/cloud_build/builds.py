@@ -1,6 +1,6 @@
-"""Cloud Build: builds that are checked and tell of an image, without a Docker engine to run them.
+"""Cloud Build: builds that are checked and end with an image's digest, without a Docker engine to run them.
 
-A build's source has to be there and to hold the Dockerfile that its step names; its images then stand in Artifact
+A build's source must exist and hold the Dockerfile that its step names; its images are then listed in Artifact
 Registry with a digest made from the source. No step is run, and no layer exists anywhere.
 """
 
@@ -183,7 +183,7 @@ def _check_log(cloud: Cloud, build: Any) -> None:
     """Raises BuildFailedError where the log is written to Cloud Logging, by an account that may not write there.
 
     In the words of GoogleCloudPlatform/terraform-google-enterprise-application#120 (2024-05-09). Whether such a build
-    goes on without a log is doubtful: terraform-genai-knowledge-base#245 (2025-02-19) tells of a failure.
+    continues without a log is doubtful: terraform-genai-knowledge-base#245 (2025-02-19) reports a failure.
     """
     account = _account(build, cloud)
     asked = build.service_account and build.options.logging == BuildOptions.LoggingMode.CLOUD_LOGGING_ONLY

@@ -1,4 +1,4 @@
-"""Headers that the Hub puts on its answers, whatever they are about."""
+"""Headers that the Hub puts on all of its answers."""
 
 import base64
 import hashlib

@@ -43,7 +43,7 @@ class FileHashes:
         known = self._known.get(key)
         if known is not None and known[:2] == state:
             return known[2]
-        # One file at a time: whoever asks for the same one meanwhile finds it hashed.
+        # One file at a time: a second request for the same file waits and finds its hash.
         with self._hashing:
             known = self._known.get(key)
             if known is None or known[:2] != state:

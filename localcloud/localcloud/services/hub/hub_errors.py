@@ -1,4 +1,4 @@
-"""Refusals of the Hub, with the headers by which huggingface_hub tells them apart."""
+"""Refusals of the Hub, with the headers by which huggingface_hub distinguishes them."""
 
 import json
 
@@ -30,7 +30,7 @@ def bad_token() -> HubError:
 
 
 def repo_not_found(known_user: bool) -> HubError:
-    """A repo that is missing or hidden: the Hub does not say which, and tells strangers to log in."""
+    """A repo that is missing or hidden: the Hub does not say which, and asks anonymous callers to log in."""
     if known_user:
         return HubError(404, "RepoNotFound", "Repository not found")
     return HubError(401, "RepoNotFound", "Invalid username or password.")

@@ -37,7 +37,7 @@ def read_card(snapshot: Snapshot) -> dict[str, Any]:
         card = yaml.safe_load(match.group(1)) if match else None
     except yaml.YAMLError:
         return {}
-    # Through JSON, for YAML also knows dates, which the Hub tells as texts.
+    # Through JSON: YAML also knows dates, which the Hub gives as text.
     return json.loads(json.dumps(card, default=str)) if isinstance(card, dict) else {}
 
 
@@ -126,7 +126,7 @@ def read_safetensors(snapshot: Snapshot) -> dict[str, Any] | None:
 
 
 def _tensors(path: Path) -> list[dict[str, Any]]:
-    """From the file's head: its length in 8 bytes, then JSON. Nothing when it is no safetensors file."""
+    """From the file's head: its length in 8 bytes, then JSON. Empty when it is not a safetensors file."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         try:

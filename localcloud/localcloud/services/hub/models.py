@@ -23,9 +23,9 @@ from localcloud.services.hub.visits import Visit
 _NOT_COUNTED = {"downloads": 0, "likes": 0, "downloadsAllTime": 0, "trendingScore": 0, "childrenModelCount": 0}
 _UNKNOWN = ("baseModels", "evalResults", "gguf", "inference", "inferenceProviderMapping")
 _NEVER = ("resourceGroup", "spaces", "widgetData")
-# Told of a model with a card also where there is nothing to tell.
+# Given for every model with a card, also when empty.
 _ALWAYS = frozenset({"model-index"})
-# What the Hub tells unasked (huggingface_hub, HfApi.model_info without `expand`).
+# Properties without `expand` (huggingface_hub, HfApi.model_info).
 _USUAL = (
     *("author", "cardData", "config", "createdAt", "disabled", "downloads", "gated", "lastModified", "library_name"),
     *("likes", "mask_token", "model-index", "pipeline_tag", "private", "safetensors", "sha", "siblings", "spaces"),
@@ -74,7 +74,8 @@ def list_commits(visit: Visit) -> Response:
 
 
 def _properties(visit: Visit, snapshot: Snapshot) -> dict[str, Callable[[], Any]]:
-    """Every property that `expand` may ask for. Some cost a look into files, so each is found when it is told."""
+    """Every property that `expand` may ask for. Some cost a look into files, so each is computed when it is asked
+    for."""
     repo = visit.repo()
     card = read_card(snapshot)
     config = read_config(snapshot)

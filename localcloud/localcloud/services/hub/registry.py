@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-# huggingface_hub's validate_repo_id; "--" cannot occur in an id, so it can stand for the slash in a file name.
+# huggingface_hub's validate_repo_id; "--" cannot occur in an id, so it can replace the slash in a file name.
 _NAME = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9_](?:[\w.-]{0,94}[A-Za-z0-9_])?$", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}$")
 
@@ -88,7 +88,7 @@ def every_repo(data_dir: Path) -> list[Repo]:
 
 
 def find_public_repo_named(data_dir: Path, name: str) -> Repo | None:
-    """The repo of that name, whoever owns it; None where there is none, or more than one, or it is private."""
+    """The repo of that name of any owner; None where there is none, or more than one, or it is private."""
     if not _NAME.match(name):
         return None
     owners = [file.stem.removesuffix(f"--{name}") for file in (data_dir / "repos").glob(f"*--{name}.json")]

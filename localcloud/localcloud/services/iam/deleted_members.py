@@ -51,7 +51,7 @@ def _deleted_member(account: Mapping[str, Any]) -> str:
 
 
 def _rename(cloud: Cloud, old: str, new: str) -> None:
-    """A policy keeps its etag: whoever wrote back the old member by it would be refused for the account."""
+    """A policy keeps its etag: writing the old member back with it would be refused for the account."""
     with cloud.store.transaction():
         for name, policy in cloud.store.items(POLICIES):
             renamed = [replaced(binding.members, old, new) for binding in policy.bindings]

@@ -1,4 +1,4 @@
-"""IAM policies, one a resource, of every service that has them: kept, and changed only by whoever read the latest."""
+"""IAM policies, one per resource, of every service that has them; a change needs the etag of the latest version."""
 
 from collections.abc import Collection, Iterable
 from typing import Any

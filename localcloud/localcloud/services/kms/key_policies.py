@@ -40,7 +40,8 @@ def test_iam_permissions(request: Any, cloud: Cloud) -> Message:
 
 
 def _resource(request: Any, cloud: Cloud, verb: str) -> str:
-    """The stored name of a ring or key, after its own permission was asked for: no row of a table can tell which."""
+    """The stored name of a ring or key, after its own permission was asked for: no row of the permission table names
+    it."""
     found = _RESOURCE.fullmatch(request.resource)
     if found is None:
         raise ApiError("UNIMPLEMENTED", f"The local cloud keeps no IAM policy of {request.resource} by this method.")

@@ -20,7 +20,7 @@ from localcloud.core.environment import metadata_purpose
 from localcloud.services.identity.tokens import access_token_answer, identity_token
 
 Tree = Mapping[str, Union["Tree", str, list[str], Callable[[Request], Response]]]
-"""Folders, texts, lists of lines, and what is made anew for each request."""
+"""Folders, texts, lists of lines, and functions that are called for each request."""
 
 _PREFIX = "/computeMetadata/v1"
 _ACCOUNTS = "/as/"

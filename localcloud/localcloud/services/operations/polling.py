@@ -56,6 +56,6 @@ def find_operation(cloud: Cloud, name: str) -> Any:
 
 
 def _name(request: Any, cloud: Cloud) -> str:
-    """The operation's own name, whatever name it was asked for by."""
+    """The operation's own name, for any name that it can be asked for by."""
     found = find_operation(cloud, request.name)
     return str(found.name) if found is not None else cloud.canonical(request.name)

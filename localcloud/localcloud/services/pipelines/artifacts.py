@@ -11,7 +11,8 @@ from localcloud.services.pipelines.run_directory import RunDirectory
 
 
 class Artifacts:
-    """The artifacts of one run. Their addresses are `gs://…`, their content is in a folder that stands for /gcs."""
+    """The artifacts of one run. Their addresses are `gs://…`, their content is in a folder that takes the place of
+    /gcs."""
 
     def __init__(self, job: Job, directory: RunDirectory) -> None:
         self._job = job

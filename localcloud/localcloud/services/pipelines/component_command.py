@@ -37,7 +37,7 @@ def resolved_constant(value: Any, parameters: Json) -> Any:
 
 
 def _words(element: str, present: set[str]) -> list[str]:
-    """`element`, or the words that the structure in it stands for: none for an `IfPresent` that does not apply."""
+    """`element`, or the words that its structure resolves to: none for an `IfPresent` that does not apply."""
     if not element.startswith(_STRUCTURES):
         return [element]
     return _flat(_chosen(json.loads(element), present))

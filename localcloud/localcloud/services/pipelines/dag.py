@@ -21,7 +21,7 @@ FAILED_PRECONDITION = 9
 
 Json = Mapping[str, Any]
 Causes = tuple[tuple[str, str], ...]
-"""Names of tasks that are no groups, each with its error."""
+"""Names of tasks other than groups, each with its error."""
 State = Literal["SUCCEEDED", "FAILED", "CANCELLED", "NOT_TRIGGERED"]
 
 
@@ -59,7 +59,7 @@ class Outcome:
 
 
 class Leaves(Protocol):
-    """How a task that is no group is run."""
+    """Runs a task that is not a group."""
 
     def run(self, task: Task, arguments: Json) -> Mapping[str, Any]:
         """The outputs, as later tasks read them. Raises TaskFailedError, TaskCancelledError."""
@@ -173,7 +173,7 @@ class Dag:
         }
 
     def _settle(self, task: Task, arguments: Json, execute: Callable[[], Json]) -> Outcome:
-        """Runs `execute` and turns whatever happens in it into the task's outcome, so that the exit handler runs."""
+        """Runs `execute` and turns its result or error into the task's outcome, so that the exit handler runs."""
         self._report(TaskStarted(path=task.path, kind=task.kind, inputs=described(arguments)))
         try:
             outputs = execute()

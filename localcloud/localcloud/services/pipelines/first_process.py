@@ -20,7 +20,7 @@ def has_init(command: Sequence[str]) -> bool:
 
 
 def terminate(pid: int, *, has_init: bool) -> None:
-    """`pid`: the first process, or, with `has_init`, the child of the init that stands before it."""
+    """`pid`: the first process, or, with `has_init`, the child of the init that started it."""
     with suppress(ProcessLookupError, PermissionError):  # macOS refuses to signal a zombie
         if has_init or _handles(pid, signal.SIGTERM):
             os.kill(pid, signal.SIGTERM)

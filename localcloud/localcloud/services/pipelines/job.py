@@ -1,4 +1,4 @@
-"""What the daemon and a runner tell each other: the job in a file, the events as lines of JSON."""
+"""Messages between the daemon and a runner: the job in a file, the events as lines of JSON."""
 
 import hashlib
 from typing import Annotated, Any, Literal
@@ -23,7 +23,7 @@ class Job(_Value):
     name: str
     """`projects/<project number>/locations/<region>/pipelineJobs/<job id>`"""
     uid: str
-    """The number that `{{$.pipeline_job_uuid}}` stands for."""
+    """The value of `{{$.pipeline_job_uuid}}`."""
     project: str
     create_time: str
     """RFC 3339."""
@@ -37,7 +37,7 @@ class Job(_Value):
     """`gs://…`, without a slash at the end."""
     fail_fast: bool
     run_directory: str
-    """Everything that the run writes, logs apart; whoever starts the runner removes it afterwards."""
+    """Everything that the run writes, logs apart; the daemon removes it afterwards."""
     log_directory: str
     grace_seconds: float
     """Between SIGTERM and SIGKILL when a task is cancelled."""
@@ -106,7 +106,7 @@ def parse_event(line: str) -> Event:
 
 
 def job_uid(name: str, create_time: str) -> str:
-    """19 digits that tell this job from every other, a deleted one of the same name included."""
+    """19 digits, different from those of every other job, including a deleted one of the same name."""
     return str(task_id(f"{name}\0{create_time}", ()))
 
 

@@ -120,7 +120,7 @@ def resume_schedule(request: Any, cloud: Cloud) -> Message:
 
 @service.method("DeleteSchedule")
 def delete_schedule(request: Any, cloud: Cloud) -> Operation:
-    """Runs that it has started go on."""
+    """Runs that it has started continue."""
     name = _name(request.name, cloud)
     with cloud.store.transaction():
         cloud.store.require(SCHEDULES, name)

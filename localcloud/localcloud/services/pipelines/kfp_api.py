@@ -1,7 +1,8 @@
 """The API of an open-source Kubeflow Pipelines (v2beta1): experiments and runs, as `kfp.Client` asks for them.
 
-A run is carried out as a pipeline job is, by the same runner, and differs where Kubeflow differs: in what placeholders
-stand for, and in that no project is in the steps' environment. Its job has a location of its own: Vertex AI lists none.
+A run is carried out as a pipeline job is, by the same runner, and differs where Kubeflow differs: in the values of
+placeholders, and in that no project is in the steps' environment. Its job has a location of its own: Vertex AI lists
+none.
 """
 
 import json
@@ -271,7 +272,7 @@ def _answer(
 
 
 def _refuse(request: Request, error: Exception) -> Response:
-    """As grpc-gateway tells errors."""
+    """In the form of grpc-gateway's errors."""
     assert isinstance(error, ApiError)
     status = error.body()["error"]
     told = {"error": status["message"], "code": status["code"], "message": status["message"], "details": []}

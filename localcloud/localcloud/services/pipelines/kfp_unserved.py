@@ -3,7 +3,7 @@
 import re
 
 # https://www.kubeflow.org/docs/components/pipelines/reference/api/kubeflow-pipeline-api-spec/ (v2beta1, as in
-# kfp-server-api 2.17.0, read in November 2026). A star stands for one part of a path.
+# kfp-server-api 2.17.0, read in November 2026). A star matches one part of a path.
 _METHODS = {
     "GET /auth": "AuthService.Authorize",
     "POST /experiments/*:archive": "ExperimentService.ArchiveExperiment",

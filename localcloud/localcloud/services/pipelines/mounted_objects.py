@@ -30,7 +30,7 @@ class Mount:
     def fetch(self, uri: str, below: bool = True) -> Path:
         """Copies the object at `uri`, or all below it; nothing where neither exists.
 
-        Without `below`, an empty folder stands for objects below.
+        Without `below`, an empty folder represents objects below it.
 
         A file that is there already is left alone if it is the object's, or if a component has changed it. Returns the
         path, whose parent folder exists. Raises google.api_core.exceptions.GoogleAPIError.
@@ -112,7 +112,7 @@ class Mount:
 
 
 def _found(client: Any, bucket: str, name: str) -> Iterator[Any]:
-    """Nothing in a bucket that does not exist: as in a mounted one, opening the path says that there is no file."""
+    """Nothing in a bucket that does not exist: as in a mounted one, opening the path fails with ENOENT."""
     from google.api_core.exceptions import NotFound
 
     try:

@@ -1,6 +1,6 @@
 """`PipelineService` for pipeline jobs: the requests of `aiplatform.PipelineJob`, refused or carried out.
 
-Task caching is not supported: every task runs, whatever the spec's `cachingOptions` say.
+Task caching is not supported: every task runs, and the spec's `cachingOptions` are ignored.
 """
 
 import shutil
@@ -39,7 +39,7 @@ _LARGEST_BATCH = 32
 
 @service.method("CreatePipelineJob")
 def create_pipeline_job(request: Any, cloud: Cloud) -> Message:
-    """The answer tells nothing of tasks yet (recorded in 2026)."""
+    """The answer contains no tasks yet (recorded in 2026)."""
     job: Message = _without_detail(create_job(request, cloud))
     return job
 

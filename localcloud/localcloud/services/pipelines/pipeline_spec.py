@@ -156,7 +156,7 @@ def _fits(value: Any, parameter_type: str) -> bool:
 
 
 def _at(message: Json, *path: str) -> Any:
-    """What stands at `path`; an empty mapping where something is missing on the way."""
+    """The value at `path`; an empty mapping where a part of the path is missing."""
     found: Any = message
     for key in path:
         found = found.get(key, {}) if isinstance(found, Mapping) else {}

@@ -10,7 +10,7 @@ _PLACEHOLDER = re.compile(r"\{\{\$\.(.*?)\}\}")
 
 
 def job_names(job: Job) -> dict[str, str]:
-    """What the placeholders of the job stand for, as on Vertex AI, or as in Kubeflow, which knows three of them.
+    """The values of the job's placeholders, as on Vertex AI, or as in Kubeflow, which knows three of them.
 
     kubeflow/pipelines, `backend/src/v2/driver/resolve.go`; its `run name` is that of the Argo workflow.
     """

@@ -145,7 +145,7 @@ class _TaskRun:
 
 
 def run_job(job: Job, events: Events, processes: TaskProcesses) -> None:
-    """Runs the job to its end; what becomes of it is told by its events alone."""
+    """Runs the job to its end; its events are its only result."""
     from localcloud.services.pipelines.dag import Dag
     from localcloud.services.pipelines.placeholders import job_names, substitute
 

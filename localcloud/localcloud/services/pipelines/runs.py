@@ -122,7 +122,7 @@ class PipelineRuns(Part):
             del self._running[job.name]
 
     def _apply_events(self, name: str, directory: RunDirectory, child: Child) -> TaskEnded | None:
-        """Shows what the runner reports until it ends; returns the end of the pipeline, if it told of one."""
+        """Shows what the runner reports until it ends; returns the end of the pipeline, if it reported one."""
         if self._cloud.store.require(PIPELINE_JOBS, name).state == PipelineState.PIPELINE_STATE_CANCELLING:
             directory.cancel.touch()  # it was cancelled before there was a directory to say so in
         end: TaskEnded | None = None

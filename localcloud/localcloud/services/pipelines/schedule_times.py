@@ -54,7 +54,7 @@ def wakes_at(schedule: Any) -> datetime | None:
 
 
 def skip_missed(schedule: Any, now: datetime) -> None:
-    """After a pause, or a time when nobody was there to start runs: goes on with the first one that is still to come.
+    """After a pause of the schedule or of the local cloud: continues with the first start that is still in the future.
 
     With `catch_up`, the next run stays in the past, and all that were missed are made.
     """

@@ -38,7 +38,7 @@ _STARTED = "OK"
 
 
 class Scheduler(Part):
-    """One thread that waits for the next time; whoever moves the clock starts what falls due by that."""
+    """One thread that waits for the next start time; a move of the clock starts the runs that fall due by it."""
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
@@ -61,7 +61,7 @@ class Scheduler(Part):
         self._changed.set()
         if self._thread.is_alive():
             self._thread.join()
-        with self._starting:  # whoever moved the clock may be starting runs, too
+        with self._starting:  # a move of the clock may be starting runs, too
             pass
 
     def wake(self) -> None:
@@ -83,7 +83,7 @@ class Scheduler(Part):
         while not self._stopping:
             try:
                 self.run_due()
-            except Exception:  # the schedules go on, whatever is wrong with one of them
+            except Exception:  # a failure of one schedule must not stop the others
                 _LOG.exception("the runs that are due could not be started")
             self._changed.clear()
             self._changed.wait(self._seconds_to_wait())

@@ -32,7 +32,7 @@ _QUIET_OPTIONS = frozenset(
 _COMPLETE = "complete"
 _READING = ("list", "show", "freeze", "check", "config", "index", "cache", "debug", "help", "--version", "-V")
 
-# `_install_python_packages_script_template` of kfp 2, whatever its version.
+# `_install_python_packages_script_template` of kfp 2, in every version.
 _PREAMBLE = re.compile(r'.*?PIP_DISABLE_PIP_VERSION_CHECK=1 (python3 -m pip install .*?) && "\$0" "\$@"\s*', re.DOTALL)
 _INSTALL = re.compile(r"\s*python3 -m pip install (.*)", re.DOTALL)
 

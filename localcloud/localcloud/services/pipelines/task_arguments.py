@@ -53,7 +53,8 @@ def _value(source: Json, given: Json, produced: Mapping[str, Json]) -> Any:
 
 
 def selected(value: Any, selector: str) -> Any:
-    """The part of `value` that a `parameterExpressionSelector` names. Raises ValueError when there is no such part."""
+    """The part of `value` that a `parameterExpressionSelector` names. Raises ValueError when the part does not
+    exist."""
     if not selector:
         return value
     match = _SELECTOR.fullmatch(selector)
@@ -69,6 +70,7 @@ def selected(value: Any, selector: str) -> Any:
 
 
 def _with_constants_resolved(sources: Json, found: dict[str, Any]) -> dict[str, Any]:
-    """Placeholders of other inputs stand in constants alone: text that a user or a task gave is left as it is."""
+    """Placeholders of other inputs are resolved in constants alone: text that a user or a task gave is left as it
+    is."""
     constants = {name for name in found if "runtimeValue" in sources.get(name, {})}
     return {name: resolved_constant(value, found) if name in constants else value for name, value in found.items()}

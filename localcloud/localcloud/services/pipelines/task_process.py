@@ -18,7 +18,7 @@ from localcloud.services.pipelines.first_process import has_init, terminate
 from localcloud.services.pipelines.image_init import without_init
 from localcloud.services.pipelines.warm_component import MODULE, component_arguments
 
-# After these seconds whatever is left of a stopped run is killed: the daemon gives its children 15 s to end.
+# After these seconds the remaining processes of a stopped run are killed: the daemon gives its children 15 s to end.
 _STOP_GRACE_SECONDS = 5.0
 _POLL_SECONDS = 0.05
 _LOG_TAIL_BYTES = 64 * 1024
@@ -60,7 +60,7 @@ class TaskProcesses:
     def run(
         self, command: Sequence[str], *, environment: Mapping[str, str], directory: Path, log: Path, uncancellable: bool
     ) -> ProcessResult:
-        """Runs `command` to its end, whatever it may have started included; its output is appended to `log`.
+        """Runs `command` and all processes that it starts to their end; appends their output to `log`.
 
         A task of the exit handler is `uncancellable`: it runs after, and in spite of, a cancellation.
         Raises TaskCancelledError, and OSError when the program cannot be started.
@@ -80,7 +80,7 @@ class TaskProcesses:
             raise TaskCancelledError
         returncode = process.returncode or 0
         if returncode < 0 and has_init(command):
-            returncode = 128 - returncode  # as an init tells of a child that a signal has ended
+            returncode = 128 - returncode  # as an init reports a child that a signal has ended
         return ProcessResult(returncode, _cause(log, start) if returncode else "")
 
     def cancel(self) -> None:
@@ -100,7 +100,7 @@ class TaskProcesses:
         timer.start()
 
     def stop(self) -> None:
-        """Ends everything, and returns when it is gone: the run will not go on."""
+        """Ends all processes, and returns when they are gone: the run does not continue."""
         with self._lock:
             self._stopped = True
             groups = set(self._running)

@@ -28,7 +28,7 @@ _HOW = {script: how for how, script in (("wait", _WAIT), ("exec", _WAIT.replace(
 
 
 def component_arguments(command: Sequence[str]) -> list[str] | None:
-    """The arguments of this module that come to the same as `command`; None when that is no Python component's."""
+    """The arguments of this module with the same effect as `command`; None when it is not a Python component's."""
     match without_init(command):
         case ["sh", "-ec", script, source, *arguments] if how := _HOW.get(" ".join(script.split())):
             return [how, source, *arguments]

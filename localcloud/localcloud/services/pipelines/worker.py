@@ -21,7 +21,7 @@ def worker_environment(
     search_path = [str(directory.programs), str(Path(interpreter).parent), daemon.get("PATH", _DEFAULT_PATH)]
     return {
         **common_environment(cloud, daemon),
-        # A pod of Kubeflow's is told nothing of the kind.
+        # A pod of Kubeflow's has no such variable.
         **({} if job.kfp_run_name else _project(job)),
         "PATH": ":".join(search_path),
         "HOME": str(directory.home),

@@ -204,7 +204,7 @@ def _secret(cloud: Cloud, name: str) -> Any:
 
 
 def _version(cloud: Cloud, name: str) -> Any:
-    """A version by number, by `latest` (the newest, whatever its state), or by one of the secret's aliases."""
+    """A version by number, by `latest` (the newest, in any state), or by one of the secret's aliases."""
     secret_name, _, wanted = cloud.canonical(name).partition("/versions/")
     secret = cloud.store.get(SECRETS, secret_name)
     versions = cloud.store.list(VERSIONS, secret_name)

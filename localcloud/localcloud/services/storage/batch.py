@@ -28,7 +28,7 @@ class BatchAnswer:
 def run_batch(content_type: str, body: bytes, base_url: str, backend: Backend) -> BatchAnswer:
     """Makes the calls one after the other; each succeeds or fails by itself.
 
-    Raises StorageError (400) when the request is no batch.
+    Raises StorageError (400) when the request is not a batch.
     """
     message = BytesParser().parsebytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body)
     parts = message.get_payload()

@@ -40,7 +40,7 @@ def complete(asked: Settings, before: Settings, now: datetime) -> Settings:
     if "autoclass" in asked:
         settings["autoclass"] = _autoclass(asked["autoclass"], before.get("autoclass", {}), now)
         if settings["autoclass"]["enabled"]:
-            # Autoclass starts every object in Standard storage, whatever class the request names.
+            # Autoclass starts every object in Standard storage and ignores the class that the request names.
             settings["storageClass"] = "STANDARD"
     return settings
 

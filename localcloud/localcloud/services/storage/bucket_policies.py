@@ -52,7 +52,7 @@ def set_policy(call: Call, backend: Backend) -> Reply:
             raise precondition_failed()
         policy = {"version": int(resource.get("version", 1)), "bindings": bindings}
         _check(policy, bucket)
-        # As IAM answers it: the version tells whether there are conditions, whatever was asked for.
+        # As IAM answers it: the version says whether there are conditions, independent of the requested version.
         policy["version"] = _CONDITIONS_NEED_VERSION if any("condition" in binding for binding in bindings) else 1
         for binding in bindings:
             expression = str((binding.get("condition") or {}).get("expression", ""))

@@ -55,7 +55,7 @@ class BytesStore:
             blob = self._ids.hex(32)
             path = self._path(blob)
             path.parent.mkdir(exist_ok=True)
-            # A source of ids that was seeded alike before a restart gives ids that are taken: then the next one.
+            # After a restart with the same seed, the source gives ids that are taken: then the next one is used.
             with suppress(FileExistsError):
                 return BytesWriter(blob, os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), Digest())
 

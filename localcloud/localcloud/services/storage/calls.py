@@ -1,4 +1,4 @@
-"""A JSON API call as a value, and its answer as another: alike for a request of its own and inside a batch."""
+"""A JSON API call and its answer as values, the same for a single request and for a part of a batch."""
 
 import json
 from collections.abc import Mapping

@@ -57,7 +57,7 @@ class DeclaredChecksums:
 
 
 def declared_in_resource(resource: Mapping[str, Any]) -> DeclaredChecksums:
-    """From an object resource's `crc32c` and `md5Hash`. Raises StorageError (400) when they are no checksums."""
+    """From an object resource's `crc32c` and `md5Hash`. Raises StorageError (400) when they are malformed."""
     crc32c, md5 = resource.get("crc32c"), resource.get("md5Hash")
     return DeclaredChecksums(
         decode_crc32c(str(crc32c)) if crc32c else None, _decode(str(md5), 16, "MD5") if md5 else None
@@ -65,7 +65,7 @@ def declared_in_resource(resource: Mapping[str, Any]) -> DeclaredChecksums:
 
 
 def declared_in_headers(headers: Mapping[str, str]) -> DeclaredChecksums:
-    """From `x-goog-hash: crc32c=...,md5=...` and `Content-MD5`. Raises StorageError (400) for what is no checksum."""
+    """From `x-goog-hash: crc32c=...,md5=...` and `Content-MD5`. Raises StorageError (400) for a malformed checksum."""
     values = dict.fromkeys(("crc32c", "md5"), "")
     for item in headers.get("x-goog-hash", "").split(","):
         algorithm, _, value = item.strip().partition("=")

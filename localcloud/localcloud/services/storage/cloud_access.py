@@ -81,7 +81,7 @@ class CloudAccess:
 
 
 def lend(cloud: Cloud, member: str, uri: str) -> None:
-    """Lets `member` read what is under `uri`, `gs://…`, whatever the bucket's policy says."""
+    """Lets `member` read the objects under `uri`, `gs://…`, independent of the bucket's policy."""
     cloud.store.put(_LENT, member, StringValue(value=uri))
 
 

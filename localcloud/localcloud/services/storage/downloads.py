@@ -1,4 +1,4 @@
-"""Object bytes to the caller: whole, a range, or gunzipped; for the JSON API and the XML API alike."""
+"""Object bytes to the caller: whole, a range, or gunzipped; for the JSON API and the XML API."""
 
 import zlib
 from collections.abc import AsyncIterator, Iterator

@@ -123,7 +123,7 @@ def _query(call: Call) -> Query:
 
 
 def _group(name: str, query: Query) -> str:
-    """The prefix that stands for this name in the list, "" when the name stands for itself."""
+    """The prefix that replaces this name in the list, "" when the list shows the name itself."""
     if not query.delimiter:
         return ""
     end = name.find(query.delimiter, len(query.prefix))

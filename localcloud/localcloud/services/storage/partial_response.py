@@ -14,7 +14,7 @@ Selection = dict[str, "Selection"]
 
 
 def select(resource: Any, fields: str) -> Any:
-    """Raises StorageError (400) for a text that is no selection."""
+    """Raises StorageError (400) for a malformed selection."""
     tokens = _TOKEN.findall(fields)
     if "".join(tokens) != re.sub(r"\s", "", fields) or not tokens:
         raise _invalid(fields)

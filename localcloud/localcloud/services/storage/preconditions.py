@@ -47,7 +47,7 @@ class Preconditions:
 def in_query(query: Mapping[str, str], headers: Mapping[str, str], prefix: str = "if") -> Preconditions:
     """From `ifGenerationMatch` and its likes (prefix "ifSource": `ifSourceGenerationMatch`), and ETags in headers.
 
-    Raises StorageError (400) for a value that is no number.
+    Raises StorageError (400) for a value that is not a number.
     """
 
     def number(name: str) -> int | None:

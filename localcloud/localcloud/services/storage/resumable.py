@@ -242,7 +242,7 @@ def _parse_content_range(header: str) -> Chunk:
 
 
 def _incomplete(persisted: int) -> Response:
-    """308, which here means: go on after these bytes."""
+    """308, which here means: continue after these bytes."""
     return Response(status_code=308, headers={"Range": f"bytes=0-{persisted - 1}"} if persisted else {})
 
 

@@ -122,7 +122,7 @@ def ask_object(access: Access, transaction: Transaction, method: str, bucket: st
 
 
 def object_subject(transaction: Transaction, bucket: str, name: str) -> Subject:
-    """Raises StorageError (404) where the bucket does not exist: that is told to everybody."""
+    """Raises StorageError (404) where the bucket does not exist: no permission is needed to learn that."""
     row = existing_bucket(transaction, bucket)
     return Subject(row.project, row, name)
 

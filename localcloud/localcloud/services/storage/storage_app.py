@@ -1,4 +1,4 @@
-"""Cloud Storage as an ASGI application: which request goes where, and how refusals are told."""
+"""Cloud Storage as an ASGI application: routes, and the form of refusals."""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Refusals of Cloud Storage, told in JSON to the JSON API's callers and in XML to the XML API's.
+"""Refusals of Cloud Storage, in JSON for the JSON API and in XML for the XML API.
 
 Statuses, reasons and messages: cloud.google.com/storage/docs/json_api/v1/status-codes; XML codes:
 cloud.google.com/storage/docs/xml-api/reference-status.

@@ -16,7 +16,7 @@ FLUSH_SIZE = 1 << 20
 
 
 def base_url(request: Request) -> str:
-    """Scheme and host as the caller sees them: whoever asked a Google host did so over TLS, though a proxy ended it."""
+    """Scheme and host as the caller sees them: a request to a Google host came over TLS, which a proxy ended."""
     host = request.headers.get("host", "localhost")
     scheme = "https" if host.partition(":")[0].endswith(".googleapis.com") else request.url.scheme
     return f"{scheme}://{host}"

@@ -10,7 +10,7 @@ from localcloud.core.api_errors import ApiError
 from localcloud.services.vertex.predictions import container_error
 from localcloud.services.vertex.targets import Target, took_too_long
 
-# What passes through is not to be packed anew.
+# Bytes pass through unchanged, without another encoding.
 _IDENTITY = {"accept-encoding": "identity"}
 
 

@@ -36,7 +36,7 @@ _SERVICE_ACCOUNT = re.compile(r"[^@\s]+@[^@\s]+\.gserviceaccount\.com")
 
 
 def plan_deployed_model(requested: Any, endpoint: EndpointName, cloud: Cloud) -> Any:
-    """The DeployedModel as it will stand in the endpoint: checked, with an id and all defaults. Starts nothing.
+    """The DeployedModel as the endpoint will show it: checked, with an id and all defaults. Starts nothing.
 
     Raises ApiError in the words of Vertex AI, as far as they are known.
     """

@@ -43,7 +43,8 @@ def _is_over(deployed: Any, cloud: Cloud) -> bool:
 
 
 def _traffic_of_others(record: Any, deployed_model_id: str) -> dict[str, int]:
-    """The traffic split without one model. No page tells who gets its share: here the largest of the others does."""
+    """The traffic split without one model. No page documents where its share goes: here the largest of the others gets
+    it."""
     split = {id: share for id, share in record.traffic_split.items() if id != deployed_model_id and share}
     if split:
         largest = max(split, key=lambda id: split[id])

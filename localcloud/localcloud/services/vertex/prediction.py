@@ -197,7 +197,7 @@ async def _pass_on(
 
 
 async def _while_caller_stays(request: Request, work: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
-    """What `work` gives; it is cancelled when the caller hangs up, for a container would go on for nobody."""
+    """The result of `work`, which is cancelled when the caller hangs up: a container would continue for nobody."""
     working, leaving = asyncio.create_task(work), asyncio.create_task(_caller_left(request))
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)

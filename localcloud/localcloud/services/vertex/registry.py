@@ -104,7 +104,7 @@ def view(cloud: Cloud, name: ModelName, version: Any, answered_name: str) -> Any
 def check_etag(given: str, current: str, *, of_model: bool) -> None:
     """Raises ApiError ABORTED when what is to be updated, the model or its version, has changed since it was read.
 
-    What was read as a version can be written as the model, so the etag tells both states.
+    What was read as a version can be written as the model, so the etag covers both states.
     """
     part = 0 if of_model else -1
     validation.check_etag(given.split("-")[part], current.split("-")[part])

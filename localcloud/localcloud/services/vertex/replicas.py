@@ -1,4 +1,4 @@
-"""The running containers of deployed models. One process serves a deployed model, whatever its replica counts say."""
+"""The running containers of deployed models. One process serves a deployed model of any replica count."""
 
 import logging
 import socket

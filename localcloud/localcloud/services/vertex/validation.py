@@ -14,7 +14,7 @@ _DISPLAY_NAME_LENGTH = 128
 
 
 class Violations:
-    """Collects violations; `raise_any` tells them as Vertex AI does."""
+    """Collects violations; `raise_any` raises them in Vertex AI's form."""
 
     def __init__(self) -> None:
         self._found: list[tuple[str, str]] = []
