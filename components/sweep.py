@@ -16,7 +16,7 @@ def sweep(
         run_started: When the pipeline job was created, ISO 8601: what expired before is removed.
         regions: Regions to sweep; empty: all that the catalogue knows.
         deployments: Names that have a config; what belongs to none of them is removed. Empty: none is.
-        dry_run: Only tell what would be removed.
+        dry_run: Only list what would be removed.
         report: What was found and what came of it, JSON.
     """
     from datetime import datetime

@@ -102,7 +102,7 @@ def deploy(
         gpu_memory_utilization: Share of each accelerator's memory that vLLM may take, 0 to 0.99.
         dtype: Number format that the weights are computed in. auto: the model's own.
         trust_remote_code: Run the repo's own Python code, which some models need; revision must then be a commit.
-        tools: Answer with tool calls, read by the parser of the model's family; thoughts are told apart too.
+        tools: Answer with tool calls, read by the parser of the model's family; thoughts are separated too.
         forbid_advisories: Refuse an image whose vLLM has a known security advisory that touches the model.
         media_domains: Hosts that requests may name pictures on; empty: any. Needs a vLLM that can restrict them.
         extra_args: Further vLLM arguments, for example --enable-lora; they win over the planner's.

@@ -19,7 +19,7 @@ def sweep(
         project: Project id.
         regions: Regions to sweep; empty: all that the catalogue knows.
         deployments: Names that have a config; what belongs to none of them is removed too. Empty: none is.
-        dry_run: Only tell what would be removed.
+        dry_run: Only list what would be removed.
     """
     sweep_step(
         project=project,

@@ -74,7 +74,7 @@ def refuse_secrets(value: Any, where: str = "") -> None:
     """Raises InputError that names the place of a secret in `value`, and does not repeat the secret."""
     for place in secrets_in(value, where):
         raise InputError(
-            "holds what looks like a token or a key, and whoever sees the run reads it",
+            "holds what looks like a token or a key, and everybody who sees the run reads it",
             where=place,
             fix="Put it into Secret Manager and name the secret; revoke it if others saw it.",
         )

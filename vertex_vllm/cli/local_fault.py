@@ -20,7 +20,7 @@ _TEXTS = {
     "host": "Pattern of the host.",
     "rpc": "Pattern of a method's name, over gRPC and REST: DeployModel.",
     "method": "HTTP method.",
-    "path": "Pattern of the path; * stands for slashes, too.",
+    "path": "Pattern of the path; * matches slashes, too.",
     "code": "error, operation_error: name of google.rpc.Code.",
     "known": "error, operation_error: stockout or quota_exceeded.",
     "message": "error, operation_error: the message.",

@@ -183,7 +183,7 @@ def verify_command(uri: str, key: str, content: bool, as_json: bool, project: st
 @click.option(
     "--older-than-days", "days", type=click.IntRange(0), default=7, show_default=True, help="Nothing written later."
 )
-@click.option("--delete", is_flag=True, help="Delete it; without this, it is only told.")
+@click.option("--delete", is_flag=True, help="Delete it; without this option, it is only listed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--project", help="Project of the bucket and of the Models; default: GOOGLE_CLOUD_PROJECT.")
 def gc_command(bucket: str, days: int, delete: bool, as_json: bool, project: str | None) -> None:

@@ -23,7 +23,7 @@ _SCHEDULE_REGION = "us-central1"
 @click.option("--project", help="Project id; default: GOOGLE_CLOUD_PROJECT.")
 @regions_option
 @click.option("--orphans", is_flag=True, help="Also what belongs to none of CONFIGS: give all of them.")
-@click.option("--delete", is_flag=True, help="Remove it; without this, it is only told.")
+@click.option("--delete", is_flag=True, help="Remove it; without this option, it is only listed.")
 @click.option("--schedule", "cron", metavar="CRON", help="Have it done again and again, for example '0 * * * *'.")
 @click.option("--service-account", default="", help="With --schedule: runs the sweep; default: the pipelines'.")
 @image_option

@@ -92,7 +92,7 @@ class Serving(Section):
     )
     tools: bool = Field(
         default=False,
-        description="Answer with tool calls, read by the parser of the model's family; thoughts are told apart too.",
+        description="Answer with tool calls, read by the parser of the model's family; thoughts are separated too.",
     )
     forbid_advisories: bool = Field(
         default=False,

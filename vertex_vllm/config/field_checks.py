@@ -23,7 +23,7 @@ def holds_no_token(argument: str) -> str:
     if re.search(shapes.HF_TOKEN_WITHIN, argument):
         raise PydanticCustomError(
             "holds_token",
-            "holds what looks like a token, and whoever sees the Model reads its arguments. Serving needs none",
+            "holds what looks like a token, and everybody who sees the Model reads its arguments. Serving needs none",
         )
     return argument
 

@@ -47,7 +47,7 @@ _SWEEP = (
         [],
         "Names that have a config; what belongs to none of them is removed too. Empty: none is.",
     ),
-    Parameter("dry_run", bool, True, "Only tell what would be removed."),
+    Parameter("dry_run", bool, True, "Only list what would be removed."),
 )
 
 

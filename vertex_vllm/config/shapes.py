@@ -47,7 +47,7 @@ SERVICE_ACCOUNT = _form(
 # A label's value (Google Cloud, "Requirements for labels").
 OWNER = _form(
     r"^([a-z0-9][a-z0-9_-]{0,62})?$",
-    "1 to 63 lower-case letters, digits, hyphens and underscores: it stands in labels",
+    "1 to 63 lower-case letters, digits, hyphens and underscores: it is a label's value",
 )
 IMAGE = _form(
     r"^([a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?)?$",

@@ -147,4 +147,4 @@ def _write(project: str, weights: str, measurement: Measurement) -> None:
         blob = Client(project=project).bucket(bucket).blob(name)
         # The same bytes twice do no harm, so that a failure may be met with another try.
         blob.upload_from_string(measurement.to_json(), content_type="application/json", retry=DEFAULT_RETRY)
-    log.info("The throughput stands in gs://%s/%s for later plans", bucket, name)
+    log.info("The throughput is in gs://%s/%s for later plans", bucket, name)

@@ -109,7 +109,7 @@ class RepoReader:
             except TransientError as error:
                 refused += isinstance(error, ContentRefusedError)
                 if refused >= _MOST_REFUSED:
-                    fix = "The Hub gave a new URL each time. Try again later; if it stays, tell Hugging Face."
+                    fix = "The Hub gave a new URL each time. Try again later; if it persists, tell Hugging Face."
                     raise ServiceError(f"cannot be read: {error}, {refused} times", where=where, fix=fix) from None
                 self._on_retry(file.path, error)
                 raise

@@ -40,7 +40,7 @@ def checked_token(token: str | None) -> str | None:
         raise TokenInvalidError(
             "the Hugging Face token is empty, or holds a space, a line break or a non-ASCII character",
             where=token_source(token),
-            fix="Copy it anew from https://huggingface.co/settings/tokens into the secret.",
+            fix="Copy it again from https://huggingface.co/settings/tokens into the secret.",
         )
     return token
 

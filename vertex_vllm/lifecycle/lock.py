@@ -166,7 +166,7 @@ def _is_over(holder: Holder) -> bool:
     except (ValueError, TypeError):
         return True  # Nobody of ours has written that.
     except GoogleAPICallError as error:
-        log.warning("Cannot tell whether %s still runs: %s", holder.run, error)
+        log.warning("It is unknown whether %s still runs: %s", holder.run, error)
         return False
     return state_of(job) in ENDED
 

@@ -162,7 +162,7 @@ def _without_prefix(project: str, prefix: str) -> TeardownReport:
 def require_gone(report: TeardownReport) -> None:
     """Raises TeardownError listing what is still there."""
     if report.remaining:
-        raise TeardownError(remaining=report.remaining, fix="Run teardown again: it goes on where this one stopped.")
+        raise TeardownError(remaining=report.remaining, fix="Run teardown again: it continues where this one stopped.")
 
 
 def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS, look: Look = select) -> TeardownReport:

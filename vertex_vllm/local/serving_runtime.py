@@ -98,7 +98,7 @@ def _remove(directory: Path, report: Report) -> None:
             "Name another folder in VERTEX_VLLM_RUNTIME, or remove it."
         )
     why = "is of another list of packages" if _stamped(directory) else "was not finished"
-    report(f"The serving runtime in {directory} {why}: making it anew")
+    report(f"The serving runtime in {directory} {why}: rebuilding it")
     shutil.rmtree(directory)
 
 

@@ -124,7 +124,7 @@ class _Work:
     def _again(self, worker: Worker, undone: Sequence[tuple[HubFile, int]]) -> None:
         code = worker.exit_code()
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-        fix = "Run it again: it goes on where it was. If memory is short, take fewer processes."
+        fix = "Run it again: it resumes. If memory is short, take fewer processes."
         if not undone:
             raise MirrorError(f"a process that was to copy ended {how}", where=self._job.destination, fix=fix)
         for file, tries in undone:

@@ -75,7 +75,7 @@ def answer_parsers(
         if thought_parser and image.versions is not None:
             arguments += _switch(image.versions, given)
             arguments.append(f"{FLAGS['thoughts']}={thought_parser}")
-            told.append(f"thoughts are told apart by {thought_parser}, as {thoughts.family} writes them")
+            told.append(f"thoughts are separated by {thought_parser}, as {thoughts.family} writes them")
         else:
             told.append(
                 f"{image.vllm} may lack a reasoning parser for {thoughts.family}: thoughts stay in the answer, "
@@ -151,7 +151,7 @@ def _suggestions(
     if tool_parser and tools and offers and not tools.needs and FLAGS["tools"] not in given:
         told.append(f"{FIELD}: true would read tool calls, by the parser {tool_parser}")
     if thought_parser and FLAGS["thoughts"] not in given:
-        told.append(f"{FLAGS['thoughts']}={thought_parser} in serving.extra_args would tell thoughts from the answer")
+        told.append(f"{FLAGS['thoughts']}={thought_parser} in serving.extra_args separates thoughts from the answer")
     return "; ".join(told)
 
 

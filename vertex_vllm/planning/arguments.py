@@ -19,8 +19,8 @@ REFUSED = {
     "--model": "the mirrored weights decide it",
     "--host": "Vertex AI decides it",
     "--port": "Vertex AI decides it",
-    "--hf-token": "whoever may see the Model could read it; the weights come from Cloud Storage and need none",
-    "--api-key": "whoever may see the Model could read it; Vertex AI checks who calls",
+    "--hf-token": "all who may see the Model could read it; the weights come from Cloud Storage and need none",
+    "--api-key": "all who may see the Model could read it; Vertex AI checks who calls",
 }
 
 # A repository of mistral-common: params.json in the place of config.json, its own tokenizer, consolidated weights.

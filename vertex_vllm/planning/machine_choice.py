@@ -50,7 +50,7 @@ def choose_machine(required: Requirements, preset: Preset | None) -> MachineChoi
             f"of the machines in {required.region} only {offers[0].machine.machine} and the like fit "
             f"{required.facts.model_id}, and what they cost is not known{_not_tutorials(offers, required, preset)}",
             where="serving",
-            fix=f"Name one in {WHERE} to take it whatever it costs, or choose another region",
+            fix=f"Name one in {WHERE} to take it at any price, or choose another region",
         )
     tutorials = "" if best.offer.tutorial else _not_tutorials(offers, required, preset)
     return _chosen(best, offers, required, _why(best, required) + tutorials)

@@ -215,7 +215,7 @@ def _length_chosen(facts: ModelFacts, deployment: Deployment, settings: Settings
     if settings.max_model_len == facts.context_length:
         return "all that the model takes"
     if not facts.context_length:
-        return "vLLM's own default: config.json tells no length"
+        return "vLLM's own default: config.json gives no length"
     takes = f"the model takes {facts.context_length}" if facts.context_length else "what the model takes is not known"
     return f"as long as Google's tutorial has it; {takes}: set serving.max_model_len for more"
 

@@ -221,7 +221,7 @@ def _broken_off(target: _Target, operation_name: str, why: str) -> DeploymentErr
         wait_for_operation(target.client, operation_name, patience, "Cancelling the deploy")
         ended = "the operation was cancelled"
     except OperationUnfinishedError:
-        ended = f"the operation was told to cancel and has not ended {patience.seconds:.0f} s later"
+        ended = f"the operation was cancelled and has not ended {patience.seconds:.0f} s later"
     return DeploymentError(
         f"{why}: {ended}; {_undo(target)}",
         where=target.endpoint,

@@ -126,7 +126,7 @@ def _exhausted(project: str, plan: ServingPlan, attempts: tuple[Attempt, ...]) -
         )
     more = "add other places to serving.fallbacks" if plan.fallbacks else "name other places in serving.fallbacks"
     return StockoutError(
-        f"no machine could be had: {tried}",
+        f"no machine was available: {tried}",
         where=plan.deployment,
         fix=f"Try again later, or {more} (vertex-vllm plan lists the alternatives).",
         attempts=attempts,

@@ -140,9 +140,7 @@ def withdraw(client: vertex.ModelServiceClient, operation_name: str) -> str:
     try:
         operation = wait_for_operation(client, operation_name, deadline, "Cancelling the upload")
     except OperationUnfinishedError:
-        return (
-            f"{operation_name} was told to cancel and has not ended {_CANCEL_SECONDS:.0f} s later; a sweep looks again"
-        )
+        return f"{operation_name} was cancelled and has not ended {_CANCEL_SECONDS:.0f} s later; a sweep looks again"
     if failure(operation):
         return "the upload was cancelled"
     uploaded = _uploaded(operation)

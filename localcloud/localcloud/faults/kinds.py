@@ -15,7 +15,7 @@ _DATA = Path(__file__).with_name("known_errors.yaml")
 
 def _known_code(code: str) -> str:
     if code not in CODES:
-        raise ValueError(f"{code!r} is no name of google.rpc.Code")
+        raise ValueError(f"{code!r} is not a name of google.rpc.Code")
     return code
 
 

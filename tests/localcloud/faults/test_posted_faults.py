@@ -144,7 +144,7 @@ def test_a_status_of_http_never_meets_grpc() -> None:
         ({"kind": "crash"}, "when: Field required"),
         ({"kind": "crash", "when": "later"}, "when: Input should be 'before' or 'after'"),
         ({"kind": "error", "status": 200}, "status: Input should be greater than or equal to 400"),
-        ({"kind": "error", "code": "TEAPOT"}, "code: .*'TEAPOT' is no name of google.rpc.Code"),
+        ({"kind": "error", "code": "TEAPOT"}, "code: .*'TEAPOT' is not a name of google.rpc.Code"),
         ({"kind": "error", "code": "INTERNAL", "service": "storage"}, "code: storage has no gRPC; give it a status"),
         ({"kind": "truncate"}, "after_bytes: Field required"),
         ({"kind": "wrong_content_range", "service": "vertex"}, "service: only storage, hub, content-network answer"),

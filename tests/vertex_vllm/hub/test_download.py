@@ -184,7 +184,7 @@ def test_what_the_cdn_never_has_is_an_error_that_hides_the_url(reader: RepoReade
     assert len(hub.seen) == 8
     assert str(raised.value) == (
         f"org/model@{COMMIT}: folder/model 1.safetensors: cannot be read: status 404 from 127.0.0.1, 8 times. "
-        "The Hub gave a new URL each time. Try again later; if it stays, tell Hugging Face."
+        "The Hub gave a new URL each time. Try again later; if it persists, tell Hugging Face."
     )
 
 

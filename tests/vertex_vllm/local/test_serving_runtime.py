@@ -95,7 +95,7 @@ def test_one_that_will_not_do_is_made_anew(stamp, why, complete, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         ensure_runtime(stop_at_the_second)
-    assert lines[0] == f"The serving runtime in {left} {why}: making it anew"
+    assert lines[0] == f"The serving runtime in {left} {why}: rebuilding it"
     assert lines[1].startswith("Making the serving runtime")
     assert not left.exists()
 

@@ -58,7 +58,7 @@ def test_a_config_that_does_not_ask_is_told_of_the_parsers() -> None:
     assert "--tool-call-parser=hermes" not in decided.args
     assert decided.reasons["tools"] == (
         "serving.tools: true would read tool calls, by the parser hermes; "
-        "--reasoning-parser=qwen3 in serving.extra_args would tell thoughts from the answer"
+        "--reasoning-parser=qwen3 in serving.extra_args separates thoughts from the answer"
     )
 
 

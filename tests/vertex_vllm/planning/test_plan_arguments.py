@@ -105,7 +105,7 @@ def test_arguments_are_model_gardens_with_the_deployments_own_winning(
             LLAMA_8B.reshaped(context_length=0),
             {},
             2048,
-            "vLLM's own default: config.json tells no length",
+            "vLLM's own default: config.json gives no length",
         ),
     ],
 )

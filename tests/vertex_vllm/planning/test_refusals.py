@@ -106,7 +106,7 @@ from vertex_vllm.planning.planner import plan_serving
             OTHER,
             {"region": "us-west2"},
             "serving: of the machines in us-west2 only a4-highgpu-8g and the like fit someone/something, and what "
-            "they cost is not known. Name one in serving.machine_type to take it whatever it costs, or choose another "
+            "they cost is not known. Name one in serving.machine_type to take it at any price, or choose another "
             "region",
         ),
         (
@@ -170,7 +170,7 @@ from vertex_vllm.planning.planner import plan_serving
         (
             LLAMA_8B,
             {"extra_args": ["--hf_token=x"]},
-            "serving.extra_args: --hf-token may not be given: whoever may see the Model could read it; the weights "
+            "serving.extra_args: --hf-token may not be given: all who may see the Model could read it; the weights "
             "come from Cloud Storage and need none. Leave it out",
         ),
         (

@@ -29,7 +29,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m vertex_vllm.local.container", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="where to serve, on 127.0.0.1")
     parser.add_argument("--ready-file", type=Path, required=True, help="made when vLLM serves")
-    parser.add_argument("--image", default="", help="URI of the image that this stands for")
+    parser.add_argument("--image", default="", help="URI of the image in whose place this runs")
     parser.add_argument("args", nargs="*", help="the container's args, after --")
     return parser.parse_args(argv)
 

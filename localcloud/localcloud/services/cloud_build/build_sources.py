@@ -42,7 +42,7 @@ def files_of(source: bytes) -> set[str]:
         with tarfile.open(fileobj=io.BytesIO(source), mode="r:gz") as archive:
             return {member.name.removeprefix("./") for member in archive.getmembers()}
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise BuildFailedError(f"the source is no gzipped tar archive: {error}") from error
+        raise BuildFailedError(f"the source is not a gzipped tar archive: {error}") from error
 
 
 def read_object(cloud: Cloud, source: Any, account: str, *, metadata: bool = False) -> bytes | None:

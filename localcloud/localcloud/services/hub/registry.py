@@ -52,7 +52,7 @@ def add_repo(
     """Adds a repo over a directory, or replaces it. Raises ValueError: no such id or directory."""
     owner, _, name = repo_id.partition("/")
     if not (_NAME.match(owner) and _NAME.match(name)):
-        raise ValueError(f"{repo_id!r} is no repo id; it looks like owner/name")
+        raise ValueError(f"{repo_id!r} is not a repo id; it looks like owner/name")
     for directory in (path, *tags.values()):
         if not directory.is_dir():
             raise ValueError(f"{directory} is no directory")

@@ -87,7 +87,7 @@ def _pipeline_name(content: bytes) -> str:
         spec = yaml.safe_load(content)
         name = spec["pipelineInfo"]["name"]
     except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise ApiError("INVALID_ARGUMENT", f"The content is no compiled pipeline: {error!r}.") from None
+        raise ApiError("INVALID_ARGUMENT", f"The content is not a compiled pipeline: {error!r}.") from None
     return str(name)
 
 
