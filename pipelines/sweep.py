@@ -1,4 +1,4 @@
-"""Pipeline: what nobody needs any more is removed, in a whole project."""
+"""Pipeline: remove expired and abandoned resources of a whole project."""
 
 from kfp import dsl
 

@@ -18,7 +18,7 @@ COMMIT_LABEL = "vertex-vllm-commit"
 SCHEDULE_LABEL = "vertex-vllm-schedule"
 SCHEDULE_HASH_LABEL = "vertex-vllm-schedule-hash"
 OPERATION_LABEL = "vertex-vllm-operation"
-"""Of an endpoint: id of the deploy operation that was begun last."""
+"""Of an endpoint: id of the deploy operation that began last."""
 OWNER_LABEL = "vertex-vllm-owner"
 EXPIRES_LABEL = "vertex-vllm-expires"
 """Seconds since 1970, UTC: a moment as a label value may be written, and compared without a time zone."""
@@ -119,7 +119,7 @@ def extended(labels: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, 
 
 
 def _moment(seconds: str) -> datetime | None:
-    # Ten digits reach to the year 2286; a longer number was written by somebody else.
+    # Ten digits reach to the year 2286; a longer number is not ours.
     return datetime.fromtimestamp(int(seconds), UTC) if re.fullmatch(r"[0-9]{1,10}", seconds) else None
 
 

@@ -1,4 +1,4 @@
-"""Text that somebody else wrote, in our output: nothing in it steers a terminal, a page or the log of a CI system."""
+"""Makes foreign text safe to print: nothing in it controls a terminal, a page or the log of a CI system."""
 
 import re
 import unicodedata

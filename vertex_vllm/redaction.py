@@ -134,7 +134,7 @@ def _redact_record(record: logging.LogRecord) -> logging.LogRecord:
 
 
 def _guard_arguments() -> None:
-    """Hooks of Python's audit stay for ever: one, that looks only while somebody redacts."""
+    """Hooks of Python's audit stay for ever: one hook, which looks only while a redaction is active."""
     global _hooked
     if not _hooked:
         _hooked = True

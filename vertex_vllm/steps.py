@@ -59,7 +59,8 @@ def _json_redacted(text: str) -> str:
 
 @contextmanager
 def _told_to_stop() -> Iterator[None]:
-    """Python would end at once at SIGTERM, and an upload in parts be paid for until somebody finds it."""
+    """Without a handler Python ends at once at SIGTERM, and an unfinished multipart upload is billed until it is
+    found."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

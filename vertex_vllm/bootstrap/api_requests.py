@@ -63,7 +63,7 @@ def bucket(project: str, number: str, region: str, name: str, *, recoverable: bo
         look=bucket_look(name),
         create=Request("POST", f"{_STORAGE}?project={project}", body),
         remove=Request("DELETE", f"{_STORAGE}/{name}"),
-        # Bucket names belong to all of Google Cloud: somebody else may have had this one first.
+        # Bucket names are global: another project may own this one.
         wanted={"location": region.upper(), "projectNumber": number, **access},
         mark={"labels": LABEL},
         contents=Request("GET", f"{_STORAGE}/{name}/o?versions=true"),
@@ -170,9 +170,9 @@ def identity_pool(number: str, pool_id: str) -> Resource:
 
 
 def github_provider(pool: str, provider_id: str, repository_id: str, owner_id: str, branch: str) -> Resource:
-    """Takes workflows that a push to `branch` of that repository started, and no other.
+    """Accepts only workflows that a push to `branch` of that repository started.
 
-    By ids, because names can be registered again by somebody else; by branch and event, because anybody who may push to
+    By ids, because another owner can register a name again; by branch and event, because anybody who may push to
     any branch may run a workflow of their own there (google-github-actions/auth, "Security Considerations").
     """
     providers = f"{_IAM}/{pool}/providers"

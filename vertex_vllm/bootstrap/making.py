@@ -86,7 +86,7 @@ def _make_resource(session: Session, resource: Resource) -> bool:
     try:
         send(session, revive or resource.create)
     except ConflictError as error:
-        # Made in between, perhaps by a request of ours whose answer was lost; or a moment ago, and not yet seen.
+        # Created since the look, perhaps by our own request whose answer was lost; or just created and not yet visible.
         if _is_absent(resource, until_there(lambda: ask(session, resource.look))):
             raise error.reworded(where=f"{resource.kind} {resource.name}") from error
     # An undeleted resource has its old settings; compare them with what is wanted.
@@ -104,7 +104,7 @@ def _add_version(session: Session, step: SecretValue, value: str) -> bool:
 
 
 def _change_policy(session: Session, grant: Grant, *, granted: bool) -> bool:
-    """Read, modify, write with the policy's etag; begun again when somebody else wrote in between."""
+    """Read, modify, write with the policy's etag; repeated when another writer changed the policy meanwhile."""
     for _ in range(_TRIES):
         policy = until_there(lambda: send(session, grant.on.read)) if granted else send(session, grant.on.read)
         if policies.has(policy, grant.role, grant.member, grant.condition) == granted:

@@ -1,4 +1,4 @@
-"""What a project has to hold so that the pipelines run, CI submits, and nobody may do more than that."""
+"""Everything that a project needs for pipelines and CI, with no permission beyond that."""
 
 import re
 from dataclasses import dataclass, replace
@@ -65,7 +65,7 @@ class Settings:
     """The project's number: federated members are named by it."""
     region: str
     github_repository_id: str = ""
-    """Number of the repository whose workflows may act as the CI account; empty: nobody from outside."""
+    """Number of the repository whose workflows may act as the CI account; empty: no federation."""
     github_owner_id: str = ""
     """Number of the user or organisation that the repository belongs to."""
     github_branch: str = "main"
@@ -75,7 +75,7 @@ class Settings:
     signing_key: str = ""
     """Key, or key version, of Cloud KMS that exists and signs mirrors; empty: mirrors are not signed."""
     cloud_build: bool = False
-    """Whether Cloud Build's triggers run CI: it wants an account that writes logs, and one for pull requests."""
+    """Whether Cloud Build's triggers run CI: it needs an account that writes logs, and one for pull requests."""
 
     def __post_init__(self) -> None:
         for option, value in (

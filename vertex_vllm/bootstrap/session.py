@@ -38,7 +38,7 @@ class DeniedError(ServiceError):
 
 
 class ConflictError(ServiceError):
-    """Somebody else was faster: made it, or changed it since it was read."""
+    """Another caller created the resource, or changed it since it was read."""
 
 
 def authorized_session() -> Session:

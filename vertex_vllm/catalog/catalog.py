@@ -105,7 +105,7 @@ class Catalog:
         return self.presets.get(model.preset) if isinstance(model, Model) else None
 
     def facts(self, model_id: str) -> ModelFacts | Missing:
-        """Facts recorded without asking the Hub; their `source` says that, and what in them nobody has verified."""
+        """Facts recorded without asking the Hub; their `source` says so, and names the fields that are not verified."""
         model = self.find_model(model_id)
         if isinstance(model, Missing):
             return model

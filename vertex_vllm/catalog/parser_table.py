@@ -49,7 +49,7 @@ class ParserTable:
     def family(self, kind: Kind, architecture: str, marks: Collection[str] | None) -> FamilyParsers | None:
         """The first row that matches; the architecture's usual one where the template does not mention tools.
 
-        `marks` are None where nobody has read the chat template.
+        `marks` are None where the chat template is unknown.
         """
         found = next((row for row in self.rows[kind] if row.matches(architecture, marks)), None)
         if found is None and marks is not None and TOOLS not in marks:

@@ -76,7 +76,7 @@ class Machine(SourcedRow):
 class Image(SourcedRow):
     uri: str
     digest: str = Field(default="", pattern=r"^(sha256:[0-9a-f]{64})?$")
-    """The tag's digest when somebody asked the registry (tools/read_digests.py); empty: nobody has."""
+    """The tag's digest as last read from the registry (tools/read_digests.py); empty: never read."""
     date: datetime.date | None = None
     """Of the tag; None: the tag moves, or names no version."""
     vllm: tuple[str, str] | None = None
@@ -229,7 +229,7 @@ class Shape(SourcedRow):
     image_width: int = 0
     """Hidden size of the vision tower."""
     unverified: tuple[str, ...]
-    """Fields that nobody has compared with the repo's own files."""
+    """Fields that were not compared with the repo's own files."""
 
 
 class Tpu(SourcedRow):

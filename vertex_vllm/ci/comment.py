@@ -169,7 +169,7 @@ def _section(review: Review, catalog: Catalog) -> list[str]:
 
 
 def _unchanged(reviews: Sequence[Review], catalog: Catalog) -> list[list[str]]:
-    """Configs that nobody touched, a row each: before and after are the same but for what runs them."""
+    """Configs whose files did not change, a row each: only the library or pipeline that runs them changed."""
     rows = []
     for review in reviews:
         deployment, plan = review.after.deployment, review.after.plan

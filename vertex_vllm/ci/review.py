@@ -61,7 +61,7 @@ def review(
 ) -> Review:
     """Both texts are judged by the library and catalogue as they are now; `spec` is the pipeline's, compiled.
 
-    `further` are faults that only somebody sees who knows the other configs.
+    `further` are faults that show only beside the other configs.
     """
     old = None if before is None else side(concerned.config, before, catalog)
     new = side(concerned.config, after, catalog)

@@ -21,7 +21,7 @@ class Outcome:
 
     deployment: str
     run_id: str
-    """Empty: none was begun."""
+    """Empty: no run was submitted."""
     state: str
     """As in `Run.state`, or REFUSED."""
     error: str

@@ -80,7 +80,7 @@ def _interrupt(_signal: int, _frame: object) -> None:
 
 @contextmanager
 def local_cloud(console: "Console", reports: Path, images: Path | None) -> Iterator["Connection"]:
-    """A local cloud in a folder of its own, and this process's Google clients brought there; gone afterwards.
+    """A temporary local cloud in a folder of its own, to which this process's Google clients are redirected.
 
     What its containers and pipelines logged stays in `reports` when the demo fails.
     """

@@ -21,7 +21,7 @@ def deployment_name(model_id: str) -> str:
 
 
 def config_text(plan: "ServingPlan", secret: str) -> str:
-    """A config with the plan as comments: its fields are the planner's choice until somebody uncomments one.
+    """A config with the plan as comments: a commented field is the planner's choice.
 
     `secret`: id of the secret with the Hub token; empty for a model that anybody may read.
     """

@@ -48,7 +48,7 @@ def put_model(cloud: "Connection", model_id: str, folder: Path, *, gated: bool) 
 def put_token(cloud: "Connection", secret: str, granted: Iterable[str]) -> None:
     """A new token that opens `granted`, in the secret `projects/P/secrets/S`; where that has one already, it stays.
 
-    This process's Google clients must have been brought to the local cloud.
+    This process's Google clients must be redirected to the local cloud.
     """
     from google.api_core.exceptions import AlreadyExists
     from google.cloud.secretmanager import SecretManagerServiceClient

@@ -15,7 +15,7 @@ def prepare(project: str, region: str, *, image: bool = True) -> None:
 
     `image`: whether the steps' image is built, too.
 
-    This process's Google clients must have been brought to the local cloud. Raises ServiceError.
+    This process's Google clients must be redirected to the local cloud. Raises ServiceError.
     """
     from vertex_vllm.bootstrap.making import make, project_number
     from vertex_vllm.bootstrap.required_setup import BUILD, Settings, wanted

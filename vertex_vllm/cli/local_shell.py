@@ -1,4 +1,4 @@
-"""A shell that `vertex-vllm local env` has brought to a local cloud, recognised by the variables that it exports."""
+"""Recognises a shell that `vertex-vllm local env` points to a local cloud, by the variables that it exports."""
 
 import os
 import socket

@@ -57,7 +57,7 @@ def local_command(name: str, state_dir: Path) -> str:
 
 
 def started(state_dir: Path) -> "Connection":
-    """The local cloud on that folder, started where it is down, and this process's Google clients brought there."""
+    """The local cloud on that folder, started if needed; this process's Google clients are redirected to it."""
     from localcloud import daemon
     from vertex_vllm.local import ADDITIONS
 

@@ -187,7 +187,7 @@ def verify_command(uri: str, key: str, content: bool, as_json: bool, project: st
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--project", help="Project of the bucket and of the Models; default: GOOGLE_CLOUD_PROJECT.")
 def gc_command(bucket: str, days: int, delete: bool, as_json: bool, project: str | None) -> None:
-    """Find mirrors that nothing of the project serves from, and uploads that nobody went on with.
+    """Find mirrors that nothing in the project serves from, and abandoned uploads.
 
     A dry run unless --delete is given. Looks at the Models and the runs of every region, and at the bucket's locks;
     Models of other projects it cannot see.

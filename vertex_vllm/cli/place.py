@@ -65,7 +65,7 @@ def require_credentials(project: str) -> None:
 
 
 def named_project(given: str | None) -> str:
-    """Raises InputError where nobody named one."""
+    """Raises InputError where no project is named."""
     project = given or os.environ.get("GOOGLE_CLOUD_PROJECT", "")
     if not project:
         raise InputError("no project", fix="Name one with --project, or in GOOGLE_CLOUD_PROJECT")

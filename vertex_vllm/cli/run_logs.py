@@ -18,7 +18,7 @@ _PAUSE_SECONDS = {"local": 0.5, "google": 5.0}
 
 
 def shown_lines(look: Callable[[], "Run"], project: str, step: str, *, follow: bool) -> Iterator[str]:
-    """Lines with their step in front. `look` reads the run; with `follow` until it has ended.
+    """Log lines, each after its step's name. `look` reads the run; `follow` continues until the run has ended.
 
     In a shell of a local cloud, whose steps have no entries in Cloud Logging, the lines come from the files of its
     state folder. Raises ServiceError for a refusal of Cloud Logging.

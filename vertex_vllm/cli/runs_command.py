@@ -208,7 +208,7 @@ def cancel(run: str, project: str | None, region: str, wait: bool) -> None:
 
 
 def resource_name(run: str, project: str | None, region: str) -> str:
-    """The run's whole name, of its id or of itself. Raises InputError for another resource's."""
+    """The run's full resource name, from its id or from the name itself. Raises InputError for another resource's."""
     from vertex_vllm.vertex_ai.resource_names import ResourceName
 
     name = run if "/" in run else f"projects/{named_project(project)}/locations/{region}/pipelineJobs/{run}"

@@ -75,7 +75,7 @@ def with_suite(sent: "Submission") -> "Submission":
 
 
 def require_shared_suite(sent: "Submission") -> "Submission":
-    """`sent`, if its suite is not a file of the repository, which nobody copies for a schedule or for CI.
+    """Returns `sent`. A suite that is a file of the repository is refused: schedules and CI do not copy it.
 
     Raises InputError that says where to put the suite.
     """

@@ -83,7 +83,8 @@ def _tell_dry_run(doomed: dict[str, str], failures: dict[str, str], prefix: str,
 
 
 def _consent(deployment: str, live: tuple[str, ...]) -> None:
-    """Asks a person at a terminal before a live endpoint goes. Raises InputError without one and without --yes."""
+    """Asks a person at a terminal before a live endpoint is removed. Raises InputError without one and without
+    --yes."""
     if not live:
         return
     for name in live:

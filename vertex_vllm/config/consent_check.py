@@ -1,4 +1,4 @@
-"""Who lets a repo's own Python code run consents to code that somebody has read: to one commit, not to a branch."""
+"""Consent to a repo's own Python code must name a commit: a branch may change to code that was not read."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The value that somebody probably meant, for the commonest wrong ones of a config."""
+"""Suggestions for the commonest wrong values of a config."""
 
 import math
 import re

@@ -38,7 +38,7 @@ def _with(text: str, path: Sequence[str], value: Any) -> str:
                 return _replaced(text, entry[1], value)
             alone = len(node.value) == 1
             return _removed(text, emptied if alone and emptied else entry)
-        # A section that would be left without a field goes with it.
+        # A section without any remaining field is removed, too.
         emptied = (emptied or entry) if depth and len(node.value) == 1 else entry
         node = entry[1]
     return text

@@ -20,7 +20,8 @@ _AFTER_A_RUN = timedelta(minutes=10)
 
 
 def diagnose_endpoint(endpoint: str, since: datetime, until: datetime | None = None) -> Diagnosis:
-    """Of the replica whose log says most. Raises InputError where the endpoint wrote nothing in that time."""
+    """The diagnosis of the replica whose log says most. Raises InputError where the endpoint logged nothing in that
+    time."""
     name = str(ResourceName.parse(endpoint, "endpoints"))
     logs = read_container_logs(name, since, until=until)
     if not logs:

@@ -22,7 +22,7 @@ class Phase:
     name: str
     seconds: float
     expected: float = 0.0
-    """Seconds that the plan expects; 0: the plan is not known, or nobody has measured this phase."""
+    """Seconds that the plan expects; 0: the plan is unknown, or this phase was never measured."""
 
     @property
     def slow(self) -> bool:

@@ -1,4 +1,4 @@
-"""Where a diagnosis gets its lines from: a stream, lines that are at hand, errors of a service."""
+"""Where a diagnosis gets its lines from: a stream, lines in memory, errors of a service."""
 
 import io
 from collections.abc import Iterable

@@ -89,7 +89,8 @@ class FileJournal:
         before = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         self._page, self._lock = Page.read(before, endpoint, started_at), threading.Lock()
         self.started_at = self._page.started_at
-        # Rewritten, for a last line cut short; renamed into place, for a kill in between.
+        # Rewritten, because the last line may be cut short; renamed into place, because a kill may interrupt the
+        # rewrite.
         new = path.with_suffix(".new")
         new.write_text(self._page.text(), encoding="utf-8")
         new.replace(path)

@@ -41,7 +41,7 @@ class Reply:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Output tokens after the first, by the time from the first to the last: the speed once it has begun."""
+        """Output tokens after the first, divided by the seconds from the first to the last."""
         if self.output_tokens is None or self.first_token_seconds is None or self.last_token_seconds is None:
             return None
         decoding = self.last_token_seconds - self.first_token_seconds

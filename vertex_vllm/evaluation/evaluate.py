@@ -19,7 +19,7 @@ from vertex_vllm.load.samples import Sample
 CONCURRENCY = 4
 _WARM_UP_TOKENS = 64
 ANSWER_SECONDS = 120.0
-"""Longest wait for the next byte of an answer: an endpoint that stalls for so long is as good as one that refuses."""
+"""Longest wait for the next byte of an answer: a longer stall counts as a refusal."""
 
 
 @dataclass(frozen=True)

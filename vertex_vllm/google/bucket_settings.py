@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from google.cloud.storage import Bucket
 
 UNFINISHED_UPLOAD_DAYS = 7
-"""A multipart upload that nobody completes is kept, and paid for, for ever; the longest mirror takes hours."""
+"""An abandoned multipart upload is kept, and billed, for ever; the longest mirror takes hours."""
 # Conditions of a lifecycle rule that no live object without a custom time fulfils ("Object Lifecycle Management").
 _NEVER_LIVE = (
     "numNewerVersions",

@@ -111,7 +111,7 @@ def _create(client: "Client", project: str, region: str, bucket: str, owner: Own
     try:
         return client.create_bucket(wanted, project=project, location=region)
     except Conflict as error:
-        # Somebody was faster, perhaps another run of this deployment.
+        # Another caller was faster, perhaps another run of this deployment.
         found = _find(client, project, region, bucket)
         if found is None:
             raise _foreign(bucket, project, "the name is taken") from error

@@ -128,7 +128,7 @@ def worded(refusal: Refusal, cause: str) -> re.Match[str] | None:
 
 
 def remedy(refusal: Refusal) -> str:
-    """The command that removes the cause: a disabled API, a permission that nobody granted; empty for any other."""
+    """The command that removes the cause: a disabled API or a missing permission; empty for any other cause."""
     return enable_api(refusal) or _grant(refusal) or _act_as(refusal)
 
 

@@ -12,7 +12,7 @@ _PATIENCE = 60
 def grant_on_bucket(bucket: "Bucket", role: str, member: str) -> bool:
     """Gives `member` (for example `serviceAccount:NAME@PROJECT.iam.gserviceaccount.com`) the role on the bucket.
 
-    Read, modify, write with the policy's etag; begun again when somebody else wrote in between. Returns False, having
+    Read, modify, write with the policy's etag; repeated when another writer changed it meanwhile. Returns False, having
     changed nothing, when the member has the role already. Raises what google-cloud-storage raises.
     """
     from google.api_core.exceptions import Conflict, PreconditionFailed

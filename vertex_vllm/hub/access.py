@@ -17,7 +17,7 @@ class Access:
     """Access that the Hub grants to the token."""
 
     user: str
-    """Name of the token's account; empty when nobody is logged in."""
+    """Name of the token's account; empty without a token."""
     commit: str
     """40 hexadecimal digits: what the revision meant when it was asked."""
     gated: bool

@@ -121,7 +121,7 @@ class RepoReader:
             raise ServiceError(f"cannot be read from the Hub: {error}", where=where, fix=error.fix) from None
 
     def _go_on(self, read: "_Read") -> None:
-        """Reads what is still missing; what a broken connection has brought stays."""
+        """Reads the missing rest; keeps the bytes that a broken connection delivered."""
         if read.is_complete:
             return
         located = self._locations.of(read.file)

@@ -121,7 +121,7 @@ def _body(response: "httpx2.Response") -> bytes:
 
 
 def _limit_waiting() -> None:
-    """huggingface_hub's shared client waits for ever unless somebody has chosen otherwise."""
+    """Sets timeouts: huggingface_hub's shared client waits for ever by default."""
     import httpx2
     from huggingface_hub.utils import get_session
 

@@ -1,4 +1,4 @@
-"""Where a model's files lie: asked of the Hub once for each file, as it counts these requests.
+"""Locations of a model's files, asked of the Hub once per file, because it limits these requests.
 
 The token goes to the Hub alone. Where the Hub sends us on to, the URL itself is the permission, so it is neither logged
 nor put into an error.

@@ -28,7 +28,7 @@ def hub_token(hf_token_secret: str) -> str | None:
 
 
 def own_token() -> str | None:
-    """The token that somebody at a terminal has in HF_TOKEN; None where it is empty. Raises TokenInvalidError."""
+    """The token of the shell's HF_TOKEN; None where it is empty. Raises TokenInvalidError."""
     token = checked_token(os.environ.get("HF_TOKEN", "").strip() or None)
     remember(token)
     return token

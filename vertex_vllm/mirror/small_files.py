@@ -20,7 +20,7 @@ _READS = 3
 def copy_small_files(
     files: Sequence[HubFile], reader: RepoReader, bucket: MirrorBucket, meter: Meter
 ) -> dict[str, MirroredFile]:
-    """Path → object for each file. After the first failure no other is begun."""
+    """Path → object for each file. After the first failure no other file begins."""
 
     def copy(file: HubFile) -> MirroredFile:
         copied = copy_small_file(file, reader, bucket, meter.file(file.path))

@@ -33,7 +33,7 @@ class Workers:
             start_new_session=True,
         )
         self.group = self._parent.pid
-        """The process group that they all are in, and nobody else."""
+        """The process group of the workers alone."""
         for _, their in channels:
             their.close()
         self.all = tuple(Worker(self, number, ours) for number, (ours, _) in enumerate(channels))

@@ -117,5 +117,5 @@ def _watched(opened: Callable[[], Iterator[bytes]], stall_seconds: float) -> Ite
             yield chunk
     finally:
         given_up.set()
-        while not chunks.empty():  # so that the thread, if it waits to hand one over, sees that nobody wants it
+        while not chunks.empty():  # so that the thread, if it waits to hand one over, sees that the reader is gone
             chunks.get_nowait()

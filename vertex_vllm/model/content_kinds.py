@@ -29,7 +29,7 @@ _JSON_FILES = (
     "adapter_config.json",
     "params.json",
 )
-# Bytes. A longer one is read to its end by nobody but its user: parsing it would cost as much as copying it.
+# Bytes. A longer one is not parsed here: that would cost as much as copying it.
 _LONGEST_PARSED = 4 << 20
 
 

@@ -44,7 +44,7 @@ class ModelFacts:
     weight_bytes: int
     """Bytes of all tensors that are loaded, as stored."""
     shape: Transformer
-    """Sizes that memory depends on; `missing` names those that nobody has read."""
+    """Sizes that memory depends on; `missing` names the unknown ones."""
     chat_template: bool
     """The repo has a chat template, in tokenizer_config.json or in a file of its own."""
     custom_code: bool
@@ -53,7 +53,7 @@ class ModelFacts:
     source: str
     """Where the facts come from, for example `Hub` or a file of the catalogue."""
     groups: tuple[TensorGroup, ...] = ()
-    """The stored tensors by part and type; empty: nobody has read their names."""
+    """The stored tensors by part and type; empty: their names were not read."""
     license: str = ""
     """The ids that the repo's card names, for example `apache-2.0`, with commas between several; empty: not known."""
     license_name: str = ""
@@ -71,7 +71,7 @@ class ModelFacts:
     quantization_scheme: str = ""
     """Of compressed-tensors, for example `w8a8_fp8`; empty: none, or not known."""
     quantization_file: str = ""
-    """File that names the method; empty: nobody has looked."""
+    """File that names the method; empty: not read."""
     faults: tuple[str, ...] = ()
     """Contradictions between files and config.json that vLLM refuses."""
     doubts: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ class ModelFacts:
     pooling: str = ""
     """Why vLLM would run it as a model that embeds, ranks or classifies; empty: it generates text."""
     tokenizer: str = ""
-    """transformers, mistral or none; empty: nobody has looked."""
+    """transformers, mistral or none; empty: not read."""
     tokenizer_class: str = ""
     """`tokenizer_class` of tokenizer_config.json."""
     mistral_common: bool = False

@@ -93,7 +93,7 @@ class ArchitectureDefaults:
 
 
 def defaults_of(architecture: str) -> ArchitectureDefaults | None:
-    """None for an architecture that nobody has looked at."""
+    """None for an architecture that this project does not know."""
     return _by_architecture().get(architecture)
 
 

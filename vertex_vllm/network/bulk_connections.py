@@ -34,7 +34,7 @@ class ConnectTimeoutError(TimeoutError):
 
 
 class Answer:
-    """A response whose body is still to be read. To be used as a context: leaving it gives the connection back."""
+    """A response whose body is still to be read. A context manager: leaving it returns the connection."""
 
     def __init__(self, response: HTTPResponse, host: str, give_back: Callable[[bool], None]) -> None:
         """`give_back` is called once, with True when the connection may be used again."""

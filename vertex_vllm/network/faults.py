@@ -15,7 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 from vertex_vllm.errors import InputError
 
 FOR_GOOD = 0.0
-"""Seconds of patience with a failure that lasts until somebody changes a setting."""
+"""Seconds of retries for a failure that lasts until a setting is changed."""
 UNREACHABLE_SECONDS = 8.0
 """Of patience with a host that has never answered: a name server or a service may still be starting."""
 _REFUSED_SECONDS = 3.0

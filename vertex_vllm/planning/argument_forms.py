@@ -19,7 +19,7 @@ _BOUNDS: Mapping[str, tuple[str, Callable[[float, float], bool]]] = {
     "le": ("at most", lambda value, bound: value <= bound),
     "lt": ("less than", lambda value, bound: value < bound),
 }
-# Names that `validate_parsed_serve_args` wants together.
+# Names that `validate_parsed_serve_args` requires together.
 _PARTNERS = {
     "--enable-auto-tool-choice": "--tool-call-parser",
     "--enable-log-outputs": "--enable-log-requests",
@@ -29,7 +29,7 @@ _PARTNERS = {
 _PARTED = {"--enable-reasoning": "0.9.0"}
 # … and the first that does (cli_args.py of 0.10.2 and 0.11.0).
 _PARTNERED = {"--enable-log-outputs": "0.11.0"}
-# … and those that it wants apart, or with more than one copy of the engine.
+# … and names that it refuses together, or with more than one copy of the engine.
 _APART = {
     "--enable-per-request-metrics": "--disable-log-stats",
     "--enable-prompt-embeds": "--enable-prompt-adapter",

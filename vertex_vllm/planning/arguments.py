@@ -134,7 +134,7 @@ def check_extra(extra: Iterable[Argument], image: ImageChoice, catalog: Catalog)
 
 
 def unknown_arguments(extra: Iterable[Argument], image: ImageChoice, catalog: Catalog) -> list[str]:
-    """A remark for each argument of which nobody knows whether the image's vLLM has it."""
+    """A remark for each argument that the image's vLLM may or may not have."""
     rows = [(argument.flag, catalog.find_flag(argument.flag)) for argument in extra]
     return [
         f"whether {image.vllm} has {flag} is not known"

@@ -15,7 +15,7 @@ class Headroom:
     limit: int
     """-1: unlimited."""
     used: int | None
-    """By endpoints at their largest; None: nobody could read it."""
+    """Accelerators of all endpoints at their largest; None: it could not be read."""
 
     @property
     def left(self) -> int | None:

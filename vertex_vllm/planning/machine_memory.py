@@ -53,7 +53,7 @@ def estimate_on(
 def _default_tokens(
     total: int, accelerator: Accelerator, facts: ModelFacts, settings: Settings, image: ImageChoice
 ) -> int:
-    """Tokens a step where nobody says (`_set_default_max_num_seqs_and_batched_tokens_args`)."""
+    """Tokens per step by default (`_set_default_max_num_seqs_and_batched_tokens_args`)."""
     tokens = default_batched_tokens(total, accelerator.accelerator, image.versions)
     if facts.architecture == MLLAMA:
         # Encoder-decoder models have no chunked prefill: a step holds a whole prompt.

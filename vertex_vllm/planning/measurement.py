@@ -136,7 +136,7 @@ class Throughput:
 def token_price(usd_per_hour: float, tokens_per_second: float) -> float:
     """US dollars for a million tokens, of machines that cost `usd_per_hour` together and make so many a second.
 
-    Raises ValueError for no tokens: what nobody has made has no price.
+    Raises ValueError where the machines make no tokens.
     """
     if not tokens_per_second > 0:
         raise ValueError(f"{tokens_per_second} tokens a second")

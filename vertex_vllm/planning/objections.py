@@ -87,7 +87,8 @@ def _split_objections(split: int, required: Requirements) -> Iterator[Objection]
 
 
 def _widths(facts: ModelFacts) -> tuple[int, ...]:
-    """Of the feed-forward layers that the model surely has; nothing of an architecture whose layers nobody has read."""
+    """Widths of the feed-forward layers that the model surely has; empty for an architecture whose layers are
+    unknown."""
     shape = facts.shape
     if defaults_of(shape.architecture) is None:
         return ()

@@ -37,7 +37,7 @@ class Offer:
     tutorial: bool = False
     """Google's tutorial serves the model on it."""
     throughput: Throughput | None = None
-    """Throughput that an evaluation measured on it; None: nobody has."""
+    """Throughput that an evaluation measured on it; None: never measured."""
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> Self:

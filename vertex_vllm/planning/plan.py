@@ -71,7 +71,7 @@ class ServingPlan:
     usd_per_hour: float | None = None
     """Of one replica: Compute Engine's list price in this region; None: no dated source."""
     throughput: Throughput | None = None
-    """Throughput that an evaluation measured on this machine; None: nobody has."""
+    """Throughput that an evaluation measured on this machine; None: never measured."""
     requests: int | None = None
     """Requests of `max_model_len` that the cache holds at once, at worst; None: not known."""
     concurrency: int = 0

@@ -1,4 +1,4 @@
-"""Facts about a plan that somebody should know before it runs, although none of them forbids it."""
+"""Facts about a plan that its reader should know before it runs, although none of them forbids it."""
 
 from collections.abc import Iterator
 

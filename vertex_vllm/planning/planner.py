@@ -1,4 +1,4 @@
-"""From facts, deployment and catalogue to a `ServingPlan`. Opens nothing, asks nobody."""
+"""From facts, deployment and catalogue to a `ServingPlan`. Pure: reads no file and calls no service."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -38,7 +38,7 @@ def plan_serving(
 ) -> ServingPlan:
     """Decide everything that serving needs, with the reason for each choice, and the same for each fallback.
 
-    `quotas` is what somebody has read of the project's quotas; without, they play no part.
+    `quotas` are the project's quotas as far as they were read; without them, quota plays no part.
 
     Raises:
         PlanError: the model cannot be served as asked; the message says what is in the way, `fix` what would change it.

@@ -131,7 +131,7 @@ def _offer(offer: Offer, compared: bool) -> tuple[str, str]:
 
 
 def _million(machine: Offer | ServingPlan) -> str:
-    """To go behind the price an hour; nothing for a machine that nobody has measured."""
+    """The price of a million tokens, to follow the price per hour; empty for a machine that was never measured."""
     return "" if machine.throughput is None else f", {machine.throughput.price} ({machine.throughput.conditions})"
 
 

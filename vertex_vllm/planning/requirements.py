@@ -61,7 +61,7 @@ class Requirements:
         return self.settings.tensor_parallel_size or machine.count // self.settings.other_parallelism
 
     def headroom(self, machine: Machine) -> Headroom | None:
-        """None: nobody has asked."""
+        """None: not looked up."""
         return self.quotas.get((self.accelerator(machine).quota_id(self.deployment.serving.preemptible), self.region))
 
     def candidates(self) -> Iterator[Machine]:

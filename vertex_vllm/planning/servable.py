@@ -99,7 +99,7 @@ def model_doubts(facts: ModelFacts, image: ImageChoice, catalog: Catalog) -> Ite
 
 
 def most_image_tokens(facts: ModelFacts) -> int:
-    """Tokens of one picture at its largest; 0: the model takes none, or nobody has looked."""
+    """Tokens of one picture at its largest; 0: the model takes none, or the number is unknown."""
     return _MOST_IMAGE_TOKENS.get(facts.model_type, 0)
 
 

@@ -12,7 +12,7 @@ _OF_THE_PLACE = ("--tensor-parallel-size=", "--model=")
 
 
 def with_throughput(plan: ServingPlan, measurements: Sequence[Measurement]) -> ServingPlan:
-    """The same plan, with the throughput of each machine that somebody has measured it on.
+    """The same plan, with the throughput of each machine that it was measured on.
 
     Measured on: this model (at this commit, where the plan knows one), this very machine, and as many replicas as the
     plan may run, with the plan's image. Of several the one under the plan's load, then at its concurrency, then the one
@@ -39,7 +39,7 @@ def _of_plan(measurement: Measurement, plan: ServingPlan) -> bool:
 def _measured(
     machine: Offer | ServingPlan, plan: ServingPlan, measurements: Sequence[Measurement]
 ) -> Throughput | None:
-    """None: nobody has measured it on this machine."""
+    """None: never measured on this machine."""
     place = (machine.machine_type, machine.accelerator_type, machine.accelerator_count)
     here = [
         each for each in measurements if (each.machine_type, each.accelerator_type, each.accelerator_count) == place

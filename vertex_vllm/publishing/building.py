@@ -132,7 +132,7 @@ def create_build_request(build: ImageBuild, generation: int = 0) -> "CreateBuild
 
 
 def find_image(build: ImageBuild) -> str | None:
-    """The image by digest; None where nobody has built these sources. Raises ServiceError."""
+    """The image by digest; None where no image was built from these sources. Raises ServiceError."""
     digest = find_digest(build.tagged)
     return f"{build.image}@{digest}" if digest else None
 
@@ -190,7 +190,8 @@ def _upload(build: ImageBuild, archive: bytes) -> int:
     try:
         blob.upload_from_string(archive, content_type="application/gzip", checksum="crc32c", if_generation_match=0)
     except PreconditionFailed as error:
-        # Its name is its content's hash only if nobody else wrote it: what is built runs as the pipelines' account.
+        # Anybody may write an object of that name: its bytes are compared, because the image runs as the pipelines'
+        # account.
         blob.reload()
         if not same_sources(blob.download_as_bytes(if_generation_match=blob.generation), archive):
             raise ServiceError(

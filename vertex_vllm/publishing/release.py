@@ -34,7 +34,7 @@ def missing(release: Release) -> tuple[str, ...]:
 
 
 def make_image(build: ImageBuild, archive: bytes, on_change: Callable[[str], None]) -> Generator[str, None, str]:
-    """The steps' image by digest, built where nobody has built these sources, and found by `submit` from now on.
+    """The steps' image by digest, built where no image of these sources exists; `submit` finds it from now on.
 
     Yields each thing once it is made. Raises as `make`.
     """

@@ -201,7 +201,7 @@ def _finish(
         operation = wait_for_operation(target.client, operation_name, target.deadline, doing, target.asked.wait)
     except OperationUnfinishedError:
         raise _broken_off(target, operation_name, _why(target.asked, target.deadline)) from None
-    except Exception as error:  # Whatever it is: nobody would be left to watch what the operation brings up.
+    except Exception as error:  # Any error: otherwise nothing watches the replicas that the operation brings up.
         raise _broken_off(target, operation_name, f"Lost hold of the deploy: {error}") from error
     if refusal := failure(operation):
         return refusal

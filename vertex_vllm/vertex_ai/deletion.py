@@ -67,7 +67,8 @@ def remove_versions(
     """Deletes the versions with those ids, and the Model with its last one.
 
     A Model may be "in use" for some moments after its undeploy: tried again until the deadline. Raises DeploymentError
-    with the last refusal then, and at once for what only endpoints of `lasting` use: nobody takes it off those.
+    with the last refusal then, and at once for what only endpoints of `lasting` use: nothing will undeploy it from
+    those.
     """
     while True:
         versions = model_versions(client, model)

@@ -35,7 +35,7 @@ class Line:
 
 @dataclass(frozen=True)
 class MemoryAccount:
-    """One accelerator: what vLLM may take of it, what goes off, what is left for the cache."""
+    """Memory of one accelerator in bytes: vLLM's share, its deductions, and the rest for the cache."""
 
     verdict: Verdict
     reasons: tuple[str, ...]

@@ -37,7 +37,7 @@ class Setup:
 
 
 def setups(model: Transformer, start: Start, *turning_points: str) -> tuple[Setup, ...]:
-    """Every pair that can matter, the newest version first: both ends of the range, and what changes in between."""
+    """Every pair that can matter, the newest version first: both ends of the range, and the changes between them."""
     if start.versions is None:
         return (Setup("V2", ""), Setup("V1", ""))
     ends = (start.versions.earliest, start.versions.latest)

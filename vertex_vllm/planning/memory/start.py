@@ -12,7 +12,7 @@ LARGEST_SINCE = "0.28.0"
 BATCHED_TOKENS = {"largest": 16384, "large": 8192, "other": 2048}
 # Cards that count as `other` with any memory.
 SMALL_BATCH_CARDS = ("NVIDIA_TESLA_A100", "NVIDIA_A100_80GB")
-# Numbers of a cache of these types take one byte; of others that are not listed, nobody has looked.
+# Numbers of a cache of these types take one byte; others that are not listed are unknown.
 CACHE_BYTES = {"fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "fp8_inc": 1, "bfloat16": 2, "float16": 2, "half": 2}
 # `CacheConfig.DEFAULT_BLOCK_SIZE`; latent attention's kernels take 64 on some cards, which changes rounding alone.
 BLOCK_TOKENS = 16
@@ -51,7 +51,7 @@ class Start:
     speculation: str = ""
     """Method of speculative decoding."""
     unmodelled: tuple[str, ...] = ()
-    """Arguments that change memory in a way that nobody has put into the model."""
+    """Arguments whose effect on memory the model does not contain."""
 
     @property
     def cache_element_bytes(self) -> int:
@@ -65,7 +65,7 @@ class Start:
 
 
 def default_batched_tokens(total_bytes: int, accelerator: str, versions: VersionRange | None = None) -> int:
-    """`max_num_batched_tokens` where nobody sets it; the larger where vLLM's version leaves both."""
+    """`max_num_batched_tokens` where it is not set; the larger where vLLM's version leaves both."""
     if accelerator in SMALL_BATCH_CARDS or total_bytes < LARGE_CARD_GIB * GIB:
         return BATCHED_TOKENS["other"]
     before = versions is not None and version_key(versions.latest) < version_key(LARGEST_SINCE)
