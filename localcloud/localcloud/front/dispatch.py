@@ -23,6 +23,8 @@ _LOG = logging.getLogger(__name__)
 # Vertex AI's handlers speak v1beta1; its v1 messages are the same on the wire, with fewer fields (a test compares).
 _VERTEX_PACKAGE = re.compile(r"\bgoogle\.cloud\.aiplatform\.(v1|v1beta1)\.")
 _HANDLED_VERSION = "google.cloud.aiplatform.v1beta1."
+# The handlers of Cloud Quotas speak v1; the same methods of v1beta have the same messages on the wire (the same test).
+_QUOTAS_BETA, _QUOTAS = "/google.api.cloudquotas.v1beta.CloudQuotas/", "/google.api.cloudquotas.v1.CloudQuotas/"
 
 
 class Dispatcher:
@@ -47,7 +49,7 @@ class Dispatcher:
         `version`: that of the URL, for methods that are mixed into every version of an API. `request` is an iterator of
         messages for a method that streams its request. Raises nothing but ApiError.
         """
-        served = _VERTEX_PACKAGE.sub(_HANDLED_VERSION, method.path)
+        served = _VERTEX_PACKAGE.sub(_HANDLED_VERSION, method.path).replace(_QUOTAS_BETA, _QUOTAS)
         handler = self._handlers.get(served)
         if handler is None:
             raise ApiError("UNIMPLEMENTED", f"The local cloud does not implement {method.service}.{method.name}.")

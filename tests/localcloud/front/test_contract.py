@@ -65,11 +65,14 @@ def test_every_handler_answers_a_method_that_exists(contract: Mapping[str, Metho
     assert set(handlers) <= set(contract)
 
 
-def test_handled_v1_messages_are_the_same_on_the_wire(contract: Mapping[str, Method], handlers: HandlerTable) -> None:
-    """Requests and responses of v1 are converted to v1beta1 and back through their bytes."""
+@pytest.mark.parametrize(("called", "handled"), [(".v1.", ".v1beta1."), (".v1beta.", ".v1.")])
+def test_messages_of_another_version_are_the_same_on_the_wire(
+    contract: Mapping[str, Method], handlers: HandlerTable, called: str, handled: str
+) -> None:
+    """Vertex AI's v1 is converted to v1beta1, and v1beta of Cloud Quotas to v1, and back through their bytes."""
     differences: list[str] = []
     for path in handlers:
-        older = contract.get(path.replace(".v1beta1.", ".v1."))
+        older = contract.get(path.replace(handled, called))
         newer = contract[path]
         if older is not None and older.path != newer.path:
             differences += _differences(older.request_type.DESCRIPTOR, newer.request_type.DESCRIPTOR, set())

@@ -14,6 +14,7 @@ from google.cloud import (
     aiplatform_v1beta1,
     artifactregistry_v1,
     cloudquotas_v1,
+    cloudquotas_v1beta,
     resourcemanager_v3,
     secretmanager_v1,
     service_usage_v1,
@@ -109,10 +110,6 @@ def test_a_repository(cloud: Connection, project: str, transport: str) -> None:
 def test_other_services(cloud: Connection, project: str, transport: str) -> None:
     projects = resourcemanager_v3.ProjectsClient(transport=transport)
     assert projects.get_project(name=f"projects/{project}").project_id == project
-    quotas = cloudquotas_v1.CloudQuotasClient(transport=transport)
-    quota = "CustomModelServingL4GPUsPerProjectPerRegion"
-    name = f"projects/{project}/locations/global/services/aiplatform.googleapis.com/quotaInfos/{quota}"
-    assert quotas.get_quota_info(name=name).quota_id == quota
     services = service_usage_v1.ServiceUsageClient(transport=transport)
     service = f"projects/{project}/services/run.googleapis.com"
     assert services.enable_service(request={"name": service}).result().service.name.endswith("run.googleapis.com")
@@ -120,3 +117,28 @@ def test_other_services(cloud: Connection, project: str, transport: str) -> None
     assert list(builds.list_builds(project_id=project)) == []
     with pytest.raises(exceptions.NotFound):
         builds.get_build(project_id=project, id="gone")
+
+
+@pytest.mark.parametrize("api", [cloudquotas_v1, cloudquotas_v1beta], ids=["v1", "v1beta"])
+def test_a_quota_and_what_is_asked_of_it(project: str, api: Any, transport: str) -> None:
+    client = api.CloudQuotasClient(transport=transport)
+    service, quota = "aiplatform.googleapis.com", "CustomModelServingL4GPUsPerProjectPerRegion"
+    parent = f"projects/{project}/locations/global"
+    assert client.get_quota_info(name=f"{parent}/services/{service}/quotaInfos/{quota}").quota_id == quota
+    preference = {
+        "service": service,
+        "quota_id": quota,
+        "dimensions": {"region": "europe-west4"},
+        "quota_config": {"preferred_value": 1},
+    }
+    made = client.create_quota_preference(parent=parent, quota_preference=preference, quota_preference_id="l4")
+    assert made.quota_config.granted_value == 1
+    assert list(client.list_quota_preferences(parent=parent)) == [made]
+    with pytest.raises(exceptions.NotFound):
+        client.get_quota_preference(name=f"{parent}/quotaPreferences/gone")
+
+
+def test_a_method_of_a_beta_that_is_not_served_is_named(project: str, transport: str) -> None:
+    client = cloudquotas_v1beta.QuotaAdjusterSettingsManagerClient(transport=transport)
+    with pytest.raises(exceptions.MethodNotImplemented, match="GetQuotaAdjusterSettings"):
+        client.get_quota_adjuster_settings(name=f"projects/{project}/locations/global/quotaAdjusterSettings")

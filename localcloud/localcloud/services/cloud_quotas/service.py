@@ -6,6 +6,6 @@ from localcloud.services.cloud_quotas import quota_preferences, quotas
 SERVICE = Registration(
     api="cloud-quotas",
     hosts=(Host("cloudquotas.googleapis.com", grpc=True),),
-    packages=("google.cloud.cloudquotas_v1",),
+    packages=("google.cloud.cloudquotas_v1", "google.cloud.cloudquotas_v1beta"),
     handlers=(quotas.service, quota_preferences.service),
 )
