@@ -36,15 +36,16 @@ Act = Callable[[str, Processes], bool]
 
 
 def _kill_step(run: str, processes: Processes) -> bool:
-    return _signal_all(processes.steps(), signal.SIGKILL)
+    return _signal(processes.steps(), signal.SIGKILL, os.killpg)
 
 
 def _stop_step(run: str, processes: Processes) -> bool:
-    return _signal_all(processes.steps(), signal.SIGTERM)
+    """SIGTERM as a container gets it: its init hands it on to one child, which leads the step's group."""
+    return _signal(processes.steps(), signal.SIGTERM, os.kill)
 
 
 def _kill_runner(run: str, processes: Processes) -> bool:
-    return _signal_all({processes.runner} - {0}, signal.SIGKILL)
+    return _signal({processes.runner} - {0}, signal.SIGKILL, os.killpg)
 
 
 def _cancel(run: str, processes: Processes) -> bool:
@@ -64,10 +65,10 @@ ACTS: dict[str, Act] = {
 """Each tells whether there was anybody to do it to."""
 
 
-def _signal_all(groups: set[int], number: signal.Signals) -> bool:
+def _signal(leaders: set[int], number: signal.Signals, send: Callable[[int, int], None]) -> bool:
     reached = False
-    for group in groups:
+    for leader in leaders:
         with suppress(ProcessLookupError):
-            os.killpg(group, number)
+            send(leader, number)
             reached = True
     return reached

@@ -70,6 +70,26 @@ def setup_bucket(project: str, region: str, bucket: str, owner: Owner, reader_se
     return uri
 
 
+def is_of_project(project: str, bucket: str) -> bool:
+    """Whether there is a bucket that `project` may use: its own, or one whose owner the caller may not find out.
+
+    Raises BucketError for another project's bucket, and the client's errors.
+    """
+    from google.api_core.exceptions import Forbidden
+
+    client = storage_client(project)
+    found = client.lookup_bucket(bucket)
+    if found is None:
+        return False
+    try:
+        own = {other.name for other in client.list_buckets(prefix=bucket, project=project)}
+    except Forbidden:
+        return True  # Cloud Storage refuses the first object that the caller may not write.
+    if bucket not in own:
+        raise _foreign(bucket, project, f"number {found.project_number}")
+    return True
+
+
 def _find(client: "Client", project: str, region: str, bucket: str) -> "Bucket | None":
     """The bucket, if it exists. Raises BucketError if it is not the project's."""
     from google.api_core.exceptions import Forbidden

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.errors import InputError, ServiceError
-from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.deployment_bucket import is_of_project
+from vertex_vllm.google.error_boundary import CLOUD_STORAGE, google_errors
 from vertex_vllm.google.regional_hosts import vertex_ai_host
 from vertex_vllm.retries import google_retry
 from vertex_vllm.runs.engine import AWAY_SECONDS, Artifact, Run, Step, until_ended
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from google.cloud.aiplatform_v1 import PipelineServiceClient
 
 _SERVICE = "Vertex AI Pipelines"
+_JOBS_LOGGER = "google.cloud.aiplatform.pipeline_jobs"
 
 
 class VertexEngine:
@@ -127,10 +129,16 @@ def _jobs(container: Any) -> tuple[str, ...]:
 
 
 def ensure_artifact_bucket(submission: Submission) -> None:
-    """Creates the artifacts' bucket if it is missing, as `PipelineJob.submit` does. Raises ServiceError."""
+    """Creates the artifacts' bucket if it is missing. Raises BucketError for another project's bucket, ServiceError.
+
+    `PipelineJob.submit` does the same, but asks Resource Manager for the project's number, and reports a squatted
+    bucket to every caller who may not ask.
+    """
     from google.cloud.aiplatform.utils import gcs_utils
 
-    with google_errors("Cloud Storage", submission.pipeline_root):
+    with google_errors(CLOUD_STORAGE, submission.pipeline_root):
+        if is_of_project(submission.project, submission.pipeline_root.removeprefix("gs://").partition("/")[0]):
+            return
         gcs_utils.create_gcs_bucket_for_pipeline_artifacts_if_it_does_not_exist(
             output_artifacts_gcs_dir=submission.pipeline_root,
             service_account=submission.service_account,
@@ -163,7 +171,11 @@ def pipeline_job(submission: Submission) -> "PipelineJob":
 
 
 def _quieten(prefix: str) -> None:
-    """Silences the SDK's loggers: they print progress that the commands print themselves."""
+    """Silences the SDK's loggers: they print progress that the commands print themselves.
+
+    That of pipeline jobs is silent altogether: it takes a caller who may not ask for the project's number for the
+    victim of a squatted bucket, with a traceback. `require_ready` looks at the bucket before.
+    """
     for name in list(logging.Logger.manager.loggerDict):
         if name.startswith(prefix):
-            logging.getLogger(name).setLevel(logging.WARNING)
+            logging.getLogger(name).setLevel(logging.CRITICAL if name == _JOBS_LOGGER else logging.WARNING)
