@@ -6,8 +6,8 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-# `vertex_vllm.shipped` finds them. The build of the steps' image has none of them: no step reads them.
-_SHIPPED = ("compiled/*.yaml", "configs/smollm2-*.yaml", "constraints/serving.txt", "constraints/serving.hashes")
+# `vertex_vllm.shipped` finds them. The build of the steps' image has the list of its own packages alone.
+_SHIPPED = ("compiled/*.yaml", "configs/smollm2-*.yaml", "constraints/serving.*", "constraints/image.hashes")
 
 
 class BuildWithShippedFiles(build_py):

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,13 +16,15 @@ CONSTRAINTS = ROOT / "constraints"
 HASHED = sorted(CONSTRAINTS.glob("*.hashes"))
 # Installs this project alone: no dependency, no build environment, no index.
 OURS = ("--no-deps", "--no-build-isolation", "--no-index")
+# The workflow of `vertex-vllm init`, for repositories of configs.
+STARTER = ROOT / "vertex_vllm" / "cli" / "starter" / "configs_workflow.yaml"
 
 
 def pip_commands() -> Iterator[tuple[str, str]]:
     """Each `pip install` of a file that a machine follows."""
     makefile = subprocess.run(["make", "-n", "-B", "audit", "hashes"], cwd=ROOT, capture_output=True, text=True).stdout
     texts = {"Makefile": makefile, **{name: (ROOT / name).read_text() for name in ("Dockerfile", "cloudbuild.yaml")}}
-    for workflow in (ROOT / ".github" / "workflows").glob("*.yaml"):
+    for workflow in (*(ROOT / ".github" / "workflows").glob("*.yaml"), STARTER):
         texts[workflow.name] = workflow.read_text()
     for name, text in texts.items():
         for command in re.findall(r"pip install .*", text.replace("\\\n", " ")):
@@ -31,9 +34,11 @@ def pip_commands() -> Iterator[tuple[str, str]]:
 def test_pip_installs_what_has_a_listed_hash_and_this_project_alone() -> None:
     commands = list(pip_commands())
     assert {name for name, _ in commands} == {
-        *("Makefile", "Dockerfile", "cloudbuild.yaml", "deployments.yaml", "digests.yaml")
+        *("Makefile", "Dockerfile", "cloudbuild.yaml", "deployments.yaml", "digests.yaml", STARTER.name)
     }
     for name, command in commands:
+        if name == STARTER.name:
+            continue  # It has a wheel and no checkout: test_starter_workflow.py
         listed = re.search(r"--no-deps --require-hashes --requirement (constraints/\w+\.hashes)", command)
         if listed:
             assert (ROOT / listed[1]) in HASHED, (name, command)
@@ -76,8 +81,19 @@ def test_the_build_backend_is_the_listed_one() -> None:
     assert int(listed.partition(".")[0]) >= int(wanted[1])
 
 
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "localcloud"], ids=lambda folder: folder.name)
+def test_every_requirement_of_a_wheel_is_a_listed_package(folder: Path) -> None:
+    """pip asks an index for each requirement; a name that nobody of ours registered there is anybody's to register."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    extras = project.get("optional-dependencies", {})
+    wanted = {re.split(r"[\[<>=~! ;]", line)[0] for lines in (project["dependencies"], *extras.values()) for line in lines}
+    listed = {name for name, _ in names((CONSTRAINTS / "project.hashes").read_text())}
+    # An extra may name the wheel that it belongs to: pip has that one in hand.
+    assert {name.lower().replace("_", "-") for name in wanted} - listed <= {project["name"]}
+
+
 def test_every_action_is_a_commit_and_no_checkout_keeps_its_token() -> None:
-    for path in (ROOT / ".github" / "workflows").glob("*.yaml"):
+    for path in (*(ROOT / ".github" / "workflows").glob("*.yaml"), STARTER):
         for job in yaml.safe_load(path.read_text())["jobs"].values():
             for step in job["steps"]:
                 if "uses" not in step:

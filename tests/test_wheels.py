@@ -75,7 +75,8 @@ def test_the_wheel_has_the_files_of_the_repository_that_commands_read(wheels: Ma
     with zipfile.ZipFile(wheels["vertex_vllm"]) as archive:
         names = [name.removeprefix("vertex_vllm/") for name in archive.namelist()]
         specs = {name: archive.read(f"vertex_vllm/{name}") for name in names if name.startswith("compiled/")}
-    assert {"constraints/serving.txt", "constraints/serving.hashes", "configs/smollm2-135m-idefics3.yaml"} <= set(names)
+    lists = {f"constraints/{name}" for name in ("serving.txt", "serving.hashes", "image.hashes")}
+    assert {*lists, "configs/smollm2-135m-idefics3.yaml"} <= set(names)
     assert specs == {f"compiled/{path.name}": path.read_bytes() for path in (ROOT / "compiled").glob("*.yaml")}
 
 
@@ -121,7 +122,8 @@ def test_without_the_local_cloud_its_commands_say_what_to_install(wheels: Mappin
     )
     assert answer.returncode == 2, answer.stderr
     assert answer.stderr == (
-        "error: the local cloud is not installed. Install vertex-localcloud, or vertex-vllm with its extra `local`\n"
+        "error: the local cloud is not installed. Install it from the checkout: the folder localcloud, and vertex-vllm "
+        "with its extra `local`\n"
     )
 
 

@@ -15,15 +15,15 @@ CONSTRAINTS = ROOT / "constraints"
 _BUILD_BACKEND = "setuptools\n"
 # Its build for the CPU is of another index, whose files differ from place to place (serving_runtime.py).
 _WITHOUT_HASH = "torch"
-# The distribution beside this one: its packages are listed, and itself is installed from its folder.
-_OURS = ("--no-emit-package", "vertex-localcloud")
+# The distribution beside this one: its packages are listed, and it is installed from its folder.
+_LOCAL_CLOUD = "localcloud/pyproject.toml"
 
 
 def main() -> None:
     versions = CONSTRAINTS / "project.txt"
     extra = ("--constraint", str(versions), "pyproject.toml", "-")
     written = {
-        "project.hashes": _compiled(("--extra", "dev", *_OURS, *extra), _BUILD_BACKEND),
+        "project.hashes": _compiled(("--extra", "dev", _LOCAL_CLOUD, *extra), _BUILD_BACKEND),
         "image.hashes": _compiled(extra, _BUILD_BACKEND),
         "serving.hashes": _compiled(("--no-deps", "--universal", "-"), _serving()),
         "tools.hashes": _compiled((str(CONSTRAINTS / "tools.in"),), ""),

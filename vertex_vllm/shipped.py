@@ -1,6 +1,6 @@
 """Files at the top of the repository that an installed wheel holds inside the package.
 
-setup.py copies them there: the compiled pipelines, the demo's configs, and the packages of the serving runtime.
+setup.py copies them there: the compiled pipelines, the demo's configs, and the lists of packages with their hashes.
 """
 
 from pathlib import Path

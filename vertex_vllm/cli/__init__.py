@@ -54,7 +54,11 @@ COMMANDS = {name: line for group in GROUPS.values() for name, line in group.item
 # Words that people try first.
 _ALSO = {"run": "runs", "endpoint": "endpoints", "deploy": "submit", "destroy": "teardown", "delete": "teardown"}
 
-_NO_LOCAL_CLOUD = "the local cloud is not installed. Install vertex-localcloud, or vertex-vllm with its extra `local`"
+# No name that pip would look up: the local cloud is under no index.
+_NO_LOCAL_CLOUD = (
+    "the local cloud is not installed. Install it from the checkout: the folder localcloud, and vertex-vllm with its "
+    "extra `local`"
+)
 
 
 class LazyGroup(click.Group):
