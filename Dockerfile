@@ -14,6 +14,9 @@ RUN python -m pip install --no-cache-dir --no-deps --no-build-isolation --no-ind
 # The first process of every step (pipelines/compile.py): hands SIGTERM on.
 RUN apt-get update && apt-get install --yes --no-install-recommends tini && rm -rf /var/lib/apt/lists/*
 
+# What the image holds, as a CycloneDX bill. The build fails where Python's packages are not exactly the listed ones.
+RUN python -P -m vertex_vllm.publishing.image_bill /usr/share/vertex-vllm/image.cdx.json
+
 RUN useradd --create-home --uid 1000 steps
 # By number: Kubernetes' runAsNonRoot cannot tell who a name is.
 USER 1000

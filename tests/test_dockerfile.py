@@ -1,5 +1,6 @@
 """The image of the steps, without Docker: its instructions followed in a clean virtual environment."""
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from localcloud.core.pip_variables import variables_for_pip
+from vertex_vllm.publishing.image_bill import canonical_name
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -83,6 +85,28 @@ def test_everything_that_a_step_of_a_shipped_spec_imports_is_in_the_image(image:
             )
     assert len(imports) > 10
     run(image, "\n".join(statement.strip() for statement in sorted(imports)))
+
+
+@pytest.mark.slow
+def test_the_image_s_bill_is_of_what_is_installed_in_it(image: Path, tmp_path: Path) -> None:
+    """The bill's Debian packages are this machine's here, or there are none."""
+    (command,) = (rest for instruction, rest in instructions() if "image_bill" in rest)
+    program = command.replace("python ", f"{image} ", 1).rsplit(maxsplit=1)[0].split()
+    wrote = subprocess.run([*program, str(tmp_path / "bill")], capture_output=True, text=True, cwd="/", check=False)
+    assert wrote.returncode == 0, wrote.stderr
+    components = json.loads((tmp_path / "bill").read_text())["components"]
+    bill = {each["purl"].partition("?")[0] for each in components if each["purl"].startswith("pkg:pypi/")}
+    frozen = subprocess.run([str(image), "-m", "pip", "list", "--format=json"], capture_output=True, check=True)
+    packages = {(canonical_name(each["name"]), each["version"]) for each in json.loads(frozen.stdout)}
+    assert bill == {f"pkg:pypi/{name}@{version}" for name, version in packages}
+    unlisted = {
+        each["name"] for each in components if each["purl"].startswith("pkg:pypi/") and "properties" not in each
+    }
+    assert unlisted <= {"pip", "vertex-vllm"}
+    subprocess.run([str(image), "-m", "pip", "install", "--quiet", "--no-deps", "six==1.16.0"], check=True)
+    refused = subprocess.run([*program, str(tmp_path / "other")], capture_output=True, text=True, cwd="/", check=False)
+    assert refused.returncode == 1
+    assert "the installed packages are not the listed ones: six 1.16.0 is not listed" in refused.stderr
 
 
 @pytest.mark.slow

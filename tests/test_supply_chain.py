@@ -86,7 +86,9 @@ def test_every_requirement_of_a_wheel_is_a_listed_package(folder: Path) -> None:
     """pip asks an index for each requirement; a name that nobody of ours registered there is anybody's to register."""
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
     extras = project.get("optional-dependencies", {})
-    wanted = {re.split(r"[\[<>=~! ;]", line)[0] for lines in (project["dependencies"], *extras.values()) for line in lines}
+    wanted = {
+        re.split(r"[\[<>=~! ;]", line)[0] for lines in (project["dependencies"], *extras.values()) for line in lines
+    }
     listed = {name for name, _ in names((CONSTRAINTS / "project.hashes").read_text())}
     # An extra may name the wheel that it belongs to: pip has that one in hand.
     assert {name.lower().replace("_", "-") for name in wanted} - listed <= {project["name"]}

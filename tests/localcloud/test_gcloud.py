@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 from google.cloud import aiplatform
+from google.cloud.devtools import cloudbuild_v1
 
 from localcloud.daemon import Connection
+from tests.accounts import classic_project
+from tests.waiting import PATIENCE_SECONDS
 
 REGION = "us-central1"
 IMAGE = "us-docker.pkg.dev/own/containers/server:1"
@@ -124,3 +127,22 @@ def test_what_the_local_cloud_does_not_play_is_refused_by_name_and_not_asked_els
     answer = gcloud("compute", "instances", "list")
     assert answer.returncode == 1
     assert "403" in answer.stderr or "no route for compute.googleapis.com" in answer.stderr
+
+
+@pytest.mark.slow
+def test_provenance_of_a_built_image_is_shown(gcloud: Gcloud, project: str) -> None:
+    classic_project(project)
+    parent = f"projects/{project}/locations/{REGION}"
+    enabled = gcloud("services", "enable", "containeranalysis.googleapis.com")
+    assert enabled.returncode == 0, enabled.stderr
+    made = gcloud("artifacts", "repositories", "create", "images", f"--location={REGION}", "--repository-format=docker")
+    assert made.returncode == 0, made.stderr
+    image = f"{REGION}-docker.pkg.dev/{project}/images/steps"
+    build = cloudbuild_v1.Build(steps=[{"name": "ubuntu", "args": ["true"]}], images=[f"{image}:1"])
+    client = cloudbuild_v1.CloudBuildClient()
+    built = client.create_build(request={"parent": parent, "build": build}).result(timeout=PATIENCE_SECONDS)
+    named = f"{image}@{built.results.images[0].digest}"
+    described = listed(gcloud, "artifacts", "docker", "images", "describe", named, "--show-provenance")
+    (found,) = described["provenance_summary"]["provenance"]
+    assert found["resourceUri"] == f"https://{named}"
+    assert described["image_summary"]["slsa_build_level"] == 3

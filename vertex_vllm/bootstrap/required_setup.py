@@ -30,6 +30,9 @@ APIS = (
     "secretmanager",
     "artifactregistry",
     "cloudbuild",
+    # Artifact Analysis has the signed provenance of the image, Cloud KMS the key that verifies it, and our own ones.
+    "containeranalysis",
+    "cloudkms",
     "cloudquotas",
     # Cloud Monitoring has the metrics that endpoints are scaled by.
     "monitoring",
@@ -134,7 +137,6 @@ def removable(settings: Settings) -> tuple[Step, ...]:
 
 def _apis(settings: Settings) -> tuple[Step, ...]:
     names = (*APIS, *(FEDERATION_APIS if settings.github_repository_id else ()))
-    names += ("cloudkms",) if settings.signing_key else ()
     return tuple(api_requests.api(settings.project, f"{name}.googleapis.com") for name in names)
 
 

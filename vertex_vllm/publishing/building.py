@@ -84,6 +84,10 @@ class ImageBuild:
     def object_name(self) -> str:
         return f"sources/{self.digest}.tar.gz"
 
+    def bill_name(self, image: str) -> str:
+        """Name of the object with the bill of materials of `image`, `NAME@sha256:DIGEST`."""
+        return f"bills/{image.rpartition('/')[2].replace('@sha256:', '-')}.cdx.json"
+
     @property
     def parent(self) -> str:
         return f"projects/{self.project}/locations/{self.build_region or self.region}"

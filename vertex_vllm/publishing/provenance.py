@@ -1,10 +1,76 @@
-"""Cloud Build's record of an image's sources, against the sources in this checkout."""
+"""An image's provenance, signed by Google, and Cloud Build's record of the build, against this checkout's sources."""
 
 import gzip
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vertex_vllm.errors import ServiceError
+from vertex_vllm.errors import InputError, ServiceError
+from vertex_vllm.google.artifact_analysis import build_occurrences
+from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.kms import KmsKey
+from vertex_vllm.publishing.signed_provenance import Provenance, ProvenanceFaultError, verified_provenance
+from vertex_vllm.retries import TransientError, with_retries
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+# A build of 2023-08-08 ended at 18:40:29 and had its provenance at 18:40:33.
+_PATIENCE_SECONDS = 60
+
+
+def require_signed_provenance(
+    image: str, project: str, bucket: str, name: str, archive: bytes, patience: float = _PATIENCE_SECONDS
+) -> None:
+    """Raises ServiceError unless Google signed that a build of exactly these sources pushed `image`.
+
+    `image`: `NAME@sha256:DIGEST`; whoever may push can have pointed a tag of ours at it. `bucket`, `name`: of the
+    object with the archive. `patience`: seconds to wait for provenance that is missing at first.
+    """
+    from google.api_core.exceptions import NotFound
+    from google.cloud.devtools.cloudbuild_v1 import CloudBuildClient
+
+    found = _provenance(image, project, patience)
+    with google_errors("Cloud Build", found.build):
+        try:
+            build = CloudBuildClient().get_build(request={"name": found.build})
+        except NotFound as error:
+            raise _not_ours(image, f"is of a build that is gone, {found.build}") from error
+    if image.rpartition("@")[2] not in {each.digest for each in build.results.images}:
+        raise _not_ours(image, f"is of a build that pushed other images, {found.build}")
+    require_provenance(bucket, name, archive, build)
+
+
+def _provenance(image: str, project: str, patience: float) -> Provenance:
+    def look() -> Provenance:
+        occurrences = list(build_occurrences(project, image))
+        if not occurrences:
+            raise TransientError("is missing")
+        return verified_provenance(image, occurrences, _public_key)
+
+    with google_errors("Artifact Analysis", image):
+        try:
+            return with_retries(look, seconds=patience)
+        except (TransientError, ProvenanceFaultError) as fault:
+            raise _not_ours(image, str(fault)) from fault
+
+
+def _public_key(name: str) -> "EllipticCurvePublicKey":
+    try:
+        return KmsKey(name).public_key
+    except InputError as error:
+        raise ServiceError(
+            f"the key that provenance is verified with cannot be read: {error.message}",
+            where=name,
+            fix="Every Google account may read it once the API cloudkms.googleapis.com is enabled in the project.",
+        ) from error
+
+
+def _not_ours(image: str, fault: str) -> ServiceError:
+    return ServiceError(
+        f"the image was not shown to be built from these sources: its provenance {fault}",
+        where=image,
+        fix="Find out who pushed it, delete its tags, and run this again: it is then built anew.",
+    )
 
 
 def require_provenance(bucket: str, name: str, archive: bytes, build: Any) -> None:

@@ -1,5 +1,6 @@
 """The services of the local cloud, in the order in which they start: a line for each folder beside this file."""
 
+from localcloud.services.artifact_analysis.service import SERVICE as ARTIFACT_ANALYSIS
 from localcloud.services.artifact_registry.service import SERVICE as ARTIFACT_REGISTRY
 from localcloud.services.cloud_build.service import SERVICE as CLOUD_BUILD
 from localcloud.services.cloud_logging.service import SERVICE as CLOUD_LOGGING
@@ -21,6 +22,7 @@ from localcloud.services.vertex.service import SERVICE as VERTEX
 SERVICES = (
     *(STORAGE, HUB, METADATA, IDENTITY, IAM, KFP_REGISTRY),
     *(OPERATIONS, SECRET_MANAGER, CLOUD_QUOTAS, RESOURCE_MANAGER, SERVICE_USAGE, ARTIFACT_REGISTRY),
+    ARTIFACT_ANALYSIS,
     *(CLOUD_BUILD, CLOUD_LOGGING, KMS, VERTEX),
     # Last: what runs pipelines stops before the endpoints that they use.
     PIPELINES,

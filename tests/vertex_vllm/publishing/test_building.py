@@ -1,5 +1,6 @@
 """The image, built by the local cloud's Cloud Build: asked for once, found afterwards, and finished when broken off."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,8 +21,10 @@ from vertex_vllm.errors import BucketError, ServiceError
 from vertex_vllm.project_names import TEMPLATES_REPOSITORY, sources_bucket
 from vertex_vllm.publishing import release as releasing
 from vertex_vllm.publishing.building import ImageBuild, build_image, create_build_request, find_image, open_region
+from vertex_vllm.publishing.image_bill import bill_of_archive
+from vertex_vllm.publishing.image_digest import find_digest, point_tag
 from vertex_vllm.publishing.image_sources import Sources, read_sources
-from vertex_vllm.publishing.provenance import require_provenance
+from vertex_vllm.publishing.provenance import require_provenance, require_signed_provenance
 from vertex_vllm.publishing.release import Release
 from vertex_vllm.publishing.templates import Destination
 
@@ -35,6 +38,9 @@ PIPELINES = ("first", "second")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
     root = tmp_path_factory.mktemp("sources")
     (root / "Dockerfile").write_text("FROM python:3.11-slim\n")
+    (root / ".dockerignore").touch()
+    (root / "constraints").mkdir()
+    (root / "constraints" / "image.hashes").write_text(f"a-package==1.2 \\\n    --hash=sha256:{'5e' * 32}\n")
     return read_sources(root)
 
 
@@ -109,7 +115,9 @@ def test_a_release_is_made_once(release: Release, sources: Sources) -> None:
     told: list[str] = []
     made = tuple(releasing.make(release, sources.archive, told.append))
     image = find_image(release.build)
-    assert made == (f"image {image}", *everything[1:])
+    assert image is not None
+    bill = release.build.bill_name(image)
+    assert made == (f"image {image}", f"bill of materials gs://{release.build.bucket}/{bill}", *everything[1:])
     assert told[0].startswith(f"building {release.build.tagged}, log: https://console.cloud.google.com/cloud-build/")
     assert told[-1].endswith(": SUCCESS")
     assert releasing.missing(release) == ()
@@ -118,6 +126,9 @@ def test_a_release_is_made_once(release: Release, sources: Sources) -> None:
     client = storage.Client(project=release.build.project)
     spec = client.bucket(release.build.bucket).blob(f"specs/{COMMIT}/first.yaml").download_as_text()
     assert yaml.safe_load(spec)["image"] == image
+    written = client.bucket(release.build.bucket).blob(bill).download_as_text()
+    assert written == bill_of_archive(sources.archive, image)
+    assert [each["purl"] for each in json.loads(written)["components"]] == ["pkg:pypi/a-package@1.2"]
 
 
 def test_a_project_that_may_not_build_in_its_region_builds_in_the_nearest_open_one(
@@ -187,7 +198,44 @@ def test_an_image_of_other_sources_is_refused_by_cloud_builds_own_record(build: 
         require_provenance(build.bucket, build.object_name, sources.archive, built)
 
 
-@pytest.mark.parametrize("after", [1, 2, 3])
+@pytest.fixture
+def planted(release: Release, tmp_path: Path) -> str:
+    """An image of other sources, built by Cloud Build as ours is, under the tag of ours."""
+    (tmp_path / "Dockerfile").write_text("FROM evil\n")
+    other = read_sources(tmp_path)
+    image = build_image(replace(release.build, digest=other.digest), other.archive)
+    assert point_tag(release.build.tagged, image.partition("@")[2])
+    return image
+
+
+def test_an_image_of_other_sources_under_our_tag_is_not_taken(release: Release, sources: Sources, planted: str) -> None:
+    assert find_image(release.build) == planted
+    with pytest.raises(ServiceError, match=r"was not made from the sources that lie here: it read gs://"):
+        tuple(releasing.make(release, sources.archive, lambda text: None))
+    assert find_digest(release.build.latest) is None
+
+
+def test_an_image_that_somebody_pushed_under_our_tag_is_not_taken(
+    cloud: Connection, release: Release, sources: Sources
+) -> None:
+    build = release.build
+    repository = f"projects/{build.project}/locations/{REGION}/repositories/vertex-vllm"
+    pushed = {"repository": repository, "image": "python-steps", "tag": build.tag, "digest": f"sha256:{'5e' * 32}"}
+    cloud.admin("PUT", "/_local/images", pushed)
+    with pytest.raises(ServiceError, match="not shown to be built from these sources: its provenance is missing"):
+        tuple(releasing.make(release, sources.archive, lambda text: None))
+    assert builds(build.project) == []
+
+
+def test_provenance_that_cannot_be_read_yet_is_asked_for_again(
+    build: ImageBuild, sources: Sources, faulty: Connection
+) -> None:
+    image = build_image(build, sources.archive)
+    faulty.add_fault(service="artifact-analysis", method="GET", kind="error", status=503, times=1)
+    require_signed_provenance(image, build.project, build.bucket, build.object_name, sources.archive)
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 4])
 def test_broken_off_between_two_things_the_next_call_makes_the_rest(
     release: Release, sources: Sources, after: int
 ) -> None:
@@ -195,7 +243,7 @@ def test_broken_off_between_two_things_the_next_call_makes_the_rest(
     made = [next(making) for _ in range(after)]
     making.close()
     made += releasing.make(release, sources.archive, lambda text: None)
-    assert [line.split()[0] for line in made] == ["image", "tag", "template", "template"]
+    assert [line.split()[0] for line in made] == ["image", "bill", "tag", "template", "template"]
     assert releasing.missing(release) == ()
     assert len(builds(release.build.project)) == 1
 

@@ -34,6 +34,7 @@ from localcloud.core.permissions.accounts import compute_account, exists
 from localcloud.core.permissions.decisions import has
 from localcloud.core.registration import Service
 from localcloud.core.store import Kind
+from localcloud.services.artifact_analysis.build_occurrences import record_build
 from localcloud.services.artifact_registry.packages import put_version
 from localcloud.services.artifact_registry.repositories import repository_of
 from localcloud.services.cloud_build.build_sources import (
@@ -258,6 +259,7 @@ def _end(cloud: Cloud, name: str, status: Build.Status, detail: str, images: lis
         if detail:
             build.failure_info.detail = detail
         build.finish_time.CopyFrom(cloud.timestamp())
+        record_build(cloud, build)
 
 
 def _has_source(build: Any) -> bool:

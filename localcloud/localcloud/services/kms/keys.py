@@ -33,7 +33,7 @@ from localcloud.services.kms import signing_algorithms as algorithms
 KEY_RINGS = Kind("KMS key ring", KeyRing.pb())
 KEYS = Kind("KMS key", CryptoKey.pb())
 VERSIONS = Kind("KMS key version", CryptoKeyVersion.pb())
-_PRIVATE_KEYS = Kind("KMS private key", BytesValue)
+PRIVATE_KEYS = Kind("KMS private key", BytesValue)
 
 # "Cloud KMS resource IDs": letters, digits, underscores and hyphens, 1 to 63.
 _ID = re.compile(r"[A-Za-z0-9_-]{1,63}")
@@ -218,13 +218,13 @@ def _new_version(cloud: Cloud, key: Any) -> Any:
     version.generate_time.CopyFrom(cloud.timestamp())
     stored = _stored_name(cloud, version.name)
     private = algorithms.generate(_algorithm(version.algorithm))
-    cloud.secrets.put(_PRIVATE_KEYS, stored, BytesValue(value=private))
+    cloud.secrets.put(PRIVATE_KEYS, stored, BytesValue(value=private))
     cloud.store.put(VERSIONS, stored, version)
     return version
 
 
 def _private_key(cloud: Cloud, version: Any) -> bytes:
-    value: bytes = cloud.secrets.require(_PRIVATE_KEYS, _stored_name(cloud, version.name)).value
+    value: bytes = cloud.secrets.require(PRIVATE_KEYS, _stored_name(cloud, version.name)).value
     return value
 
 
