@@ -103,7 +103,11 @@ def test_the_image_s_bill_is_of_what_is_installed_in_it(image: Path, tmp_path: P
         each["name"] for each in components if each["purl"].startswith("pkg:pypi/") and "properties" not in each
     }
     assert unlisted <= {"pip", "vertex-vllm"}
-    subprocess.run([str(image), "-m", "pip", "install", "--quiet", "--no-deps", "six==1.16.0"], check=True)
+    subprocess.run(
+        [str(image), "-m", "pip", "install", "--quiet", "--no-deps", "six==1.16.0"],
+        check=True,
+        env=variables_for_pip(os.environ),
+    )
     refused = subprocess.run([*program, str(tmp_path / "other")], capture_output=True, text=True, cwd="/", check=False)
     assert refused.returncode == 1
     assert "the installed packages are not the listed ones: six 1.16.0 is not listed" in refused.stderr
@@ -126,9 +130,7 @@ print(importlib.util.find_spec("localcloud"), importlib.util.find_spec("uvicorn"
 @pytest.mark.slow
 def test_the_versions_in_the_image_are_the_pinned_ones(image: Path) -> None:
     frozen = subprocess.run([str(image), "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True)
-    installed = {line.lower().replace("_", "-") for line in frozen.stdout.splitlines()}
-    pinned = {
-        line.lower().replace("_", "-") for line in (ROOT / "constraints" / "project.txt").read_text().splitlines()
-    }
+    installed = {canonical_name(line) for line in frozen.stdout.splitlines()}
+    pinned = {canonical_name(line) for line in (ROOT / "constraints" / "project.txt").read_text().splitlines()}
     tools = {"pip", "setuptools", "wheel", "vertex-vllm"}
     assert {line for line in installed - pinned if line.split("==")[0] not in tools} == set()

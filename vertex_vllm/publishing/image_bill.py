@@ -169,17 +169,15 @@ def _image_url(image: str):  # type: ignore[no-untyped-def]  # as above
 
 def _licence(fields: metadata.PackageMetadata) -> str:
     """In the newest of the three ways to say it."""
-    return fields.get("License-Expression") or "; ".join(_classified(fields)) or _first_line(fields.get("License"))
+    said, *_ = fields.get_all("License-Expression") or [""]
+    text, *_ = fields.get_all("License") or [""]
+    return str(said or "; ".join(_classified(fields)) or text.strip().partition("\n")[0])
 
 
 def _classified(fields: metadata.PackageMetadata) -> Iterator[str]:
     for text in fields.get_all("Classifier") or []:
         if text.startswith("License ::"):
             yield text.rpartition(" :: ")[2]
-
-
-def _first_line(text: str | None) -> str:
-    return (text or "").strip().partition("\n")[0]
 
 
 def main(path: str) -> None:
