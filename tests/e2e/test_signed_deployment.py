@@ -1,4 +1,4 @@
-"""compiled/deploy.yaml with a signing key: the mirror is signed as the pipeline's account, and verified before upload."""
+"""compiled/deploy.yaml with a signing key: the pipeline's account signs the mirror, and upload_model verifies it."""
 
 import uuid
 

@@ -39,6 +39,18 @@ def test_no_account_may_do_what_a_broader_role_would_let_it() -> None:
     assert not {"storage.buckets.setIamPolicy", "storage.buckets.update", "storage.buckets.delete"} & permissions
 
 
+def test_every_attack_names_tests_that_exist() -> None:
+    page = (DOCS / "security.md").read_text()
+    table = page.partition("| attack |")[2].partition("\n\n")[0].splitlines()[2:]
+    files = {path.stem: path.read_text() for path in (DOCS.parent / "tests").rglob("test_*.py")}
+    assert len(table) >= 15
+    for row in table:
+        attack, tests = row.strip("|").split(" | ")
+        named = re.findall(r"`(test_\w+)::(test_\w+)`", tests)
+        assert named, attack
+        assert not [test for file, test in named if f"def {test}(" not in files[file]], attack
+
+
 def test_every_threat_names_tests_that_exist() -> None:
     page = (DOCS / "security.md").read_text()
     table = page.partition("| threat |")[2].partition("\n\n")[0].splitlines()[2:]
