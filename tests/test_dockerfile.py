@@ -103,14 +103,15 @@ def test_the_image_s_bill_is_of_what_is_installed_in_it(image: Path, tmp_path: P
         each["name"] for each in components if each["purl"].startswith("pkg:pypi/") and "properties" not in each
     }
     assert unlisted <= {"pip", "vertex-vllm"}
-    subprocess.run(
-        [str(image), "-m", "pip", "install", "--quiet", "--no-deps", "six==1.16.0"],
-        check=True,
-        env=variables_for_pip(os.environ),
+    stranger = tmp_path / "site" / "stranger-1.0.dist-info"
+    stranger.mkdir(parents=True)
+    (stranger / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
+    refused = subprocess.run(
+        [*program, str(tmp_path / "other")], capture_output=True, text=True, cwd="/", check=False, env=environment
     )
-    refused = subprocess.run([*program, str(tmp_path / "other")], capture_output=True, text=True, cwd="/", check=False)
     assert refused.returncode == 1
-    assert "the installed packages are not the listed ones: six 1.16.0 is not listed" in refused.stderr
+    assert "the installed packages are not the listed ones: stranger 1.0 is not listed" in refused.stderr
 
 
 @pytest.mark.slow

@@ -50,11 +50,11 @@ def listed_packages(text: str) -> dict[str, Package]:
 
 
 def installed_packages() -> dict[str, Package]:
-    """The packages of this Python, by name, without their files."""
-    found = {}
+    """The packages that this Python would import, by name, without their files."""
+    found: dict[str, Package] = {}
     for each in metadata.distributions():
         name = canonical_name(each.metadata["Name"])
-        found[name] = Package(name, each.version, licence=_licence(each.metadata))
+        found.setdefault(name, Package(name, each.version, licence=_licence(each.metadata)))
     return found
 
 

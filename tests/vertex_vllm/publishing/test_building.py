@@ -281,7 +281,7 @@ def test_a_build_that_fails_is_told_with_its_cause_and_its_log(build: ImageBuild
     (tmp_path / "Dockerfile").touch()
     whole = read_sources(tmp_path)
     empty = replace(whole, archive=b"no archive")
-    with pytest.raises(ServiceError, match=r"ended as FAILURE: .*no gzipped tar archive.* Log: https://console"):
+    with pytest.raises(ServiceError, match=r"ended as FAILURE: .*not a gzipped tar archive.* Log: https://console"):
         build_image(replace(build, digest=whole.digest), empty.archive)
 
 
