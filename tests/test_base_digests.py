@@ -1,10 +1,16 @@
 """Base image and builders: which there are, where registries describe them, and their digests in the files."""
 
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 
-from tools.base_digests import USES, challenge_of, images_in, manifest_address, with_base_digests
+from tools.base_digests import USES, challenge_of, digest_at, images_in, manifest_address, with_base_digests
 
 ROOT = Path(__file__).resolve().parents[1]
 DIGEST = "sha256:" + "5e" * 32
@@ -42,3 +48,55 @@ def test_a_digest_is_put_behind_the_tag_once(name: str) -> None:
     assert with_base_digests(written, before, {image: DIGEST}) == written
     assert written.replace(f"@{DIGEST}", "") == text
     assert with_base_digests(text, before, {"other": DIGEST}) == text
+
+
+class Registry(BaseHTTPRequestHandler):
+    """A registry that wants a token, which it gives to everybody; `/v2/NAME/manifests/TAG` answers as TAG says."""
+
+    def do_GET(self) -> None:
+        asked = urlsplit(self.path)
+        assert (asked.path, parse_qs(asked.query)["scope"]) == ("/token", ["repository:a/b:pull"])
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"token": "for-anybody"}).encode())
+
+    def do_HEAD(self) -> None:
+        tag = self.path.rpartition("/")[2]
+        if self.headers["Authorization"] != "Bearer for-anybody":
+            host = self.headers["Host"]
+            self.send_response(401)
+            scope = 'service="registry",scope="repository:a/b:pull"'
+            self.send_header("WWW-Authenticate", f'Bearer realm="http://{host}/token",{scope}')
+        elif tag == "elsewhere":
+            self.send_response(307)
+            self.send_header("Location", "http://evil.example/")
+        else:
+            self.send_response(404 if tag == "gone" else 200)
+            assert "application/vnd.oci.image.index.v1+json" in self.headers["Accept"]
+            if tag != "silent":
+                self.send_header("Docker-Content-Digest", "sha256:short USER root" if tag == "odd" else DIGEST)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def manifests() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Registry) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v2/a/b/manifests"
+        server.shutdown()
+
+
+def test_a_registry_is_asked_with_the_token_that_it_gives_to_everybody(manifests: str) -> None:
+    assert digest_at(f"{manifests}/latest") == DIGEST
+
+
+@pytest.mark.parametrize(
+    ("tag", "error"),
+    [("gone", requests.HTTPError), ("silent", KeyError), ("odd", ValueError), ("elsewhere", ValueError)],
+)
+def test_any_other_answer_is_no_digest(manifests: str, tag: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        digest_at(f"{manifests}/{tag}")

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     named = {image: digest for name, text in texts.items() for image, digest in images_in(text, USES[name])}
     try:
         found = {image: find_base_digest(image) for image in named}
-    except (requests.RequestException, KeyError) as error:
+    except (requests.RequestException, KeyError, ValueError) as error:
         print(f"error: a registry gave no digest: {error}", file=sys.stderr)
         return 2
     for image, digest in found.items():
@@ -83,16 +83,35 @@ def challenge_of(header: str) -> tuple[str, dict[str, str]]:
 
 
 def find_base_digest(image: str) -> str:
-    """`sha256:…` of what the tag points at. Raises requests.RequestException, KeyError where the answer names none."""
-    address = manifest_address(image)
-    answer = requests.head(address, headers={"Accept": _MANIFESTS}, timeout=_SECONDS, allow_redirects=False)
+    """`sha256:…` of the manifest that the tag points at. Raises as `digest_at`."""
+    return digest_at(manifest_address(image))
+
+
+def digest_at(address: str) -> str:
+    """`sha256:…` of the manifest at an address of a registry, asked without credentials.
+
+    Raises requests.RequestException, KeyError where the answer has no challenge or digest, ValueError where the digest
+    is not one: it becomes text of a file that a build follows.
+    """
+    answer = _head(address, {})
     if answer.status_code == requests.codes.unauthorized:
         realm, parameters = challenge_of(answer.headers["WWW-Authenticate"])
-        token = requests.get(realm, params=parameters, timeout=_SECONDS).json()
-        bearer = {"Authorization": f"Bearer {token.get('token') or token['access_token']}"}
-        answer = requests.head(address, headers={"Accept": _MANIFESTS, **bearer}, timeout=_SECONDS)
+        given = requests.get(realm, params=parameters, timeout=_SECONDS)
+        given.raise_for_status()
+        token = given.json()
+        answer = _head(address, {"Authorization": f"Bearer {token.get('token') or token['access_token']}"})
     answer.raise_for_status()
-    return str(answer.headers["Docker-Content-Digest"])
+    if answer.status_code != requests.codes.ok:
+        raise ValueError(f"{address} answered {answer.status_code}")
+    digest = str(answer.headers["Docker-Content-Digest"])
+    if not re.fullmatch("sha256:[0-9a-f]{64}", digest):
+        raise ValueError(f"{address} answered {digest[:100]!r}, which is not a digest")
+    return digest
+
+
+def _head(address: str, headers: Mapping[str, str]) -> requests.Response:
+    wanted = {"Accept": _MANIFESTS, **headers}
+    return requests.head(address, headers=wanted, timeout=_SECONDS, allow_redirects=False)
 
 
 if __name__ == "__main__":

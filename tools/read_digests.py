@@ -1,11 +1,12 @@
-"""Asks Artifact Registry, as the caller, what the tags of the catalogue's serving images point at, and notes it.
+"""Asks Artifact Registry what the tags of the catalogue's serving images point at, and notes it.
 
-    python -m tools.read_digests            # prints each tag with its digest, and where it differs from the catalogue's
-    python -m tools.read_digests --write    # puts the digests into vertex_vllm/catalog/images.yaml
+    python -m tools.read_digests              # prints each tag with its digest, and where the catalogue has another
+    python -m tools.read_digests --write      # puts the digests into vertex_vllm/catalog/images.yaml
+    python -m tools.read_digests --anonymous  # asks by Docker's protocol, without the caller's credentials
 
 Plans then name an image by its digest. Images whose tag floats are left out: their digest is only today's. Exit code 1
 where a noted digest is not what the tag points at now, or a tag is gone; 2 where the registry refuses. The caller's
-credentials need to read the repository; Google's are public.
+credentials need to read the repository; Google's are public. The workflow `digests` asks without any.
 """
 
 import argparse
@@ -13,6 +14,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import requests
+
+from tools.base_digests import find_base_digest
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.catalog.rows import Image
 from vertex_vllm.errors import InputError, ServiceError
@@ -24,11 +28,13 @@ IMAGES = Path(__file__).resolve().parent.parent / "vertex_vllm" / "catalog" / "i
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="put the digests into the catalogue")
+    parser.add_argument("--anonymous", action="store_true", help="ask without credentials, as docker pull does")
     given = parser.parse_args(arguments)
+    find = find_anonymously if given.anonymous else find_digest
     images = [image for image in load_catalog().images.values() if is_fixed(image)]
     try:
-        found = {image.tag: digest for image in images if (digest := find_digest(image.uri))}
-    except (InputError, ServiceError) as error:
+        found = {image.tag: digest for image in images if (digest := find(image.uri))}
+    except (InputError, ServiceError, requests.RequestException, KeyError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     told = {image.tag: compared(image, found.get(image.tag, "")) for image in images}
@@ -37,6 +43,16 @@ def main(arguments: Sequence[str]) -> int:
     if given.write:
         IMAGES.write_text(with_digests(IMAGES.read_text(encoding="utf-8"), found), encoding="utf-8")
     return int(any(text.startswith(("moved", "gone")) for text in told.values()))
+
+
+def find_anonymously(image: str) -> str | None:
+    """`sha256:…` of the tag; None where the registry has no such tag. Raises as `digest_at`."""
+    try:
+        return find_base_digest(image)
+    except requests.HTTPError as error:
+        if error.response is not None and error.response.status_code == requests.codes.not_found:
+            return None
+        raise
 
 
 def is_fixed(image: Image) -> bool:
