@@ -6,6 +6,7 @@ Each log is diagnosed in a process of its own; the memory is that process's peak
 """
 
 import argparse
+import json
 import random
 import resource
 import subprocess
@@ -48,6 +49,17 @@ def errors(size: int) -> Iterator[bytes]:
         yield part
 
 
+def entries(size: int) -> Iterator[bytes]:
+    """An export of Cloud Logging: a JSON object a line, some with a whole traceback in their text."""
+    lines = (SAMPLES / "no_blocks_085.log").read_text().split("\n")
+    texts = [*lines, "\n".join(lines)] * 200
+    part = b"".join(
+        json.dumps({"insertId": "1", "severity": "ERROR", "textPayload": text}).encode() + b"\n" for text in texts
+    )
+    for _ in range(size // len(part) + 1):
+        yield part
+
+
 def one_line(size: int) -> Iterator[bytes]:
     """No line break at all."""
     for _ in range(size // (1 << 20)):
@@ -63,6 +75,8 @@ def bombs(size: int) -> Iterator[bytes]:
             b"(" * 2000 + b"Error: " + b")" * 2000 + b"\n",
             b"ERROR 10-14 15:03:20 [" + b"x/" * 1000 + b":1] " + b"max seq len (" * 200 + b"\n",
             b"error: argument " + b"--a/" * 900 + b"\n",
+            b'{"textPayload": "' + b"\\\\" * 20_000 + b"\n",
+            b'{"textPayload": "' + b'"message": "' * 2000 + b"\n",
         )
     )
     for _ in range(size // len(part) + 1):
@@ -73,6 +87,7 @@ LOGS: dict[str, Callable[[int], Iterator[bytes]]] = {
     "serving, then out of memory": serving,
     "crash loop": crashing,
     "shortest errors": errors,
+    "entries of Cloud Logging": entries,
     "one line": one_line,
     "expression bombs": bombs,
 }

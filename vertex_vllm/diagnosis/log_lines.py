@@ -21,14 +21,17 @@ _OUTER = (
         r"(?:\s{0,12}\"?(?:textPayload|message|log)\"?: {1,4}|\{.{0,1500}?\"(?:textPayload|message|log)\": ?)"
         r"(?P<quote>[\"']?)"
     ),
-    # The time of an entry, of `kubectl logs --timestamps`, of containerd's files.
+    # `journalctl` and syslog: time, host, program.
+    re.compile(r"(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) [\w.-]{1,80} [\w./@:-]{1,80}?(?:\[\d{1,10}\])?: "),
+    # The time of an entry, of `kubectl logs --timestamps`, of containerd's files, of Python's logging.
     re.compile(
-        r"(?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)\s{1,8}"
+        r"\[?(?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)\]?\s{1,8}"
         r"(?:(?:stdout|stderr) [FP] )?(?:(?:DEFAULT|INFO|ERROR|WARNING|NOTICE) {1,4})?"
+        r"(?:- [\w.]{1,80} - (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) - )?"
     ),
 )
 # Process, rank and level, in any number and order.
-_PROCESS = re.compile(r"\((?P<process>[A-Za-z][\w .=-]{0,60}?) pid=(?P<pid>\d{1,10})(?:, ip=[\da-f.:]{1,40})?\) ?")
+_PROCESS = re.compile(r"\((?P<process>[A-Za-z][\w .=:-]{0,60}?),? pid=(?P<pid>\d{1,10})(?:, ip=[\da-f.:]{1,40})?\) ?")
 _RANK = re.compile(r"\[(?P<rank>rank\d{1,4})\]:\s?(?:[EWIF]\d{4} )?")
 _LEVEL = re.compile(
     r"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL)(?:\s|:\s)\s{0,6}"

@@ -93,17 +93,17 @@ def _ended(start: Start) -> bool:
 def _candidates(start: Start, serving: bool) -> list[Match]:
     after = [match for match in start.matches if match.line.number > start.ready]
     named = [match for match in after if match.rule.kind in ("cause", "symptom")]
-    # A rule for one phase of the start says more of a line than one for all.
-    placed = {match.line.number for match in named if match.rule.phase}
+    # A rule for one phase of the start says more of a line than one for all, unless it is a general one.
+    placed = {match.line.number for match in named if match.rule.phase and not match.rule.general}
     named = [match for match in named if match.rule.phase or match.line.number not in placed]
     if serving:
         return [match for match in named if match.rule.when in ("request", "any") and match.rule.kind == "cause"]
     return named
 
 
-def _order(match: Match) -> tuple[bool, bool, bool, int]:
+def _order(match: Match) -> tuple[bool, bool, bool, int, bool]:
     rule = match.rule
-    return (rule.kind == "symptom", rule.when == "request", rule.general, match.line.number)
+    return (rule.kind == "symptom", rule.when == "request", rule.general, match.line.number, not rule.phase)
 
 
 def _causes(matches: Iterable[Match]) -> tuple[Cause, ...]:

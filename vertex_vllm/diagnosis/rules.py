@@ -15,6 +15,24 @@ wrapper: says only that something failed. noise: harmless, and never shown as a 
 
 When = Literal["start", "request", "any"]
 
+# Files of `rules/`. Where two rules match one line equally well, the one of the earlier file comes first.
+_TABLES = (
+    "memory",
+    "lengths_and_parallelism",
+    "architecture",
+    "arguments",
+    "number_formats",
+    "model_files",
+    "adapters",
+    "hub",
+    "requests",
+    "disks",
+    "accelerators",
+    "processes",
+    "vertex_ai",
+    "wrappers",
+)
+
 
 @dataclass(frozen=True)
 class Change:
@@ -65,10 +83,13 @@ class Rule:
 
 @cache
 def load_rules() -> tuple[Rule, ...]:
-    """All rules, in the table's order. Raises ValueError for a row that does not add up."""
-    table = yaml.safe_load((files("vertex_vllm.diagnosis") / "rules.yaml").read_text(encoding="utf-8"))
-    sources = table["sources"]
-    return tuple(_rule(row, sources) for row in table["rules"])
+    """All rules, in the order of the tables. Raises ValueError for a row that does not add up."""
+    sources = _table("sources")
+    return tuple(_rule(row, sources) for name in _TABLES for row in _table(name))
+
+
+def _table(name: str) -> Any:
+    return yaml.safe_load((files("vertex_vllm.diagnosis") / "rules" / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
 def _rule(row: dict[str, Any], sources: dict[str, str]) -> Rule:
@@ -89,11 +110,11 @@ def _rule(row: dict[str, Any], sources: dict[str, str]) -> Rule:
             **given,
         )
     except (KeyError, TypeError, re2.error) as error:
-        raise ValueError(f"rules.yaml: {row.get('id', row)}: {error}") from error
+        raise ValueError(f"rules: {row.get('id', row)}: {error}") from error
     unfilled = set(re.findall(r"{(\w+)}", f"{rule.cause} {rule.explanation} {rule.advice}"))
     groups = set(rule.pattern.groupindex) if rule.pattern is not None else set()
     if unfilled - groups or not rule.literals or not all(rule.literals):
-        raise ValueError(f"rules.yaml: {rule.id}: no group for {sorted(unfilled - groups)}, or no literal")
+        raise ValueError(f"rules: {rule.id}: no group for {sorted(unfilled - groups)}, or no literal")
     return rule
 
 

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import re2
 
+from vertex_vllm.diagnosis.entries import without_json
 from vertex_vllm.diagnosis.log_lines import LONGEST_LINE, LogLine, read_line
 from vertex_vllm.diagnosis.rules import Rule
 
@@ -34,6 +35,7 @@ _READY = ("Application startup complete", "serving on port ")
 _VERSION = re.compile(
     r"(?:API server version|LLM engine \(v?|  version) ?v?(?P<version>\d{1,3}\.\d{1,4}\.\d{1,4}[\w.+]{0,40})"
 )
+_COLOURS = re.compile(rb"\x1b\[[\d;]{0,16}m")
 # Lines that may say why, where no rule knows them.
 _WORDS = (
     "Error",
@@ -57,8 +59,14 @@ _TRACEBACK = re.compile(r"\s|Traceback |Process ")
 _FRAMES = {
     "in profile_run": "profile",
     "in determine_available_memory": "profile",
+    "in initialize_kv_cache": "cache",
+    "in _allocate_kv_cache": "cache",
+    "in compile_or_warm_up_model": "warmup",
+    "in kernel_warmup": "warmup",
     "in capture_model": "capture",
     "in _capture_cudagraphs": "capture",
+    "in create_engine_config": "config",
+    "in create_model_config": "config",
     "in load_model": "load",
     "in execute_model": "execute",
     "in load_lora_adapter": "adapter",
@@ -169,6 +177,7 @@ class Scanner:
             self._rest = self._rest[:LONGEST_LINE]
 
     def _whole_lines(self, data: bytes) -> None:
+        data = without_json(_COLOURS.sub(b"", data) if b"\x1b[" in data else data)
         first = self._lines + 1
         self._scan(data, first)
         self._lines += data.count(b"\n")
