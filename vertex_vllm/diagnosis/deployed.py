@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from vertex_vllm.diagnosis.never_ready import ready_unasked
 from vertex_vllm.diagnosis.ranking import Diagnosis
 from vertex_vllm.diagnosis.sources import diagnose_lines
 from vertex_vllm.errors import InputError
@@ -71,6 +72,8 @@ def _best(logged: Diagnosis | None, said: Sequence[str]) -> Diagnosis:
     """The causes in the containers' logs, else those in the errors' own words; the lines of the logs come first."""
     if logged and logged.causes:
         return logged
+    if logged and (unasked := ready_unasked(logged, said)):
+        return unasked
     own = replace(diagnose_lines(said), outcome="failed")
     return replace(own, lines=logged.lines or own.lines, line_count=logged.line_count) if logged else own
 

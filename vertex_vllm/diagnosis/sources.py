@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterable
 from typing import IO
 
+from vertex_vllm.diagnosis.never_ready import ADDRESS_MARKS
 from vertex_vllm.diagnosis.phases import phase_marks
 from vertex_vllm.diagnosis.ranking import Diagnosis, diagnose
 from vertex_vllm.diagnosis.rules import load_rules
@@ -12,7 +13,7 @@ from vertex_vllm.diagnosis.scan import Scanner, scan_file
 
 def diagnose_stream(stream: IO[bytes]) -> Diagnosis:
     """Of a log of any size, read once."""
-    return diagnose(scan_file(stream, Scanner(load_rules(), phase_marks())))
+    return diagnose(scan_file(stream, Scanner(load_rules(), (*phase_marks(), *ADDRESS_MARKS))))
 
 
 def diagnose_lines(lines: Iterable[str]) -> Diagnosis:

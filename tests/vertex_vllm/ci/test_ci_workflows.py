@@ -79,6 +79,17 @@ def test_the_plan_comes_to_the_comment_as_it_is(tmp_path: Path, text: str) -> No
     assert (tmp_path / "body").read_text() == f"{text[:30000]}\n"
 
 
+def test_the_end_of_a_deployment_is_in_the_summary_with_its_diagnosis(tmp_path: Path) -> None:
+    error = "deploy-model: The weights do not fit the GPU's memory (Vertex AI could not deploy)\n```\n# x"
+    (tmp_path / "outcome.txt").write_text(f"deployment  run    state   error\nllama       run-1  FAILED  {error}\n")
+    script = DEPLOYMENTS["jobs"]["apply"]["steps"][-1]["run"]
+    environment = {"PATH": os.environ["PATH"], "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
+    subprocess.run(["bash", "-eo", "pipefail", "-c", script], cwd=tmp_path, env=environment, check=True)
+    lines = (tmp_path / "summary.md").read_text().splitlines()
+    assert "The weights do not fit the GPU's memory" in lines[1]
+    assert [line for line in lines if not line.startswith("    ")] == []
+
+
 def test_what_a_change_says_reaches_a_shell_only_by_the_environment() -> None:
     assert [script for script in scripts() if "${{" in script] == []
 
