@@ -48,7 +48,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.vllm, pytest.mark.parity("local clou
 
 DEADLINE_SECONDS = 900
 # Long enough for a start of vLLM on a busy machine, after which nothing more happens.
-NEVER_READY_SECONDS = 240
+NEVER_READY_SECONDS = 150
 SHARD = "model-00002-of-00002.safetensors"
 
 PROVOKED = {

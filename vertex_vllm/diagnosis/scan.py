@@ -64,6 +64,7 @@ _FRAMES = {
     "in compile_or_warm_up_model": "warmup",
     "in kernel_warmup": "warmup",
     "in capture_model": "capture",
+    "in profile_cudagraph_memory": "capture",
     "in _capture_cudagraphs": "capture",
     "in create_engine_config": "config",
     "in create_model_config": "config",
