@@ -108,6 +108,14 @@ def _remove_arguments(case: Case, text: str) -> Fields:
     return _without(case, *re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", text))
 
 
+def _remove_setting(case: Case, name: str) -> Fields:
+    """The field of `serving` of that name left out, or else vLLM's option of that name."""
+    field = name.partition(".")[0]
+    if field in type(case.deployment.serving).model_fields:
+        return {f"serving.{field}": None}
+    return _without(case, f"--{field.replace('_', '-')}")
+
+
 def _without(case: Case, *flags: str) -> Fields:
     arguments = case.deployment.serving.extra_args
     kept = _kept(arguments, set(flags))
@@ -234,6 +242,7 @@ _ACTIONS: Mapping[str, Callable[..., Fields]] = {
     "set_argument": _set_argument,
     "remove_argument": _remove_argument,
     "remove_arguments": _remove_arguments,
+    "remove_setting": _remove_setting,
     "larger_machine": _larger_machine,
     "other_machine": _other_machine,
     "replan_machine": _replan_machine,

@@ -15,12 +15,15 @@ wrapper: says only that something failed. noise: harmless, and never shown as a 
 
 When = Literal["start", "request", "any"]
 
+ABOVE = "setting"
+"""A group that every rule has: the setting that the line above names, where pydantic refuses it; else empty."""
+
 # Files of `rules/`. Where two rules match one line equally well, the one of the earlier file comes first.
 _TABLES = (
     "memory",
     "lengths_and_parallelism",
     "architecture",
-    "arguments",
+    "argument_errors",
     "number_formats",
     "model_files",
     "adapters",
@@ -112,7 +115,7 @@ def _rule(row: dict[str, Any], sources: dict[str, str]) -> Rule:
     except (KeyError, TypeError, re2.error) as error:
         raise ValueError(f"rules: {row.get('id', row)}: {error}") from error
     unfilled = set(re.findall(r"{(\w+)}", f"{rule.cause} {rule.explanation} {rule.advice}"))
-    groups = set(rule.pattern.groupindex) if rule.pattern is not None else set()
+    groups = {ABOVE, *(rule.pattern.groupindex if rule.pattern is not None else ())}
     if unfilled - groups or not rule.literals or not all(rule.literals):
         raise ValueError(f"rules: {rule.id}: no group for {sorted(unfilled - groups)}, or no literal")
     return rule

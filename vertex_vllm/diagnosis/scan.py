@@ -15,7 +15,8 @@ import re2
 
 from vertex_vllm.diagnosis.entries import without_json
 from vertex_vllm.diagnosis.log_lines import LONGEST_LINE, LogLine, read_line
-from vertex_vllm.diagnosis.rules import Rule
+from vertex_vllm.diagnosis.rules import ABOVE, Rule
+from vertex_vllm.diagnosis.traceback_phases import FRAMES
 
 _CHUNK_BYTES = 1 << 20
 _TAIL_BYTES = 1 << 18
@@ -54,34 +55,8 @@ _WORDS = (
 EXCEPTION = re.compile(
     r"(?:[A-Za-z_][\w.]{0,120})?(?:Error|Exception|Interrupt|Exit|Timeout|Failure|Warning)\b(?::|$| in thread)"
 )
+_SETTING = re.compile(r"[a-z][\w.]{1,80}")
 _TRACEBACK = re.compile(r"\s|Traceback |Process ")
-# The frame that was printed last says in which phase of a start the traceback was raised.
-_FRAMES = {
-    "in profile_run": "profile",
-    "in determine_available_memory": "profile",
-    "in initialize_kv_cache": "cache",
-    "in _allocate_kv_cache": "cache",
-    "in compile_or_warm_up_model": "warmup",
-    "in kernel_warmup": "warmup",
-    "in capture_model": "capture",
-    "in profile_cudagraph_memory": "capture",
-    "in _capture_cudagraphs": "capture",
-    "in create_engine_config": "config",
-    "in create_model_config": "config",
-    "in load_model": "load",
-    "in execute_model": "execute",
-    "in load_lora_adapter": "adapter",
-    "in add_lora": "adapter",
-    "in set_lora": "adapter",
-    "in add_adapter": "adapter",
-    "in _load_adapter": "adapter",
-    "in activate_adapter": "adapter",
-    "in from_local_checkpoint": "adapter",
-    "for SpeculativeConfig": "speculative",
-    "gcs_download_launcher": "copy",
-    "Copying gs://": "copy",
-    "could not be fetched": "copy",
-}
 
 
 @dataclass(frozen=True)
@@ -130,7 +105,7 @@ class Scanner:
                 self._by_literal.setdefault(literal, []).append(rule)
         self._literals = tuple(self._by_literal)
         self._which = _set(self._literals)
-        self._limits = dict.fromkeys((*self._by_literal, *_START, *_READY, *_FRAMES, *marks), _MOST_OF_A_LITERAL)
+        self._limits = dict.fromkeys((*self._by_literal, *_START, *_READY, *FRAMES, *marks), _MOST_OF_A_LITERAL)
         self._limits |= {word: _MOST_OF_A_WORD for word in _WORDS if word not in self._limits}
         self._counts: Counter[str] = Counter()
         self._search = _automaton(tuple(self._limits))
@@ -201,7 +176,8 @@ class Scanner:
             number += data.count(b"\n", counted, begin)
             counted = begin
             if at - begin < LONGEST_LINE and number > self._seen:
-                self._read(read_line(searched[begin : min(end, begin + LONGEST_LINE)], number))
+                line = read_line(searched[begin : min(end, begin + LONGEST_LINE)], number)
+                self._read(line, _setting_above(line, searched, begin))
                 self._count(found.group().decode("utf-8", "replace"), number)
             position = end + 1
             if position >= len(searched):
@@ -215,7 +191,7 @@ class Scanner:
             self._full_at = self._full_at or number
             self._search = _automaton(tuple(word for word, limit in self._limits.items() if self._counts[word] < limit))
 
-    def _read(self, line: LogLine) -> None:
+    def _read(self, line: LogLine, setting: str) -> None:
         message = line.message[:_LONGEST_MARK]
         if message.startswith(_START) and line.number - self._last_mark > _LINES_OF_A_START:
             if self._start_count or self._starts[-1].matches or self._starts[-1].exceptions:
@@ -228,14 +204,14 @@ class Scanner:
             start.ready = line.number
         if not start.version and (version := _VERSION.search(message)):
             start.version = version["version"]
-        for frame, phase in _FRAMES.items():
+        for frame, phase in FRAMES.items():
             if frame in message:
                 self._phase[line.process] = phase
         if any(mark in message for mark in self._marks) and line.level in ("", "INFO"):
             _keep(start.marks, line)
-        self._match(start, line)
+        self._match(start, line, setting)
 
-    def _match(self, start: Start, line: LogLine) -> None:
+    def _match(self, start: Start, line: LogLine, setting: str) -> None:
         phase = self._phase.get(line.process, "")
         known = False
         for index in self._which.Match(line.message) or ():
@@ -245,7 +221,7 @@ class Scanner:
                 groups = rule.matches(line.message)
                 if groups is not None:
                     known = True
-                    self._keep_match(start, Match(rule, line, groups))
+                    self._keep_match(start, Match(rule, line, {**groups, ABOVE: setting}))
         if not known and _tells(line) and all(line.number != kept.number for kept in start.exceptions[-3:]):
             _keep(start.exceptions, line)
 
@@ -253,6 +229,15 @@ class Scanner:
         number = match.line.number
         if all(kept.line.number != number or kept.rule is not match.rule for kept in start.matches):
             _keep(start.matches, match)
+
+
+def _setting_above(line: LogLine, data: bytes, begin: int) -> str:
+    """The setting that the line before a refusal of pydantic's names; empty for every other line."""
+    if not line.message.startswith("  ") or "[type=" not in line.message or begin < 2:
+        return ""
+    above = data[max(data.rfind(b"\n", 0, begin - 1) + 1, begin - LONGEST_LINE) : begin - 1]
+    message = read_line(above, line.number - 1).message
+    return message if _SETTING.fullmatch(message) else ""
 
 
 def _tells(line: LogLine) -> bool:

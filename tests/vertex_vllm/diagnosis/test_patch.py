@@ -1,5 +1,7 @@
 """The change that a cause calls for is planned again, and offered only where the plan holds."""
 
+from typing import Any
+
 import pytest
 
 from vertex_vllm.catalog import load_catalog
@@ -70,3 +72,26 @@ def test_weights_that_do_not_fit_ask_for_a_machine_with_more_memory_that_fits() 
 
 def test_nothing_is_offered_where_no_change_of_the_config_helps() -> None:
     assert proposed("SafetensorError: Error while deserializing header: incomplete metadata") is None
+
+
+REFUSED = """\
+pydantic_core._pydantic_core.ValidationError: 1 validation error for SchedulerConfig
+{setting}
+  Input should be greater than or equal to 1 [type=greater_than_equal, input_value=0, input_type=int]"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "more", "fields"),
+    [
+        ("max_num_batched_tokens", "  extra_args: [--max-num-batched-tokens=0]\n", {"serving.extra_args": None}),
+        ("max_num_seqs", "  max_num_seqs: 256\n", {"serving.max_num_seqs": None}),
+    ],
+)
+def test_a_setting_that_pydantic_refuses_is_named_and_left_out(setting: str, more: str, fields: dict[str, Any]) -> None:
+    said = REFUSED.format(setting=setting)
+    assert diagnose_lines([said]).summary == (
+        f"vLLM refuses a setting: Input should be greater than or equal to 1 ({setting})"
+    )
+    patch = proposed(said, more=more)
+    assert patch is not None
+    assert patch.fields == fields
