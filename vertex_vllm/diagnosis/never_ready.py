@@ -41,7 +41,7 @@ def ready_unasked(logged: Diagnosis, said: Sequence[str]) -> Diagnosis | None:
         cause = Cause(
             rule="health_route_unanswered",
             cause="vLLM is ready, and the container does not answer its health route",
-            explanation="The route that the Model names is not one of the server's, or the server asks for a key on it.",
+            explanation="The server lacks the route that the Model names, or asks for a key on it.",
             advice="Let the Model name the health route of its image: /ping of Model Garden's, /health of upstream's.",
             changes=(Change("unset", ("serving.image",)), Change("remove_argument", ("--api-key",))),
             evidence=tuple(lines[-1:]),
