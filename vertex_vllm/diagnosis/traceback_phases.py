@@ -1,4 +1,4 @@
-"""Where in a start of vLLM a traceback is: the frame that was printed last says it."""
+"""The phase of a start of vLLM in which a traceback was raised: the frame that was printed last says it."""
 
 FRAMES = {
     "in profile_run": "profile",
