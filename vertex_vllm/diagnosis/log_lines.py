@@ -14,6 +14,8 @@ LONGEST_LINE = 4096
 
 # Before vLLM's own frame. Each is tried once, in this order.
 _OUTER = (
+    # A quotation in a report, `srun --label`, `mpirun --tag-output`.
+    re.compile(r"(?:> ?){1,3}|\d{1,4}: |\[\d{1,4},\d{1,4}\]<std(?:out|err)>: ?"),
     # `docker compose logs`, `kubectl logs --prefix`.
     re.compile(r"(?:[\w.-]{1,60} {1,20}\| |\[pod/[\w./-]{1,200}\] )"),
     # `gcloud logging read`, whose default format is YAML; JSON with a field, or an entry, a line.
@@ -28,6 +30,7 @@ _OUTER = (
         r"\[?(?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)\]?\s{1,8}"
         r"(?:(?:stdout|stderr) [FP] )?(?:(?:DEFAULT|INFO|ERROR|WARNING|NOTICE) {1,4})?"
         r"(?:- [\w.]{1,80} - (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) - )?"
+        r"(?:\| (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) {1,8}\| [\w.:<>]{1,160} - )?"
     ),
 )
 # Process, rank and level, in any number and order.

@@ -129,6 +129,19 @@ def other_logger(lines: list[str]) -> list[str]:
     return [f"2026-06-27 12:57:51,690 - __main__ - INFO - {line}" for line in lines]
 
 
+def loguru(lines: list[str]) -> list[str]:
+    return [f"2026-06-27 12:57:51.690 | INFO     | worker:stream:112 - {line}" for line in lines]
+
+
+def quoted(lines: list[str]) -> list[str]:
+    return [f"> {line}" for line in lines]
+
+
+def labelled(lines: list[str]) -> list[str]:
+    """As `srun --label` does."""
+    return [f"0: {line}" for line in lines]
+
+
 def cut_at_the_end(lines: list[str]) -> list[str]:
     """Without the wrapper of the process that waits."""
     return lines[:-2] if "Engine core initialization failed" in lines[-1] and len(lines) > 3 else lines
@@ -138,7 +151,7 @@ def coloured(lines: list[str]) -> list[str]:
     return [f"\x1b[1;36m{line[:20]}\x1b[0;0m{line[20:]}" for line in lines]
 
 
-WAYS = (list, entries, pretty_entries, journal, ray, other_logger, cut_at_the_end, coloured)
+WAYS = (list, entries, pretty_entries, journal, ray, other_logger, loguru, quoted, labelled, cut_at_the_end, coloured)
 
 
 def first_causes(given: Rows, way: Callable[[list[str]], list[str]]) -> list[tuple[int, str, str]]:
