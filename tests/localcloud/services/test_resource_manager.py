@@ -112,8 +112,30 @@ def test_v1_changes_lists_and_deletes(session: AuthorizedSession, project: str) 
     assert session.post(f"{url}:undelete", json={}).json() == {}
     assert session.get(url).json()["lifecycleState"] == "ACTIVE"
     assert session.post(f"{V1}/projects", json={"project": "x"}).status_code == 400
-    assert session.get(f"{V1}/projects", params={"filter": "name:x"}).status_code == 501
     assert session.post(f"{url}:move", json={}).status_code == 501
+
+
+def test_v1_lists_the_projects_that_fit_a_filter(session: AuthorizedSession, project: str) -> None:
+    body = {
+        "projectId": project,
+        "name": "How It Is",
+        "labels": {"color": "red", "size": "big"},
+        "parent": {"type": "organization", "id": "4711"},
+    }
+    session.post(f"{V1}/projects", json=body)
+
+    def found(text: str) -> bool:
+        answer = session.get(f"{V1}/projects", params={"filter": text})
+        assert answer.status_code == 200, answer.text
+        return project in {each["projectId"] for each in answer.json().get("projects", ())}
+
+    fitting = ("lifecycleState:ACTIVE", "name:how*", 'name:"how it is"', f"id:{project}", "labels.color:*")
+    fitting += ("labels.color:red labels.size:big", "parent.type:organization AND parent.id:4711")
+    assert [text for text in fitting if not found(text)] == []
+    others = ("lifecycleState:DELETE_REQUESTED", "name:how", "labels.color:blue", "labels.shape:*", "parent.id:471")
+    assert [text for text in others if found(text)] == []
+    for text in ("name:a OR name:b", "NOT name:a", "(name:a)", "createTime:x"):
+        assert session.get(f"{V1}/projects", params={"filter": text}).status_code == 501
 
 
 def test_v1_and_v3_share_a_policy_and_keep_what_the_mask_does_not_name(

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud
+from localcloud.services.resource_manager.project_filters import project_filter
 
 Fields = dict[str, Any]
 
@@ -37,7 +38,7 @@ class _Call:
         self.project, _, self.action = request.path_params.get("project", "").partition(":")
         self.operation = request.path_params.get("operation", "")
         self.body = body
-        self.filtered = bool(request.query_params.get("filter"))
+        self.filter = request.query_params.get("filter", "")
 
     def v3(self, method: str, fields: Fields, service: str = _PROJECTS) -> Any:
         """Calls with proto JSON. Raises ApiError INVALID_ARGUMENT for fields that the message does not have."""
@@ -94,9 +95,9 @@ def _one(call: _Call) -> Fields:
 
 
 def _list(call: _Call) -> Fields:
-    if call.filtered:
-        raise ApiError("UNIMPLEMENTED", "The local cloud does not implement filters of v1 projects.list.")
-    projects = [_shown(project) for project in call.v3("SearchProjects", {}).projects]
+    fits = project_filter(call.filter)
+    shown = (_shown(project) for project in call.v3("SearchProjects", {}).projects)
+    projects = [project for project in shown if fits(project)]
     return {"projects": projects} if projects else {}
 
 
