@@ -20,7 +20,7 @@ _IAM = "https://iam.googleapis.com/v1"
 
 
 def _session() -> AuthorizedSession:
-    return AuthorizedSession(google.auth.default()[0])  # type: ignore[no-untyped-call]
+    return AuthorizedSession(google.auth.default()[0])
 
 
 def _new_account(project: str) -> Any:

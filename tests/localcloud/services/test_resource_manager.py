@@ -129,8 +129,8 @@ def test_v1_lists_the_projects_that_fit_a_filter(session: AuthorizedSession, pro
         assert answer.status_code == 200, answer.text
         return project in {each["projectId"] for each in answer.json().get("projects", ())}
 
-    fitting = ("lifecycleState:ACTIVE", "name:how*", 'name:"how it is"', f"id:{project}", "labels.color:*")
-    fitting += ("labels.color:red labels.size:big", "parent.type:organization AND parent.id:4711")
+    fitting = ["lifecycleState:ACTIVE", "name:how*", 'name:"how it is"', f"id:{project}", "labels.color:*"]
+    fitting += ["labels.color:red labels.size:big", "parent.type:organization AND parent.id:4711"]
     assert [text for text in fitting if not found(text)] == []
     others = ("lifecycleState:DELETE_REQUESTED", "name:how", "labels.color:blue", "labels.shape:*", "parent.id:471")
     assert [text for text in others if found(text)] == []
