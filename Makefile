@@ -6,6 +6,9 @@ VENV   := .venv
 PYTEST  := $(VENV)/bin/pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder --durations 20
 BIN    := $(VENV)/bin
 
+# A hundred processes of a test run import the same files: compiling those each time takes longer than some tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 RUNS ?= 500
 SEED ?= 1

@@ -1,5 +1,6 @@
 """A local cloud for each process that runs tests, started when one first asks; or a real project (real_cloud.py)."""
 
+import gc
 import os
 import tempfile
 import uuid
@@ -13,11 +14,15 @@ from localcloud import daemon
 from localcloud.daemon import Connection
 from tests.prepared import prepared
 from tests.real_cloud import REAL
+from tests.trust import trust_its_own_authority_alone
 from vertex_vllm.google.grpc_engine import keep_engine
 from vertex_vllm.local import ADDITIONS
 
 _TEMPORARY = tempfile.TemporaryDirectory(prefix="localcloud-tests-")
 _STATE_DIR = Path(_TEMPORARY.name) / "state"
+
+# Until all tests are collected: the collector would walk what is imported again and again, and free none of it.
+gc.disable()
 
 # Some clients read their environment when they are imported, which test modules do before any fixture runs.
 _ENVIRONMENT = {"GOOGLE_CLOUD_PROJECT": REAL.id} if REAL else daemon.plan(_STATE_DIR)
@@ -37,6 +42,11 @@ settings.register_profile("nightly", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[Connection]:
     """A local cloud that this process's clients reach: REST and gRPC, by the environment alone."""
@@ -45,6 +55,7 @@ def cloud() -> Iterator[Connection]:
     keep_engine()
     connection = daemon.up(_STATE_DIR, lifeline=True, additions=ADDITIONS)
     assert connection.environment == _ENVIRONMENT, "somebody took a planned port; run the tests again"
+    trust_its_own_authority_alone(connection)
     yield connection
     daemon.down(_STATE_DIR)
 

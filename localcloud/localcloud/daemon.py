@@ -20,6 +20,7 @@ from localcloud.core.additions import Additions
 from localcloud.core.ports import choose_ports
 from localcloud.core.state_directory import StateDirectory
 from localcloud.process import process_table
+from localcloud.process.large_imports import kept_objects
 from localcloud.process.processes import end_orphans
 
 __all__ = ["Additions", "Connection", "DaemonError", "RefusedError", "down", "plan", "status", "up"]
@@ -218,8 +219,8 @@ def main() -> int:
     parser.add_argument("--warm-module", action="append", default=[], help="import it once for all pipeline steps")
     parser.add_argument("--no-permissions", action="store_true", help="do not enforce IAM")
     arguments = parser.parse_args()
-    from localcloud import server
-
+    with kept_objects():
+        from localcloud import server
     try:
         server.serve(
             arguments.state_dir,

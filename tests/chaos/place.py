@@ -11,6 +11,7 @@ from localcloud import daemon
 from localcloud.daemon import Connection
 from tests.canary import new_canary
 from tests.chaos.repository import write_repository
+from tests.trust import trust_its_own_authority_alone
 from tests.vertex_vllm.model_server import PROGRAM
 from vertex_vllm.local import ADDITIONS
 
@@ -42,10 +43,8 @@ class Place:
 
 
 def _up(state_dir: Path) -> Connection:
-    """Its clients trust its own authority alone: a run would read the public ones thirty times, 40 ms each."""
     cloud = daemon.up(state_dir, lifeline=True, additions=ADDITIONS)
-    bundle = Path(cloud.environment["SSL_CERT_FILE"])
-    bundle.write_bytes(bundle.with_name("certificate.pem").read_bytes())
+    trust_its_own_authority_alone(cloud)
     return cloud
 
 

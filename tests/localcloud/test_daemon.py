@@ -46,45 +46,49 @@ def _client(connection: Connection, action: str) -> str:
     return done.stdout.strip()
 
 
-def test_state_and_environment_survive_down_and_up(state_dir: Path) -> None:
+def test_state_and_environment_survive_down_and_up_and_a_kill(state_dir: Path) -> None:
     planned = daemon.plan(state_dir)
     first = daemon.up(state_dir)
     assert first.environment == planned
+    assert (state_dir / "run/access-token").stat().st_mode & 0o077 == 0
     assert _client(first, "write") == "kept"
     authority = (state_dir / "ca/certificate.pem").read_bytes()
+    _a_second_up_finds(first)
+
     assert daemon.down(state_dir) is True
+    assert process_table.start_time(first.pid) is None
+    assert sorted(path.name for path in (state_dir / "run").iterdir()) == ["children", "lock"]
     assert daemon.status(state_dir) is None
     assert daemon.down(state_dir) is False
+
     second = daemon.up(state_dir)
-    assert _client(second, "read") == "kept"
     # A shell that has the old environment is still right.
     assert second.environment == first.environment
     assert (state_dir / "ca/certificate.pem").read_bytes() == authority
+    assert _client(second, "read") == "kept"
+
+    os.kill(second.pid, signal.SIGKILL)
+    wait_until_gone([second.pid])
+    assert daemon.status(state_dir) is None
+    third = daemon.up(state_dir)
+    assert third.pid != second.pid
+    assert _client(third, "read") == "kept"
 
 
-def test_a_second_up_finds_the_first(state_dir: Path) -> None:
-    first = daemon.up(state_dir)
-    assert daemon.up(state_dir) == first
-    assert daemon.status(state_dir) == first
+def _a_second_up_finds(first: Connection) -> None:
+    assert daemon.up(first.state_dir) == first
+    assert daemon.status(first.state_dir) == first
     with pytest.raises(DaemonError, match="for project local-project in us-central1"):
-        daemon.up(state_dir, project="another")
+        daemon.up(first.state_dir, project="another")
     foreground = subprocess.run(
-        [sys.executable, "-m", "localcloud.daemon", "--state-dir", str(state_dir)],
+        [sys.executable, "-m", "localcloud.daemon", "--state-dir", str(first.state_dir)],
         capture_output=True,
         text=True,
         check=False,
     )
     assert foreground.returncode == 1
     assert "is running on" in foreground.stderr
-    assert daemon.status(state_dir) == first
-
-
-def test_down_leaves_nothing_of_its_run_and_no_process(state_dir: Path) -> None:
-    connection = daemon.up(state_dir)
-    assert (state_dir / "run/access-token").stat().st_mode & 0o077 == 0
-    daemon.down(state_dir)
-    assert process_table.start_time(connection.pid) is None
-    assert sorted(path.name for path in (state_dir / "run").iterdir()) == ["children", "lock"]
+    assert daemon.status(first.state_dir) == first
 
 
 def test_a_stale_pid_file_kills_no_stranger(state_dir: Path) -> None:
@@ -99,17 +103,6 @@ def test_a_stale_pid_file_kills_no_stranger(state_dir: Path) -> None:
     finally:
         stranger.kill()
         stranger.wait()
-
-
-def test_after_sigkill_the_next_up_is_whole(state_dir: Path) -> None:
-    killed = daemon.up(state_dir)
-    _client(killed, "write")
-    os.kill(killed.pid, signal.SIGKILL)
-    wait_until_gone([killed.pid])
-    assert daemon.status(state_dir) is None
-    again = daemon.up(state_dir)
-    assert again.pid != killed.pid
-    assert _client(again, "read") == "kept"
 
 
 def test_a_daemon_that_cannot_start_says_why(state_dir: Path) -> None:
@@ -139,6 +132,7 @@ if not marker.exists():
 """
 
 
+@pytest.mark.slow
 def test_a_port_that_another_process_takes_meanwhile_is_replaced(state_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(LOSES_A_PORT)
     connection = daemon.up(state_dir, additions=daemon.Additions(import_path=(tmp_path,)))
@@ -166,7 +160,7 @@ def test_a_token_is_good_when_the_daemon_that_gave_it_is_gone(state_dir: Path) -
     assert (state_dir / "token").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_with_a_lifeline_it_ends_with_its_owner(state_dir: Path, number: signal.Signals) -> None:
     owner = subprocess.Popen(
         [sys.executable, "-c", _OWNER, str(state_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

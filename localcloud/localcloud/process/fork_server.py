@@ -6,7 +6,6 @@ nobody else gets that id. It ends when its standard input does, and its children
 """
 
 import argparse
-import gc
 import importlib
 import json
 import os
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.process.forked_account import read_environment_again
+from localcloud.process.large_imports import kept_objects
 from localcloud.process.main_program import run_as_main
 
 # Descriptors that a request brings: standard input, and what is standard output and error.
@@ -222,14 +222,12 @@ def address(path: Path) -> Iterator[str]:
 
 
 def _import(names: Sequence[str], imported: Callable[[str], object] = importlib.import_module) -> None:
-    for name in names:
-        imported(name)
+    with kept_objects():  # and shared with every child for as long as nobody writes to it
+        for name in names:
+            imported(name)
     if threading.active_count() > 1:
         others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
         raise RuntimeError(f"an import opened threads, which no fork would have: {', '.join(others)}")
-    # What is there now is shared with every child for as long as nobody writes to it.
-    gc.collect()
-    gc.freeze()
 
 
 def main() -> None:
