@@ -13,6 +13,12 @@ import pytest
 SUITES = {"not slow": "make test-all", "not vllm and not slow": "make test"}
 """Selections by marks, each with the command that runs what the selection leaves out."""
 _VLLM = "vLLM"
+_LONGEST_ID = 200  # characters
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """The beginning of a long text: a test's id goes through xdist three times, and into every child's environment."""
+    return f"{val[:_LONGEST_ID]!a}… {len(val)}" if isinstance(val, str | bytes) and len(val) > _LONGEST_ID else None
 
 
 @pytest.hookimpl(tryfirst=True)

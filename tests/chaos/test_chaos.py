@@ -10,7 +10,8 @@ from tests.chaos.outcome import Ended, Outcome, problems
 from tests.chaos.struck_calls import calls
 from tests.chaos.suite import Order, Result, Told, run_all
 
-LANES = 2
+# A lane has a local cloud of its own, which costs as much as a run; the other tests keep the second processor busy.
+LANES = 1
 # Seeds of cases that struck when they were chosen.
 OTHERS = {"local cloud crashes": 2}
 ONE_OF_EACH = {family: Order(OTHERS.get(family, 1), family) for family in families()}

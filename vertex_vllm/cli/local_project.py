@@ -1,6 +1,7 @@
 """A project of the local cloud, prepared as a real one is: by bootstrap."""
 
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,12 @@ def prepare(project: str, region: str, *, image: bool = True) -> None:
         pass
 
 
+@cache
 def _sources() -> "Sources":
-    """Those that lie here; in an installed wheel a Dockerfile alone, since the local cloud's Cloud Build runs none."""
+    """The sources of this checkout, read once per process.
+
+    In an installed wheel they are a Dockerfile alone, since the local cloud's Cloud Build executes none.
+    """
     from vertex_vllm.errors import InputError
     from vertex_vllm.publishing.image_sources import read_sources
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,8 +118,9 @@ def _need(sent: "Submission") -> "Need":
     )
 
 
+@cache
 def sources_hash() -> str:
-    """Hash of the checkout's sources; empty in an installed wheel."""
+    """Hash of the checkout's sources, read once per process; empty in an installed wheel."""
     from vertex_vllm.errors import InputError
     from vertex_vllm.publishing.image_sources import read_sources
 

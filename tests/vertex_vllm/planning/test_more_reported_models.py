@@ -207,7 +207,7 @@ def test_a_class_that_the_registry_has_generates_whatever_its_name(architecture:
     assert planned(plain({**LLAMA_1B, "architectures": [architecture]})).chat
 
 
-@pytest.mark.parametrize(("files", "parameters"), FITS, ids=str)
+@pytest.mark.parametrize(("files", "parameters"), FITS, ids=lambda value: str(value) if isinstance(value, dict) else "")
 def test_vllm_serves_and_the_plan_says_that_it_fits(files: Files, parameters: dict[str, Any]) -> None:
     decided = planned(files, **parameters)
     assert decided.verdict == "fits", decided.reasons

@@ -279,10 +279,9 @@ def test_an_archive_that_was_uploaded_before_a_kill_is_taken(build: ImageBuild, 
 
 def test_a_build_that_fails_is_told_with_its_cause_and_its_log(build: ImageBuild, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").touch()
-    whole = read_sources(tmp_path)
-    empty = replace(whole, archive=b"no archive")
+    digest = read_sources(tmp_path).digest
     with pytest.raises(ServiceError, match=r"ended as FAILURE: .*not a gzipped tar archive.* Log: https://console"):
-        build_image(replace(build, digest=whole.digest), empty.archive)
+        build_image(replace(build, digest=digest), b"no archive")
 
 
 def test_what_cloud_build_refuses_is_told(build: ImageBuild, sources: Sources) -> None:
