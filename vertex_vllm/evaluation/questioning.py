@@ -59,11 +59,11 @@ def ask_items(
 
 
 def judge(item: Item, reply: Reply, chat: bool) -> Answered:
-    """A request that failed is an answer that is not right."""
+    """A request that failed and an empty answer are not right, whatever the check says."""
     # A form may ask for several lines: only such a completion is read beyond its first.
     several = item.check.kind in ("form", "json_schema")
     answer = reply.text.strip() if chat or several else completed_answer(reply.text)
-    return Answered(item, answer, not reply.error and item.check.right(answer), reply)
+    return Answered(item, answer, bool(answer) and not reply.error and item.check.right(answer), reply)
 
 
 class _Room:

@@ -64,7 +64,7 @@ def test_an_identical_run_differs_in_nothing(baseline: tuple[Answered, ...]) -> 
     [
         ("truncated-context", "undecided", ("json",), 25),
         ("dropped-system-message", "worse", ("system",), 9),
-        ("forced-temperature", "worse", (), 54),
+        ("forced-temperature", "worse", (), 56),
         ("lost-stop-string", "worse", (), 7),
         ("wrong-template", "worse", ("copying", "json"), 60),
     ],

@@ -127,3 +127,93 @@ def test_the_part_of_an_answer_that_two_runs_are_told_apart_by(
 ) -> None:
     parsed = CHECK.validate_python(check)
     assert (compared(parsed, first) == compared(parsed, second)) is same
+
+
+GRADE = {"kind": "exact", "accepted": ["A"]}
+FIVE = {"kind": "exact", "accepted": ["5"]}
+PI = {"kind": "exact", "accepted": ["3.14"]}
+THOUSAND = {"kind": "exact", "accepted": ["1,000"]}
+AREA = {"kind": "number", "value": 5}
+HALF = {"kind": "number", "value": 0.5}
+MILLION = {"kind": "number", "value": 1_000_000}
+SHAPES = {"kind": "choice", "options": ["circle", "triangle", "square"], "right_option": 1}
+TEN = {"kind": "choice", "options": [f"place {number}" for number in range(10)], "right_option": 1}
+
+
+@pytest.mark.parametrize(
+    ("check", "answer", "right"),
+    [
+        # An accepted answer that is an article keeps its word; otherwise every empty answer would be right.
+        (GRADE, "A", True),
+        (GRADE, "a.", True),
+        (GRADE, "", False),
+        (GRADE, "the", False),
+        ({"kind": "includes", "any_of": ["A"]}, "Grade: B", False),
+        ({"kind": "includes", "any_of": ["A"]}, "Grade: A", True),
+        # Signs and decimal points are part of a number.
+        (FIVE, "-5", False),
+        (FIVE, "5.", True),
+        (FIVE, "$5", True),
+        (PI, "314", False),
+        (PI, "3.14.", True),
+        (THOUSAND, "1000", True),
+        ({"kind": "exact", "accepted": ["2024-11-30"]}, "20241130", True),
+        # Units that hold digits, and numbers as people write them.
+        (AREA, "5 m2", True),
+        (AREA, "5 m²", True),
+        (AREA, "5 km of CO2", True),
+        (AREA, "m5", False),
+        (AREA, "EUR5", True),
+        (AREA, "x=5", True),
+        (AREA, "from 3-5", True),
+        (HALF, ".5", True),
+        (HALF, "-.5", False),
+        (HALF, "5e-1", True),
+        (MILLION, "1e6", True),
+        (MILLION, "1 × 10^6", True),
+        (MILLION, "1.0 x 10**6 people", True),
+        (MILLION, "1 000 000", True),
+        (MILLION, "1\u00a0000\u00a0000", True),
+        (MILLION, "1\u202f000\u202f000", True),
+        (MILLION, "10,00,000", True),
+        (MILLION, "1.000.000,00", True),
+        # Letters of options: `A` and `I` are words, too.
+        (SHAPES, "A triangle", True),
+        (SHAPES, "A triangle.", True),
+        (SHAPES, "A circle", False),
+        (SHAPES, "A) triangle", False),
+        (SHAPES, "The answer is B", True),
+        (SHAPES, "The correct answer is (B).", True),
+        (SHAPES, "the answer is **B**", True),
+        (SHAPES, "**B**", True),
+        (SHAPES, "B. triangle", True),
+        (SHAPES, "B triangle", True),
+        (SHAPES, "B. A is round, which does not fit.", True),
+        (SHAPES, r"\boxed{B}", True),
+        (SHAPES, "I would choose B.", True),
+        (SHAPES, "Option B", True),
+        (SHAPES, "B or C", False),
+        (SHAPES, "A, B, C", False),
+        (SHAPES, "A, B and C", False),
+        (SHAPES, "B/C", False),
+        (SHAPES, "D", False),
+        (TEN, "I think it is B", True),
+        (TEN, "I", False),
+        # Not JSON, though Python reads it.
+        ({"kind": "json_schema", "schema": {"type": "object"}}, '{"a": NaN}', False),
+        (SCHEMA, '```json\r\n{"a": 1}\r\n```', True),
+        (SCHEMA, '```\n{"a": 1}```', True),
+        (SCHEMA, '~~~json\n{"a": 1}\n~~~', True),
+        (SCHEMA, '```json\n{"a": 1}\n```\n```json\n{"a": 2}\n```', False),
+    ],
+)
+def test_answers_that_are_easily_judged_wrongly(check: dict[str, Any], answer: str, right: bool) -> None:
+    assert CHECK.validate_python(check).right(answer) is right
+
+
+@pytest.mark.parametrize("text", ["…", "?!", " "])
+@pytest.mark.parametrize("check", ["exact", "includes"])
+def test_a_text_without_letters_and_digits_cannot_be_looked_for(check: str, text: str) -> None:
+    field = {"exact": "accepted", "includes": "any_of"}[check]
+    with pytest.raises(ValidationError, match="has neither letters nor digits"):
+        CHECK.validate_python({"kind": check, field: [text]})

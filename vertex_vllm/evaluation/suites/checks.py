@@ -8,18 +8,27 @@ import re2
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.validators import extend
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from referencing import Registry
 
 from vertex_vllm.evaluation.quality import contains, is_exact, normalise
+from vertex_vllm.evaluation.suites.answer_reading import last_number, named_option
 
 MOST_CHARACTERS = 20_000
 """Characters of an answer that a check reads; a longer answer is wrong in every kind but `includes`."""
 _PATTERN_BYTES = 1 << 20
-_NUMBER = re.compile(r"[-+−]?(?:\d{1,3}(?:[,\u2009\u202f']\d{3})+|\d+)(?:\.\d+)?")
-_FENCE = re.compile(r"^```[a-zA-Z]*\n(.*?)\n?```$", re.DOTALL)
+_FENCE = re.compile(r"^(```|~~~)[\w+-]*\s*\n(.*)\1$", re.DOTALL)
 
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+def _has_words(text: str) -> str:
+    if not normalise(text):
+        raise ValueError("has neither letters nor digits, which alone are compared. Use a regex or form check for it")
+    return text
+
+
+Words = Annotated[Text, AfterValidator(_has_words)]
 
 
 class Part(BaseModel):
@@ -32,7 +41,7 @@ class Exact(Part):
     """The normalised answer is one of `accepted`: nothing missing, nothing added."""
 
     kind: Literal["exact"]
-    accepted: list[Text] = Field(min_length=1)
+    accepted: list[Words] = Field(min_length=1)
 
     def right(self, answer: str) -> bool:
         return is_exact(answer, self.accepted)
@@ -46,8 +55,8 @@ class Includes(Part):
     """The normalised answer contains each of `all_of` and at least one of `any_of` as whole words."""
 
     kind: Literal["includes"]
-    all_of: list[Text] = []
-    any_of: list[Text] = []
+    all_of: list[Words] = []
+    any_of: list[Words] = []
 
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
@@ -107,11 +116,7 @@ class Choice(Part):
 
     def chosen(self, answer: str) -> int | None:
         """Index of the option that an answer names; None where it names none or several."""
-        letter = re.match(r"\W*(?:answer\W*|option\W*)?([A-J])(?:[\W_]|$)", answer[:MOST_CHARACTERS], re.IGNORECASE)
-        if letter and ord(letter[1].upper()) - ord("A") < len(self.options):
-            return ord(letter[1].upper()) - ord("A")
-        named = [number for number, option in enumerate(self.options) if contains(answer[:MOST_CHARACTERS], [option])]
-        return named[0] if len(named) == 1 else None
+        return named_option(answer[:MOST_CHARACTERS], self.options)
 
     @property
     def expected(self) -> str:
@@ -132,12 +137,12 @@ class Number(Part):
     relative: float = Field(default=0.0, ge=0, lt=1)
 
     def right(self, answer: str) -> bool:
-        found = _NUMBER.findall(answer) if len(answer) <= MOST_CHARACTERS else []
-        if not found:
+        found = last_number(answer) if len(answer) <= MOST_CHARACTERS else None
+        if found is None:
             return False
         # Floats: 0.1 + 0.2 written as 0.3 is right.
         room = max(self.tolerance, abs(self.value) * self.relative, abs(self.value) * 1e-9)
-        return abs(_number(found[-1]) - self.value) <= room
+        return abs(found - self.value) <= room
 
     @property
     def expected(self) -> str:
@@ -170,7 +175,8 @@ class JsonSchema(Part):
         try:
             if len(text) > MOST_CHARACTERS:
                 return False
-            _Re2Validator(self.json_schema, registry=Registry()).validate(json.loads(fenced[1] if fenced else text))
+            told = json.loads(fenced[2] if fenced else text, parse_constant=_refuse_constant)
+            _Re2Validator(self.json_schema, registry=Registry()).validate(told)
         except (ValueError, ValidationError, RecursionError):
             return False
         return True
@@ -222,13 +228,13 @@ def compared(check: Check, answer: str) -> str:
     """The part of an answer that decides: a comparison of runs counts two answers with the same part as equal."""
     if isinstance(check, Choice) and (option := check.chosen(answer)) is not None:
         return str(option)
-    if isinstance(check, Number) and (found := _NUMBER.findall(answer[:MOST_CHARACTERS])):
-        return f"{_number(found[-1]):.9g}"
+    if isinstance(check, Number) and (found := last_number(answer[:MOST_CHARACTERS])) is not None:
+        return f"{found:.9g}"
     return " ".join(normalise(answer[:MOST_CHARACTERS]))
 
 
-def _number(text: str) -> float:
-    return float(re.sub("[,\u2009\u202f']", "", text).replace("−", "-"))
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _compiled(pattern: str) -> Any:
