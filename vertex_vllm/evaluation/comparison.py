@@ -79,6 +79,8 @@ class Comparison:
     """Share: with this confidence at least so many answers changed."""
     parts: tuple[Part, ...] = ()
     figures: tuple[Figure, ...] = ()
+    left_out: int = 0
+    """Items of the candidate that the baseline was not asked, or did not answer."""
 
     @property
     def drop(self) -> float:
@@ -88,10 +90,10 @@ class Comparison:
     def verdict(self) -> Verdict:
         """On right and wrong alone.
 
-        Not worse: the drop is below the allowed one with this confidence. Worse: the exact test shows a drop, and the
+        Not worse: the drop is at most the allowed one with this confidence. Worse: the exact test shows a drop, and the
         allowed one is not ruled out. Undecided: neither; the suite is too small for the question.
         """
-        if self.high < self.terms.allowed_regression:
+        if self.high <= self.terms.allowed_regression:
             return "not worse"
         return "worse" if self.p_value < 1 - self.terms.confidence else "undecided"
 
@@ -124,11 +126,13 @@ class Comparison:
 
 
 def compare(baseline: Baseline, answers: Sequence[Answered], commit: str, terms: Terms) -> Comparison | None:
-    """The comparison on the items with equal id and content; None where the runs share none.
+    """The comparison on the items with equal id and content that the baseline answered; None where there is none.
 
-    `commit`: of the weights that the candidate serves; empty: not known.
+    A request that failed while the baseline was made is no measure of the candidate, whose answer could only be better;
+    a request of the candidate that failed has lost the answer. `commit`: of the weights that the candidate serves;
+    empty: not known.
     """
-    known = {(item.id, item.digest): item for item in baseline.items}
+    known = {(item.id, item.digest): item for item in baseline.items if not item.error}
     pairs = [
         (known[answered.item.id, answered.item.digest], answered)
         for answered in answers
@@ -162,6 +166,7 @@ def compare(baseline: Baseline, answers: Sequence[Answered], commit: str, terms:
         changed_at_least=share_at_least(changed_clusters, len(losses), terms.confidence),
         parts=_parts(pairs, terms),
         figures=_figures(pairs, terms.confidence),
+        left_out=len(answers) - len(pairs),
     )
 
 

@@ -5,11 +5,18 @@ from dataclasses import dataclass
 from vertex_vllm.errors import GateError
 from vertex_vllm.evaluation.comparison import Comparison
 from vertex_vllm.evaluation.evaluate import Evaluation, metrics_of
-from vertex_vllm.evaluation.load import load_needs
+from vertex_vllm.evaluation.load import load_needs, median_speed, slowest_first_token
 from vertex_vllm.evaluation.statistics.power import power_of
 
 _TOLD_OTHERWISE = frozenset(
-    {"questions", "drop_at_most", "worse_categories", "changed_answers_at_least", "changed_categories"}
+    {
+        "questions",
+        "compared_questions",
+        "drop_at_most",
+        "worse_categories",
+        "changed_answers_at_least",
+        "changed_categories",
+    }
 )
 """Gates that have sentences of their own in the verdict."""
 
@@ -37,16 +44,20 @@ class Gate:
 
 def gates_of(evaluation: Evaluation) -> tuple[Gate, ...]:
     """A gate per threshold that is set, then those of the comparison."""
-    metrics, thresholds = metrics_of(evaluation), evaluation.thresholds
-    asked = (
-        ("exact_match", thresholds.min_exact_match, True),
-        ("time_to_first_token_p95_seconds", thresholds.max_p95_time_to_first_token_seconds, False),
-        ("tokens_per_second_p50", thresholds.min_tokens_per_second, True),
-    )
-    gates = [Gate(figure, metrics.get(figure), need, least) for figure, need, least in asked if need]
+    metrics, thresholds, load = metrics_of(evaluation), evaluation.thresholds, evaluation.load
+    first_token, speed = thresholds.max_p95_time_to_first_token_seconds, thresholds.min_tokens_per_second
+    gates = []
+    if thresholds.min_exact_match:
+        gates.append(Gate("exact_match", metrics.get("exact_match"), thresholds.min_exact_match, True))
+    if first_token:
+        gates.append(Gate("time_to_first_token_p95_seconds", slowest_first_token(load, 95), first_token, False))
+    if speed:
+        gates.append(Gate("tokens_per_second_p50", median_speed(load), speed, True))
     gates += [Gate(*need) for need in load_needs(evaluation.load)]
     if evaluation.stopped:
         gates.append(Gate("questions", metrics["questions"], float(len(evaluation.asking.suite.items)), True))
+    if evaluation.asking.baseline is not None and evaluation.comparison is None:
+        gates.append(Gate("compared_questions", 0.0, 1.0, True))
     if (compared := evaluation.comparison) is not None:
         gates.append(Gate("drop_at_most", compared.high, compared.terms.allowed_regression, False))
         gates.append(Gate("worse_categories", float(len(compared.worse_parts)), 0.0, False))
@@ -69,6 +80,7 @@ def verdict_of(evaluation: Evaluation) -> tuple[bool, str]:
         asked, all_items = len(evaluation.answers), len(evaluation.asking.suite.items)
         told.append(f"Only {asked} of {all_items} questions were asked: {evaluation.stopped}.")
     told += [f"{gate}." for gate in failed if gate.figure not in _TOLD_OTHERWISE]
+    told += _load_failures(evaluation)
     told += _compared(evaluation.comparison) if evaluation.comparison else [_not_compared(evaluation)]
     return not failed, " ".join(told)
 
@@ -85,9 +97,21 @@ def require(evaluation: Evaluation) -> None:
         )
 
 
+def _load_failures(evaluation: Evaluation) -> list[str]:
+    """Told whether or not the load is gated: figures of the other requests look better than the endpoint was."""
+    figures = evaluation.load.result.figures if evaluation.load.result else None
+    if figures is None or not figures.failed:
+        return []
+    often = next(iter(figures.errors))
+    return [f"{figures.failed} of {figures.requests} requests of the load failed, most often with: {often}."]
+
+
 def _not_compared(evaluation: Evaluation) -> str:
     if evaluation.asking.baseline is not None:
-        return "The baseline has none of these questions, so nothing was compared."
+        return (
+            "The baseline has an answer to none of these questions, so nothing was compared. To accept a run on "
+            "another suite, set evaluation.baseline to none for it."
+        )
     return evaluation.asking.no_baseline or "There is no baseline, so nothing was compared."
 
 
@@ -115,6 +139,16 @@ def _compared(compared: Comparison) -> list[str]:
             f"The same model answers otherwise: {len(compared.changed)} of {compared.items} answers changed, with "
             f"{terms.confidence:.0%} confidence at least {compared.changed_at_least:.0%} of all, allowed are "
             f"{terms.allowed_changed_answers:.0%}."
+        )
+    if compared.left_out:
+        told.append(
+            f"{compared.left_out} of {compared.items + compared.left_out} questions were left out, since the baseline "
+            "has no answer to them."
+        )
+    if compared.baseline_share <= terms.allowed_regression:
+        told.append(
+            f"The baseline answers only {compared.baseline_share:.1%} right, so no loss above the allowed one could be "
+            "seen: ask lower levels, or allow less."
         )
     return [sentence for sentence in (*told, *_parts(compared)) if sentence]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import Any
 
 from vertex_vllm.errors import InferenceError, InputError
@@ -10,7 +11,7 @@ from vertex_vllm.load.figures import LoadFigures, figures_of
 from vertex_vllm.load.load_settings import DEFAULT_LOAD, LoadSettings
 from vertex_vllm.load.measuring import LoadResult, measure_load, profile_of
 from vertex_vllm.load.samples import Run, Sample
-from vertex_vllm.percentiles import percentile
+from vertex_vllm.percentiles import enough_samples, percentile
 from vertex_vllm.planning.measurement import token_price
 
 
@@ -114,14 +115,36 @@ def load_needs(load: Load) -> tuple[tuple[str, float | None, float, bool], ...]:
     """Figure, what it is, what it must be, and whether at least or at most so much: what the SLO asks.
 
     Of a search: the highest rate that meets the SLO, at least the config's own. Otherwise the share of requests within
-    every limit.
+    every limit, not measured where the time was over before enough requests were sent.
     """
     if load.result is None or not load.result.settings.slo:
         return ()
     settings, metrics = load.result.settings, load_metrics(load)
     if settings.find_highest_rate:
         return (("slo_rate", metrics.get("slo_rate"), settings.rate, True),)
-    return (("goodput_share", metrics.get("goodput_share"), settings.slo.percentile / 100, True),)
+    share = metrics.get("goodput_share") if load.result.figures.meets_slo is not None else None
+    return (("goodput_share", share, settings.slo.percentile / 100, True),)
+
+
+def slowest_first_token(load: Load, percent: float) -> float | None:
+    """Seconds to the first token that so many per cent of the requests stay below; a failed request is the slowest.
+
+    None where the percentile is among the failed requests, or where fewer were sent than bound it on both sides.
+    """
+    measured = load.measured
+    found = [sample.latency("time_to_first_token") for sample in measured if not sample.error]
+    values = [seconds for seconds in found if seconds is not None]
+    if not values or len(measured) < enough_samples(percent):
+        return None
+    reached = percentile(values + [inf] * sum(bool(sample.error) for sample in measured), percent)
+    return reached if isfinite(reached) else None
+
+
+def median_speed(load: Load) -> float | None:
+    """Output tokens per second of the median request, a failed one counted as 0; None: tokens were not counted."""
+    speeds = [1 / seconds for sample in load.measured if (seconds := sample.latency("inter_token_latency"))]
+    failed = [0.0 for sample in load.measured if sample.error]
+    return percentile(speeds + failed, 50) if speeds else None
 
 
 # Metric's name → latency of a sample. `latency` is the older name of a whole answer's time.

@@ -90,7 +90,7 @@ def _share(answers: Iterable[Answered], confidence: float) -> dict[str, Any]:
     right = [answered.right for answered in answers]
     groups = [answered.item.group for answered in answers]
     # A run compared with one that has nothing right: the "drop" is the share itself, negated.
-    effective = paired_counts([False] * len(right), right, groups).effective_items
+    effective = paired_counts([False] * len(right), right, groups).items_at((1 - confidence) / 2)
     share = sum(right) / len(right)
     low, high = share_interval(share * effective, effective, confidence)
     return {"right": sum(right), "items": len(right), "share": share, "low": low, "high": high}
@@ -100,6 +100,7 @@ def _comparison(compared: Comparison) -> dict[str, Any]:
     return {
         "verdict": compared.verdict,
         "items": compared.items,
+        "left_out": compared.left_out,
         "clusters": compared.clusters,
         "baseline_share": compared.baseline_share,
         "candidate_share": compared.candidate_share,

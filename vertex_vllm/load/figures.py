@@ -39,7 +39,7 @@ class LoadFigures:
     sent_per_second: float
     completed_per_second: float
     output_tokens_per_second: float | None
-    """Of all requests together. None: the server counts no tokens."""
+    """Of all requests together. None: the server did not count the tokens of every answer."""
     input_tokens_per_second: float | None
     latencies: dict[str, dict[str, Estimate]]
     """Name of a latency → `p50`, `p95`, … → estimate."""
@@ -51,7 +51,8 @@ class LoadFigures:
     """Share of requests within every limit of the SLO, failed ones counted as outside. None: no SLO."""
     goodput_per_second: float | None
     meets_slo: bool | None
-    """Whether at least the SLO's percentile of requests is within every limit. None: no SLO."""
+    """Whether at least the SLO's percentile of requests is within every limit. None: no SLO, or too few requests for
+    it to be met."""
     timer_error_p99: float
     """By how many seconds requests were sent late; in a closed loop, by how many the event loop woke late."""
     fell_behind: bool
@@ -77,6 +78,7 @@ def figures_of(
     seconds = max(end - start, 1e-9)
     completed = sum(start <= sample.ended < end or sample.ended == end for sample in done) / seconds
     within = [float(slo.met_by(sample)) for sample in measured]
+    enough = len(measured) >= enough_samples(slo.percentile)
     sent = len(measured) / seconds if concurrency else (len(measured) - 1) / seconds
     late = run.late if concurrency else [sample.timer_error for sample in measured]
     timer_error = percentile(late, 99) if late else 0.0
@@ -94,10 +96,10 @@ def figures_of(
         input_tokens_per_second=_input_tokens(done, seconds),
         latencies=_latencies(done, slo),
         gated=slo.percentile,
-        enough=len(measured) >= enough_samples(slo.percentile),
+        enough=enough,
         goodput_share=estimate_mean(within) if slo else None,
         goodput_per_second=sent * sum(within) / len(within) if slo else None,
-        meets_slo=sum(within) >= slo.percentile / 100 * len(within) if slo else None,
+        meets_slo=_verdict(within, slo.percentile / 100, enough) if slo else None,
         timer_error_p99=timer_error,
         fell_behind=timer_error > LATE_SECONDS,
         saturated=bool(rate) and len(measured) > 1 and completed < SATURATED_SHARE * sent,
@@ -106,6 +108,11 @@ def figures_of(
         started_at=started_at,
         timeline=timeline_of(run.samples),
     )
+
+
+def _verdict(within: Sequence[float], wanted: float, enough: bool) -> bool | None:
+    met = sum(within) >= wanted * len(within)
+    return (True if enough else None) if met else False
 
 
 def _window(measured: Sequence[Sample], concurrency: int) -> tuple[float, float]:
@@ -121,7 +128,8 @@ def _window(measured: Sequence[Sample], concurrency: int) -> tuple[float, float]
 
 
 def _output_tokens(samples: Sequence[Sample], start: float, end: float) -> float | None:
-    if not any(sample.output_tokens for sample in samples):
+    counts = [sample.output_tokens for sample in samples if not sample.error]
+    if not counts or None in counts:
         return None
     return sum(sample.tokens_between(start, end) for sample in samples) / (end - start) if end > start else None
 

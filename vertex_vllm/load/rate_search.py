@@ -22,7 +22,7 @@ class RateSearch:
     def best(self) -> LoadFigures | None:
         """The load of the highest rate below every rate that missed the SLO. None: even the lowest missed it."""
         good = [step for step in self.steps if step.meets_slo]
-        missed = [step.rate for step in self.steps if not step.meets_slo]
+        missed = [step.rate for step in self.steps if step.meets_slo is False]
         below = [step for step in good if not missed or step.rate < min(missed)]
         return max(below, key=lambda step: step.rate, default=None)
 
@@ -51,6 +51,8 @@ def highest_rate(
             return RateSearch(tuple(steps), reason)
         step = measure(rate)
         steps.append(step)
+        if step.meets_slo is None:
+            return RateSearch(tuple(steps), f"too few requests were sent at {rate:.3g} requests/s in the time left")
         if step.meets_slo:
             good = rate
             if step.saturated:

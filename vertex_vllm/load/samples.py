@@ -36,14 +36,16 @@ class Sample:
     def latency(self, name: str) -> float | None:
         """Seconds of one of LATENCIES; None where it was not measured.
 
+        Counted from the moment at which the request was due: what a late generator adds is not omitted.
+
         The inter-token latency is the mean time of a token after the first, as NVIDIA's AIPerf and MLPerf define it.
         """
         if name == "end_to_end":
-            return self.ended - self.started
+            return self.ended - self.scheduled
         if self.first_token is None:
             return None
         if name == "time_to_first_token":
-            return self.first_token - self.started
+            return self.first_token - self.scheduled
         if not self.output_tokens or self.output_tokens < 2 or self.last_token is None:
             return None
         return (self.last_token - self.first_token) / (self.output_tokens - 1)

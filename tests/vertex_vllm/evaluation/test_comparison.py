@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 
+from tests.vertex_vllm.evaluation.evaluations import many
 from tests.vertex_vllm.evaluation.recorded_runs import answered, as_baseline, recorded
 from vertex_vllm.evaluation.comparison import Comparison, Terms, compare
 from vertex_vllm.evaluation.questioning import Answered
@@ -187,3 +188,22 @@ def test_only_questions_of_both_runs_are_compared(baseline: tuple[Answered, ...]
     found = compared(baseline, (answered(changed, "x"), *baseline[1:40]))
     assert found.items == 39
     assert compare(as_baseline(baseline[:5], COMMIT), baseline[5:], COMMIT, Terms()) is None
+
+
+def test_questions_that_the_baseline_has_no_answer_to_are_left_out(baseline: tuple[Answered, ...]) -> None:
+    """An endpoint that failed while the baseline was made is no measure: any candidate would be better."""
+    failed = tuple(
+        replace(each, right=False, reply=replace(each.reply, error="HTTP 503: busy")) if number % 2 else each
+        for number, each in enumerate(baseline)
+    )
+    found = compared(failed, baseline)
+    assert (found.items, found.left_out, found.gained) == (180, 180, ())
+    # A candidate that fails has lost the answer.
+    assert len(compared(baseline, failed).lost) == sum(each.right for each in baseline[1::2])
+    assert compare(as_baseline(failed[1::2], COMMIT), baseline[1::2], COMMIT, Terms()) is None
+
+
+def test_questions_on_a_single_text_do_not_pass_as_many() -> None:
+    items = [each.item.model_copy(update={"cluster": "one-text"}) for each in many(300, 0).answers]
+    same = [answered(each, f"n{number}") for number, each in enumerate(items)]
+    assert compared(same, same).verdict == "undecided"

@@ -8,6 +8,9 @@ from tests.vertex_vllm.evaluation.evaluations import ANSWERS, COMPLETIONS, EVALU
 from vertex_vllm.errors import GateError
 from vertex_vllm.evaluation.evaluate import Evaluation, Thresholds, metrics_of
 from vertex_vllm.evaluation.gates import Gate, failed_gates, gates_of, require, verdict_of
+from vertex_vllm.evaluation.load import load_of
+from vertex_vllm.load.load_settings import LoadSettings
+from vertex_vllm.load.samples import Sample
 
 
 def test_the_figures_of_an_evaluation() -> None:
@@ -51,13 +54,14 @@ def test_a_figure_that_was_not_measured_is_absent_rather_than_zero() -> None:
     ("evaluation", "thresholds", "failed"),
     [
         (EVALUATION, Thresholds(), ()),
-        (EVALUATION, Thresholds(0.25, 2.0, 15.0), ()),
+        (EVALUATION, Thresholds(0.25, 0.0, 15.0), ()),
         (EVALUATION, Thresholds(min_exact_match=0.3), (Gate("exact_match", 0.25, 0.3, True),)),
         (
             EVALUATION,
             Thresholds(0.25, 1.0, 100.0),
             (
-                Gate("time_to_first_token_p95_seconds", pytest.approx(1.95), 1.0, False),
+                # Two requests bound no 95th percentile.
+                Gate("time_to_first_token_p95_seconds", None, 1.0, False),
                 Gate("tokens_per_second_p50", 15.0, 100.0, True),
             ),
         ),
@@ -86,7 +90,7 @@ def test_a_missed_threshold_says_what_it_has_and_needs() -> None:
 
 
 def test_thresholds_that_are_met_pass_in_silence() -> None:
-    require(replace(EVALUATION, thresholds=Thresholds(0.25, 2.0, 15.0)))
+    require(replace(EVALUATION, thresholds=Thresholds(0.25, 0.0, 15.0)))
 
 
 @pytest.mark.parametrize(
@@ -145,8 +149,61 @@ def test_a_run_that_was_stopped_is_no_pass() -> None:
     )
 
 
-def test_a_baseline_without_these_questions_is_said() -> None:
+def test_a_baseline_without_these_questions_is_no_pass() -> None:
+    """Otherwise a changed suite would be a way around the comparison."""
     assert verdict_of(against(EVALUATION, many(3, 1).answers)) == (
-        True,
-        "The baseline has none of these questions, so nothing was compared.",
+        False,
+        "The baseline has an answer to none of these questions, so nothing was compared. To accept a run on another "
+        "suite, set evaluation.baseline to none for it.",
     )
+
+
+def test_questions_that_are_not_in_the_baseline_are_told() -> None:
+    _, told = verdict_of(against(many(300, 100), many(300, 100).answers[:250]))
+    assert "150 of 400 questions were left out, since the baseline has no answer to them." in told
+
+
+def test_a_baseline_that_has_little_to_lose_is_told() -> None:
+    passed, told = verdict_of(against(many(4, 396), many(4, 396).answers))
+    assert passed
+    assert "The baseline answers only 1.0% right, so no loss above the allowed one could be seen" in told
+
+
+LIMIT = Thresholds(max_p95_time_to_first_token_seconds=2.0, min_tokens_per_second=5.0)
+
+
+def loaded(count: int, failed: int) -> Evaluation:
+    """A load of `count` requests, each with its first token after a second and ten tokens per second; some failed."""
+    samples = [
+        Sample(number, 0.0, 0.0, ended=0.1, error="HTTP 503: busy")
+        if number < failed
+        else Sample(number, 0.0, 0.0, 1.0, 2.0, 2.0, 11)
+        for number in range(count)
+    ]
+    return replace(EVALUATION, thresholds=LIMIT, load=load_of(samples, LoadSettings(concurrency=count)))
+
+
+@pytest.mark.parametrize(
+    ("count", "failed", "first_token", "speed"),
+    [
+        (100, 0, 1.0, 10.0),
+        (100, 4, 1.0, 10.0),
+        # Failed requests are slower than any: the 95th percentile is among them, later the median is.
+        (100, 6, None, 10.0),
+        (100, 60, None, 0.0),
+        # 71 requests do not bound a 95th percentile.
+        (71, 0, None, 10.0),
+    ],
+)
+def test_the_limits_of_a_load_count_its_failures_and_need_enough_requests(
+    count: int, failed: int, first_token: float | None, speed: float
+) -> None:
+    have = {gate.figure: gate.have for gate in gates_of(loaded(count, failed))}
+    assert have == {
+        "time_to_first_token_p95_seconds": first_token,
+        "tokens_per_second_p50": pytest.approx(speed),
+    }
+
+
+def test_failed_requests_of_the_load_are_told_in_the_verdict() -> None:
+    assert "60 of 100 requests of the load failed, most often with: HTTP 503: busy." in verdict_of(loaded(100, 60))[1]

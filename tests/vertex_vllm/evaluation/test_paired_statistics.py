@@ -20,6 +20,7 @@ from vertex_vllm.evaluation.statistics.paired_interval import (
 from vertex_vllm.evaluation.statistics.paired_test import worse_p_value
 from vertex_vllm.evaluation.statistics.power import power_of
 from vertex_vllm.evaluation.statistics.share_interval import share_at_least, share_interval
+from vertex_vllm.evaluation.statistics.student import student_quantile
 
 RUNS = 2000
 MANY_RUNS = 10_000  # where equal outcomes are computed once: the simulation's own error is 0.2 points
@@ -146,6 +147,56 @@ def test_clusters_that_agree_in_themselves_count_as_clusters() -> None:
     apart = paired_counts([True] * 30 + [False] * 270, [False] * 300, [place % 100 for place in range(300)])
     assert apart.effective_items == 300
     assert paired_counts([True] * 9, [True] * 9, [0, 0, 0, 1, 1, 1, 2, 2, 2]).effective_items == 3
+
+
+def test_questions_on_a_single_text_count_as_a_single_question() -> None:
+    """Their agreement cannot be known, however many they are."""
+    on_one = paired_counts([True] * 2 + [False] * 298, [False] * 300, ["text"] * 300)
+    assert (on_one.effective_items, on_one.clusters) == (1, 1)
+    assert drop_at_most(on_one, 0.95) > 0.5
+
+
+@pytest.mark.parametrize("clusters", [2, 3, 8, 30])
+def test_few_clusters_widen_the_interval_by_students_distribution(clusters: int) -> None:
+    found = paired_counts([True] * 6 + [False] * 294, [False] * 300, [place % clusters for place in range(300)])
+    z, t = stats.norm.ppf(0.95), stats.t.ppf(0.95, clusters - 1)
+    plain = PairedCounts(300, 6, 0, max(found.effective_items * (z / t) ** 2, 1.0))
+    assert drop_at_most(found, 0.95) == pytest.approx(drop_at_most(plain, 0.95), rel=1e-6)
+
+
+@given(st.floats(0.5, 0.9999), st.integers(1, 3000))
+def test_students_quantile_is_scipys(probability: float, degrees: int) -> None:
+    assert student_quantile(probability, degrees) == pytest.approx(
+        stats.t.ppf(probability, degrees), rel=1e-4, abs=1e-6
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clusters", [6, 15])
+def test_the_bound_holds_its_level_with_few_clusters(clusters: int) -> None:
+    """Ten questions on each text; the texts differ in how much was lost. The bound may cover more, never less."""
+    random = numpy.random.default_rng(7)
+    covered = 0
+    for _ in range(RUNS):
+        lost = random.beta(3, 22, clusters)[:, None] > random.random((clusters, 10))
+        gained = ~lost & (random.random((clusters, 10)) < 0.05)
+        groups = [place // 10 for place in range(clusters * 10)]
+        counts = paired_counts(list(lost.ravel()), list(gained.ravel()), groups)
+        covered += drop_at_most(counts, 0.95) >= 0.12 - 0.88 * 0.05
+    assert covered / RUNS >= 0.95 - ONE_POINT
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [([True], [True]), ([False], [False]), ([True], [False]), ([True] * 300, [False] * 300), ([False] * 9, [True] * 9)],
+)
+def test_the_ends_of_all_right_all_wrong_and_a_single_question(before: list[bool], after: list[bool]) -> None:
+    counts = paired_counts(before, after)
+    low, high = drop_interval(counts, 0.9)
+    assert -1 <= low <= counts.drop <= high <= 1
+    assert high - low > 0 or abs(counts.drop) == 1
+    # A single question never shows that no more than 5 points are lost, unless nothing was to be lost.
+    assert len(before) > 1 or high > 0.05
 
 
 def test_the_power_that_a_plan_states_is_the_power_of_the_gate() -> None:

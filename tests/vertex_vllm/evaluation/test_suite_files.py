@@ -142,7 +142,11 @@ def test_a_suite_that_is_not_there(place: str, told: str) -> None:
 
 
 def test_a_part_of_a_suite_is_even_and_the_same_every_time(folder: Path) -> None:
-    rows = [{**FRANCE, "id": f"{kind}-{n}", "category": kind, "level": 1 + n % 2} for kind in "ab" for n in range(6)]
+    rows = [
+        {**FRANCE, "id": f"{kind}-{n}", "category": kind, "level": 1 + n % 2, "prompt": f"{kind} {n}?"}
+        for kind in "ab"
+        for n in range(6)
+    ]
     suite = load_suite(write(folder, *rows))
     assert [item.id for item in part_of(suite, items=5).items] == ["a-0", "a-1", "a-2", "b-0", "b-1"]
     assert [item.id for item in part_of(suite, [2], 2).items] == ["a-1", "b-1"]
@@ -156,3 +160,9 @@ def test_a_part_of_a_suite_is_even_and_the_same_every_time(folder: Path) -> None
 def test_a_bundle_that_is_none(text: str) -> None:
     with pytest.raises(InputError, match=r"gs://b/s.json: not a bundled suite"):
         from_bundle(text, "gs://b/s.json")
+
+
+def test_a_question_that_is_asked_twice_is_refused(folder: Path) -> None:
+    """It would count as two independent ones."""
+    with pytest.raises(ConfigError, match=r"s/items.jsonl:2: the same question as s/items.jsonl:1"):
+        load_suite(write(folder, FRANCE, {**FRANCE, "id": "again", "level": 2}))

@@ -109,3 +109,23 @@ def test_too_few_requests_for_a_gated_percentile_are_refused_with_the_number_tha
     assert LoadSettings(rate=20.0).measured(20.0) == 200
     with pytest.raises(InputError, match=r"needs an SLO"):
         LoadSettings(find_highest_rate=True).check()
+
+
+def test_latencies_are_counted_from_the_moment_that_a_request_was_due() -> None:
+    """Otherwise the wait for a late generator would be omitted, and latencies look better than they were."""
+    late = replace(ANSWERED, scheduled=0.0, started=0.5)
+    assert (late.latency("time_to_first_token"), late.latency("end_to_end")) == (2.0, 3.0)
+    assert not Slo(time_to_first_token=1.9).met_by(late)
+
+
+def test_a_load_that_was_cut_short_neither_meets_nor_misses_its_slo() -> None:
+    found = figures_of(Run(many(71), (), 1.0), Slo(time_to_first_token=2.5), "short", rate=1.0)
+    assert (found.enough, found.meets_slo) == (False, None)
+    failing = tuple(replace(each, error="HTTP 500") for each in many(71))
+    assert figures_of(Run(failing, (), 1.0), Slo(time_to_first_token=2.5), "short", rate=1.0).meets_slo is False
+
+
+def test_tokens_that_some_answers_did_not_count_make_no_throughput() -> None:
+    """A sum without them would be too low, and the price of a token too high."""
+    samples = (*many(9), replace(many(10)[9], output_tokens=None))
+    assert figures_of(Run(samples, (), 1.0), NO_SLO, "short", rate=1.0).output_tokens_per_second is None

@@ -2,6 +2,7 @@
 
 import heapq
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -67,3 +68,15 @@ def test_the_search_ends_when_it_is_told_to() -> None:
     answers = iter(["", "", "30 minutes, the limit, were over"])
     found = highest_rate(lambda rate: queue(rate, workers=8), 1.0, lambda: next(answers))
     assert (len(found.steps), found.ended_because) == (2, "30 minutes, the limit, were over")
+
+
+def test_a_rate_that_was_cut_short_ends_the_search_without_a_verdict() -> None:
+    def cut(rate: float) -> LoadFigures:
+        return queue(rate, workers=8) if rate < 4 else replace(queue(rate, workers=8), enough=False, meets_slo=None)
+
+    found = highest_rate(cut, first_rate=1.0)
+    assert found.best is not None
+    assert (found.best.rate, found.ended_because) == (
+        2.0,
+        "too few requests were sent at 4 requests/s in the time left",
+    )

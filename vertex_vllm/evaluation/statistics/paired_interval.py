@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from vertex_vllm.evaluation.statistics.student import student_quantile
+
 _STEPS = 60  # Halvings: the interval of length 2 becomes smaller than the resolution of a float.
 
 
@@ -18,6 +20,22 @@ class PairedCounts:
     gained: float
     effective_items: float
     """Effective number of independent items: fewer than `items` where the items of a cluster agree."""
+    clusters: int = 0
+    """From which the effective items were estimated; 0: every item is its own cluster, so nothing was estimated."""
+
+    def items_at(self, tail: float) -> float:
+        """Effective items for an interval that leaves `tail` beyond one end: fewer where clusters are few.
+
+        The design effect is estimated from the clusters, so Student's quantile stands for the normal one (Korn and
+        Graubard, "Confidence intervals for proportions with small expected number of positive counts estimated from
+        survey data", Survey Methodology 24, 1998). A single cluster counts as a single item.
+        """
+        if not self.clusters:
+            return self.effective_items
+        if self.clusters == 1:
+            return 1.0
+        share = NormalDist().inv_cdf(1 - tail) / student_quantile(1 - tail, self.clusters - 1)
+        return max(self.effective_items * share**2, 1.0)
 
     @property
     def drop(self) -> float:
@@ -32,7 +50,7 @@ def paired_counts(
 
     The design effect is the variance of the drop between clusters over the variance if items were independent, at least
     1 (Rao and Scott, "A simple method for the analysis of clustered binary data", Biometrics 48, 1992). Without any
-    difference it is not known; then each cluster counts once. Raises ValueError for no items.
+    difference and with a single cluster it is not known; then each cluster counts once. Raises ValueError for no items.
     """
     if not baseline:
         raise ValueError("no items")
@@ -43,14 +61,14 @@ def paired_counts(
         groups[clusters[place] if clusters else place].append(difference)
     if len(groups) == items:
         return PairedCounts(items, lost, gained, items)
-    if lost + gained == 0:
-        return PairedCounts(items, 0, 0, len(groups))
+    if lost + gained == 0 or len(groups) == 1:
+        return PairedCounts(items, lost, gained, len(groups), len(groups))
     mean = (lost - gained) / items
     among = sum(sum(difference - mean for difference in group) ** 2 for group in groups.values())
-    among *= len(groups) / max(len(groups) - 1, 1)
+    among *= len(groups) / (len(groups) - 1)
     independent = lost + gained - items * mean**2
     effect = max(1.0, among / independent) if independent > 0 else items / len(groups)
-    return PairedCounts(items, lost, gained, max(items / effect, 1.0))
+    return PairedCounts(items, lost, gained, max(items / effect, 1.0), len(groups))
 
 
 def drop_interval(counts: PairedCounts, confidence: float) -> tuple[float, float]:
@@ -61,8 +79,8 @@ def drop_interval(counts: PairedCounts, confidence: float) -> tuple[float, float
     with no differing answers, where the Wald interval shrinks to a point. `confidence`: 0.9 leaves 5 % beyond each end.
     """
     z = NormalDist().inv_cdf((1 + confidence) / 2)
-    scale = counts.effective_items / counts.items
-    n, b, c = counts.effective_items, counts.lost * scale, counts.gained * scale
+    n = counts.items_at((1 - confidence) / 2)
+    b, c = counts.lost * n / counts.items, counts.gained * n / counts.items
     low = _crossing(lambda drop: _score(n, b, c, drop) - z, -1.0, (b - c) / n)
     high = _crossing(lambda drop: _score(n, b, c, drop) + z, (b - c) / n, 1.0)
     return low, high

@@ -101,7 +101,7 @@ def read_suite(name: str, read: ReadFile, shown_folder: str = "") -> Suite:
 def _items_of(
     header: Header, file: str, read: ReadFile, shown_folder: str, lines: dict[str, str]
 ) -> tuple[list[Item], list[ConfigFault]]:
-    """Items of one JSONL file, and its faults; `lines` remembers the line of every id."""
+    """Items of one JSONL file, and its faults; `lines` remembers the line of every id and digest."""
     shown = shown_folder + file
     items: list[Item] = []
     faults: list[ConfigFault] = []
@@ -120,7 +120,10 @@ def _items_of(
         if item.id in lines:
             also = f"{item.id} is the id of {lines[item.id]} too. Give each item its own"
             faults.append(ConfigFault(shown, number, "id", also))
-        lines[item.id] = here
+        elif item.digest in lines:
+            again = f"the same question as {lines[item.digest]}, which would count twice. Leave it out"
+            faults.append(ConfigFault(shown, number, "", again))
+        lines |= {item.id: here, item.digest: here}
         items.append(item)
     return items, faults
 
