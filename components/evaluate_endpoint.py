@@ -65,7 +65,7 @@ def evaluate_endpoint(
         max_requests: Questions are stopped after so many requests. 0: never.
         max_tokens: Questions are stopped after so many tokens read and written. 0: never.
         max_minutes: Questions are stopped after so many minutes. 0: never.
-        max_usd: Questions are stopped when the machine has cost so much meanwhile. 0: never.
+        max_usd: Questions and load are stopped when the machine has cost so much. 0: never.
         load_rate: Requests per second, at random moments; 0: as many at once as evaluation.concurrency says.
         load_profile: Lengths of prompts and answers: short, conversation, coding.
         load_prompt_tokens: Lengths of prompts, for example uniform(64, 512). Default: the profile's.

@@ -67,7 +67,7 @@ class Evaluation(Section):
     )
     max_minutes: float = Field(default=60.0, ge=0, description="Questions are stopped after so many minutes. 0: never.")
     max_usd: float = Field(
-        default=0.0, ge=0, description="Questions are stopped when the machine has cost so much meanwhile. 0: never."
+        default=0.0, ge=0, description="Questions and load are stopped when the machine has cost so much. 0: never."
     )
     load: Load = Field(default_factory=Load, description="Requests that measure the speed, after the questions.")
     thresholds: Thresholds = Field(default_factory=Thresholds, description="What the evaluation must reach.")

@@ -63,6 +63,10 @@ def journal_object(deployment: str, run_id: str) -> str:
     return f"{FOLDER}/{label_value(deployment)}/runs/{label_value(run_id)}.answers.jsonl"
 
 
+def load_object(deployment: str, run_id: str) -> str:
+    return f"{FOLDER}/{label_value(deployment)}/runs/{label_value(run_id)}.load.jsonl"
+
+
 def read_baseline(named: str, project: str, bucket: str, deployment: str) -> Baseline | None:
     """The baseline that a config names: `promoted`, `none`, or a result's gs:// address.
 

@@ -1,5 +1,6 @@
 """Evaluating one endpoint: a suite for quality, a load for speed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -13,6 +14,7 @@ from vertex_vllm.evaluation.load import Load, load_metrics, put_load
 from vertex_vllm.evaluation.questioning import Answered, ask_items
 from vertex_vllm.evaluation.suites.suite import Suite
 from vertex_vllm.inference.inference_client import EndpointClient
+from vertex_vllm.load.kept_steps import KeptSteps, NoSteps
 from vertex_vllm.load.load_settings import DEFAULT_LOAD, LoadSettings
 from vertex_vllm.load.samples import Sample
 
@@ -81,23 +83,26 @@ class Evaluation:
 
 
 def evaluate_endpoint(
-    subject: Subject, thresholds: Thresholds, asking: Asking, journal: Journal | None = None
+    subject: Subject,
+    thresholds: Thresholds,
+    asking: Asking,
+    journal: Journal | None = None,
+    kept_load: Callable[[LoadSettings], KeptSteps] = lambda settings: NoSteps(),
 ) -> Evaluation:
     """Asks the suite, measures under load, and compares with the baseline; whether it suffices is for the gates.
 
+    `kept_load`: steps of a load with these settings that an earlier attempt finished.
     An endpoint that refuses, stalls or breaks off is recorded, request by request, and given up after some in a row.
     Raises InputError for limits that cannot be kept, ServiceError without credentials.
     """
     client = EndpointClient(subject.endpoint, answer_seconds=ANSWER_SECONDS)
     journal = journal or MemoryJournal(subject.endpoint, datetime.now(UTC).isoformat(timespec="seconds"))
-    budget = Budget(asking.limits)
+    budget = Budget(asking.limits, concurrency=asking.concurrency)
     _warm_up(client, subject.chat)
     answers = ask_items(client, subject.chat, asking.suite.items, asking.concurrency, journal, budget)
     asked_all = len(answers) == len(asking.suite.items)
     # An endpoint that was given up is not put under load.
-    settings = replace(asking.load, concurrency=asking.concurrency)
-    price = asking.limits.usd_per_hour
-    load = put_load(subject.endpoint, subject.chat, settings, price) if _any_answer(answers) else Load()
+    load = _under_load(subject, asking, budget, kept_load) if _any_answer(answers) else Load()
     return Evaluation(
         subject=subject,
         started_at=journal.started_at,
@@ -138,6 +143,20 @@ def require_answers(evaluation: Evaluation) -> None:
     _require_any([answered.reply for answered in evaluation.answers])
     if evaluation.load.failure:
         raise InferenceError(f"The load could not be measured: {evaluation.load.failure}")
+
+
+def _under_load(
+    subject: Subject, asking: Asking, budget: Budget, kept_load: Callable[[LoadSettings], KeptSteps]
+) -> Load:
+    """The load ends when the cap on money is reached, which it shares with the questions."""
+    settings, price = replace(asking.load, concurrency=asking.concurrency), asking.limits.usd_per_hour
+    left = budget.seconds_left()
+    if left is not None and left <= 0:
+        return Load(failure="max_usd was spent on the questions", usd_per_hour=price)
+    kept = kept_load(settings)
+    if left is not None:
+        settings = replace(settings, most_minutes=min(settings.most_minutes, left / 60))
+    return put_load(subject.endpoint, subject.chat, settings, price, kept, ANSWER_SECONDS)
 
 
 def _warm_up(client: EndpointClient, chat: bool) -> None:

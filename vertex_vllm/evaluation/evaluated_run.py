@@ -1,7 +1,7 @@
 """The evaluation of one pipeline run: the served model, the suite that is asked, and the place of its records."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -15,6 +15,7 @@ from vertex_vllm.evaluation.baseline import (
     Baseline,
     journal_object,
     keep_as_baseline,
+    load_object,
     read_baseline,
     write_result,
 )
@@ -22,10 +23,12 @@ from vertex_vllm.evaluation.comparison import Terms
 from vertex_vllm.evaluation.evaluate import Asking, Evaluation, Subject, Thresholds, evaluate_endpoint
 from vertex_vllm.evaluation.limits import Limits
 from vertex_vllm.evaluation.load import check_load
+from vertex_vllm.evaluation.load_journal import LoadJournal
 from vertex_vllm.evaluation.measurement_store import served
 from vertex_vllm.evaluation.result import to_json
 from vertex_vllm.evaluation.suites.suite import Suite, part_of
 from vertex_vllm.evaluation.suites.suite_files import load_suite
+from vertex_vllm.load.kept_steps import KeptSteps, NoSteps
 from vertex_vllm.load.load_settings import DEFAULT_LOAD, LoadSettings
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
@@ -95,7 +98,8 @@ def evaluate_run(endpoint: str, chat: bool, deployment: str, run: str, order: Or
         commit=place.commit,
         price=f"{place.usd_per_hour:.2f} USD/h ({BASIS})" if place.usd_per_hour else "",
     )
-    return evaluate_endpoint(subject, order.thresholds, asking, _journal(place, deployment, run, endpoint))
+    journal, kept_load = _journal(place, deployment, run, endpoint), _kept_load(place, deployment, run, endpoint)
+    return evaluate_endpoint(subject, order.thresholds, asking, journal, kept_load)
 
 
 def keep_result(evaluation: Evaluation) -> str:
@@ -155,3 +159,13 @@ def _journal(place: _Served, deployment: str, run: str, endpoint: str) -> Journa
         return MemoryJournal(endpoint, now)
     name = journal_object(deployment, run.rpartition("/")[2])
     return ObjectJournal(place.project, place.bucket, name, endpoint, now)
+
+
+def _kept_load(place: _Served, deployment: str, run: str, endpoint: str) -> Callable[[LoadSettings], KeptSteps]:
+    def kept(settings: LoadSettings) -> KeptSteps:
+        if not (place.bucket and deployment and run):
+            return NoSteps()
+        name = load_object(deployment, run.rpartition("/")[2])
+        return LoadJournal(place.project, place.bucket, name, endpoint, settings)
+
+    return kept

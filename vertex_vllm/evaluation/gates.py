@@ -11,6 +11,8 @@ from vertex_vllm.evaluation.statistics.power import power_of
 _TOLD_OTHERWISE = frozenset(
     {
         "questions",
+        "answered_questions",
+        "load_requests",
         "compared_questions",
         "drop_at_most",
         "worse_categories",
@@ -54,6 +56,10 @@ def gates_of(evaluation: Evaluation) -> tuple[Gate, ...]:
     if speed:
         gates.append(Gate("tokens_per_second_p50", median_speed(load), speed, True))
     gates += [Gate(*need) for need in load_needs(evaluation.load)]
+    if load.failure:
+        gates.append(Gate("load_requests", None, 1.0, True))
+    if evaluation.answers and all(answered.reply.error for answered in evaluation.answers):
+        gates.append(Gate("answered_questions", 0.0, 1.0, True))
     if evaluation.stopped:
         gates.append(Gate("questions", metrics["questions"], float(len(evaluation.asking.suite.items)), True))
     if evaluation.asking.baseline is not None and evaluation.comparison is None:
@@ -79,6 +85,8 @@ def verdict_of(evaluation: Evaluation) -> tuple[bool, str]:
     if evaluation.stopped:
         asked, all_items = len(evaluation.answers), len(evaluation.asking.suite.items)
         told.append(f"Only {asked} of {all_items} questions were asked: {evaluation.stopped}.")
+    if "answered_questions" in (gate.figure for gate in failed):
+        told.append(f"No question was answered; the first: {evaluation.answers[0].reply.error}.")
     told += [f"{gate}." for gate in failed if gate.figure not in _TOLD_OTHERWISE]
     told += _load_failures(evaluation)
     told += _compared(evaluation.comparison) if evaluation.comparison else [_not_compared(evaluation)]
@@ -99,6 +107,8 @@ def require(evaluation: Evaluation) -> None:
 
 def _load_failures(evaluation: Evaluation) -> list[str]:
     """Told whether or not the load is gated: figures of the other requests look better than the endpoint was."""
+    if evaluation.load.failure:
+        return [f"The load could not be measured: {evaluation.load.failure.rstrip('.')}."]
     figures = evaluation.load.result.figures if evaluation.load.result else None
     if figures is None or not figures.failed:
         return []

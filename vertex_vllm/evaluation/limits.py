@@ -18,7 +18,7 @@ _SECONDS_PER_MINUTE, _SECONDS_PER_HOUR = 60, 3600
 
 @dataclass(frozen=True)
 class Limits:
-    """Caps on the questions of one evaluation; 0: none."""
+    """Caps on the questions of one evaluation; 0: none. The cap on money holds for its load, too."""
 
     requests: int = 0
     tokens: int = 0
@@ -35,15 +35,24 @@ class Limits:
             fix = "Cap the time with max_minutes instead, or leave max_usd at 0."
             raise InputError("the price of the machine is not known", where="evaluation.max_usd", fix=fix)
         caps = [self.minutes * _SECONDS_PER_MINUTE] if self.minutes else []
-        caps += [self.usd / self.usd_per_hour * _SECONDS_PER_HOUR] if self.usd else []
+        caps += [self.paid_seconds] if self.usd else []
         return min(caps, default=0.0)
+
+    @property
+    def paid_seconds(self) -> float:
+        """Seconds that the cap on money pays for. The price must be known."""
+        return self.usd / self.usd_per_hour * _SECONDS_PER_HOUR
 
 
 class Budget:
-    """The remainder of the caps. Threads may share it."""
+    """The remainder of the caps. Threads may share it.
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+    `concurrency`: requests at once, by which the time of an earlier attempt follows from the seconds of its replies.
+    """
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic, concurrency: int = 1) -> None:
         self._limits, self._clock, self._lock = limits, clock, threading.Lock()
+        self._concurrency, self._earlier_seconds, self._uncounted = max(concurrency, 1), 0.0, False
         self._seconds, self._start = limits.seconds, clock()
         self._requests = self._tokens = self._failures = 0
         self._failure = ""
@@ -58,7 +67,7 @@ class Budget:
 
     def replied(self, reply: Reply) -> None:
         with self._lock:
-            self._tokens += (reply.input_tokens or 0) + (reply.output_tokens or 0)
+            self._add_tokens(reply)
             if not _REFUSED.search(reply.error):
                 self._failures = self._failures + 1 if reply.error else 0
             self._failure = reply.error or self._failure
@@ -67,13 +76,27 @@ class Budget:
         """Counts a request that an earlier attempt sent."""
         with self._lock:
             self._requests += 1
-            self._tokens += (reply.input_tokens or 0) + (reply.output_tokens or 0)
+            self._earlier_seconds += reply.seconds
+            self._add_tokens(reply)
+
+    def seconds_left(self) -> float | None:
+        """Seconds that the cap on money still pays for; None: there is none."""
+        with self._lock:
+            return self._limits.paid_seconds - self._spent() if self._limits.usd else None
 
     @property
     def stopped(self) -> str:
         """Why no further request is sent; empty while there may be."""
         with self._lock:
             return self._reason()
+
+    def _add_tokens(self, reply: Reply) -> None:
+        self._tokens += (reply.input_tokens or 0) + (reply.output_tokens or 0)
+        self._uncounted = self._uncounted or (not reply.error and reply.output_tokens is None)
+
+    def _spent(self) -> float:
+        """Seconds of this attempt and of the earlier ones."""
+        return self._clock() - self._start + self._earlier_seconds / self._concurrency
 
     def _reason(self) -> str:
         if self._failures >= GIVE_UP_AFTER:
@@ -83,7 +106,9 @@ class Budget:
             return f"max_requests is reached: {self._requests} requests were sent"
         if limits.tokens and self._tokens >= limits.tokens:
             return f"max_tokens is reached: {self._tokens} tokens were read and written"
-        if self._seconds and self._clock() - self._start >= self._seconds:
+        if limits.tokens and self._uncounted:
+            return "max_tokens cannot be kept: the endpoint does not count the tokens of its answers"
+        if self._seconds and self._spent() >= self._seconds:
             cap = "max_usd" if limits.usd and self._seconds != limits.minutes * _SECONDS_PER_MINUTE else "max_minutes"
             return f"{cap} is reached after {self._seconds:.0f} seconds"
         return ""

@@ -8,6 +8,7 @@ from typing import Any
 from vertex_vllm.errors import InferenceError, InputError
 from vertex_vllm.load.address import endpoint_address
 from vertex_vllm.load.figures import LoadFigures, figures_of
+from vertex_vllm.load.kept_steps import KeptSteps
 from vertex_vllm.load.load_settings import DEFAULT_LOAD, LoadSettings
 from vertex_vllm.load.measuring import LoadResult, measure_load, profile_of
 from vertex_vllm.load.samples import Run, Sample
@@ -63,10 +64,20 @@ def check_load(settings: LoadSettings) -> None:
     profile_of(settings)
 
 
-def put_load(endpoint_name: str, chat: bool, settings: LoadSettings, usd_per_hour: float = 0.0) -> Load:
-    """Puts the load on an endpoint of Vertex AI. A load that was not answered is a `Load` with its failure."""
+def put_load(
+    endpoint_name: str,
+    chat: bool,
+    settings: LoadSettings,
+    usd_per_hour: float = 0.0,
+    kept: KeptSteps | None = None,
+    answer_seconds: float | None = None,
+) -> Load:
+    """Puts the load on an endpoint of Vertex AI. A load that was not answered is a `Load` with its failure.
+
+    `kept` as in `measure_load`; `answer_seconds` as in `endpoint_address`.
+    """
     try:
-        result = measure_load(endpoint_address(endpoint_name, chat), settings)
+        result = measure_load(endpoint_address(endpoint_name, chat, answer_seconds), settings, kept)
     except (InferenceError, InputError) as error:
         return Load(failure=str(error), usd_per_hour=usd_per_hour)
     return Load(result, usd_per_hour=usd_per_hour)

@@ -42,13 +42,14 @@ class Address:
         return GoogleAuthorization(_credentials(self.url)) if self.google else NoAuthorization()
 
 
-def endpoint_address(endpoint_name: str, chat: bool) -> Address:
+def endpoint_address(endpoint_name: str, chat: bool, answer_seconds: float | None = None) -> Address:
     """The address of an endpoint of Vertex AI, its own DNS name if it has one.
 
-    `endpoint_name`: projects/P/locations/R/endpoints/E. Raises InputError for anything else, InferenceError where
+    `endpoint_name`: projects/P/locations/R/endpoints/E. `answer_seconds`: longest silence of the server, where the
+    endpoint allows a longer one. Raises InputError for anything else, InferenceError where
     Vertex AI does not describe the endpoint, ServiceError without credentials.
     """
-    connection = EndpointConnection(endpoint_name)
+    connection = EndpointConnection(endpoint_name, answer_seconds)
     url = connection.url("v1beta1", "/chat/completions") if chat else connection.url("v1", ":predict")
     return Address(url, chat, google=True, answer_seconds=connection.answer_seconds)
 

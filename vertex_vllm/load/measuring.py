@@ -12,9 +12,10 @@ from vertex_vllm.load.address import Address
 from vertex_vllm.load.due_requests import Arrivals, ClosedLoop, OpenLoop, Recorded, schedule
 from vertex_vllm.load.figures import LATE_SECONDS, LoadFigures, figures_of
 from vertex_vllm.load.generator import LoadGenerator
+from vertex_vllm.load.kept_steps import KeptSteps, NoSteps, Step
 from vertex_vllm.load.load_settings import LoadSettings
 from vertex_vllm.load.loops import Limits
-from vertex_vllm.load.rate_search import RateSearch, highest_rate
+from vertex_vllm.load.rate_search import CutShort, RateSearch, highest_rate
 from vertex_vllm.load.samples import Run, Sample
 from vertex_vllm.load.slo import Slo
 from vertex_vllm.load.traces import Trace, open_trace
@@ -61,17 +62,22 @@ class LoadResult:
         }
 
 
-def measure_load(address: Address, settings: LoadSettings) -> LoadResult:
+def measure_load(address: Address, settings: LoadSettings, kept: KeptSteps | None = None) -> LoadResult:
     """Puts the load on the server, and searches the highest rate if the settings ask for it.
 
+    `kept`: steps that an earlier attempt finished, which are not measured again.
+
     Raises InputError for settings that cannot work and for lengths that the server refuses; InferenceError where no
-    request at all was answered.
+    request at all was answered, or none was measured in the time given.
     """
     settings.check()
-    load = _Load(address, settings)
+    load = _Load(address, settings, kept or NoSteps())
     with load.generator:
         load.generator.probe(load.profile.longest)
-        run, figures = load.once(settings.rate)
+        try:
+            run, figures = load.once(settings.rate)
+        except CutShort as cut:
+            raise InferenceError(f"The time was over before a request was measured: {cut}") from cut
         if figures.failed == figures.requests:
             first = next(iter(figures.errors))
             raise InferenceError(f"None of {figures.requests} requests of the load was answered; most often: {first}")
@@ -91,8 +97,9 @@ def most_late(slo: Slo) -> float:
 class _Load:
     """A profile on a server, and the tokens counted so far."""
 
-    def __init__(self, address: Address, settings: LoadSettings) -> None:
-        self._settings = settings
+    def __init__(self, address: Address, settings: LoadSettings, kept: KeptSteps) -> None:
+        self._settings, self._kept = settings, kept
+        self._seconds_before = 0.0  # Of steps that an earlier attempt finished.
         self._began = time.monotonic()
         self._prompt_tokens = self._output_tokens = 0
         self._seed = settings.seed
@@ -100,26 +107,36 @@ class _Load:
         self.generator = LoadGenerator(address)
 
     def once(self, rate: float) -> tuple[Run, LoadFigures]:
-        """A load at `rate`, 0: the closed loop."""
-        settings = self._settings
-        measured = settings.measured(rate)
-        warm_up = settings.warm_up(measured, rate)
+        """A load at `rate`, 0: the closed loop. Raises CutShort where the time was over before its warm-up was."""
         self._seed += 1  # Other moments and lengths than the step before: its prompts are cached.
-        dues = schedule(self._arrivals(rate), self.profile, measured, warm_up, self._seed)
+        step = self._kept.found(self._seed, rate)
+        if step is not None:
+            self._seconds_before += step.seconds
+        else:
+            step = self._measured(rate)
+            self._kept.keep(step)
+        self._count(step.run.samples)
+        if all(sample.warm_up for sample in step.run.samples):
+            raise CutShort(next((sample.error for sample in step.run.samples if sample.error), "no request was sent"))
+        concurrency = 0 if rate else self._settings.concurrency
+        return step.run, figures_of(
+            step.run,
+            self._settings.slo,
+            self.profile.name,
+            rate=rate,
+            concurrency=concurrency,
+            started_at=step.started_at,
+        )
+
+    def _measured(self, rate: float) -> Step:
+        settings, began = self._settings, time.monotonic()
+        measured = settings.measured(rate)
+        dues = schedule(self._arrivals(rate), self.profile, measured, settings.warm_up(measured, rate), self._seed)
         limits = Limits(self._seconds_left(), DRAIN_SECONDS, MOST_UNDER_WAY)
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         streams = settings.concurrency if not rate else math.ceil(rate * 10)
         run = self.generator.run(dues, limits, streams, 0 if rate else settings.concurrency, self._seed)
-        self._count(run.samples)
-        figures = figures_of(
-            run,
-            settings.slo,
-            self.profile.name,
-            rate=rate,
-            concurrency=0 if rate else settings.concurrency,
-            started_at=started_at,
-        )
-        return run, figures
+        return Step(self._seed, rate, started_at, time.monotonic() - began, run)
 
     def first_rate(self, figures: LoadFigures) -> float:
         """Half of what the first load completed, or its own rate."""
@@ -147,7 +164,7 @@ class _Load:
         return OpenLoop(rate)
 
     def _seconds_left(self) -> float:
-        return self._settings.most_minutes * 60 - (time.monotonic() - self._began)
+        return self._settings.most_minutes * 60 - (time.monotonic() - self._began) - self._seconds_before
 
     def _count(self, samples: tuple[Sample, ...]) -> None:
         self._prompt_tokens += sum(sample.prompt_tokens or 0 for sample in samples)

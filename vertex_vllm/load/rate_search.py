@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from vertex_vllm.load.figures import LoadFigures
 
 Measure = Callable[[float], LoadFigures]
-"""Puts a load of so many requests per second on the server."""
+"""Puts a load of so many requests per second on the server. Raises CutShort where it has no figures."""
 PRECISION = 0.1
 """The rate found is at most this share below one that misses the SLO."""
 MOST_STEPS = 16
+
+
+class CutShort(Exception):
+    """The time was over before any request was measured; the text says how the others ended."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,10 @@ def highest_rate(
     while len(steps) < MOST_STEPS:
         if reason := may_go_on():
             return RateSearch(tuple(steps), reason)
-        step = measure(rate)
+        try:
+            step = measure(rate)
+        except CutShort:
+            return RateSearch(tuple(steps), f"no request was measured at {rate:.3g} requests/s in the time left")
         steps.append(step)
         if step.meets_slo is None:
             return RateSearch(tuple(steps), f"too few requests were sent at {rate:.3g} requests/s in the time left")

@@ -6,9 +6,11 @@ import pytest
 
 from tests.vertex_vllm.evaluation.evaluations import ANSWERS, COMPLETIONS, EVALUATION, against, many
 from vertex_vllm.errors import GateError
+from vertex_vllm.evaluation.asking import Reply
 from vertex_vllm.evaluation.evaluate import Evaluation, Thresholds, metrics_of
 from vertex_vllm.evaluation.gates import Gate, failed_gates, gates_of, require, verdict_of
-from vertex_vllm.evaluation.load import load_of
+from vertex_vllm.evaluation.load import Load, load_of
+from vertex_vllm.evaluation.questioning import judge
 from vertex_vllm.load.load_settings import LoadSettings
 from vertex_vllm.load.samples import Sample
 
@@ -207,3 +209,10 @@ def test_the_limits_of_a_load_count_its_failures_and_need_enough_requests(
 
 def test_failed_requests_of_the_load_are_told_in_the_verdict() -> None:
     assert "60 of 100 requests of the load failed, most often with: HTTP 503: busy." in verdict_of(loaded(100, 60))[1]
+
+
+def test_an_endpoint_that_refuses_every_question_is_no_pass() -> None:
+    refused = tuple(judge(each.item, Reply("", 0.1, error="HTTP 400: no"), chat=True) for each in ANSWERS)
+    passed, told = verdict_of(replace(EVALUATION, answers=refused, load=Load()))
+    assert not passed
+    assert told.startswith("No question was answered; the first: HTTP 400: no.")

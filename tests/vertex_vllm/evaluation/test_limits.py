@@ -59,3 +59,28 @@ def test_only_failures_in_a_row_give_an_endpoint_up() -> None:
 def test_money_without_a_price_cannot_be_capped() -> None:
     with pytest.raises(InputError, match=r"evaluation.max_usd: the price of the machine is not known. Cap the time"):
         Budget(Limits(usd=5))
+
+
+def test_the_load_has_what_the_questions_left_of_the_money() -> None:
+    clock = Clock()
+    budget = Budget(Limits(usd=1, usd_per_hour=36), clock, concurrency=2)
+    clock.now = 30.0
+    assert budget.seconds_left() == 70.0
+    # Two requests at once took 40 seconds each in an attempt that was killed.
+    for _ in range(2):
+        budget.earlier(Reply("a", 40.0, input_tokens=5, output_tokens=3))
+    assert budget.seconds_left() == 30.0
+    clock.now = 60.0
+    assert budget.stopped == "max_usd is reached after 100 seconds"
+    assert Budget(Limits(minutes=1), clock).seconds_left() is None
+
+
+def test_tokens_that_nobody_counts_cannot_be_capped() -> None:
+    budget = Budget(Limits(tokens=1000))
+    budget.replied(Reply("", 0.1, error="HTTP 503: busy"))
+    assert budget.may_ask()
+    budget.replied(Reply("a", 0.1))
+    assert budget.stopped == "max_tokens cannot be kept: the endpoint does not count the tokens of its answers"
+    uncapped = Budget(Limits())
+    uncapped.replied(Reply("a", 0.1))
+    assert uncapped.may_ask()
