@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,8 @@ class Reply:
     """Reasoning that the server took out of the text, or that precedes the answer in it."""
     cut: bool = False
     """The reply ended because its tokens were used up."""
+    sent_at: float = 0.0
+    """When the request was sent, in seconds since 1970; 0: not known."""
 
     @property
     def thought_only(self) -> bool:
@@ -64,13 +66,12 @@ def ask(
     `options`: further fields of the request, such as `seed` and `stop`; by predict also `multi_modal_data`.
     """
     given = {**({} if max_tokens is None else {"max_tokens": max_tokens}), "temperature": 0.0, **(options or {})}
-    start = time.monotonic()
+    start, sent_at = time.monotonic(), time.time()
     try:
-        if isinstance(prompt, str):
-            return _complete(client, prompt, given)
-        return _stream(client, prompt, given)
+        reply = _complete(client, prompt, given) if isinstance(prompt, str) else _stream(client, prompt, given)
     except InferenceError as error:
-        return Reply("", time.monotonic() - start, error=str(error))
+        reply = Reply("", time.monotonic() - start, error=str(error))
+    return replace(reply, sent_at=sent_at)
 
 
 def _stream(client: EndpointClient, messages: Sequence[Message], options: Mapping[str, Any]) -> Reply:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from vertex_vllm.evaluation.evaluate import Evaluation
+from vertex_vllm.evaluation.evaluation_course import Phase, course_of
 from vertex_vllm.evaluation.load_plots import load_plots
 from vertex_vllm.evaluation.svg_drawing import BOTTOM, FIRST, HALF_WIDTH, LABEL_CHARACTERS, LEGEND, SECOND, beside, draw
 
@@ -21,7 +22,27 @@ def plots(evaluation: Evaluation) -> dict[str, str]:
             left=beside(categories),
             bottom=BOTTOM + LEGEND,
         )
+    if course := course_of(evaluation):
+        height = 0.9 + 0.26 * len(course)
+        names = [phase.name for phase in course]
+        drawn["course"] = draw(HALF_WIDTH, height, lambda axes: _course(axes, course), left=beside(names))
     return drawn | load_plots(evaluation.load)
+
+
+def _course(axes: Axes, course: Sequence[Phase]) -> None:
+    """A row for each phase, from the first request on; crosses are questions whose request failed."""
+    start = course[0].start
+    whole = max(phase.end for phase in course) - start
+    unit, name = (60.0, "minutes") if whole > 180 else (1.0, "seconds")
+    for row, phase in enumerate(course):
+        bars = [((begun - start) / unit, max(ended - begun, whole / 200) / unit) for begun, ended in phase.spans]
+        axes.broken_barh(bars, (row - 0.3, 0.6), facecolors=FIRST)
+        axes.plot([(at - start) / unit for at in phase.failed_at], [row] * len(phase.failed_at), "x", color=SECOND)
+    axes.set_yticks(range(len(course)), [phase.name for phase in course])
+    axes.set(title="Course of the evaluation", xlabel=f"{name} from the first request")
+    axes.set_xlim(left=0)
+    axes.set_ylim(len(course) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
 
 
 def _exact_match(axes: Axes, categories: Sequence[str], evaluation: Evaluation) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from vertex_vllm.evaluation.baseline import FORMAT
@@ -137,6 +138,7 @@ def _item(answered: Answered) -> dict[str, Any]:
         "right": answered.right,
         "error": reply.error,
         "thinks": bool(reply.reasoning),
+        "sent_at": datetime.fromtimestamp(reply.sent_at, UTC).isoformat() if reply.sent_at else None,
         "seconds": reply.seconds,
         "first_token_seconds": reply.first_token_seconds,
         "output_tokens": reply.output_tokens,
