@@ -14,7 +14,7 @@ RUNS ?= 500
 SEED ?= 1
 
 # `python -m vertex_vllm.local.demo_models.build` makes the serving runtime, too: both are set-up, and not a test's time.
-.PHONY: help demo test test-all test-cloud record test-fast chaos check audit hashes format compile check-compiled docs-check fields-page grants-page grants-tried schema local-up local-down local-env constraints clean clean-cache
+.PHONY: help demo test test-all test-cloud record test-fast chaos check audit harness hashes format compile check-compiled docs-check fields-page grants-page grants-tried schema local-up local-down local-env constraints clean clean-cache
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,7 +59,12 @@ audit: $(VENV)/.ready  ## Known vulnerabilities of the pinned packages (needs th
 	@.venv-audit/bin/pip-audit --disable-pip --no-deps --requirement constraints/project.txt
 	@sed 's/+cpu$$//' constraints/serving.txt > .venv-audit/serving.txt
 	@.venv-audit/bin/pip-audit --disable-pip --no-deps --requirement .venv-audit/serving.txt
+	@.venv-audit/bin/pip-audit --disable-pip --no-deps --requirement constraints/harness.txt
 	@$(BIN)/python -m tools.image_audit .venv-audit/bin/pip-audit
+
+# In an environment of its own: 85 packages that nothing else of the project needs.
+harness:  ## Install inspect-ai into .venv-harness, for `vertex-vllm harness`
+	@$(PYTHON) -m venv .venv-harness && .venv-harness/bin/python -m pip install --quiet --no-deps --require-hashes --requirement constraints/harness.hashes
 
 # uv in an environment of its own. The lists name no index: pip takes its own, and a file with another hash is refused.
 hashes:  ## Write constraints/*.hashes from pyproject.toml and constraints/*.txt (needs the internet)
@@ -114,7 +119,7 @@ $(VENV)/.ready: pyproject.toml setup.py localcloud/pyproject.toml constraints/pr
 	@touch $@
 
 clean:  ## Remove what the targets above wrote into this folder
-	rm -rf $(VENV) .venv-audit .venv-hashes .venv-vllm build dist *.egg-info localcloud/build localcloud/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache reports
+	rm -rf $(VENV) .venv-audit .venv-harness .venv-hashes .venv-vllm build dist *.egg-info localcloud/build localcloud/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache reports
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-cache:  ## Remove the demo models kept under ~/.cache/vertex-vllm, and the step environments under ~/.cache/localcloud

@@ -65,6 +65,7 @@ def test_the_hashed_lists_are_of_the_pinned_versions() -> None:
     assert names((CONSTRAINTS / "image.hashes").read_text()) < project
     without_hash = serving - names((CONSTRAINTS / "serving.hashes").read_text())
     assert [name for name, _ in without_hash] == ["torch"]
+    assert names((CONSTRAINTS / "harness.hashes").read_text()) == names((CONSTRAINTS / "harness.txt").read_text())
     assert names((CONSTRAINTS / "tools.hashes").read_text()) >= names((CONSTRAINTS / "tools.in").read_text())
 
 

@@ -1,7 +1,7 @@
 """Writes `constraints/*.hashes`: what pip may install, each file by its hash. `make hashes` runs it.
 
-The versions are those of `constraints/project.txt` and `constraints/serving.txt`; where they do not resolve to exactly
-the packages that are listed there, nothing is written.
+The versions are those of `constraints/project.txt`, `serving.txt` and `harness.txt`; where they do not resolve to
+exactly the packages that are listed there, nothing is written.
 """
 
 import re
@@ -26,6 +26,7 @@ def main() -> None:
         "project.hashes": _compiled(("--extra", "dev", _LOCAL_CLOUD, *extra), _BUILD_BACKEND),
         "image.hashes": _compiled(extra, _BUILD_BACKEND),
         "serving.hashes": _compiled(("--no-deps", "--universal", "-"), _serving()),
+        "harness.hashes": _compiled(("--no-deps", "--universal", str(CONSTRAINTS / "harness.txt")), ""),
         "tools.hashes": _compiled((str(CONSTRAINTS / "tools.in"),), ""),
     }
     if names(written["project.hashes"]) != names(versions.read_text()):

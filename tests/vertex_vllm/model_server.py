@@ -116,7 +116,7 @@ class ModelServer(BaseHTTPRequestHandler):
             self._event(_chunk({}, finish_reason=reason))
             usage = _usage(prompt, message["content"] or reply_to(prompt))
             self._count(usage)
-            self._event({"object": "chat.completion.chunk", "choices": [], "usage": usage})
+            self._event({"object": "chat.completion.chunk", "model": "small", "choices": [], "usage": usage})
         self._write(b"data: [DONE]\n\n")
         self.wfile.write(b"0\r\n\r\n")
 
@@ -185,6 +185,7 @@ def _completion(prompt: str, request: dict[str, Any]) -> dict[str, Any]:
     choice = {"index": 0, "message": message, "finish_reason": reason}
     return {
         "object": "chat.completion",
+        "model": "small",
         "choices": [choice],
         "usage": _usage(prompt, message["content"] or "thoughts alone"),
     }
@@ -192,7 +193,7 @@ def _completion(prompt: str, request: dict[str, Any]) -> dict[str, Any]:
 
 def _chunk(delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-    return {"object": "chat.completion.chunk", "choices": [choice]}
+    return {"object": "chat.completion.chunk", "model": "small", "choices": [choice]}
 
 
 def _usage(prompt: str, text: str) -> dict[str, int]:

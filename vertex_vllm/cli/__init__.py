@@ -35,6 +35,7 @@ GROUPS = {
         "diagnose": "Say why a deployment failed, and which change of its config would help.",
         "endpoints": "Endpoints that serve now: list, show, with price, owner and how to call them.",
         "ask": "Ask the live endpoint of a deployment a question.",
+        "harness": "Run an evaluation harness, inspect-ai for example, against a deployment.",
         "schedule": "Pipelines that run again and again, as the configs say: apply, list, pause, resume, delete.",
         "ci": "Plan a change of configs as a comment, and deploy it.",
         "mirror": "Copy a model from the Hugging Face Hub to Cloud Storage, by itself; clean up after mirrors.",

@@ -42,7 +42,7 @@ def test_the_pages_show_commands() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_shown_command_exists_and_has_its_options(page: Path) -> None:
     for line in shown(page):
-        command, rest = command_of(line.split()[1:])
+        command, rest = command_of(line.partition(" -- ")[0].split()[1:])  # After it come another command's options.
         known = {option for parameter in command.params for option in parameter.opts}
         if isinstance(command, click.Group):  # `mirror MODEL` stands for `mirror copy MODEL`
             known |= {
