@@ -88,8 +88,10 @@ def verdict_of(evaluation: Evaluation) -> tuple[bool, str]:
     if "answered_questions" in (gate.figure for gate in failed):
         told.append(f"No question was answered; the first: {evaluation.answers[0].reply.error}.")
     told += [f"{gate}." for gate in failed if gate.figure not in _TOLD_OTHERWISE]
-    told += _load_failures(evaluation)
+    if load_failure := evaluation.load.failure:
+        told.append(f"The load could not be measured: {load_failure.rstrip('.')}.")
     told += _compared(evaluation.comparison) if evaluation.comparison else [_not_compared(evaluation)]
+    told += _failed_requests(evaluation)
     return not failed, " ".join(told)
 
 
@@ -105,10 +107,8 @@ def require(evaluation: Evaluation) -> None:
         )
 
 
-def _load_failures(evaluation: Evaluation) -> list[str]:
+def _failed_requests(evaluation: Evaluation) -> list[str]:
     """Told whether or not the load is gated: figures of the other requests look better than the endpoint was."""
-    if evaluation.load.failure:
-        return [f"The load could not be measured: {evaluation.load.failure.rstrip('.')}."]
     figures = evaluation.load.result.figures if evaluation.load.result else None
     if figures is None or not figures.failed:
         return []
