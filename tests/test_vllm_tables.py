@@ -16,6 +16,9 @@ from vertex_vllm.catalog.argument_table import argument_table
 from vertex_vllm.vllm_versions import version_key
 
 METHODS = """
+QuantizationMethods = Literal["fp8", "awq", "fp8_per_block"]
+
+
 def get_quantization_config(quantization):
     method_to_config = {"fp8": Fp8Config, "awq": AWQConfig}
     return method_to_config[quantization]
@@ -34,6 +37,10 @@ class Fp8Config(QuantizationConfig):
 class AWQConfig(Fp8Config):
     def get_supported_act_dtypes(self):
         return [torch.half]
+"""
+MODELOPT = """
+LINEAR_ALGOS: dict[str, str] = {"FP8": "modelopt", "NVFP4": "modelopt_fp4"}
+QUANT_ALGOS = [*LINEAR_ALGOS, "MIXED_PRECISION"]
 """
 SCHEME = """
 class CompressedTensorsW8A8Int8(CompressedTensorsScheme):
@@ -67,6 +74,7 @@ def source(tmp_path: Path) -> Path:
     for path, text in {
         folder / "__init__.py": METHODS,
         folder / "fp8.py": FP8,
+        folder / "modelopt.py": MODELOPT,
         folder / "compressed_tensors" / "schemes" / "compressed_tensors_w8a8_int8.py": SCHEME,
         tmp_path / "vllm" / "config" / "model.py": CONFIG,
         tmp_path / "vllm" / "model_executor" / "models" / "registry.py": REGISTRY,
@@ -82,6 +90,8 @@ def test_limits_are_read_from_the_classes(source: Path) -> None:
         "awq": {"capability": "8.9", "dtypes": ["float16"]},
         "compressed-tensors/w8a8_int8": {"capability": "7.5", "dtypes": []},
         "fp8": {"capability": "8.9", "dtypes": ["bfloat16", "float16"]},
+        "fp8_per_block": {"capability": "", "dtypes": []},
+        **{f"modelopt/{name}": {"capability": "", "dtypes": []} for name in ("FP8", "MIXED_PRECISION", "NVFP4")},
     }
     assert read_refusing_float16(source) == ["gemma2"]
     assert resolves_auto_dtype(source)
@@ -125,6 +135,15 @@ def test_generated_lists_are_taken_or_refused_and_half_of_them_are_wrong() -> No
     assert 100 < sum(bool(verdict) for verdict in verdicts) < 200
     # Of the right ones a few lack a partner that the server wants beside them.
     assert sum(bool(verdict) for verdict in verdicts[::2]) < 10
+
+
+@pytest.mark.parametrize("version", ["0.9.2", "0.26.0", "0.33.0"])
+def test_each_option_of_a_version_is_in_some_list(version: str) -> None:
+    written = " ".join(
+        text.replace("_", "-") for arguments in generated(argument_table(), version) for text in arguments
+    )
+    options = [name for name in argument_table().arguments if argument_table().takes(name, version) is not None]
+    assert [name for name in options if name != "--help" and name.removeprefix("--") not in written] == []
 
 
 def test_the_page_shows_what_the_plan_says_of_public_architectures() -> None:

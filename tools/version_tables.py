@@ -26,12 +26,12 @@ COMMENTS = {
 # `lt`: bounds of the field that the value is put into.
 """,
     QUANTIZATIONS: """\
-# Limits of vLLM's quantisation methods, by version: the least CUDA compute capability and the formats of activations.
+# vLLM's quantisation methods, by version: the least CUDA compute capability and the formats of activations.
 #
-# Made by `python -m tools.read_vllm VERSION` from the classes' own code; schemes of compressed-tensors stand behind a
-# slash. `first` and `last` are the ends of a run of checked releases that say the same. `formats` holds the model types
-# that a version refuses to compute in float16, whether it resolves `dtype: auto` by card, and the transformers that it
-# requires.
+# Made by `python -m tools.read_vllm VERSION` from the classes' own code. A version without a row of a method refuses
+# it. Schemes of compressed-tensors and algorithms of ModelOpt stand behind a slash. `first` and `last` are the ends of
+# a run of checked releases that say the same. `formats` holds the model types that a version refuses to compute in
+# float16, whether it resolves `dtype: auto` by card, and the transformers that it requires.
 """,
 }
 

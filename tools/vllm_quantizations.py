@@ -1,7 +1,7 @@
-"""What the source of one vLLM version says of its quantisation methods: least compute capability, and number formats.
+"""Quantisation methods of one vLLM version, from its source: names, least compute capability, and number formats.
 
 Read from the syntax trees of `vllm/model_executor/layers/quantization`, so nothing is imported. Schemes of
-compressed-tensors are named `compressed-tensors/w8a8_fp8`, after their files.
+compressed-tensors are named `compressed-tensors/w8a8_fp8`, after their files, and ModelOpt's algorithms `modelopt/FP8`.
 """
 
 import ast
@@ -21,21 +21,24 @@ class Limits(TypedDict):
 
 
 def read_quantizations(root: Path) -> dict[str, Limits]:
-    """Method, or `compressed-tensors/scheme` → limits. `root` holds the unpacked `vllm` package."""
+    """Method, or `method/scheme` → limits, empty where no class says any. `root` holds the unpacked `vllm` package."""
     folder = root / FOLDER
     classes = {}
     for file in sorted(folder.rglob("*.py")):
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef):
                 classes[node.name] = node
-    found = {method: _limits(name, classes) for method, name in _methods(folder / "__init__.py").items()}
+    found: dict[str, Limits] = {
+        **{name: Limits(capability="", dtypes=[]) for name in [*_named(folder / "__init__.py"), *_algorithms(folder)]},
+        **{method: _limits(name, classes) for method, name in _methods(folder / "__init__.py").items()},
+    }
     for file in sorted((folder / SCHEMES).glob("compressed_tensors_w*.py")):
         scheme = file.stem.removeprefix("compressed_tensors_")
         parsed = ast.parse(file.read_text(encoding="utf-8")).body
         named = [node.name for node in parsed if isinstance(node, ast.ClassDef) and _is_scheme(node)]
         if named:
             found[f"compressed-tensors/{scheme.lower()}"] = _limits(named[0], classes)
-    return {method: limits for method, limits in sorted(found.items()) if limits["capability"] or limits["dtypes"]}
+    return dict(sorted(found.items()))
 
 
 def read_refusing_float16(root: Path) -> list[str]:
@@ -75,6 +78,37 @@ def _methods(file: Path) -> dict[str, str]:
         for table in tables
     ]
     return max(rows, key=len, default={})
+
+
+def _named(file: Path) -> list[str]:
+    """Names that a version takes (`QuantizationMethods`), also those without a class of their own."""
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "QuantizationMethods":
+            return [str(each.value) for each in ast.walk(node) if isinstance(each, ast.Constant)]
+    return []
+
+
+def _algorithms(folder: Path) -> list[str]:
+    """ModelOpt's algorithms that a version takes; those without a list (`QUANT_ALGOS`) take FP8 alone."""
+    file = folder / "modelopt.py"
+    if not file.is_file():
+        return []
+    parsed = ast.parse(file.read_text(encoding="utf-8")).body
+    tables = {ast.unparse(target): value for target, value in map(_target, parsed) if target is not None and value}
+    listed = tables.get("QUANT_ALGOS")
+    names = ["FP8"] if listed is None else []
+    for each in listed.elts if isinstance(listed, ast.List) else ():
+        inner = tables.get(ast.unparse(each.value)) if isinstance(each, ast.Starred) else None
+        keys = inner.keys if isinstance(inner, ast.Dict) else [each]
+        names += [str(key.value) for key in keys if isinstance(key, ast.Constant)]
+    return [f"modelopt/{name}" for name in names]
+
+
+def _target(node: ast.stmt) -> tuple[ast.expr | None, ast.expr | None]:
+    """Name and value of an assignment, annotated or not."""
+    if isinstance(node, ast.Assign):
+        return node.targets[0], node.value
+    return (node.target, node.value) if isinstance(node, ast.AnnAssign) else (None, None)
 
 
 def _is_scheme(node: ast.ClassDef) -> bool:

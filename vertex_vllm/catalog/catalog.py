@@ -136,12 +136,24 @@ class Catalog:
 
         All checked versions where the image's is not known; the nearest older one where none of its range was checked.
         """
-        within = [each for each in self.checked_formats if versions is None or versions.holds(each)]
-        if not within and versions is not None:
-            older = [each for each in self.checked_formats if version_key(each) <= version_key(versions.latest)]
-            within = older[-1:] or list(self.checked_formats[:1])
         rows = [row for row in self.formats if row.format == name]
-        return tuple((each, next((row for row in rows if row.covers(each)), None)) for each in within)
+        found = self._checked_within(versions)
+        return tuple((each, next((row for row in rows if row.covers(each)), None)) for each in found)
+
+    def versions_without(self, quantization: str, versions: VersionRange | None) -> tuple[tuple[str, ...], bool]:
+        """Checked versions that an image may have and that refuse a method or scheme; and whether all of them do."""
+        row, within = self.quantizations.get(quantization), self._checked_within(versions)
+        limits = row.limits if row is not None else ()
+        lacking = tuple(each for each in within if not any(limit.holds(each) for limit in limits))
+        return lacking, len(lacking) == len(within)
+
+    def _checked_within(self, versions: VersionRange | None) -> list[str]:
+        """Versions whose formats were read and that an image may have; the nearest older one where none was."""
+        within = [each for each in self.checked_formats if versions is None or versions.holds(each)]
+        if within or versions is None:
+            return within
+        older = [each for each in self.checked_formats if version_key(each) <= version_key(versions.latest)]
+        return older[-1:] or list(self.checked_formats[:1])
 
     @property
     def regions(self) -> tuple[str, ...]:

@@ -94,6 +94,9 @@ def _quantizations(read: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[st
     for row in read["quantizations"]:
         fields = {key: value for key, value in row.items() if key not in ("quantization", "source")}
         limits.setdefault(row["quantization"], []).append(Limit(**fields))
+    for row in rules["schemes"]:
+        limits[row["scheme"]] = [Limit(first=row["first"], last=row.get("last", read["checked"][-1]))]
+        more[row["scheme"]] = {"source": row["source"]}
     rows = {}
     for name, found in sorted(limits.items()):
         rule = more.get(name, {})

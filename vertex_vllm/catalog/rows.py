@@ -144,6 +144,9 @@ class Limit(Row):
             versions.earliest
         )
 
+    def holds(self, version: str) -> bool:
+        return version_key(self.first) <= version_key(version) <= version_key(self.last)
+
     @property
     def numbers(self) -> tuple[int, ...]:
         return tuple(map(int, self.capability.split("."))) if self.capability else ()
@@ -151,15 +154,19 @@ class Limit(Row):
 
 class Quantization(SourcedRow):
     quantization: str
-    """Method, or `compressed-tensors/scheme`."""
+    """Method, or `method/scheme`."""
     limits: tuple[Limit, ...]
-    """By version, the oldest first."""
+    """By version, the oldest first; a version in none of these runs refuses the method."""
     needs_flag: str = ""
     """Versions that know this flag refuse the method without it."""
     splits: bool = True
     """Stored weights of the method may be split over accelerators."""
     instead: str = ""
     """Row whose limits hold where they are lower: vLLM changes the method by itself."""
+    below: str = ""
+    """Compute capability from which on no kernel takes dense layers, for example 10.0; empty: there is none."""
+    instead_for: tuple[str, ...] = ()
+    """Schemes for which it does; empty: for all."""
 
     @property
     def min_capability(self) -> str:

@@ -22,7 +22,8 @@ class Quantized:
     method: str = ""
     """As vLLM names it, for example `compressed-tensors`."""
     scheme: str = ""
-    """Of compressed-tensors, after vLLM's class, for example `w8a8_fp8`; empty: none, or an unknown one."""
+    """Of compressed-tensors after vLLM's class, for example `w8a8_fp8`; of ModelOpt its algorithm, for example `FP8`;
+    of AWQ and GPTQ the bits of a weight, for example `w4` or `w4_asym`; empty: none, or an unknown one."""
     file: str = ""
 
 
@@ -41,9 +42,10 @@ def quantization_of(
             if part.get(key) is not None:
                 return _from_section(part[key], f"{CONFIG}: {key}")
     if modelopt is not None and (section := _section(modelopt.get("quantization"))):
-        return Quantized(_modelopt(section, "modelopt"), file=MODELOPT_FILE)
+        return Quantized(_modelopt(section, "modelopt"), _algorithm(section), MODELOPT_FILE)
     if flagged is not None:
-        return Quantized(str(flagged.get("quant_method") or "gptq").lower(), file=FLAGGED_FILE)
+        method = str(flagged.get("quant_method") or "gptq").lower()
+        return Quantized(method, _bits(method, flagged), FLAGGED_FILE)
     return Quantized()
 
 
@@ -52,19 +54,18 @@ def _from_section(value: object, where: str) -> Quantized:
     method = section.get("quant_method")
     if not isinstance(method, str) or not method.isprintable() or not method:
         if "quant_algo" in section:
-            return Quantized(_modelopt(section, "modelopt"), file=CONFIG)
+            return Quantized(_modelopt(section, "modelopt"), _algorithm(section), CONFIG)
         raise PlanError("does not say how the weights are quantized", where=f"{where}.quant_method")
     name = method.lower().replace("compressed_tensors", "compressed-tensors")
     if name.startswith("modelopt"):
-        return Quantized(_modelopt(section, name), file=CONFIG)
-    scheme = _scheme(section) if name == "compressed-tensors" else ""
+        return Quantized(_modelopt(section, name), _algorithm(section), CONFIG)
+    scheme = _scheme(section) if name == "compressed-tensors" else _bits(name, section)
     return Quantized(name, scheme, CONFIG)
 
 
 def _modelopt(section: Mapping[str, Any], otherwise: str) -> str:
     """ModelOpt has a method for each algorithm (`override_quantization_method` in modelopt.py)."""
-    inner = _section(section.get("quantization")) or section
-    algorithm = str(inner.get("quant_algo") or "").upper()
+    algorithm = _algorithm(section)
     if "MXFP8" in algorithm:
         return "modelopt_mxfp8"
     if "NVFP4" in algorithm or "FP4" in algorithm:
@@ -72,6 +73,21 @@ def _modelopt(section: Mapping[str, Any], otherwise: str) -> str:
     if "MIXED" in algorithm:
         return "modelopt_mixed"
     return "modelopt" if "FP8" in algorithm else otherwise
+
+
+def _algorithm(section: Mapping[str, Any]) -> str:
+    inner = _section(section.get("quantization")) or section
+    return str(inner.get("quant_algo") or "").upper()
+
+
+def _bits(method: str, section: Mapping[str, Any]) -> str:
+    """Bits of a weight of AWQ or GPTQ, and whether weights are not as most have them: with a zero point, symmetric."""
+    bits = section.get("bits", section.get("w_bit"))
+    if method not in ("awq", "gptq") or not isinstance(bits, int) or isinstance(bits, bool):
+        return ""
+    if method == "awq":
+        return f"w{bits}_sym" if section.get("zero_point") is False else f"w{bits}"
+    return f"w{bits}_asym" if section.get("sym") is False else f"w{bits}"
 
 
 def _scheme(section: Mapping[str, Any]) -> str:

@@ -66,7 +66,7 @@ def _clean(facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> Ima
     return next(
         (
             image
-            for image in _candidates(catalog)
+            for image in chosen_from(catalog)
             if _presence(image, row, catalog) == "present" and not advisories_of(facts, image.versions, catalog)
         ),
         None,
@@ -119,7 +119,7 @@ def _own(wanted: str) -> ImageChoice:
 
 
 def _newest(facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> ImageChoice:
-    candidates = _candidates(catalog)
+    candidates = chosen_from(catalog)
     of_google = [image for image in candidates if image.evidence == "google"]
     if row is None:
         return _choice(
@@ -151,7 +151,7 @@ def _newest(facts: ModelFacts, row: Architecture | None, catalog: Catalog) -> Im
     )
 
 
-def _candidates(catalog: Catalog) -> list[Image]:
+def chosen_from(catalog: Catalog) -> list[Image]:
     """Images that a plan may choose, the newest first."""
     found = [image for image in catalog.images.values() if image.variant == "gpu" and not image.floating]
     known = [image for image in found if image.versions]

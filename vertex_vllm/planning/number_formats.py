@@ -66,6 +66,12 @@ class Formats:
                 text += f"{row.quantization} needs {needs}{self._some(low, limits)}"
                 yield Refusal(text, len(low) == len(limits))
                 return
+            if row.below and accelerator.capability >= tuple(map(int, row.below.split("."))):
+                text = f"{accelerator.accelerator} has compute capability {accelerator.compute_capability}"
+                # Of experts another kernel may take the weights.
+                certain = not self.facts.shape.experts
+                yield Refusal(f"{text}, and vLLM has no kernel of {row.quantization} from {row.below} on", certain)
+                return
             other = [each for each in limits if each.dtypes and computed not in _dtypes(each, others, accelerator)]
             if other:
                 takes = " or ".join(dict.fromkeys(name for each in other for name in each.dtypes))
@@ -79,6 +85,9 @@ class Formats:
         return (self.quantization, scheme) if self.facts.quantization_scheme else (self.quantization,)
 
     def _instead(self, row: Quantization) -> tuple[Limit, ...]:
+        scheme = self.facts.quantization_scheme
+        if row.instead_for and scheme and scheme not in row.instead_for:
+            return ()
         other = self.catalog.quantizations.get(row.instead)
         return tuple(each for each in other.limits if self.versions and each.overlaps(self.versions)) if other else ()
 

@@ -17,9 +17,10 @@ from vertex_vllm.planning.autoscaling import scaling_metric
 from vertex_vllm.planning.command_line import Argument, effective_values, parse_arguments
 from vertex_vllm.planning.consent import check_consent, check_pickled, code_told
 from vertex_vllm.planning.headroom import Quotas
-from vertex_vllm.planning.image_choice import ImageChoice, choose_image
+from vertex_vllm.planning.image_choice import ImageChoice, choose_image, chosen_from
 from vertex_vllm.planning.machine_choice import MachineChoice, choose_machine
 from vertex_vllm.planning.memory.account import MemoryAccount
+from vertex_vllm.planning.method_presence import lacking_methods
 from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 from vertex_vllm.planning.plan_warnings import plan_warnings
 from vertex_vllm.planning.requirements import Requirements
@@ -31,6 +32,7 @@ from vertex_vllm.planning.start_time import expected_start
 # Routes of Model Garden's vLLM container (Google's tutorial, item 5).
 PREDICT_ROUTE = "/generate"
 HEALTH_ROUTE = "/ping"
+_ANOTHER_FORMAT = "Choose a repository whose weights are not quantised, or are by another method"
 
 
 def plan_serving(
@@ -165,11 +167,37 @@ def _require(
     given_all = (*extra, *parse_arguments(parsers.arguments, catalog))
     doubts = [*check_forms(given_all, image.versions, image.vllm, tool_parser), *parsers.doubts]
     doubts += model_doubts(facts, image, catalog)
-    if facts.quantization not in ("", *catalog.quantizations):
-        doubts.append(f"how vLLM loads {facts.quantization} weights is not known")
+    doubts += _method_doubts(facts, deployment, image, catalog)
     settings = replace(settings, unmodelled=(*settings.unmodelled, *doubts), doubts=tuple(doubts))
     check_consent(facts, settings, extra)
     return Requirements(facts, settings, image, deployment, catalog, quotas), extra, parsers
+
+
+def _method_doubts(facts: ModelFacts, deployment: Deployment, image: ImageChoice, catalog: Catalog) -> list[str]:
+    """Raises PlanError for a quantisation that every version of the image lacks, with an image that serves it."""
+    found = list(lacking_methods(facts, image, catalog))
+    for message, certain in found:
+        if certain:
+            raise PlanError(
+                f"{facts.model_id}: {message}",
+                where="serving.image" if deployment.serving.image else "model.id",
+                fix=_image_instead(facts, deployment, catalog),
+            )
+    return [message for message, _ in found]
+
+
+def _image_instead(facts: ModelFacts, deployment: Deployment, catalog: Catalog) -> str:
+    """The newest image with which the plan says `fits`, tried out; else another model."""
+    for image in chosen_from(catalog):
+        if any(True for _ in lacking_methods(facts, ImageChoice(image.uri, image.versions, ""), catalog)):
+            continue
+        serving = deployment.serving.model_copy(update={"image": image.uri, "fallbacks": []})
+        try:
+            plan = _plan_one(facts, deployment.model_copy(update={"serving": serving}), catalog, {})
+        except PlanError:
+            return _ANOTHER_FORMAT
+        return f"Name {image.uri} in serving.image" if plan.verdict == "fits" else _ANOTHER_FORMAT
+    return _ANOTHER_FORMAT
 
 
 def _as_overridden(facts: ModelFacts, given: Mapping[str, str], image: ImageChoice) -> ModelFacts:
@@ -177,7 +205,12 @@ def _as_overridden(facts: ModelFacts, given: Mapping[str, str], image: ImageChoi
     kind = facts.text_model_type or facts.model_type
     positions = facts.positions or facts.context_length
     length = overridden_length(given, positions, kind, image.versions)
-    return facts if length is None else facts.reshaped(context_length=length)
+    facts = facts if length is None else facts.reshaped(context_length=length)
+    window = facts.shape.sliding_window
+    if "--disable-sliding-window" in given and 0 < window < (facts.context_length or window + 1):
+        # vLLM `_get_and_verify_max_len`: without its window the model is taken for as long as the window.
+        return facts.reshaped(context_length=window)
+    return facts
 
 
 def _check_deployment(deployment: Deployment, catalog: Catalog) -> None:

@@ -49,7 +49,9 @@ class Requirements:
 
     @property
     def formats(self) -> Formats:
-        method = self.facts.quantization or self.settings.quantization
+        asked, stored = self.settings.quantization, self.facts.quantization
+        # `--quantization=awq_marlin` forces the kernel where vLLM would change to another by itself.
+        method = asked if stored and asked == f"{stored}_marlin" else stored or asked
         return Formats(self.facts, self.settings.dtype, method, self.image.versions, self.catalog)
 
     def dtype(self, machine: Machine) -> str:

@@ -42,6 +42,7 @@ def test_shapes_of_published_models(row: tuple[Any, ...]) -> None:
         text_model_type=config.get("text_config", config)["model_type"],
         positions=facts(config).positions,
         quantization_file="config.json" if quantization else "",
+        quantization_scheme="w4" if quantization == "gptq" else "",
     )
     shape = facts(config).shape
     assert (shape.architecture, shape.layers, shape.hidden_size) == (architecture, layers, hidden)

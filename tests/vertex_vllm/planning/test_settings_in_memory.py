@@ -77,12 +77,6 @@ def test_a_step_is_no_longer_than_all_sequences_together() -> None:
     assert few["activation"] != many["activation"]
 
 
-def test_weights_of_a_method_that_nobody_has_looked_at_are_uncertain_and_keep_no_machine_from_being_taken() -> None:
-    decided = plan(replace(OTHER, quantization="squeezed"))
-    assert decided.verdict == "uncertain"
-    assert "how vLLM loads squeezed weights is not known" in decided.reasons["memory"]
-
-
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
