@@ -28,8 +28,8 @@ from vertex_vllm.vllm_versions import VersionRange
 
 HERE = Path(__file__).resolve().parent.parent
 LISTS = 300
-# The plan refuses some for reasons of its own, whatever the parser says; `--help` ends the parser.
-LEFT_OUT = {*REFUSED, "--help"}
+# It ends the parser.
+LEFT_OUT = {"--help"}
 # Values of arguments whose text has a form of its own.
 RIGHT_OF = {
     "--chat-template": ("{{ messages }}", "{% for message in messages %}{% endfor %}"),
@@ -70,7 +70,10 @@ class Disagreement:
 
 
 def generated(table: ArgumentTable, version: str, seed: int = 0, count: int = LISTS) -> list[list[str]]:
-    """Lists of one to four arguments: half of the lists right throughout, the others with one wrong argument."""
+    """Lists of one to four arguments: half of the lists right throughout, the others with one wrong argument.
+
+    Options are dealt from a deck, so that each is in some list.
+    """
     chooser = random.Random(seed)
     rows = [
         (name, takes)
@@ -78,8 +81,12 @@ def generated(table: ArgumentTable, version: str, seed: int = 0, count: int = LI
         if name not in LEFT_OUT and (takes := table.takes(name, version)) is not None and takes.takes != "other"
     ]
     made = []
+    deck: list[tuple[str, Takes]] = []
     for number in range(count):
-        chosen = chooser.sample(rows, chooser.randint(1, 4))
+        wanted = chooser.randint(1, 4)
+        if len(deck) < wanted:
+            deck = chooser.sample(rows, len(rows))
+        chosen, deck = deck[:wanted], deck[wanted:]
         written = [_written(name, takes, chooser, wrong=False, table=table, version=version) for name, takes in chosen]
         if number % 2:
             at = chooser.randrange(len(chosen))
@@ -123,12 +130,15 @@ def _right(name: str, takes: Takes, chooser: random.Random, table: ArgumentTable
 
 
 def plan_verdict(arguments: Sequence[str], version: str) -> str:
-    """Empty for a list that is taken, `uncertain: …` for a doubt, else the refusal."""
+    """Empty for a list that is taken, `uncertain: …` for a doubt, else the refusal.
+
+    Of options that the pipeline gives itself, and a plan refuses, the value alone is judged.
+    """
     image = ImageChoice("image", VersionRange(version, version), "")
     catalog = load_catalog()
     try:
         extra = parse_arguments(arguments, catalog)
-        check_extra(extra, image, catalog)
+        check_extra((argument for argument in extra if argument.flag not in REFUSED), image, catalog)
         doubts = check_forms(extra, image.versions, image.vllm)
     except PlanError as error:
         return str(error)

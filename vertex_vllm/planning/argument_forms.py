@@ -1,5 +1,6 @@
 """Whether a version of vLLM takes an argument's value: type, choices, bounds, JSON, count, partners, parser names."""
 
+import ast
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,6 +36,10 @@ _APART = {
     "--enable-prompt-embeds": "--enable-prompt-adapter",
 }
 _COPIES = ("--data-parallel-multi-port-external-lb",)
+# JSON that was a Python literal before a version (`CompilationConfig.from_cli` of 0.8.5.post1 and 0.9.0).
+_LITERALS = {"--compilation-config": "0.9.0", "-O": "0.9.0"}
+# Choices that a version takes at one start and refuses at another: its parser takes one of two lists out of a set.
+_BY_CHANCE = {("--guided-decoding-backend", "0.8.5.post1"): ("outlines", "lm-format-enforcer")}
 # Needs a variable in the container's environment that nothing here sets (0.32.0: "requires VLLM_USE_RUST_FRONTEND=1").
 _UNSERVED = ("--grpc-port",)
 TOOL_PARSER = "--tool-call-parser"
@@ -50,6 +55,7 @@ class Fault:
 
     message: str
     fix: str
+    certain: bool = True
 
 
 def check_forms(
@@ -77,7 +83,7 @@ def check_forms(
         if not refusing:
             continue
         last = list(refusing.values())[-1]
-        if len(refusing) == len(found):
+        if len(refusing) == len(found) and all(fault.certain for fault in refusing.values()):
             fix = _suggested(argument, tool_parser) or last.fix
             raise PlanError(f"{last.message}; {whose} refuses it", where=WHERE, fix=fix)
         doubts.append(f"{last.message} (vLLM {_told(tuple(refusing), checked)})")
@@ -138,7 +144,10 @@ def _faults(
         yield Fault(f"{name} takes one value, not {len(values)}", f"Write {name}={values[0]}")
     else:
         for value in values:
-            yield from _of_value(name, value, takes)
+            if value not in _BY_CHANCE.get((name, version), ()):
+                yield from _of_value(name, value, takes) if not _is_literal(name, value, version) else ()
+            else:
+                yield Fault(f"{name}={value} is taken at some starts and refused at others", "Leave it out", False)
     yield from _of_file(name, values)
     if name in PARSERS and values:
         yield from _of_parser(name, values[0], version, table, given)
@@ -164,6 +173,15 @@ def _of_value(name: str, value: str, takes: Takes) -> Iterator[Fault]:
         for bound, (words, holds) in _BOUNDS.items():
             if bound in takes.bounds and not holds(read, takes.bounds[bound]):
                 yield Fault(f"{name} must be {words} {takes.bounds[bound]:g}, not {value}", "Choose another number")
+
+
+def _is_literal(name: str, value: str, version: str) -> bool:
+    if name not in _LITERALS or version_key(version) >= version_key(_LITERALS[name]):
+        return False
+    try:
+        return isinstance(ast.literal_eval(value), dict)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return False
 
 
 def _of_json(name: str, value: str, takes: Takes) -> Iterator[Fault]:

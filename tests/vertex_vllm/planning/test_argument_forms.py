@@ -19,6 +19,7 @@ OLD = f"{SERVE}:20250710_0916_RC01"  # vLLM 0.9.2
         ("", ["--limit-mm-per-prompt=image"], "must be JSON", "quotes"),
         ("", ["--tokenizer-mode"], "--tokenizer-mode needs a value", "--tokenizer-mode=…"),
         ("", ["--load-format", "auto", "dummy"], "takes one value, not 2", "--load-format=auto"),
+        ("", ["--compilation-config={'level': 3}"], "must be JSON", "quotes"),
         ("", ["--enable-sleep-mode=1"], "takes no value", "leave it out"),
         ("", ["--no-enable-prefix-caching=false"], "takes no value", "leave it out"),
         ("", ["--uvicorn-log-level=loud"], "may not be 'loud'", "Choose one of"),
@@ -118,3 +119,16 @@ def test_of_an_image_of_unknown_version_what_some_versions_refuse_is_a_doubt() -
 def test_the_statistics_that_a_flag_needs_stay_on() -> None:
     decided = plan(OTHER, extra_args=["--enable-per-request-metrics"], image=f"{SERVE}:{NEWEST}")
     assert "--disable-log-stats" not in decided.args
+
+
+CHANCE = f"{SERVE}:20250506_0916_RC01"  # vLLM 0.8.5.post1
+
+
+def test_a_python_literal_was_taken_for_json_by_old_versions() -> None:
+    argument = "--compilation-config={'level': 3}"
+    assert argument in plan(OTHER, image=CHANCE, extra_args=[argument]).args
+
+
+def test_a_choice_that_a_version_takes_by_chance_is_a_doubt() -> None:
+    decided = plan(OTHER, image=CHANCE, extra_args=["--guided-decoding-backend=outlines"])
+    assert "--guided-decoding-backend=outlines is taken at some starts" in decided.reasons["doubts"]
