@@ -20,11 +20,19 @@ from vertex_vllm.model.mistral_params import config_from_params
 from vertex_vllm.model.model_config import config_dtype, facts_from_config
 from vertex_vllm.model.pooling import pooling_reason
 from vertex_vllm.model.quantization import FLAGGED_FILE, MODELOPT_FILE
-from vertex_vllm.model.repository_kind import ADAPTER_CONFIG, check_kind, is_mistral_common
+from vertex_vllm.model.repository_kind import (
+    ADAPTER_CONFIG,
+    CONSOLIDATED,
+    check_kind,
+    check_mlx,
+    is_mistral_common,
+    mistral_parts,
+    other_formats,
+)
 from vertex_vllm.model.safetensors import Weights, read_weights
 from vertex_vllm.model.tokenizer_files import tokenizer_kind
 from vertex_vllm.model.untrusted_json import parse_json
-from vertex_vllm.model.weight_files import CONSOLIDATED, read_index, weight_files
+from vertex_vllm.model.weight_files import read_index, weight_files
 from vertex_vllm.retries import saying_what_lasts
 
 # Bytes. The longest tokenizer_config.json known, with all its added tokens, has 2 MB.
@@ -68,12 +76,14 @@ def facts_from_files(
     if config is None and is_mistral_common(listing):
         config = config_from_params(_read_json(reader, listing, PARAMS) or {})
     if config is None:
+        others = other_formats(listing)
         raise PlanError(
-            "the repository does not have this file",
+            f"the repository does not have this file{f'; it holds {others}' if others else ''}",
             where="config.json",
             fix="Choose one that transformers can load.",
             missing=("config.json",),
         )
+    check_mlx(config)
     chosen = weight_files(listing, read_index(reader, listing))
     tokenizer_config = _read_json(reader, listing, "tokenizer_config.json") or {}
     chats, marks = chat_template_of(reader, listing, tokenizer_config, lambda path: _read_json(reader, listing, path))
@@ -100,6 +110,7 @@ def facts_from_files(
         tokenizer=tokenizer_kind(listing),
         tokenizer_class=str(tokenizer_config.get("tokenizer_class") or ""),
         mistral_common=is_mistral_common(listing),
+        mistral_parts=mistral_parts(listing),
         chat_marks=marks,
         pickled=not chosen[0].path.endswith(".safetensors"),
         doubts=(*facts.doubts, *_packed(facts), *_format_doubts(listing), *_shard_doubts(chosen)),

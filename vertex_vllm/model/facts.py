@@ -69,7 +69,7 @@ class ModelFacts:
     positions: int = 0
     """`max_position_embeddings` as config.json has it, before positions are stretched; 0: not given."""
     quantization_scheme: str = ""
-    """Of compressed-tensors, for example `w8a8_fp8`; empty: none, or not known."""
+    """Format within the method, as `model.quantization.Quantized.scheme`; empty: none, or not known."""
     quantization_file: str = ""
     """File that names the method; empty: not read."""
     faults: tuple[str, ...] = ()
@@ -84,6 +84,8 @@ class ModelFacts:
     """`tokenizer_class` of tokenizer_config.json."""
     mistral_common: bool = False
     """params.json and a tokenizer of mistral-common alone: vLLM needs its mistral formats."""
+    mistral_parts: tuple[str, ...] | None = None
+    """Parts of vLLM's mistral format that the repository has: tokenizer, config, weights; None: nobody has looked."""
     foreign_code: tuple[str, ...] = ()
     """Other repositories whose Python code the configs would have run."""
     pickled: bool = False

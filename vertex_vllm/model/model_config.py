@@ -6,7 +6,7 @@ from dataclasses import replace
 from vertex_vllm.errors import PlanError
 from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.model.quantization import Quantized, quantization_of
-from vertex_vllm.model.rope import rope_of
+from vertex_vllm.model.rope import rope_faults, rope_of
 from vertex_vllm.model.safetensors import Weights
 from vertex_vllm.model.tensor_outline import contradictions
 from vertex_vllm.model.transformer import defaults_of, text_part, transformer_from_config
@@ -36,8 +36,10 @@ def facts_from_config(
     rope = rope_of(text)
     kind = str(text.get("model_type", ""))
     quantized, doubts = _quantized(config, text, modelopt, flagged)
-    known = defaults_of(architecture) is not None
-    against = tuple(contradictions(weights.outline, shape))
+    # Of an architecture or a field that nobody can read nothing is certain.
+    known = defaults_of(architecture) is not None and not shape.missing
+    against = tuple(contradictions(weights.outline, shape, bool(quantized.method)))
+    stretched = tuple(rope_faults(text))
     return ModelFacts(
         model_id=model_id,
         commit=commit,
@@ -57,8 +59,8 @@ def facts_from_config(
         positions=shape.context_length,
         quantization_scheme=quantized.scheme,
         quantization_file=quantized.file,
-        faults=against if known else (),
-        doubts=(*doubts, *(() if known else against)),
+        faults=(*(against if known else ()), *(told for told, certain in stretched if certain)),
+        doubts=(*doubts, *(() if known else against), *(told for told, certain in stretched if not certain)),
     )
 
 

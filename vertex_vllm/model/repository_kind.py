@@ -11,7 +11,25 @@ ADAPTER_WEIGHTS = "adapter_model*"
 # mistral-common's tokenizers: tekken.json, and sentencepiece models that name their version.
 MISTRAL_TOKENIZERS = ("tekken.json", "tokenizer.model.v*")
 _OTHER_TOKENIZERS = ("tokenizer.json", "tokenizer.model")
+_MISTRAL_PARTS = {"tokenizer": (*MISTRAL_TOKENIZERS, "tokenizer.mm.model.v*"), "config": ("params.json",)}
+# Weights that mistral-common's format has; beside the usual format they are a second copy.
+CONSOLIDATED = "consolidated*.safetensors"
 _ORIGINAL = ("consolidated.*.pth",)
+# Formats of weights that vLLM does not read, by the names of their files.
+_OTHER_FORMATS = {
+    "*.gguf": "GGUF, made for llama.cpp",
+    "*.onnx": "ONNX",
+    "tf_model*.h5": "TensorFlow",
+    "flax_model*.msgpack": "Flax",
+    "openvino_*": "OpenVINO",
+    "*.nemo": "NeMo",
+    "*.ckpt": "PyTorch Lightning or Stable Diffusion checkpoints",
+    "*.mlpackage/*": "Core ML",
+    "*.tflite": "TensorFlow Lite",
+    "*.llamafile": "llamafile",
+    "*.task": "MediaPipe",
+    "*.litertlm": "LiteRT",
+}
 _WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth")
 
 
@@ -26,6 +44,8 @@ def check_kind(listing: Sequence[AnyFile], adapter: Mapping[str, object] | None)
     weights = [path for path in top if _matches(path, _WEIGHTS) and not is_adapter_file(path)]
     if adapter is not None and not weights:
         raise _adapter(adapter)
+    if "config.json" not in top and not weights:
+        _check_folders(listing)
     if "model_index.json" in top:
         raise PlanError(
             "the repository holds a diffusers pipeline, which makes images and is not served by vLLM here",
@@ -44,6 +64,53 @@ def check_kind(listing: Sequence[AnyFile], adapter: Mapping[str, object] | None)
             where="*.gguf",
             fix="Choose the repository that they were made from: its card names it as base model",
         )
+
+
+def _check_folders(listing: Sequence[AnyFile]) -> None:
+    """Raises PlanError for adapters, or a model, that are in folders of the repository alone."""
+    folders = {file.path.rpartition("/")[::2] for file in listing if "/" in file.path}
+    for name, what in ((ADAPTER_CONFIG, "adapters"), ("config.json", "a model")):
+        found = sorted(folder for folder, file in folders if file == name)
+        if found and "model_index.json" not in {file.path for file in listing}:
+            raise PlanError(
+                f"the repository holds {what} in folders alone, the first in {found[0]}/, and vLLM reads its top",
+                where=name,
+                fix="Serve their base model"
+                if name == ADAPTER_CONFIG
+                else "Put that folder into a repository of its own",
+            )
+
+
+def other_formats(listing: Sequence[AnyFile]) -> str:
+    """Formats that vLLM does not read and the repository has, in words; empty: none that is known."""
+    found = (
+        told
+        for pattern, told in _OTHER_FORMATS.items()
+        if any(
+            fnmatchcase(file.path.lower(), pattern) or fnmatchcase(file.path.rpartition("/")[2], pattern)
+            for file in listing
+        )
+    )
+    return ", ".join(dict.fromkeys(found))
+
+
+def check_mlx(config: Mapping[str, object]) -> None:
+    """Raises PlanError for weights that MLX has quantised: they name bits and groups, and no method."""
+    told, section = config.get("quantization"), config.get("quantization_config")
+    named = isinstance(section, Mapping) and "quant_method" in section
+    if isinstance(told, Mapping) and {"bits", "group_size"} <= set(told) and not named:
+        raise PlanError(
+            "the repository holds weights that MLX has quantised, for Apple's processors; vLLM does not read them",
+            where="config.json: quantization",
+            fix="Choose the repository that they were made from: its card names it as base model",
+        )
+
+
+def mistral_parts(listing: Sequence[AnyFile]) -> tuple[str, ...]:
+    """Parts of vLLM's mistral format that the repository has: tokenizer, config, weights."""
+    top = [file.path for file in listing if "/" not in file.path]
+    patterns = {**_MISTRAL_PARTS, "weights": (CONSOLIDATED,)}
+    return tuple(part for part, names in patterns.items() if any(_matches(path, names) for path in top))
 
 
 def is_mistral_common(listing: Sequence[AnyFile]) -> bool:

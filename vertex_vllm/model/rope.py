@@ -1,7 +1,7 @@
 """How a model's positions are stretched, and how long a context that makes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,9 @@ _STRETCHED_MODELS = "gemma3"
 # vllm 0.28.0, which multiplies, and 0.30.0, which does not).
 _YARN_STRETCHED_SINCE = "0.30.0"
 _LONGEST = 1 << 31
+_SECTIONS = ("rope_parameters", "rope_scaling")
+# Pairs of an old and a new name for one kind.
+_SAME = (("su", "longrope"), ("mrope", "default"))
 # Keys of --hf-overrides that change lengths alone.
 _LENGTH_KEYS = {"rope_scaling", "rope_parameters", "rope_theta", "max_position_embeddings", "model_max_length"}
 
@@ -44,15 +47,36 @@ class Rope:
 
 def rope_of(text: Mapping[str, object]) -> Rope:
     """From `rope_parameters` or `rope_scaling` of a text model's config; anything unusable is none."""
-    for name in ("rope_parameters", "rope_scaling"):
-        section = text.get(name)
-        if isinstance(section, dict):
+    for name in _SECTIONS:
+        for section in _sections(text.get(name)):
             kind = section.get("rope_type", section.get("type"))
             factor, original = section.get("factor", 1.0), section.get("original_max_position_embeddings", 0)
             usable = isinstance(factor, int | float) and not isinstance(factor, bool) and 0 < factor < 1 << 16
             if isinstance(kind, str) and kind.isidentifier() and kind != "default":
                 return Rope(kind, float(factor) if usable else 1.0, original if _is_length(original) else 0)
     return Rope("")
+
+
+def rope_faults(text: Mapping[str, object]) -> Iterator[tuple[str, bool]]:
+    """Sections that vLLM refuses, and whether every version does.
+
+    `patch_rope_scaling_dict`, up to 0.20.0, and `patch_legacy_rope_type`, in 0.26.0, of transformers_utils/config.py.
+    """
+    for name in _SECTIONS:
+        for section in _sections(text.get(name)):
+            kind, legacy = section.get("rope_type"), section.get("type")
+            if kind is None and legacy is None:
+                yield f"config.json: {name} has no rope_type, and vLLM may refuse that", False
+            elif None not in (kind, legacy) and kind != legacy and (legacy, kind) not in _SAME:
+                yield f"config.json: {name} has rope_type {kind} and type {legacy}", True
+
+
+def _sections(value: object) -> list[Mapping[str, Any]]:
+    """The section, or those of each kind of layer within it."""
+    if not isinstance(value, dict) or not value:
+        return []
+    inner = [each for each in value.values() if isinstance(each, dict)]
+    return inner if len(inner) == len(value) else [value]
 
 
 def _is_length(value: object) -> bool:

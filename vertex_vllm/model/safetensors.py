@@ -103,17 +103,18 @@ def grouped(found: Iterable[tuple[str, Weights]]) -> tuple[TensorGroup, ...]:
 def read_weights(reader: FileReader[AnyFile], files: Sequence[AnyFile]) -> Weights:
     """Size and types of the tensors in safetensors files, from their headers alone.
 
-    Raises PlanError for a header that is malformed or too long.
+    A tensor that several files hold counts once: the last one is what vLLM keeps. Raises PlanError for a header that is
+    malformed or too long.
     """
-    named: list[tuple[str, Weights]] = []
+    named: dict[str, Weights] = {}
     room = _Room(LONGEST_HEADERS)
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
         for file, header in zip(files, pool.map(lambda file: _read_header(reader, file, room), files), strict=True):
-            named += tensors(header, file).items()
+            named |= tensors(header, file)
             if len(named) > MOST_TENSORS:
                 raise PlanError(f"more than {MOST_TENSORS} tensors in all", where=file.path)
-    outline = outline_of((name, tensor.shape, tensor.dtype) for name, tensor in named)
-    return replace(total(tensor for _, tensor in named), groups=grouped(named), outline=outline)
+    outline = outline_of((name, tensor.shape, tensor.dtype) for name, tensor in named.items())
+    return replace(total(named.values()), groups=grouped(named.items()), outline=outline)
 
 
 class _Room:

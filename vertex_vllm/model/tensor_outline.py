@@ -13,7 +13,8 @@ from vertex_vllm.model.transformer import Transformer, defaults_of
 # Of the text model: a vision tower has embeddings, layers and heads of its own.
 _TOWER = re.compile(r"vision|visual|vit\.|audio|image|talker|token2wav|draft|mtp|nextn")
 _EMBEDDING = re.compile(r"(^|\.)(embed_tokens|tok_embeddings|word_embeddings|embed_in|wte)\.weight$")
-_LAYER = re.compile(r"(^|\.)(layers|h|blocks)\.(\d+)\.")
+_LAYER = re.compile(r"(^|\.)(layers|h|blocks)\.(\d+)\.(.*)")
+_HEAD = re.compile(r"(^|\.)lm_head\.|^output\.|(^|\.)embed_out\.")
 _QUERY = re.compile(r"(^|\.)self_attn\.q_proj\.weight$")
 _KEY = re.compile(r"(^|\.)self_attn\.k_proj\.weight$")
 # Types of which a row of the shape is a row of the matrix; packed ones hold several numbers in each.
@@ -33,6 +34,10 @@ class Outline:
     query_width: int = 0
     """Rows of a query projection: heads × head size."""
     key_width: int = 0
+    head: bool = False
+    """Some tensor is of the head."""
+    gap: str = ""
+    """A tensor that one layer lacks and all others have; empty: layers are alike, or none tells."""
 
 
 def outline_of(tensors: Iterable[tuple[str, tuple[int, ...], str]]) -> Outline:
@@ -40,22 +45,36 @@ def outline_of(tensors: Iterable[tuple[str, tuple[int, ...], str]]) -> Outline:
     embeddings: set[tuple[int, ...]] = set()
     queries: set[tuple[int, ...]] = set()
     keys: set[tuple[int, ...]] = set()
-    layers = set()
+    layers: dict[int, set[str]] = {}
+    head = False
     for name, shape, dtype in tensors:
         if _TOWER.search(name):
             continue
+        head = head or bool(_HEAD.search(name))
         if numbered := _LAYER.search(name):
-            layers.add(int(numbered[3]))
+            layers.setdefault(int(numbered[3]), set()).add(numbered[4])
         if len(shape) != 2 or dtype not in _PLAIN:
             continue
         for pattern, found in ((_EMBEDDING, embeddings), (_QUERY, queries), (_KEY, keys)):
             if pattern.search(name):
                 found.add(shape)
     rows, width = next(iter(embeddings)) if len(embeddings) == 1 else (0, 0)
-    return Outline(rows, width, len(layers), _rows(queries), _rows(keys))
+    return Outline(rows, width, len(layers), _rows(queries), _rows(keys), head, _gap(layers))
 
 
-def contradictions(outline: Outline, shape: Transformer) -> Iterator[str]:
+def _gap(layers: dict[int, set[str]]) -> str:
+    """The first tensor that exactly one layer lacks, where there are three or more layers."""
+    if len(layers) < 3:
+        return ""
+    everywhere = set.union(*layers.values())
+    for name in sorted(everywhere):
+        lacking = [number for number, names in layers.items() if name not in names]
+        if len(lacking) == 1:
+            return f"layer {lacking[0]} has no {name}"
+    return ""
+
+
+def contradictions(outline: Outline, shape: Transformer, quantized: bool) -> Iterator[str]:
     """Each as a sentence that names the field of config.json; certain for those of architecture_defaults.yaml alone."""
     code = defaults_of(shape.architecture)
     extra = code.extra_embeddings if code else 0
@@ -73,8 +92,19 @@ def contradictions(outline: Outline, shape: Transformer) -> Iterator[str]:
     for what, found, field, told in pairs:
         if found and told and found != told:
             yield f"the files have {found} {what}, config.json says {told} ({field})"
-    if outline.layers and shape.layers and outline.layers < shape.layers:
+    alike = not shape.experts and not shape.cross_attention_layers
+    if (
+        outline.layers
+        and shape.layers
+        and (outline.layers < shape.layers or (code and alike and outline.layers > shape.layers))
+    ):
         yield f"the files have {outline.layers} layers, config.json says {shape.layers} (num_hidden_layers)"
+    # Of quantised models vLLM does not check that every tensor was loaded (`track_weights_loading`).
+    elif code and not quantized and outline.layers:
+        if not outline.head and not shape.tied_embeddings:
+            yield "the files have no head (lm_head), and config.json does not tie it (tie_word_embeddings)"
+        if alike and outline.gap:
+            yield f"a tensor is missing: {outline.gap}, and every other layer has it"
 
 
 def _width(shape: Transformer, queries: bool) -> int:

@@ -225,7 +225,7 @@ def _weight_group(config: Mapping[str, Any]) -> int:
             block, quantization = block or weights.get("block_structure"), {**weights, **quantization}
     if isinstance(block, list) and block:
         return _count({"size": block[0]}, ("size",))
-    return _count(quantization, ("group_size",))
+    return _count(quantization, ("group_size", "q_group_size"))
 
 
 def _unmodelled_layers(text: Mapping[str, Any]) -> list[str]:

@@ -5,13 +5,11 @@ from fnmatch import fnmatchcase
 
 from vertex_vllm.errors import PlanError
 from vertex_vllm.model.file_reader import AnyFile, FileReader
-from vertex_vllm.model.repository_kind import is_adapter_file, is_mistral_common
+from vertex_vllm.model.repository_kind import CONSOLIDATED, is_adapter_file, is_mistral_common, other_formats
 from vertex_vllm.model.untrusted_json import parse_json
 
 SAFETENSORS_INDEX = "model.safetensors.index.json"
 PICKLE_INDEX = "pytorch_model.bin.index.json"
-# Of the weights' format that mistral-common reads; beside the usual format it is a second copy.
-CONSOLIDATED = "consolidated*.safetensors"
 # vLLM `filter_files_not_needed_for_inference`: what a trainer leaves beside the weights.
 _TRAINING = ("training_args.bin", "optimizer.bin", "*optimizer.pt", "*scheduler.pt", "*scaler.pt", "rng_state*")
 # Bytes. The longest index known, of 405 B parameters in 191 files, has 100 kB.
@@ -32,14 +30,16 @@ def weight_files(listing: Sequence[AnyFile], indexed: Collection[str]) -> tuple[
         return _indexed(listing, indexed)
     for pattern in ("*.safetensors", "*.bin", "*.pt"):
         found = tuple(file for file in top if fnmatchcase(file.path, pattern) and not _of_training(file.path))
+        found = tuple(file for file in found if not fnmatchcase(file.path, "openvino_*"))
         usual = tuple(file for file in found if not fnmatchcase(file.path, CONSOLIDATED))
         if found:
             return usual or found
+    others = other_formats(listing)
     raise PlanError(
-        "the repository holds no weights that vLLM reads",
+        f"the repository holds no weights that vLLM reads{f', but others: {others}' if others else ''}",
         where="*.safetensors",
         missing=("*.safetensors",),
-        fix="Choose a repository with safetensors files; GGUF and ONNX files are not served.",
+        fix="Choose a repository with safetensors files.",
     )
 
 

@@ -21,6 +21,11 @@ REFUSED = {
     "--port": "Vertex AI decides it",
     "--hf-token": "all who may see the Model could read it; the weights come from Cloud Storage and need none",
     "--api-key": "all who may see the Model could read it; Vertex AI checks who calls",
+    **dict.fromkeys(("--uds", "--headless", "--grpc"), "Vertex AI asks the container over HTTP, on its port"),
+    **dict.fromkeys(
+        ("--ssl-keyfile", "--ssl-certfile", "--ssl-ca-certs", "--ssl-cert-reqs"),
+        "Vertex AI asks the container over plain HTTP, and encrypts what leaves it",
+    ),
 }
 
 # A repository of mistral-common: params.json in the place of config.json, its own tokenizer, consolidated weights.

@@ -22,6 +22,7 @@ _NEW_TOKENIZERS = ("TokenizersBackend", "SentencePieceBackend", "PythonBackend",
 _MOST_IMAGE_TOKENS = dict.fromkeys(("qwen2_vl", "qwen2_5_vl", "qwen2_5_omni", "qwen3_vl", "qwen3_vl_moe"), 16384)
 
 
+_LEAVE_OUT = "Leave it out"
 # Classes that vLLM serves for transcription alone (`supports_transcription_only` in models/whisper.py and
 # voxtral_realtime.py of the wheel vllm 0.32.0).
 _TRANSCRIBING = ("WhisperForConditionalGeneration", "VoxtralRealtimeGeneration")
@@ -37,10 +38,42 @@ def overridden_architecture(given: Mapping[str, str]) -> str:
     return str(named[0]) if isinstance(named, list) and named else ""
 
 
+# Parts of vLLM's mistral format, which an option names.
+_MISTRAL_OPTIONS = {
+    "--tokenizer-mode": ("tokenizer", "tekken.json, no tokenizer.model.v*"),
+    "--config-format": ("config", "params.json"),
+    "--load-format": ("weights", "consolidated*.safetensors"),
+}
+# Formats of weights that an option names: safetensors alone, or pickled files alone.
+_SAFE_FORMATS, _PICKLED_FORMATS = ("safetensors", "fastsafetensors", "instanttensor"), ("pt", "npcache")
+
+
+def _check_formats(facts: ModelFacts, given: Mapping[str, str]) -> None:
+    """Raises PlanError for an option that has vLLM read files which the repository does not have."""
+    for flag, (part, files) in _MISTRAL_OPTIONS.items():
+        lacking = facts.mistral_parts is not None and part not in facts.mistral_parts
+        if given.get(flag) == "mistral" and lacking and not facts.mistral_common:
+            raise PlanError(
+                f"{flag}=mistral reads files that {facts.model_id} does not have: no {files}",
+                where=WHERE,
+                fix=_LEAVE_OUT,
+            )
+    asked = given.get("--load-format", "")
+    named = "safetensors" if facts.groups else "pickled" if facts.pickled else ""
+    if (asked in _SAFE_FORMATS and named == "pickled") or (asked in _PICKLED_FORMATS and named == "safetensors"):
+        raise PlanError(
+            f"--load-format={asked} reads other files than the {named} weights of {facts.model_id}",
+            where=WHERE,
+            fix=_LEAVE_OUT,
+        )
+    if asked == "gguf":
+        raise PlanError("--load-format=gguf reads a GGUF file, and none is served here", where=WHERE, fix=_LEAVE_OUT)
+
+
 def check_servable(facts: ModelFacts, given: Mapping[str, str], catalog: Catalog) -> None:
     """`given` are the deployment's own arguments, option → value.
 
-    Raises PlanError for a model that generates no text, has no tokenizer, or whose files contradict its config.json.
+    Raises PlanError for a model that generates no text, has no tokenizer, or whose files vLLM refuses.
     """
     for flag, values in _POOLING_VALUES.items():
         if given.get(flag) in values:
@@ -49,6 +82,7 @@ def check_servable(facts: ModelFacts, given: Mapping[str, str], catalog: Catalog
                 where=WHERE,
                 fix="Leave it out",
             )
+    _check_formats(facts, given)
     overridden = overridden_architecture(given)
     if overridden and (why := pooling_reason(overridden, None)) and given.get("--runner") != "generate":
         raise PlanError(
@@ -73,7 +107,7 @@ def check_servable(facts: ModelFacts, given: Mapping[str, str], catalog: Catalog
         )
     if facts.faults:
         raise PlanError(
-            f"the files of {facts.model_id} contradict its config.json: {'; '.join(facts.faults)}. vLLM refuses them",
+            f"vLLM refuses the files of {facts.model_id}: {'; '.join(facts.faults)}",
             where="model.id",
             fix="Choose another revision, or a repository whose config.json was written for these weights",
         )

@@ -175,6 +175,7 @@ def test_facts_of_a_sharded_model(local: Any, llama: dict[str, bytes]) -> None:
         text_model_type=json.loads(llama["config.json"]).get("model_type", ""),
         positions=8192,
         tokenizer="transformers",
+        mistral_parts=(),
         chat_marks=(),
     )
 

@@ -35,6 +35,7 @@ GEMMA3_1B = _config(
     **{"head_dim": 256, "sliding_window": 512, "sliding_window_pattern": 6, "tie_word_embeddings": True},
 )
 DEVSTRAL = _config("MistralForCausalLM", "mistral", (5120, 32768, 40, 32, 8, 131072, 131072), head_dim=128)
+SMOLLM = _config("LlamaForCausalLM", "llama", (576, 1536, 30, 9, 3, 49152, 8192), head_dim=64, tie_word_embeddings=True)
 YARN = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}
 BNB = {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
 MODELOPT = {"quant_method": "modelopt", "quant_algo": "FP8", "ignore": ["lm_head"]}
@@ -87,6 +88,38 @@ QWEN2_VL = repository(
         "vision_config": {"depth": 32, "embed_dim": 1280, "patch_size": 14},
     },
     weights({**decoder(QWEN_7B), "visual.x.weight": ("BF16", (676_000, 1000))}),
+)
+# Its config.json leaves out what transformers fills in.
+_GEMMA_TEXT = {"model_type": "gemma3_text", "hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34}
+GEMMA3_4B = repository(
+    {
+        **{"architectures": ["Gemma3ForConditionalGeneration"], "model_type": "gemma3", "torch_dtype": "bfloat16"},
+        **{"text_config": _GEMMA_TEXT, "vision_config": {}},
+    },
+    weights(
+        decoder(
+            {
+                **{**_GEMMA_TEXT, "num_attention_heads": 8, "num_key_value_heads": 4},
+                **{"head_dim": 256, "vocab_size": 262208},
+            }
+        )
+    ),
+)
+LLAMA4 = repository(
+    {
+        **{"architectures": ["Llama4ForConditionalGeneration"], "model_type": "llama4", "torch_dtype": "bfloat16"},
+        "text_config": {
+            **_config("", "llama4_text", (5120, 8192, 48, 40, 8, 202048, 10485760)),
+            **{"head_dim": 128, "num_local_experts": 16, "num_experts_per_tok": 1, "attention_chunk_size": 8192},
+        },
+        "vision_config": {"hidden_size": 1408, "image_size": 336, "patch_size": 14},
+    },
+    weights({"language_model.model.embed_tokens.weight": ("BF16", (202048, 5120)), "experts": ("BF16", (107 << 30,))}),
+)
+THINKING = repository(
+    SMOLLM,
+    weights(decoder(SMOLLM)),
+    small("tokenizer_config.json", {"chat_template": "{{ messages }}<think>{{ '</think>' }}"}),
 )
 OMNI = repository(
     {
