@@ -114,11 +114,21 @@ def _say_plan(text: str) -> None:
 def evaluation_row(deployment: "Deployment", project: str | None) -> str:
     """The plan's last row: the suite, and the drop in quality that it sees."""
     from vertex_vllm.cli.submit_command import project_of
-    from vertex_vllm.evaluation.planned import order_of, stated
+    from vertex_vllm.evaluation.suite_reach import stated_reach
     from vertex_vllm.planning.render import row
 
-    in_storage = deployment.evaluation.suite.startswith("gs://")
-    return row("Evaluation", stated(order_of(deployment), project_of(deployment, project) if in_storage else ""))
+    asked = deployment.evaluation
+    in_storage = asked.suite.startswith("gs://")
+    told = stated_reach(
+        asked.suite,
+        asked.levels,
+        asked.items,
+        baseline=asked.baseline,
+        allowed_regression=asked.allowed_regression,
+        confidence=asked.confidence,
+        project=project_of(deployment, project) if in_storage else "",
+    )
+    return row("Evaluation", told)
 
 
 def model_facts(

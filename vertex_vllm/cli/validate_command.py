@@ -98,8 +98,8 @@ def _suite_doubt(path: Path, deployment: "Deployment") -> str:
     from vertex_vllm.config.catalogue_check import Fault
     from vertex_vllm.config.config_file import located
     from vertex_vllm.errors import ConfigError, InputError
-    from vertex_vllm.evaluation.baseline import NONE
     from vertex_vllm.evaluation.planned import order_of, reach_of
+    from vertex_vllm.evaluation.suite_reach import NONE
 
     if deployment.evaluation.suite.startswith("gs://"):
         return ""

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vertex_vllm.errors import InputError, VertexVllmError
+from vertex_vllm.evaluation.suite_reach import NONE, PROMOTED
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.labels import label_value
 
 FOLDER = "evaluations"
-PROMOTED, NONE = "promoted", "none"
 FORMAT = "vertex-vllm-evaluation/1"
 
 log = logging.getLogger(__name__)

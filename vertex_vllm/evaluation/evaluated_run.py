@@ -10,8 +10,6 @@ from vertex_vllm.catalog.prices import BASIS, hourly_price
 from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.evaluation.answer_journal import Journal, MemoryJournal, ObjectJournal
 from vertex_vllm.evaluation.baseline import (
-    NONE,
-    PROMOTED,
     Baseline,
     journal_object,
     keep_as_baseline,
@@ -26,6 +24,7 @@ from vertex_vllm.evaluation.load import check_load
 from vertex_vllm.evaluation.load_journal import LoadJournal
 from vertex_vllm.evaluation.measurement_store import served
 from vertex_vllm.evaluation.result import to_json
+from vertex_vllm.evaluation.suite_reach import NONE, PROMOTED
 from vertex_vllm.evaluation.suites.suite import Suite, part_of
 from vertex_vllm.evaluation.suites.suite_files import load_suite
 from vertex_vllm.load.kept_steps import KeptSteps, NoSteps

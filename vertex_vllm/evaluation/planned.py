@@ -1,11 +1,11 @@
 """The evaluation of a config before anything is rented: is the suite well-formed, and what can it see?"""
 
 from vertex_vllm.config.deployment import Deployment
-from vertex_vllm.evaluation.baseline import NONE
 from vertex_vllm.evaluation.comparison import Terms
 from vertex_vllm.evaluation.evaluated_run import Order, suite_of
 from vertex_vllm.evaluation.limits import Limits
 from vertex_vllm.evaluation.statistics.power import Power, power_of
+from vertex_vllm.evaluation.suite_reach import stated_reach
 
 
 def order_of(deployment: Deployment) -> Order:
@@ -30,9 +30,12 @@ def reach_of(order: Order, project: str = "") -> Power:
 
 def stated(order: Order, project: str = "") -> str:
     """Suite, number of questions, and the drop that it sees, on a line. Raises as `reach_of`."""
-    suite = suite_of(order, project)
-    levels = ", ".join(map(str, suite.levels))
-    head = f"suite {suite.name}, {len(suite.items)} questions of level {levels}"
-    if order.baseline == NONE:
-        return f"{head}; compared with no baseline, as the config asks"
-    return f"{head}; {reach_of(order, project)}"
+    return stated_reach(
+        order.suite,
+        order.levels,
+        order.items,
+        baseline=order.baseline,
+        allowed_regression=order.terms.allowed_regression,
+        confidence=order.terms.confidence,
+        project=project,
+    )

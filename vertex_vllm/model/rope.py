@@ -69,6 +69,9 @@ def rope_faults(text: Mapping[str, object]) -> Iterator[tuple[str, bool]]:
                 yield f"config.json: {name} has no rope_type, and vLLM may refuse that", False
             elif None not in (kind, legacy) and kind != legacy and (legacy, kind) not in _SAME:
                 yield f"config.json: {name} has rope_type {kind} and type {legacy}", True
+            elif "yarn" in (kind, legacy) and "original_max_position_embeddings" not in section:
+                # `_get_and_verify_max_len` reads it; transformers 5 fills it in.
+                yield f"{name}: yarn without original_max_position_embeddings, which vLLM may refuse", False
 
 
 def _sections(value: object) -> list[Mapping[str, Any]]:
@@ -93,6 +96,14 @@ def overridden_length(
     if not _LENGTH_KEYS & set(overrides):
         return None
     return rope_of(overrides).context_length(context_length(overrides) or positions, model_type, versions)
+
+
+def overridden_rope_doubts(given: Mapping[str, str]) -> tuple[str, ...]:
+    """Doubts about a stretch that --hf-overrides or --rope-scaling names."""
+    overrides = _text_overrides(_object(given.get("--hf-overrides", "")))
+    if "--rope-scaling" in given:
+        overrides["rope_scaling"] = _object(given["--rope-scaling"])
+    return tuple(told.removeprefix("config.json: ") for told, _ in rope_faults(overrides))
 
 
 def overrides_lengths_alone(value: str) -> bool:

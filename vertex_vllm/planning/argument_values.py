@@ -1,11 +1,13 @@
 """Values of arguments with which vLLM refuses to start on any machine."""
 
+import json
 from collections.abc import Mapping
 
 from vertex_vllm.errors import PlanError
 from vertex_vllm.model.facts import FLOAT_BYTES, ModelFacts
 
 WHERE = "serving.extra_args"
+_SPECULATION = "--speculative-config"
 # `MaxLoRARanks` (config/lora.py of vLLM 0.32.0); adapters of a smaller rank are taken too.
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 # The attention kernels of CUDA take multiples of it alone ("Block size must be a multiple of 16").
@@ -49,6 +51,42 @@ def check_values(
             f"--quantization={quantization}, but the weights of {facts.model_id} are {facts.quantization}",
             where=WHERE,
             fix="Leave it out: vLLM reads the method from the repo",
+        )
+
+
+def check_set_up(given: Mapping[str, str]) -> None:
+    """Raises PlanError for options that the parser takes and the engine's set-up refuses together or alone."""
+    if "--lora-modules" in given and "--enable-lora" not in given:
+        raise PlanError("--lora-modules needs --enable-lora beside it", where=WHERE, fix="Add --enable-lora")
+    # `LoRAConfig`: "max_cpu_loras (…) must be >= max_loras (…)".
+    on_gpu, on_cpu = given.get("--max-loras", "1"), given.get("--max-cpu-loras", "")
+    if "--enable-lora" in given and on_cpu.isdecimal() and on_gpu.isdecimal() and int(on_cpu) < int(on_gpu):
+        raise PlanError(
+            f"--max-cpu-loras={on_cpu} is less than --max-loras={on_gpu}",
+            where=WHERE,
+            fix=f"Write --max-cpu-loras={on_gpu}",
+        )
+    if _SPECULATION in given:
+        _check_speculation(given[_SPECULATION])
+
+
+def _check_speculation(value: str) -> None:
+    """`SpeculativeConfig.__post_init__`: a number of tokens wants a method or a model, and n-grams want the number."""
+    try:
+        told = json.loads(value)
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(told, dict):
+        return
+    if "num_speculative_tokens" in told and not {"model", "method"} & set(told):
+        raise PlanError(
+            f"{_SPECULATION} has num_speculative_tokens, and neither model nor method",
+            where=WHERE,
+            fix='Add "method": "ngram", or a model',
+        )
+    if told.get("method") == "ngram" and "num_speculative_tokens" not in told:
+        raise PlanError(
+            f"{_SPECULATION} has no num_speculative_tokens", where=WHERE, fix='Add "num_speculative_tokens": 3'
         )
 
 

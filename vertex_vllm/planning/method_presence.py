@@ -10,17 +10,22 @@ from vertex_vllm.planning.image_choice import ImageChoice
 _LISTED = ("modelopt", "awq", "gptq")
 
 
-def lacking_methods(facts: ModelFacts, image: ImageChoice, catalog: Catalog) -> Iterator[tuple[str, bool]]:
+def lacking_methods(
+    facts: ModelFacts, image: ImageChoice, catalog: Catalog, asked: str = ""
+) -> Iterator[tuple[str, bool]]:
     """A refusal for each method or format that the image's vLLM lacks, and whether it is certain.
+
+    `asked` is the value of --quantization: a method for weights that have none.
 
     vLLM `_verify_quantization` ("Unknown quantization method"); of a format its own class says so.
     """
-    if not facts.quantization:
+    method = facts.quantization or asked
+    if method in ("", "None"):
         return
-    lacking, always = catalog.versions_without(facts.quantization, image.versions)
+    lacking, always = catalog.versions_without(method, image.versions)
     always = always and image.versions is not None
     if lacking:
-        yield f"{_who(image, lacking, always)} no quantisation method {facts.quantization}", always
+        yield f"{_who(image, lacking, always)} no quantisation method {method}", always
         return
     listed = next((name for name in _LISTED if facts.quantization.startswith(name)), "")
     if not listed:

@@ -9,7 +9,7 @@ from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.errors import PlanError
 from vertex_vllm.model.card_licence import check_licence
 from vertex_vllm.model.facts import ModelFacts
-from vertex_vllm.model.rope import overridden_length
+from vertex_vllm.model.rope import overridden_length, overridden_rope_doubts
 from vertex_vllm.planning.answer_parsers import AnswerParsers, answer_parsers, suitable_parser
 from vertex_vllm.planning.argument_forms import check_forms
 from vertex_vllm.planning.arguments import PORT, build_arguments, check_extra
@@ -167,16 +167,21 @@ def _require(
     given_all = (*extra, *parse_arguments(parsers.arguments, catalog))
     doubts = [*check_forms(given_all, image.versions, image.vllm, tool_parser), *parsers.doubts]
     doubts += model_doubts(facts, image, catalog)
-    doubts += _method_doubts(facts, deployment, image, catalog)
+    doubts += overridden_rope_doubts(given)
+    doubts += _method_doubts(facts, deployment, image, catalog, settings.quantization)
     settings = replace(settings, unmodelled=(*settings.unmodelled, *doubts), doubts=tuple(doubts))
     check_consent(facts, settings, extra)
     return Requirements(facts, settings, image, deployment, catalog, quotas), extra, parsers
 
 
-def _method_doubts(facts: ModelFacts, deployment: Deployment, image: ImageChoice, catalog: Catalog) -> list[str]:
+def _method_doubts(
+    facts: ModelFacts, deployment: Deployment, image: ImageChoice, catalog: Catalog, asked: str
+) -> list[str]:
     """Raises PlanError for a quantisation that every version of the image lacks, with an image that serves it."""
-    found = list(lacking_methods(facts, image, catalog))
+    found = list(lacking_methods(facts, image, catalog, asked))
     for message, certain in found:
+        if certain and not facts.quantization:
+            raise PlanError(message, where="serving.extra_args", fix="Leave --quantization out")
         if certain:
             raise PlanError(
                 f"{facts.model_id}: {message}",

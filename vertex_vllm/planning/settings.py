@@ -10,7 +10,7 @@ from vertex_vllm.catalog.rows import Preset
 from vertex_vllm.config.deployment import Serving
 from vertex_vllm.errors import PlanError
 from vertex_vllm.model.facts import ModelFacts
-from vertex_vllm.planning.argument_values import check_values, value_doubts
+from vertex_vllm.planning.argument_values import check_set_up, check_values, value_doubts
 from vertex_vllm.planning.command_line import WHERE, Argument, effective_values
 from vertex_vllm.planning.memory.start import BLOCK_TOKENS
 from vertex_vllm.planning.memory.unmodelled import speculation_method, unmodelled_arguments
@@ -109,6 +109,7 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
             *(("vLLM takes as long a context as fits: --max-model-len=auto",) if fitted else ()),
         ),
     )
+    check_set_up(given)
     check_values(facts, settings.quantization, settings.lora_rank, settings.block_tokens, settings.kv_cache_dtype)
     _check_step(settings, given)
     if settings.gpu_memory_utilization > MOST_MEMORY:

@@ -8,6 +8,7 @@ import pytest
 
 from vertex_vllm.evaluation.suites.checks import Choice, Exact, Form, Includes, JsonSchema, Number, Regex
 from vertex_vllm.evaluation.suites.item import Item, completion_text
+from vertex_vllm.evaluation.suites.shipped_sizes import SHIPPED_SIZES, SuiteSize
 from vertex_vllm.evaluation.suites.shipped_suites import SHIPPED, shipped_suite
 
 # A changed digest is another suite: earlier results are not compared with results on it. Change it knowingly.
@@ -24,6 +25,12 @@ def test_the_shipped_suites_are_large_and_cover_every_level_of_every_category(na
     assert len(set(counts.values())) == 1
     assert all(bool(item.content) == (name == "image") for item in suite.items)
     assert suite.license == "Apache-2.0"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_plans_state_the_size_of_each_suite(name: str) -> None:
+    suite = shipped_suite(name)
+    assert SHIPPED_SIZES[name] == SuiteSize(len(suite.items), suite.clusters, suite.levels)
 
 
 @pytest.mark.parametrize("name", DIGESTS)

@@ -72,6 +72,32 @@ REFUSED: list[tuple[Files, dict[str, Any], str, str]] = [
     # Options with which Vertex AI could not ask the container.
     (models.QWEN, {"extra_args": ["--ssl-certfile=/x.pem"]}, "over plain HTTP", "Leave it out"),
     (models.QWEN, {"extra_args": ["--headless"]}, "Vertex AI asks the container over HTTP", "Leave it out"),
+    # Options that the parser takes, and the engine's set-up refuses.
+    (
+        models.QWEN,
+        {"extra_args": ["--lora-modules=sql=/mnt/sql"]},
+        "needs --enable-lora beside it",
+        "Add --enable-lora",
+    ),
+    (
+        models.QWEN,
+        {"extra_args": ["--enable-lora", "--max-loras=4", "--max-cpu-loras=2"]},
+        "--max-cpu-loras=2 is less than --max-loras=4",
+        "Write --max-cpu-loras=4",
+    ),
+    (
+        models.QWEN,
+        {"extra_args": ['--speculative-config={"method": "ngram"}']},
+        "has no num_speculative_tokens",
+        "Add",
+    ),
+    (
+        models.QWEN,
+        {"extra_args": ["--speculative-config.num_speculative_tokens=5"]},
+        "neither model nor method",
+        "ngram",
+    ),
+    (models.QWEN, {"extra_args": ["--quantization=foo"]}, "knows no quantisation method foo", ""),
     # Without its window a model is taken for as long as the window.
     (
         plain({**LLAMA, "architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": 4096}),
@@ -111,6 +137,20 @@ def test_a_stretch_of_each_kind_of_layer_is_read() -> None:
     parts = {"full_attention": {"rope_type": "linear", "factor": 8.0}, "sliding_attention": {"rope_type": "default"}}
     facts = read(plain({**LLAMA, "max_position_embeddings": 4096, "rope_parameters": parts}))
     assert (facts.rope_scaling, facts.context_length) == ("linear × 8", 32768)
+
+
+@pytest.mark.parametrize(
+    ("config", "arguments"),
+    [
+        ({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, []),
+        ({}, ['--hf-overrides={"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}']),
+        ({}, ['--rope-scaling={"type": "yarn", "factor": 4.0}']),
+    ],
+    ids=["config.json", "--hf-overrides", "--rope-scaling"],
+)
+def test_yarn_without_its_original_length_is_a_doubt(config: dict[str, Any], arguments: list[str]) -> None:
+    decided = planned(plain({**models.QWEN_7B, **config}), **A100, extra_args=arguments)
+    assert "yarn without original_max_position_embeddings" in decided.reasons["doubts"]
 
 
 def test_a_stretch_without_a_kind_is_a_doubt() -> None:

@@ -14,7 +14,12 @@ from vertex_vllm.model.facts import ModelFacts
     [
         (
             LLAMA_8B,
-            {"extra_args": ["--max_num_seqs=64", "--no-enable-prefix-caching", "--lora-modules", "a=gs://b", "c=d"]},
+            {
+                "extra_args": [
+                    *("--max_num_seqs=64", "--no-enable-prefix-caching", "--enable-lora"),
+                    *("--lora-modules", "a=gs://b", "c=d"),
+                ]
+            },
             (
                 "--tensor-parallel-size=1",
                 "--max-model-len=4096",
@@ -22,6 +27,7 @@ from vertex_vllm.model.facts import ModelFacts
                 "--dtype=auto",
                 "--max_num_seqs=64",
                 "--no-enable-prefix-caching",
+                "--enable-lora",
                 "--lora-modules",
                 "a=gs://b",
                 "c=d",
