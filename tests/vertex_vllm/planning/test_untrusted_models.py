@@ -174,6 +174,15 @@ def test_a_named_image_with_an_advisory_is_refused_on_request() -> None:
         plan(LLAMA_VISION, **parameters)
 
 
+def test_the_bypass_of_an_earlier_fix_is_named_where_the_image_may_have_it() -> None:
+    vision = replace(LLAMA_VISION, model_id="someone/something").reshaped(
+        architecture="Idefics3ForConditionalGeneration"
+    )
+    told = plan(vision, image=f"{SERVE}:20260226_0916_RC01").reasons["image"]
+    assert "CVE-2026-25960" in told
+    assert "CVE-2026-25960" not in plan(vision, image=f"{SERVE}:{NEWEST}").reasons["image"]
+
+
 def test_hosts_of_pictures_are_restricted_where_the_version_can() -> None:
     args = plan(OTHER, media_domains=["example.com", "example.org"]).args
     at = args.index("--allowed-media-domains")
