@@ -113,8 +113,22 @@ def facts_from_files(
         mistral_parts=mistral_parts(listing),
         chat_marks=marks,
         pickled=not chosen[0].path.endswith(".safetensors"),
-        doubts=(*facts.doubts, *_packed(facts), *_format_doubts(listing), *_shard_doubts(chosen)),
+        doubts=(
+            *facts.doubts,
+            *_other_repositories(config),
+            *_packed(facts),
+            *_format_doubts(listing),
+            *_shard_doubts(chosen),
+        ),
     )
+
+
+def _other_repositories(config: Mapping[str, object]) -> Iterator[str]:
+    """Other repositories that a config.json takes weights from; the container does not reach the Hub."""
+    for key in ("text_model_id", "audio_model_id", "mm_vision_tower"):
+        named = config.get(key)
+        if isinstance(named, str) and "/" in named and named.isprintable():
+            yield f"config.json takes weights from another repository, {named[:100]} ({key})"
 
 
 def _packed(facts: ModelFacts) -> Iterator[str]:

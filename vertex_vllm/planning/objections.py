@@ -10,6 +10,9 @@ from vertex_vllm.planning.machine_memory import would_fit
 from vertex_vllm.planning.requirements import Requirements
 from vertex_vllm.planning.size_rule import host_shortage, memory_budget, memory_need
 
+# `MLACommonImpl` (v1/attention/backends/mla/common.py of 0.11.0) calls vLLM's FlashAttention 2, which needs Ampere.
+LATENT_CAPABILITY = (8, 0)
+
 
 @dataclass(frozen=True)
 class Objection:
@@ -62,6 +65,14 @@ def _accelerator_objections(machine: Machine, required: Requirements) -> Iterato
     accelerator, image = required.accelerator(machine), required.image
     for refusal in required.formats.refusals(accelerator):
         yield Objection(refusal.text, refusal.certain, size=False)
+    if required.facts.shape.latent_size and accelerator.capability < LATENT_CAPABILITY:
+        needs = ".".join(map(str, LATENT_CAPABILITY))
+        yield Objection(
+            f"{accelerator.accelerator} has compute capability {accelerator.compute_capability}, and prompts of latent "
+            f"attention are computed by FlashAttention, which needs {needs}",
+            certain=False,
+            size=False,
+        )
     since = accelerator.vllm_since
     if since and image.versions is not None and not image.versions.all_since(since):
         yield Objection(

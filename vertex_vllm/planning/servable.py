@@ -134,7 +134,9 @@ def model_doubts(facts: ModelFacts, image: ImageChoice, catalog: Catalog) -> Ite
 
 def most_image_tokens(facts: ModelFacts) -> int:
     """Tokens of one picture at its largest; 0: the model takes none, or the number is unknown."""
-    return _MOST_IMAGE_TOKENS.get(facts.model_type, 0)
+    # Pixtral's tower keeps a token for each patch of a square picture of the largest side.
+    whole = facts.shape.image_tokens if facts.model_type in ("llava", "pixtral", "vision") else 0
+    return _MOST_IMAGE_TOKENS.get(facts.model_type, whole)
 
 
 def _is_of_five(requirement: str) -> bool:

@@ -11,7 +11,7 @@ from vertex_vllm.errors import PlanError
 
 LLAMA = models.LLAMA_1B
 TENSORS = decoder(LLAMA)
-A100 = {"machine_type": "a2-highgpu-1g"}
+A100, T4 = {"machine_type": "a2-highgpu-1g"}, {"machine_type": "n1-standard-8"}
 MLX = {"group_size": 64, "bits": 4}
 
 
@@ -156,3 +156,22 @@ def test_yarn_without_its_original_length_is_a_doubt(config: dict[str, Any], arg
 def test_a_stretch_without_a_kind_is_a_doubt() -> None:
     decided = planned(plain({**LLAMA, "rope_scaling": {"factor": 8.0}}), **A100)
     assert decided.reasons["doubts"] == "config.json: rope_scaling has no rope_type, and vLLM may refuse that"
+
+
+def test_weights_of_another_repository_are_a_doubt() -> None:
+    facts = read(plain({**LLAMA, "audio_model_id": "acme/ears", "text_model_id": None}))
+    assert facts.doubts == ("config.json takes weights from another repository, acme/ears (audio_model_id)",)
+
+
+def test_a_picture_of_pixtral_is_larger_than_the_usual_context() -> None:
+    tower = {"model_type": "pixtral", "hidden_size": 1024, "image_size": 1024, "patch_size": 16}
+    config = {"architectures": ["LlavaForConditionalGeneration"], "model_type": "llava", "torch_dtype": "bfloat16"}
+    decided = planned(repository({**config, "text_config": LLAMA, "vision_config": tower}, weights(TENSORS)))
+    assert "one picture at its largest takes 4097 tokens, more than that" in decided.reasons["max_model_len"]
+
+
+def test_latent_attention_on_a_card_without_flash_attention_is_a_doubt() -> None:
+    config = {**LLAMA, "architectures": ["DeepseekV2ForCausalLM"], "model_type": "deepseek_v2", "kv_lora_rank": 512}
+    decided = planned(repository(config, weights({"model.embed_tokens.weight": ("BF16", (128256, 2048))})), **T4)
+    assert "FlashAttention, which needs 8.0" in decided.reasons["machine_type"]
+    assert decided.verdict == "uncertain"
