@@ -78,7 +78,7 @@ def _sections(value: object) -> list[Mapping[str, Any]]:
     """The section, or those of each kind of layer within it."""
     if not isinstance(value, dict) or not value:
         return []
-    inner = [each for each in value.values() if isinstance(each, dict)]
+    inner: list[Mapping[str, Any]] = [each for each in value.values() if isinstance(each, dict)]
     return inner if len(inner) == len(value) else [value]
 
 
