@@ -19,7 +19,7 @@ from vertex_vllm.model.mistral_params import FILE as PARAMS
 from vertex_vllm.model.mistral_params import config_from_params
 from vertex_vllm.model.model_config import config_dtype, facts_from_config
 from vertex_vllm.model.pooling import pooling_reason
-from vertex_vllm.model.quantization import FLAGGED_FILE, MODELOPT_FILE
+from vertex_vllm.model.quantization import AWQ_FILE, FLAGGED_FILE, MODELOPT_FILE, flagged_of
 from vertex_vllm.model.repository_kind import (
     ADAPTER_CONFIG,
     CONSOLIDATED,
@@ -95,7 +95,7 @@ def facts_from_files(
         chat_template=chats,
         gated=gated,
         modelopt=_read_json(reader, listing, MODELOPT_FILE),
-        flagged=_read_json(reader, listing, FLAGGED_FILE),
+        flagged=flagged_of(_read_json(reader, listing, FLAGGED_FILE), _read_json(reader, listing, AWQ_FILE)),
     )
     code = [reference for name in CONFIGS for reference in code_references(_read_json(reader, listing, name) or {})]
     return replace(

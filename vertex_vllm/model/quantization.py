@@ -12,6 +12,9 @@ from typing import Any
 from vertex_vllm.errors import PlanError
 
 CONFIG, MODELOPT_FILE, FLAGGED_FILE = "config.json", "hf_quant_config.json", "quantize_config.json"
+# Of AWQ, where config.json says nothing; vLLM reads it as the one before it.
+AWQ_FILE = "quant_config.json"
+_AWQ_BITS = "w_bit"
 _SECTIONS = ("quantization_config", "compression_config")
 
 
@@ -44,8 +47,9 @@ def quantization_of(
     if modelopt is not None and (section := _section(modelopt.get("quantization"))):
         return Quantized(_modelopt(section, "modelopt"), _algorithm(section), MODELOPT_FILE)
     if flagged is not None:
-        method = str(flagged.get("quant_method") or "gptq").lower()
-        return Quantized(method, _bits(method, flagged), FLAGGED_FILE)
+        of_awq = _AWQ_BITS in flagged
+        method = str(flagged.get("quant_method") or ("awq" if of_awq else "gptq")).lower()
+        return Quantized(method, _bits(method, flagged), AWQ_FILE if of_awq else FLAGGED_FILE)
     return Quantized()
 
 
@@ -59,6 +63,8 @@ def _from_section(value: object, where: str) -> Quantized:
     name = method.lower().replace("compressed_tensors", "compressed-tensors")
     if name.startswith("modelopt"):
         return Quantized(_modelopt(section, name), _algorithm(section), CONFIG)
+    if name == "gptq" and (packed := _packed_for(section)):
+        return Quantized(packed, file=CONFIG)
     scheme = _scheme(section) if name == "compressed-tensors" else _bits(name, section)
     return Quantized(name, scheme, CONFIG)
 
@@ -75,6 +81,16 @@ def _modelopt(section: Mapping[str, Any], otherwise: str) -> str:
     return "modelopt" if "FP8" in algorithm else otherwise
 
 
+def _packed_for(section: Mapping[str, Any]) -> str:
+    """The method for GPTQ weights that were packed for one kernel (`override_quantization_method`); empty: for none."""
+    told = section.get("checkpoint_format")
+    if told == "marlin" or section.get("is_marlin_format") is True:
+        return "marlin"
+    if told == "bitblas" or section.get("is_bitblas_format") is True:
+        return "bitblas"
+    return "gptq_marlin_24" if told == "marlin_24" else ""
+
+
 def _algorithm(section: Mapping[str, Any]) -> str:
     inner = _section(section.get("quantization")) or section
     return str(inner.get("quant_algo") or "").upper()
@@ -82,7 +98,7 @@ def _algorithm(section: Mapping[str, Any]) -> str:
 
 def _bits(method: str, section: Mapping[str, Any]) -> str:
     """Bits of a weight of AWQ or GPTQ, and whether weights are not as most have them: with a zero point, symmetric."""
-    bits = section.get("bits", section.get("w_bit"))
+    bits = section.get("bits", section.get(_AWQ_BITS))
     if method not in ("awq", "gptq") or not isinstance(bits, int) or isinstance(bits, bool):
         return ""
     if method == "awq":
@@ -108,6 +124,11 @@ def _scheme(section: Mapping[str, Any]) -> str:
     if bits == 8:
         return "w8a8_int8"
     return "w4a8_fp8" if inputs.get("type") == "float" else "w4a8_int"
+
+
+def flagged_of(flagged: Mapping[str, object] | None, awq: Mapping[str, object] | None) -> Mapping[str, object] | None:
+    """quantize_config.json or, where it is AWQ's, quant_config.json: what vLLM reads with --quantization alone."""
+    return awq if flagged is None and awq is not None and _AWQ_BITS in awq else flagged
 
 
 def _section(value: object) -> dict[str, Any]:

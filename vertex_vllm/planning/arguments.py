@@ -7,6 +7,7 @@ from vertex_vllm.catalog import Catalog, Missing
 from vertex_vllm.catalog.rows import Preset
 from vertex_vllm.errors import PlanError
 from vertex_vllm.model.facts import ModelFacts
+from vertex_vllm.model.quantization import AWQ_FILE, FLAGGED_FILE
 from vertex_vllm.planning.command_line import WHERE, Argument, parse_arguments
 from vertex_vllm.planning.image_choice import ImageChoice
 from vertex_vllm.planning.settings import Settings
@@ -33,8 +34,8 @@ MISTRAL_FORMATS = ("--tokenizer-mode=mistral", "--config-format=mistral", "--loa
 # Its figures need the statistics that --disable-log-stats turns off (`validate_parsed_serve_args` of 0.26.0).
 METRICS = "--enable-per-request-metrics"
 MEDIA_DOMAINS = "--allowed-media-domains"
-# vLLM reads quantize_config.json only where --quantization names the method (`get_config_filenames` of gptq.py).
-FLAGGED_FILE = "quantize_config.json"
+# vLLM reads these only where --quantization names the method (`get_config_filenames` of gptq.py and awq.py).
+_FLAGGED_FILES = (FLAGGED_FILE, AWQ_FILE)
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _optional(
     wanted = list(preset.args) if preset else []
     if facts.mistral_common:
         wanted += MISTRAL_FORMATS
-    if facts.quantization_file == FLAGGED_FILE:
+    if facts.quantization_file in _FLAGGED_FILES:
         wanted.append(f"--quantization={facts.quantization}")
     quantization = catalog.quantizations.get(facts.quantization)
     if quantization and quantization.needs_flag:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.vertex_vllm.model_repository import small
+from tests.vertex_vllm.model_repository import four_bit, repository, small, weights
 from tests.vertex_vllm.planning import reported_models as models
 from tests.vertex_vllm.planning.planned import NEWEST, OTHER, SERVE, plan
 from tests.vertex_vllm.planning.reported_models import Files, check_refused, plain, planned
@@ -51,6 +51,15 @@ REFUSED = [
         "awq weights are computed in float16",
         "serving.dtype: float16 would fit",
     ),
+    # GPTQ packed for one kernel, which versions have dropped.
+    (
+        packed(LLAMA, {**GPTQ, "checkpoint_format": "marlin_24"}),
+        L4,
+        "gptq_marlin_24 weights are computed in float16, not in bfloat16",
+        "serving.dtype: float16 would fit",
+    ),
+    (packed(LLAMA, {**GPTQ, "checkpoint_format": "marlin_24"}), {**L4, **NEW}, "method gptq_marlin_24", ""),
+    (packed(LLAMA, {**GPTQ, "is_marlin_format": True}), L4, "knows no quantisation method marlin", ""),
     # vllm#20221, #54311: CUTLASS has no kernel of 8-bit integers for Blackwell. vllm#35439: W4A8 is for Hopper alone.
     (quantized(LLAMA, compressed("int", 8, None, dynamic=True), "I8"), RTX, "has no kernel of", "Take g2-standard-12"),
     (
@@ -116,3 +125,18 @@ def test_modelopt_without_an_algorithm_is_a_doubt() -> None:
         "uncertain",
         "hf_quant_config.json does not name ModelOpt's algorithm (quant_algo)",
     )
+
+
+@pytest.mark.parametrize(
+    ("file", "told", "expected"),
+    [
+        ("quantize_config.json", {"bits": 4, "group_size": 128, "desc_act": False}, "--quantization=gptq"),
+        ("quant_config.json", {"w_bit": 4, "q_group_size": 128, "zero_point": True}, "--quantization=awq"),
+    ],
+)
+def test_a_method_that_a_file_beside_config_json_names_needs_its_flag(
+    file: str, told: dict[str, Any], expected: str
+) -> None:
+    files = repository(LLAMA, weights(four_bit(LLAMA)), small(file, told))
+    decided = planned(files, **L4)
+    assert (decided.verdict, expected in decided.args) == ("fits", True)
