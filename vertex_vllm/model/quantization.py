@@ -93,7 +93,9 @@ def _packed_for(section: Mapping[str, Any]) -> str:
 
 def _algorithm(section: Mapping[str, Any]) -> str:
     inner = _section(section.get("quantization")) or section
-    return str(inner.get("quant_algo") or "").upper()
+    told = inner.get("quant_algo")
+    # A name as ModelOpt writes them; anything else is none.
+    return told.upper() if isinstance(told, str) and told.isidentifier() else ""
 
 
 def _bits(method: str, section: Mapping[str, Any]) -> str:

@@ -44,7 +44,7 @@ def check_kind(listing: Sequence[AnyFile], adapter: Mapping[str, object] | None)
     weights = [path for path in top if _matches(path, _WEIGHTS) and not is_adapter_file(path)]
     if adapter is not None and not weights:
         raise _adapter(adapter)
-    if "config.json" not in top and not weights:
+    if "config.json" not in top and not weights and not any(path.lower().endswith(".gguf") for path in top):
         _check_folders(listing)
     if "model_index.json" in top:
         raise PlanError(
@@ -68,10 +68,17 @@ def check_kind(listing: Sequence[AnyFile], adapter: Mapping[str, object] | None)
 
 def _check_folders(listing: Sequence[AnyFile]) -> None:
     """Raises PlanError for adapters, or a model, that are in folders of the repository alone."""
+    paths = {file.path for file in listing}
+    if "modules.json" in paths:
+        raise PlanError(
+            "the repository holds a model of sentence-transformers in folders, which embeds and generates no text",
+            where="modules.json",
+            fix="Choose a model that generates text",
+        )
     folders = {file.path.rpartition("/")[::2] for file in listing if "/" in file.path}
     for name, what in ((ADAPTER_CONFIG, "adapters"), ("config.json", "a model")):
         found = sorted(folder for folder, file in folders if file == name)
-        if found and "model_index.json" not in {file.path for file in listing}:
+        if found and "model_index.json" not in paths:
             raise PlanError(
                 f"the repository holds {what} in folders alone, the first in {found[0]}/, and vLLM reads its top",
                 where=name,

@@ -68,7 +68,10 @@ def rope_faults(text: Mapping[str, object]) -> Iterator[tuple[str, bool]]:
             if kind is None and legacy is None:
                 yield f"config.json: {name} has no rope_type, and vLLM may refuse that", False
             elif None not in (kind, legacy) and kind != legacy and (legacy, kind) not in _SAME:
-                yield f"config.json: {name} has rope_type {kind} and type {legacy}", True
+                told = " and ".join(
+                    f"{key} {str(each)[:40]!r}" for key, each in (("rope_type", kind), ("type", legacy))
+                )
+                yield f"config.json: {name} has {told}", True
             elif "yarn" in (kind, legacy) and "original_max_position_embeddings" not in section:
                 # `_get_and_verify_max_len` reads it; transformers 5 fills it in.
                 yield f"{name}: yarn without original_max_position_embeddings, which vLLM may refuse", False

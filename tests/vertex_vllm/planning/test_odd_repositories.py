@@ -26,6 +26,18 @@ def other(name: str) -> Files:
 REFUSED: list[tuple[Files, dict[str, Any], str, str]] = [
     (repository(None, small("checkpoint-100/adapter_config.json", {})), {}, "adapters in folders alone", "base model"),
     (repository(None, small("last/config.json", LLAMA)), {}, "a model in folders alone, the first in last/", "Put"),
+    (
+        repository(None, small("modules.json", []), small("0_Transformer/config.json", {})),
+        {},
+        "a model of sentence-transformers in folders",
+        "Choose a model that generates text",
+    ),
+    (
+        repository(None, small("m.gguf", b"GGUF"), small("original/config.json", {})),
+        {},
+        "GGUF files alone",
+        "its card names it",
+    ),
     (repository({**LLAMA, "quantization": MLX}, weights(TENSORS)), {}, "weights that MLX has quantised", "its card"),
     (other("model.onnx"), {}, "no weights that vLLM reads, but others: ONNX", "safetensors"),
     (other("tf_model.h5"), {}, "others: TensorFlow", ""),
@@ -55,7 +67,7 @@ REFUSED: list[tuple[Files, dict[str, Any], str, str]] = [
     (
         plain({**LLAMA, "rope_scaling": {"rope_type": "linear", "type": "dynamic", "factor": 2.0}}),
         {},
-        "rope_scaling has rope_type linear and type dynamic",
+        "rope_scaling has rope_type 'linear' and type 'dynamic'",
         "",
     ),
     # Options that name files which the repository does not have.
@@ -175,3 +187,9 @@ def test_latent_attention_on_a_card_without_flash_attention_is_a_doubt() -> None
     decided = planned(repository(config, weights({"model.embed_tokens.weight": ("BF16", (128256, 2048))})), **T4)
     assert "FlashAttention, which needs 8.0" in decided.reasons["machine_type"]
     assert decided.verdict == "uncertain"
+
+
+def test_text_of_a_repository_reaches_no_terminal_as_it_is() -> None:
+    with pytest.raises(PlanError) as refused:
+        planned(plain({**LLAMA, "rope_scaling": {"rope_type": "\x1b[31m", "type": "dynamic"}}))
+    assert refused.value.message.isprintable()
