@@ -17,6 +17,11 @@ _LAYER = re.compile(r"(^|\.)(layers|h|blocks)\.(\d+)\.(.*)")
 _HEAD = re.compile(r"(^|\.)lm_head\.|^output\.|(^|\.)embed_out\.")
 _QUERY = re.compile(r"(^|\.)self_attn\.q_proj\.weight$")
 _KEY = re.compile(r"(^|\.)self_attn\.k_proj\.weight$")
+# Names that a trainer leaves: of a compiled or wrapped module, and of an adapter that was not merged. vLLM says "There
+# is no module or parameter named …" (`AutoWeightsLoader`), or raises a KeyError.
+_TRAINER = re.compile(
+    r"^(_orig_mod|module|base_model\.model|_forward_module|_fsdp_wrapped_module)\.|\.(base_layer|lora_[AB])\."
+)
 # Types of which a row of the shape is a row of the matrix; packed ones hold several numbers in each.
 _PLAIN = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
 
@@ -36,6 +41,8 @@ class Outline:
     key_width: int = 0
     head: bool = False
     """Some tensor is of the head."""
+    trainer: str = ""
+    """A tensor whose name vLLM does not look for, as a trainer leaves it; empty: there is none."""
     gap: str = ""
     """A tensor that one layer lacks and all others have; empty: layers are alike, or none tells."""
 
@@ -46,10 +53,12 @@ def outline_of(tensors: Iterable[tuple[str, tuple[int, ...], str]]) -> Outline:
     queries: set[tuple[int, ...]] = set()
     keys: set[tuple[int, ...]] = set()
     layers: dict[int, set[str]] = {}
-    head = False
+    head, trainer = False, ""
     for name, shape, dtype in tensors:
         if _TOWER.search(name):
             continue
+        if not trainer and _TRAINER.search(name):
+            trainer = name[:100]
         head = head or bool(_HEAD.search(name))
         if numbered := _LAYER.search(name):
             layers.setdefault(int(numbered[3]), set()).add(numbered[4])
@@ -59,7 +68,7 @@ def outline_of(tensors: Iterable[tuple[str, tuple[int, ...], str]]) -> Outline:
             if pattern.search(name):
                 found.add(shape)
     rows, width = next(iter(embeddings)) if len(embeddings) == 1 else (0, 0)
-    return Outline(rows, width, len(layers), _rows(queries), _rows(keys), head, _gap(layers))
+    return Outline(rows, width, len(layers), _rows(queries), _rows(keys), head, trainer, _gap(layers))
 
 
 def _gap(layers: dict[int, set[str]]) -> str:
@@ -92,6 +101,9 @@ def contradictions(outline: Outline, shape: Transformer, quantized: bool) -> Ite
     for what, found, field, told in pairs:
         if found and told and found != told:
             yield f"the files have {found} {what}, config.json says {told} ({field})"
+    if outline.trainer:
+        yield f"a tensor has a name that vLLM does not know, as a trainer leaves it: {outline.trainer!r}"
+        return
     alike = not shape.experts and not shape.cross_attention_layers
     if (
         outline.layers

@@ -52,6 +52,18 @@ REFUSED: list[tuple[Files, dict[str, Any], str, str]] = [
         "another revision",
     ),
     (
+        repository(LLAMA, weights({f"_orig_mod.{name}": tensor for name, tensor in TENSORS.items()})),
+        {},
+        "a name that vLLM does not know, as a trainer leaves it: '_orig_mod.model.embed_tokens.weight'",
+        "another revision",
+    ),
+    (
+        repository(LLAMA, weights({**TENSORS, "model.layers.0.self_attn.q_proj.lora_A.weight": ("BF16", (8, 2048))})),
+        {},
+        "as a trainer leaves it: 'model.layers.0.self_attn.q_proj.lora_A.weight'",
+        "another revision",
+    ),
+    (
         repository({**LLAMA, "tie_word_embeddings": False}, weights(TENSORS)),
         {},
         "the files have no head (lm_head), and config.json does not tie it",
