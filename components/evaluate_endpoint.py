@@ -54,7 +54,7 @@ def evaluate_endpoint(
         deployment: Name of the deployment, for the report's title.
         run: Pipeline job, projects/P/locations/REGION/pipelineJobs/ID: its cancellation ends the step.
         chat: The model has a chat template.
-        concurrency: Questions under way at once; the plan gives the cache room for as many full requests.
+        concurrency: Questions under way at once; the cache gets room for as many full requests.
         suite: Questions: text, image, text-and-image, text-small, image-small, a YAML file or gs:// of one.
         suite_items: Questions of the suite that are asked. 0: all.
         suite_levels: Difficulty levels that are asked, 1 for 135M parameters to 4 for 70B; empty: all.

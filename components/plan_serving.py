@@ -86,7 +86,7 @@ def plan_serving(
         accelerator_type: Accelerator, as in Vertex AI's AcceleratorType. Default: the machine's.
         accelerator_count: Accelerators a replica. 0: as many as the machine has.
         image: Container image with vLLM. Default: the planner's choice.
-        max_model_len: Longest prompt and answer together, in tokens. 0: the planner's choice.
+        max_model_len: Longest prompt and answer together, in tokens. 0: the model's, else the longest that is useful.
         max_num_seqs: Sequences that vLLM works on at once. 0: the planner's choice.
         gpu_memory_utilization: Share of each accelerator's memory that vLLM may take, 0 to 0.99.
         dtype: Number format that the weights are computed in. auto: the model's own.
@@ -103,7 +103,7 @@ def plan_serving(
         dedicated_endpoint: Endpoint with a DNS name of its own: longer requests, larger payloads, streaming.
         request_timeout_seconds: Longest time for one request on a dedicated endpoint.
         deployment_timeout_seconds: Longest time until the container must be healthy.
-        concurrency: Questions under way at once; the plan gives the cache room for as many full requests.
+        concurrency: Questions under way at once; the cache gets room for as many full requests.
         load_rate: Requests per second, at random moments; 0: as many at once as evaluation.concurrency says.
         load_profile: Lengths of prompts and answers: short, conversation, coding.
         load_prompt_tokens: Lengths of prompts, for example uniform(64, 512). Default: the profile's.

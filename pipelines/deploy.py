@@ -97,7 +97,7 @@ def deploy(
         accelerator_type: Accelerator, as in Vertex AI's AcceleratorType. Default: the machine's.
         accelerator_count: Accelerators a replica. 0: as many as the machine has.
         image: Container image with vLLM. Default: the planner's choice.
-        max_model_len: Longest prompt and answer together, in tokens. 0: the planner's choice.
+        max_model_len: Longest prompt and answer together, in tokens. 0: the model's, else the longest that is useful.
         max_num_seqs: Sequences that vLLM works on at once. 0: the planner's choice.
         gpu_memory_utilization: Share of each accelerator's memory that vLLM may take, 0 to 0.99.
         dtype: Number format that the weights are computed in. auto: the model's own.
@@ -114,7 +114,7 @@ def deploy(
         dedicated_endpoint: Endpoint with a DNS name of its own: longer requests, larger payloads, streaming.
         request_timeout_seconds: Longest time for one request on a dedicated endpoint.
         deployment_timeout_seconds: Longest time until the container must be healthy.
-        concurrency: Questions under way at once; the plan gives the cache room for as many full requests.
+        concurrency: Questions under way at once; the cache gets room for as many full requests.
         suite: Questions: text, image, text-and-image, text-small, image-small, a YAML file or gs:// of one.
         suite_items: Questions of the suite that are asked. 0: all.
         suite_levels: Difficulty levels that are asked, 1 for 135M parameters to 4 for 70B; empty: all.

@@ -178,7 +178,10 @@ def throughputs_in(path: Path) -> "tuple[Measurement, ...]":
     try:
         return parse_measurements(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        fix = "Take what an evaluation wrote to gs://BUCKET/measurements/MODEL, or write it as docs/planning.md shows"
+        fix = (
+            "Take what an evaluation wrote to gs://BUCKET/measurements/MODEL, or write it as "
+            "docs/planning/price-of-tokens.md shows"
+        )
         raise InputError(f"no measured throughput: {error}", where=str(path), fix=fix) from error
 
 

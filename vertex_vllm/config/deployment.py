@@ -75,7 +75,7 @@ class Serving(Section):
         default=0,
         ge=0,
         le=10_000_000,
-        description="Longest prompt and answer together, in tokens. 0: the planner's choice.",
+        description="Longest prompt and answer together, in tokens. 0: the model's, else the longest that is useful.",
     )
     max_num_seqs: int = Field(
         default=0, ge=0, le=4096, description="Sequences that vLLM works on at once. 0: the planner's choice."

@@ -30,7 +30,7 @@ class Evaluation(Section):
         default=4,
         ge=1,
         le=256,
-        description="Questions under way at once; the plan gives the cache room for as many full requests.",
+        description="Questions under way at once; the cache gets room for as many full requests.",
     )
     suite: str = Field(
         default="text",

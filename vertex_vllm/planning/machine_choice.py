@@ -1,9 +1,10 @@
 """Which machine: the cheapest that fits with room for the requests asked for, or the one that the deployment names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vertex_vllm.catalog.rows import Accelerator, Machine, Preset
 from vertex_vllm.errors import PlanError
+from vertex_vllm.planning.context import Context, context_on
 from vertex_vllm.planning.machine_memory import describe
 from vertex_vllm.planning.memory.estimate import MemoryEstimate
 from vertex_vllm.planning.objections import Objection, fixes, objections, quota_shortage
@@ -25,15 +26,22 @@ class MachineChoice:
     memory_reason: str
     offer: Offer
     alternatives: tuple[Offer, ...]
+    context: Context
+    room: int | None
+    """Requests of the length that machines are compared with that its cache surely holds at once; None: not known."""
     objections: tuple[Objection, ...] = ()
     """Doubts about the machine, none of them certain."""
 
 
-def choose_machine(required: Requirements, preset: Preset | None) -> MachineChoice:
-    """The machine to serve on. Raises PlanError where the named one cannot, or none can, and says what would help."""
+def choose_machine(required: Requirements, preset: Preset | None, longest: int = 0) -> MachineChoice:
+    """The machine to serve on, and the context there.
+
+    `longest` is the context in tokens that the deployment's other places have at most; 0: there are none. Raises
+    PlanError where the named machine cannot serve, or none can, and says what would help.
+    """
     named = required.deployment.serving.machine_type
     if named:
-        return _check_named(required.catalog.machines[named], required, preset)
+        return _check_named(required.catalog.machines[named], required, preset, longest)
     if not required.facts.weight_bytes:
         raise PlanError(
             f"the size of {required.facts.model_id} is not known: it has no safetensors weights",
@@ -53,15 +61,15 @@ def choose_machine(required: Requirements, preset: Preset | None) -> MachineChoi
             fix=f"Name one in {WHERE} to take it at any price, or choose another region",
         )
     tutorials = "" if best.offer.tutorial else _not_tutorials(offers, required, preset)
-    return _chosen(best, offers, required, _why(best, required) + tutorials)
+    return _chosen(best, offers, required, _why(best, required) + tutorials, longest)
 
 
 def _why(best: Ranked, required: Requirements) -> str:
     price, region = best.machine.price(required.spot), required.region
     kind = "spot" if required.spot else "list"
-    held = "" if best.offer.requests is None else f" with room for {required.concurrency} full requests at once"
+    held = "" if best.room is None else f" with room for {required.full_requests}"
     if best.rank == CROWDED:
-        held = f", though its cache has room for {best.offer.requests} of {required.concurrency} full requests at once"
+        held = f", though its cache has room for {best.room} of {required.full_requests}"
     assert price is not None
     tutorials = "what Google's tutorial serves this model on, and " if best.offer.tutorial else ""
     return (
@@ -86,7 +94,7 @@ def _not_tutorials(offers: tuple[Ranked, ...], required: Requirements, preset: P
     return f"; not the tutorial's {preset.machine}: {refused.text}{f', {fitting} would fit' if fitting else ''}"
 
 
-def _check_named(machine: Machine, required: Requirements, preset: Preset | None) -> MachineChoice:
+def _check_named(machine: Machine, required: Requirements, preset: Preset | None, longest: int) -> MachineChoice:
     refused = next((objection for objection in objections(machine, required) if objection.certain), None)
     offers = ranked_offers(required.without_machine(), preset)
     if refused:
@@ -103,18 +111,20 @@ def _check_named(machine: Machine, required: Requirements, preset: Preset | None
             f"{machine.machine} cannot serve {required.facts.model_id}: {refused.text}", where=WHERE, fix=other
         )
     taken = next(ranked for ranked in offers if ranked.machine == machine)
-    return _chosen(taken, offers, required, "named in the deployment", named=True)
+    return _chosen(taken, offers, required, "named in the deployment", longest, named=True)
 
 
 def _chosen(
-    taken: Ranked, offers: tuple[Ranked, ...], required: Requirements, why: str, named: bool = False
+    taken: Ranked, offers: tuple[Ranked, ...], required: Requirements, why: str, longest: int, named: bool = False
 ) -> MachineChoice:
     machine = taken.machine
     accelerator, split = required.accelerator(machine), required.tensor_parallel(machine)
-    memory = required.memory(machine)
+    context = context_on(machine, required, longest)
+    served = required.with_context(context.tokens)
+    memory = served.memory(machine)
     reasons = [why]
     if named and taken.rank == CROWDED:
-        reasons.append(f"its cache has room for {taken.offer.requests} of {required.concurrency} full requests at once")
+        reasons.append(f"its cache has room for {taken.room} of {required.full_requests}")
     if taken.rank == WITHOUT_QUOTA:
         reasons.append(quota_shortage(machine, required))
     for objection in taken.objections:
@@ -131,9 +141,18 @@ def _chosen(
     if idle:
         reasons.append(f"{idle} of its {machine.count} accelerators stay idle")
     others = alternatives(offers, machine, required, named)
-    told = _memory_reason(memory, split, machine, required)
     return MachineChoice(
-        machine, accelerator, split, "; ".join(reasons), memory, told, taken.offer, others, taken.objections
+        machine=machine,
+        accelerator=accelerator,
+        tensor_parallel=split,
+        reason="; ".join(reasons),
+        memory=memory,
+        memory_reason=_memory_reason(memory, split, machine, served),
+        offer=replace(taken.offer, requests=context.requests, max_model_len=context.tokens),
+        alternatives=others,
+        context=context,
+        room=taken.room,
+        objections=taken.objections,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from vertex_vllm.catalog.prices import Replicas, hourly_price
 from vertex_vllm.catalog.rows import Machine, Preset
+from vertex_vllm.planning.context import context_on
 from vertex_vllm.planning.measurement import Throughput
 from vertex_vllm.planning.memory.estimate import Verdict
 from vertex_vllm.planning.objections import Objection, objections, quota_shortage
@@ -31,13 +32,15 @@ class Offer:
     """Of one replica, in this region, spot where that is asked for; None: no dated source."""
     verdict: Verdict
     requests: int | None
-    """Requests of `max_model_len` that the cache holds at once, at worst; None: not known."""
+    """Requests of `max_model_len` tokens that the cache surely holds at once; None: not known."""
     why_not: str
     """Empty for the machine that is taken."""
     tutorial: bool = False
     """Google's tutorial serves the model on it."""
     throughput: Throughput | None = None
     """Throughput that an evaluation measured on it; None: never measured."""
+    max_model_len: int = 0
+    """Tokens that prompt and answer together would have at most on it; 0: the model does not fit."""
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> Self:
@@ -53,6 +56,8 @@ class Ranked:
     offer: Offer
     rank: int
     objections: tuple[Objection, ...]
+    room: int | None
+    """Requests of the length that machines are compared with that the cache surely holds at once; None: not known."""
 
     @property
     def serves(self) -> bool:
@@ -82,25 +87,29 @@ def _ranked(machine: Machine, required: Requirements, preset: Preset | None) -> 
     estimate = None if _unsplittable(against) else required.memory(machine)
     certain = any(objection.certain for objection in against)
     verdict: Verdict = "does not fit" if certain else "uncertain" if against or estimate is None else estimate.verdict
-    requests = estimate.requests_at_worst if estimate is not None and estimate.conclusive and not certain else None
+    room = estimate.requests_at_worst if estimate is not None and estimate.conclusive and not certain else None
+    context = None if certain or estimate is None else context_on(machine, required)
     offer = Offer(
         machine_type=machine.machine,
         accelerator_type=machine.accelerator,
         accelerator_count=machine.count,
         usd_per_hour=_price(machine, required),
         verdict=verdict,
-        requests=requests,
+        requests=context.requests if context else None,
         why_not="",
         tutorial=tutorial,
+        max_model_len=context.tokens if context else 0,
     )
-    return Ranked(machine, offer, _rank(offer, against, machine, required), against)
+    return Ranked(machine, offer, _rank(offer, room, against, machine, required), against, room)
 
 
 def _unsplittable(against: tuple[Objection, ...]) -> bool:
     return any(objection.split for objection in against)
 
 
-def _rank(offer: Offer, against: tuple[Objection, ...], machine: Machine, required: Requirements) -> int:
+def _rank(
+    offer: Offer, room: int | None, against: tuple[Objection, ...], machine: Machine, required: Requirements
+) -> int:
     if offer.verdict == "does not fit":
         return IMPOSSIBLE
     # The tutorial tried its machines: only what is certain speaks against them.
@@ -108,7 +117,7 @@ def _rank(offer: Offer, against: tuple[Objection, ...], machine: Machine, requir
         return DOUBTFUL
     if quota_shortage(machine, required):
         return WITHOUT_QUOTA
-    return CROWDED if offer.requests is not None and offer.requests < required.concurrency else ROOMY
+    return CROWDED if room is not None and room < required.concurrency else ROOMY
 
 
 def _order(ranked: Ranked, required: Requirements) -> tuple[int, bool, float, int, float]:
@@ -130,9 +139,8 @@ def _why_not(ranked: Ranked, chosen: Ranked | None, required: Requirements, name
     reasons = []
     if shortage := quota_shortage(ranked.machine, required):
         reasons.append(shortage)
-    if ranked.rank == CROWDED and ranked.offer.requests is not None:
-        held = ranked.offer.requests
-        reasons.append(f"its cache has room for {held} of {required.concurrency} full requests at once")
+    if ranked.rank == CROWDED:
+        reasons.append(f"its cache has room for {ranked.room} of {required.full_requests}")
     if named:
         reasons.append("another one is named in the deployment")
     elif chosen is not None and not reasons:

@@ -43,9 +43,8 @@ def _machine(choice: MachineChoice, deployment: Deployment, required: Requiremen
     for objection in choice.objections:
         doubt = "may be too small" if objection.size else "may be refused by vLLM"
         yield f"{machine.machine} {doubt}: {objection.text}"
-    held = choice.offer.requests
-    if held is not None and held < required.concurrency:
-        yield f"the cache holds {held} of {required.concurrency} full requests at once; others wait in vLLM's queue"
+    if choice.room is not None and choice.room < required.concurrency:
+        yield f"the cache holds {choice.room} of {required.full_requests}; others wait in vLLM's queue"
     if choice.offer.usd_per_hour is None:
         yield f"the price of {machine.machine} in {region} is not in the catalogue"
 

@@ -16,6 +16,7 @@ from vertex_vllm.planning.arguments import PORT, build_arguments, check_extra
 from vertex_vllm.planning.autoscaling import scaling_metric
 from vertex_vllm.planning.command_line import Argument, effective_values, parse_arguments
 from vertex_vllm.planning.consent import check_consent, check_pickled, code_told
+from vertex_vllm.planning.context import Context
 from vertex_vllm.planning.headroom import Quotas
 from vertex_vllm.planning.image_choice import ImageChoice, choose_image, chosen_from
 from vertex_vllm.planning.machine_choice import MachineChoice, choose_machine
@@ -25,7 +26,7 @@ from vertex_vllm.planning.plan import QuotaNeed, ServingPlan
 from vertex_vllm.planning.plan_warnings import plan_warnings
 from vertex_vllm.planning.requirements import Requirements
 from vertex_vllm.planning.servable import check_servable, model_doubts, most_image_tokens
-from vertex_vllm.planning.settings import Settings, settle
+from vertex_vllm.planning.settings import settle
 from vertex_vllm.planning.size_rule import SHARED_MEMORY_MB
 from vertex_vllm.planning.start_time import expected_start
 
@@ -45,21 +46,33 @@ def plan_serving(
     Raises:
         PlanError: the model cannot be served as asked; the message says what is in the way, `fix` what would change it.
     """
-    plan = _plan_one(facts, deployment, catalog, quotas or {})
+    plan = _plan_places(facts, deployment, catalog, quotas or {}, 0)
+    shortest = min(each.max_model_len for each in (plan, *plan.fallbacks))
+    if plan.max_model_len == shortest == max(each.max_model_len for each in (plan, *plan.fallbacks)):
+        return plan
+    # A client cannot know in which place it is served: all take prompts of the same length.
+    return _plan_places(facts, deployment, catalog, quotas or {}, shortest)
+
+
+def _plan_places(
+    facts: ModelFacts, deployment: Deployment, catalog: Catalog, quotas: Quotas, longest: int
+) -> ServingPlan:
+    plan = _plan_one(facts, deployment, catalog, quotas, longest)
     fallbacks = tuple(
-        _plan_fallback(number, named, facts, deployment, catalog)
+        _plan_fallback(number, named, facts, deployment, catalog, longest)
         for number, named in enumerate(deployment.serving.fallbacks)
     )
     _check_distinct(plan, fallbacks)
     return replace(plan, fallbacks=fallbacks)
 
 
-def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quotas: Quotas) -> ServingPlan:
+def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quotas: Quotas, longest: int) -> ServingPlan:
     serving = deployment.serving
     preset = catalog.preset(facts.model_id)
     required, extra, parsers = _require(facts, deployment, catalog, quotas)
-    settings, image, facts = required.settings, required.image, required.facts
-    choice = choose_machine(required, preset)
+    image, facts = required.image, required.facts
+    choice = choose_machine(required, preset, longest)
+    settings = replace(required.settings, max_model_len=choice.context.tokens)
     given = (*parse_arguments(parsers.arguments, catalog), *extra)
     arguments = build_arguments(settings, choice.tensor_parallel, facts, image, preset, given, catalog)
     # Refused here, before anything is rented; the deploy asks for the same metric.
@@ -98,7 +111,7 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
             "memory": choice.memory_reason,
             "image": image.reason,
             "args": arguments.reason,
-            "max_model_len": _length_reason(facts, deployment, settings, extra),
+            "max_model_len": _length_reason(facts, choice.context),
             "chat": _chat_reason(facts, chat),
             **({"tools": parsers.told} if parsers.told else {}),
             "quota": f"{choice.machine.count} × {choice.accelerator.accelerator} a replica; {_replicas(deployment)}",
@@ -119,7 +132,9 @@ def _plan_one(facts: ModelFacts, deployment: Deployment, catalog: Catalog, quota
     )
 
 
-def _plan_fallback(number: int, named: str, facts: ModelFacts, deployment: Deployment, catalog: Catalog) -> ServingPlan:
+def _plan_fallback(
+    number: int, named: str, facts: ModelFacts, deployment: Deployment, catalog: Catalog, longest: int
+) -> ServingPlan:
     """The plan for one (region, machine) instead of the first. Raises PlanError that names the entry."""
     region, _, machine = named.partition("/")
     google_cloud = deployment.google_cloud.model_copy(update={"region": region})
@@ -127,7 +142,7 @@ def _plan_fallback(number: int, named: str, facts: ModelFacts, deployment: Deplo
     serving = deployment.serving.model_copy(update=other)
     elsewhere = deployment.model_copy(update={"google_cloud": google_cloud, "serving": serving})
     try:
-        plan = _plan_one(facts, elsewhere, catalog, {})
+        plan = _plan_one(facts, elsewhere, catalog, {}, longest)
     except PlanError as error:
         raise error.reworded(where=f"serving.fallbacks.{number}: {named}") from error
     # The config names its fallbacks: they share its hash.
@@ -239,23 +254,12 @@ def _replicas(deployment: Deployment) -> str:
     return f"replicas: {least}" if least == most else f"replicas: {least} to {most}"
 
 
-def _length_reason(facts: ModelFacts, deployment: Deployment, settings: Settings, extra: tuple[Argument, ...]) -> str:
-    why = _length_chosen(facts, deployment, settings, extra)
+def _length_reason(facts: ModelFacts, context: Context) -> str:
+    why = context.reason or "named in the deployment"
     largest = most_image_tokens(facts)
-    if largest > settings.max_model_len:
+    if largest > context.tokens:
         why += f"; one picture at its largest takes {largest} tokens, more than that: requests with one are refused"
     return why
-
-
-def _length_chosen(facts: ModelFacts, deployment: Deployment, settings: Settings, extra: tuple[Argument, ...]) -> str:
-    if deployment.serving.max_model_len or any(argument.flag == "--max-model-len" for argument in extra):
-        return "named in the deployment"
-    if settings.max_model_len == facts.context_length:
-        return "all that the model takes"
-    if not facts.context_length:
-        return "vLLM's own default: config.json gives no length"
-    takes = f"the model takes {facts.context_length}" if facts.context_length else "what the model takes is not known"
-    return f"as long as Google's tutorial has it; {takes}: set serving.max_model_len for more"
 
 
 def _chat_reason(facts: ModelFacts, chat: bool) -> str:

@@ -72,8 +72,10 @@ def _verdict(plan: ServingPlan) -> str:
 
 def _context(plan: ServingPlan) -> str:
     """Length of a request, and how many of that length are worked on at once."""
-    room = "" if plan.requests is None else f"; the cache holds {plan.requests} requests of that length at once"
-    return f"{plan.max_model_len} tokens{room}"
+    if plan.requests is None:
+        return f"{plan.max_model_len} tokens"
+    requests = "1 request" if plan.requests == 1 else f"{plan.requests} requests"
+    return f"{plan.max_model_len} tokens; the cache holds {requests} of that length at once"
 
 
 def _price(plan: ServingPlan) -> str:
@@ -120,7 +122,7 @@ def _alternatives(plan: ServingPlan) -> list[tuple[str, str, str]]:
 
 def _offer(offer: Offer, compared: bool) -> tuple[str, str]:
     """`compared`: there is a price of tokens beside it, so that of a machine without one it is said."""
-    room = "" if offer.requests is None else f", room for {offer.requests} full requests"
+    room = "" if offer.requests is None else f", cache for {offer.requests} × {offer.max_model_len} tokens"
     tutorial = ", as in Google's tutorial" if offer.tutorial else ""
     tokens = _million(offer) or (", tokens not measured" if compared else "")
     value = (

@@ -38,6 +38,12 @@ class Requirements:
         """Requests of `max_model_len` tokens that the cache has room for at once: as many as the evaluation asks."""
         return min(self.deployment.evaluation.concurrency, self.settings.max_num_seqs)
 
+    @property
+    def full_requests(self) -> str:
+        """The requests that a machine must have room for, in words."""
+        count = self.concurrency
+        return f"{count} request{'s' if count > 1 else ''} of {self.settings.max_model_len} tokens at once"
+
     def accelerator(self, machine: Machine) -> Accelerator:
         return self.catalog.accelerators[machine.accelerator]
 
@@ -73,6 +79,10 @@ class Requirements:
             of_type = serving.accelerator_type in ("", machine.accelerator)
             if of_type and serving.accelerator_count in (0, machine.count):
                 yield machine
+
+    def with_context(self, tokens: int) -> Self:
+        """The same with prompts and answers of up to so many tokens together."""
+        return replace(self, settings=replace(self.settings, max_model_len=tokens))
 
     def without_machine(self) -> Self:
         """The same with the deployment leaving the machine to the planner."""

@@ -12,10 +12,12 @@ from vertex_vllm.errors import PlanError
 from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.argument_values import check_set_up, check_values, value_doubts
 from vertex_vllm.planning.command_line import WHERE, Argument, effective_values
+from vertex_vllm.planning.memory.overhead import MLLAMA
 from vertex_vllm.planning.memory.start import BLOCK_TOKENS
 from vertex_vllm.planning.memory.unmodelled import speculation_method, unmodelled_arguments
 
 # Google's tutorial: --max-model-len=4096; --max-num-seqs=256 for text and 12 for images, where 256 ran out of memory.
+# Machines are compared with this length where the config names none; `context` lengthens it on the chosen machine.
 DEFAULT_MODEL_LENGTH = 4096
 # vLLM `_get_and_verify_max_len`: of a model whose config.json gives no length.
 UNTOLD_LENGTH = 2048
@@ -39,6 +41,7 @@ class Settings:
     """Settings that decide which machine is enough."""
 
     max_model_len: int
+    """Tokens; the length that machines are compared with until `context` has lengthened it."""
     max_num_seqs: int
     gpu_memory_utilization: float
     dtype: str
@@ -70,6 +73,10 @@ class Settings:
     """Hosts that requests may name pictures on; empty: any."""
     doubts: tuple[str, ...] = ()
     """Of these, what is not about memory."""
+    longest_model_len: int = 0
+    """Tokens that `max_model_len` may be raised to without being asked; 0: the config names the length."""
+    chunked: bool = True
+    """vLLM may compute a prompt in several steps."""
 
 
 def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: Iterable[Argument]) -> Settings:
@@ -80,7 +87,9 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
     given = effective_values(extra)
     preset_sequences = preset.max_num_seqs if preset else None
     sequences = serving.max_num_seqs or preset_sequences or _default_sequences(facts)
-    length = serving.max_model_len or min(DEFAULT_MODEL_LENGTH, facts.context_length or UNTOLD_LENGTH)
+    own = facts.context_length or UNTOLD_LENGTH
+    length = serving.max_model_len or min(DEFAULT_MODEL_LENGTH, own)
+    named = bool(serving.max_model_len) or "--max-model-len" in given
     fitted = given.get("--max-model-len") in FITTED_LENGTHS
     pipeline_stages = _number(given, "--pipeline-parallel-size", 1, int)
     settings = Settings(
@@ -108,6 +117,9 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
             *value_doubts(facts, given),
             *(("vLLM takes as long a context as fits: --max-model-len=auto",) if fitted else ()),
         ),
+        longest_model_len=0 if named else own,
+        # Encoder-decoder models have no chunked prefill.
+        chunked="--no-enable-chunked-prefill" not in given and facts.architecture != MLLAMA,
     )
     check_set_up(given)
     check_values(facts, settings.quantization, settings.lora_rank, settings.block_tokens, settings.kv_cache_dtype)

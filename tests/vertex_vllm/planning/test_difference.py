@@ -10,7 +10,7 @@ from vertex_vllm.planning.difference import Change, Serving, changes, planned_re
 from vertex_vllm.planning.plan import ServingPlan
 
 OLD, NEW = "a" * 40, "b" * 40
-PLAN = plan(replace(LLAMA_8B, commit=OLD))
+PLAN = plan(replace(LLAMA_8B, commit=OLD), max_model_len=4096)
 
 
 def serving(plan: ServingPlan, commit: str = OLD) -> Serving:
@@ -63,14 +63,14 @@ def test_the_same_plan_changes_nothing() -> None:
     ],
 )
 def test_each_thing_that_would_be_otherwise_is_named(asked: dict[str, object], expected: tuple[Change, ...]) -> None:
-    planned = plan(replace(LLAMA_8B, commit=OLD), **asked)
+    planned = plan(replace(LLAMA_8B, commit=OLD), max_model_len=4096, **asked)
     found = changes(serving(PLAN), planned, load_catalog())
     assert found[0] == Change("config", PLAN.config_hash, planned.config_hash)
     assert found[1:] == expected
 
 
 def test_another_commit_is_a_change_where_the_plan_names_one() -> None:
-    planned = plan(replace(LLAMA_8B, commit=NEW))
+    planned = plan(replace(LLAMA_8B, commit=NEW), max_model_len=4096)
     assert Change("commit", OLD, NEW) in changes(serving(PLAN), planned, load_catalog())
     # Facts from the catalogue name none.
-    assert changes(serving(PLAN), plan(LLAMA_8B), load_catalog()) == ()
+    assert changes(serving(PLAN), plan(LLAMA_8B, max_model_len=4096), load_catalog()) == ()

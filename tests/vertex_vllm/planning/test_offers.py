@@ -35,7 +35,10 @@ def test_all_machines_of_the_region_but_the_one_taken_are_offered_the_best_first
 @pytest.mark.parametrize(
     ("machine", "offer"),
     [
-        ("g2-standard-16", Offer("g2-standard-16", "NVIDIA_L4", 1, 1.1472, "fits", 5, "costs more")),
+        (
+            "g2-standard-16",
+            Offer("g2-standard-16", "NVIDIA_L4", 1, 1.1472, "fits", 4, "costs more", max_model_len=5632),
+        ),
         (
             "g2-standard-4",
             Offer(
@@ -44,13 +47,16 @@ def test_all_machines_of_the_region_but_the_one_taken_are_offered_the_best_first
                 1,
                 0.7068,
                 "uncertain",
-                5,
+                4,
                 "its 16 GiB of host memory are fewer than 39: weights, 16 of shared memory and 8 for processes",
+                max_model_len=5632,
             ),
         ),
         (
             "a4-highgpu-8g",
-            Offer("a4-highgpu-8g", "NVIDIA_B200", 8, None, "fits", 2498, "what it costs is not known"),
+            Offer(
+                "a4-highgpu-8g", "NVIDIA_B200", 8, None, "fits", 78, "what it costs is not known", False, None, 131072
+            ),
         ),
         (
             "n1-standard-8",
@@ -72,7 +78,9 @@ def test_an_offer_says_what_it_costs_and_why_it_is_not_taken(machine: str, offer
 
 def test_the_tutorials_machine_is_marked_where_a_cheaper_one_is_taken() -> None:
     marked = [offer for offer in plan(LLAMA_VISION).alternatives if offer.tutorial]
-    assert marked == [Offer("a2-highgpu-1g", "NVIDIA_TESLA_A100", 1, 3.6734, "fits", 6, "costs more", tutorial=True)]
+    assert marked == [
+        Offer("a2-highgpu-1g", "NVIDIA_TESLA_A100", 1, 3.6734, "fits", 6, "costs more", True, max_model_len=4096)
+    ]
 
 
 def test_a_spot_price_is_told_where_spot_is_asked_for() -> None:
@@ -82,9 +90,10 @@ def test_a_spot_price_is_told_where_spot_is_asked_for() -> None:
 def test_a_machine_with_room_for_more_requests_is_taken_where_more_are_asked_for() -> None:
     few, many = plan(LLAMA_8B, concurrency=5), plan(LLAMA_8B, concurrency=6)
     assert (few.machine_type, few.requests) == ("g2-standard-12", 5)
-    assert (many.machine_type, many.requests, many.concurrency) == ("g2-standard-24", 39, 6)
+    assert (many.machine_type, many.max_model_len, many.requests) == ("g2-standard-24", 131072, 1)
+    assert many.concurrency == 6
     crowded = next(offer for offer in many.alternatives if offer.machine_type == "g2-standard-12")
-    assert crowded.why_not == "its cache has room for 5 of 6 full requests at once"
+    assert crowded.why_not == "its cache has room for 5 of 6 requests of 4096 tokens at once"
 
 
 def test_no_more_requests_are_asked_for_than_vllm_works_on_at_once() -> None:
@@ -94,7 +103,7 @@ def test_no_more_requests_are_asked_for_than_vllm_works_on_at_once() -> None:
 def test_where_no_machine_has_room_the_cheapest_that_serves_is_taken_and_the_plan_says_so() -> None:
     decided = plan(LLAMA_8B, accelerator_type="NVIDIA_L4", accelerator_count=1, concurrency=100)
     assert decided.machine_type == "g2-standard-12"
-    assert "though its cache has room for 5 of 100 full requests at once" in decided.reasons["machine_type"]
+    assert "though its cache has room for 5 of 100 requests of 4096 tokens at once" in decided.reasons["machine_type"]
 
 
 def test_a_machine_that_the_quota_leaves_no_room_for_is_not_taken() -> None:
@@ -125,7 +134,7 @@ def test_a_named_machine_is_taken_and_the_others_are_compared_with_it() -> None:
     assert decided.machine_type == "a2-highgpu-1g"
     cheaper = next(offer for offer in decided.alternatives if offer.machine_type == "g2-standard-12")
     assert cheaper == Offer(
-        "g2-standard-12", "NVIDIA_L4", 1, 1.0004, "fits", 5, "another one is named in the deployment", tutorial=True
+        "g2-standard-12", "NVIDIA_L4", 1, 1.0004, "fits", 4, "another one is named in the deployment", True, None, 5632
     )
 
 
@@ -169,4 +178,4 @@ def test_a_crowded_machine_whose_cost_is_known_is_taken_before_a_roomy_one_whose
     decided = plan(LLAMA_405B, concurrency=100)
     assert (decided.machine_type, decided.usd_per_hour) == ("g4-standard-384", 35.9994)
     roomy = next(offer for offer in decided.alternatives if offer.machine_type == "a3-ultragpu-8g")
-    assert (roomy.requests, roomy.why_not) == (131, "what it costs is not known")
+    assert (roomy.requests, roomy.why_not) == (4, "what it costs is not known")

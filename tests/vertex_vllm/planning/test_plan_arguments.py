@@ -22,7 +22,7 @@ from vertex_vllm.model.facts import ModelFacts
             },
             (
                 "--tensor-parallel-size=1",
-                "--max-model-len=4096",
+                "--max-model-len=5632",
                 "--gpu-memory-utilization=0.9",
                 "--dtype=auto",
                 "--max_num_seqs=64",
@@ -58,7 +58,7 @@ from vertex_vllm.model.facts import ModelFacts
             {},
             (
                 "--tensor-parallel-size=8",
-                "--max-model-len=4096",
+                "--max-model-len=131072",
                 "--gpu-memory-utilization=0.9",
                 "--dtype=auto",
                 "--max-num-seqs=256",
@@ -71,7 +71,7 @@ from vertex_vllm.model.facts import ModelFacts
             {"image": f"{SERVE}:{NEWEST}"},
             (
                 "--tensor-parallel-size=8",
-                "--max-model-len=4096",
+                "--max-model-len=131072",
                 "--gpu-memory-utilization=0.9",
                 "--dtype=auto",
                 "--max-num-seqs=256",
@@ -84,7 +84,7 @@ from vertex_vllm.model.facts import ModelFacts
             {"extra_args": ["--model-type=llama3.1"]},
             (
                 "--tensor-parallel-size=1",
-                "--max-model-len=4096",
+                "--max-model-len=5632",
                 "--gpu-memory-utilization=0.9",
                 "--dtype=auto",
                 "--max-num-seqs=256",

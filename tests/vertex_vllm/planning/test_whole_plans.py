@@ -32,7 +32,7 @@ def test_llama_3_1_8b_is_served_as_in_the_tutorial() -> None:
         args=(
             *START,
             "--tensor-parallel-size=1",
-            "--max-model-len=4096",
+            "--max-model-len=5632",
             "--gpu-memory-utilization=0.9",
             "--dtype=auto",
             "--max-num-seqs=256",
@@ -41,14 +41,14 @@ def test_llama_3_1_8b_is_served_as_in_the_tutorial() -> None:
         quota=QuotaNeed("CustomModelServingL4GPUsPerProjectPerRegion", "us-central1", accelerators=1, minimum=1),
         reasons={
             "machine_type": "what Google's tutorial serves this model on, and the cheapest in us-central1 that fits "
-            "with room for 4 full requests at once (1.00 USD/h, Compute Engine's list price in us-central1)",
+            "with room for 4 requests of 4096 tokens at once (1.00 USD/h, Compute Engine's list price in us-central1)",
             "memory": "fits: weights 15.0, activation 1.0, non-torch 0.2, CUDA graphs 0.0; 3.6 of 19.8 GiB for the "
             "cache, 29520 tokens",
             "image": "newest image that Google names whose vLLM has LlamaForCausalLM; its version is inferred, not "
             "published" + PROMPT_EMBEDDINGS + f"pytorch-vllm-serve:{NEWEST} has none of these",
             "args": "as Model Garden starts vLLM",
-            "max_model_len": "as long as Google's tutorial has it; the model takes 131072: set "
-            "serving.max_model_len for more",
+            "max_model_len": "the longest with room for 4 requests at once; a request by itself may have up to 23296: "
+            "serving.max_model_len; the model takes 131072",
             "chat": "the repo has no chat template: it completes text, but does not chat; the model's Instruct "
             "version, or a --chat-template in serving.extra_args, would",
             "quota": "1 × NVIDIA_L4 a replica; replicas: 1",
@@ -61,7 +61,8 @@ def test_llama_3_1_8b_is_served_as_in_the_tutorial() -> None:
         ),
         verdict="fits",
         usd_per_hour=1.0004,
-        requests=5,
+        max_model_len=5632,
+        requests=4,
         concurrency=4,
     )
 
@@ -92,8 +93,9 @@ def test_llama_3_2_vision_gets_an_image_that_still_has_it_and_few_sequences() ->
         vision=True,
         quota=QuotaNeed("CustomModelServingPreemptibleL4GPUsPerProjectPerRegion", "europe-west4", 6, 2),
         reasons={
-            "machine_type": "the cheapest in europe-west4 that fits with room for 4 full requests at once (1.12 USD/h, "
-            "Compute Engine's spot price in us-central1); Google's tutorial serves it on a2-highgpu-1g, at 1.93 USD/h",
+            "machine_type": "the cheapest in europe-west4 that fits with room for 4 requests of 4096 tokens at once "
+            "(1.12 USD/h, Compute Engine's spot price in us-central1); Google's tutorial serves it on a2-highgpu-1g, "
+            "at 1.93 USD/h",
             "memory": "fits: weights 10.0, activation 0.3, images 3.4, non-torch 0.8, CUDA graphs 0.0; 5.3 of 19.8 GiB "
             "for the cache, 27287 tokens",
             "image": "newest image that Google names whose vLLM has MllamaForConditionalGeneration, which had it "
@@ -103,8 +105,9 @@ def test_llama_3_2_vision_gets_an_image_that_still_has_it_and_few_sequences() ->
             "fixed in 0.14.1); no known image is free of them",
             "args": "as Model Garden starts vLLM; --enforce-eager --swap-space=16 for this model; --max-num-seqs=12: "
             "256 images at once ran out of memory in Google's tutorial",
-            "max_model_len": "as long as Google's tutorial has it; the model takes 131072: set "
-            "serving.max_model_len for more",
+            "max_model_len": "as long as Google's tutorial has it: a prompt is computed in one step, and a long one "
+            "takes memory and makes all other requests wait; the model takes 131072: set serving.max_model_len for "
+            "more",
             "chat": "the repo has a chat template",
             "quota": "2 × NVIDIA_L4 a replica; replicas: 1 to 3",
             "model_id": "facts from the catalogue, unverified: layers, hidden_size, attention_heads, key_value_heads, "

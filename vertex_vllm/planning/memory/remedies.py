@@ -25,12 +25,12 @@ class Remedy:
 def longest_context(model: Transformer, start: Start) -> int:
     """Largest `max_model_len` that fits, up to the model's own; 0: none does."""
     most = model.context_length or start.max_model_len
-    return _largest(lambda length: _fits(model, replace(start, max_model_len=length)), most)
+    return largest(lambda length: _fits(model, replace(start, max_model_len=length)), most)
 
 
 def largest_sequences(model: Transformer, start: Start) -> int:
     """Largest `max_num_seqs` that fits, up to 4096; 0: none does."""
-    return _largest(lambda count: _fits(model, replace(start, max_num_seqs=count)), MOST_SEQUENCES)
+    return largest(lambda count: _fits(model, replace(start, max_num_seqs=count)), MOST_SEQUENCES)
 
 
 def remedies(model: Transformer, start: Start) -> tuple[Remedy, ...]:
@@ -69,8 +69,8 @@ def _fits(model: Transformer, start: Start) -> bool:
     return estimate_memory(model, start).verdict == "fits"
 
 
-def _largest(fits: Callable[[int], bool], most: int) -> int:
-    """By halving: what fits still fits when it shrinks."""
+def largest(fits: Callable[[int], bool], most: int) -> int:
+    """Largest number up to `most` that fits, 0 if none does; by halving: what fits still fits when it shrinks."""
     least = 0
     while least < most:
         middle = (least + most + 1) // 2
