@@ -107,7 +107,7 @@ async def _run(cloud: Cloud, lifeline: bool) -> None:
 async def _serve(cloud: Cloud, stop: asyncio.Event) -> None:
     chain = Chain(cloud, SERVICES)
     grpc_server = chain.start_grpc()
-    http, apps = HttpServers(), chain.http_apps()
+    http, apps = HttpServers(cloud.clock), chain.http_apps()
     await http.start(no_other_origin(by_host(apps)), cloud.ports.api)
     await http.start(only_by_name(apps["storage"]), cloud.ports.storage, lifespan=True)
     await http.start(only_by_name(apps["hub"]), cloud.ports.hub, lifespan=True)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vertex_vllm.cli.terminal import say
+from vertex_vllm.cli.terminal import columns, say
 
 if TYPE_CHECKING:
     from vertex_vllm.catalog import Catalog
@@ -59,8 +59,8 @@ def list_command(table: str, region: str | None, as_json: bool) -> None:
     if as_json:
         print_json([_as_object(row) for row in rows])
         return
-    columns = TABLES[table]
-    say(text_table(columns, [[_cell(getattr(row, name)) for name in columns] for row in rows]), nl=False)
+    names = TABLES[table]
+    say(text_table(names, [[_cell(getattr(row, name)) for name in names] for row in rows], columns()), nl=False)
 
 
 @catalog.command("show")

@@ -12,7 +12,7 @@ from vertex_vllm.cli.ci_deployment import deploy, spec_of
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.sending import image_option
 from vertex_vllm.cli.table import text_table
-from vertex_vllm.cli.terminal import say
+from vertex_vllm.cli.terminal import columns, say
 from vertex_vllm.plain_text import one_line
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def apply_command(
     outcomes = deploy(found.commit, pipeline, project, [deployment for _, deployment in chosen], image)
     if outcomes:
         rows = [(outcome.deployment, outcome.run_id, outcome.state, outcome.error) for outcome in outcomes]
-        say(text_table(("deployment", "run", "state", "error"), rows), nl=False)
+        say(text_table(("deployment", "run", "state", "error"), rows, columns()), nl=False)
     failed = [outcome.deployment for outcome in outcomes if outcome.state != "SUCCEEDED"]
     if failed:
         say(f"error: {len(failed)} of {len(outcomes)} failed: {', '.join(failed)}", err=True)
@@ -227,6 +227,6 @@ def show(chosen: "Sequence[tuple[Review, Deployment]]", commit: "Commit", as_jso
         return
     rows = [(deployment.name, review.config, review.concerned.why) for review, deployment in chosen]
     if rows:
-        say(text_table(("deployment", "config", "why"), rows), nl=False)
+        say(text_table(("deployment", "config", "why"), rows, columns()), nl=False)
     else:
         say("nothing would be submitted", err=True)

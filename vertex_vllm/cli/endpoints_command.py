@@ -1,13 +1,14 @@
 """`vertex-vllm endpoints list|show`"""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.place import (
+    looked_at,
     named_project,
     named_regions,
     place_options,
@@ -15,7 +16,7 @@ from vertex_vllm.cli.place import (
     require_credentials,
 )
 from vertex_vllm.cli.table import age, text_table
-from vertex_vllm.cli.terminal import say
+from vertex_vllm.cli.terminal import columns, say
 
 if TYPE_CHECKING:
     from vertex_vllm.catalog.prices import HourlyPrice
@@ -43,6 +44,7 @@ def list_command(project: str | None, region: str, as_json: bool) -> None:
     """
     from vertex_vllm.catalog import load_catalog
     from vertex_vllm.catalog.prices import BASIS, HourlyPrice, hourly_price
+    from vertex_vllm.google.service_clock import service_clock
     from vertex_vllm.vertex_ai.deployed_models import inventory
 
     named = named_project(project)
@@ -59,11 +61,12 @@ def list_command(project: str | None, region: str, as_json: bool) -> None:
     if not served:
         say(f"no endpoints in project {named}, region {region}", err=True)
         return
-    now = datetime.now(UTC)
+    now = service_clock()()
     lines = [_line(row, price, maker, now) for row, price, maker in zip(served, prices, makers_of_rows, strict=True)]
-    say(text_table(_HEADER, lines), nl=False)
+    say(text_table(_HEADER, lines, columns()), nl=False)
     say(f"\n{total(prices)}")
     say(f"Prices: {BASIS}", err=True)
+    say(looked_at(named, region), err=True)
 
 
 @endpoints.command()
@@ -81,6 +84,7 @@ def show(deployment: str, project: str | None, regions: tuple[str, ...], as_json
     from vertex_vllm.catalog import load_catalog
     from vertex_vllm.catalog.prices import hourly_price
     from vertex_vllm.cli import endpoint_view
+    from vertex_vllm.google.service_clock import service_clock
     from vertex_vllm.inference.snippets import snippets
     from vertex_vllm.lifecycle.deployment_view import view_deployment
 
@@ -92,7 +96,7 @@ def show(deployment: str, project: str | None, regions: tuple[str, ...], as_json
     if as_json:
         print_json(endpoint_view.as_object(view, price, calls))
         return
-    say(endpoint_view.text(view, price, calls, datetime.now(UTC)), nl=False)
+    say(endpoint_view.text(view, price, calls, service_clock()()), nl=False)
     say(f'\nAsk it: vertex-vllm ask {deployment} "…" --project {named}', err=True)
     for name in view.superseded:
         say(f"Superseded, still serving and charged: {name}", err=True)

@@ -1,16 +1,16 @@
 """`vertex-vllm inventory`"""
 
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vertex_vllm.cli.endpoints_command import UNKNOWN, total
 from vertex_vllm.cli.json_output import print_json
-from vertex_vllm.cli.place import named_project, named_regions, regions_option
+from vertex_vllm.cli.place import looked_at, named_project, named_regions, regions_option
 from vertex_vllm.cli.table import age, text_table
-from vertex_vllm.cli.terminal import say
+from vertex_vllm.cli.terminal import columns, say
 
 if TYPE_CHECKING:
     from vertex_vllm.catalog.prices import HourlyPrice
@@ -36,20 +36,24 @@ def inventory(project: str | None, regions: tuple[str, ...], as_json: bool) -> N
     """
     from vertex_vllm.catalog import load_catalog
     from vertex_vllm.catalog.prices import BASIS
+    from vertex_vllm.google.service_clock import service_clock
     from vertex_vllm.lifecycle.project_inventory import holdings
 
-    held = holdings(named_project(project), named_regions(regions))
-    catalog, now = load_catalog(), datetime.now(UTC)
+    named = named_project(project)
+    held = holdings(named, named_regions(regions))
+    catalog, now = load_catalog(), service_clock()()
     prices = [_hourly(each, catalog) for each in held.found]
     if as_json:
         print_json([_as_object(each, price, now) for each, price in zip(held.found, prices, strict=True)])
     elif held.found:
         lines = [_line(each, price, now) for each, price in zip(held.found, prices, strict=True)]
-        say(text_table(_HEADER, lines), nl=False)
+        say(text_table(_HEADER, lines, columns()), nl=False)
         say(f"\n{total(prices)}")
         say(f"Prices: {BASIS}", err=True)
     else:
         say("nothing", err=True)
+    if not as_json:
+        say(looked_at(named, *regions), err=True)
     for region, reason in held.unreachable.items():
         say(f"error: {region}: {reason}", err=True)
     sys.exit(1 if held.unreachable else 0)

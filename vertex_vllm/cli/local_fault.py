@@ -10,7 +10,7 @@ from vertex_vllm.cli.failures import told
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.local_state import running, state_option
 from vertex_vllm.cli.table import text_table
-from vertex_vllm.cli.terminal import say
+from vertex_vllm.cli.terminal import columns, say
 from vertex_vllm.errors import InputError
 
 _COUNTED = ("id", "kind", "met", "struck", "striking")
@@ -123,7 +123,7 @@ def list_command(state_dir: Path, as_json: bool) -> None:
         say("no faults", err=True)
         return
     rows = [(*(str(fault[name]) for name in _COUNTED), _described(fault)) for fault in faults]
-    say(text_table((*_COUNTED, "fields"), rows), nl=False)
+    say(text_table((*_COUNTED, "fields"), rows, columns()), nl=False)
 
 
 @fault.command()

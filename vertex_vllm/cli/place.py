@@ -14,8 +14,8 @@ from vertex_vllm.google.regional_hosts import require_region
 
 def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --project and --region."""
-    text = "Region to look in."
-    region = click.option("--region", default="us-central1", show_default=True, help=text, callback=_region)
+    text = "Region to look in; default: GOOGLE_CLOUD_REGION, else us-central1."
+    region = click.option("--region", default="us-central1", envvar="GOOGLE_CLOUD_REGION", help=text, callback=_region)
     project = click.option("--project", help="Project id; default: GOOGLE_CLOUD_PROJECT.")
     return project(region(command))
 
@@ -39,6 +39,12 @@ def named_regions(given: tuple[str, ...]) -> tuple[str, ...]:
         if region not in known:
             raise InputError(f"unknown region {region}", where="--region", fix=f"Known: {', '.join(known)}")
     return given or known
+
+
+def looked_at(project: str, *regions: str) -> str:
+    """The place that a list is about, in words; no regions: all that the catalogue knows."""
+    where = f"region{'s' if len(regions) > 1 else ''} {', '.join(regions)}" if regions else "all regions"
+    return f"Looked at project {project}, {where}"
 
 
 def check_place(project: str, region: str) -> None:

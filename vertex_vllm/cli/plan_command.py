@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vertex_vllm.cli.collecting import without_collecting
-from vertex_vllm.cli.terminal import say, say_json
+from vertex_vllm.cli.terminal import columns, say, say_json
 
 if TYPE_CHECKING:
     from vertex_vllm.catalog import Catalog
@@ -91,12 +91,20 @@ def plan(
 
         say(explain_memory(decided.memory) if decided.memory else f"{decided.reasons['memory']}\n", nl=False)
     else:
-        said = render_plan(decided) + evaluation_row(deployment, project)
+        said = render_plan(decided, _width()) + evaluation_row(deployment, project)
         # A suite's faults take the place of the JSON, too.
         say_json(decided.to_json()) if as_json else _say_plan(said)
     if strict and decided.warnings:
-        say(f"--strict: the plan has {len(decided.warnings)} warnings", err=True)
+        count = len(decided.warnings)
+        say(f"--strict: the plan has {count} warning{'' if count == 1 else 's'}", err=True)
         sys.exit(1)
+
+
+def _width() -> int:
+    """Columns of a plan: the terminal's, as far as prose reads well."""
+    from vertex_vllm.planning.render import WIDTH
+
+    return min(max(columns() or WIDTH, 60), 120)
 
 
 def _say_plan(text: str) -> None:
@@ -128,7 +136,7 @@ def evaluation_row(deployment: "Deployment", project: str | None) -> str:
         confidence=asked.confidence,
         project=project_of(deployment, project) if in_storage else "",
     )
-    return row("Evaluation", told)
+    return row("Evaluation", told, width=_width())
 
 
 def model_facts(
@@ -229,4 +237,4 @@ def _difference_text(decided: "ServingPlan", serving: "Serving | None", found: "
         unread = "" if decided.commit else " (the model's commit was not compared: --hub reads it)"
         return f"{head}nothing would change{unread}\n"
     rows = [(change.what, change.now or "-", change.planned or "-") for change in found]
-    return f"{head}\n{text_table(('what', 'now', 'planned'), rows)}"
+    return f"{head}\n{text_table(('what', 'now', 'planned'), rows, columns())}"

@@ -1,7 +1,8 @@
 """A run on the screen: a live table on a terminal, a line for each change of state elsewhere."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
+from datetime import datetime
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -19,7 +20,7 @@ def elapsed(step: Step, now: datetime) -> str:
     """Seconds the step has run, or ran; empty for one that never started."""
     if step.started is None or step.state not in _STYLE:
         return ""
-    return f"{((step.ended or now) - step.started).total_seconds():.0f} s"
+    return f"{max(0.0, ((step.ended or now) - step.started).total_seconds()):.0f} s"
 
 
 def run_table(run: Run, now: datetime) -> Table:
@@ -37,8 +38,9 @@ def run_table(run: Run, now: datetime) -> Table:
 class RunView:
     """Shows each look at a run; `with view.shown(): watch(name, view.update)`."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, clock: Callable[[], datetime] | None = None) -> None:
+        """`clock`: the one that dates the run's steps; default: Google's, asked when a step has started."""
+        self._console, self._clock = console, clock
         self._run: Run | None = None
         self._told: dict[str, str] = {}
 
@@ -53,11 +55,18 @@ class RunView:
             self._tell_changes(run)
 
     def _table(self) -> RenderableType:
-        return run_table(self._run, datetime.now(UTC)) if self._run else ""
+        return run_table(self._run, self._now()) if self._run else ""
+
+    def _now(self) -> datetime:
+        if self._clock is None:
+            from vertex_vllm.google.service_clock import service_clock
+
+            self._clock = service_clock()
+        return self._clock()
 
     def _tell_changes(self, run: Run) -> None:
         for step in run.steps:
             if self._told.get(step.name, "PENDING") != step.state:
                 self._told[step.name] = step.state
-                time = elapsed(step, datetime.now(UTC))
+                time = elapsed(step, self._now())
                 self._console.print(f"  {one_line(step.name):<20} {one_line(step.state):<14} {time:>6}".rstrip())

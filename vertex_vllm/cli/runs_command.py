@@ -2,16 +2,16 @@
 
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from vertex_vllm.cli.json_output import print_json
-from vertex_vllm.cli.place import named_project, place_options
+from vertex_vllm.cli.place import looked_at, named_project, place_options
 from vertex_vllm.cli.table import age, text_table
-from vertex_vllm.cli.terminal import say
+from vertex_vllm.cli.terminal import columns, say
 
 if TYPE_CHECKING:
     from vertex_vllm.runs.engine import Run, Step
@@ -37,6 +37,7 @@ def runs() -> None:
 @_json_option
 def list_command(project: str | None, region: str, deployment: str, limit: int, as_json: bool) -> None:
     """The newest runs: state, age, deployment, pipeline, and whom they run as."""
+    from vertex_vllm.google.service_clock import service_clock
     from vertex_vllm.runs.run_listing import list_runs
 
     named = named_project(project)
@@ -47,11 +48,12 @@ def list_command(project: str | None, region: str, deployment: str, limit: int, 
     if not found:
         say(f"no runs in project {named}, region {region}", err=True)
         return
-    now = datetime.now(UTC)
+    now = service_clock()()
     rows = [
         (run.id, run.state, age(run.created, now), run.deployment, run.pipeline, run.service_account) for run in found
     ]
-    say(text_table(("run", "state", "age", "deployment", "pipeline", "runs as"), rows), nl=False)
+    say(text_table(("run", "state", "age", "deployment", "pipeline", "runs as"), rows, columns()), nl=False)
+    say(looked_at(named, region), err=True)
 
 
 @runs.command()
@@ -60,6 +62,7 @@ def list_command(project: str | None, region: str, deployment: str, limit: int, 
 @_json_option
 def show(run: str, project: str | None, region: str, as_json: bool) -> None:
     """A run's steps with states, times and errors, and the artifacts that they put out."""
+    from vertex_vllm.google.service_clock import service_clock
     from vertex_vllm.runs.run_listing import summary
     from vertex_vllm.runs.vertex_engine import VertexEngine, find_run, read_run
 
@@ -72,9 +75,9 @@ def show(run: str, project: str | None, region: str, as_json: bool) -> None:
     for line in _header(told, details):
         say(line)
     say()
-    now = datetime.now(UTC)
+    now = service_clock()()
     rows = [(step.name, step.state, _clock(step.started), _took(step, now)) for step in details.steps]
-    say(text_table(("step", "state", "started (UTC)", "time"), rows), nl=False)
+    say(text_table(("step", "state", "started (UTC)", "time"), rows, columns()), nl=False)
     for line in (*_errors(details), *_artifacts(details)):
         say(line)
     say(VertexEngine().address(told.name), err=True)

@@ -10,7 +10,7 @@ import click
 from vertex_vllm.cli.place import named_project, place_options
 from vertex_vllm.cli.sending import image_option, require_ready, require_shared_suite, with_image
 from vertex_vllm.cli.table import text_table
-from vertex_vllm.cli.terminal import say
+from vertex_vllm.cli.terminal import columns, say
 from vertex_vllm.error_data import ConfigFault
 from vertex_vllm.errors import ConfigError, InputError
 
@@ -86,7 +86,7 @@ def list_command(project: str | None, region: str, deployment: str) -> None:
         say("no schedules", err=True)
         return
     header = ("schedule", "pipeline", "cron", "state", "next run (UTC)", "runs", "last start")
-    say(text_table(header, rows), nl=False)
+    say(text_table(header, rows, columns()), nl=False)
 
 
 @schedule.command()
@@ -205,7 +205,7 @@ def _print(rows: Sequence[Sequence[str]]) -> None:
     if not rows:
         say("no schedules", err=True)
         return
-    say(text_table(("change", "schedule", "pipeline", "cron"), rows), nl=False)
+    say(text_table(("change", "schedule", "pipeline", "cron"), rows, columns()), nl=False)
 
 
 def _moment(schedule: "ExistingSchedule") -> str:

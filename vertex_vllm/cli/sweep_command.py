@@ -7,7 +7,7 @@ import click
 
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.next_steps import say_next
-from vertex_vllm.cli.place import named_project, named_regions, regions_option, require_credentials
+from vertex_vllm.cli.place import looked_at, named_project, named_regions, regions_option, require_credentials
 from vertex_vllm.cli.sending import image_option, require_ready, with_image
 from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import InputError
@@ -56,22 +56,27 @@ def sweep(
         return
 
     from vertex_vllm.cli.schedule_command import loaded_deployments
+    from vertex_vllm.google.service_clock import service_clock
     from vertex_vllm.lifecycle.sweep import require_clean
     from vertex_vllm.lifecycle.sweep import sweep as sweep_now
 
     named = named_project(project)
     require_credentials(named)
     names = [deployment.name for deployment in loaded_deployments(configs)]
-    report = sweep_now(named, named_regions(regions), names, dry_run=not delete)
+    # A machine whose clock is wrong must not remove what has not expired.
+    report = sweep_now(named, named_regions(regions), names, dry_run=not delete, now=service_clock()())
     if as_json:
         print_json(report)
     else:
         say(str(report))
         if not delete and report.findings:
             say("This was a dry run: nothing was removed", err=True)
+            say(looked_at(named, *regions), err=True)
             say_next(("removes them", ("sweep", *configs, *_given(project, regions, orphans=orphans), "--delete")))
         elif delete and report.findings:
             say_next(("what the project still holds", ("inventory", "--project", named)))
+        else:
+            say(looked_at(named, *regions), err=True)
     require_clean(report)
 
 

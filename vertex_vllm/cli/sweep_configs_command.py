@@ -11,7 +11,7 @@ import click
 
 from vertex_vllm.cli.sending import image_option
 from vertex_vllm.cli.table import text_table
-from vertex_vllm.cli.terminal import say
+from vertex_vllm.cli.terminal import columns, say
 
 if TYPE_CHECKING:
     from vertex_vllm.config.config_grid import Variant
@@ -107,7 +107,7 @@ def _grid(points: Sequence["Point"]) -> str:
         )
         for point in points
     ]
-    return text_table(("", "variant", "machine", "USD/h", "hours", "USD at most", ""), rows)
+    return text_table(("", "variant", "machine", "USD/h", "hours", "USD at most", ""), rows, columns())
 
 
 def _dollars(price: float | None) -> str:
@@ -187,7 +187,7 @@ def _tell(tried: Sequence["Tried"], left: Sequence["Point"], output: Path) -> No
         for place, each in enumerate(order, 1)
     ]
     if rows:
-        say(text_table(("rank", "variant", *figures, "USD spent", "state", "run"), rows), nl=False)
+        say(text_table(("rank", "variant", *figures, "USD spent", "state", "run"), rows, columns()), nl=False)
     for point in left:
         say(f"not tried: {point.variant.label}: {point.why_not}", err=True)
     if order and is_candidate(order[0].result):

@@ -1,4 +1,4 @@
-"""Rows as aligned text, the same on a terminal and in a file."""
+"""Rows as text: aligned columns where they fit the terminal, else a few lines a row."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -6,16 +6,40 @@ from datetime import datetime
 from vertex_vllm.plain_text import plain
 from vertex_vllm.redaction import redact
 
+_GAP = "   "
 
-def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """One line a row, three spaces between columns; ends with a newline."""
-    lines = [
-        [plain(redact(cell)).replace("\n", " ").replace("\t", " ").rstrip() for cell in line]
-        for line in (header, *rows)
-    ]
+
+def text_table(header: Sequence[str], rows: Iterable[Sequence[str]], width: int | None = None) -> str:
+    """One line a row, three spaces between columns; ends with a newline.
+
+    If that is wider than `width` columns, each row becomes a line with its first two cells, and below it the others,
+    each with its column's name. Cells are never cut: resource names are there to be copied. None: a pipe, which takes
+    lines of any width.
+    """
+    lines = [[_cell(cell) for cell in line] for line in (header, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    shown = ("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
-    return "".join(f"{line}\n" for line in shown)
+    if width is None or sum(widths) + len(_GAP) * (len(widths) - 1) <= width:
+        padded = ([cell.ljust(size) for cell, size in zip(line, widths, strict=True)] for line in lines)
+        return "".join(f"{_GAP.join(cells).rstrip()}\n" for cells in padded)
+    return "".join(_record(lines[0], line, width) for line in lines[1:])
+
+
+def _record(header: Sequence[str], line: Sequence[str], width: int) -> str:
+    head = _GAP.join(cell for cell in line[:2] if cell)
+    fields = [f"{name} {cell}".strip() for name, cell in zip(header[2:], line[2:], strict=True) if cell]
+    return f"{head}\n{''.join(f'    {each}{chr(10)}' for each in _flowed(fields, width - 4))}"
+
+
+def _flowed(fields: Iterable[str], width: int) -> Iterable[str]:
+    """Fields side by side, as many on a line as fit."""
+    line = ""
+    for field in fields:
+        if line and len(line) + len(_GAP) + len(field) > width:
+            yield line
+            line = ""
+        line = f"{line}{_GAP}{field}" if line else field
+    if line:
+        yield line
 
 
 def _cell(text: str) -> str:

@@ -1,11 +1,23 @@
 """The one way in which commands write to the terminal."""
 
 import os
+import sys
 
 import click
 
 from vertex_vllm.plain_text import json_without_commands, plain, without_commands
 from vertex_vllm.redaction import redact
+
+
+def columns() -> int | None:
+    """Columns to lay text out for: those of COLUMNS, else of the terminal; None for a pipe or a file."""
+    named = os.environ.get("COLUMNS", "")
+    if named.isdecimal() and int(named):
+        return int(named)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
 
 
 def say(text: object = "", *, err: bool = False, nl: bool = True, colour: str = "") -> None:

@@ -8,15 +8,19 @@ from vertex_vllm.planning.offers import Offer
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.planning.start_time import start_told
 
-_WIDTH = 100
+WIDTH = 100
+"""Columns of a plan in a file or a pipe."""
 _LABEL = 18
 _MOST_SHOWN = 4
 _MOST_REJECTED = 3
 VERDICT, WARNINGS = "Verdict", "Warnings"
 
 
-def render_plan(plan: ServingPlan) -> str:
-    """A row per choice, the reason under it, lines of at most 100 characters where they can be; ends with a newline."""
+def render_plan(plan: ServingPlan, width: int = WIDTH) -> str:
+    """A row per choice, the reason under it, lines of at most `width` characters where they can be.
+
+    Ends with a newline.
+    """
     replicas = f"{plan.min_replica_count} to {plan.max_replica_count} replicas, " if plan.max_replica_count > 1 else ""
     accelerators = f"{plan.accelerator_count} × {plan.accelerator_type}"
     kind = "spot, " if plan.spot else f"flex-start for {plan.flex_start_hours} h, " if plan.flex_start_hours else ""
@@ -61,7 +65,7 @@ def render_plan(plan: ServingPlan) -> str:
     ]
     rows += [("Fallbacks" if not number else "", *_fallback(plan)) for number, plan in enumerate(plan.fallbacks)]
     rows += _alternatives(plan)
-    return "".join(row(*each) for each in rows)
+    return "".join(row(*each, width=width) for each in rows)
 
 
 def _verdict(plan: ServingPlan) -> str:
@@ -141,12 +145,12 @@ def _hourly(price: float | None) -> str:
     return "price unknown" if price is None else f"{price:.2f} USD/h"
 
 
-def row(label: str, value: str, reason: str = "") -> str:
+def row(label: str, value: str, reason: str = "", width: int = WIDTH) -> str:
     """A row of a plan: label, value, and the reason under it in brackets."""
     margin = " " * _LABEL
     lines = textwrap.wrap(
         value,
-        _WIDTH,
+        width,
         initial_indent=label.ljust(_LABEL),
         subsequent_indent=margin,
         break_long_words=False,
@@ -154,6 +158,6 @@ def row(label: str, value: str, reason: str = "") -> str:
     )
     if reason:
         lines += textwrap.wrap(
-            f"({reason})", _WIDTH, initial_indent=margin, subsequent_indent=margin + " ", break_on_hyphens=False
+            f"({reason})", width, initial_indent=margin, subsequent_indent=margin + " ", break_on_hyphens=False
         )
     return "\n".join(lines) + "\n"

@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from localcloud.core.http_connections import ConnectionProtocol
 from localcloud.core.ports import listen
+from localcloud.front.dated import Dated
 
 # Clients keep connections for minutes; closing an idle one just when it is used again would fail their call.
 _KEEP_ALIVE_SECONDS = 3600
@@ -24,15 +26,16 @@ class _Server(uvicorn.Server):
 
 
 class HttpServers:
-    """HTTP/1.1 servers in the running event loop."""
+    """HTTP/1.1 servers in the running event loop; `clock` dates their answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
         self._running: list[tuple[_Server, asyncio.Task[None]]] = []
 
     async def start(self, app: ASGIApp, port: int, *, lifespan: bool = False) -> None:
         """Serves `app` on 127.0.0.1:`port`. `lifespan`: the app receives ASGI's lifespan events."""
         config = uvicorn.Config(
-            app,
+            Dated(app, self._clock),
             http=ConnectionProtocol,
             log_level="warning",
             access_log=False,
@@ -40,6 +43,7 @@ class HttpServers:
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_GRACE_SECONDS,
             server_header=False,
+            date_header=False,
             ws="none",
         )
         server = _Server(config)

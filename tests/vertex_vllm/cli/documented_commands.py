@@ -46,6 +46,7 @@ def vertex_vllm(*arguments: str | Path, cwd: Path = ROOT, stdin: str = "") -> An
 @contextmanager
 def _same_environment() -> Iterator[None]:
     before = dict(os.environ)
+    os.environ.pop("COLUMNS", None)  # As in a pipe, however wide the terminal of the tests is.
     try:
         yield
     finally:
