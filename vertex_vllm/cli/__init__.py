@@ -7,6 +7,7 @@ import sys
 import traceback
 
 import click
+from click.shell_completion import CompletionItem
 
 from vertex_vllm import __version__
 from vertex_vllm.cli.terminal import say
@@ -49,6 +50,7 @@ GROUPS = {
     "On this machine": {
         "demo": "Run the whole way from Hub to teardown on the local cloud.",
         "local": "A Google Cloud project on this machine: up, down, status, env, clock, hub, fault.",
+        "completion": "Print a script with which bash, zsh or fish complete commands, configs and deployments.",
     },
 }
 COMMANDS = {name: line for group in GROUPS.values() for name, line in group.items()}
@@ -75,6 +77,12 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(f"vertex_vllm.cli.{name}_command"), name)
         assert isinstance(command, click.Command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands by name, without importing any of them."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(name, help=line) for name, line in COMMANDS.items() if name.startswith(incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vertex_vllm.cli.completing import deployments
 from vertex_vllm.cli.place import named_project, named_regions, regions_option, require_credentials
 from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import InputError
@@ -21,7 +22,7 @@ _MOST_IMAGE_BYTES = 7_000_000
 
 
 @click.command()
-@click.argument("deployment")
+@click.argument("deployment", shell_complete=deployments)
 @click.argument("question")
 @click.option("--image", type=click.Path(path_type=Path), help="Picture that the question is about: PNG, JPEG, WebP.")
 @click.option("--max-tokens", type=click.IntRange(min=1), default=500, show_default=True, help="Longest answer.")

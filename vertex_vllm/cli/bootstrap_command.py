@@ -263,10 +263,19 @@ def _told(settings: "Settings", made: int) -> None:
         say(f"GCP_SERVICE_ACCOUNT={settings.account(CI)}", err=True)
     where = ("--project", settings.project)
     say_next(
+        (
+            "a repository of configs; MODEL is OWNER/NAME on the Hugging Face Hub",
+            ("init", "my-models", "MODEL", *where, *_elsewhere(settings.region)),
+        ),
         ("a config, and its plan: machine, price, context", ("plan", "configs/NAME.yaml")),
         ("deploy it", ("submit", "configs/NAME.yaml", *where, "--wait")),
         ("everything that a run needs, checked", ("doctor", *where, "--region", settings.region)),
     )
+
+
+def _elsewhere(region: str) -> tuple[str, ...]:
+    """The region as an option, where it is not the one that commands have without it."""
+    return () if region == "us-central1" else ("--region", region)
 
 
 def _remove(session: "Session", steps: tuple["Step", ...], *, delete_data: bool, asked: bool) -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vertex_vllm.cli.completing import catalog_rows
 from vertex_vllm.cli.terminal import columns, say
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def list_command(table: str, region: str | None, as_json: bool) -> None:
 
 
 @catalog.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=catalog_rows)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(name: str, as_json: bool) -> None:
     """Everything known of one machine, accelerator, image, model, flag, architecture or other row, with its sources.

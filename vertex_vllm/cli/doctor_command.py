@@ -171,7 +171,7 @@ def _hub(deployment: "Deployment | None", project: str) -> str:
             return f"{hub_endpoint()} answers"
         return f"{hub_endpoint()} answers"
     secret = deployment.hf_token_secret
-    token = hub_token(secret_version_name(secret, project)) if secret else ""
+    token = hub_token(secret_version_name(secret, project)) if secret else None
     access = check_access(deployment.model.id, deployment.model.revision, token)
     return f"{deployment.model.id}@{access.commit} may be read{f' by {access.user}' if access.user else ''}"
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vertex_vllm.cli.completing import deployments
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.place import (
     looked_at,
@@ -70,7 +71,7 @@ def list_command(project: str | None, region: str, as_json: bool) -> None:
 
 
 @endpoints.command()
-@click.argument("deployment")
+@click.argument("deployment", shell_complete=deployments)
 @click.option("--project", help="Project id; default: GOOGLE_CLOUD_PROJECT.")
 @regions_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -35,6 +35,11 @@ def complaint_about_shell(environment: Mapping[str, str] | None = None) -> str:
     )
 
 
+def console_page(address: str) -> str:
+    """The address of a run in Google's console; empty in a shell of a local cloud, which has no console."""
+    return "" if local_state_of_shell() else address
+
+
 def about_local_hub(model_id: str) -> str:
     """Remedy for a model that the local cloud's Hub lacks; empty in a shell of Google Cloud."""
     state = local_state_of_shell()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vertex_vllm.cli.collecting import without_collecting
+from vertex_vllm.cli.next_steps import say_next
 from vertex_vllm.cli.terminal import columns, say, say_json
 
 if TYPE_CHECKING:
@@ -94,6 +95,9 @@ def plan(
         said = render_plan(decided, _width()) + evaluation_row(deployment, project)
         # A suite's faults take the place of the JSON, too.
         say_json(decided.to_json()) if as_json else _say_plan(said)
+        if not as_json:
+            where = ("--project", project) if project else ()
+            say_next(("deploy, test and evaluate it", ("submit", config, *where, "--wait")))
     if strict and decided.warnings:
         count = len(decided.warnings)
         say(f"--strict: the plan has {count} warning{'' if count == 1 else 's'}", err=True)

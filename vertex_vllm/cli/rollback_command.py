@@ -2,6 +2,7 @@
 
 import click
 
+from vertex_vllm.cli.completing import deployments
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.next_steps import say_next
 from vertex_vllm.cli.place import named_project, named_regions, regions_option, require_credentials
@@ -9,7 +10,7 @@ from vertex_vllm.cli.terminal import say
 
 
 @click.command()
-@click.argument("deployment")
+@click.argument("deployment", shell_complete=deployments)
 @click.option("--to", default="", metavar="ENDPOINT|CONFIG", help="Endpoint's id, or hash of its config.")
 @click.option("--project", help="Project id; default: GOOGLE_CLOUD_PROJECT.")
 @regions_option

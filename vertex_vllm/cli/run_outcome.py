@@ -27,10 +27,12 @@ def tell_end(run: "Run", deployment: str, pipeline: str, project: str) -> None:
 
 
 def _tell_failure(run: "Run", project: str) -> None:
-    say(f"error: {run.state}: {run.error}", err=True)
-    for step in run.steps:
-        if step.state == "FAILED" and step.error:
-            say(f"  {step.name}: {step.error}", err=True)
+    failed = [step for step in run.steps if step.state == "FAILED" and step.error]
+    # The run's own error repeats those of its steps in one line.
+    told = f"at {', '.join(step.name for step in failed)}" if failed else run.error
+    say(f"error: {run.state} {told}" if failed else f"error: {run.state}: {told}", err=True)
+    for step in failed:
+        say(f"  {step.name}: {step.error}", err=True)
     if run.state == "FAILED":
         place = _place(run, project)
         say_next(

@@ -16,6 +16,10 @@ from vertex_vllm.runs.engine import Run, Step
 _STYLE = {"RUNNING": "cyan", "SUCCEEDED": "green", "FAILED": "bold red", "CANCELLING": "yellow", "CANCELLED": "yellow"}
 
 
+# States of steps that the run does not need, or that a failed step before them stopped.
+_NOT_RUN = ("NOT_TRIGGERED", "SKIPPED")
+
+
 def elapsed(step: Step, now: datetime) -> str:
     """Seconds the step has run, or ran; empty for one that never started."""
     if step.started is None or step.state not in _STYLE:
@@ -65,6 +69,10 @@ class RunView:
         return self._clock()
 
     def _tell_changes(self, run: Run) -> None:
+        skipped = [step for step in run.steps if step.state in _NOT_RUN and self._told.get(step.name) != step.state]
+        self._told.update({step.name: step.state for step in skipped})
+        if skipped:
+            self._console.print(f"  not run: {', '.join(one_line(step.name) for step in skipped)}", soft_wrap=True)
         for step in run.steps:
             if self._told.get(step.name, "PENDING") != step.state:
                 self._told[step.name] = step.state

@@ -62,6 +62,7 @@ def list_command(project: str | None, region: str, deployment: str, limit: int, 
 @_json_option
 def show(run: str, project: str | None, region: str, as_json: bool) -> None:
     """A run's steps with states, times and errors, and the artifacts that they put out."""
+    from vertex_vllm.cli.local_shell import console_page
     from vertex_vllm.google.service_clock import service_clock
     from vertex_vllm.runs.run_listing import summary
     from vertex_vllm.runs.vertex_engine import VertexEngine, find_run, read_run
@@ -80,7 +81,8 @@ def show(run: str, project: str | None, region: str, as_json: bool) -> None:
     say(text_table(("step", "state", "started (UTC)", "time"), rows, columns()), nl=False)
     for line in (*_errors(details), *_artifacts(details)):
         say(line)
-    say(VertexEngine().address(told.name), err=True)
+    if page := console_page(VertexEngine().address(told.name)):
+        say(page, err=True)
 
 
 @runs.command()

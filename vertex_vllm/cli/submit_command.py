@@ -76,6 +76,7 @@ def submit(
     from vertex_vllm.cli import sending
     from vertex_vllm.cli.local_models import provide
     from vertex_vllm.cli.local_project import prepare
+    from vertex_vllm.cli.local_shell import console_page
     from vertex_vllm.cli.run_outcome import tell_end
     from vertex_vllm.cli.run_view import RunView
     from vertex_vllm.config import load_deployment
@@ -104,7 +105,9 @@ def submit(
     say(name)
     # The address of a page on the local cloud would hold its key.
     local = f'eval "$(vertex-vllm local env --state {state_dir})" && {runs_on.command(name)}'
-    say(local if cloud else runs_on.address(name), err=True)
+    address = local if cloud else runs_on.address(name)
+    if page := address if cloud or engine != "vertex" else console_page(address):
+        say(page, err=True)
     if not wait:
         if engine == "vertex":
             say_next(

@@ -25,9 +25,11 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]], width: int 
 
 
 def _record(header: Sequence[str], line: Sequence[str], width: int) -> str:
-    head = _GAP.join(cell for cell in line[:2] if cell)
-    fields = [f"{name} {cell}".strip() for name, cell in zip(header[2:], line[2:], strict=True) if cell]
-    return f"{head}\n{''.join(f'    {each}{chr(10)}' for each in _flowed(fields, width - 4))}"
+    cells = list(zip(header, line, strict=True))
+    title = _GAP.join(cell for _, cell in cells[:2] if cell)
+    head, rest = (title, cells[2:]) if len(title) <= width else (line[0], cells[1:])
+    fields = [f"{name} {cell}".strip() for name, cell in rest if cell]
+    return "\n".join([head, *(f"    {each}" for each in _flowed(fields, width - 4))]) + "\n"
 
 
 def _flowed(fields: Iterable[str], width: int) -> Iterable[str]:

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from vertex_vllm.cli.completing import deployments
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.next_steps import say_next
 from vertex_vllm.cli.place import named_project, named_regions, regions_option, require_credentials
@@ -12,7 +13,7 @@ from vertex_vllm.errors import InputError
 
 
 @click.command()
-@click.argument("deployment")
+@click.argument("deployment", shell_complete=deployments)
 @click.option("--project", help="Project id; default: GOOGLE_CLOUD_PROJECT.")
 @regions_option
 @click.option("--run", "run_id", default="", help="Only resources of this run.")

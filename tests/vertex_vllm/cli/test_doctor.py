@@ -38,6 +38,14 @@ def test_each_thing_that_a_new_project_lacks_has_its_command(project: str, tmp_p
     ]
 
 
+def test_a_public_model_needs_no_token(cloud: Connection, project: str, tmp_path: Path) -> None:
+    config = tmp_path / "x.yaml"
+    config.write_text("name: x\nmodel: {id: no-such-owner/no-such-model}\n")
+    _, found = findings(config, "--project", project)
+    (told,) = [finding["words"] for finding in found if finding["check"] == "hub"]
+    assert "has no such model" in told
+
+
 def test_a_model_that_the_local_hub_lacks_is_put_there_by_a_command(cloud: Connection, tmp_path: Path) -> None:
     config = tmp_path / "x.yaml"
     config.write_text("name: x\nmodel: {id: no-such-owner/no-such-model}\n")
