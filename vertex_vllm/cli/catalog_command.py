@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from vertex_vllm.cli.completing import catalog_rows
 from vertex_vllm.cli.terminal import columns, say
 
 if TYPE_CHECKING:
@@ -64,8 +64,17 @@ def list_command(table: str, region: str | None, as_json: bool) -> None:
     say(text_table(names, [[_cell(getattr(row, name)) for name in names] for row in rows], columns()), nl=False)
 
 
+def _rows(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of the catalogue's rows that a shell completes, each with its table."""
+    from vertex_vllm.catalog import load_catalog
+
+    loaded = load_catalog()
+    rows = ((name, table) for table in TABLES for name in getattr(loaded, table))
+    return [CompletionItem(name, help=table) for name, table in rows if name.startswith(incomplete)]
+
+
 @catalog.command("show")
-@click.argument("name", shell_complete=catalog_rows)
+@click.argument("name", shell_complete=_rows)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(name: str, as_json: bool) -> None:
     """Everything known of one machine, accelerator, image, model, flag, architecture or other row, with its sources.

@@ -1,4 +1,4 @@
-"""Words that a shell completes, read from this folder and the catalogue; nothing is asked of a service."""
+"""Words that a shell completes, read from this folder: no service is asked."""
 
 import re
 from pathlib import Path
@@ -22,13 +22,3 @@ def deployments(context: click.Context, parameter: click.Parameter, incomplete: 
         if name:
             found[name[1]] = str(path)
     return [CompletionItem(name, help=file) for name, file in found.items() if name.startswith(incomplete)]
-
-
-def catalog_rows(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of machines, accelerators, models and the catalogue's other rows, each with its table."""
-    from vertex_vllm.catalog import load_catalog
-    from vertex_vllm.cli.catalog_command import TABLES
-
-    loaded = load_catalog()
-    rows = ((name, table) for table in TABLES for name in getattr(loaded, table))
-    return [CompletionItem(name, help=table) for name, table in rows if name.startswith(incomplete)]

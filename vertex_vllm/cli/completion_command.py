@@ -17,9 +17,8 @@ def completion(shell: str) -> None:
     """
     from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
-    from vertex_vllm.cli import vertex_vllm
-
+    program = click.get_current_context().find_root().command
     of_shell: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
     # `ShellComplete.source` of bash starts a bash to look at its version: the script alone is wanted.
-    made = of_shell[shell](vertex_vllm, {}, "vertex-vllm", VARIABLE)
+    made = of_shell[shell](program, {}, "vertex-vllm", VARIABLE)
     say(made.source_template % made.source_vars(), nl=False)
