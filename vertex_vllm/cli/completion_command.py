@@ -13,7 +13,7 @@ def completion(shell: str) -> None:
 
     Deployments are those of the configs below ./configs. Nothing is asked of Google Cloud.
 
-    Example: source <(vertex-vllm completion bash)
+    Example: vertex-vllm completion bash > completion.sh
     """
     from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 

@@ -35,7 +35,7 @@ def submitted(ready_project: str, project: str) -> Iterator[subprocess.Completed
 
 
 def test_the_plan_of_what_is_sent_is_shown_before_it_is_sent(submitted: subprocess.CompletedProcess[str]) -> None:
-    plan, _, rest = submitted.stderr.partition("https://")
+    plan, _, rest = submitted.stderr.partition("\nNext:")
     assert "g2-standard-" in plan
     assert "--max-model-len=4096" in plan
     assert "USD/h" in plan
