@@ -21,6 +21,7 @@ _PIECE_SECONDS = 0.015
 _MOST_REDIRECTS = 3
 # How often a read takes a new URL after the content network has refused one.
 _MOST_REFUSED = 8
+_ENDED = "not read: others have failed"
 
 Answered = TypeVar("Answered")
 OnPiece = Callable[[memoryview], None]
@@ -99,14 +100,17 @@ class RepoReader:
 
     def _tried(self, ask: Callable[[], Answered], file: HubFile) -> Answered:
         refused = 0
+        where = self.where(file)
 
         def attempt() -> Answered:
             nonlocal refused
             if self._connections.closed:
-                raise ServiceError("not read: others have failed", where=self.where(file))
+                raise ServiceError(_ENDED, where=where)
             try:
                 return ask()
             except TransientError as error:
+                if self._connections.closed:
+                    raise ServiceError(_ENDED, where=where) from None
                 refused += isinstance(error, ContentRefusedError)
                 if refused >= _MOST_REFUSED:
                     fix = "The Hub gave a new URL each time. Try again later; if it persists, tell Hugging Face."
@@ -114,7 +118,6 @@ class RepoReader:
                 self._on_retry(file.path, error)
                 raise
 
-        where = self.where(file)
         try:
             return with_retries(attempt, seconds=self._patience, waiting_for=where)
         except TransientError as error:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from vertex_vllm.error_data import RETRYABLE_STATUS
 from vertex_vllm.errors import (
     HubAccessError,
     LicenseNotAcceptedError,
@@ -20,13 +21,33 @@ from vertex_vllm.hub.token import token_source
 
 # Characters of the Hub's words that a message shows.
 _LONGEST_WORDS = 400
-_SINGLE_SIGN_ON = re.compile(r"\bSSO\b|single.sign.?on|\bSAML\b", re.IGNORECASE)
+# Fields of a body in JSON that may hold the words, the likeliest first.
+_WORDS_IN = ("error", "message", "detail", "errors", "msg", "title")
 _FINE_GRAINED = re.compile(r"fine-grained")
-_DISABLED = re.compile(r"\bdisabled\b", re.IGNORECASE)
-_BLOCKED = re.compile(
-    r"\bblocked\b|\bbanned\b|\bIP\b|from your (?:country|region|location|network)|address", re.IGNORECASE
-)
+_REJECTED = re.compile(r"\brejected\b", re.IGNORECASE)
+_PENDING = re.compile(r"\b(?:await|pending)", re.IGNORECASE)
 _OF_THE_TOKEN = re.compile(r"\btokens?\b|fine-grained|permission|\bscope|\brights\b|credentials", re.IGNORECASE)
+_OTHER_REPOSITORY = "Choose another repository: its owner or Hugging Face has disabled this one. No token opens it."
+_ACCOUNT = "Sign in at https://huggingface.co with the token's account: it must do or pay something first."
+_OTHER_ADDRESS = "Reach the Hub from another address, or ask the operator of the network or Hugging Face to lift it."
+# Reasons that have nothing to do with the token's rights, as public reports quote them; the first that fits counts.
+_OTHER_REASONS = tuple(
+    (re.compile(pattern, re.IGNORECASE), fix)
+    for pattern, fix in (
+        (
+            r"\bSSO\b|single.sign.?on|\bSAML\b",
+            "Sign in to the organisation with single sign-on, and authorise the token for it on its page.",
+        ),
+        (r"\b(?:disabled|flagged|malware|taken down|infring\w+)\b", _OTHER_REPOSITORY),
+        (r"\bIP\b|from your (?:country|region|location|network)|\btraffic\b", _OTHER_ADDRESS),
+        (
+            r"\b(?:account|user|e-?mail)\b.*\b(?:blocked|banned|suspended|locked|confirm\w*|verif\w+)\b"
+            r"|\b(?:confirm|verify)\b.*\b(?:account|e-?mail)\b|payment|billing|subscription",
+            _ACCOUNT,
+        ),
+        (r"\bblocked\b|\bbanned\b", _OTHER_ADDRESS),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -53,14 +74,16 @@ def hub_name() -> str:
 def hub_words(status: int, headers: Mapping[str, str], body: bytes = b"") -> HubWords:
     """The Hub's code and message, from the headers or, where they are silent, from a body in JSON or plain text."""
     lowered = {name.lower(): value for name, value in headers.items()}
-    message = lowered.get("x-error-message", "") or _words_of_body(body, lowered.get("content-type", ""))
-    return HubWords(status, lowered.get("x-error-code", ""), _one_line(message))
+    message = lowered.get("x-error-message", "") or _words_of_body(body)
+    return HubWords(status, lowered.get("x-error-code", ""), _one_line(_without_markup(message)))
 
 
 def refusal(
     said: HubWords, *, token: str | None, model_id: str, revision: str = "", path: str = ""
 ) -> HubAccessError | ServiceError:
     """The error to raise for `said`. It advises about the token only where the Hub's reason is the token."""
+    if fix := _other_reason(said):
+        return HubAccessError(f"the Hugging Face Hub refuses with {said}", repo=model_id, fix=fix)
     if said.code == "GatedRepo":
         return _gated(said, token, model_id)
     if said.code == "RevisionNotFound":
@@ -83,8 +106,10 @@ def refusal(
         return HubAccessError(said_of, repo=model_id, revision=revision, path=path)
     if said.status in (401, 403):
         return _refused_access(said, token, model_id)
-    if said.status in (410, 451):
-        return HubAccessError(f"the Hugging Face Hub refuses with {said}", repo=model_id)
+    if 400 <= said.status < 500 and said.status not in RETRYABLE_STATUS:
+        # The Hub gives each 404 of its own a code; one without comes from something else.
+        fix = "Check HF_ENDPOINT and the proxy: the Hub itself names what it lacks." if said.status == 404 else ""
+        return HubAccessError(f"{hub_name()} refuses with {said}", repo=model_id, fix=fix)
     return ServiceError(f"the Hugging Face Hub answered with {said}", where=model_id)
 
 
@@ -99,21 +124,29 @@ def _gated(said: HubWords, token: str | None, model_id: str) -> HubAccessError:
         )
     if _FINE_GRAINED.search(said.message):
         return _token_not_allowed(said, model_id)
-    return LicenseNotAcceptedError(
-        "the model is gated, and the account of this token has not been let in",
-        repo=model_id,
-        fix=f"Accept the licence at {page} with that account; some owners then take days to agree.",
-    )
+    if _REJECTED.search(said.message):
+        reason, fix = "its owners have refused this account", f"Ask them at {page}, or use another account's token."
+    elif _PENDING.search(said.message):
+        reason, fix = "its owners have not answered yet", f"Wait for their answer, shown at {page}; some take days."
+    else:
+        reason = "the account of this token has not been let in"
+        fix = f"Accept the licence at {page} with that account; some owners then take days to agree."
+    return LicenseNotAcceptedError(f"the model is gated, and {reason}", repo=model_id, fix=fix)
+
+
+def _other_reason(said: HubWords) -> str:
+    """The advice for a refusal whose reason is not the token's rights; empty for any other answer."""
+    if said.status in (410, 451):
+        return _OTHER_REPOSITORY
+    if said.status not in (401, 402, 403):
+        return ""
+    if said.status == 402:
+        return _ACCOUNT
+    return next((fix for pattern, fix in _OTHER_REASONS if pattern.search(said.message)), "")
 
 
 def _refused_access(said: HubWords, token: str | None, model_id: str) -> HubAccessError:
     """401 or 403 without a code that says more."""
-    if _SINGLE_SIGN_ON.search(said.message):
-        fix = "Sign in to the organisation with single sign-on, and authorise the token for it on its page."
-        return HubAccessError(f"the Hugging Face Hub refuses with {said}", repo=model_id, fix=fix)
-    if _DISABLED.search(said.message):
-        fix = "Choose another repository: its owner or Hugging Face has disabled this one. No token opens it."
-        return HubAccessError(f"the Hugging Face Hub refuses with {said}", repo=model_id, fix=fix)
     if said.status == 401 and token:
         return TokenInvalidError(
             f"the Hugging Face Hub does not know this token: it is mistyped, expired or revoked ({said})",
@@ -127,9 +160,6 @@ def _refused_access(said: HubWords, token: str | None, model_id: str) -> HubAcce
             repo=model_id,
             fix="Store one in Secret Manager and give the secret's resource name as hf_token_secret.",
         )
-    if _BLOCKED.search(said.message):
-        fix = "Reach the Hub from another address, or ask the operator of the network or Hugging Face to lift it."
-        return HubAccessError(f"the Hugging Face Hub refuses with {said}", repo=model_id, fix=fix)
     if _OF_THE_TOKEN.search(said.message) and token:
         return _token_not_allowed(said, model_id)
     silent = "" if said.message else " and gives no reason"
@@ -145,21 +175,28 @@ def _token_not_allowed(said: HubWords, model_id: str) -> TokenInvalidError:
     )
 
 
-def _words_of_body(body: bytes, content_type: str) -> str:
+def _words_of_body(body: bytes) -> str:
     text = body[:10_000].decode(errors="replace").strip()
     try:
         told = json.loads(text)
     except ValueError:
-        # A page of a proxy or of the content network: its markup is not a sentence.
-        if "html" in content_type.lower() or text.startswith("<"):
-            title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-            return title[1] if title else ""
         return text
     except RecursionError:
         return ""
-    while isinstance(told, dict):
-        told = told.get("error") or told.get("message") or told.get("detail") or ""
+    while isinstance(told, dict | list):
+        if isinstance(told, list):
+            told = told[0] if told else ""
+        else:
+            told = next((told[name] for name in _WORDS_IN if told.get(name)), "")
     return told if isinstance(told, str) else ""
+
+
+def _without_markup(text: str) -> str:
+    """The title of a page that a proxy or the content network sends in the place of a sentence."""
+    if not text.lstrip().startswith("<"):
+        return text
+    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+    return title[1] if title else ""
 
 
 def _one_line(text: str) -> str:

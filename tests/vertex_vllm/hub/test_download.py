@@ -214,3 +214,12 @@ def test_closing_ends_a_read_that_waits(reader: RepoReader, cdn: Server) -> None
     threading.Timer(0.2, reader.close).start()
     with pytest.raises(ServiceError, match="others have failed"):
         reader.read(FILE)
+
+
+def test_a_read_that_was_ended_is_not_told_as_a_failure(
+    reader: RepoReader, cdn: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    cdn.faults = ["cut"]
+    with pytest.raises(ServiceError, match="others have failed"):
+        reader.read_into(memoryview(bytearray(FILE.size)), FILE, 0, lambda _: reader.close())
+    assert caplog.messages == []

@@ -15,6 +15,8 @@ TOKEN = "hf_canaryCanaryCanary"
 DISABLED = "Access to this resource is disabled."
 SSO = "You must use SSO to access this organization's resources"
 BLOCKED = "Your IP address has been blocked due to unusual traffic"
+REJECTED = "Your request to access model a/b has been rejected by the repo's authors."
+PENDING = "Your request to access model a/b is awaiting a review from the repo authors."
 FINE_GRAINED = "Access to model a/b is restricted: your fine-grained token lacks the permission"
 
 
@@ -33,6 +35,9 @@ FINE_GRAINED = "Access to model a/b is restricted: your fine-grained token lacks
         (403, {}, b"[" * 100_000, HubWords(403)),
         (500, {}, b"\xff\xfe", HubWords(500, "", "\ufffd\ufffd")),
         (404, {}, b"", HubWords(404)),
+        (404, {}, b'{"error": "<html><title>Not here</title></html>"}', HubWords(404, "", "Not here")),
+        (403, {}, b'{"errors": ["first", {"message": "second"}]}', HubWords(403, "", "first")),
+        (403, {}, b'{"detail": [{"msg": "a field"}]}', HubWords(403, "", "a field")),
     ],
 )
 def test_what_the_hub_says(status: int, headers: dict[str, str], body: bytes, said: HubWords) -> None:
@@ -67,6 +72,20 @@ def test_what_is_not_about_the_token_is_not_blamed_on_it(message: str, token: st
         (HubWords(401, "", SSO), TOKEN, HubAccessError, "single sign-on"),
         (HubWords(451, "", "Unavailable for legal reasons"), TOKEN, HubAccessError, "legal reasons"),
         (HubWords(500, "", "Internal Error"), TOKEN, ServiceError, "status 500: Internal Error"),
+        (HubWords(403, "GatedRepo", REJECTED), TOKEN, LicenseNotAcceptedError, "its owners have refused this account"),
+        (HubWords(403, "GatedRepo", PENDING), TOKEN, LicenseNotAcceptedError, "its owners have not answered yet"),
+        (HubWords(403, "GatedRepo", SSO), TOKEN, HubAccessError, "single sign-on"),
+        (HubWords(403, "GatedRepo", DISABLED), TOKEN, HubAccessError, "Choose another repository"),
+        (HubWords(401, "", BLOCKED), None, HubAccessError, "from another address"),
+        (HubWords(401, "", BLOCKED), TOKEN, HubAccessError, "from another address"),
+        (HubWords(403, "", "Please confirm your email address"), TOKEN, HubAccessError, "Sign in at"),
+        (HubWords(403, "", "Your account has been blocked"), TOKEN, HubAccessError, "Sign in at"),
+        (HubWords(402, "", "Payment required: no credits left"), TOKEN, HubAccessError, "Sign in at"),
+        (HubWords(403, "", "flagged by our malware scanner"), TOKEN, HubAccessError, "Choose another repository"),
+        (HubWords(410, "", "This model was removed"), TOKEN, HubAccessError, "Choose another repository"),
+        (HubWords(400, "", "Invalid rev id: main"), None, HubAccessError, "Invalid rev id"),
+        (HubWords(404, "", ""), None, HubAccessError, "HF_ENDPOINT"),
+        (HubWords(429, "", "Too many requests"), None, ServiceError, "Too many requests"),
     ],
 )
 def test_advice_follows_the_reason(said: HubWords, token: str | None, kind: type[Exception], words: str) -> None:
