@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,20 +36,33 @@ class HubFile:
 
 def check_file(file: HubFile) -> HubFile:
     """`file`, if it can be copied and verified: its path in a URL and in an object's name. Raises HubAccessError."""
-    for fault, field in (
-        (not is_safe_path(file.path), "path"),
-        (file.size < 0, "size"),
-        (re.fullmatch(r"([0-9a-f]{64})?", file.sha256) is None, "LFS oid"),
-        (re.fullmatch(r"[0-9a-f]{40}", file.git_oid) is None, "git oid"),
-    ):
-        if fault:
-            raise HubAccessError(
-                f"the Hub lists a file with an unusable {field}",
-                where=ascii(file.path)[:200],
-                path=file.path,
-                fix="Leave it out with --exclude, or choose another revision.",
-            )
+    check_files([file])
     return file
+
+
+def check_files(files: Sequence[HubFile]) -> None:
+    """Raises HubAccessError that names each of the files that cannot be copied and verified, by `check_file`'s rules."""
+    faulty = [(file.path, fault) for file in files if (fault := _unusable(file))]
+    if faulty:
+        fields = ", ".join(dict.fromkeys(fault for _, fault in faulty))
+        listed = "a file" if len(faulty) == 1 else f"{len(faulty)} files"
+        raise HubAccessError(
+            f"the Hub lists {listed} with an unusable {fields}",
+            where=_shown([path for path, _ in faulty]),
+            path=faulty[0][0],
+            fix="Leave them out with --exclude (* and ? stand for such characters), or choose another revision.",
+        )
+
+
+def _unusable(file: HubFile) -> str:
+    """The field of the listing that is of no use; empty where all are."""
+    if not is_safe_path(file.path):
+        return "path"
+    if file.size < 0:
+        return "size"
+    if re.fullmatch(r"([0-9a-f]{64})?", file.sha256) is None:
+        return "LFS oid"
+    return "" if re.fullmatch(r"[0-9a-f]{40}", file.git_oid) else "git oid"
 
 
 def list_files(model_id: str, commit: str, token: str | None) -> tuple[HubFile, ...]:
@@ -72,9 +86,13 @@ def list_files(model_id: str, commit: str, token: str | None) -> tuple[HubFile, 
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise HubAccessError(f"the Hub's listing is malformed: {type(error).__name__}", repo=model_id) from error
     if odd := [file.path for file in files if not is_safe_path(file.path)]:
-        shown = ", ".join(ascii(path)[:80] for path in odd[:_SHOWN]) + (", …" if len(odd) > _SHOWN else "")
-        _LOG.warning("%s: %d files have names that cannot be copied and are left out: %s", model_id, len(odd), shown)
+        said = "%s: %d files have names that cannot be copied and are left out: %s"
+        _LOG.warning(said, model_id, len(odd), _shown(odd))
     return tuple(sorted(files, key=lambda file: file.path))
+
+
+def _shown(paths: Sequence[str]) -> str:
+    return ", ".join(ascii(path)[:80] for path in paths[:_SHOWN]) + (", …" if len(paths) > _SHOWN else "")
 
 
 def _hub_file(entry: "RepoFile") -> HubFile:

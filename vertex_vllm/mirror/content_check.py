@@ -117,7 +117,7 @@ def named(where: str, path: str = "") -> Iterator[None]:
     try:
         yield
     except PlanError as error:
-        fix = "Choose another revision, or leave the file out with --exclude if serving does not need it."
+        fix = error.fix or "Choose another revision, or leave the file out with --exclude if serving does not need it."
         detail = error.where.removeprefix(path).removeprefix(": ")
         named = f"{where}: {detail}" if detail else where
         raise error.reworded(f"{error.message}; nothing of it was published", where=named, fix=fix) from None

@@ -175,9 +175,10 @@ def _copy_missing(
 
 def _wanted(job: Job, selection: Selection, reader: RepoReader) -> tuple[HubFile, ...]:
     listing = list_files(job.model_id, job.commit, job.token)
-    with saying_what_lasts(f"reading the index of {job.model_id} from the Hub"):
-        indexed = read_index(reader, listing)
-    selected = select_files(listing, indexed, selection)
+    with named(f"{job.model_id}@{job.commit}"):
+        with saying_what_lasts(f"reading the index of {job.model_id} from the Hub"):
+            indexed = read_index(reader, listing)
+        selected = select_files(listing, indexed, selection)
     if missing := left_out_of_index(selected, listing, indexed):
         _LOG.warning("%s: the patterns leave out %s, which the index names", job.destination, ", ".join(missing))
     return selected

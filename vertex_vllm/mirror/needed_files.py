@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Self
 
 from vertex_vllm.errors import PlanError
-from vertex_vllm.hub.file_listing import HubFile, check_file
+from vertex_vllm.hub.file_listing import HubFile, check_files
 from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS
 from vertex_vllm.model.weight_files import weight_files, weight_index
 
@@ -69,7 +69,8 @@ def select_files(
             needed.add(index.path)
         support = (*_SUPPORT, *_CODE) if selection.code else _SUPPORT
         chosen = [file for file in listing if file.path in needed or _is_support(file.path, support)]
-    selected = tuple(check_file(file) for file in chosen if not _matches(file.path, selection.exclude))
+    selected = tuple(file for file in chosen if not _matches(file.path, selection.exclude))
+    check_files(selected)
     if taken := [file.path for file in selected if file.path in BESIDE_THE_WEIGHTS]:
         raise PlanError(
             f"the repository has a file {taken[0]}, the name of what a mirror writes of its own",

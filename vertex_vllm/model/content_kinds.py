@@ -5,16 +5,38 @@ from fnmatch import fnmatchcase
 
 from vertex_vllm.errors import PlanError
 from vertex_vllm.model.file_reader import SizedFile
-from vertex_vllm.model.untrusted_json import parse_json
+from vertex_vllm.model.untrusted_json import parse_json, utf8_text
 
 # Bytes from a file's start that are enough for `content_fault`.
 OPENING = 1 << 10
-# git-lfs, "The pointer": its first line.
-_POINTER = b"version https://git-lfs.github.com/spec/"
+# What stands in a clone for a file whose content was not fetched: git-lfs, "The pointer", and its name before 2014;
+# xet-core, git_xet; git-annex, "pointer file format".
+_POINTERS = (
+    (re.compile(rb"version https?://(?:git-lfs|hawser|git-media)\.\S+/spec/"), "Git LFS"),
+    (re.compile(rb"# xet version "), "Git Xet"),
+    (re.compile(rb"/annex/objects/|(?:\.\./)*\.git/annex/objects/"), "git-annex"),
+)
 _HTML = re.compile(rb"(?is)\s*(<!doctype html|<html[\s>]|<\?xml\s)")
-_ZIP, _GGUF, _GZIP = b"PK\x03\x04", b"GGUF", b"\x1f\x8b"
+_ZIP, _GGUF = b"PK\x03\x04", b"GGUF"
 # torch.save writes a ZIP archive since 1.6; before, and where asked to, a bare pickle of protocol 2 or later.
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
+# Offset, bytes there, kind ("List of file signatures").
+_SIGNATURES = (
+    (0, _ZIP, "is a ZIP archive, as PyTorch's pickled weights are"),
+    (0, _GGUF, "is a GGUF file"),
+    (0, b"\x1f\x8b", "is compressed with gzip"),
+    (0, b"\x28\xb5\x2f\xfd", "is compressed with Zstandard"),
+    (0, b"\xfd7zXZ\x00", "is compressed with xz"),
+    (0, b"BZh", "is compressed with bzip2"),
+    (0, b"7z\xbc\xaf\x27\x1c", "is a 7z archive"),
+    (257, b"ustar", "is a tar archive"),
+    (0, b"\x89HDF\r\n\x1a\n", "is an HDF5 file, as Keras's weights are"),
+    (0, b"\x93NUMPY", "is a NumPy array"),
+    (0, b"%PDF-", "is a PDF document"),
+    (0, b"\x89PNG", "is a PNG picture"),
+)
+# Characters of a text's first line that a message shows.
+_SHOWN = 60
 _PICKLED_WEIGHTS = ("pytorch_model*.bin", "model*.bin", "adapter_model*.bin", "consolidated*.pt", "consolidated*.pth")
 # Read as JSON by vLLM or transformers when they load a model; another file of that ending may hold anything.
 _JSON_FILES = (
@@ -29,6 +51,8 @@ _JSON_FILES = (
     "adapter_config.json",
     "params.json",
 )
+# Read as UTF-8 by transformers; its JSON files are checked when they are parsed.
+_TEXTS = ("*.jinja", "merges.txt", "vocab.txt")
 # Bytes. A longer one is not parsed here: that would cost as much as copying it.
 _LONGEST_PARSED = 4 << 20
 
@@ -37,21 +61,31 @@ def disguise(opening: bytes) -> str:
     """Names the kind of file that begins so, where it is one that is found in the place of weights; else empty."""
     if not opening:
         return "is empty"
-    if opening.startswith(_POINTER):
-        return "is a pointer of Git LFS, not the file that it points to"
+    if pointer := _pointer(opening):
+        return pointer
     if _HTML.match(opening):
         return "is a web page (HTML or XML)"
-    if opening.startswith(_ZIP):
-        return "is a ZIP archive, as PyTorch's pickled weights are"
+    for offset, signature, kind in _SIGNATURES:
+        if opening[offset:].startswith(signature):
+            return kind
     if _PICKLE.match(opening):
         return "is a pickle, as PyTorch's older weights are"
-    if opening.startswith(_GGUF):
-        return "is a GGUF file"
-    if opening.startswith(_GZIP):
-        return "is compressed with gzip"
     if opening.lstrip()[:1] in (b"{", b"["):
         return "is JSON"
-    return ""
+    return _text(opening)
+
+
+def _pointer(opening: bytes) -> str:
+    found = next((system for pattern, system in _POINTERS if pattern.match(opening)), "")
+    return f"is a pointer of {found}, not the file that it points to" if found else ""
+
+
+def _text(opening: bytes) -> str:
+    """Names a text by its first line; empty for bytes that are not text."""
+    text = opening[:_SHOWN].decode("utf-8", "ignore")
+    if len(text.encode()) < len(opening[:_SHOWN]) - 3 or not re.sub(r"\s", "", text).isprintable():
+        return ""
+    return f"is text that begins with {text.strip().splitlines()[0]!a}" if text.strip() else "is blank text"
 
 
 def content_fault(path: str, size: int, opening: bytes) -> str:
@@ -61,7 +95,7 @@ def content_fault(path: str, size: int, opening: bytes) -> str:
     matter: `model.safetensors` reads them.
     """
     kind = disguise(opening)
-    if kind.startswith("is a pointer of Git LFS"):
+    if _pointer(opening):
         return kind
     name = path.rpartition("/")[2]
     if path.endswith(".gguf") and not opening.startswith(_GGUF):
@@ -81,3 +115,5 @@ def check_small_file(file: SizedFile, data: bytes) -> None:
         raise PlanError(fault, where=file.path)
     if file.path in _JSON_FILES and len(data) <= _LONGEST_PARSED:
         parse_json(data, file.path)
+    if any(fnmatchcase(file.path, pattern) for pattern in _TEXTS):
+        utf8_text(data, file.path)

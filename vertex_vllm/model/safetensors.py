@@ -73,6 +73,8 @@ def tensors(header: bytes, file: SizedFile) -> dict[str, Weights]:
     entries = parse_json(header, file.path)
     entries.pop("__metadata__", None)
     room = file.size - 8 - len(header)
+    if not entries:
+        raise PlanError("holds no tensors", where=file.path)
     found = {name: _tensor(entry, room, f"{file.path}: {name[:200]!r}") for name, entry in entries.items()}
     _check_ranges(found, room, file)
     return found

@@ -1,19 +1,37 @@
 """JSON out of a repository that anybody may have written."""
 
+import codecs
 import json
 
 from vertex_vllm.errors import PlanError
 
 
 def parse_json(data: bytes, file: str) -> dict[str, object]:
-    """The JSON object in `data`. Raises PlanError that names `file`."""
+    """The JSON object in `data`, UTF-8 without a byte order mark. Raises PlanError that names `file`."""
+    text = utf8_text(data, file)
     try:
-        parsed = json.loads(data)
+        parsed = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise PlanError(f"is not JSON: line {error.lineno}, column {error.colno}: {error.msg}", where=file) from None
     except (ValueError, RecursionError) as error:
-        raise PlanError(f"is not JSON: {type(error).__name__}", where=file) from None
+        reason = "nested too deeply" if isinstance(error, RecursionError) else "a number has too many digits"
+        raise PlanError(f"is not JSON: {reason}", where=file) from None
     if not isinstance(parsed, dict):
         raise PlanError("holds no JSON object", where=file)
     return parsed
+
+
+def utf8_text(data: bytes, file: str) -> str:
+    """The text in `data`. Raises PlanError for bytes that transformers and safetensors do not read.
+
+    `json.loads` reads more of itself: UTF-16, and a byte order mark.
+    """
+    if data.startswith(codecs.BOM_UTF8):
+        raise PlanError("begins with a byte order mark, which transformers does not read", where=file)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise PlanError(f"is not UTF-8: byte {error.start} cannot be read", where=file) from None
 
 
 def is_count(value: object) -> bool:

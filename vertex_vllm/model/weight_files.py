@@ -1,5 +1,6 @@
 """Which files of a repository hold the weights that vLLM loads."""
 
+import re
 from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 
@@ -12,6 +13,10 @@ SAFETENSORS_INDEX = "model.safetensors.index.json"
 PICKLE_INDEX = "pytorch_model.bin.index.json"
 # vLLM `filter_files_not_needed_for_inference`: what a trainer leaves beside the weights.
 _TRAINING = ("training_args.bin", "optimizer.bin", "*optimizer.pt", "*scheduler.pt", "*scaler.pt", "rng_state*")
+# Shards as transformers and huggingface_hub name them.
+_SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})(\.\w+)")
+_MOST_SHARDS = 10_000
+_INCOMPLETE = "Choose another revision or repository: weights of this one are missing."
 # Bytes. The longest index known, of 405 B parameters in 191 files, has 100 kB.
 _LONGEST_INDEX = 64 << 20
 
@@ -33,6 +38,7 @@ def weight_files(listing: Sequence[AnyFile], indexed: Collection[str]) -> tuple[
         found = tuple(file for file in found if not fnmatchcase(file.path, "openvino_*"))
         usual = tuple(file for file in found if not fnmatchcase(file.path, CONSOLIDATED))
         if found:
+            _check_numbers(usual or found)
             return usual or found
     others = other_formats(listing)
     raise PlanError(
@@ -79,8 +85,21 @@ def _indexed(listing: Sequence[AnyFile], indexed: Collection[str]) -> tuple[AnyF
             f"names {missing[0]!r}, which the repository does not have",
             where="weight_map of the index",
             missing=missing,
+            fix=_INCOMPLETE,
         )
     return found
+
+
+def _check_numbers(found: Sequence[AnyFile]) -> None:
+    """Without an index, the names of shards say how many there are. Raises PlanError where one is missing."""
+    shards = [match for file in found if (match := _SHARD.fullmatch(file.path))]
+    there = {file.path for file in found}
+    for name, count, end in sorted({(match[1], match[2], match[3]) for match in shards}):
+        if int(count) > _MOST_SHARDS:
+            continue
+        wanted = (f"{name}-{number:0{len(count)}}-of-{count}{end}" for number in range(1, int(count) + 1))
+        if missing := [path for path in wanted if path not in there]:
+            raise PlanError(f"lacks {missing[0]!r}", where=f"shards {name}-*", missing=missing, fix=_INCOMPLETE)
 
 
 def _of_training(path: str) -> bool:

@@ -25,7 +25,17 @@ ZIP, OLD_PICKLE = b"PK\x03\x04rest", b"\x80\x02\x8a\x0al\xfc\x9c"
         (b"\x1f\x8b\x08", "is compressed with gzip"),
         (b' {"error": "x"}', "is JSON"),
         (b"\x08\x00\x00\x00\x00\x00\x00\x00{}", ""),
-        (b"<|im_start|>", ""),
+        (b"\x93NUMPY\x01", "is a NumPy array"),
+        (b"\x89HDF\r\n\x1a\n", "is an HDF5 file, as Keras's weights are"),
+        (b"\x28\xb5\x2f\xfd", "is compressed with Zstandard"),
+        (b"model/" + bytes(251) + b"ustar", "is a tar archive"),
+        (POINTER.replace(b"git-lfs", b"hawser"), "is a pointer of Git LFS, not the file that it points to"),
+        (POINTER.replace(b"\n", b"\r\n"), "is a pointer of Git LFS, not the file that it points to"),
+        (b"# xet version 0\nfilesize = 5\n", "is a pointer of Git Xet, not the file that it points to"),
+        (b"/annex/objects/SHA256E-s5--ab.safetensors", "is a pointer of git-annex, not the file that it points to"),
+        (b"../../blobs/0123", "is text that begins with '../../blobs/0123'"),
+        ("Verboten für ".encode() + b"x" * 90, f"is text that begins with 'Verboten f\\xfcr {'x' * 46}'"),
+        (b"<|im_start|>", "is text that begins with '<|im_start|>'"),
     ],
 )
 def test_what_begins_so(opening: bytes, kind: str) -> None:
@@ -39,7 +49,7 @@ def test_what_begins_so(opening: bytes, kind: str) -> None:
         ("pytorch_model.bin", OLD_PICKLE, ""),
         ("pytorch_model.bin", PAGE, "does not hold PyTorch's weights: it is a web page (HTML or XML)"),
         ("pytorch_model.bin", b"", "does not hold PyTorch's weights: it is empty"),
-        ("consolidated.00.pth", b"abc", "does not hold PyTorch's weights: it has another beginning"),
+        ("consolidated.00.pth", b"\x00bc", "does not hold PyTorch's weights: it has another beginning"),
         ("openvino_model.bin", b"abc", ""),
         ("model.gguf", b"GGUF", ""),
         ("model.gguf", ZIP, "is not a GGUF file: it is a ZIP archive, as PyTorch's pickled weights are"),
@@ -51,6 +61,7 @@ def test_what_begins_so(opening: bytes, kind: str) -> None:
         ("notes.json", b"", ""),
         ("vocab.txt", b"", ""),
         ("chat_template.jinja", b"<|im_start|>{{ messages }}", ""),
+        ("pytorch_model.bin", b"oops", "does not hold PyTorch's weights: it is text that begins with 'oops'"),
     ],
 )
 def test_what_cannot_have_its_name(path: str, data: bytes, fault: str) -> None:
@@ -73,3 +84,24 @@ def test_half_a_config_is_named(data: bytes) -> None:
 def test_json_that_nobody_reads_may_be_anything() -> None:
     check_small_file(Named("notes.json"), b"[1")
     check_small_file(Named("assets/config.json"), b"[1")
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "words"),
+    [
+        ("config.json", b"\xef\xbb\xbf{}", "begins with a byte order mark"),
+        ("config.json", "{}".encode("utf-16"), "is not UTF-8"),
+        ("chat_template.jinja", b"{{ \xe9 }}", "is not UTF-8"),
+        ("merges.txt", b"\xff\xfea", "is not UTF-8"),
+        ("config.json", b'{"a": 1,}', "is not JSON: line 1, column"),
+        ("config.json", b"[" * 100_000, "is not JSON: nested too deeply"),
+    ],
+)
+def test_a_text_that_transformers_does_not_read_is_told(path: str, data: bytes, words: str) -> None:
+    with pytest.raises(PlanError, match=words):
+        check_small_file(Named(path), data)
+
+
+def test_texts_in_utf8_are_taken() -> None:
+    for path, data in (("config.json", '{"a": "é"}'), ("merges.txt", "é"), ("chat_template.jinja", "")):
+        check_small_file(Named(path), data.encode())

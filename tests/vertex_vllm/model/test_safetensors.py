@@ -90,7 +90,8 @@ class Claims:
     def read(self, file: HubFile, start: int = 0, length: int | None = None) -> bytes:
         assert length is not None
         self.bytes_read += length
-        begin = b"" if start else self.announced.to_bytes(8, "little") + b"{}"
+        one = b'{"t": {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}}'
+        begin = b"" if start else self.announced.to_bytes(8, "little") + one
         return begin + b" " * (length - len(begin))
 
 
@@ -99,6 +100,12 @@ def test_the_headers_of_all_files_together_are_bounded_before_they_are_read() ->
     with pytest.raises(PlanError, match="headers of more than"):
         read_weights(claims, [a_file(8 + claims.announced)] * 5)
     assert claims.bytes_read <= LONGEST_HEADERS + 5 * (128 << 10)
+
+
+@pytest.mark.parametrize("header", [b"{}", b'{"__metadata__": {"format": "pt"}}'])
+def test_a_file_without_tensors_is_not_a_file_of_weights(header: bytes) -> None:
+    with pytest.raises(PlanError, match="holds no tensors"):
+        tensors(header, a_file(8 + len(header)))
 
 
 @pytest.mark.parametrize("repeated", [b"[],", b"{},"])

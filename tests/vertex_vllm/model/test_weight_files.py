@@ -41,6 +41,39 @@ def test_an_index_may_not_name_what_is_not_there() -> None:
         weight_files([HubFile("model-1.safetensors", 1, "a" * 64, "b" * 40)], ["model-1.safetensors", "../../secret"])
 
 
+def file(path: str) -> HubFile:
+    return HubFile(path, 1, "a" * 64, "b" * 40)
+
+
+@pytest.mark.parametrize(
+    ("paths", "lacking"),
+    [
+        (["model-00001-of-00003.safetensors", "model-00003-of-00003.safetensors"], "model-00002-of-00003.safetensors"),
+        (["pytorch_model-00002-of-00002.bin"], "pytorch_model-00001-of-00002.bin"),
+    ],
+)
+def test_a_shard_that_is_not_there_is_missed_without_an_index(paths: list[str], lacking: str) -> None:
+    with pytest.raises(PlanError, match=f"lacks {lacking!r}") as raised:
+        weight_files([file(path) for path in paths], [])
+    assert raised.value.missing == (lacking,)
+
+
+def test_whole_shards_need_no_index() -> None:
+    paths = ["a-00001-of-00002.safetensors", "a-00002-of-00002.safetensors", "b-00001-of-00001.safetensors"]
+    assert [each.path for each in weight_files([file(path) for path in paths], [])] == paths
+
+
+def test_all_names_that_cannot_be_copied_are_told_at_once() -> None:
+    odd = ["a\\b.json", "c\nd.json", "e\u202ef.json", "g\th.json"]
+    with pytest.raises(HubAccessError, match="4 files with an unusable path") as raised:
+        select_files([file(path) for path in (*odd, "model.safetensors")], [])
+    assert raised.value.where == r"'a\\b.json', 'c\nd.json', 'e\u202ef.json', …"
+    chosen = select_files(
+        [file(path) for path in (*odd, "model.safetensors")], [], Selection(exclude=("[a-h]?*.json",))
+    )
+    assert [each.path for each in chosen] == ["model.safetensors"]
+
+
 @given(st.binary(max_size=100))
 def test_any_bytes_give_names_or_our_error(data: bytes) -> None:
     try:
