@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -13,6 +14,7 @@ _LONGEST_WORDS = 600
 # google-api-core and google-resumable-media put the request before the words.
 _REQUEST = re.compile(r"^(?:GET|HEAD|POST|PUT|PATCH|DELETE) https?://\S+:\s+", re.DOTALL)
 _PLACE = re.compile(r"gs://([^/]+)")
+_OBJECT = re.compile(r"^Object '([^']+)'")
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,25 @@ def _known(sign: str, fix: str, *, of_the_bucket: bool = True) -> _Known:
     return _Known(re.compile(sign, re.IGNORECASE), fix, of_the_bucket)
 
 
-_KEEPS = _known(
-    # Cloud Storage, "Bucket Lock", "Object holds", "Object Retention Lock".
-    r"retentionPolicyNotMet|retention policy|retention configuration|ObjectUnderActiveHold|under active.*hold",
+# Cloud Storage, "Object holds" and "Bucket Lock", "Object Retention Lock".
+_HELD = _known(
+    r"ObjectUnderActiveHold|under active.*hold",
+    "Release it: gcloud storage objects update {object} --no-temporary-hold --no-event-based-hold. If new objects are "
+    "held, too: gcloud storage buckets update {bucket} --no-default-event-based-hold.",
+)
+_RETAINED = _known(
+    r"retentionPolicyNotMet|retention policy|retention configuration",
     "A mirror replaces and deletes its bookkeeping: use a bucket without a retention policy and without a default "
     "event-based hold. gcloud storage buckets describe {bucket} shows them.",
 )
 _KNOWN = (
-    _KEEPS,
+    _HELD,
+    _RETAINED,
+    # Organization Policy, "Constraints"; before keys and places, which constraints are about.
+    _known(
+        r"constraints?/(?P<constraint>[\w.]+)",
+        "Ask for an exception, or keep to it: gcloud org-policies describe {constraint} --project=PROJECT --effective.",
+    ),
     # Cloud Storage, "Customer-managed encryption keys": the project's service agent encrypts and decrypts.
     _known(
         r"Cloud KMS|kms key|encryption key",
@@ -46,7 +59,7 @@ _KNOWN = (
     ),
     # VPC Service Controls, "Troubleshoot": the unique identifier finds the refusal in the audit log.
     _known(
-        r"vpcServiceControls|VPC Service Controls|SecurityPolicyViolated",
+        r"vpcServiceControls|VPC Service Controls|Security_?Policy_?Violated|prohibited by organization's policy",
         "Have this caller let through the service perimeter; the unique identifier finds the refusal in its audit log.",
     ),
     # Cloud Storage, "Requester Pays".
@@ -63,7 +76,34 @@ _KNOWN = (
     _known(
         r"billing|accountDisabled|UserAccountProblem", "Enable billing for the bucket's project.", of_the_bucket=False
     ),
-    _known(r"ip.?filter", "Let this address through the bucket's IP filter.", of_the_bucket=False),
+    _known(
+        r"ip.?filter",
+        "Let this address through the bucket's IP filter: gcloud storage buckets describe {bucket} --format='value("
+        "ip_filter_config)' shows it.",
+        of_the_bucket=False,
+    ),
+    _known(
+        r"accessNotConfigured|SERVICE_DISABLED|has not been used in project",
+        "Enable it: gcloud services enable storage.googleapis.com --project=PROJECT; it takes a minute.",
+        of_the_bucket=False,
+    ),
+    _known(
+        r"Anonymous caller|authError|Invalid Credentials|AuthenticationRequired",
+        "Sign in: gcloud auth application-default login; a workload takes the credentials of its service account.",
+        of_the_bucket=False,
+    ),
+    # "IAM roles for Cloud Storage".
+    _known(
+        r"storage\.buckets\.\w+",
+        "Grant the caller roles/storage.admin on the bucket, or run `vertex-vllm bootstrap`, which makes the grants.",
+        of_the_bucket=False,
+    ),
+    _known(
+        r"storage\.(?:objects|multipartUploads|folders)\.\w+",
+        "Grant the caller roles/storage.objectUser: gcloud storage buckets add-iam-policy-binding {bucket} "
+        "--member=MEMBER --role=roles/storage.objectUser; `vertex-vllm bootstrap` makes such grants.",
+        of_the_bucket=False,
+    ),
 )
 
 
@@ -117,21 +157,25 @@ def refused_by_storage(said: Refusal, where: str, prefix: str = "Cloud Storage")
 
     `where` is a gs:// place or the name of a project.
     """
-    found = _PLACE.match(where)
-    bucket = found[1] if found else "BUCKET"
+    place = _PLACE.match(where)
+    bucket = f"gs://{place[1] if place else 'BUCKET'}"
     shown = f"{prefix}: {said.words}"
+    named = _OBJECT.search(said.message)
+    of_object = shlex.quote(f"gs://{named[1]}") if named else f"{bucket}/OBJECT"
     for known in _KNOWN:
-        if known.sign.search(f"{said.reason} {said.message}"):
-            fix = known.fix.format(bucket=f"gs://{bucket}")
+        if found := known.sign.search(f"{said.reason} {said.message}"):
+            fix = known.fix.format(bucket=bucket, object=of_object, **found.groupdict())
             if known.of_the_bucket:
-                return BucketError(shown, bucket=bucket, where=where, fix=fix, refusal=said)
+                return BucketError(shown, bucket=bucket.removeprefix("gs://"), where=where, fix=fix, refusal=said)
             return ServiceError(shown, where=where, fix=fix, refusal=said)
     return ServiceError(shown if said.message or prefix == "Cloud Storage" else prefix, where=where, refusal=said)
 
 
 def keeps_objects(said: Refusal) -> bool:
     """True where a hold or a retention policy refused to let an object be replaced or deleted."""
-    return said.code in ("400", "403", "409", "412") and bool(_KEEPS.sign.search(f"{said.reason} {said.message}"))
+    return said.code in ("400", "403", "409", "412") and any(
+        kept.sign.search(f"{said.reason} {said.message}") for kept in (_HELD, _RETAINED)
+    )
 
 
 def _reason(error: dict[str, Any]) -> str:

@@ -41,7 +41,7 @@ def check_file(file: HubFile) -> HubFile:
 
 
 def check_files(files: Sequence[HubFile]) -> None:
-    """Raises HubAccessError that names each of the files that cannot be copied and verified, by `check_file`'s rules."""
+    """Raises HubAccessError that names all files that cannot be copied and verified, as `check_file` judges."""
     faulty = [(file.path, fault) for file in files if (fault := _unusable(file))]
     if faulty:
         fields = ", ".join(dict.fromkeys(fault for _, fault in faulty))
@@ -86,7 +86,7 @@ def list_files(model_id: str, commit: str, token: str | None) -> tuple[HubFile, 
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise HubAccessError(f"the Hub's listing is malformed: {type(error).__name__}", repo=model_id) from error
     if odd := [file.path for file in files if not is_safe_path(file.path)]:
-        said = "%s: %d files have names that cannot be copied and are left out: %s"
+        said = "%s: %d files have names that cannot be copied, and are left out unless serving needs them: %s"
         _LOG.warning(said, model_id, len(odd), _shown(odd))
     return tuple(sorted(files, key=lambda file: file.path))
 

@@ -15,6 +15,10 @@ def rule(action: str, **condition: Any) -> dict[str, Any]:
     return {"action": {"type": action}, "condition": condition}
 
 
+def to_class(name: str, **condition: Any) -> dict[str, Any]:
+    return {"action": {"type": "SetStorageClass", "storageClass": name}, "condition": condition}
+
+
 UNFIT: dict[str, tuple[BucketSettings, str, str]] = {
     "a default hold": (
         replace(FIT, default_event_based_hold=True),
@@ -54,6 +58,11 @@ UNFIT: dict[str, tuple[BucketSettings, str, str]] = {
         "",
     ),
     "a date to come": (replace(FIT, lifecycle=(rule("Delete", createdBefore="2999-01-01"),)), "deletes", ""),
+    "a class that another rule gives": (
+        replace(FIT, lifecycle=(to_class("ARCHIVE", age=3), rule("Delete", age=9, matchesStorageClass=["ARCHIVE"]))),
+        "deletes objects after 9 days",
+        "--lifecycle-file",
+    ),
     "uploads ended at once": (
         replace(FIT, lifecycle=(rule("AbortIncompleteMultipartUpload", age=0),)),
         "ends uploads on their first day",
@@ -103,3 +112,23 @@ def test_the_prefix_decides() -> None:
     check_fit(settings, "weights", ("models/",))
     with pytest.raises(BucketError):
         check_fit(settings, "weights", ("own/prefix/",))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (FIT, ()),
+        (replace(FIT, storage_class="ARCHIVE"), ("objects are of the class ARCHIVE",)),
+        (replace(FIT, lifecycle=(to_class("COLDLINE", age=3),)), ("a lifecycle rule moves objects to COLDLINE",)),
+        (replace(FIT, lifecycle=(to_class("COLDLINE", age=3, matchesPrefix=["tmp/"]),)), ()),
+        (replace(FIT, keeps_versions=True), ("the bucket keeps versions",)),
+        (replace(FIT, keeps_versions=True, lifecycle=(rule("Delete", daysSinceNoncurrentTime=2),)), ()),
+    ],
+)
+def test_settings_that_cost_are_told_and_refuse_nothing(
+    settings: BucketSettings, said: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    check_fit(settings, "weights")
+    assert len(caplog.messages) == len(said)
+    for message, words in zip(caplog.messages, said, strict=True):
+        assert message.startswith(f"gs://weights: {words}")

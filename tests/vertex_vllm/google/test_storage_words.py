@@ -95,7 +95,43 @@ REASONS: dict[str, tuple[Refusal, type[Exception], str]] = {
     ),
     "requester pays, in XML": (Refusal("400", "x", "UserProjectMissing"), BucketError, "--no-requester-pays"),
     "retention": (Refusal("403", "x", "retentionPolicyNotMet"), BucketError, "describe gs://weights"),
-    "a hold": (Refusal("403", "Object 'a/b' is under active Event-Based hold"), BucketError, "event-based hold"),
+    "a hold": (
+        Refusal("403", "Object 'weights/models/a b' is under active Event-Based hold"),
+        BucketError,
+        "gcloud storage objects update 'gs://weights/models/a b' --no-temporary-hold --no-event-based-hold",
+    ),
+    "a hold on an object that is not named": (
+        Refusal("403", "x", "ObjectUnderActiveHold"),
+        BucketError,
+        "objects update",
+    ),
+    "a perimeter without its identifier": (
+        Refusal("403", "Request is prohibited by organization's policy."),
+        BucketError,
+        "perimeter",
+    ),
+    "a perimeter, in gRPC": (Refusal("403", "x", "SECURITY_POLICY_VIOLATED"), BucketError, "perimeter"),
+    "a constraint": (
+        Refusal("412", "'us' violates constraint 'constraints/gcp.resourceLocations'", "conditionNotMet"),
+        BucketError,
+        "gcloud org-policies describe gcp.resourceLocations --project=PROJECT --effective",
+    ),
+    "a filter of addresses": (
+        Refusal("403", "There is an IP filtering condition that is preventing access to the resource."),
+        ServiceError,
+        "gcloud storage buckets describe gs://weights",
+    ),
+    "nobody's request": (
+        Refusal("401", "Anonymous caller does not have storage.objects.get access"),
+        ServiceError,
+        "gcloud auth application-default login",
+    ),
+    "credentials that are over": (Refusal("401", "Invalid Credentials", "authError"), ServiceError, "gcloud auth"),
+    "a disabled API": (
+        Refusal("403", "Cloud Storage has not been used in project 1 before", "accessNotConfigured"),
+        ServiceError,
+        "gcloud services enable storage.googleapis.com",
+    ),
     "no bucket": (
         Refusal("404", "The specified bucket does not exist.", "notFound"),
         BucketError,
@@ -107,7 +143,17 @@ REASONS: dict[str, tuple[Refusal, type[Exception], str]] = {
         ServiceError,
         "Enable billing",
     ),
-    "no permission": (Refusal("403", "a@b does not have storage.objects.create", "forbidden"), ServiceError, ""),
+    "no permission": (
+        Refusal("403", "a@b does not have storage.objects.create access", "forbidden"),
+        ServiceError,
+        "roles/storage.objectUser",
+    ),
+    "no permission on the bucket": (
+        Refusal("403", "Permission 'storage.buckets.get' denied on resource (or it may not exist)"),
+        ServiceError,
+        "roles/storage.admin",
+    ),
+    "a reason of next year": (Refusal("403", "no way", "forbidden"), ServiceError, ""),
 }
 
 
