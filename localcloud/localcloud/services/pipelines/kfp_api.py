@@ -27,6 +27,7 @@ from localcloud.core.store import Kind
 from localcloud.services.pipelines import kfp_unserved
 from localcloud.services.pipelines.job import KFP_LOCATION
 from localcloud.services.pipelines.pipeline_jobs import cancel_jobs, create_job, delete_job
+from localcloud.services.pipelines.pipeline_spec import check_platforms
 from localcloud.services.pipelines.runs import PIPELINE_JOBS
 from localcloud.services.pipelines.task_details import TASK
 from localcloud.services.pipelines.values import integral
@@ -107,13 +108,14 @@ def _create_run(cloud: Cloud, request: Request, body: Fields) -> Fields:
             "INVALID_ARGUMENT", "The local Kubeflow Pipelines has no object store: pipeline_root has to be gs://."
         )
     spec = body["pipeline_spec"]
+    # With platform options, the compiler's two documents come as one.
+    check_platforms(spec.get("platform_spec") or {})
     run_id = str(uuid.UUID(cloud.ids.hex()))
     asked = {
         "parent": f"projects/{cloud.project}/locations/{KFP_LOCATION}",
         "pipelineJobId": f"{_JOB_PREFIX}{run_id}",
         "pipelineJob": {
             "displayName": body["display_name"],
-            # With platform options, the compiler's two documents come as one.
             "pipelineSpec": spec.get("pipeline_spec", spec),
             "runtimeConfig": {
                 "parameterValues": runtime.get("parameters", {}),

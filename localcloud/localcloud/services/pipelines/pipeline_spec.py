@@ -63,6 +63,23 @@ def check_components(spec: Json) -> None:
         _check_component(name, component, spec)
 
 
+def check_platforms(platform_spec: Json) -> None:
+    """Raises ApiError UNIMPLEMENTED naming each option of a platform: secrets, volumes, workspaces, tolerations.
+
+    `platform_spec` is the second document of the compiler. Without the options, the steps would do something else.
+    """
+    named = []
+    for platform, options in _at(platform_spec, "platforms").items():
+        named += [f"{platform}.pipelineConfig.{field}" for field in _at(options, "pipelineConfig")]
+        for executor, fields in _at(options, "deploymentSpec", "executors").items():
+            named += [f"{platform}.{executor}.{field}" for field in fields]
+    if named:
+        raise ApiError(
+            "UNIMPLEMENTED",
+            f"The local Kubeflow Pipelines does not implement platform options: {', '.join(sorted(named))}.",
+        )
+
+
 def check_parameters(spec: Json, given: Json) -> None:
     """Raises ApiError INVALID_ARGUMENT naming every parameter that is unknown, of a wrong type, or missing."""
     known = _at(spec, "root", "inputDefinitions", "parameters")
@@ -136,6 +153,13 @@ def _check_component(name: str, component: Json, spec: Json) -> None:
     tasks = _at(component, "dag", "tasks")
     for task_name, task in tasks.items():
         reference = task.get("componentRef", {}).get("name")
+        # Kubeflow carries it out in some versions (kubeflow/pipelines#11288, #11908); no page of Vertex AI names it.
+        if task.get("retryPolicy") and "dag" in spec.get("components", {}).get(reference, {}):
+            raise ApiError(
+                "UNIMPLEMENTED",
+                f"{where}.dag.tasks.{task_name}.retryPolicy: the local cloud does not start a pipeline within a "
+                "pipeline again. Set the retry on the tasks inside.",
+            )
         if reference not in spec.get("components", {}):
             raise _refusal(f"{where}.dag.tasks.{task_name} is of the component {reference!r}, which is not there.")
         for dependency in task.get("dependentTasks", []):

@@ -116,6 +116,44 @@ def test_what_it_cannot_run_is_refused(client: Client, start: Callable[..., Any]
         client.get_run("no-such-run")
 
 
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def path_of(path: str) -> str:
+    return path
+
+
+@dsl.pipeline(name="workspace", pipeline_config=dsl.PipelineConfig(workspace=dsl.WorkspaceConfig(size="1Gi")))
+def workspace() -> None:
+    path_of(path=dsl.WORKSPACE_PATH_PLACEHOLDER)
+
+
+def secret_of_kubernetes(spec: Path) -> None:
+    """As kfp-kubernetes' `use_secret_as_env` compiles."""
+    secret = {"secretName": "s", "keyToEnv": [{"secretKey": "k", "envVar": "E"}], "optional": False}
+    options = {"deploymentSpec": {"executors": {"exec-path-of": {"secretAsEnv": [secret], "tolerations": [{}]}}}}
+    first = spec.read_text().split("---")[0]
+    spec.write_text(f"{first}---\n{yaml.safe_dump({'platforms': {'kubernetes': options}})}")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda spec: None, "platform options: kubernetes.pipelineConfig.workspace"),
+        (secret_of_kubernetes, "kubernetes.exec-path-of.secretAsEnv, kubernetes.exec-path-of.tolerations"),
+    ],
+)
+def test_options_of_a_platform_are_refused_by_name(
+    client: Client, tmp_path: Path, project: str, change: Callable[[Path], None], named: str
+) -> None:
+    from kfp import compiler
+
+    spec = tmp_path / "spec.yaml"
+    compiler.Compiler().compile(workspace, str(spec))
+    change(spec)
+    with pytest.raises(ApiException, match=named) as refused:
+        client.create_run_from_pipeline_package(str(spec), experiment_name=project, pipeline_root="gs://any/root")
+    assert refused.value.status == 501
+
+
 @pytest.mark.parametrize(
     ("call", "method"),
     [
