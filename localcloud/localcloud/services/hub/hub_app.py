@@ -16,7 +16,7 @@ from localcloud.services.hub import account, models, resolve, trees
 from localcloud.services.hub.answer_headers import complete
 from localcloud.services.hub.content_network import PREFIX, STATUS, ContentNetwork
 from localcloud.services.hub.hashes import FileHashes
-from localcloud.services.hub.hub_access import identify
+from localcloud.services.hub.hub_access import identify, visible_repo
 from localcloud.services.hub.hub_errors import HubError, not_implemented, repo_not_found
 from localcloud.services.hub.redirects import redirect
 from localcloud.services.hub.registry import find_public_repo_named
@@ -42,6 +42,7 @@ _CONTENT_ROUTES: tuple[tuple[str, str, Handler], ...] = (
 )
 # Repos that are not here: the other kinds, and models without an owner.
 _OTHER_REPO = re.compile(r"/(api/)?(datasets|spaces|models)/|/[^/]+/resolve/")
+_OF_A_MODEL = re.compile(r"/api/models/([^/]+)/([^/]+)/")
 _WITHOUT_OWNER = re.compile(
     r"(?P<before>/(?:api/models/)?)(?P<name>[^/]+)"
     r"(?P<after>(?:/(?:revision|tree|paths-info|refs|auth-check|commits|resolve)(?:/.*)?)?)$"
@@ -95,7 +96,9 @@ class HubApp:
                 names = {name: unquote(value) for name, value in match.groupdict().items()}
                 asked = (request.method, path, request.query_params, request.headers, body, base_url(request))
                 return handler(Visit(self.hub, *asked, names, token))
-        if _OTHER_REPO.match(path):
+        if model := _OF_A_MODEL.match(path):
+            visible_repo(self.hub.data_dir, f"{unquote(model[1])}/{unquote(model[2])}", token)
+        elif _OTHER_REPO.match(path):
             raise repo_not_found(token is not None)
         raise not_implemented(f"{request.method} {path}")
 

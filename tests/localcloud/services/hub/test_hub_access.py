@@ -124,6 +124,17 @@ def test_what_is_missing_says_so(hub, http):
     assert (answer.status_code, answer.json()) == (501, {"error": "The local Hub does not implement GET /api/trending"})
 
 
+@pytest.mark.parametrize("call", ["likers", "discussions", "lfs-files", "settings"])
+def test_a_missing_method_of_a_model_that_is_there_says_so(hub, http, call):
+    answer = http.get(f"{hub.url}/api/models/org/open/{call}")
+    assert (answer.status_code, answer.json()["error"]) == (
+        501,
+        f"The local Hub does not implement GET /api/models/org/open/{call}",
+    )
+    hidden = http.get(f"{hub.url}/api/models/org/private/{call}")
+    assert (hidden.status_code, hidden.headers["X-Error-Code"]) == (401, "RepoNotFound")
+
+
 @pytest.mark.parametrize(
     "path", ["/api/datasets/org/open", "/api/spaces/org/open", "/datasets/org/open/resolve/main/a"]
 )
