@@ -18,7 +18,7 @@ from localcloud.client import Connection, DaemonError, RefusedError
 from localcloud.core import environment
 from localcloud.core.additions import Additions
 from localcloud.core.ports import choose_ports
-from localcloud.core.state_directory import StateDirectory
+from localcloud.core.state_directory import ForeignStateError, StateDirectory
 from localcloud.process import process_table
 from localcloud.process.large_imports import kept_objects
 from localcloud.process.processes import end_orphans
@@ -50,7 +50,7 @@ def plan(state_dir: Path, *, project: str = DEFAULT_PROJECT, region: str = DEFAU
     running = status(state_dir)
     if running is not None:
         return running.environment
-    state = StateDirectory(state_dir)
+    state = _own_state(state_dir)
     state.create()
     return environment.variables(state, choose_ports(state.last_ports), project=project, region=region)
 
@@ -75,7 +75,7 @@ def up(
     if running is None:
         options = ["--lifeline"] if lifeline else []
         options += [] if enforces_permissions else ["--no-permissions"]
-        state = StateDirectory(state_dir)
+        state = _own_state(state_dir)
         running = _start_and_wait(state, project, region, options, additions or Additions(), lifeline=lifeline)
     if (running.project, running.region) != (project, region):
         raise DaemonError(
@@ -87,7 +87,7 @@ def up(
 
 def status(state_dir: Path) -> Connection | None:
     """The running daemon's connection; None when there is none, or it is not ready."""
-    state = StateDirectory(state_dir)
+    state = _own_state(state_dir)
     running = _daemon(state)
     try:
         ready = json.loads(state.ready.read_text())
@@ -101,7 +101,7 @@ def down(state_dir: Path) -> bool:
 
     What a killed daemon left behind is ended, too. Raises DaemonError when something cannot be ended.
     """
-    state = StateDirectory(state_dir)
+    state = _own_state(state_dir)
     running = _daemon(state)
     if running is not None:
         _end(state, *running)
@@ -110,6 +110,16 @@ def down(state_dir: Path) -> bool:
         left.unlink(missing_ok=True)
     shutil.rmtree(state.access_tokens, ignore_errors=True)
     return running is not None
+
+
+def _own_state(state_dir: Path) -> StateDirectory:
+    """Raises DaemonError for a folder that another user prepared, before anything in it is believed."""
+    state = StateDirectory(state_dir)
+    try:
+        state.require_own()
+    except ForeignStateError as error:
+        raise DaemonError(str(error)) from None
+    return state
 
 
 def _start_and_wait(

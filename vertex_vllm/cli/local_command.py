@@ -61,7 +61,8 @@ def status(state_dir: Path) -> None:
     """
     from localcloud import daemon
 
-    connection = daemon.status(state_dir.resolve())
+    with told(daemon.DaemonError):
+        connection = daemon.status(state_dir.resolve())
     if connection is None:
         say(f"down: {state_dir}")
         say(f"Start it: {local_command('up', state_dir)}", err=True)

@@ -40,10 +40,11 @@ def writable(state_dir: Path) -> Path:
 
 
 def running(state_dir: Path) -> "Connection":
-    """The local cloud on that folder. Raises InputError when it is down."""
+    """The local cloud on that folder. Raises InputError when it is down, VertexVllmError for another user's folder."""
     from localcloud import daemon
 
-    connection = daemon.status(state_dir.resolve())
+    with told(daemon.DaemonError):
+        connection = daemon.status(state_dir.resolve())
     if connection is None:
         raise InputError(
             "the local cloud is down", where=str(state_dir), fix=f"Start it: {local_command('up', state_dir)}"

@@ -11,6 +11,8 @@ from vertex_vllm.mirror.manifest import MirroredFile
 from vertex_vllm.model.card_licence import CardLicence
 
 _HUB = "https://huggingface.co"
+# Model cards on the Hub: the file of this name at the top of the repository. A mirror copies no README.
+_CARD = "README.md"
 
 
 def bill_of_materials(model_id: str, commit: str, files: Sequence[MirroredFile], licence: CardLicence) -> str:
@@ -24,7 +26,11 @@ def bill_of_materials(model_id: str, commit: str, files: Sequence[MirroredFile],
 
     owner, _, name = model_id.partition("/")
     address = f"{_HUB}/{model_id}/tree/{commit}"
-    references = [ExternalReference(type=ExternalReferenceType.DISTRIBUTION, url=XsUri(address))]
+    card = f"{_HUB}/{model_id}/blob/{commit}/{_CARD}"
+    references = [
+        ExternalReference(type=ExternalReferenceType.DISTRIBUTION, url=XsUri(address)),
+        ExternalReference(type=ExternalReferenceType.MODEL_CARD, url=XsUri(card)),
+    ]
     if licence.link:
         link = licence.link if "://" in licence.link else f"{_HUB}/{model_id}/blob/{commit}/{licence.link}"
         references.append(ExternalReference(type=ExternalReferenceType.LICENSE, url=XsUri(link)))

@@ -1,7 +1,12 @@
 """Where things lie in a state directory. `run/` belongs to one run of the daemon; the rest survives it."""
 
+import os
 import secrets
 from pathlib import Path
+
+
+class ForeignStateError(Exception):
+    """A state folder that another user of the machine prepared: its files say which programs are run."""
 
 
 class StateDirectory:
@@ -33,11 +38,23 @@ class StateDirectory:
         """Of accounts, by their email addresses."""
 
     def create(self) -> None:
+        """Raises as `require_own`."""
+        self.require_own()
         for folder in (self.root, self.authority, self.storage, self.hub, self.gcloud, self.run, self.logs):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
         for folder in (self.container_logs, self.children):
             folder.mkdir(parents=True, exist_ok=True)
+
+    def require_own(self) -> None:
+        """Raises ForeignStateError where the folder, or an entry of it or of `run`, is another user's or leads away.
+
+        Their folders are readable by their owner alone, so nobody else reaches what lies deeper.
+        """
+        for folder in (self.root, self.run):
+            if folder.exists():
+                for path in (folder, *folder.iterdir()):
+                    _require_own(path)
 
     def seed(self) -> str:
         """The seed of generated ids: written once, read ever after; write the file beforehand for known ids."""
@@ -45,3 +62,11 @@ class StateDirectory:
         if not path.exists():
             path.write_text(secrets.token_hex(16))
         return path.read_text().strip()
+
+
+def _require_own(path: Path) -> None:
+    found = path.lstat()
+    if path.is_symlink():
+        raise ForeignStateError(f"{path} is a symbolic link. Remove it, or use another state folder.")
+    if found.st_uid != os.geteuid():
+        raise ForeignStateError(f"{path} belongs to another user, uid {found.st_uid}. Use another state folder.")

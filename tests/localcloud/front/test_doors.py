@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import crypt, jwt
 
+from localcloud import daemon
 from localcloud.core.state_directory import StateDirectory
-from localcloud.daemon import Connection
+from localcloud.daemon import Connection, DaemonError
 from tests.accounts import make_account
 
 # Headers that a browser sends with the request of a page: by DNS rebinding, across origins, from a picture.
@@ -156,6 +157,30 @@ def test_a_state_folder_is_its_owners_also_when_it_existed(tmp_path: Path) -> No
     state.create()
     for made in (state.root, state.hub, state.run, state.logs, state.storage, state.authority, state.gcloud):
         assert stat.S_IMODE(made.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+@pytest.mark.parametrize("planted", ["", "images.yaml", "token", "ca", "hub", "run/ready.json"])
+def test_a_state_folder_that_another_user_prepared_is_refused(tmp_path: Path, planted: str) -> None:
+    """images.yaml says which programs run as whoever starts the local cloud."""
+    path = tmp_path / "state" / planted
+    if path.suffix or planted == "token":
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+    else:
+        path.mkdir(parents=True)
+    os.chown(path, 65534, 65534)
+    with pytest.raises(DaemonError, match=f"{path} belongs to another user, uid 65534"):
+        daemon.up(tmp_path / "state")
+
+
+@pytest.mark.parametrize("planted", ["hub", "storage", "run", "secrets.db", "images.yaml"])
+def test_a_state_folder_does_not_lead_elsewhere(tmp_path: Path, planted: str) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "state" / planted).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DaemonError, match=f"{planted} is a symbolic link"):
+        daemon.up(tmp_path / "state")
 
 
 def test_what_holds_keys_is_readable_by_its_owner_alone(cloud: Connection) -> None:

@@ -55,6 +55,7 @@ def test_it_is_valid_and_names_model_licence_and_files(
     assert model.get("licenses") == written
     references = {each["type"]: each["url"] for each in model["externalReferences"]}
     assert references.pop("distribution") == f"https://huggingface.co/org/model/tree/{COMMIT}"
+    assert references.pop("model-card") == f"https://huggingface.co/org/model/blob/{COMMIT}/README.md"
     assert list(references.values()) == links
     assert [(each["name"], each["hashes"]) for each in bill["components"]] == [
         ("model.safetensors", [{"alg": "SHA-256", "content": "a" * 64}])
