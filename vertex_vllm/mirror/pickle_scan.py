@@ -1,11 +1,13 @@
 """Pickled weights are scanned in the bucket before a mirror is published: nothing of them is loaded or run.
 
-picklescan lists the names that a pickle imports and knows the dangerous ones, as the Hub's own scanner does. Of a ZIP
-archive, the form that torch.save writes, its directory and the pickles in it are read, and of each tensor the first
-bytes. A file that cannot be scanned within the bounds counts as dangerous.
+picklescan lists the names that a pickle imports and knows the dangerous ones, as the Hub's own scanner does. A list of
+dangerous names is never whole: a name that is not among those of tensors is refused too. Of a ZIP archive, the form
+that torch.save writes, its directory and the pickles in it are read, and of each tensor the first bytes. A file that
+cannot be scanned within the bounds counts as dangerous.
 """
 
 import io
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +21,16 @@ PickledWeights = Literal["refuse", "scanned", "any"]
 
 FIELD = "mirror.pickled_weights"
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+# The names that `torch.load` takes with weights_only, as vLLM calls it: `_get_allowed_globals` of torch 2.13.0, in
+# torch/_weights_only_unpickler.py. Any other would not load there.
+_OF_TENSORS = re.compile(
+    r"_codecs\.encode|(?:builtins|__builtin__)\.(?:bytearray|complex|set)|collections\.(?:Counter|OrderedDict)"
+    r"|torch\.(?:Tensor|Size|device|bool|per_(?:channel|tensor)_[a-z_]+)"
+    r"|torch\.(?:bfloat|bits|complex|float|u?int|qu?int)[0-9][a-z0-9_]*"
+    r"|torch\.(?:cuda\.)?(?:sparse\.)?[A-Z][A-Za-z0-9]{0,20}(?:Storage|Tensor)"
+    r"|torch\._utils\._rebuild_[a-z0-9_]{1,50}|torch\._tensor\._rebuild_from_type_v2"
+    r"|torch\.nn\.parameter\.Parameter|torch\.serialization\._get_layout|torch\.storage\.(?:Typed|Untyped)Storage"
+)
 # Bytes of the pickles in one file. A tensor takes some 150 of them, and parsing takes more than a hundred for each.
 _MOST_PICKLED = 4 << 20
 # Bytes of one read: the header of an archive's entry and the start of its content.
@@ -105,6 +117,10 @@ def pickle_fault(path: str, size: int, read: ReadRange) -> str:
     if dangerous:
         more = f" and {len(dangerous) - _MOST_NAMED} more" if len(dangerous) > _MOST_NAMED else ""
         return f"loading it would call {', '.join(dangerous[:_MOST_NAMED])}{more}"
+    named = {f"{each.module}.{each.name}" for each in result.globals}
+    if other := sorted(name for name in named if not _OF_TENSORS.fullmatch(name)):
+        more = f" and {len(other) - _MOST_NAMED} more" if len(other) > _MOST_NAMED else ""
+        return f"it imports {', '.join(other[:_MOST_NAMED])}{more}, which tensors do not need"
     if stream.fault:
         return stream.fault
     return "" if result.globals and not result.scan_err else "cannot be scanned: it is not a whole pickle of tensors"

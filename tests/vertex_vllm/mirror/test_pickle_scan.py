@@ -74,6 +74,44 @@ def test_imports_tell_harmless_weights_from_dangerous_ones(form: Callable[[bytes
     assert "system" in fault_of(form(evil()))
 
 
+def calling(name: str) -> bytes:
+    """A pickle that calls `name` with one text."""
+    module, _, function = name.rpartition(".")
+    return f"c{module}\n{function}\n(Vid\ntR.".encode()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("torch._utils._rebuild_tensor_v2", "torch.BFloat16Storage", "torch.storage.UntypedStorage", "torch.Size"),
+        *("torch.float8_e4m3fn", "torch.cuda.sparse.HalfTensor", "collections.OrderedDict", "_codecs.encode"),
+        *("__builtin__.set", "torch._utils._rebuild_parameter", "torch.per_channel_affine_float_qparams"),
+    ],
+)
+def test_names_of_tensors_are_taken(name: str) -> None:
+    read = Read(calling(name))
+    assert pickle_fault("model.bin", len(read.data), read) == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("importlib.import_module", "io.FileIO", "torch.hub.load", "torch.utils._config_module.load_config"),
+        *("logging.config._resolve", "http.client.HTTPSConnection", "zipfile.ZipFile", "numpy.core.multiarray.scalar"),
+        *(
+            "transformers.pipeline",
+            "torch.load",
+            "torch.Storage.x",
+            "torch._utils.x._rebuild_tensor",
+            "evil.torch.Size",
+        ),
+    ],
+)
+def test_a_name_that_no_list_calls_dangerous_is_refused_too(name: str) -> None:
+    read = Read(calling(name))
+    assert name in pickle_fault("model.bin", len(read.data), read)
+
+
 def test_of_an_archive_the_tensors_are_not_read() -> None:
     data = archive(HARMLESS, tensors=50)
     read = Read(data)
