@@ -23,6 +23,7 @@ Fields = Mapping[str, Any]
 # Lengths are kept to whole blocks of vLLM's cache that people recognise.
 _LENGTH_STEP = 256
 _LEAST_LENGTH = 256
+_TOOL_FLAGS = ("--enable-auto-tool-choice", "--tool-call-parser")
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,20 @@ def _lower_share(case: Case, step: str) -> Fields:
 def _raise_share(case: Case, most: str) -> Fields:
     now = case.deployment.serving.gpu_memory_utilization
     return {"serving.gpu_memory_utilization": float(most)} if now < float(most) else {}
+
+
+def _raise_length(case: Case, tokens: str) -> Fields:
+    """A whole number of steps that leaves room for one more token than the log asks for."""
+    if not tokens.isdigit():
+        return {}
+    length = (int(tokens) // _LENGTH_STEP + 1) * _LENGTH_STEP
+    return {"serving.max_model_len": length} if length > int(case.planned("max_model_len") or 0) else {}
+
+
+def _other_dtype(case: Case, refused: str) -> Fields:
+    """The other of the two 16-bit formats."""
+    other = {"bfloat16": "float16", "float16": "bfloat16"}.get(refused, "")
+    return {**_set(case, "serving.dtype", other), **_without(case, "--dtype")} if other else {}
 
 
 def _set(case: Case, field: str, value: str) -> Fields:
@@ -156,16 +171,25 @@ def _more(by: str, machine: Any, now: Any, case: Case) -> bool:
 
 
 def _other_machine(case: Case, by: str) -> Fields:
-    """The first other offer, of another accelerator or another number of them, that the planner says fits."""
+    """The first other offer, of a newer generation (`capability`) or of fewer accelerators, that the planner says fits.
+
+    Newer and fewer, so that no patch leads back to a machine that has failed.
+    """
     if case.plan is None:
         return _replan_machine(case)
     for offer in case.plan.alternatives:
-        differs = offer.accelerator_type != case.plan.accelerator_type
-        if by == "accelerators":
-            differs = offer.accelerator_count != case.plan.accelerator_count
-        if offer.verdict == "fits" and differs:
+        fewer = offer.accelerator_count < case.plan.accelerator_count
+        if offer.verdict == "fits" and (fewer if by == "accelerators" else _newer(offer, case.plan, case)):
             return _machine(offer)
     return {}
+
+
+def _newer(offer: Offer, plan: ServingPlan, case: Case) -> bool:
+    machines, accelerators = case.catalog.machines, case.catalog.accelerators
+    there, here = machines.get(offer.machine_type), machines.get(plan.machine_type)
+    if there is None or here is None:
+        return False
+    return bool(accelerators[there.accelerator].capability > accelerators[here.accelerator].capability)
 
 
 def _machine(offer: Offer) -> Fields:
@@ -197,7 +221,10 @@ def _add_fallback(case: Case, _: str = "") -> Fields:
 
 
 def _family_tool_parser(case: Case, _: str = "") -> Fields:
-    """The first parser of the model's family; whether the image has it, the plan says."""
+    """The first parser of the model's family, where vLLM's own arguments ask for tools; the plan says whether the image
+    has it."""
+    if not any(item.startswith(_TOOL_FLAGS) for item in case.deployment.serving.extra_args):
+        return {}
     family = parser_table().family("tools", case.facts.architecture, case.facts.chat_marks)
     if family is None:
         return {}
@@ -208,7 +235,7 @@ def _serve_tools(case: Case, _: str = "") -> Fields:
     """The config's own field in the place of vLLM's arguments: the planner then chooses the parser."""
     if case.deployment.serving.tools:
         return {}
-    return {"serving.tools": True, **_without(case, "--enable-auto-tool-choice", "--tool-call-parser")}
+    return {"serving.tools": True, **_without(case, *_TOOL_FLAGS)}
 
 
 def _token_secret(case: Case, _: str = "") -> Fields:
@@ -234,9 +261,11 @@ def _typed(value: str) -> Any:
 _ACTIONS: Mapping[str, Callable[..., Fields]] = {
     "halve": _halve,
     "lower_length": _lower_length,
+    "raise_length": _raise_length,
     "lower_share": _lower_share,
     "raise_share": _raise_share,
     "set": _set,
+    "other_dtype": _other_dtype,
     "unset": _unset,
     "add_argument": _add_argument,
     "set_argument": _set_argument,

@@ -40,6 +40,7 @@ def _text(diagnosis: Diagnosis, patch: Patch | None, phases: tuple[Phase, ...], 
         yield ""
         yield f"Change of {config}; planned again, the model {_holds(patch)}:"
         yield patch.diff.rstrip("\n")
+        yield from _price(patch)
     elif config and diagnosis.causes:
         yield ""
         yield f"No change of {config} is offered: none of those that could help ends in a plan that holds."
@@ -59,6 +60,13 @@ def _lines(lines: tuple[LogLine, ...]) -> Iterator[str]:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} …"
+
+
+def _price(patch: Patch) -> Iterator[str]:
+    before, after = patch.usd_per_hour
+    if after is not None and after != before:
+        known = "" if before is None else f", {before:.2f} before"
+        yield f"A replica costs {after:.2f} US dollars an hour{known}."
 
 
 def _holds(patch: Patch) -> str:

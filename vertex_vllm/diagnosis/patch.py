@@ -29,6 +29,8 @@ class Patch:
     uncertain: str = ""
     """Why it is uncertain that the plan holds; empty: it fits."""
     plan: ServingPlan | None = None
+    usd_per_hour: tuple[float | None, float | None] = (None, None)
+    """US dollars an hour of one replica, of the plan before and of that with the change; None: no price is known."""
 
 
 def propose(cause: Cause, case: Case, text: str, name: str) -> Patch | None:
@@ -66,7 +68,8 @@ def _tried(fields: Fields, case: Case, text: str, name: str) -> Patch | None:
         return None
     why = "" if plan.verdict == "fits" else plan.reasons.get("doubts") or plan.reasons.get("memory", "")
     diff = "".join(difflib.unified_diff(text.splitlines(True), changed.splitlines(True), f"a/{name}", f"b/{name}", n=2))
-    return Patch(dict(fields), changed, diff, plan.verdict, why, replace(plan, alternatives=(), fallbacks=()))
+    prices = (case.plan.usd_per_hour if case.plan else None, plan.usd_per_hour)
+    return Patch(dict(fields), changed, diff, plan.verdict, why, replace(plan, alternatives=(), fallbacks=()), prices)
 
 
 def case_of(text: str, name: str, facts: Any, catalog: Any) -> Case:

@@ -1,11 +1,16 @@
 """The change that a cause calls for is planned again, and offered only where the plan holds."""
 
+import re
 from typing import Any
 
 import pytest
 
 from vertex_vllm.catalog import load_catalog
+from vertex_vllm.config.config_file import parse_deployment
+from vertex_vllm.diagnosis.diagnosis_report import text_of
 from vertex_vllm.diagnosis.patch import Patch, case_of, propose
+from vertex_vllm.diagnosis.ranking import Cause
+from vertex_vllm.diagnosis.rules import Change, load_rules
 from vertex_vllm.diagnosis.sources import diagnose_lines
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve:20250710_0916_RC01"
@@ -95,3 +100,65 @@ def test_a_setting_that_pydantic_refuses_is_named_and_left_out(setting: str, mor
     patch = proposed(said, more=more)
     assert patch is not None
     assert patch.fields == fields
+
+
+def test_a_length_that_the_log_asks_for_is_raised_to_whole_steps() -> None:
+    patch = proposed(
+        "ValueError: The decoder prompt (length 5842) is longer than the maximum model length of 4096. Make sure that "
+        "`max_model_len` is no smaller than the number of text tokens plus multimodal tokens.",
+    )
+    assert patch is not None
+    assert patch.fields == {"serving.max_model_len": 5888}
+
+
+def test_a_dearer_machine_is_shown_with_both_prices() -> None:
+    patch = proposed("Failed to load model - not enough GPU memory. Try lowering")
+    assert patch is not None
+    before, after = patch.usd_per_hour
+    assert before is not None
+    assert after is not None
+    assert after > before
+    found = diagnose_lines(["Failed to load model - not enough GPU memory. Try lowering"])
+    assert f"{after:.2f} US dollars an hour, {before:.2f} before" in text_of(found, patch, config="x.yaml")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", sorted({rule.changes for rule in load_rules() if rule.changes}, key=str), ids=str)
+def test_patches_are_valid_and_never_lead_back_to_a_config_that_failed(changes: tuple[Change, ...]) -> None:
+    """With values as a log has them, for the same cause again and again until there is no further patch."""
+    values = {"estimate": "2048", "most": "4096", "tokens": "128", "item": "8192", "rank": "64", "needed": "5842"}
+    filled = tuple(
+        Change(
+            each.action,
+            tuple(re.sub(r"{(\w+)}", lambda name: values.get(name[1], ""), text) for text in each.arguments),
+        )
+        for each in changes
+    )
+    text, catalog = CONFIG.format(machine="g2-standard-12", more="  max_num_seqs: 64\n"), load_catalog()
+    failed = set()
+    while True:
+        deployment = parse_deployment(text, "x.yaml")
+        assert deployment.model_dump_json() not in failed
+        failed.add(deployment.model_dump_json())
+        case = case_of(text, "x.yaml", catalog.facts("meta-llama/Llama-3.1-8B-Instruct"), catalog)
+        patch = propose(Cause("x", "x", changes=filled), case, text, "x.yaml")
+        if patch is None:
+            return
+        assert patch.verdict == ("uncertain" if patch.uncertain else "fits")
+        text = patch.text
+
+
+def test_a_number_format_that_the_method_refuses_is_changed_for_the_other() -> None:
+    line = "ValueError: torch.bfloat16 is not supported for quantization method awq. Supported dtypes: [torch.float16]"
+    patch = proposed(line)
+    assert patch is not None
+    assert patch.fields == {"serving.dtype": "float16"}
+
+
+def test_a_newer_accelerator_replaces_one_that_is_too_old() -> None:
+    catalog = load_catalog()
+    patch = proposed("RuntimeError: CUDA error: no kernel image is available for execution on the device")
+    assert patch is not None
+    assert patch.plan is not None
+    machine = catalog.machines[patch.plan.machine_type]
+    assert catalog.accelerators[machine.accelerator].capability > catalog.accelerators["NVIDIA_L4"].capability
