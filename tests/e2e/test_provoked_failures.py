@@ -9,44 +9,42 @@ import hashlib
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
-import yaml
 from google.cloud import storage
 
 from localcloud.daemon import Connection
-from tests.accounts import SERVING, grant_on_bucket
-from tests.demo_project import ROOT, TEXT_CONFIG
-from tests.e2e.provoked import Provoked, copied, edit_json, of_a_smaller_model, truncated, without, write_adapter
+from tests.e2e.provoked import Provoked, edit_json, of_a_smaller_model, truncated, without, write_adapter
+from tests.e2e.provoked_site import (
+    DEADLINE_SECONDS,
+    Site,
+    comes_up,
+    config,
+    first,
+    patch_of,
+    planned,
+    program,
+)
 from tests.vertex_vllm.served_models import REGION, Vertex, in_vertex
 from tests.waiting import wait_until
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.config.config_file import parse_deployment
 from vertex_vllm.diagnosis.deployed import diagnose_endpoint, diagnose_failure
-from vertex_vllm.diagnosis.patch import Patch, case_of, propose
-from vertex_vllm.diagnosis.ranking import Cause, Diagnosis
-from vertex_vllm.errors import DeploymentError, InferenceError
+from vertex_vllm.errors import InferenceError
 from vertex_vllm.inference.inference_client import EndpointClient
-from vertex_vllm.labels import Owner
 from vertex_vllm.local.demo_models import build
 from vertex_vllm.local.serving_runtime import ensure_runtime
 from vertex_vllm.model.facts import ModelFacts
-from vertex_vllm.planning.plan import ServingPlan
-from vertex_vllm.planning.planner import plan_serving
-from vertex_vllm.serving.deploy import deploy_model
-from vertex_vllm.serving.upload import upload_model
 
 __all__ = ["in_vertex"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.vllm, pytest.mark.parity("local cloud only")]
 
-DEADLINE_SECONDS = 900
 # Long enough for a start of vLLM on a busy machine, after which nothing more happens.
 NEVER_READY_SECONDS = 150
 SHARD = "model-00002-of-00002.safetensors"
@@ -75,58 +73,6 @@ PROVOKED = {
 }
 
 
-@dataclass
-class Site:
-    """One project of the local cloud with a bucket of weights, and the model that is deployed there."""
-
-    cloud: Connection
-    vertex: Vertex
-    folder: Path
-    source: Path
-    facts: ModelFacts
-    bucket: str = field(default_factory=lambda: f"weights-{uuid.uuid4().hex[:8]}")
-
-    def weights(self, damage: Callable[[Path], None] | None = None, length: int = 0) -> str:
-        """gs:// address of the model's files, damaged; of a model that takes `length` tokens where that is not 0."""
-        folder = copied(self.source, self.folder / uuid.uuid4().hex[:6])
-        if length:
-            edit_json("config.json", max_position_embeddings=length)(folder)
-        if damage:
-            damage(folder)
-        bucket = storage.Client(project=self.vertex.project).bucket(self.bucket)
-        for path in folder.iterdir():
-            bucket.blob(f"{folder.name}/{path.name}").upload_from_filename(str(path))
-        return f"gs://{self.bucket}/{folder.name}"
-
-    def grant(self) -> None:
-        account = f"{SERVING}@{self.vertex.project}.iam.gserviceaccount.com"
-        grant_on_bucket(self.bucket, "roles/storage.objectViewer", account)
-
-    def deploy(self, plan: ServingPlan, uri: str, deadline_seconds: int = DEADLINE_SECONDS) -> str:
-        owner = Owner(plan.deployment, "run-1")
-        model = upload_model(self.vertex.project, plan, uri, owner)
-        return deploy_model(self.vertex.project, plan, model, owner, "", deadline_seconds)
-
-    def refused(self, plan: ServingPlan, uri: str, deadline_seconds: int = DEADLINE_SECONDS) -> Diagnosis:
-        """The diagnosis of a deployment that must not come up."""
-        since = datetime.now(UTC)
-        with pytest.raises(DeploymentError) as raised:
-            self.deploy(plan, uri, deadline_seconds)
-        return diagnose_failure(raised.value.message, raised.value.where, since)
-
-
-_BROUGHT_UP: set[tuple[Any, ...]] = set()
-
-
-def comes_up(site: Site, plan: ServingPlan, weights: Callable[[], str], *what: Any) -> None:
-    """Deploys, unless the same args and weights (`what` says which) have come up in this process."""
-    key = (plan.image, plan.args, plan.health_route, *what)
-    if key not in _BROUGHT_UP:
-        site.deploy(plan, weights())
-        site.vertex.clear()
-        _BROUGHT_UP.add(key)
-
-
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     """A file system of 100 MB in memory; only root may mount one."""
@@ -151,29 +97,6 @@ def site(cloud: Connection, in_vertex: Vertex, tmp_path: Path) -> Site:
     prepared = Site(cloud, in_vertex, tmp_path, build.ensure()[model_id], facts)
     storage.Client(project=in_vertex.project).create_bucket(prepared.bucket, location=REGION)
     return prepared
-
-
-def config(arguments: tuple[str, ...] = (), **serving: Any) -> str:
-    values = yaml.safe_load((ROOT / "configs" / f"{TEXT_CONFIG}.yaml").read_text())
-    kept = values["serving"].pop("extra_args")
-    values["name"] = "provoked"
-    values["serving"] |= {"extra_args": [*kept, *arguments], **serving}
-    return str(yaml.safe_dump(values))
-
-
-def planned(facts: ModelFacts, arguments: tuple[str, ...] = (), **serving: Any) -> ServingPlan:
-    """The plan with arguments, which the planner itself would refuse."""
-    plan = plan_serving(facts, parse_deployment(config(**serving), "config.yaml"), load_catalog())
-    return replace(plan, args=(*plan.args, *arguments), config_hash=uuid.uuid4().hex[:10])
-
-
-def patch_of(cause: Cause, facts: ModelFacts, text: str) -> Patch | None:
-    return propose(cause, case_of(text, "config.yaml", facts, load_catalog()), text, "config.yaml")
-
-
-def first(found: Diagnosis) -> Cause:
-    assert found.causes, [line.message for line in found.lines]
-    return found.causes[0]
 
 
 @pytest.mark.parametrize("name", PROVOKED)
@@ -248,15 +171,27 @@ def test_a_health_route_that_the_server_lacks_is_named(site: Site) -> None:
     comes_up(site, planned(site.facts), lambda: uri, 0)
 
 
-def test_a_port_that_nobody_asks_on_is_named_and_left_out(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("argument", "rule", "words", "seconds"),
+    [
+        ("--port=9999", "port_mismatch", "port 9999, and Vertex AI asks on port 8080", NEVER_READY_SECONDS),
+        ("--tensor-parallel-size=2", "heads_not_divisible", "cannot be split evenly", DEADLINE_SECONDS),
+    ],
+    ids=["port", "heads"],
+)
+def test_an_argument_that_only_an_image_of_ones_own_obeys_is_named_and_left_out(
+    site: Site, argument: str, rule: str, words: str, seconds: int
+) -> None:
+    """The local cloud's stand-in for Model Garden's image decides these two itself."""
     image = f"us-docker.pkg.dev/tests/images/upstream:{uuid.uuid4().hex}"
     program(site.cloud, image, ["{python}", "-m", "tests.e2e.upstream_server", "{port}", "--"])
-    arguments, uri = ("--port=9999",), site.weights()
+    uri = site.weights()
     site.grant()
-    plan = replace(planned(site.facts, arguments), image=image, health_route="/health")
-    cause = first(site.refused(plan, uri, NEVER_READY_SECONDS))
-    assert (cause.rule, cause.cause) == ("port_mismatch", "vLLM is ready on port 9999, and Vertex AI asks on port 8080")
-    patch = patch_of(cause, site.facts, config(arguments))
+    plan = replace(planned(site.facts, (argument,)), image=image, health_route="/health")
+    cause = first(site.refused(plan, uri, seconds))
+    assert cause.rule == rule
+    assert words in cause.cause
+    patch = patch_of(cause, site.facts, config((argument,)))
     assert patch is not None
     assert patch.plan is not None
     site.deploy(replace(patch.plan, image=image, health_route="/health"), uri)
@@ -290,11 +225,3 @@ def test_a_model_without_a_chat_template_is_named_and_chats_with_one(site: Site)
     site.vertex.clear()
     endpoint = site.deploy(planned(site.facts), site.weights())
     assert EndpointClient(endpoint).chat(question, max_tokens=4).text
-
-
-def program(cloud: Connection, image: str, command: list[str]) -> None:
-    """Tells the local cloud to run this command for an image; it finds the serving runtime as vLLM's images do."""
-    images = cloud.state_dir / "images.yaml"
-    rows = yaml.safe_load(images.read_text())["images"] if images.exists() else []
-    row = {"image": image, "command": command, "variables": ["PYTHONPATH", "VERTEX_VLLM_RUNTIME", "VERTEX_VLLM_CACHE"]}
-    images.write_text(yaml.safe_dump({"images": [row, *rows]}))
