@@ -213,7 +213,7 @@ def _image_instead(facts: ModelFacts, deployment: Deployment, catalog: Catalog) 
             continue
         serving = deployment.serving.model_copy(update={"image": image.uri, "fallbacks": []})
         try:
-            plan = _plan_one(facts, deployment.model_copy(update={"serving": serving}), catalog, {})
+            plan = _plan_one(facts, deployment.model_copy(update={"serving": serving}), catalog, {}, 0)
         except PlanError:
             return _ANOTHER_FORMAT
         return f"Name {image.uri} in serving.image" if plan.verdict == "fits" else _ANOTHER_FORMAT

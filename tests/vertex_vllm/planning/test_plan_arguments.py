@@ -22,7 +22,7 @@ from vertex_vllm.model.facts import ModelFacts
             },
             (
                 "--tensor-parallel-size=1",
-                "--max-model-len=5632",
+                "--max-model-len=5376",
                 "--gpu-memory-utilization=0.9",
                 "--dtype=auto",
                 "--max_num_seqs=64",

@@ -182,15 +182,15 @@ def test_vllm_refuses_and_so_does_the_plan(name: str) -> None:
 
 # Verdict, tokens of context, and a text in one of the plan's reasons.
 PLANNED: dict[str, tuple[Files, dict[str, Any], str, int, str]] = {
-    "gemma3-1b-t4-auto": (plain(models.GEMMA3_1B), T4, "fits", 4096, "vLLM computes the model in float32 there"),
+    "gemma3-1b-t4-auto": (plain(models.GEMMA3_1B), T4, "fits", 32768, "vLLM computes the model in float32 there"),
     "llama70b-bnb4-auto": (
         plain({**models.LLAMA_70B, "quantization_config": models.BNB}, "U8"),
         {},
         "fits",
-        4096,
+        131072,
         "1 × NVIDIA_RTX_PRO_6000 a replica",
     ),
-    "tok-v5": (models.NEW_TOKENIZER, {}, "uncertain", 4096, "names TokenizersBackend, a class of transformers 5"),
+    "tok-v5": (models.NEW_TOKENIZER, {}, "uncertain", 131072, "names TokenizersBackend, a class of transformers 5"),
     "qwen25-7b-yarn-args": (
         models.QWEN,
         {"machine_type": "a2-ultragpu-1g", "max_model_len": 131072, "extra_args": [YARN_ARGUMENT]},
@@ -203,13 +203,13 @@ PLANNED: dict[str, tuple[Files, dict[str, Any], str, int, str]] = {
         {**A100, "max_model_len": 131072},
         "fits",
         131072,
-        "room for 2 of 4 full requests",
+        "room for 2 of 4 requests of 131072 tokens at once",
     ),
     "falcon-7b": (models.FALCON, {}, "uncertain", 2048, "config.json: intermediate_size is not known"),
     "starcoder-a100": (models.STARCODER, {**A100, "max_model_len": 8192}, "uncertain", 8192, "weights 30.1"),
     "starcoder-auto": (models.STARCODER, {"max_model_len": 8192}, "uncertain", 8192, "GPTBigCodeForCausalLM"),
-    "devstral": (models.MISTRAL_COMMON, {}, "fits", 4096, " ".join(MISTRAL)),
-    "devstral-mode": (models.MISTRAL_COMMON, {"extra_args": MISTRAL}, "uncertain", 4096, " ".join(MISTRAL)),
+    "devstral": (models.MISTRAL_COMMON, {}, "fits", 131072, " ".join(MISTRAL)),
+    "devstral-mode": (models.MISTRAL_COMMON, {"extra_args": MISTRAL}, "uncertain", 131072, " ".join(MISTRAL)),
     "qwen2-vl-7b": (models.QWEN2_VL, {}, "uncertain", 4096, "one picture at its largest takes 16384 tokens"),
     "gemma3-4b-l4": (models.GEMMA3_4B, L4, "uncertain", 4096, "32 GiB of host memory are fewer than 32."),
     "run-think": (
