@@ -49,6 +49,10 @@ class Subject:
     """Of the weights; empty: not known."""
     price: str = ""
     """In words; empty: not known."""
+    machine: str = ""
+    """Machine, accelerators and region, in words; empty: not known."""
+    image: str = ""
+    """Of the container; empty: not known."""
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,9 @@ class _Served:
     commit: str = ""
     usd_per_hour: float = 0.0
     """0: not known."""
+    machine: str = ""
+    """Machine, accelerators and region, in words."""
+    image: str = ""
 
 
 def suite_of(order: Order, project: str = "") -> Suite:
@@ -96,6 +99,8 @@ def evaluate_run(endpoint: str, chat: bool, deployment: str, run: str, order: Or
         model_id=place.model_id,
         commit=place.commit,
         price=f"{place.usd_per_hour:.2f} USD/h ({BASIS})" if place.usd_per_hour else "",
+        machine=place.machine,
+        image=place.image,
     )
     journal, kept_load = _journal(place, deployment, run, endpoint), _kept_load(place, deployment, run, endpoint)
     return evaluate_endpoint(subject, order.thresholds, asking, journal, kept_load)
@@ -135,8 +140,16 @@ def _served(endpoint: str) -> _Served:
         log.warning("What the endpoint serves is not known, so it is compared with no baseline: %s", error)
         return _Served(project)
     price = hourly_price(replace(serving.replicas, least=replicas, most=replicas), load_catalog())
+    used = serving.replicas
+    accelerators = f", {used.accelerator_count} × {used.accelerator_type}" if used.accelerator_count else ""
     return _Served(
-        project, _bucket(serving.weights), serving.model_id, serving.commit, price.least if price is not None else 0.0
+        project=project,
+        bucket=_bucket(serving.weights),
+        model_id=serving.model_id,
+        commit=serving.commit,
+        usd_per_hour=price.least if price is not None else 0.0,
+        machine=f"{used.machine_type}{accelerators}{', spot' if used.spot else ''}, in {used.region}",
+        image=serving.image,
     )
 
 

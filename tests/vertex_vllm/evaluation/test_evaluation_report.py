@@ -125,3 +125,11 @@ def test_an_evaluation_of_nothing_is_a_page_too() -> None:
     answers: tuple[Answered, ...] = ()
     stopped = replace(EVALUATION, answers=answers, load=Load(), stopped="the last 10 requests failed")
     assert "Only 0 of 4 questions were asked: the last 10 requests failed." in Page(render(stopped)).text
+
+
+def test_the_head_of_the_page_names_run_machine_and_image_where_they_are_known() -> None:
+    subject = replace(EVALUATION.subject, machine="g2-standard-12, 1 × NVIDIA_L4, in us-central1", image="host/vllm:1")
+    rows = Page(render(replace(EVALUATION, subject=subject))).text
+    for row in (f"machine{subject.machine}", "imagehost/vllm:1", "runrun-2"):
+        assert row in rows
+    assert "machineg2" not in Page(render(EVALUATION)).text
