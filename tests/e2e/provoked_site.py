@@ -30,6 +30,8 @@ from vertex_vllm.serving.deploy import deploy_model
 from vertex_vllm.serving.upload import upload_model
 
 DEADLINE_SECONDS = 900
+# Of deploys that cannot end well: each is longer, until vLLM is ready before the deadline on a busy machine, too.
+_NEVER_READY_SECONDS = (120, 240, 480, 960)
 
 
 @dataclass
@@ -63,6 +65,14 @@ class Site:
         owner = Owner(plan.deployment, "run-1")
         model = upload_model(self.vertex.project, plan, uri, owner)
         return deploy_model(self.vertex.project, plan, model, owner, "", deadline_seconds)
+
+    def never_ready(self, plan: ServingPlan, uri: str) -> Diagnosis:
+        """The diagnosis of a deployment whose vLLM is ready, and that ends at its deadline all the same."""
+        for seconds in _NEVER_READY_SECONDS:
+            found = self.refused(plan, uri, seconds)
+            if found.causes and found.causes[0].rule != "terminated":
+                return found
+        return found
 
     def refused(self, plan: ServingPlan, uri: str, deadline_seconds: int = DEADLINE_SECONDS) -> Diagnosis:
         """The diagnosis of a deployment that must not come up."""

@@ -21,7 +21,6 @@ from google.cloud import storage
 from localcloud.daemon import Connection
 from tests.e2e.provoked import Provoked, edit_json, of_a_smaller_model, truncated, without, write_adapter
 from tests.e2e.provoked_site import (
-    DEADLINE_SECONDS,
     Site,
     comes_up,
     config,
@@ -45,8 +44,6 @@ __all__ = ["in_vertex"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.vllm, pytest.mark.parity("local cloud only")]
 
-# Long enough for a start of vLLM on a busy machine, after which nothing more happens.
-NEVER_READY_SECONDS = 150
 SHARD = "model-00002-of-00002.safetensors"
 
 PROVOKED = {
@@ -167,28 +164,32 @@ def test_a_health_route_that_the_server_lacks_is_named(site: Site) -> None:
     site.grant()
     uri = site.weights()
     plan = replace(planned(site.facts), health_route="/no/such/route")
-    assert first(site.refused(plan, uri, NEVER_READY_SECONDS)).rule == "health_route_unanswered"
+    assert first(site.never_ready(plan, uri)).rule == "health_route_unanswered"
     comes_up(site, planned(site.facts), lambda: uri, 0)
 
 
 @pytest.mark.parametrize(
-    ("argument", "rule", "words", "seconds"),
+    ("argument", "rule", "words"),
     [
-        ("--port=9999", "port_mismatch", "port 9999, and Vertex AI asks on port 8080", NEVER_READY_SECONDS),
-        ("--tensor-parallel-size=2", "heads_not_divisible", "cannot be split evenly", DEADLINE_SECONDS),
+        ("--port=9999", "port_mismatch", "port 9999, and Vertex AI asks on port 8080"),
+        ("--tensor-parallel-size=2", "heads_not_divisible", "cannot be split evenly"),
     ],
     ids=["port", "heads"],
 )
 def test_an_argument_that_only_an_image_of_ones_own_obeys_is_named_and_left_out(
-    site: Site, argument: str, rule: str, words: str, seconds: int
+    site: Site, argument: str, rule: str, words: str
 ) -> None:
     """The local cloud's stand-in for Model Garden's image decides these two itself."""
     image = f"us-docker.pkg.dev/tests/images/upstream:{uuid.uuid4().hex}"
-    program(site.cloud, image, ["{python}", "-m", "tests.e2e.upstream_server", "{port}", "--"])
+    program(
+        site.cloud,
+        image,
+        ["{python}", "-m", "tests.e2e.upstream_server", str(site.folder / "upstream"), "{port}", "--"],
+    )
     uri = site.weights()
     site.grant()
     plan = replace(planned(site.facts, (argument,)), image=image, health_route="/health")
-    cause = first(site.refused(plan, uri, seconds))
+    cause = first((site.never_ready if rule == "port_mismatch" else site.refused)(plan, uri))
     assert cause.rule == rule
     assert words in cause.cause
     patch = patch_of(cause, site.facts, config((argument,)))

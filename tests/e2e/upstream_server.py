@@ -1,14 +1,13 @@
 """Real vLLM as an image without Model Garden's front: its server itself listens on the port that the args name.
 
-    python -m tests.e2e.upstream_server {port} -- python -m vllm.entrypoints.api_server --port=8080 …
+    python -m tests.e2e.upstream_server FOLDER {port} -- python -m vllm.entrypoints.api_server --port=8080 …
 
 Port 8080, which a plan names, is the container's on Vertex AI; here the local cloud chose another in its place. Any
-other port in the args is taken as it is.
+other port in the args is taken as it is. Weights and caches are below FOLDER, which the caller removes.
 """
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 from vertex_vllm.local.container.fetched_weights import fetch_weights
@@ -19,8 +18,9 @@ from vertex_vllm.planning.arguments import PORT
 SERVER = "vllm.entrypoints.openai.api_server"
 
 
-def main(port: str, words: list[str]) -> None:
-    directory = Path(tempfile.mkdtemp(prefix="upstream-server-"))
+def main(folder_name: str, port: str, words: list[str]) -> None:
+    directory = Path(folder_name)
+    directory.mkdir(exist_ok=True)
     flags = [f"--port={port}" if word == f"--port={PORT}" else word for word in words[3:]]
     (uri,) = [word.partition("=")[2] for word in flags if word.startswith("--model=")]
     folder = fetch_weights(uri, directory / "model", print)
@@ -32,4 +32,4 @@ def main(port: str, words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[sys.argv.index("--") + 1 :])
+    main(sys.argv[1], sys.argv[2], sys.argv[sys.argv.index("--") + 1 :])
