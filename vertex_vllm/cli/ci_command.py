@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,7 +143,7 @@ def look(repository: Path, base: str, head: str, pipeline: str) -> Found:
     from vertex_vllm.ci.concerned_configs import decide, is_config
     from vertex_vllm.ci.history import Commit
     from vertex_vllm.ci.review import repeated_names, review
-    from vertex_vllm.ci.unread import unread
+    from vertex_vllm.ci.unread import deployment_name, unread
 
     before, after = Commit.of(repository, base), Commit.of(repository, head)
     changes = after.changes_since(before)
@@ -155,6 +155,10 @@ def look(repository: Path, base: str, head: str, pipeline: str) -> Found:
     # A link's target may have changed although the link has not.
     beside = [path for path in kinds if decision.dependencies or kinds[path] != "file"]
     missed = unread([*changed, *beside], kinds, after.text, [removed.deployment for removed in decision.removed])
+    # A deployment whose config is there, under a name that is not read, is not removed.
+    unread_names = {deployment_name(after.text(each.path)) for each in missed if each.is_fault}
+    kept = tuple(removed for removed in decision.removed if removed.deployment not in unread_names)
+    decision = replace(decision, removed=kept)
     repeated = repeated_names(texts)
     spec, catalog = spec_of(after, pipeline), load_catalog()
     reviews = [

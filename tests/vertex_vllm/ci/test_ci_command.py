@@ -57,6 +57,14 @@ def test_a_renamed_config_is_the_same_deployment_and_the_comment_has_its_file(cl
     assert short.read_text() == told.stdout
 
 
+def test_a_config_under_a_name_that_is_not_read_is_not_called_removed(clone: Clone) -> None:
+    clone.git("mv", "configs/a.yaml", "configs/a.YAML")
+    clone.commit({})
+    told = plan(clone)
+    assert "configs/a.YAML: is not read" in str(told.exception)
+    assert "is removed" not in told.output
+
+
 def test_a_deployment_whose_name_is_gone_is_removed_although_its_file_stays(clone: Clone) -> None:
     clone.commit({"configs/a.yaml": CONFIG.format("other")})
     assert "`one` (`configs/a.yaml`) is removed. What it deployed stays" in plan(clone).stdout
