@@ -8,7 +8,7 @@ from typing import Any, Self
 from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.file_listing import HubFile, check_files
 from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS
-from vertex_vllm.model.weight_files import weight_files, weight_index
+from vertex_vllm.model.weight_files import check_numbers, weight_files, weight_index
 
 # Configs, tokenizers, chat templates and image processors.
 _SUPPORT = (
@@ -64,7 +64,10 @@ def select_files(
     if selection.include:
         chosen = [file for file in listing if _matches(file.path, selection.include)]
     else:
-        needed = {file.path for file in weight_files(listing, indexed)}
+        chosen_weights = weight_files(listing, indexed)
+        if not indexed:
+            check_numbers(chosen_weights)
+        needed = {file.path for file in chosen_weights}
         if (index := weight_index(listing)) is not None:
             needed.add(index.path)
         support = (*_SUPPORT, *_CODE) if selection.code else _SUPPORT

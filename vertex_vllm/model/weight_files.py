@@ -38,7 +38,6 @@ def weight_files(listing: Sequence[AnyFile], indexed: Collection[str]) -> tuple[
         found = tuple(file for file in found if not fnmatchcase(file.path, "openvino_*"))
         usual = tuple(file for file in found if not fnmatchcase(file.path, CONSOLIDATED))
         if found:
-            _check_numbers(usual or found)
             return usual or found
     others = other_formats(listing)
     raise PlanError(
@@ -90,8 +89,12 @@ def _indexed(listing: Sequence[AnyFile], indexed: Collection[str]) -> tuple[AnyF
     return found
 
 
-def _check_numbers(found: Sequence[AnyFile]) -> None:
-    """Without an index, the names of shards say how many there are. Raises PlanError where one is missing."""
+def check_numbers(found: Sequence[AnyFile]) -> None:
+    """Raises PlanError where a shard is missing: without an index, the names of shards say how many there are.
+
+    A plan only doubts such a repository, because its other shards may hold all tensors.
+    """
+    fix = f"{_INCOMPLETE} If the other shards hold the whole model, name the files to copy with --include."
     shards = [match for file in found if (match := _SHARD.fullmatch(file.path))]
     there = {file.path for file in found}
     for name, count, end in sorted({(match[1], match[2], match[3]) for match in shards}):
@@ -99,7 +102,7 @@ def _check_numbers(found: Sequence[AnyFile]) -> None:
             continue
         wanted = (f"{name}-{number:0{len(count)}}-of-{count}{end}" for number in range(1, int(count) + 1))
         if missing := [path for path in wanted if path not in there]:
-            raise PlanError(f"lacks {missing[0]!r}", where=f"shards {name}-*", missing=missing, fix=_INCOMPLETE)
+            raise PlanError(f"lacks {missing[0]!r}", where=f"shards {name}-*", missing=missing, fix=fix)
 
 
 def _of_training(path: str) -> bool:

@@ -54,13 +54,14 @@ def file(path: str) -> HubFile:
 )
 def test_a_shard_that_is_not_there_is_missed_without_an_index(paths: list[str], lacking: str) -> None:
     with pytest.raises(PlanError, match=f"lacks {lacking!r}") as raised:
-        weight_files([file(path) for path in paths], [])
+        select_files([file(path) for path in paths], [])
     assert raised.value.missing == (lacking,)
+    assert select_files([file(path) for path in paths], [], Selection(include=("*",)))
 
 
 def test_whole_shards_need_no_index() -> None:
     paths = ["a-00001-of-00002.safetensors", "a-00002-of-00002.safetensors", "b-00001-of-00001.safetensors"]
-    assert [each.path for each in weight_files([file(path) for path in paths], [])] == paths
+    assert [each.path for each in select_files([file(path) for path in paths], [])] == paths
 
 
 def test_all_names_that_cannot_be_copied_are_told_at_once() -> None:
