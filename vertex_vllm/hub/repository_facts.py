@@ -1,6 +1,7 @@
 """Facts of a model, read from its repository without downloading a weight."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -117,6 +118,7 @@ def facts_from_files(
             *_other_repositories(config),
             *_packed(facts),
             *_format_doubts(listing),
+            *_shard_doubts(chosen),
         ),
     )
 
@@ -142,6 +144,20 @@ def _format_doubts(listing: Sequence[AnyFile]) -> Iterator[str]:
             f"vLLM's mistral format reads {CONSOLIDATED}, and the repository has none; --config-format=hf with "
             "--load-format=auto would read its other weights"
         )
+
+
+_SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.(safetensors|bin)")
+
+
+def _shard_doubts(chosen: Sequence[AnyFile]) -> Iterator[str]:
+    """Files of a series, `model-00001-of-00002`, that has gaps: what an upload that broke off leaves."""
+    series: dict[tuple[str, int], int] = {}
+    for file in chosen:
+        if found := _SHARD.fullmatch(file.path):
+            series[found[1], int(found[3])] = series.get((found[1], int(found[3])), 0) + 1
+    for (name, told), there in series.items():
+        if there < told:
+            yield f"{name}-*-of-{told:05} has {there} of {told} files"
 
 
 def _modules(reader: FileReader[AnyFile], listing: Sequence[AnyFile]) -> Sequence[object] | None:
