@@ -86,6 +86,13 @@ def small_disk() -> Iterator[Path]:
 
 
 @pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """The paths of vLLM's sockets below it are short enough for Unix sockets, unlike those below `tmp_path`."""
+    with tempfile.TemporaryDirectory(prefix="up-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
 def site(cloud: Connection, in_vertex: Vertex, tmp_path: Path) -> Site:
     ensure_runtime()
     model_id = parse_deployment(config(), "config.yaml").model.id
@@ -177,14 +184,14 @@ def test_a_health_route_that_the_server_lacks_is_named(site: Site) -> None:
     ids=["port", "heads"],
 )
 def test_an_argument_that_only_an_image_of_ones_own_obeys_is_named_and_left_out(
-    site: Site, argument: str, rule: str, words: str
+    site: Site, short_folder: Path, argument: str, rule: str, words: str
 ) -> None:
     """The local cloud's stand-in for Model Garden's image decides these two itself."""
     image = f"us-docker.pkg.dev/tests/images/upstream:{uuid.uuid4().hex}"
     program(
         site.cloud,
         image,
-        ["{python}", "-m", "tests.e2e.upstream_server", str(site.folder / "upstream"), "{port}", "--"],
+        ["{python}", "-m", "tests.e2e.upstream_server", str(short_folder), "{port}", "--"],
     )
     uri = site.weights()
     site.grant()
