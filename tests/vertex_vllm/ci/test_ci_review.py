@@ -21,6 +21,8 @@ SPEC = (ROOT / "compiled" / "deploy.yaml").read_text()
 CATALOG = load_catalog()
 CONFIG = "configs/llama.yaml"
 LLAMA = "name: llama\nmodel:\n  id: meta-llama/Llama-3.1-8B\nserving:\n  machine_type: g2-standard-12\n"
+# Without a context of its own, the longest one that fits follows from machine and concurrency.
+LLAMA_8K = f"{LLAMA}  max_model_len: 8192\n"
 
 
 def reviewed(before: str | None, after: str, spec: str | None = SPEC) -> Review:
@@ -34,7 +36,9 @@ def told(*reviews: Review, **decision: Any) -> str:
 
 
 def test_a_changed_machine_is_planned_before_and_after() -> None:
-    changed = reviewed(LLAMA, LLAMA.replace("g2-standard-12", "g2-standard-24\n  spot: true\n  max_replica_count: 2"))
+    changed = reviewed(
+        LLAMA_8K, LLAMA_8K.replace("g2-standard-12", "g2-standard-24\n  spot: true\n  max_replica_count: 2")
+    )
     assert changed.before is not None
     assert changed.before.plan is not None
     assert changed.after.plan is not None
@@ -65,7 +69,7 @@ def test_a_changed_machine_is_planned_before_and_after() -> None:
 
 
 def test_a_change_that_serves_the_same_says_so() -> None:
-    text = told(reviewed(LLAMA, f"{LLAMA}evaluation:\n  concurrency: 8\n"))
+    text = told(reviewed(LLAMA_8K, f"{LLAMA_8K}evaluation:\n  concurrency: 8\n"))
     assert "What would be served stays the same" in text
     assert "`concurrency` `4` → `8`" in text
 
