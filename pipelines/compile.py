@@ -45,7 +45,7 @@ def _told_to_stop(spec: str) -> str:
 
 
 def stale(image: str = IMAGE) -> list[str]:
-    """What differs between compiled/ and what would be compiled now, as unified diffs; empty when current."""
+    """Unified diffs between compiled/ and a fresh compilation; empty when current."""
     differences = []
     for name in PIPELINES:
         path = COMPILED / f"{name}.yaml"

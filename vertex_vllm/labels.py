@@ -41,7 +41,7 @@ def label_value(text: str) -> str:
 
 @dataclass(frozen=True)
 class Owner:
-    """What every Model, Endpoint and bucket made by a run is marked with."""
+    """The marks of every Model, Endpoint and bucket that a run creates."""
 
     deployment: str
     run_id: str
@@ -67,7 +67,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class Marks:
-    """What the labels of something of ours say; empty where a label is not there."""
+    """The values of our labels on a resource; empty where a label is missing."""
 
     deployment: str
     run: str

@@ -10,7 +10,7 @@ _LISTS = ("items", "packages")
 
 
 def remove(session: Session, step: Step, *, delete_data: bool = False) -> str:
-    """What became of it: "removed", "absent", or why it is left.
+    """The outcome: "removed", "absent", or the reason why the resource remains.
 
     `delete_data`: buckets go with their objects, repositories with their artifacts. Raises ServiceError.
     """

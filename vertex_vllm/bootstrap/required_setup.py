@@ -39,7 +39,7 @@ APIS = (
     # Cloud Logging has what a container that failed wrote.
     "logging",
 )
-# What a workflow needs to log in with GitHub's token.
+# APIs that a workflow needs to log in with GitHub's token.
 FEDERATION_APIS = ("sts", "iamcredentials")
 SECRET = "hf-token"
 PIPELINE, SERVING, CI, BUILD = PIPELINE_ACCOUNT, SERVING_ACCOUNT, CI_ACCOUNT, BUILD_ACCOUNT
@@ -117,7 +117,7 @@ class Settings:
 
     @property
     def identity_provider(self) -> str:
-        """What a workflow logs in with."""
+        """Resource name of the identity provider that a workflow logs in with."""
         return f"{self.identity_pool}/providers/{PROVIDER}"
 
     def account(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a project may hold, as values: the requests that look at a thing, make it and remove it, and how it must be."""
+"""Resources of a project as values: the requests that look at one, create and remove it, and its wanted fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,11 +32,11 @@ class Resource:
     remove: Request | None = None
     """None: it stays when everything else is removed."""
     active: Fields = field(default_factory=dict)
-    """What `look` answers when it is there *and* in use: an API that is not disabled, a pool that is not deleted."""
+    """Fields of `look`'s answer for a resource that exists *and* is in use: an API not disabled, a pool not deleted."""
     wanted: Fields = field(default_factory=dict)
-    """What `look` answers when it is what the pipelines need."""
+    """Fields of `look`'s answer that the pipelines need."""
     mark: Fields = field(default_factory=dict)
-    """What `look` answers when `create` made it; anything else is not removed."""
+    """Fields of `look`'s answer for a resource that `create` made; any other is not removed."""
     revive: Request | None = None
     """Brings it back where it was deleted softly, which keeps its name."""
     update: Request | None = None

@@ -1,4 +1,4 @@
-"""What each version of vLLM takes with each argument (arguments.yaml): read only when a deployment brings arguments."""
+"""Values that each version of vLLM takes with each argument (arguments.yaml); only arguments need the table."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

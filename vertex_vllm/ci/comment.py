@@ -69,7 +69,7 @@ def _size(text: str) -> int:
 
 
 def facts(plan: ServingPlan, catalog: Catalog) -> dict[str, str]:
-    """What a reviewer compares of a plan, label → value."""
+    """Facts of a plan for a reviewer to compare, label → value."""
     least, most = plan.min_replica_count, plan.max_replica_count
     replicas = f"{least} replica{'s' if least > 1 else ''}" if least == most else f"{least} to {most} replicas"
     kind = ", spot" if plan.spot else f", flex-start for {plan.flex_start_hours} h" if plan.flex_start_hours else ""
@@ -191,7 +191,7 @@ def _table(review: Review, plan: ServingPlan, catalog: Catalog) -> list[str]:
         rows = [f"| {label} | {code(value)} |" for label, value in after.items()]
         return [f"| | planned{why} |", "|---|---|", *rows]
     before = facts(review.before.plan, catalog)
-    # What only one of the two has is shown as nothing in the other.
+    # A fact of one side alone is empty on the other.
     before, after = ({**dict.fromkeys([*after, *before], ""), **each} for each in (before, after))
     if before == after:
         rows = [f"| {label} | {code(value)} |" for label, value in after.items()]

@@ -26,7 +26,7 @@ class Concerned:
 
     config: str
     why: Why
-    """What was done to the file itself; `dependency`: nothing, but to what every deployment depends on."""
+    """The change of the file itself; `dependency`: only something that every deployment depends on changed."""
     base: str = ""
     """The deployment's file in the base where that is another; "" where it is the same, or new."""
 

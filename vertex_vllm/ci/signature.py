@@ -33,7 +33,7 @@ def signature(spec: str) -> Mapping[str, Any]:
 
 
 def check_signature(deployment: Deployment, pipeline: str, inputs: Mapping[str, Any]) -> list[Fault]:
-    """What the pipeline would not take of this deployment, each at the field that it comes from."""
+    """Values of this deployment that the pipeline would refuse, each at its field of the config."""
     values = parameter_values(pipeline, deployment, deployment.google_cloud.project or "PROJECT")
     faults = [
         Fault(field_of(name), f"compiled/{pipeline}.yaml {complaint}. Run `make compile`")

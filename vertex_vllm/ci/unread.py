@@ -22,7 +22,7 @@ _NOT_DEPLOYED = frozenset(("examples", "test", "tests", "docs", "testdata", "fix
 class Unread:
     path: str
     why: str
-    """What is wrong and what to do; no full stop at the end."""
+    """The fault and its remedy; no full stop at the end."""
     is_fault: bool
     """Whether the file may hold a deployment, so that the change cannot be judged without it."""
 

@@ -31,7 +31,7 @@ _NEAR = 0.6
 
 @click.group()
 def catalog() -> None:
-    """What planning rests on, each row with its source and date.
+    """Look up the facts that planning rests on, each row with its source and date.
 
     Example: vertex-vllm catalog show g2-standard-12
     """
@@ -139,7 +139,7 @@ def _as_object(row: "SourcedRow") -> dict[str, Any]:
 
 
 def _derived(loaded: "Catalog", row: "SourcedRow") -> dict[str, Any]:
-    """What other rows say of this one."""
+    """Facts about this row that other rows hold."""
     from vertex_vllm.catalog.rows import Accelerator, Image, Machine, Model
 
     if isinstance(row, Accelerator):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vertex_vllm.ci.unread import Unread
     from vertex_vllm.config import Deployment
 
-# What a config alone can run, and what takes nothing away.
+# Pipelines that a config alone can run and that delete nothing.
 PIPELINES = ("deploy", "mirror")
 
 # GitHub refuses a comment of more than 65,536 characters, and a step's summary of more than 1 MiB
@@ -203,7 +203,7 @@ def wanted(reviews: "Iterable[Review]") -> "list[tuple[Review, Deployment]]":
 
 
 def tell(found: Found) -> None:
-    """What is concerned and yet not deployed, on standard error."""
+    """Prints on standard error the concerned deployments that are not deployed."""
     for review in found.reviews:
         if review.after.deployment and not review.after.deployment.deploy_on_change:
             say(f"{one_line(review.config)}: not deployed, deploy_on_change is not set", err=True)
@@ -215,7 +215,7 @@ def tell(found: Found) -> None:
 
 
 def show(chosen: "Sequence[tuple[Review, Deployment]]", commit: "Commit", as_json: bool) -> None:
-    """What would be submitted."""
+    """Prints the runs that would be submitted."""
     if as_json:
         told = [
             {

@@ -195,7 +195,7 @@ def remaining_resources(regions: Iterable[str]) -> list[str]:
 
 
 def remaining_processes(cloud: "Connection") -> list[str]:
-    """What the local cloud started, and what that started: all of it has the state's folder in its environment."""
+    """Processes that the local cloud or its children started: all have the state's folder in their environment."""
     from localcloud.process.process_table import started_with
 
     return [f"process {process}" for process in started_with(str(cloud.state_dir))]

@@ -29,7 +29,7 @@ _HEADER = ("deployment", "stage", "endpoint", "machine", "replicas", "spot", "si
 
 @click.group()
 def endpoints() -> None:
-    """What is served now, what it costs, and who made it.
+    """List and show endpoints: their models, prices and creators.
 
     Example: vertex-vllm endpoints list --project my-project
     """

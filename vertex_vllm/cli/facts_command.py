@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("--output", type=click.Path(path_type=Path), help="Write them to this file instead, for plan --facts.")
 @click.option("--project", help="Project of secret and bucket; default: GOOGLE_CLOUD_PROJECT.")
 def facts(model: str, revision: str, hf_token_secret: str, output: Path | None, project: str | None) -> None:
-    """What planning needs to know of a model, read without downloading a weight.
+    """Print the facts of a model that planning needs, read without downloading a weight.
 
     MODEL is OWNER/NAME on the Hugging Face Hub, or gs://BUCKET/PREFIX with its files.
 

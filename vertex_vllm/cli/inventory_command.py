@@ -80,7 +80,7 @@ def _so_far(holding: "Holding", price: "HourlyPrice | None", now: datetime) -> "
 
 
 def _as_object(holding: "Holding", price: "HourlyPrice | None", now: datetime) -> dict[str, Any]:
-    """What is not known is null."""
+    """A row of `--json`; unknown values are null."""
     return {
         "kind": holding.kind,
         "name": holding.name,

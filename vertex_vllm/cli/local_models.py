@@ -1,4 +1,4 @@
-"""What a config needs of a local cloud: its model on the Hub, a token that opens it, a runtime that serves it."""
+"""Prepares a local cloud for a config: its model on the Hub, a token that opens it, a runtime that serves it."""
 
 import hashlib
 import secrets
@@ -67,7 +67,7 @@ def put_token(cloud: "Connection", secret: str, granted: Iterable[str]) -> None:
 
 
 def provide(cloud: "Connection", pipeline: str, parameters: Mapping[str, Any], say: Say) -> None:
-    """What a run of `pipeline` with these parameters needs: the model, put on the Hub where it is one of the demo's.
+    """Provides for a run of `pipeline` with these parameters: puts a model of the demo's on the Hub.
 
     Raises InputError for another model that is not there, VertexVllmError when something cannot be made.
     """

@@ -172,7 +172,7 @@ def hub_facts(deployment: "Deployment", project: str | None) -> "ModelFacts":
 
 
 def quotas_of(deployment: "Deployment", catalog: "Catalog", project: str | None) -> "Quotas":
-    """What the project may still rent in the deployment's region."""
+    """The project's quotas in the deployment's region."""
     from vertex_vllm.cli.submit_command import project_of
     from vertex_vllm.serving.quota_check import read_quotas
 
@@ -198,7 +198,7 @@ def throughputs_in(path: Path) -> "tuple[Measurement, ...]":
 
 
 def throughputs_of(deployment: "Deployment", project: str | None) -> "tuple[Measurement, ...]":
-    """What evaluations of the model left in the deployment's bucket."""
+    """Throughputs that evaluations of the model left in the deployment's bucket."""
     from vertex_vllm.cli.submit_command import project_of
     from vertex_vllm.evaluation.measurement_store import read_throughputs
     from vertex_vllm.project_names import default_bucket
@@ -212,7 +212,7 @@ def throughputs_of(deployment: "Deployment", project: str | None) -> "tuple[Meas
 def show_difference(
     decided: "ServingPlan", deployment: "Deployment", catalog: "Catalog", project: str | None, as_json: bool
 ) -> None:
-    """What the plan would change on what is served now."""
+    """Prints the differences between the plan and the live endpoint."""
     from vertex_vllm.cli.json_output import print_json
     from vertex_vllm.cli.submit_command import project_of
     from vertex_vllm.planning.difference import changes

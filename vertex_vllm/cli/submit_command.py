@@ -239,7 +239,7 @@ def submission(
     replaced: Mapping[str, Any] | None = None,
     commit: str = "",
 ) -> "Submission":
-    """What `submit` sends, as a value; `replaced` are parameters that differ from the config's."""
+    """The submission that `submit` sends, as a value; `replaced` are parameters that differ from the config's."""
     from vertex_vllm.config.pipeline_parameters import deployment_from_parameters, parameter_values
     from vertex_vllm.project_names import PIPELINE_ACCOUNT, account_email, runs_bucket
     from vertex_vllm.runs.specs import compiled

@@ -1,4 +1,4 @@
-"""What a deployment asks for, against what the catalogue knows to exist."""
+"""Checks a deployment's machines, regions and images against the catalogue."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

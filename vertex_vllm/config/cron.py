@@ -1,4 +1,4 @@
-"""What Vertex AI's schedules take for a cron, and for a time zone."""
+"""Crons and time zones that Vertex AI's schedules accept."""
 
 import re
 from datetime import UTC, datetime
@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 _FIELDS = 5
-# What `cronsim` knows beyond unix cron: last day (L, LW, 5L), other than in JUL, and n-th weekday (#).
+# Extensions of `cronsim` beyond unix cron: last day (L, LW, 5L), other than in JUL, and n-th weekday (#).
 _BEYOND_CRON = re.compile(r"(?<![A-Z])L|#", re.IGNORECASE)
 
 
 def cron_fault(cron: str) -> str:
-    """What is wrong with a cron, as it follows its field's name; "" when nothing is."""
+    """The fault of a cron, worded to follow its field's name; "" for a valid one."""
     if "TZ=" in cron.upper():
         return "must not name a time zone. Give it as time_zone"
     if len(cron.split()) != _FIELDS or _BEYOND_CRON.search(cron):

@@ -14,7 +14,7 @@ from vertex_vllm.config.schedule import Schedule
 from vertex_vllm.config.section import NOT_A_PARAMETER, PipelineParameter, Section
 from vertex_vllm.config.trust import Licences, Mirror
 
-# What `--gpu-memory-utilization` takes with certainty: above 0.9963 an empty H200 refused to start vLLM.
+# The largest safe `--gpu-memory-utilization`: above 0.9963 an empty H200 refused to start vLLM.
 MemoryShare = Annotated[float, Field(gt=0, le=0.99)]
 
 

@@ -1,4 +1,4 @@
-"""What a schedule's parameters replace, against the pipeline that it runs."""
+"""Checks the parameters that a schedule replaces against the pipeline that it runs."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from vertex_vllm.config.pipeline_parameters import deployment_from_parameters, p
 from vertex_vllm.config.schedule import Schedule
 from vertex_vllm.errors import InputError
 
-# What says whose run it is, and where: a schedule of another deployment belongs into that one's file.
+# Parameters that identify the deployment and its place: another deployment's schedule belongs into that one's file.
 _IDENTITY = ("project", "deployment", "region")
 # Stands for a project that only the command line will name.
 _ANY_PROJECT = "any-project"

@@ -1,4 +1,4 @@
-"""What identifiers must look like, with the words that say so to a person."""
+"""Forms of identifiers, each with its description for a person."""
 
 from vertex_vllm.google import regional_hosts
 
@@ -74,6 +74,6 @@ KEY_VERSION = _form(
 )
 TRACE = _form(r"^(gs://[a-z0-9][a-z0-9_.-]{1,61}[a-z0-9]/.+)?$", "an object in Cloud Storage, gs://BUCKET/OBJECT")
 ARGUMENT = _form(r"^\S(.*\S)?$", "an argument without blanks at its ends")
-# What a Hugging Face token itself looks like; never a secret's id that anybody chose.
+# The form of a Hugging Face token itself, which no secret's id has.
 HF_TOKEN = r"^hf_[A-Za-z0-9]{20,}$"
 HF_TOKEN_WITHIN = r"(?<![A-Za-z0-9])hf_[A-Za-z0-9]{20,}"

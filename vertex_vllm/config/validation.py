@@ -92,7 +92,7 @@ def _with_hint(detail: ErrorDetails) -> str:
 
 
 def _message(detail: ErrorDetails) -> str:
-    """What pydantic found, in our words; none repeats the value, which may be a secret in the wrong place."""
+    """A fault that pydantic found, in our words; none repeats the value, which may be a secret in the wrong place."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "missing":
         return f"is missing. {_description(detail['loc'])}".rstrip()

@@ -57,7 +57,7 @@ class Rule:
     pattern: Any = None
     """RE2, which takes linear time; None: a literal is enough. Its groups fill `cause` and `explanation`."""
     cause: str = ""
-    """One line; `{group}` is replaced by the pattern's group."""
+    """The cause in one line; `{group}` is replaced by the pattern's group."""
     explanation: str = ""
     advice: str = ""
     """Where no field of a config removes the cause: what a person must do."""

@@ -22,7 +22,7 @@ from vertex_vllm.vertex_ai.resource_names import ResourceName
 from vertex_vllm.vertex_ai.serving_now import serving_of
 
 PREFIX = "measurements"
-# What a figure is of, not what it is and when and where it was taken: the name of its object.
+# The name of an object says what was measured, not the figure, its date or its place.
 _FIGURES = (
     *("output_tokens_per_second", "input_tokens_per_second", "measured_at", "source", "requests_per_second"),
     "saturation_output_tokens_per_second",
@@ -113,7 +113,7 @@ def read_throughputs(project: str, bucket: str, model_id: str) -> tuple[Measurem
 
 
 def served(endpoint_name: str) -> tuple[Serving, int]:
-    """What the endpoint serves, and on how many replicas.
+    """The served model of the endpoint, and its number of replicas.
 
     Raises InputError where its answers are not those of one model, ServiceError for what Vertex AI refuses.
     """

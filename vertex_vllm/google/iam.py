@@ -1,4 +1,4 @@
-"""Who may do what with a resource: grants on the resource itself, never on the project."""
+"""Grants on a resource itself, never on its project."""
 
 from typing import TYPE_CHECKING
 

@@ -26,7 +26,7 @@ DEFAULT_ANSWER_SECONDS = 600.0
 RETRY_SECONDS = 60.0
 """No further try is begun after this long."""
 _STUMBLES = 3
-"""So often is a request repeated that the server may have worked on already: a second answer costs its tokens again."""
+"""Repetitions of a request that the server may have worked on: each further answer costs its tokens again."""
 _CONNECTIONS = 64
 _SHOWN_CHARACTERS = 500
 

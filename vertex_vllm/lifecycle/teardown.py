@@ -212,7 +212,7 @@ def _remove_models(
 
 
 def _attempt(name: str, removal: Callable[[], object], failures: dict[str, str]) -> Exception | None:
-    """What kept it from being removed, if anything did."""
+    """The error that kept it from being removed; None without one."""
     log.info("Removing %s", name)
     try:
         removal()

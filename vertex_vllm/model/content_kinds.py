@@ -9,7 +9,7 @@ from vertex_vllm.model.untrusted_json import parse_json, utf8_text
 
 # Bytes from a file's start that are enough for `content_fault`.
 OPENING = 1 << 10
-# What stands in a clone for a file whose content was not fetched: git-lfs, "The pointer", and its name before 2014;
+# Placeholders in a clone for a file whose content was not fetched: git-lfs, "The pointer", and its name before 2014;
 # xet-core, git_xet; git-annex, "pointer file format".
 _POINTERS = (
     (re.compile(rb"version https?://(?:git-lfs|hawser|git-media)\.\S+/spec/"), "Git LFS"),

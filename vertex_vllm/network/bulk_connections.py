@@ -167,7 +167,7 @@ class Connections:
     def _on_connection(
         self, url: str, use: Callable[["_Connection", str], Used]
     ) -> tuple[Used, str, Callable[[bool], None]]:
-        """What `use` makes of a connection and a request's target; the host, and what gives the connection back."""
+        """The result of `use` on a connection and a request's target; the host; how to return the connection."""
         parts = urlsplit(url)
         origin, host = (parts.scheme, parts.netloc), parts.hostname or ""
         target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"

@@ -23,7 +23,7 @@ class Argument:
     value: str
     """Empty for a switch."""
     values: tuple[str, ...] = ()
-    """One by one; `--flag=` has one that is empty."""
+    """Each value by itself; `--flag=` has one empty value."""
 
 
 def parse_arguments(items: Iterable[str], catalog: Catalog) -> tuple[Argument, ...]:

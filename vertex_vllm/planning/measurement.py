@@ -27,7 +27,7 @@ class Measurement:
     accelerator_count: Annotated[int, Field(ge=0)]
     """Of one replica."""
     replicas: Count
-    """That ran."""
+    """Replicas that ran."""
     image: Text
     args: tuple[str, ...]
     """The container's, but for `--model`."""
@@ -67,7 +67,7 @@ class Throughput:
     usd_per_million_tokens: float | None
     """Of output, at the plan's price for that many replicas; None: the machine's price is not known."""
     remarks: tuple[str, ...]
-    """What was otherwise than it is planned."""
+    """Differences between the measured deployment and the planned one."""
     load: str = ""
     requests_per_second: float | None = None
     slo: str = ""

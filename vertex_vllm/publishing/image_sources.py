@@ -1,4 +1,4 @@
-"""What the image is built from: the files that Docker would be sent, as one archive that depends on nothing else."""
+"""Sources of the image: the files that Docker would be sent, as one reproducible archive."""
 
 import gzip
 import hashlib

@@ -24,7 +24,7 @@ class Release:
 
 
 def missing(release: Release) -> tuple[str, ...]:
-    """What `make` would make, as a person calls it. Raises ServiceError."""
+    """Names, for a person, of the things that `make` would create. Raises ServiceError."""
     image = find_image(release.build)
     if image is None:
         return (

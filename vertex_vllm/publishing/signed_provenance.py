@@ -41,7 +41,7 @@ class ProvenanceFaultError(ValueError):
 
 @dataclass(frozen=True)
 class Provenance:
-    """What Google signed of an image."""
+    """Facts of an image that Google signed."""
 
     build: str
     """`projects/P/locations/L/builds/ID`: the build that pushed it."""
@@ -81,7 +81,7 @@ def _verified(image: str, occurrence: Any, public_key_of: PublicKeyOf) -> Proven
         public_key_of(keys[0]).verify(signatures[keys[0]], signed, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         raise ProvenanceFaultError("does not fit its signature") from None
-    # What the occurrence says outside of the envelope is not signed, and not read.
+    # The occurrence's fields outside of the envelope are not signed, and not read.
     return _of_statement(image, payload)
 
 

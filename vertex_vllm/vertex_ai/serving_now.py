@@ -14,7 +14,7 @@ from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 
 def serving_now(project: str, regions: Sequence[str], deployment: str) -> Serving | None:
-    """What the deployment's live endpoint serves; where none is promoted, the newest; None where nothing is served.
+    """The served model of the deployment's live endpoint, or of the newest where none is live; None without endpoints.
 
     Raises ServiceError for what Vertex AI refuses.
     """

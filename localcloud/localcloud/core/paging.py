@@ -20,7 +20,7 @@ _LARGEST_PAGE = 100
 def page(
     messages: Sequence[M], request: Any, aliases: Aliases | None = None, largest: int = _LARGEST_PAGE
 ) -> tuple[list[M], str]:
-    """What a list request asks of `messages`, and the token of the next page ("" = this is the last).
+    """The page of `messages` that a list request asks for, and the token of the next page ("": this is the last).
 
     Obeys the request's `filter`, `order_by`, `page_size` and `page_token`, where its type has them. Raises ApiError
     INVALID_ARGUMENT for a wrong filter, an unknown field to order by, a negative page size, or a token not made here.

@@ -1,4 +1,4 @@
-"""What the local cloud remembers: protobuf messages by kind and name, in one SQLite file that survives restarts."""
+"""The local cloud's state: protobuf messages by kind and name, in one SQLite file that survives restarts."""
 
 import sqlite3
 import threading

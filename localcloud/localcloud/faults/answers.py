@@ -1,4 +1,4 @@
-"""What can be wrong with an answer that is under way: cut, silent, slow, or not what it says it is."""
+"""Faults of an answer on its way: cut, silent, slow, or damaged."""
 
 import asyncio
 import re

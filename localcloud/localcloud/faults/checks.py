@@ -1,4 +1,4 @@
-"""What a posted fault must be: fields and kinds that there are, in combinations that can happen."""
+"""Checks of a posted fault: known kinds and fields, in combinations that can happen."""
 
 import difflib
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What faults do that is the same for HTTP and gRPC."""
+"""Effects of faults that HTTP and gRPC share."""
 
 import os
 import signal

@@ -127,7 +127,7 @@ def _refuse(fault: Error, context: grpc.ServicerContext) -> NoReturn:
 
 
 def _break(context: grpc.ServicerContext) -> NoReturn:
-    """What a client makes of a connection that breaks (gRPC core): one call's alone, as others share the connection."""
+    """The client's error for a connection that breaks (gRPC core): one call's alone, as others share the connection."""
     context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
     raise AssertionError("abort raises")
 

@@ -33,7 +33,7 @@ _HUB_RESET_SECONDS = 1
 
 
 def answer(fault: Error, service: str, request: Request) -> Response:
-    """What the service answers over HTTP."""
+    """The service's answer over HTTP."""
     response = _FORMS.get(service, _google)(fault, request)
     if fault.retry_after_seconds is not None and "RateLimit" not in response.headers:
         response.headers["Retry-After"] = str(fault.retry_after_seconds)

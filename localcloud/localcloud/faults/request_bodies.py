@@ -1,4 +1,4 @@
-"""What can be wrong with a request on its way: other bytes arrive than were sent."""
+"""Faults of a request on its way: other bytes arrive than were sent."""
 
 from starlette.types import Message, Receive
 

@@ -1,4 +1,4 @@
-"""What no Google API can say: quotas, denials, faults, the time, and what is on the local Hub. Loopback only, HTTP."""
+"""Administration that no Google API offers: quotas, denials, faults, clock, local Hub. HTTP on loopback only."""
 
 import json
 import os
@@ -164,7 +164,7 @@ def _put(types: dict[str, type], act: Callable[[Fields], None]) -> Callable[[Req
 
 
 def _part_requests(cloud: Cloud) -> Callable[[Request], Awaitable[Response]]:
-    """What was sent in parts for the object `?bucket=…&object=…`."""
+    """Requests with parts for the object `?bucket=…&object=…`."""
 
     async def answer(request: Request) -> Response:
         names = (request.query_params.get("bucket", ""), request.query_params.get("object", ""))

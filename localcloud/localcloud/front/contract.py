@@ -1,4 +1,4 @@
-"""What Google's APIs are: every method's name, messages and HTTP rules, as the installed client packages know them.
+"""Contracts of Google's APIs: every method's name, messages and HTTP rules, from the installed client packages.
 
 The packages carry no service descriptors. Their gRPC transports, made on a channel that only records, give the names,
 and their annotations the message types; the base classes of their REST transports give the HTTP rules. The stubs and

@@ -37,7 +37,7 @@ _LONGEST_PATH = 100  # bytes
 
 @dataclass(frozen=True)
 class Program:
-    """What a child is to run: `python -m module arguments…`."""
+    """The command of a child: `python -m module arguments…`."""
 
     module: str
     arguments: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What a client of the fork server holds: a process that is not its child, and can be waited for as if it were."""
+"""A client's handle of a forked process, which is not its child but can be waited for as if it were."""
 
 import json
 import os

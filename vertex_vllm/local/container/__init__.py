@@ -1,1 +1,1 @@
-"""What Model Garden's `pytorch-vllm-serve` container does, on this machine, around real vLLM for the CPU."""
+"""Model Garden's `pytorch-vllm-serve` container on this machine, around real vLLM for the CPU."""

@@ -1,4 +1,4 @@
-"""What the image's entry point makes of the container's args.
+"""The image's entry point: the command that it makes of the container's args.
 
 The image's ENTRYPOINT, `gcs_download_launcher.sh`, fetches a gs:// model and then runs the args as a command line, so
 that they have to begin with a program.
@@ -15,7 +15,7 @@ UPSTREAM_SERVER = "vllm.entrypoints.openai.api_server"
 _PYTHON = re.compile(r"(?:.*/)?python(?:3(?:\.\d+)?)?")
 # As the script of the image prints it, for args that begin with an option (seen with `:gemma4` in a public log).
 _SCRIPT = "gcs_download_launcher.sh: line 319"
-# What a shell answers with for a program that is not there.
+# Exit code of a shell for a program that does not exist.
 _NOT_FOUND = 127
 
 

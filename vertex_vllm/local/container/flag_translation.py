@@ -50,7 +50,7 @@ _TOOL_PARSERS = {"vertex-llama-3": "llama3_json"}
 class Translation:
     flags: tuple[str, ...]
     notes: tuple[str, ...]
-    """What was changed and why, a line each, for the container's log."""
+    """Changes and their reasons, a line each, for the container's log."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 COMPLETIONS = "/v1/completions"
 CHAT_COMPLETIONS = "/v1/chat/completions"
 
-# What an instance holds that is not for vLLM.
+# Fields of an instance that vLLM does not get.
 _OWN_KEYS = ("prompt", "raw_response", "multi_modal_data", "@requestFormat", "stream")
 _LORA_KEYS = ("dynamic-lora", "lora_id")
 # `SamplingParams.max_tokens` of vLLM; its chat completions would continue to the end of the context.
@@ -54,7 +54,7 @@ class Prompt:
 
 
 def read_request(body: Any) -> Chat | tuple[Prompt, ...]:
-    """What the body of a request to /generate asks of vLLM. Raises RequestError."""
+    """The parameters for vLLM in the body of a request to /generate. Raises RequestError."""
     if not isinstance(body, dict):
         raise RequestError("The body must be a JSON object.")
     if _is_chat(body):

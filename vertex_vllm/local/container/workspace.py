@@ -48,7 +48,7 @@ def _locked_folder(parent: Path) -> tuple[Path, TextIO]:
 def _sweep(parent: Path) -> None:
     for lock_path in parent.glob(f"{_PREFIX}*/{_LOCK}"):
         with contextlib.suppress(OSError), lock_path.open() as lock:
-            # Who holds it is alive: BlockingIOError, an OSError.
+            # Its holder is alive: BlockingIOError, an OSError.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(lock_path.parent, ignore_errors=True)
 

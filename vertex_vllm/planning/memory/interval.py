@@ -42,7 +42,7 @@ def largest(*amounts: Interval) -> Interval:
 
 
 def either(likely: Interval, *others: Interval) -> Interval:
-    """One of them, which is not certain; the first is the likeliest."""
+    """Possible values, one of which holds; the first is the likeliest."""
     return Interval(
         min(amount.low for amount in (likely, *others)),
         likely.likely,

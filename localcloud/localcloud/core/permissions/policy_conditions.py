@@ -34,7 +34,7 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True)
 class Attributes:
-    """What a condition may ask about a call; "" where IAM knows nothing of its resource."""
+    """Attributes of a call that a condition may use; "" where IAM has no resource for it."""
 
     name: str = ""
     """`projects/_/buckets/b/objects/o`, `projects/123/secrets/s/versions/1`."""

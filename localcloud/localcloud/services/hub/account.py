@@ -1,4 +1,4 @@
-"""Who the caller is, and whether a repo is open to them."""
+"""The caller's account, and whether a repo is open to it."""
 
 from starlette.responses import JSONResponse, Response
 

@@ -1,4 +1,4 @@
-"""Who asks, and what of a repo they may have."""
+"""The caller of a request, and the repos that the caller may read."""
 
 import hashlib
 from pathlib import Path

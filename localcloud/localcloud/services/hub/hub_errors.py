@@ -82,7 +82,7 @@ def rate_limit_policy(path: str, *, known_user: bool) -> tuple[str, int]:
 
 
 def rate_limit_headers(path: str, seconds: int) -> dict[str, str]:
-    """What the Hub says with 429: which of its windows of 300 s is used up, and when the next one begins.
+    """The Hub's refusal with 429: the window of 300 s that is used up, and the start of the next one.
 
     Form and "api": huggingface_hub's `parse_ratelimit_headers`. The limits are those of a caller without a token.
     """
@@ -94,5 +94,5 @@ def rate_limit_headers(path: str, seconds: int) -> dict[str, str]:
 
 
 def _header_text(text: str) -> str:
-    """What a header may hold; the body has the exact text."""
+    """The message as a header may hold it; the body has the exact text."""
     return " ".join(text.encode("latin-1", "replace").decode("latin-1").split())

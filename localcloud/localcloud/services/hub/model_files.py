@@ -1,4 +1,4 @@
-"""What a model repo's own files say of it: the card's header, config.json, the heads of the safetensors files."""
+"""Facts in a model repo's own files: the card's header, config.json, the heads of the safetensors files."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the Hub says about a model repo: info, refs, commits."""
+"""The Hub's answers about a model repo: info, refs, commits."""
 
 from collections.abc import Callable
 from typing import Any
@@ -61,7 +61,7 @@ def list_refs(visit: Visit) -> Response:
 
 
 def list_commits(visit: Visit) -> Response:
-    """One: a directory has no history."""
+    """A single commit: a directory has no history."""
     snapshot = visit.snapshot()
     commit = {
         "id": snapshot.commit,

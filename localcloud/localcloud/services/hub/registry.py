@@ -33,7 +33,7 @@ class Repo:
 
 @dataclass(frozen=True)
 class Token:
-    """Whose token it is, and which gated or private repos that user may read. The token itself is kept nowhere."""
+    """The token's user, and the gated or private repos that the user may read. The token itself is not stored."""
 
     sha256: str
     user: str

@@ -1,4 +1,4 @@
-"""What a repo holds at a revision: its files, folders and commit, named as git would name them."""
+"""Contents of a repo at a revision: files, folders and commit, named as git would name them."""
 
 import hashlib
 import os
@@ -69,7 +69,7 @@ def read_snapshot(root: Path, hashes: FileHashes) -> Snapshot:
 
 
 def lfs_pointer(sha256: str, size: int) -> bytes:
-    """What git holds in place of the file (git-lfs specification, version 1)."""
+    """The pointer that git holds in place of the file (git-lfs specification, version 1)."""
     return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
 
 

@@ -29,10 +29,10 @@ _LABEL = re.compile(r"[\w-]{0,63}")
 _MOST_LABELS = 64
 _LONGEST_DISPLAY_NAME = 128
 _STORAGE_SECONDS = 30
-# What Vertex AI sets itself.
+# Fields that Vertex AI sets itself.
 _BILLING_LABEL = "vertex-ai-pipelines-run-billing-id"
 
-# What a client may say of a job; the rest is the service's to say.
+# Fields of a job that a client may set; the service sets the rest.
 _REQUEST_FIELDS = (
     "display_name",
     "pipeline_spec",

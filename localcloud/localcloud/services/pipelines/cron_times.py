@@ -9,7 +9,7 @@ from cronsim import CronSim, CronSimError
 
 _ZONE = re.compile(r"(?:CRON_)?TZ=(\S+)\s+(.+)")
 _FIELDS = 5
-# What `cronsim` knows beyond unix cron: last day (L, LW, 5L), other than in JUL, and n-th weekday (#).
+# Extensions of `cronsim` beyond unix cron: last day (L, LW, 5L), other than in JUL, and n-th weekday (#).
 _BEYOND_CRON = re.compile(r"(?<![A-Z])L|#", re.IGNORECASE)
 
 

@@ -68,7 +68,7 @@ class ArtifactRecord(_Value):
 
 
 class Values(_Value):
-    """What goes into a task or comes out of it."""
+    """Inputs or outputs of a task."""
 
     parameters: dict[str, Any] = {}
     artifacts: dict[str, tuple[ArtifactRecord, ...]] = {}

@@ -26,7 +26,7 @@ _PARENT = re.compile(r"projects/[^/]+/locations/[a-z0-9-]+")
 _LONGEST_DISPLAY_NAME = 128
 _STATE = Schedule.State
 
-# What a client may say of a schedule; the rest is the service's to say.
+# Fields of a schedule that a client may set; the service sets the rest.
 _CLIENT_FIELDS = (
     "display_name",
     "cron",

@@ -26,7 +26,7 @@ Json = Mapping[str, Any]
 
 
 class TaskKind(StrEnum):
-    """What a task is; the value is its ML Metadata execution type."""
+    """The kind of a task; the value is its ML Metadata execution type."""
 
     PIPELINE = "system.Run"
     GROUP = "system.DagExecution"

@@ -12,7 +12,7 @@ from pathlib import Path
 from localcloud.core.pip_variables import variables_for_pip
 from localcloud.services.pipelines import step_interpreter
 
-# What components call their interpreter: for all of them it is the daemon's own, with everything that it can import.
+# Names by which components call their interpreter: all mean the daemon's own, with everything that it can import.
 _INTERPRETERS = ("python3", "python")
 # pip's configuration and cache are found by HOME.
 _OF_PIP = re.compile(

@@ -33,7 +33,7 @@ SCHEDULES = Kind("schedule", SCHEDULE)
 
 # How often a schedule whose run waits for another one to end looks whether it has.
 _QUEUE_SECONDS = 1.0
-# What `last_scheduled_run_response` says of a run that was started; the service's own words are not documented.
+# `last_scheduled_run_response` of a run that was started; the service's own words are not documented.
 _STARTED = "OK"
 
 
@@ -133,7 +133,7 @@ class Scheduler(Part):
         return bool(0 < limit <= len(active))
 
     def _start_job(self, schedule: Any, scheduled_for: Timestamp) -> str:
-        """What the service answered."""
+        """The service's answer."""
         try:
             create_job(
                 schedule.create_pipeline_job_request,

@@ -176,7 +176,7 @@ def _cause(log: Path, start: int) -> str:
 
 
 def failure_cause(text: str) -> str:
-    """What a failed process's output says of the failure: its last exception with its message, else its last line."""
+    """The failure in a process's output: its last exception with its message, else its last line."""
     lines = text.splitlines()
     starts = [index for index, line in enumerate(lines) if line.strip() == _TRACEBACK]
     for index in range(starts[-1] + 1 if starts else len(lines), len(lines)):

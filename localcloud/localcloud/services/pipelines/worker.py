@@ -34,7 +34,7 @@ def worker_environment(
 
 
 def common_environment(cloud: Mapping[str, str], daemon: Mapping[str, str]) -> dict[str, str]:
-    """What all tasks of all jobs have."""
+    """Environment variables of all tasks of all jobs."""
     return {**{name: daemon[name] for name in _PASSED_ON if name in daemon}, **cloud, "PYTHONUNBUFFERED": "1"}
 
 

@@ -1,4 +1,4 @@
-"""What every operation of the local Cloud Storage works on."""
+"""State that every operation of the local Cloud Storage works on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -23,7 +23,7 @@ _CONDITIONS_NEED_VERSION = 3
 
 
 def first_policy(project: str, *, uniform: bool = False) -> dict[str, Any]:
-    """What a new bucket's policy says; with uniform access it grants, too, what lists of objects would grant."""
+    """The policy of a new bucket; with uniform access it also grants what access lists of objects would grant."""
     owners, viewers = [f"projectEditor:{project}", f"projectOwner:{project}"], [f"projectViewer:{project}"]
     bindings = [
         {"role": "roles/storage.legacyBucketOwner", "members": owners},

@@ -17,10 +17,10 @@ READ_SIZE = 1 << 20
 
 
 class IdSource(Protocol):
-    """What this package needs of a source of ids."""
+    """A source of ids, as far as this package needs it."""
 
     def hex(self, length: int = 32) -> str:
-        """That many hexadecimal digits in lower case."""
+        """An id of that many hexadecimal digits in lower case."""
 
 
 class BytesWriter:

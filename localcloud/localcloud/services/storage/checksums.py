@@ -38,7 +38,7 @@ class Digest:
 
 @dataclass(frozen=True)
 class DeclaredChecksums:
-    """What a sender says its bytes hash to; None = not said."""
+    """Checksums that a sender gave for its bytes; None: not given."""
 
     crc32c: int | None = None
     md5: bytes | None = None

@@ -1,4 +1,4 @@
-"""What buckets and objects may be called.
+"""Rules for names of buckets and objects.
 
 Sources: cloud.google.com/storage/docs/buckets#naming and cloud.google.com/storage/docs/objects#naming.
 """

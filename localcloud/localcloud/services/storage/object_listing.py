@@ -20,7 +20,7 @@ _LAST_CHARACTER = "\U0010ffff"
 
 @dataclass(frozen=True)
 class Query:
-    """What to list. `after` is the key of the last entry of the page before: a name or prefix, and a generation."""
+    """A list request. `after` is the key of the last entry of the page before: a name or prefix, and a generation."""
 
     prefix: str = ""
     delimiter: str = ""
@@ -59,7 +59,7 @@ def list_objects(call: Call, backend: Backend) -> Reply:
 def entries(
     transaction: Transaction, bucket: str, query: Query
 ) -> Iterator[tuple[tuple[str, int], str, ObjectRow | None]]:
-    """What a list holds, in order: (key, prefix, None) for a group of names, (key, "", object) for an object."""
+    """Entries of a list in order: (key, prefix, None) for a group of names, (key, "", object) for an object."""
     name_after, generation_after = query.after
     start = max(query.start, query.prefix, name_after)
     last_prefix = ""

@@ -1,4 +1,4 @@
-"""What was sent for multipart uploads: a record of each request with a part, which outlives upload and object."""
+"""Requests of multipart uploads: a record of each request with a part, which outlives upload and object."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Iterator

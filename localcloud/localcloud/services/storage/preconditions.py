@@ -8,7 +8,7 @@ from localcloud.services.storage.storage_errors import invalid, not_modified, pr
 
 @dataclass(frozen=True)
 class State:
-    """What conditions are compared with. A thing that does not exist has generation 0, as the API has it."""
+    """Generations that conditions are compared with. A missing object has generation 0, as the API has it."""
 
     generation: int = 0
     metageneration: int = 0

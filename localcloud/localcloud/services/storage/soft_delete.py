@@ -42,7 +42,7 @@ def remove(transaction: Transaction, backend: Backend, bucket: BucketRow, row: O
 
 
 def kept(transaction: Transaction, bucket: str, prefix: str, base_url: str, now: datetime) -> list[dict[str, Any]]:
-    """What the bucket keeps under `prefix`, by name and generation, as the JSON API shows it."""
+    """Soft-deleted objects under `prefix`, by name and generation, as the JSON API shows them."""
     _forget_expired(transaction, now)
     found = transaction.execute(
         "SELECT * FROM soft_deleted WHERE bucket = ? ORDER BY name, generation", bucket
@@ -53,7 +53,7 @@ def kept(transaction: Transaction, bucket: str, prefix: str, base_url: str, now:
 def take(
     transaction: Transaction, bucket: str, name: str, generation: int, now: datetime
 ) -> tuple[ObjectRow, Content] | None:
-    """That generation with its bytes, which is kept no more; None when it is not kept."""
+    """Takes that generation and its bytes out of the soft-deleted ones; None when it is not among them."""
     _forget_expired(transaction, now)
     entry = transaction.execute(
         "SELECT * FROM soft_deleted WHERE bucket = ? AND name = ? AND generation = ?", bucket, name, generation

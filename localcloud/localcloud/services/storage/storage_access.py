@@ -50,7 +50,7 @@ _ACCESS_FIELDS = ("acl", "defaultObjectAcl")
 
 @dataclass(frozen=True)
 class Subject:
-    """What a permission is asked on: a project, a bucket in it, or an object in that."""
+    """The resource of a permission check: a project, a bucket in it, or an object in that."""
 
     project: str
     """An id or a number."""
@@ -58,7 +58,7 @@ class Subject:
     name: str = ""
     """Of the object; "" = the bucket itself."""
     listed: str = ""
-    """What the names that are listed begin with."""
+    """Prefix of the names that are listed."""
 
     @property
     def kind(self) -> str:
@@ -68,7 +68,7 @@ class Subject:
 
 
 class Access(Protocol):
-    """What decides: the policies of a cloud."""
+    """Decides permissions, by the policies of a cloud."""
 
     def authenticate(self, authorization: str) -> str:
         """The caller of a request with that header; "" is anonymous. Raises StorageError (401)."""
@@ -169,7 +169,7 @@ def _more(method: str, subject: Subject, call: Call) -> Iterator[str]:
 
 
 def _others(transaction: Transaction, operation: str, call: Call) -> Iterator[tuple[str, Subject]]:
-    """What is asked on other objects than the one in the path."""
+    """Permissions on other objects than the one in the path."""
     names: Mapping[str, str] = call.names
     if operation in ("copy", "rewrite"):
         yield "storage.objects.create", object_subject(transaction, names["to_bucket"], names["to_object"])

@@ -81,7 +81,7 @@ class DelimitedReader:
         self._buffer = bytearray()
 
     async def before(self, mark: bytes, limit: int) -> bytes:
-        """What comes before the next mark, without the mark. Raises StorageError (400)."""
+        """The bytes before the next mark, without the mark. Raises StorageError (400)."""
         while (position := self._buffer.find(mark)) < 0:
             if len(self._buffer) > limit:
                 raise invalid("Malformed multipart body: a part's metadata is too long.")

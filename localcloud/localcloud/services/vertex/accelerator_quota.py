@@ -17,7 +17,7 @@ _N1 = re.compile(r"n1-[a-z]+-(?P<cpus>\d+)")
 
 
 def accelerator_need(deployed: Any, region: str) -> AcceleratorNeed | None:
-    """What one replica of a raw DeployedModel holds, or None. Raises ApiError where Vertex AI does not rent that."""
+    """Accelerators of one replica of a raw DeployedModel, or None. Raises ApiError for a machine that is not rented."""
     spec = deployed.dedicated_resources.machine_spec
     accelerator = AcceleratorType(spec.accelerator_type).name if spec.accelerator_type else ""
     need = load_machines().accelerator_need(spec.machine_type, accelerator, spec.accelerator_count, region)
@@ -54,7 +54,7 @@ def check_quota(cloud: Cloud, endpoint: EndpointName, deployed: Any) -> None:
 
 
 def _held(deployed: Any, region: str) -> dict[str, int]:
-    """What all replicas of a raw DeployedModel may hold, by quota."""
+    """Most accelerators of all replicas of a raw DeployedModel, by quota."""
     resources = deployed.dedicated_resources
     need, replicas = accelerator_need(deployed, region), int(resources.max_replica_count)
     held = {need.accelerator.quota_id(is_preemptible(resources)): need.count * replicas} if need else {}

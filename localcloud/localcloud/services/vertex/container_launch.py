@@ -1,4 +1,4 @@
-"""What is started for a deployed model: program, variables, port and routes, decided before anything runs."""
+"""The launch of a deployed model: program, variables, port and routes, decided before anything runs."""
 
 import sys
 from collections.abc import Mapping

@@ -40,7 +40,7 @@ class MachineType:
 
 @dataclass(frozen=True)
 class AcceleratorNeed:
-    """What one replica holds."""
+    """Accelerators of one replica."""
 
     accelerator: Accelerator
     count: int
@@ -59,7 +59,7 @@ class MachineTable:
     def accelerator_need(
         self, machine_type: str, accelerator_type: str, count: int, region: str
     ) -> AcceleratorNeed | None:
-        """What a replica on `machine_type` holds, or None without accelerators; `accelerator_type` may be empty.
+        """Accelerators of a replica on `machine_type`, or None without any; `accelerator_type` may be empty.
 
         Raises ApiError INVALID_ARGUMENT where Vertex AI has no such machine, no such pair, or not in `region`.
         """

@@ -1,4 +1,4 @@
-"""What a container is sent for a prediction, and what its answer becomes: plain values in, plain values out."""
+"""Requests to a container for a prediction, and its answers translated back: plain values in, plain values out."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What Vertex AI remembers here, by kind; names carry the project's number."""
+"""Stored records of Vertex AI, by kind; names contain the project's number."""
 
 from google.cloud.aiplatform_v1beta1.types import DeployedModel, Endpoint, Model, ModelEvaluation
 
@@ -6,7 +6,7 @@ from localcloud.core.cloud import Cloud
 from localcloud.core.store import Kind
 
 MODELS = Kind("model", Model.pb())
-"""What all versions of a model share. Named as the model."""
+"""Fields that all versions of a model share. Named as the model."""
 
 MODEL_VERSIONS = Kind("model version", Model.pb())
 """Named `<model>/versions/<version id>`."""
@@ -17,7 +17,7 @@ MODEL_EVALUATIONS = Kind("model evaluation", ModelEvaluation.pb())
 ENDPOINTS = Kind("endpoint", Endpoint.pb())
 
 PENDING_DEPLOYMENTS = Kind("pending deployment", DeployedModel.pb())
-"""What an operation is deploying: not in its endpoint yet, but its quota is taken and its model held.
+"""A model that an operation is deploying: not in its endpoint yet, but its quota is taken and its model in use.
 
 Named `<endpoint>/deployedModels/<deployed model id>`.
 """

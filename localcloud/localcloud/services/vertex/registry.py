@@ -38,7 +38,7 @@ def check_alias(alias: str) -> None:
 
 
 def create_model(cloud: Cloud, name: ModelName, uploaded: Any) -> None:
-    """What all versions will share, from the first one. Raises ApiError ALREADY_EXISTS."""
+    """The fields that all versions will share, from the first one. Raises ApiError ALREADY_EXISTS."""
     shared = Model.pb()(
         name=str(name), create_time=cloud.timestamp(), update_time=cloud.timestamp(), labels=uploaded.labels
     )

@@ -40,7 +40,7 @@ class Target:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What Vertex AI adds to answers that it passes on as they are."""
+        """Headers that Vertex AI adds to answers that it passes on unchanged."""
         return {
             "X-Vertex-AI-Endpoint-Id": self.endpoint.endpoint_id,
             "X-Vertex-AI-Deployed-Model-Id": self.deployed_model_id,

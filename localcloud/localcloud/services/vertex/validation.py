@@ -1,4 +1,4 @@
-"""What Vertex AI refuses in any resource's fields, in its own form: all violations of a request, not one alone."""
+"""Violations in any resource's fields, in Vertex AI's own form: all of a request, not one alone."""
 
 import re
 from collections.abc import Collection, Mapping
