@@ -1,6 +1,7 @@
 """Import rules (docs/architecture.md), unique file names, and how tests wait."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -77,6 +78,19 @@ def test_no_file_passes_300_lines() -> None:
     ]
     lines = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
     assert {path for path, count in lines.items() if count > 300} == {"pipelines/deploy.py"}
+
+
+def test_a_sentence_about_the_code_begins_with_its_subject() -> None:
+    """Docstrings and comments of the product: a reader meets the thing first, and not a pronoun."""
+    riddle = re.compile(r'\s*("""|# )(What|Who|Whom|Whose|So|That)\b')
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for package in ("vertex_vllm", "components", "pipelines", "localcloud/localcloud")
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if riddle.match(line)
+    ]
+    assert found == []
 
 
 def sleeps(path: Path) -> list[str]:
