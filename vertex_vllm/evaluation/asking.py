@@ -1,10 +1,8 @@
-"""One timed request, and many at once."""
+"""One timed request to an endpoint."""
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from vertex_vllm.errors import InferenceError
@@ -48,14 +46,6 @@ class Reply:
             return None
         decoding = self.last_token_seconds - self.first_token_seconds
         return (self.output_tokens - 1) / decoding if self.output_tokens > 1 and decoding > 0 else None
-
-
-def ask_all(
-    client: EndpointClient, prompts: Sequence[Prompt], max_tokens: int | None, concurrency: int
-) -> tuple[Reply, ...]:
-    """Replies in the order of `prompts`, at most `concurrency` of them under way at once; `max_tokens` as in `ask`."""
-    with ThreadPoolExecutor(max_workers=max(concurrency, 1)) as pool:
-        return tuple(pool.map(partial(ask, client, max_tokens=max_tokens), prompts))
 
 
 def ask(

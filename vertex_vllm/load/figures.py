@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from vertex_vllm.load.block_bootstrap import estimate_mean
 from vertex_vllm.load.samples import LATENCIES, Run, Sample
@@ -177,17 +176,3 @@ def timeline_of(samples: Sequence[Sample], parts: int = 60) -> tuple[dict[str, f
             }
         )
     return tuple(rows)
-
-
-def figures_from_fields(fields: dict[str, Any]) -> LoadFigures:
-    """The inverse of `asdict`."""
-
-    def estimate(value: dict[str, Any] | None) -> Estimate | None:
-        return None if value is None else Estimate(**value)
-
-    latencies = {
-        name: {which: Estimate(**each) for which, each in percentiles.items()}
-        for name, percentiles in fields["latencies"].items()
-    }
-    rest = {"latencies": latencies, "goodput_share": estimate(fields["goodput_share"])}
-    return LoadFigures(**{**fields, **rest, "timeline": tuple(fields["timeline"])})
