@@ -24,6 +24,9 @@ _STATE_DIR = Path(_TEMPORARY.name) / "state"
 # Until all tests are collected: the collector would walk what is imported again and again, and free none of it.
 gc.disable()
 
+# pytest-xdist gives its workers the width of a terminal; commands under test write into a pipe.
+os.environ.pop("COLUMNS", None)
+
 # Some clients read their environment when they are imported, which test modules do before any fixture runs.
 _ENVIRONMENT = {"GOOGLE_CLOUD_PROJECT": REAL.id} if REAL else daemon.plan(_STATE_DIR)
 os.environ.update(_ENVIRONMENT)

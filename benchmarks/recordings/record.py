@@ -70,11 +70,16 @@ class Recorder:
         self._ports: Ports = choose_ports(folder / "ports.json")
         self._ready, self._loop = threading.Event(), asyncio.new_event_loop()
         self._stop: asyncio.Event | None = None
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), name="recorder")
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="recorder")
 
     def start(self) -> None:
+        """Returns when it listens. Raises what kept it from that, for example OSError for a port that is taken."""
         self._thread.start()
         self._ready.wait()
+        if self._failure is not None:
+            self.stop()
+            raise self._failure
 
     def stop(self) -> None:
         if self._stop is not None:
@@ -94,6 +99,14 @@ class Recorder:
             "GOOGLE_API_USE_CLIENT_CERTIFICATE": "false",
         }
 
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._serve())
+        except BaseException as error:  # Raised by `start`: without this it would wait for ever.
+            self._failure = error
+        finally:
+            self._ready.set()
+
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
         roots = os.environ.get("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
@@ -101,7 +114,7 @@ class Recorder:
         server = grpc.server(ThreadPoolExecutor(_GRPC_THREADS), handlers=[handler])
         server.add_insecure_port(f"127.0.0.1:{self._ports.grpc}")
         server.start()
-        http = HttpServers()
+        http = HttpServers(lambda: datetime.now(UTC))
         await http.start(RecordingApp(self.journal), self._ports.api)
         authority = CertificateAuthority(self._folder)
         proxy = Proxy(authority, api_port=self._ports.api, grpc_port=self._ports.grpc, passes_others=True)

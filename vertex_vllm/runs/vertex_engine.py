@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from google.cloud.aiplatform_v1 import PipelineServiceClient
 
 _SERVICE = "Vertex AI Pipelines"
+_RUNS_A_SECOND = 5
 _JOBS_LOGGER = "google.cloud.aiplatform.pipeline_jobs"
 
 
@@ -30,19 +31,32 @@ class VertexEngine:
     uses_pipeline_account = True
 
     def submit(self, submission: Submission) -> str:
-        """As `Engine.submit`. The Hub token's secret is pinned to a version first: SecretAccessError without access."""
+        """As `Engine.submit`. The Hub token's secret is pinned to a version first: SecretAccessError without access.
+
+        The run id names a second. If another run of the second has it, `-2`, `-3` and so on follow; the SDK never
+        repeats a creation by itself, so an id that exists is another submission's.
+        """
+        from google.api_core.exceptions import AlreadyExists
+
         from vertex_vllm.google.secret_manager import pinned
 
         where = f"projects/{submission.project}/locations/{submission.region}"
         parameters = {
             name: pinned(value) if name == "hf_token_secret" else value for name, value in submission.parameters.items()
         }
+        ids = [submission.job_id, *(f"{submission.job_id}-{number}" for number in range(2, _RUNS_A_SECOND + 1))]
         with google_errors(_SERVICE, where):
-            try:
-                job = pipeline_job(replace(submission, parameters=parameters))
-                job.submit(service_account=submission.service_account)
-            except ValueError as error:
-                raise ServiceError(f"the pipeline job was refused: {error}", where=where) from error
+            for job_id in ids:
+                try:
+                    job = pipeline_job(replace(submission, parameters=parameters, job_id=job_id))
+                    job.submit(service_account=submission.service_account)
+                except AlreadyExists:
+                    if job_id == ids[-1]:
+                        raise
+                except ValueError as error:
+                    raise ServiceError(f"the pipeline job was refused: {error}", where=where) from error
+                else:
+                    break
         return str(job.resource_name)
 
     def read(self, name: str) -> Run:

@@ -127,7 +127,7 @@ def test_a_status_of_http_never_meets_grpc() -> None:
         ({"kind": "reset", "status": 500}, "status: the kind reset has no such field"),
         ({"kind": "reset", "times": 0}, "times: Input should be greater than or equal to 1"),
         ({"kind": "reset", "times": "1"}, "times: Input should be a valid integer"),
-        ({"kind": "reset", "service": "gcs"}, "service: 'gcs' is none of artifact-registry, "),
+        ({"kind": "reset", "service": "gcs"}, "service: 'gcs' is none of artifact-analysis, artifact-registry, "),
         ({"kind": "reset", "method": "get"}, "method: 'get' is none of GET, "),
         ({"kind": "reset", "path": "b/o"}, "path: a path begins with a slash"),
         ({"kind": "reset", "probability": 0.5}, "seed: a probability needs one"),

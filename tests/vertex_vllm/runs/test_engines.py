@@ -43,12 +43,20 @@ def start(engine: Engine, project: str, tmp_path: Path) -> Start:
     def submit(pipeline: Any, **parameters: Any) -> str:
         spec = tmp_path / f"{uuid.uuid4().hex}.yaml"
         spec.write_text(yaml.safe_dump(compiled_with_init(pipeline)))
-        job, account = f"deploy-{uuid.uuid4().hex[:6]}", runner(project)
+        job, account = parameters.pop("job", f"deploy-{uuid.uuid4().hex[:6]}"), runner(project)
         labels = run_labels("deploy", project)
         sent = Submission(project, REGION, spec, job, parameters, f"gs://{bucket}", labels, account, PINNED_IMAGE)
         return engine.submit(sent)
 
     return submit
+
+
+def test_submissions_of_the_same_second_are_runs_of_their_own(cloud: Connection, start: Start) -> None:
+    names = [start(samples.greetings, job="deploy-20261201003232", name=str(number)) for number in range(3)]
+    assert len(set(names)) == 3
+    if "/pipelineJobs/" in names[0]:
+        ids = ["deploy-20261201003232", "deploy-20261201003232-2", "deploy-20261201003232-3"]
+        assert [name.rpartition("/")[2] for name in names] == ids
 
 
 def ignore(run: Run) -> None:

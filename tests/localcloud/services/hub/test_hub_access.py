@@ -108,7 +108,7 @@ def test_tokens_are_kept_nowhere(hub):
 
 @pytest.mark.parametrize("repo_id", ["ownerless", "../escape", "a/../b", "org/na--me", "org/", "org/.hidden", "a/b/c"])
 def test_ids_that_are_none(hub, tmp_path, repo_id):
-    with pytest.raises(ValueError, match="no repo id"):
+    with pytest.raises(ValueError, match="not a repo id"):
         add_repo(hub.data_dir, repo_id, tmp_path)
 
 
