@@ -270,7 +270,7 @@ _FAMILIES: dict[str, tuple[int, Make]] = {
     "operation fails": (7, _failing_operation),
     "operation never ends": (3, _endless_operation),
     "step killed": (10, _acting("kill step", ("exit status -9", "exit status 137"))),
-    "step told to stop": (5, _acting("stop step", ("exit status -15", "exit status 143", "SIGTERM"))),
+    "step stopped": (5, _acting("stop step", ("exit status -15", "exit status 143", "SIGTERM"))),
     "runner killed": (6, _acting("kill runner", ("ended with status -9",))),
     "run cancelled": (6, _acting("cancel", ("cancelled",))),
     "local cloud crashes": (2, _crash),
