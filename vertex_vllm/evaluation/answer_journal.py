@@ -1,7 +1,6 @@
 """Answers written down as they come, so that a killed evaluation does not ask again what was answered."""
 
 import json
-import logging
 import os
 import threading
 from collections.abc import Mapping
@@ -9,12 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.evaluation.asking import Reply
+from vertex_vllm.evaluation.kept_text import KeptText
 from vertex_vllm.evaluation.suites.item import Item
-from vertex_vllm.google.error_boundary import google_errors
-
-log = logging.getLogger(__name__)
 
 
 class Journal(Protocol):
@@ -114,11 +110,9 @@ class ObjectJournal:
     """
 
     def __init__(self, project: str, bucket: str, name: str, endpoint: str, started_at: str) -> None:
-        from google.cloud.storage import Client
-
-        self._blob = Client(project=project).bucket(bucket).blob(name)
-        self._place = f"gs://{bucket}/{name}"
-        self._page = Page.read(self._read(), endpoint, started_at)
+        self._kept = KeptText(project, bucket, name)
+        earlier = self._kept.read("Earlier answers could not be read, so all items are asked")
+        self._page = Page.read(earlier, endpoint, started_at)
         self.started_at = self._page.started_at
         self._lock, self._writing, self._written, self._lost = threading.Lock(), threading.Lock(), 0, False
 
@@ -134,30 +128,7 @@ class ObjectJournal:
                 return  # Another thread's write has taken this reply with it.
             with self._lock:
                 text, self._written = self._page.text(), len(self._page.lines)
-            self._write(text)
-
-    def _read(self) -> str:
-        from google.api_core.exceptions import NotFound
-
-        try:
-            with google_errors("Cloud Storage", self._place):
-                try:
-                    return str(self._blob.download_as_bytes().decode(errors="replace"))
-                except NotFound:
-                    return ""
-        except VertexVllmError as error:
-            log.warning("Earlier answers could not be read, so all items are asked: %s", error)
-            return ""
-
-    def _write(self, text: str) -> None:
-        from google.cloud.storage.retry import DEFAULT_RETRY
-
-        try:
-            with google_errors("Cloud Storage", self._place):
-                self._blob.upload_from_string(text, content_type="application/jsonl", retry=DEFAULT_RETRY)
-        except VertexVllmError as error:
-            self._lost = True
-            log.warning("Answers are not kept for a later attempt: %s", error)
+            self._lost = not self._kept.write(text, "Answers are not kept for a later attempt")
 
 
 def _row(line: str) -> dict[str, object] | None:

@@ -1,17 +1,13 @@
 """Finished steps of a load in Cloud Storage, so that a killed evaluation does not measure them again."""
 
 import json
-import logging
 from dataclasses import asdict, astuple
 from typing import Any
 
-from vertex_vllm.errors import VertexVllmError
-from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.evaluation.kept_text import KeptText
 from vertex_vllm.load.kept_steps import Step
 from vertex_vllm.load.load_settings import LoadSettings
 from vertex_vllm.load.samples import Run, Sample
-
-log = logging.getLogger(__name__)
 
 
 class LoadJournal:
@@ -21,13 +17,11 @@ class LoadJournal:
     """
 
     def __init__(self, project: str, bucket: str, name: str, endpoint: str, settings: LoadSettings) -> None:
-        from google.cloud.storage import Client
-
-        self._blob = Client(project=project).bucket(bucket).blob(name)
-        self._place = f"gs://{bucket}/{name}"
+        self._kept = KeptText(project, bucket, name)
         self._lines = [json.dumps({"endpoint": endpoint, "settings": asdict(settings)})]
         self._steps: dict[tuple[int, float], Step] = {}
-        header, *rows = self._read().splitlines() or [""]
+        earlier = self._kept.read("An earlier load could not be read, so all of it is measured")
+        header, *rows = earlier.splitlines() or [""]
         for row in rows if header == self._lines[0] else []:
             try:
                 step = _step(json.loads(row))
@@ -40,29 +34,9 @@ class LoadJournal:
         return self._steps.get((number, rate))
 
     def keep(self, step: Step) -> None:
-        from google.cloud.storage.retry import DEFAULT_RETRY
-
         self._steps[step.number, step.rate] = step
         self._lines.append(json.dumps(_row(step)))
-        text = "\n".join(self._lines) + "\n"
-        try:
-            with google_errors("Cloud Storage", self._place):
-                self._blob.upload_from_string(text, content_type="application/jsonl", retry=DEFAULT_RETRY)
-        except VertexVllmError as error:
-            log.warning("The load is not kept for a later attempt: %s", error)
-
-    def _read(self) -> str:
-        from google.api_core.exceptions import NotFound
-
-        try:
-            with google_errors("Cloud Storage", self._place):
-                try:
-                    return str(self._blob.download_as_bytes().decode(errors="replace"))
-                except NotFound:
-                    return ""
-        except VertexVllmError as error:
-            log.warning("An earlier load could not be read, so all of it is measured: %s", error)
-            return ""
+        self._kept.write("\n".join(self._lines) + "\n", "The load is not kept for a later attempt")
 
 
 def _row(step: Step) -> dict[str, Any]:

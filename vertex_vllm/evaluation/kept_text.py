@@ -1,0 +1,44 @@
+"""A text in Cloud Storage that saves a later attempt work, and without which it only takes longer."""
+
+import logging
+
+from vertex_vllm.errors import VertexVllmError
+from vertex_vllm.google.error_boundary import google_errors
+
+log = logging.getLogger(__name__)
+
+
+class KeptText:
+    """An object of JSON Lines, best effort: a failed read or write is logged with its consequence, never raised."""
+
+    def __init__(self, project: str, bucket: str, name: str) -> None:
+        from google.cloud.storage import Client
+
+        self._blob = Client(project=project).bucket(bucket).blob(name)
+        self._place = f"gs://{bucket}/{name}"
+
+    def read(self, consequence: str) -> str:
+        """The text; empty where the object does not exist or cannot be read. `consequence` is logged then."""
+        from google.api_core.exceptions import NotFound
+
+        try:
+            with google_errors("Cloud Storage", self._place):
+                try:
+                    return str(self._blob.download_as_bytes().decode(errors="replace"))
+                except NotFound:
+                    return ""
+        except VertexVllmError as error:
+            log.warning("%s: %s", consequence, error)
+            return ""
+
+    def write(self, text: str, consequence: str) -> bool:
+        """Replaces the object. False, with `consequence` in the log, where Cloud Storage does not take it."""
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        try:
+            with google_errors("Cloud Storage", self._place):
+                self._blob.upload_from_string(text, content_type="application/jsonl", retry=DEFAULT_RETRY)
+        except VertexVllmError as error:
+            log.warning("%s: %s", consequence, error)
+            return False
+        return True
