@@ -12,7 +12,7 @@ from vertex_vllm.mirror.signing_keys import signing_key
 from vertex_vllm.mirror.verification import verify_mirror
 from vertex_vllm.project_names import PIPELINE_ACCOUNT, account_email
 
-pytestmark = [pytest.mark.slow, pytest.mark.parity("not yet", machine_hours=1.0)]
+pytestmark = [pytest.mark.slow, pytest.mark.parity("local cloud only")]
 
 
 @pytest.fixture

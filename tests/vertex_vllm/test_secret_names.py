@@ -111,6 +111,8 @@ def test_a_known_secret_is_found_with_every_character_escaped(spell: Callable[[s
     "text",
     [
         "hf_token_secret: projects/team-1/secrets/hf-token/versions/12",
+        '{"time_to_first_token": 0.012918900003314090, "per_token": -1.2918900003314092e-05, "next": 1}',
+        "seconds_a_token=0.01291890000331409012\n",
         "--hf-token-secret, default: hf-token, the secret that gated models need 2026",
         "          validate-hf-token:\n            cachingOptions: {}",
         "token = hub_token(secret_version_name(secret, project_1))",
