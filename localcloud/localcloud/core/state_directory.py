@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import stat
 from pathlib import Path
 
 
@@ -65,8 +66,11 @@ class StateDirectory:
 
 
 def _require_own(path: Path) -> None:
-    found = path.lstat()
-    if path.is_symlink():
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return  # SQLite's journal of a running daemon comes and goes.
+    if stat.S_ISLNK(found.st_mode):
         raise ForeignStateError(f"{path} is a symbolic link. Remove it, or use another state folder.")
     if found.st_uid != os.geteuid():
         raise ForeignStateError(f"{path} belongs to another user, uid {found.st_uid}. Use another state folder.")
