@@ -95,7 +95,8 @@ _ASSIGNS = rf"(?>{_QUOTE}?{_BLANK}{{0,20}}(?:{_COLON}|{_EQUALS}|,){_BLANK}{{0,20
 _GAP = r"(?:[ \t]|\+|%(?:25){0,5}20|&(?:amp;){0,5}(?:#32|#x0{0,4}20|nbsp);|\\{1,7}[ux](?:00)?20)"
 _GIVES = rf"(?>{_QUOTE}?{_GAP}{{0,4}}(?:{_COLON}|{_EQUALS}){_GAP}{{0,4}}(?:b(?=['\"]))?{_QUOTE}?)"
 _NUMBER = r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,4})?(?![A-Za-z0-9+/_.~=%\\-])"
-_LONG_VALUE = rf"(?!projects/|{_NUMBER})(?=[^\s]{{0,80}}[0-9])(?:(?!{_ENDS_VALUE})(?:&#?[A-Za-z0-9]{{1,8}};|[A-Za-z0-9+/_.~=%\\-])){{20,}}"
+_LONG_CHARACTER = rf"(?:(?!{_ENDS_VALUE})(?:&#?[A-Za-z0-9]{{1,8}};|[A-Za-z0-9+/_.~=%\\-]))"
+_LONG_VALUE = rf"(?!projects/|{_NUMBER})(?=[^\s]{{0,80}}[0-9]){_LONG_CHARACTER}{{20,}}"
 # A command in a documented call, which the shell replaces by the token.
 _COMMAND = r"\$\(gcloud auth "
 
