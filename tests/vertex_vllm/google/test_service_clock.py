@@ -36,7 +36,7 @@ def test_a_sweep_by_hand_finds_what_has_expired_by_the_clock_that_was_moved(
     name = in_vertex.deploy(make_plan(), expires=expires)
     swept = ("sweep", "--project", in_vertex.project, "--region", REGION)
     assert name not in vertex_vllm(*swept).stdout
-    cloud.admin("PUT", "/_local/clock", {"advance_seconds": 3600})
+    cloud.admin("PUT", "/_local/clock", {"advance_seconds": 3700})
     assert name in vertex_vllm(*swept).stdout
     listed = vertex_vllm("inventory", "--project", in_vertex.project, "--region", REGION)
     assert re.search(r" 1 h \d min ", listed.stdout), listed.stdout
