@@ -18,12 +18,6 @@ def join(number: int, rest: dict) -> str:
     return f"{number!r}{rest['c']}"
 
 
-@step
-def make_files(data: Output[Dataset], count: int = 2) -> None:
-    with open(data.path, "w") as file:
-        file.write("x" * count)
-
-
 @dsl.pipeline(name="many")
 def many() -> list[Dataset]:
     with dsl.ParallelFor([1, 2]) as number:

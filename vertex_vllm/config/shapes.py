@@ -16,11 +16,8 @@ DEPLOYMENT_NAME = _form(
     r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$",
     "1 to 40 lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen",
 )
-# Stands in labels beside the deployment's name.
-SCHEDULE_NAME = _form(
-    r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$",
-    "1 to 40 lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen",
-)
+# A label holds it beside the deployment's name.
+SCHEDULE_NAME = DEPLOYMENT_NAME
 # huggingface_hub's own check of repo ids, with the owner required.
 MODEL_ID = _form(
     r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$",

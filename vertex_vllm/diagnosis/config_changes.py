@@ -20,7 +20,7 @@ from vertex_vllm.planning.plan import ServingPlan
 Fields = Mapping[str, Any]
 """Dotted field of a config → its new value; None: the field is left out."""
 
-# Lengths are kept to whole blocks of vLLM's cache that people recognise.
+# Tokens. Proposed lengths are multiples of this step: whole blocks of vLLM's cache, and round numbers for people.
 _LENGTH_STEP = 256
 _LEAST_LENGTH = 256
 _TOOL_FLAGS = ("--enable-auto-tool-choice", "--tool-call-parser")
@@ -48,7 +48,7 @@ class Case:
 
 def fields_of(change: Change, case: Case) -> Fields:
     """The change as fields of the deployment's config; empty where it does not apply."""
-    return _ACTIONS[change.action](case, *change.arguments)
+    return ACTIONS[change.action](case, *change.arguments)
 
 
 def _halve(case: Case, field: str) -> Fields:
@@ -57,7 +57,7 @@ def _halve(case: Case, field: str) -> Fields:
 
 
 def _lower_length(case: Case, tokens: str) -> Fields:
-    """The length that the log says is possible, in whole steps; half of what it is where the log says none."""
+    """The length that the log says is possible, in whole steps; half of the present length if the log says none."""
     if not tokens.isdigit():
         return _halve(case, "serving.max_model_len")
     most = int(tokens)
@@ -149,7 +149,7 @@ def _kept(arguments: list[str], flags: set[str]) -> list[str]:
 
 
 def _larger_machine(case: Case, by: str) -> Fields:
-    """The first other offer with more of what was short, that the planner says fits."""
+    """The first other offer that has more of the missing resource and that the planner says fits."""
     if case.plan is None:
         return _replan_machine(case)
     now = case.catalog.machines.get(case.plan.machine_type)
@@ -201,7 +201,7 @@ def _machine(offer: Offer) -> Fields:
 
 
 def _replan_machine(case: Case, _: str = "") -> Fields:
-    """The planner's own choice in the place of what the config names."""
+    """Leaves the machine to the planner."""
     serving = case.deployment.serving
     named = ("machine_type", "accelerator_type", "accelerator_count")
     return {f"serving.{name}": None for name in named if getattr(serving, name)}
@@ -258,7 +258,7 @@ def _typed(value: str) -> Any:
     return float(value) if re.fullmatch(r"\d+\.\d+", value) else value
 
 
-_ACTIONS: Mapping[str, Callable[..., Fields]] = {
+ACTIONS: Mapping[str, Callable[..., Fields]] = {
     "halve": _halve,
     "lower_length": _lower_length,
     "raise_length": _raise_length,
@@ -280,4 +280,3 @@ _ACTIONS: Mapping[str, Callable[..., Fields]] = {
     "serve_tools": _serve_tools,
     "token_secret": _token_secret,
 }
-ACTIONS = frozenset(_ACTIONS)

@@ -1,11 +1,9 @@
 """Answers written down as they come, so that a killed evaluation does not ask again what was answered."""
 
 import json
-import os
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from vertex_vllm.evaluation.asking import Reply
@@ -17,10 +15,10 @@ class Journal(Protocol):
     """Replies by item. Threads may share it."""
 
     started_at: str
-    """When the evaluation began that the journal is of: UTC, ISO 8601."""
+    """Start of the evaluation's first attempt: UTC, ISO 8601."""
 
     def reply(self, item: Item) -> Reply | None:
-        """The reply that an earlier attempt had; None: ask."""
+        """The reply that an earlier attempt received; None: the item has to be asked."""
 
     def add(self, item: Item, reply: Reply) -> None:
         """Keeps a reply for a later attempt."""
@@ -35,11 +33,10 @@ class Page:
     lines: list[str] = field(default_factory=list)
     replies: dict[tuple[str, str], Reply] = field(default_factory=dict)
 
-    def put(self, item: Item, reply: Reply) -> str:
-        line = json.dumps({"id": item.id, "digest": item.digest, "reply": asdict(reply)}, ensure_ascii=False)
-        self.lines.append(line)
+    def put(self, item: Item, reply: Reply) -> None:
+        row = {"id": item.id, "digest": item.digest, "reply": asdict(reply)}
+        self.lines.append(json.dumps(row, ensure_ascii=False))
         self.replies[item.id, item.digest] = reply
-        return line
 
     def header(self) -> str:
         return json.dumps({"endpoint": self.endpoint, "started_at": self.started_at})
@@ -49,7 +46,7 @@ class Page:
 
     @classmethod
     def read(cls, text: str, endpoint: str, started_at: str) -> "Page":
-        """The page an earlier attempt wrote; empty where it was of another endpoint. A cut last line is not read."""
+        """The page that an earlier attempt wrote; empty if it is another endpoint's. A cut last line is left out."""
         page = cls(endpoint, started_at)
         rows = [row for row in map(_row, text.splitlines()) if row is not None]
         if not rows or rows[0].get("endpoint") != endpoint:
@@ -78,30 +75,6 @@ class MemoryJournal:
         self._page.put(item, reply)
 
 
-class FileJournal:
-    """A journal in a file. Every reply is on the disk before `add` returns."""
-
-    def __init__(self, path: Path, endpoint: str, started_at: str) -> None:
-        before = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-        self._page, self._lock = Page.read(before, endpoint, started_at), threading.Lock()
-        self.started_at = self._page.started_at
-        # Rewritten, because the last line may be cut short; renamed into place, because a kill may interrupt the
-        # rewrite.
-        new = path.with_suffix(".new")
-        new.write_text(self._page.text(), encoding="utf-8")
-        new.replace(path)
-        self._file = path.open("a", encoding="utf-8")
-
-    def reply(self, item: Item) -> Reply | None:
-        return self._page.replies.get((item.id, item.digest))
-
-    def add(self, item: Item, reply: Reply) -> None:
-        with self._lock:
-            self._file.write(self._page.put(item, reply) + "\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
-
-
 class ObjectJournal:
     """A journal in Cloud Storage, best effort: a reply that could not be written is asked again by a later attempt.
 
@@ -125,7 +98,7 @@ class ObjectJournal:
             mine = len(self._page.lines)
         with self._writing:
             if self._written >= mine or self._lost:
-                return  # Another thread's write has taken this reply with it.
+                return  # Another thread's write contained this reply.
             with self._lock:
                 text, self._written = self._page.text(), len(self._page.lines)
             self._lost = not self._kept.write(text, "Answers are not kept for a later attempt")

@@ -14,4 +14,4 @@ def test_every_row_says_where_it_was_seen_and_of_which_versions() -> None:
 
 
 def test_every_change_exists() -> None:
-    assert {change.action for rule in load_rules() for change in rule.changes} <= ACTIONS
+    assert {change.action for rule in load_rules() for change in rule.changes} <= set(ACTIONS)

@@ -1,7 +1,5 @@
-"""A killed evaluation goes on where it was, and its report is the same."""
+"""The journal of answers: a killed evaluation resumes from it, and its report is that of one that was not killed."""
 
-import json
-import os
 import random
 import signal
 import subprocess
@@ -12,21 +10,22 @@ import pytest
 from google.cloud.storage import Client
 
 from tests.vertex_vllm.evaluation.evaluations import FRANCE, SPAIN, SUM
-from vertex_vllm.evaluation.answer_journal import FileJournal, ObjectJournal, Page
+from vertex_vllm.evaluation.answer_journal import ObjectJournal, Page
 from vertex_vllm.evaluation.asking import Reply
+from vertex_vllm.evaluation.suites.item import Item
 
 ENDPOINT = "projects/p/locations/us-central1/endpoints/1"
 REPLY = Reply("Paris.", 0.4, 0.2, 0.4, 3)
 KILLS = 20
 
-# Asks the small text suite with a journal; every question that is really asked is a line of `asked`. Its model answers
-# by the question alone, as one with greedy decoding does.
+# Asks the small text suite, with a journal in a bucket. Every question that reaches the model is a line of `asked`. The
+# model's answer depends on the question alone, as with greedy decoding.
 PROGRAM = """
 import json, os, sys
 from dataclasses import replace
 from pathlib import Path
 from vertex_vllm.evaluation.evaluate import Asking, Evaluation, Subject, Thresholds
-from vertex_vllm.evaluation.answer_journal import FileJournal
+from vertex_vllm.evaluation.answer_journal import ObjectJournal
 from vertex_vllm.evaluation.limits import Budget, Limits
 from vertex_vllm.evaluation.load import Load
 from vertex_vllm.evaluation.questioning import ask_items
@@ -35,7 +34,7 @@ from vertex_vllm.evaluation.result import to_json
 from vertex_vllm.evaluation.suites.shipped_suites import shipped_suite
 from vertex_vllm.inference.chat import ChatChunk
 
-folder, kill_at = Path(sys.argv[1]), int(sys.argv[2])
+folder, kill_at, project, bucket = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
 asked = (folder / "asked").open("a")
 count = 0
 
@@ -51,8 +50,7 @@ class Model:
         yield ChatChunk(text, "stop", 5, 2, options["seed"] % 10 / 10)
 
 suite = shipped_suite("text-small")
-now = "later" if (folder / "journal").exists() else "2026-11-30T12:00:00+00:00"
-journal = FileJournal(folder / "journal", "endpoint", now)
+journal = ObjectJournal(project, bucket, f"{folder.name}.jsonl", "endpoint", "2026-11-30T12:00:00+00:00")
 answers = ask_items(Model(), True, suite.items, 3, journal, Budget(Limits()))
 # The moments of the questions are all that differs, and are drawn in the report.
 answers = tuple(replace(each, reply=replace(each.reply, sent_at=0.0)) for each in answers)
@@ -63,12 +61,17 @@ evaluation = Evaluation(subject, journal.started_at, Thresholds(), Asking(suite)
 """
 
 
-def attempt(folder: Path, kill_at: int) -> int:
-    return subprocess.run([sys.executable, "-c", PROGRAM, str(folder), str(kill_at)], check=False).returncode
+@pytest.fixture
+def bucket(cloud: object, project: str) -> str:
+    return str(Client(project=project).create_bucket(f"{project}-journal", location="us-central1").name)
 
 
 @pytest.mark.slow
-def test_killing_at_random_points_and_going_on_gives_the_same_report(tmp_path: Path) -> None:
+def test_killing_at_random_points_and_going_on_gives_the_same_report(tmp_path: Path, project: str, bucket: str) -> None:
+    def attempt(folder: Path, kill_at: int) -> int:
+        arguments = [str(folder), str(kill_at), project, bucket]
+        return subprocess.run([sys.executable, "-c", PROGRAM, *arguments], check=False).returncode
+
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     for folder in (whole, broken):
         folder.mkdir()
@@ -85,45 +88,37 @@ def test_killing_at_random_points_and_going_on_gives_the_same_report(tmp_path: P
     assert len((broken / "asked").read_text().splitlines()) <= once + 2 * KILLS
 
 
-def test_a_reply_is_on_the_disk_before_the_next_question(tmp_path: Path) -> None:
-    path = tmp_path / "journal"
-    journal = FileJournal(path, ENDPOINT, "12:00")
-    journal.add(FRANCE, REPLY)
-    assert json.loads(path.read_text().splitlines()[1])["reply"]["text"] == "Paris."
-    again = FileJournal(path, ENDPOINT, "13:00")
-    assert (again.reply(FRANCE), again.reply(SUM), again.started_at) == (REPLY, None, "12:00")
+def page(*items: Item) -> Page:
+    written = Page(ENDPOINT, "12:00")
+    for item in items:
+        written.put(item, REPLY)
+    return written
 
 
-def test_a_line_cut_short_is_asked_again(tmp_path: Path) -> None:
-    path = tmp_path / "journal"
-    journal = FileJournal(path, ENDPOINT, "12:00")
-    journal.add(FRANCE, REPLY)
-    journal.add(SUM, REPLY)
-    os.truncate(path, path.stat().st_size - 9)
-    again = FileJournal(path, ENDPOINT, "13:00")
-    assert (again.reply(FRANCE), again.reply(SUM)) == (REPLY, None)
+def test_a_line_cut_short_is_asked_again() -> None:
+    again = Page.read(page(FRANCE, SUM).text()[:-9], ENDPOINT, "13:00")
+    assert again.replies == page(FRANCE).replies
 
 
-def test_answers_of_another_endpoint_or_to_another_question_are_not_taken(tmp_path: Path) -> None:
-    path = tmp_path / "journal"
-    FileJournal(path, ENDPOINT, "12:00").add(FRANCE, REPLY)
-    assert FileJournal(path, ENDPOINT, "13:00").reply(FRANCE.model_copy(update={"prompt": "Otherwise?"})) is None
-    assert FileJournal(path, "another", "13:00").reply(FRANCE) is None
+def test_answers_of_another_endpoint_or_to_another_question_are_not_taken() -> None:
+    text = page(FRANCE).text()
+    otherwise = FRANCE.model_copy(update={"prompt": "Otherwise?"})
+    assert (otherwise.id, otherwise.digest) not in Page.read(text, ENDPOINT, "13:00").replies
+    assert Page.read(text, "another", "13:00").replies == {}
 
 
 @pytest.mark.parametrize(
     "text", ["", "no json\n", "[]\n", '{"endpoint": "e"}\n{"id": 1}\n{"id": "a", "digest": "b", "reply": 3}\n']
 )
-def test_a_file_that_is_no_journal_is_an_empty_one(text: str) -> None:
+def test_a_text_that_is_not_a_journal_is_an_empty_one(text: str) -> None:
     assert Page.read(text, "e", "12:00").replies == {}
 
 
-def test_a_journal_in_cloud_storage(cloud: object, project: str) -> None:
-    bucket = Client(project=project).create_bucket(f"{project}-journal", location="us-central1")
-    journal = ObjectJournal(project, bucket.name, "evaluations/demo/runs/r.answers.jsonl", ENDPOINT, "12:00")
+def test_a_later_attempt_reads_the_replies_and_the_start_of_the_first(project: str, bucket: str) -> None:
+    journal = ObjectJournal(project, bucket, "evaluations/demo/runs/r.answers.jsonl", ENDPOINT, "12:00")
     for item in (FRANCE, SUM):
         journal.add(item, REPLY)
-    again = ObjectJournal(project, bucket.name, "evaluations/demo/runs/r.answers.jsonl", ENDPOINT, "13:00")
+    again = ObjectJournal(project, bucket, "evaluations/demo/runs/r.answers.jsonl", ENDPOINT, "13:00")
     assert [again.reply(item) for item in (FRANCE, SUM, SPAIN)] == [REPLY, REPLY, None]
     assert again.started_at == "12:00"
 

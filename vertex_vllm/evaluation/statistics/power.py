@@ -1,10 +1,8 @@
-"""The smallest drop that a suite can see, before anything is asked."""
+"""The smallest drop that a suite can detect, known before anything is asked."""
 
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
-
-from vertex_vllm.evaluation.statistics.paired_interval import PairedCounts, drop_at_most
 
 POWER = 0.8
 CHANGED = 0.1
@@ -14,16 +12,12 @@ with greedy decoding differ in 0 to 2 %; another quantisation or revision in 5 t
 
 @dataclass(frozen=True)
 class Power:
-    """The reach of a suite with these terms."""
+    """The power of a suite with these terms."""
 
     items: int
     clusters: int
     visible_drop: float
     """Share: in 80 % of the runs, the test rejects a candidate that is truly worse by so much."""
-    least_bound: float
-    """Share: the bound of the drop where not one answer differs. Above the allowed regression nothing can pass."""
-    equal_passes: float
-    """Share of runs in which a candidate that is as good passes, with 10 % of the answers differing."""
     items_needed: int
     """Independent items with which 80 % of the runs distinguish the allowed regression from none; 0: no number is
     enough."""
@@ -54,11 +48,8 @@ def power_of(items: int, clusters: int, allowed_regression: float, confidence: f
     with as many independent items as there are clusters.
     """
     z, reach = NormalDist().inv_cdf(confidence), NormalDist().inv_cdf(POWER)
-    error = math.sqrt(CHANGED / clusters)
-    visible = (z + reach) * error
-    least = drop_at_most(PairedCounts(items, 0, 0, clusters), confidence)
-    passes = NormalDist().cdf(allowed_regression / error - z)
+    visible = (z + reach) * math.sqrt(CHANGED / clusters)
     if allowed_regression <= 0:
-        return Power(items, clusters, visible, least, 0.0, 0, allowed_regression)
+        return Power(items, clusters, visible, 0, allowed_regression)
     needed = math.ceil(CHANGED * ((z + reach) / allowed_regression) ** 2)
-    return Power(items, clusters, visible, least, passes, needed, allowed_regression)
+    return Power(items, clusters, visible, needed, allowed_regression)

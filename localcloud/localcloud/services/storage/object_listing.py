@@ -15,8 +15,6 @@ from localcloud.services.storage.object_rows import ObjectRow
 from localcloud.services.storage.resources import object_resource
 from localcloud.services.storage.storage_errors import invalid
 
-_LAST_CHARACTER = "\U0010ffff"
-
 
 @dataclass(frozen=True)
 class Query:

@@ -6,7 +6,6 @@ from typing import Any
 
 from localcloud.services.vertex.validation import Violations
 
-DEFAULT_PORT = 8080  # `ModelContainerSpec.ports`
 _LONGEST_DEPLOYMENT_SECONDS = 7200  # `ModelContainerSpec.deployment_timeout`
 # Not published. Model Garden's containers set 7200; half an hour suits a plain container.
 _DEFAULT_DEPLOYMENT_SECONDS = 1800.0
