@@ -1,4 +1,4 @@
-"""Pipelines of Kubeflow's users, submitted to the local cloud as they are."""
+"""A Cloud Storage client with an empty bucket, and a bucket with inputs for pipelines, for other people's programs."""
 
 import re
 import uuid
@@ -16,8 +16,20 @@ from tests.waiting import wait_until
 PROJECT, REGION = "strangers-project", "us-central1"
 
 
+@pytest.fixture
+def client(cloud: Connection, project: str) -> Any:
+    storage = pytest.importorskip("google.cloud.storage", reason="google-cloud-storage is not installed")
+    return storage.Client(project=project)
+
+
+@pytest.fixture
+def bucket(client: Any) -> Any:
+    return client.create_bucket(f"strangers-{uuid.uuid4().hex[:12]}", location=REGION)
+
+
 @pytest.fixture(scope="module")
-def bucket(cloud: Connection) -> Any:
+def pipeline_bucket(cloud: Connection) -> Any:
+    """With objects that pipelines import."""
     storage = pytest.importorskip("google.cloud.storage", reason="google-cloud-storage is not installed")
     classic_project(PROJECT)
     made = storage.Client(project=PROJECT).create_bucket(f"strangers-{uuid.uuid4().hex[:12]}", location=REGION)
@@ -43,7 +55,7 @@ class Ended:
 
 
 @pytest.fixture
-def ended(bucket: Any, tmp_path: Path) -> Callable[..., Ended]:
+def ended(pipeline_bucket: Any, tmp_path: Path) -> Callable[..., Ended]:
     aiplatform = pytest.importorskip("google.cloud.aiplatform", reason="google-cloud-aiplatform is not installed")
     pytest.importorskip("kfp", reason="kfp is not installed")
     from tests.localcloud.services.pipelines.compiling import compiled
@@ -55,7 +67,7 @@ def ended(bucket: Any, tmp_path: Path) -> Callable[..., Ended]:
             display_name="a feature",
             template_path=str(spec),
             job_id=f"feature-{uuid.uuid4().hex[:12]}",
-            pipeline_root=f"gs://{bucket.name}/runs",
+            pipeline_root=f"gs://{pipeline_bucket.name}/runs",
             parameter_values=parameters,
             project=PROJECT,
             location=REGION,

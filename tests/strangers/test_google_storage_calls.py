@@ -1,6 +1,5 @@
 """Calls of google-cloud-storage as its samples show them, each once, against the local cloud; nothing is fetched."""
 
-import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,16 +7,6 @@ from typing import Any
 import pytest
 
 storage = pytest.importorskip("google.cloud.storage", reason="google-cloud-storage is not installed")
-
-
-@pytest.fixture
-def client(cloud: Any, project: str) -> Any:
-    return storage.Client(project=project)
-
-
-@pytest.fixture
-def bucket(client: Any) -> Any:
-    return client.create_bucket(f"strangers-{uuid.uuid4().hex[:12]}", location="us-central1")
 
 
 def test_buckets_are_listed_and_deleted(client: Any, bucket: Any) -> None:

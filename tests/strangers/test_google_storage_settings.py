@@ -16,16 +16,6 @@ storage = pytest.importorskip("google.cloud.storage", reason="google-cloud-stora
 KEY = "projects/p/locations/us-central1/keyRings/r/cryptoKeys/k"
 
 
-@pytest.fixture
-def client(cloud: Any, project: str) -> Any:
-    return storage.Client(project=project)
-
-
-@pytest.fixture
-def bucket(client: Any) -> Any:
-    return client.create_bucket(f"strangers-{uuid.uuid4().hex[:12]}", location="us-central1")
-
-
 def put(bucket: Any, name: str, content: bytes = b"0123456789") -> Any:
     blob = bucket.blob(name)
     blob.upload_from_string(content)

@@ -30,13 +30,13 @@ def test_a_component_is_loaded_from_text(ended: Any) -> None:
     assert ended(components.loaded).output("path-of") == "abab 4"
 
 
-def test_placeholders_are_the_names_of_the_job(ended: Any, bucket: Any) -> None:
+def test_placeholders_are_the_names_of_the_job(ended: Any, pipeline_bucket: Any) -> None:
     run = ended(components.placeholders)
     job, has_id, resource, task, created, root = run.output("names").split("|")
     assert (has_id, task, resource) == ("True", "names", run.message.name)
     assert job == run.message.name.rpartition("/")[2]
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", created)
-    assert root.startswith(f"gs://{bucket.name}/runs")
+    assert root.startswith(f"gs://{pipeline_bucket.name}/runs")
 
 
 def test_every_kind_of_artifact_arrives(ended: Any) -> None:

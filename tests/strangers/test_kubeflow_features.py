@@ -27,19 +27,19 @@ def test_optional_inputs_that_are_left_out_are_none(ended: Any) -> None:
     assert run.output("inner-optional-2.defaults") == nothing.format(4)
 
 
-def test_an_artifact_has_a_remote_address_and_a_local_copy(ended: Any, bucket: Any) -> None:
+def test_an_artifact_has_a_remote_address_and_a_local_copy(ended: Any, pipeline_bucket: Any) -> None:
     run = ended(values.artifact_addresses)
     made = run.tasks["write"].outputs["data"].artifacts[0]
     assert run.output("read", "text") == "some 4"
     assert run.output("read", "uri") == made.uri
     assert run.output("read", "name") == made.name
     assert run.output("read", "path").endswith(made.uri.removeprefix("gs://"))
-    assert made.uri.startswith(f"gs://{bucket.name}/runs/")
-    assert bucket.blob(made.uri.removeprefix(f"gs://{bucket.name}/")).download_as_text() == "some"
+    assert made.uri.startswith(f"gs://{pipeline_bucket.name}/runs/")
+    assert pipeline_bucket.blob(made.uri.removeprefix(f"gs://{pipeline_bucket.name}/")).download_as_text() == "some"
 
 
-def test_importers_bring_objects_and_folders(ended: Any, bucket: Any) -> None:
-    uri, folder = f"gs://{bucket.name}/given/data.txt", f"gs://{bucket.name}/given/model"
+def test_importers_bring_objects_and_folders(ended: Any, pipeline_bucket: Any) -> None:
+    uri, folder = f"gs://{pipeline_bucket.name}/given/data.txt", f"gs://{pipeline_bucket.name}/given/model"
     run = ended(values.importers, uri=uri, folder=folder)
     assert (run.output("read-any"), run.output("read-any-2")) == ("imported", "one two")
     fixed, computed = (run.tasks[name].outputs["artifact"].artifacts[0] for name in ("importer", "importer-3"))
@@ -50,24 +50,24 @@ def test_importers_bring_objects_and_folders(ended: Any, bucket: Any) -> None:
     )
 
 
-def test_an_import_of_nothing_fails_where_it_is_read(ended: Any, bucket: Any) -> None:
-    nothing = f"gs://{bucket.name}/given/nothing"
-    run = ended(values.importers, uri=nothing, folder=f"gs://{bucket.name}/given/model", succeeds=False)
+def test_an_import_of_nothing_fails_where_it_is_read(ended: Any, pipeline_bucket: Any) -> None:
+    nothing = f"gs://{pipeline_bucket.name}/given/nothing"
+    run = ended(values.importers, uri=nothing, folder=f"gs://{pipeline_bucket.name}/given/model", succeeds=False)
     assert run.tasks["importer"].state.name == "SUCCEEDED"
     assert "FileNotFoundError" in run.tasks["read-any"].error.message
 
 
-def test_what_a_step_writes_to_an_address_of_its_choice_is_there(ended: Any, bucket: Any) -> None:
-    assert ended(values.chosen_address, uri=f"gs://{bucket.name}/chosen/x").output("read-any") == "elsewhere"
-    assert bucket.blob("chosen/x").download_as_text() == "elsewhere"
+def test_what_a_step_writes_to_an_address_of_its_choice_is_there(ended: Any, pipeline_bucket: Any) -> None:
+    assert ended(values.chosen_address, uri=f"gs://{pipeline_bucket.name}/chosen/x").output("read-any") == "elsewhere"
+    assert pipeline_bucket.blob("chosen/x").download_as_text() == "elsewhere"
 
 
-def test_python_finds_buckets_below_gcs(ended: Any, bucket: Any) -> None:
-    run = ended(values.below_gcs, bucket=bucket.name)
+def test_python_finds_buckets_below_gcs(ended: Any, pipeline_bucket: Any) -> None:
+    run = ended(values.below_gcs, bucket=pipeline_bucket.name)
     refused = "an object of the local cloud is not removed or renamed by its path"
     assert run.output("work-below-gcs") == f"one two, False, {refused}"
-    assert bucket.blob("made/text").download_as_text() == "one"
-    assert bucket.blob("given/model/one").download_as_text() == "one"
+    assert pipeline_bucket.blob("made/text").download_as_text() == "one"
+    assert pipeline_bucket.blob("given/model/one").download_as_text() == "one"
 
 
 def test_results_of_loops_are_collected(ended: Any) -> None:

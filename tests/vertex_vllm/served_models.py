@@ -125,6 +125,15 @@ class Vertex:
                 undeployed.result(timeout=PATIENCE_SECONDS)
 
 
+@contextmanager
+def own_project(cloud: Any) -> Iterator[Vertex]:
+    """A new project whose images are the model server, for the tests of a module; cleared at the end."""
+    teach(cloud)
+    vertex_ai = Vertex(with_serving_account(f"test-{uuid.uuid4().hex[:12]}"))
+    yield vertex_ai
+    vertex_ai.clear()
+
+
 @pytest.fixture
 def in_vertex(cloud: Any, project: str) -> Iterator[Vertex]:
     vertex_ai = Vertex(with_serving_account(project))

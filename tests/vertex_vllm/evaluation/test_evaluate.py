@@ -1,17 +1,14 @@
 """An evaluation of a served model, from the first question to the report."""
 
-import uuid
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.prepared import with_serving_account
 from tests.vertex_vllm.evaluation.evaluations import FRANCE, SUM, item
-from tests.vertex_vllm.served_models import Vertex, serving_plan, teach
+from tests.vertex_vllm.served_models import own_project, serving_plan
 from vertex_vllm.errors import GateError, InferenceError
-from vertex_vllm.evaluation.answer_journal import FileJournal, Journal
+from vertex_vllm.evaluation.answer_journal import Journal, MemoryJournal
 from vertex_vllm.evaluation.evaluate import (
     Asking,
     Evaluation,
@@ -31,10 +28,8 @@ from vertex_vllm.evaluation.suites.suite import Suite, part_of
 
 @pytest.fixture(scope="module")
 def endpoint(cloud: Any) -> Iterator[str]:
-    teach(cloud)
-    in_vertex = Vertex(with_serving_account(f"test-{uuid.uuid4().hex[:12]}"))
-    yield in_vertex.deploy(serving_plan())
-    in_vertex.clear()
+    with own_project(cloud) as in_vertex:
+        yield in_vertex.deploy(serving_plan())
 
 
 def evaluated(
@@ -129,11 +124,11 @@ def test_a_cap_stops_the_questions_and_fails_the_gate(endpoint: str, limits: Lim
     assert not verdict_of(evaluation)[0]
 
 
-def test_a_second_attempt_asks_only_what_has_no_answer_yet(endpoint: str, tmp_path: Path) -> None:
+def test_a_second_attempt_asks_only_what_has_no_answer_yet(endpoint: str) -> None:
     items = [item(f"q{number}", f"What is the capital of France? ({number})", "Paris") for number in range(6)]
-    first = evaluated(endpoint, items[:4], journal=FileJournal(tmp_path / "journal", endpoint, "2026-11-30T12:00:00"))
+    journal = MemoryJournal(endpoint, "2026-11-30T12:00:00")
+    first = evaluated(endpoint, items[:4], journal=journal)
     # Two requests more than an earlier attempt sent: those of the two new questions.
-    again = FileJournal(tmp_path / "journal", endpoint, "2026-11-30T13:00:00")
-    second = evaluated(endpoint, items, journal=again, limits=Limits(requests=6))
+    second = evaluated(endpoint, items, journal=journal, limits=Limits(requests=6))
     assert (second.stopped, second.started_at) == ("", "2026-11-30T12:00:00")
     assert second.answers[:4] == first.answers

@@ -1,7 +1,6 @@
 """The evaluation of a pipeline run: its baseline, its records, and a team's own suite."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,8 @@ import jsonschema
 import pytest
 from google.cloud.storage import Client
 
+from tests.vertex_vllm.evaluation.evaluated_endpoint import COMMIT, MODEL, Evaluated
 from tests.vertex_vllm.evaluation.evaluations import COMPLETIONS, EVALUATION, FRANCE, SPAIN, SUITE, against, many
-from tests.vertex_vllm.evaluation.test_measurement_store import COMMIT, MODEL, Evaluated
-from tests.vertex_vllm.served_models import teach
 from vertex_vllm.errors import ConfigError, InputError
 from vertex_vllm.evaluation.baseline import promoted_object, run_object
 from vertex_vllm.evaluation.evaluate import Evaluation
@@ -24,14 +22,6 @@ from vertex_vllm.evaluation.suites.suite_objects import put_suite
 
 SCHEMA = Path(__file__).parents[3] / "vertex_vllm" / "evaluation" / "data" / "result.schema.json"
 RUN = "projects/1/locations/us-central1/pipelineJobs/deploy-demo-{}"
-
-
-@pytest.fixture(scope="module")
-def served(cloud: Any) -> Iterator[Evaluated]:
-    teach(cloud)
-    made = Evaluated()
-    yield made
-    made.in_vertex.clear()
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import json
 import logging
-import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,16 +10,15 @@ import pytest
 from click.testing import CliRunner
 from google.cloud.storage import Client
 
-from tests.prepared import with_serving_account
+from tests.vertex_vllm.evaluation.evaluated_endpoint import COMMIT, MODEL, Evaluated
 from tests.vertex_vllm.evaluation.evaluations import EVALUATION, FRANCE, SUITE
-from tests.vertex_vllm.served_models import REGION, Vertex, serving_plan, teach
+from tests.vertex_vllm.served_models import REGION, Vertex
 from vertex_vllm.cli import vertex_vllm
 from vertex_vllm.errors import InputError
 from vertex_vllm.evaluation.evaluate import Asking, Evaluation, Subject, Thresholds, evaluate_endpoint, metrics_of
 from vertex_vllm.evaluation.evaluation_report import render
 from vertex_vllm.evaluation.load import Load, load_needs, load_of
 from vertex_vllm.evaluation.measurement_store import measurement_of, object_name, read_throughputs, record_throughput
-from vertex_vllm.labels import Owner
 from vertex_vllm.load.figures import LoadFigures, figures_of
 from vertex_vllm.load.load_settings import LoadSettings
 from vertex_vllm.load.measuring import LoadResult
@@ -31,44 +28,14 @@ from vertex_vllm.load.slo import Slo
 from vertex_vllm.planning.difference import Serving
 from vertex_vllm.planning.measurement import Measurement
 from vertex_vllm.planning.plan import ServingPlan
-from vertex_vllm.serving.deploy import deploy_model
-from vertex_vllm.serving.upload import upload_model
 from vertex_vllm.vertex_ai.serving_now import serving_now
 
-COMMIT = "c" * 40
-MODEL = "meta-llama/Llama-3.1-8B-Instruct"
 
-
-class Evaluated:
-    """An endpoint in a project of its own, whose weights come from a bucket there, and its evaluation."""
-
-    def __init__(self) -> None:
-        self.in_vertex = Vertex(with_serving_account(f"test-{uuid.uuid4().hex[:12]}"))
-        self.project = self.in_vertex.project
-        self.bucket = f"{self.project}-vertex-vllm-{REGION}"
-        Client(project=self.project).create_bucket(self.bucket, location=REGION)
-        self.plan = serving_plan(model_id=MODEL, commit=COMMIT, args=("--stop-after=0",))
-        weights = f"gs://{self.bucket}/models/{MODEL}/{COMMIT}"
-        owner = Owner(self.plan.deployment, "run-1")
-        model = upload_model(self.project, self.plan, weights, owner)
-        self.endpoint = deploy_model(self.project, self.plan, model, owner, "", deadline_seconds=60)
-        asking = Asking(replace(SUITE, items=(FRANCE,)), concurrency=2)
-        self.evaluation = evaluate_endpoint(Subject(self.endpoint, True, "demo"), Thresholds(), asking)
-
-
-@pytest.fixture(scope="module")
-def evaluated(cloud: Any) -> Iterator[Evaluated]:
-    teach(cloud)
-    made = Evaluated()
-    yield made
-    made.in_vertex.clear()
-
-
-def test_what_was_measured_is_read_again(evaluated: Evaluated) -> None:
-    record_throughput(evaluated.evaluation)
-    record_throughput(evaluated.evaluation)
-    (found,) = read_throughputs(evaluated.project, evaluated.bucket, MODEL)
-    result, plan = evaluated.evaluation.load.result, evaluated.plan
+def test_what_was_measured_is_read_again(served: Evaluated) -> None:
+    record_throughput(served.evaluation)
+    record_throughput(served.evaluation)
+    (found,) = read_throughputs(served.project, served.bucket, MODEL)
+    result, plan = served.evaluation.load.result, served.plan
     assert result is not None
     assert result.figures.output_tokens_per_second is not None
     assert found == Measurement(
@@ -83,17 +50,17 @@ def test_what_was_measured_is_read_again(evaluated: Evaluated) -> None:
         concurrency=2,
         output_tokens_per_second=result.figures.output_tokens_per_second,
         input_tokens_per_second=result.figures.input_tokens_per_second,
-        measured_at=evaluated.evaluation.started_at,
-        source=evaluated.endpoint,
+        measured_at=served.evaluation.started_at,
+        source=served.endpoint,
         load="short (prompts fixed(32), answers fixed(64))",
     )
     assert found.input_tokens_per_second is not None
-    names = [blob.name for blob in Client(project=evaluated.project).list_blobs(evaluated.bucket)]
+    names = [blob.name for blob in Client(project=served.project).list_blobs(served.bucket)]
     assert names == [object_name(found)]
     assert names[0].startswith(f"measurements/{MODEL}/{COMMIT}/")
 
 
-def test_a_plan_reads_it_from_the_bucket_and_from_a_file(evaluated: Evaluated, tmp_path: Path) -> None:
+def test_a_plan_reads_it_from_the_bucket_and_from_a_file(served: Evaluated, tmp_path: Path) -> None:
     """The very machine that was measured has no accelerators and is in no plan: another's figure is put beside it."""
     config = tmp_path / "served.yaml"
     config.write_text(f"name: served\nmodel:\n  id: {MODEL}\n", encoding="utf-8")
@@ -105,9 +72,9 @@ def test_a_plan_reads_it_from_the_bucket_and_from_a_file(evaluated: Evaluated, t
 
     before = plan()
     assert before.throughput is None
-    record_throughput(evaluated.evaluation)
-    (found,) = read_throughputs(evaluated.project, evaluated.bucket, MODEL)
-    served = replace(
+    record_throughput(served.evaluation)
+    (found,) = read_throughputs(served.project, served.bucket, MODEL)
+    planned = replace(
         found,
         machine_type=before.machine_type,
         accelerator_type=before.accelerator_type,
@@ -115,13 +82,13 @@ def test_a_plan_reads_it_from_the_bucket_and_from_a_file(evaluated: Evaluated, t
         image=before.image,
         args=before.args,
     )
-    blob = Client(project=evaluated.project).bucket(evaluated.bucket).blob(object_name(served))
-    blob.upload_from_string(served.to_json())
-    from_bucket = plan("--measured", "--project", evaluated.project)
+    blob = Client(project=served.project).bucket(served.bucket).blob(object_name(planned))
+    blob.upload_from_string(planned.to_json())
+    from_bucket = plan("--measured", "--project", served.project)
     assert from_bucket.throughput is not None
-    assert from_bucket.throughput.source == evaluated.endpoint
+    assert from_bucket.throughput.source == served.endpoint
     file = tmp_path / "throughput.json"
-    file.write_text(f"[{served.to_json()}]", encoding="utf-8")
+    file.write_text(f"[{planned.to_json()}]", encoding="utf-8")
     assert plan("--throughput", file).throughput == from_bucket.throughput
     blob.delete()
 
@@ -130,30 +97,30 @@ def test_where_there_is_no_bucket_nothing_was_measured(cloud: Any, project: str)
     assert read_throughputs(project, f"{project}-nothing", MODEL) == ()
 
 
-def test_what_cannot_be_read_is_left_out_and_told(evaluated: Evaluated, caplog: pytest.LogCaptureFixture) -> None:
-    record_throughput(evaluated.evaluation)
-    broken = Client(project=evaluated.project).bucket(evaluated.bucket).blob(f"measurements/{MODEL}/{COMMIT}/x.json")
+def test_what_cannot_be_read_is_left_out_and_told(served: Evaluated, caplog: pytest.LogCaptureFixture) -> None:
+    record_throughput(served.evaluation)
+    broken = Client(project=served.project).bucket(served.bucket).blob(f"measurements/{MODEL}/{COMMIT}/x.json")
     broken.upload_from_string("{}")
-    assert len(read_throughputs(evaluated.project, evaluated.bucket, MODEL)) == 1
+    assert len(read_throughputs(served.project, served.bucket, MODEL)) == 1
     assert "x.json holds no measurement" in caplog.text
     broken.delete()
 
 
 def test_a_bucket_that_may_not_be_read_stops_no_plan(
-    evaluated: Evaluated, cloud: Any, caplog: pytest.LogCaptureFixture
+    served: Evaluated, cloud: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    record_throughput(evaluated.evaluation)
-    listing = f"/storage/v1/b/{evaluated.bucket}/o"
+    record_throughput(served.evaluation)
+    listing = f"/storage/v1/b/{served.bucket}/o"
     cloud.add_fault(service="storage", method="GET", path=listing, kind="error", status=403)
-    assert read_throughputs(evaluated.project, evaluated.bucket, MODEL) == ()
+    assert read_throughputs(served.project, served.bucket, MODEL) == ()
     assert "could not be read" in caplog.text
 
 
 def test_an_evaluation_is_as_good_where_its_throughput_cannot_be_kept(
-    evaluated: Evaluated, caplog: pytest.LogCaptureFixture
+    served: Evaluated, caplog: pytest.LogCaptureFixture
 ) -> None:
-    subject = replace(evaluated.evaluation.subject, endpoint=f"{evaluated.endpoint}-gone")
-    gone = replace(evaluated.evaluation, subject=subject)
+    subject = replace(served.evaluation.subject, endpoint=f"{served.endpoint}-gone")
+    gone = replace(served.evaluation, subject=subject)
     record_throughput(gone)
     assert "not written down for later plans: " in caplog.text
     assert "not exactly one deployed model" in caplog.text
@@ -178,8 +145,8 @@ def _evaluation(*samples: Sample) -> Evaluation:
     return replace(EVALUATION, load=load_of(samples, ONE) if samples else Load())
 
 
-def _serving(evaluated: Evaluated) -> Serving:
-    found = serving_now(evaluated.project, [REGION], evaluated.plan.deployment)
+def _serving(served: Evaluated) -> Serving:
+    found = serving_now(served.project, [REGION], served.plan.deployment)
     assert found is not None
     return found
 
@@ -192,19 +159,19 @@ def _serving(evaluated: Evaluated) -> Serving:
         ([], "no load was put on the endpoint"),
     ],
 )
-def test_what_is_no_throughput_is_not_written_down(evaluated: Evaluated, samples: list[Sample], message: str) -> None:
+def test_what_is_no_throughput_is_not_written_down(served: Evaluated, samples: list[Sample], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        measurement_of(_evaluation(*samples), _serving(evaluated), 1)
+        measurement_of(_evaluation(*samples), _serving(served), 1)
 
 
-def test_tokens_a_second_are_those_of_all_requests_together(evaluated: Evaluated) -> None:
+def test_tokens_a_second_are_those_of_all_requests_together(served: Evaluated) -> None:
     samples = [ANSWERED, replace(ANSWERED, number=1, output_tokens=6, prompt_tokens=20, last_token=2.0, ended=2.0)]
-    found = measurement_of(_evaluation(*samples), _serving(evaluated), 3)
+    found = measurement_of(_evaluation(*samples), _serving(served), 3)
     assert (found.output_tokens_per_second, found.input_tokens_per_second, found.replicas) == (5.0, 15.0, 3)
     assert json.loads(found.to_json())["format"] == 1
 
 
-def test_the_highest_rate_within_the_slo_is_what_a_plan_is_told(evaluated: Evaluated) -> None:
+def test_the_highest_rate_within_the_slo_is_what_a_plan_is_told(served: Evaluated) -> None:
     slo = Slo(time_to_first_token=1.0)
     settings = LoadSettings(slo=slo, find_highest_rate=True)
 
@@ -220,7 +187,7 @@ def test_the_highest_rate_within_the_slo_is_what_a_plan_is_told(evaluated: Evalu
     found = RateSearch((step(1.0, 0.5), slow), "2 requests/s miss the SLO, 1 meet it")
     result = LoadResult(settings, step(0.5, 0.5), (ANSWERED,), found, 0, 0)
     evaluation = replace(EVALUATION, load=Load(result, usd_per_hour=3.6))
-    told = measurement_of(evaluation, _serving(evaluated), 1)
+    told = measurement_of(evaluation, _serving(served), 1)
     assert (told.requests_per_second, told.slo) == (1.0, "p95 time to first token 1 s")
     assert told.saturation_output_tokens_per_second == 20.0
     metrics = metrics_of(evaluation)

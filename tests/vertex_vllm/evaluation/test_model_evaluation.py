@@ -1,6 +1,5 @@
 """The evaluation in the Model Registry."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,19 +8,10 @@ from google.api_core.exceptions import InvalidArgument, NotFound
 from google.cloud import aiplatform_v1beta1 as vertex
 from google.protobuf import json_format, struct_pb2
 
+from tests.vertex_vllm.evaluation.evaluated_endpoint import Evaluated
 from tests.vertex_vllm.evaluation.evaluations import EVALUATION
-from tests.vertex_vllm.evaluation.test_measurement_store import Evaluated
-from tests.vertex_vllm.served_models import teach
 from vertex_vllm.evaluation.evaluate import Evaluation
 from vertex_vllm.evaluation.model_evaluation import SCHEMA, import_evaluation, request_of
-
-
-@pytest.fixture(scope="module")
-def served(cloud: Any) -> Iterator[Evaluated]:
-    teach(cloud)
-    made = Evaluated()
-    yield made
-    made.in_vertex.clear()
 
 
 def of(served: Evaluated) -> Evaluation:

@@ -1,23 +1,19 @@
 """One model server behind a dedicated and a shared endpoint, for all tests of this folder."""
 
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.prepared import with_serving_account
-from tests.vertex_vllm.served_models import Vertex, serving_plan, teach
+from tests.vertex_vllm.served_models import own_project, serving_plan
 from vertex_vllm.inference.inference_client import EndpointClient
 
 
 @pytest.fixture(scope="package")
 def endpoints(cloud: Any) -> Iterator[dict[str, str]]:
     """Kind → name."""
-    teach(cloud)
-    in_vertex = Vertex(with_serving_account(f"test-{uuid.uuid4().hex[:12]}"))
-    yield {kind: in_vertex.deploy(serving_plan(dedicated_endpoint=kind == "dedicated")) for kind in KINDS}
-    in_vertex.clear()
+    with own_project(cloud) as in_vertex:
+        yield {kind: in_vertex.deploy(serving_plan(dedicated_endpoint=kind == "dedicated")) for kind in KINDS}
 
 
 KINDS = ("dedicated", "shared")

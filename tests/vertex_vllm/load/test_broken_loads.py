@@ -1,15 +1,13 @@
 """Loads on an endpoint that errs, drops streams or stalls, and loads that were killed, end in figures that say so."""
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.prepared import with_serving_account
 from tests.vertex_vllm.evaluation.evaluations import EVALUATION
-from tests.vertex_vllm.served_models import Vertex, serving_plan, teach
+from tests.vertex_vllm.served_models import own_project, serving_plan
 from vertex_vllm.evaluation.evaluation_report import render
 from vertex_vllm.evaluation.gates import verdict_of
 from vertex_vllm.evaluation.load import put_load
@@ -25,10 +23,8 @@ QUICK = LoadSettings(concurrency=2, answer_tokens="fixed(3)", requests=6)
 
 @pytest.fixture(scope="module")
 def endpoint(cloud: Any) -> Iterator[str]:
-    teach(cloud)
-    in_vertex = Vertex(with_serving_account(f"test-{uuid.uuid4().hex[:12]}"))
-    yield in_vertex.deploy(serving_plan())
-    in_vertex.clear()
+    with own_project(cloud) as in_vertex:
+        yield in_vertex.deploy(serving_plan())
 
 
 @pytest.fixture

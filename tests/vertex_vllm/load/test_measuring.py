@@ -6,7 +6,6 @@ import re
 import socket
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,9 +15,8 @@ import google.auth.credentials
 import pytest
 import requests
 
-from tests.prepared import with_serving_account
 from tests.vertex_vllm.model_server import PROGRAM
-from tests.vertex_vllm.served_models import Vertex, serving_plan, teach
+from tests.vertex_vllm.served_models import own_project, serving_plan
 from tests.waiting import wait_until
 from vertex_vllm.catalog.load_profiles import named_profile
 from vertex_vllm.errors import InferenceError, InputError
@@ -136,11 +134,9 @@ def test_lengths_that_the_server_refuses_are_told_before_the_load(server: str) -
 @pytest.fixture(scope="module")
 def endpoints(cloud: Any) -> Iterator[dict[str, str]]:
     """Kind → name."""
-    teach(cloud)
-    in_vertex = Vertex(with_serving_account(f"test-{uuid.uuid4().hex[:12]}"))
     kinds = {"dedicated": True, "shared": False}
-    yield {kind: in_vertex.deploy(serving_plan(dedicated_endpoint=dedicated)) for kind, dedicated in kinds.items()}
-    in_vertex.clear()
+    with own_project(cloud) as in_vertex:
+        yield {kind: in_vertex.deploy(serving_plan(dedicated_endpoint=dedicated)) for kind, dedicated in kinds.items()}
 
 
 @pytest.mark.parametrize("kind", ["dedicated", "shared"])
