@@ -1,12 +1,12 @@
 """The prefix of a mirror in its bucket: its objects, and how objects are written and copied."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from google.api_core.exceptions import Forbidden, NotFound
@@ -32,6 +32,7 @@ FOUND_WHOLE = "found-whole"
 """Key of a manifest's metadata: when a run last found the mirror finished."""
 
 _LOG = logging.getLogger(__name__)
+Parsed = TypeVar("Parsed")
 
 
 class MirrorBucket:
@@ -59,7 +60,7 @@ class MirrorBucket:
         self._authorization, self._patience, self._on_retry = authorization, patience_seconds, on_retry
 
     def check_fit(self) -> None:
-        """Raises BucketError where the bucket's settings keep a mirror from being made.
+        """Raises BucketError where the bucket's settings do not allow a mirror.
 
         A caller who may not read the settings continues: a later refusal of Cloud Storage says what is wrong.
         """
@@ -146,13 +147,7 @@ class MirrorBucket:
 
     def read_journal(self, path: str) -> tuple[Journal | None, int]:
         """The journal of a file and its generation; None for one that cannot be read, 0 where there is none."""
-        blob = self._bucket.get_blob(self._journal_name(path))
-        if blob is None:
-            return None, 0
-        try:
-            return Journal.from_json(blob.download_as_bytes().decode()), int(blob.generation)
-        except ValueError:
-            return None, int(blob.generation)
+        return self._read(self._journal_name(path), Journal.from_json)
 
     def write_journal(self, path: str, journal: Journal, generation: int) -> bool:
         """Writes the journal over that generation; False if another generation exists by now."""
@@ -179,7 +174,7 @@ class MirrorBucket:
     def touch_manifest(self, generation: int) -> bool:
         """Writes the time into the manifest's metadata, which keeps the mirror from garbage collection.
 
-        False when that manifest is gone. Who may only read leaves it as it is.
+        False when that manifest is gone. Without the right to write, the manifest stays as it is, which is logged.
         """
         from google.api_core.exceptions import PreconditionFailed
 
@@ -199,11 +194,15 @@ class MirrorBucket:
 
     def read_manifest(self) -> tuple[Manifest | None, int]:
         """The manifest and its generation; None if it cannot be read, 0 if there is none."""
-        blob = self._bucket.get_blob(self._name(MANIFEST_NAME))
+        return self._read(self._name(MANIFEST_NAME), Manifest.from_json)
+
+    def _read(self, name: str, parse: Callable[[str], Parsed]) -> tuple[Parsed | None, int]:
+        """An object of JSON and its generation; None if `parse` raises ValueError, 0 if there is no object."""
+        blob = self._bucket.get_blob(name)
         if blob is None:
             return None, 0
         try:
-            return Manifest.from_json(blob.download_as_bytes().decode()), int(blob.generation)
+            return parse(blob.download_as_bytes().decode()), int(blob.generation)
         except ValueError:
             return None, int(blob.generation)
 

@@ -95,7 +95,7 @@ class HubApp:
             if match is not None and request.method in methods:
                 names = {name: unquote(value) for name, value in match.groupdict().items()}
                 asked = (request.method, path, request.query_params, request.headers, body, base_url(request))
-                return handler(Visit(self.hub, *asked, names, token))
+                return handler(Visit(*asked, names, self.hub, token))
         if model := _OF_A_MODEL.match(path):
             visible_repo(self.hub.data_dir, f"{unquote(model[1])}/{unquote(model[2])}", token)
         elif _OTHER_REPO.match(path):

@@ -1,14 +1,14 @@
 """A request to the Hub as a value, and what it is answered from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
+from localcloud.core.rest_request import RestRequest
 from localcloud.services.hub.content_network import ContentNetwork
 from localcloud.services.hub.hashes import FileHashes
 from localcloud.services.hub.hub_access import visible_repo
@@ -25,18 +25,12 @@ class Hub:
 
 
 @dataclass(frozen=True)
-class Visit:
-    """`names` are the decoded parts of the path, `token` who asks, `base_url` what the caller calls the Hub."""
+class Visit(RestRequest):
+    """A request to the Hub."""
 
     hub: Hub
-    method: str
-    path: str
-    query: QueryParams
-    headers: Mapping[str, str]
-    body: bytes
-    base_url: str
-    names: Mapping[str, str]
     token: Token | None
+    """The caller's; None: anonymous."""
 
     @property
     def repo_id(self) -> str:

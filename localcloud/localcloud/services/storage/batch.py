@@ -73,7 +73,7 @@ def _call(part: Message, base_url: str) -> Call:
     headers = Headers({name.lower(): value for name, value in inner.items()})
     body = inner.get_payload(decode=True)
     content = body if isinstance(body, bytes) else b""
-    return Call(words[0], address.path, QueryParams(address.query), headers, content, base_url)
+    return Call(words[0], address.path, QueryParams(address.query), headers, content, base_url, {})
 
 
 def _content(reply: Reply) -> bytes:

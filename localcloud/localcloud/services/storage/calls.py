@@ -1,27 +1,17 @@
 """A JSON API call and its answer as values, the same for a single request and for a part of a batch."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from starlette.datastructures import QueryParams
-
+from localcloud.core.rest_request import RestRequest
 from localcloud.services.storage.preconditions import Preconditions, in_query
 from localcloud.services.storage.storage_errors import invalid
 
 
 @dataclass(frozen=True)
-class Call:
-    """`base_url` is scheme and host as the caller sees them; `names` are the decoded parts of the path."""
-
-    method: str
-    path: str
-    query: QueryParams
-    headers: Mapping[str, str]
-    body: bytes
-    base_url: str
-    names: Mapping[str, str] = field(default_factory=dict)
+class Call(RestRequest):
+    """A call of the JSON API. `names` is empty until its operation is known."""
 
     def resource(self) -> dict[str, Any]:
         """The body as a JSON object; an empty body is an empty one. Raises StorageError (400)."""

@@ -112,7 +112,7 @@ class StorageApp:
 
     async def _run_operation(self, request: Request, path: str) -> Response:
         body = await read_body(request, _LONGEST_RESOURCE)
-        call = Call(request.method, path, request.query_params, request.headers, body, base_url(request))
+        call = Call(request.method, path, request.query_params, request.headers, body, base_url(request), {})
         reply = await to_thread.run_sync(json_operations.run, call, self._backend)
         if reply.resource is None:
             return Response(status_code=reply.status)
