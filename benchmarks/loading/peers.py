@@ -19,7 +19,9 @@ class Load:
 
     url: str
     rate: float
+    """Requests per second."""
     count: int
+    """Requests in all."""
     answer_tokens: int
     streams: int
 

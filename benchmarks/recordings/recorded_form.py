@@ -22,25 +22,38 @@ _BOUNDARY = b"recorded"
 
 @dataclass(frozen=True)
 class Exchange:
+    """A request and the answer that was recorded."""
+
     method: str
+    """HTTP's, or `GRPC`."""
     url: str
+    """Of gRPC: `/package.Service/Method`."""
     request_body: Any
     status: int | str
+    """HTTP's number, or the name of gRPC's code."""
     response_body: Any
     request_headers: Mapping[str, str] = field(default_factory=dict)
     response_headers: Mapping[str, str] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
+    """Names of fields that are not compared."""
     compare_first_item: bool = False
+    """Compare lists of the project's resources by the form of their items, as lists of GET requests are."""
 
 
 @dataclass(frozen=True)
 class Sequence:
+    """Exchanges of one recording, in order."""
+
     fixture: str
+    """Name of the recording."""
     service: str
     tier: str
+    """How sure it is that the real service answered."""
     exchanges: tuple[Exchange, ...]
     setup: tuple[Mapping[str, Any], ...] = ()
+    """Resources that have to exist before the first exchange."""
     ignore: tuple[str, ...] = ()
+    """Names of fields that this recording cannot judge."""
 
 
 def read_sequences(file: Path) -> Iterator[Sequence]:

@@ -21,8 +21,12 @@ class Ended:
 
 @dataclass(frozen=True)
 class Outcome:
+    """What a case did, and how its run ended."""
+
     seed: int
+    """Of the case: the same seed gives the same faults."""
     faulted: Ended
+    """The run that met the faults."""
     struck: int
     """How many calls were struck."""
     met: tuple[int, ...]

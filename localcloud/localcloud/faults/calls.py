@@ -10,14 +10,18 @@ Protocol = Literal["http", "grpc"]
 
 @dataclass(frozen=True)
 class Call:
-    """`rpc` is `Service/Method` without the package, "" for what has no such name; `path` is decoded, "" over gRPC."""
+    """A call, as far as a fault chooses by it."""
 
     service: str
+    """Name of the API, as its registration gives it, for example `vertex`."""
     protocol: Protocol
     host: str
     rpc: str = ""
+    """`Service/Method` without the package; empty: the call is no RPC, as those of the Hub and of Cloud Storage."""
     method: str = ""
+    """Of HTTP; empty over gRPC."""
     path: str = ""
+    """Decoded; empty over gRPC."""
     query: Sequence[tuple[str, str]] = ()
     headers: Sequence[tuple[str, str]] = ()
 

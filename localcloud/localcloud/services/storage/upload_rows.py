@@ -14,38 +14,53 @@ from localcloud.services.storage.preconditions import Preconditions
 
 @dataclass(frozen=True)
 class ResumableUpload:
-    """`size` is what the sender announced, if anything; `generation` the object's, once the upload is finished."""
+    """A session of a resumable upload."""
 
     id: str
     bucket: str
     name: str
+    """Of the object that will be written."""
     blob: str
+    """File of the bytes store that holds what has arrived."""
     settings: dict[str, Any]
+    """Metadata of the object, as the request that opened the session gave it."""
     preconditions: Preconditions
     checksums: DeclaredChecksums
     size: int | None
+    """Bytes that the sender announced; None: it announced no size."""
     time_created: str
+    """RFC 3339."""
     generation: int | None = None
+    """Of the object; None: the upload is not finished."""
     cancelled: bool = False
 
 
 @dataclass(frozen=True)
 class MultipartUpload:
+    """A multipart upload of the XML API. Its parts are rows of their own."""
+
     id: str
     bucket: str
     name: str
+    """Of the object that will be written."""
     settings: dict[str, Any]
+    """Metadata of the object."""
     time_created: str
+    """RFC 3339."""
 
 
 @dataclass(frozen=True)
 class Part:
     number: int
+    """1 to 10,000."""
     blob: str
+    """File of the bytes store."""
     size: int
+    """Bytes."""
     crc32c: int
     md5: bytes
     last_modified: str
+    """RFC 3339."""
 
     @property
     def etag(self) -> str:
