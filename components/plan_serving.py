@@ -119,7 +119,7 @@ def plan_serving(
         allowed_licences: Licences as model cards name them, for example apache-2.0 or gemma; empty: any.
         pickled_weights: Weights in pickle files: refuse; scanned takes those without dangerous imports; any takes all.
         owner: Team or person who answers for it, on everything it makes as a label.
-        ttl: Time that what a run makes may live, for example 8h or 7d; then a sweep removes it. Default: for ever.
+        ttl: Lifetime of all that a run creates, for example 8h or 7d; then a sweep removes it. Default: for ever.
         plan: The serving plan, JSON.
         page: The same for people, each number unfolded into its terms.
 

@@ -146,7 +146,7 @@ def deploy(
         pickled_weights: Weights in pickle files: refuse; scanned takes those without dangerous imports; any takes all.
         keep_endpoint: The endpoint stays when the run succeeds; false: it is torn down after the evaluation.
         owner: Team or person who answers for it, on everything it makes as a label.
-        ttl: Time that what a run makes may live, for example 8h or 7d; then a sweep removes it. Default: for ever.
+        ttl: Lifetime of all that a run creates, for example 8h or 7d; then a sweep removes it. Default: for ever.
     """
     run = dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER
     run_id = dsl.PIPELINE_JOB_NAME_PLACEHOLDER

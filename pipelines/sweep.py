@@ -18,7 +18,7 @@ def sweep(
     Args:
         project: Project id.
         regions: Regions to sweep; empty: all that the catalogue knows.
-        deployments: Names that have a config; what belongs to none of them is removed too. Empty: none is.
+        deployments: Deployments that have a config: resources of others are removed too. Empty: only expired ones.
         dry_run: Only list what would be removed.
     """
     sweep_step(

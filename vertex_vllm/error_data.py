@@ -91,9 +91,11 @@ class Stockout:
     code: str
     """Status, for example RESOURCE_EXHAUSTED."""
     domain: str
-    """quota: the project may not; capacity: there are none."""
+    """quota: the project's quota is used up; capacity: Google has no such machines free."""
     message: str
+    """The service's own words."""
     blocks: Blocks
+    """Where another attempt would fail, too."""
 
     def __str__(self) -> str:
         return f"{self.domain}, {self.code}: {self.message}"

@@ -1,9 +1,9 @@
 """Every error this project raises on purpose.
 
     VertexVllmError                 exit code 1
-    ├── InputError                  exit code 2: what the user gave cannot work as it stands
+    ├── InputError                  exit code 2: the user's config, option or file cannot work as it is
     │   ├── ConfigError             a file in configs/, all of its faults at once
-    │   ├── HubAccessError          the Hugging Face Hub said no
+    │   ├── HubAccessError          the Hugging Face Hub refused
     │   │   ├── TokenMissingError
     │   │   ├── TokenInvalidError
     │   │   ├── LicenseNotAcceptedError
@@ -19,7 +19,7 @@
     ├── InferenceError              the endpoint refused, or answered with something malformed
     ├── GateError                   the evaluation ran, and its figures miss a threshold
     ├── LockedError                 another run is working on the same deployment
-    ├── TeardownError               something this project made is still there
+    ├── TeardownError               a resource that this project created still exists
     └── ServiceError                a Google API failed for good, with the service's own words
         ├── RegionClosedError       the project may not use the region, so it has nothing there
         └── UnreachableError        a host cannot be asked from here until a setting is changed

@@ -1,4 +1,4 @@
-"""Labels and names: how a later run, a teardown or a person finds what this project made, from parameters alone."""
+"""Labels and names by which later runs, teardown and people find what this project created, from parameters alone."""
 
 import re
 from collections.abc import Mapping
@@ -23,12 +23,12 @@ OWNER_LABEL = "vertex-vllm-owner"
 EXPIRES_LABEL = "vertex-vllm-expires"
 """Seconds since 1970, UTC: a moment as a label value may be written, and compared without a time zone."""
 NEVER = "never"
-"""Written rather than left out: versions of a Model have its labels too where they have none of that name."""
+"""Value of the expiry label without an expiry; written, because a version without the label shows its Model's."""
 KEEP_LABEL = "vertex-vllm-keep"
-"""A person sets it, to any value: no sweep removes what has it."""
+"""Set by a person, to any value: no sweep removes a resource with it."""
 STAGE_LABEL = "vertex-vllm-stage"
 LIVE = "live"
-"""Value of the stage label, and alias of a model version: what a deployment's users are meant to be served by."""
+"""Value of the stage label, and alias of a model version: the endpoint and version that callers should use."""
 SUPERSEDED = "superseded"
 # Label values: at most 63 of [a-z0-9_-] (Google Cloud, "Requirements for labels").
 _LABEL_LENGTH = 63
@@ -47,10 +47,11 @@ class Owner:
     run_id: str
     """Name of the pipeline job or other run that created it."""
     config_hash: str = ""
+    """Of the plan that it serves; empty: it belongs to no plan."""
     responsible: str = ""
     """Team or person who answers for it, as the config's `owner` says."""
     expires: datetime | None = None
-    """When a sweep may take it away; None: never."""
+    """When a sweep may remove it; None: never."""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -74,7 +75,7 @@ class Marks:
     config_hash: str
     responsible: str
     expires: datetime | None
-    """None too where the label is none of ours to read: what cannot be understood does not expire."""
+    """None without a readable label: such a resource does not expire."""
     keep: bool
 
     @classmethod
@@ -95,7 +96,7 @@ def is_ours(labels: Mapping[str, str]) -> bool:
 
 
 def belongs(labels: Mapping[str, str], deployment: str, run_id: str = "") -> bool:
-    """Whether the labels say: made by this project, for that deployment, and by that run if one is given."""
+    """Whether the labels name this project, that deployment, and that run if one is given."""
     return (
         is_ours(labels)
         and labels.get(DEPLOYMENT_LABEL) == label_value(deployment)
@@ -104,7 +105,7 @@ def belongs(labels: Mapping[str, str], deployment: str, run_id: str = "") -> boo
 
 
 def is_of_a_deployment(labels: Mapping[str, str]) -> bool:
-    """Whether the labels say: made by this project, for some deployment."""
+    """Whether the labels name this project and some deployment."""
     return belongs(labels, labels.get(DEPLOYMENT_LABEL, "-"))
 
 

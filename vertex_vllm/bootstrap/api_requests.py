@@ -1,4 +1,4 @@
-"""The requests of each Google API that is asked: one function a sort of resource."""
+"""Requests to Google's APIs as values, one function per kind of resource."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,8 +24,8 @@ _ARTIFACTS = "https://artifactregistry.googleapis.com/v1"
 _SERVICES = "https://serviceusage.googleapis.com/v1"
 _PROJECTS = "https://cloudresourcemanager.googleapis.com/v3"
 _GITHUB = "https://token.actions.githubusercontent.com"
-# A request for an older version gets policies without their conditions, and would write them back so ("Policy
-# versions").
+# A request for an older version returns bindings without their conditions, which writing the policy back would delete
+# ("Policy versions").
 _POLICY_VERSION = 3
 
 
@@ -134,7 +134,7 @@ def secret_value(project: str, name: str) -> SecretValue:
 
 
 def custom_role(project: str, role_id: str, title: str, permissions: Sequence[str]) -> Resource:
-    """A role of the project. A deleted one keeps its id for 37 days, and can be brought back for the first 7."""
+    """A role of the project. A deleted role keeps its id for 37 days, and can be restored during the first 7."""
     url = f"{_IAM}/projects/{project}/roles"
     permitted = {"includedPermissions": list(permissions)}
     role = {"title": title, "description": MARK, "stage": "GA", **permitted}
@@ -172,8 +172,9 @@ def identity_pool(number: str, pool_id: str) -> Resource:
 def github_provider(pool: str, provider_id: str, repository_id: str, owner_id: str, branch: str) -> Resource:
     """Accepts only workflows that a push to `branch` of that repository started.
 
-    By ids, because another owner can register a name again; by branch and event, because anybody who may push to
-    any branch may run a workflow of their own there (google-github-actions/auth, "Security Considerations").
+    Repository and owner are named by id, because another owner can register a name again. Branch and event are fixed,
+    because anybody who may push to any branch may run a workflow of their own there (google-github-actions/auth,
+    "Security Considerations").
     """
     providers = f"{_IAM}/{pool}/providers"
     asked = {
@@ -195,7 +196,7 @@ def github_provider(pool: str, provider_id: str, repository_id: str, owner_id: s
 
 
 def _federated(kind: str, url: str, create: str, body: Mapping[str, Any], wanted: Mapping[str, Any]) -> Resource:
-    """Deleted ones keep their names for 30 days."""
+    """A pool, or a provider in it; a deleted one keeps its name for 30 days."""
     return Resource(
         kind,
         url.removeprefix(f"{_IAM}/"),

@@ -43,7 +43,7 @@ class GrantRow:
 
     @property
     def which(self) -> Which:
-        """No two rows are the same in this."""
+        """The key of the row: no two rows have the same account, role and resource."""
         return self.account, self.role, self.resource
 
 

@@ -10,7 +10,7 @@ from vertex_vllm.bootstrap.session import ConflictError, NotThereError, Session,
 from vertex_vllm.bootstrap.setup_steps import Grant, PolicyPlace, Resource, SecretValue, ServiceAgent, Step, holds
 from vertex_vllm.errors import InputError, ServiceError
 
-# Writers of one policy take turns; this many in a row lost is something else.
+# Attempts to write a policy that other writers change at the same time; more lost in a row have another cause.
 _TRIES = 10
 
 
@@ -39,7 +39,10 @@ def is_missing(session: Session, step: Step) -> bool:
 
 
 def make(session: Session, step: Step, secret_value: str = "") -> bool:
-    """Makes it where it is missing; True when it was. Raises as `is_missing`; InputError without a value."""
+    """Creates the step's resource if it is missing; returns whether it was.
+
+    Raises as `is_missing`, and InputError for a secret without `secret_value`.
+    """
     match step:
         case Resource():
             return _make_resource(session, step)
@@ -52,7 +55,7 @@ def make(session: Session, step: Step, secret_value: str = "") -> bool:
 
 
 def revoke(session: Session, grant: Grant) -> bool:
-    """True when the member had the role; a resource that is gone grants nothing."""
+    """Returns whether the member had the role: False, too, for a resource that no longer exists."""
     try:
         return _change_policy(session, grant, granted=False)
     except NotThereError:
@@ -86,7 +89,7 @@ def _make_resource(session: Session, resource: Resource) -> bool:
     try:
         send(session, revive or resource.create)
     except ConflictError as error:
-        # Created since the look, perhaps by our own request whose answer was lost; or just created and not yet visible.
+        # Created after it was looked for, perhaps by a request of ours whose answer was lost; or not visible yet.
         if _is_absent(resource, until_there(lambda: ask(session, resource.look))):
             raise error.reworded(where=f"{resource.kind} {resource.name}") from error
     # An undeleted resource has its old settings; compare them with what is wanted.

@@ -1,4 +1,4 @@
-"""IAM policies as REST has them, with one member more or less."""
+"""Adding a member to an IAM policy, and removing one; policies are REST's JSON."""
 
 from collections.abc import Mapping
 from typing import Any

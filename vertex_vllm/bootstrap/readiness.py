@@ -1,4 +1,4 @@
-"""Whether a project is ready for a run: looked at before anything is sent, so that one line says what to do."""
+"""Whether a project is ready for a run, checked before anything is sent, so that one line says what to do."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -100,7 +100,7 @@ def _may_exist(session: Session, project: str, email: str) -> bool:
 
 
 def _may_act_as(session: Session, project: str, email: str) -> bool:
-    """As IAM answers it to anybody: testIamPermissions itself needs no permission. False without such an account."""
+    """By testIamPermissions, which needs no permission itself. False if the account does not exist."""
     test = Request("POST", api_requests.account_test(project, email), {"permissions": [ACT_AS]})
     granted: Iterable[str] = (look(session, test) or {}).get("permissions", ())
     return ACT_AS in granted

@@ -1,4 +1,4 @@
-"""Takes away what bootstrap made, and nothing else."""
+"""Deletes what bootstrap created, and nothing else."""
 
 from urllib.parse import quote
 
@@ -50,7 +50,7 @@ def _contents(session: Session, request: Request) -> list[dict[str, str]]:
 
 
 def _empty(session: Session, request: Request) -> None:
-    """Deletes every generation of every object, the first page again and again."""
+    """Deletes every generation of every object: lists the first page until it is empty."""
     objects = request.url.partition("?")[0]
     while found := _contents(session, request):
         for item in found:

@@ -30,13 +30,13 @@ APIS = (
     "secretmanager",
     "artifactregistry",
     "cloudbuild",
-    # Artifact Analysis has the signed provenance of the image, Cloud KMS the key that verifies it, and our own ones.
+    # Artifact Analysis has the image's signed provenance; Cloud KMS the key that verifies it, and the keys of mirrors.
     "containeranalysis",
     "cloudkms",
     "cloudquotas",
     # Cloud Monitoring has the metrics that endpoints are scaled by.
     "monitoring",
-    # Cloud Logging has what a container that failed wrote.
+    # Cloud Logging has the log of a container that failed.
     "logging",
 )
 # APIs that a workflow needs to log in with GitHub's token.
@@ -72,7 +72,7 @@ class Settings:
     github_owner_id: str = ""
     """Number of the user or organisation that the repository belongs to."""
     github_branch: str = "main"
-    """The branch whose pushes may."""
+    """Branch whose pushes may act as the CI account."""
     hub_token: bool = True
     """Whether there is a secret with a Hugging Face token; public models need none."""
     signing_key: str = ""
@@ -143,7 +143,7 @@ def _apis(settings: Settings) -> tuple[Step, ...]:
 def _things(settings: Settings) -> tuple[Step, ...]:
     project, region = settings.project, settings.region
     return (
-        # Weights come from the Hub again: deleted ones need not be billed for another week.
+        # Deleted weights can be mirrored again from the Hub: they need not be kept, and billed, for another week.
         api_requests.bucket(project, settings.number, region, default_bucket(project, region), recoverable=False),
         api_requests.bucket(project, settings.number, region, runs_bucket(project, region)),
         api_requests.bucket(project, settings.number, region, sources_bucket(project, region)),
@@ -164,7 +164,7 @@ def _things(settings: Settings) -> tuple[Step, ...]:
 
 
 def _grants(settings: Settings) -> tuple[Step, ...]:
-    """Those of grants.yaml that these settings ask for; Vertex AI's agent is made before it is granted anything."""
+    """Grants of grants.yaml that these settings ask for; Vertex AI's service agent is created before its grants."""
     rows = [row for row in grant_rows() if row.when in settings.asked and row.when != GITHUB]
     grants = [grant_of(settings, row) for row in rows]
     agent = next(grant for row, grant in zip(rows, grants, strict=True) if row.account == "agent")
@@ -199,7 +199,7 @@ def _place(settings: Settings, on: str) -> PolicyPlace:
         case "secret":
             return api_requests.secret_policy(project, SECRET)
         case "key":
-            # Grants are made on a key; each of its versions has them.
+            # A grant on a key holds for all its versions.
             return api_requests.key_policy(settings.signing_key.partition("/cryptoKeyVersions/")[0])
         case "images":
             return api_requests.repository_policy(project, region, IMAGES_REPOSITORY)

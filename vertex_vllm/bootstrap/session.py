@@ -1,4 +1,4 @@
-"""Requests as values, sent: with patience where Google Cloud needs a while, and an error that a person understands."""
+"""Sends the requests of bootstrap: retries while a change spreads through Google Cloud; words errors for a person."""
 
 import json
 import time
@@ -61,12 +61,12 @@ def look(session: Session, request: Request) -> Fields | None:
 
 
 def ask(session: Session, request: Request) -> Fields:
-    """The answer, without patience for what was just enabled. Raises ServiceError, among them NotThereError."""
+    """The answer, without waiting for an API that was just enabled. Raises ServiceError, among them NotThereError."""
     return _answer(session, request, patient=False)
 
 
 def send(session: Session, request: Request) -> Fields:
-    """The answer, an operation's end waited for.
+    """The answer; for a long-running operation, its answer at the end.
 
     Raises ServiceError, among them NotThereError and ConflictError.
     """
@@ -85,7 +85,7 @@ def send(session: Session, request: Request) -> Fields:
 
 
 def until_there(ask: Callable[[], Answer]) -> Answer:
-    """Answer of `ask`, asked again while what was just made does not exist for it.
+    """Answer of `ask`, repeated while a resource that was just created does not exist for it.
 
     Reads of IAM are eventually consistent: an account answers 404 for some seconds after it was created (IAM, "Create
     service accounts", read 2026-11-30). Raises NotThereError when it still does not exist after three minutes.

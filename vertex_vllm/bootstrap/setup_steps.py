@@ -17,17 +17,21 @@ class Request:
     """One request of a Google API."""
 
     method: str
+    """Of HTTP."""
     url: str
     body: Fields | None = None
+    """JSON; None: no body."""
 
 
 @dataclass(frozen=True)
 class Resource:
-    """A thing that exists or not. If it exists and differs, that is an error, unless it has an `update`."""
+    """A resource that exists or not. One that exists and differs is an error, unless it has an `update`."""
 
     kind: str
+    """In words, for a person: `bucket`, `service account`."""
     name: str
     look: Request
+    """Reads it; status 404 means that it does not exist."""
     create: Request
     remove: Request | None = None
     """None: it stays when everything else is removed."""
@@ -38,9 +42,9 @@ class Resource:
     mark: Fields = field(default_factory=dict)
     """Fields of `look`'s answer for a resource that `create` made; any other is not removed."""
     revive: Request | None = None
-    """Brings it back where it was deleted softly, which keeps its name."""
+    """Restores it after a soft deletion, which keeps its name; None: a deletion is final."""
     update: Request | None = None
-    """Brings one that `create` made, and that differs, up to date; None: what exists is never changed."""
+    """Changes a resource that `create` made and that differs; None: what exists is never changed."""
     contents: Request | None = None
     """Lists the contents. A resource with contents is removed only when they may be lost."""
 
@@ -53,6 +57,7 @@ class SecretValue:
     look: Request
     """Lists the versions that are enabled."""
     create: Request
+    """Adds a version, without its value."""
 
     kind = "secret value"
 
@@ -66,6 +71,7 @@ class PolicyPlace:
     """The IAM policy of one resource."""
 
     resource: str
+    """Resource name, for a person."""
     read: Request
     write: Request
     """Its body is the policy, under the name `policy` unless `bare`."""
@@ -77,6 +83,7 @@ class Grant:
     """One member's one role on one resource."""
 
     member: str
+    """As IAM writes it: `serviceAccount:…`, `principalSet://…`."""
     role: str
     on: PolicyPlace
     condition: Fields | None = None

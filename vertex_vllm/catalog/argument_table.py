@@ -14,7 +14,7 @@ from vertex_vllm.vllm_versions import VersionRange, version_key
 
 @dataclass(frozen=True)
 class Takes:
-    """How a run of checked versions takes an argument's value. See the head of arguments.yaml."""
+    """Values that consecutive checked versions accept for an argument. See the head of arguments.yaml."""
 
     first: str
     last: str
@@ -41,7 +41,7 @@ class ParserNames:
 
     checked: tuple[str, ...]
     parsers: Mapping[str, tuple[tuple[str, str], ...]]
-    """`tool:hermes` or `reasoning:qwen3` → the first and last version of each run that has it."""
+    """`tool:hermes` or `reasoning:qwen3` → first and last version of each range of versions that has it."""
 
     def versions(self, image: VersionRange | None) -> tuple[str, ...]:
         """Checked versions that an image may have; the nearest older one where none of its range was checked.
@@ -75,7 +75,7 @@ class ArgumentTable(ParserNames):
 
 @cache
 def parser_names() -> ParserNames:
-    """Without the table of arguments, which is ten times as long: every plan looks at the names."""
+    """Names of parsers, read without the table of arguments, which is ten times as long: every plan needs the names."""
     head, _, rest = _text().partition("\narguments:\n")
     parsers: dict[str, list[tuple[str, str]]] = {}
     for row in yaml.load(rest.partition("\nparsers:\n")[2], Loader=LOADER):

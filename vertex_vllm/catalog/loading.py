@@ -116,7 +116,7 @@ def _formats(read: Mapping[str, Any]) -> tuple[NumberFormat, ...]:
 
 
 def _check_references(catalog: Catalog) -> None:
-    """A row that names a row of another table that is not there would be found much later, by a user."""
+    """Raises ValueError for a row that names a missing row of another table, which only a user would find otherwise."""
     wanted: dict[str, tuple[set[str], Mapping[str, SourcedRow]]] = {
         "accelerator": ({machine.accelerator for machine in catalog.machines.values()}, catalog.accelerators),
         "machine": ({preset.machine for preset in catalog.presets.values()}, catalog.machines),

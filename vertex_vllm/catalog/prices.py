@@ -16,9 +16,9 @@ class HourlyPrice:
     """US dollars an hour."""
 
     least: float
-    """With as few replicas as may run."""
+    """With the fewest replicas."""
     most: float
-    """With as many."""
+    """With the most replicas."""
 
     def __str__(self) -> str:
         return f"{self.least:.2f}" if self.least == self.most else f"{self.least:.2f} to {self.most:.2f}"

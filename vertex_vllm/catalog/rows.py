@@ -130,7 +130,7 @@ class Architecture(SourcedRow):
 
 
 class Limit(Row):
-    """Limits of a quantisation method in a run of checked vLLM versions."""
+    """Limits of a quantisation method in consecutive checked versions of vLLM."""
 
     first: str
     last: str
@@ -156,7 +156,7 @@ class Quantization(SourcedRow):
     quantization: str
     """Method, or `method/scheme`."""
     limits: tuple[Limit, ...]
-    """By version, the oldest first; a version in none of these runs refuses the method."""
+    """By version, the oldest first; a version in none of these ranges refuses the method."""
     needs_flag: str = ""
     """Versions that know this flag refuse the method without it."""
     splits: bool = True
@@ -166,7 +166,7 @@ class Quantization(SourcedRow):
     below: str = ""
     """Compute capability from which on no kernel takes dense layers, for example 10.0; empty: there is none."""
     instead_for: tuple[str, ...] = ()
-    """Schemes for which it does; empty: for all."""
+    """Schemes for which that holds; empty: all."""
 
     @property
     def min_capability(self) -> str:

@@ -28,7 +28,7 @@ def comment(
 ) -> str:
     """The effects of a change as Markdown; ends with a newline. `limit`: the most bytes of it as UTF-8.
 
-    Totals are always there; of configs, faulty ones first, as many as there is room for, and the number of the others.
+    It always holds the totals; then as many configs as fit, faulty ones first, and the number of those left out.
     """
     faulty = [review for review in reviews if review.after.faults]
     valid = [review for review in reviews if not review.after.faults]

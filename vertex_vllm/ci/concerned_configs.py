@@ -1,4 +1,4 @@
-"""From the files that changed to the configs that are concerned. Opens nothing."""
+"""Which configs a change concerns, judged by the paths of its files. Opens no file."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Concerned:
 
 @dataclass(frozen=True)
 class Removed:
-    """A deployment that no config describes any more. What it deployed is left alone."""
+    """A deployment that no config describes any more. Its endpoints and models are left alone."""
 
     deployment: str
     """"" where the base's config does not say its name."""

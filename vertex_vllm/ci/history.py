@@ -74,7 +74,7 @@ class Commit:
 
 
 def _git(folder: Path, *arguments: str) -> bytes:
-    """Git's output. Raises VertexVllmError with its words where it fails: nothing changed must not be a guess."""
+    """Git's output. Raises VertexVllmError with git's words if it fails: a failure must not look like no change."""
     answer = _ask(folder, *arguments)
     if answer.returncode:
         raise VertexVllmError(f"git {arguments[0]} failed: {_words(answer)}", where=str(folder))

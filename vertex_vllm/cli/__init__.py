@@ -57,7 +57,7 @@ COMMANDS = {name: line for group in GROUPS.values() for name, line in group.item
 # Words that people try first.
 _ALSO = {"run": "runs", "endpoint": "endpoints", "deploy": "submit", "destroy": "teardown", "delete": "teardown"}
 
-# No name that pip would look up: the local cloud is under no index.
+# Names no package for pip to look up: the local cloud is in no package index.
 _NO_LOCAL_CLOUD = (
     "the local cloud is not installed. Install it from the checkout: the folder localcloud, and vertex-vllm with its "
     "extra `local`"

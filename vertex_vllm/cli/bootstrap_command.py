@@ -38,7 +38,7 @@ _ROOT = Path(__file__).resolve().parents[2]
     metavar="NUMBER",
     help="Of the same repository; gh api repos/OWNER/NAME --jq '.id, .owner.id' tells both.",
 )
-@click.option("--github-branch", default="main", show_default=True, help="The branch whose pushes may.")
+@click.option("--github-branch", default="main", show_default=True, help="Branch whose pushes may act as that account.")
 @click.option("--cloud-build", is_flag=True, help="Accounts for CI by Cloud Build's triggers, too.")
 @click.option("--signing-key", default="", metavar="KEY", help="Key of Cloud KMS, made beforehand, that signs mirrors.")
 @click.option("--build-region", default="", help="Region of the image's build.  [default: --region, if it may build]")
@@ -68,7 +68,7 @@ def bootstrap(
 ) -> None:
     """Make a project ready: APIs, buckets, accounts with the least roles, secret, repositories, image, templates.
 
-    Again: no change. Grants of an earlier version that are no longer wanted are revoked, after a question.
+    A second run changes nothing. Grants of an earlier version that are no longer needed are revoked, after a question.
 
     Example: vertex-vllm bootstrap --project my-project --region us-central1 < hf-token.txt
 
@@ -209,7 +209,7 @@ def _check(session: "Session", settings: "Settings", steps: tuple["Step", ...], 
 
 
 def _make(session: "Session", steps: tuple["Step", ...]) -> int:
-    """How many were made."""
+    """Returns the number of resources that were created."""
     from vertex_vllm.bootstrap.making import make
 
     value = secret_value(session, steps)
@@ -223,7 +223,7 @@ def _make(session: "Session", steps: tuple["Step", ...]) -> int:
 
 
 def _revoke(session: "Session", grants: tuple["Grant", ...], *, asked: bool) -> int:
-    """How many were revoked: all of them, or none without consent."""
+    """Returns the number of grants that were revoked: all of them, or none without consent."""
     from vertex_vllm.bootstrap.making import revoke
 
     for grant in grants:
@@ -274,7 +274,7 @@ def _told(settings: "Settings", made: int) -> None:
 
 
 def _elsewhere(region: str) -> tuple[str, ...]:
-    """The region as an option, where it is not the one that commands have without it."""
+    """`--region` and the region; empty for the commands' default."""
     return () if region == "us-central1" else ("--region", region)
 
 

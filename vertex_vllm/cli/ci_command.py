@@ -44,7 +44,7 @@ class Found:
 
 
 def revision_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds what both commands look at."""
+    """Adds the options of both commands: the two commits, the pipeline and the clone."""
     for option in (
         click.option("--base", required=True, metavar="REV", help="Commit to compare with."),
         click.option("--head", default="HEAD", show_default=True, metavar="REV", help="Commit to plan or deploy."),
@@ -101,7 +101,7 @@ def plan(base: str, head: str, pipeline: str, repository: Path, comment_file: Pa
 @revision_options
 @click.option("--project", help="Project id; default: the config's, then GOOGLE_CLOUD_PROJECT.")
 @image_option
-@click.option("--only", multiple=True, metavar="DEPLOYMENT", help="Of what changed, only this; may be repeated.")
+@click.option("--only", multiple=True, metavar="DEPLOYMENT", help="Submit only this deployment; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Say what would be submitted, and submit nothing.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print JSON.")
 def apply_command(
@@ -155,7 +155,7 @@ def look(repository: Path, base: str, head: str, pipeline: str) -> Found:
     # A link's target may have changed although the link has not.
     beside = [path for path in kinds if decision.dependencies or kinds[path] != "file"]
     missed = unread([*changed, *beside], kinds, after.text, [removed.deployment for removed in decision.removed])
-    # A deployment whose config is there, under a name that is not read, is not removed.
+    # A deployment is not removed if its config exists under a file name that is not read.
     unread_names = {deployment_name(after.text(each.path)) for each in missed if each.is_fault}
     kept = tuple(removed for removed in decision.removed if removed.deployment not in unread_names)
     decision = replace(decision, removed=kept)
@@ -197,7 +197,7 @@ def refuse_faulty(found: Found) -> None:
 
 
 def wanted(reviews: "Iterable[Review]") -> "list[tuple[Review, Deployment]]":
-    """Those that their config lets CI deploy."""
+    """The reviews whose config says `deploy_on_change: true`, each with its deployment."""
     found = ((review, review.after.deployment) for review in reviews)
     return [(review, deployment) for review, deployment in found if deployment and deployment.deploy_on_change]
 

@@ -30,7 +30,7 @@ class Outcome:
 def spec_of(commit: "Commit", pipeline: str) -> str | None:
     """The commit's own compiled spec; in a repository without compiled pipelines, the installed package's.
 
-    None where the commit has others and not this one.
+    None if the commit has compiled pipelines, but not this one.
     """
     from vertex_vllm.runs.specs import compiled
 
@@ -71,7 +71,7 @@ def deploy(
 
 
 def followed(deployment: str, resource_name: str) -> Outcome:
-    """Waits for the run's end, telling of its steps on standard error."""
+    """Waits for the run's end, and prints its steps on standard error."""
     from rich.console import Console
 
     from vertex_vllm.cli.run_view import RunView

@@ -79,7 +79,7 @@ def _diagnosis(target: str, project: str | None, region: str, hours: float) -> "
 
 
 def _from_google(target: str, project: str | None, region: str, hours: float) -> "Diagnosis":
-    """Of an endpoint, by its resource name or its id; of a run, by either, too."""
+    """The diagnosis of an endpoint or a run; `target` is its resource name or its id."""
     from vertex_vllm.cli.runs_command import resource_name
     from vertex_vllm.diagnosis.deployed import diagnose_endpoint, diagnose_run
     from vertex_vllm.errors import InputError
@@ -106,7 +106,7 @@ def _case(config: Path, facts: Path | None, project: str | None) -> "Case":
 
 
 def _patch(found: "Diagnosis", case: "Case | None", config: Path | None) -> "Patch | None":
-    """Of the first cause that a change of the config removes."""
+    """The patch for the first cause that a change of the config removes."""
     from vertex_vllm.diagnosis.patch import propose
 
     if case is None or config is None:

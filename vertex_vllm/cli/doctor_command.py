@@ -61,7 +61,7 @@ def doctor(config: Path | None, project: str | None, region: str, as_json: bool)
 
 
 def _findings(deployment: "Deployment | None", project: str | None, region: str) -> Iterator[Finding]:
-    """Stops after a check without which no later one can be made."""
+    """Stops after a failed check that all later ones depend on."""
     for name, check in (("shell", _shell), ("credentials", _credentials)):
         finding = _tried(name, check)
         yield finding

@@ -53,7 +53,7 @@ def read_file(path: Path, model_id: str) -> "ModelFacts":
         found = ModelFacts.from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         fix = "Write it with `vertex-vllm facts MODEL --output FILE`"
-        raise InputError(f"no file of facts: {error}", where=str(path), fix=fix) from error
+        raise InputError(f"is not a file of facts: {error}", where=str(path), fix=fix) from error
     if found.model_id not in (model_id, found.source):
         raise InputError(
             f"holds facts of {found.model_id}, the config is for {model_id}", where=str(path), fix="Give its own"

@@ -19,7 +19,7 @@ def harness(deployment: str, command: tuple[str, ...], project: str | None, regi
     """Run COMMAND, an evaluation harness, against the live endpoint of DEPLOYMENT.
 
     The command finds an OpenAI-compatible server in OPENAI_BASE_URL and OPENAI_API_KEY, and in SERVED_BASE_URL and
-    SERVED_API_KEY; its exit code is this command's. Options of vertex-vllm stand before `--`.
+    SERVED_API_KEY; its exit code is this command's. Options of vertex-vllm come before `--`.
 
     Example: vertex-vllm harness smollm2-135m-instruct --project my-project -- inspect eval task.py --model
     openai-api/served/served

@@ -37,7 +37,7 @@ def init(folder: Path, models: tuple[str, ...], project: str, region: str, hf_to
 
     named_regions((region,))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError("is there, and not empty", where=str(folder), fix="Name a new folder")
+        raise InputError("exists and is not empty", where=str(folder), fix="Name a new folder")
     configs = {f"configs/{name}.yaml": text for name, text in _configs(models, region, hf_token_secret).items()}
     files = {
         **configs,

@@ -15,7 +15,7 @@ WORKFLOW_PATH = ".github/workflows/deployments.yaml"
 
 
 def deployment_name(model_id: str) -> str:
-    """A deployment's name of the model's: `llama-3-1-8b-instruct` of `meta-llama/Llama-3.1-8B-Instruct`."""
+    """The name of a model's deployment: `llama-3-1-8b-instruct` of `meta-llama/Llama-3.1-8B-Instruct`."""
     name = re.sub(r"[^a-z0-9]+", "-", model_id.partition("/")[2].lower()).strip("-")
     return (name if name[:1].isalpha() else f"m-{name}")[:40].rstrip("-")
 

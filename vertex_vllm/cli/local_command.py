@@ -114,7 +114,7 @@ def as_account(state_dir: Path, account: str) -> None:
 @state_option
 @click.option("--advance-seconds", type=click.IntRange(min=0), required=True, help="How far to move it.")
 def clock(state_dir: Path, advance_seconds: int) -> None:
-    """Move the local cloud's clock forward; what its schedules have to run by then is started.
+    """Move the local cloud's clock forward, and start the runs that its schedules have due by then.
 
     Example: vertex-vllm local clock --advance-seconds 86400
     """

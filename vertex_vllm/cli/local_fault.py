@@ -28,20 +28,20 @@ _TEXTS = {
     "when": "crash: before or after the call is executed.",
 }
 _WHOLE_NUMBERS = {
-    "nth": "The first of the calls that are met that it strikes, from 1.",
+    "nth": "Number of the first matching call that it strikes, from 1.",
     "times": "How many calls it strikes.",
     "seed": "Seed of the probability.",
     "status": "error: HTTP status.",
-    "retry_after_seconds": "error: when to come back.",
-    "after_bytes": "truncate, stall: how much of the body comes.",
-    "offset": "flip_byte, flip_sent_byte: of the byte in the body.",
+    "retry_after_seconds": "error: seconds until the client may try again.",
+    "after_bytes": "truncate, stall: bytes of the body that are sent.",
+    "offset": "flip_byte, flip_sent_byte: index of the byte in the body.",
     "bytes_per_second": "slow_body: how fast.",
 }
 _NUMBERS = {
     "probability": "Strikes each call with this probability.",
-    "latency_seconds": "Waits so long before anything else happens.",
-    "seconds": "stall: how long; without it until the client goes.",
-    "after_seconds": "operation_error: how long the operation runs.",
+    "latency_seconds": "Seconds to wait before anything else happens.",
+    "seconds": "stall: seconds; default: until the client disconnects.",
+    "after_seconds": "operation_error: seconds that the operation runs.",
 }
 _NAMED = {
     "query": "NAME=PATTERN of a query parameter; may be repeated.",
@@ -52,7 +52,7 @@ _NAMED = {
 
 @click.group()
 def fault() -> None:
-    """The local cloud misbehaves on request: what a call meets instead of its answer.
+    """Let the local cloud fail on request: choose the calls, and what happens to them.
 
     Example: vertex-vllm local fault add error --service storage --method PUT --status 503 --times 2
     """
@@ -87,7 +87,7 @@ def add(kind: str, state_dir: Path, always: bool, ignores_cancel: bool, **fields
     """Post a fault of a kind: error, latency, reset, lost_answer, not_found_yet, truncate, stall, flip_byte,
     flip_sent_byte, wrong_content_range, slow_body, operation_error, operation_never_ends, crash.
 
-    It strikes the next call that it meets, once, unless --nth, --times, --always or --probability say otherwise.
+    It strikes the next matching call, once, unless --nth, --times, --always or --probability say otherwise.
 
     Example: vertex-vllm local fault add operation_error --rpc DeployModel --known stockout
     """
@@ -111,7 +111,7 @@ def add(kind: str, state_dir: Path, always: bool, ignores_cancel: bool, **fields
 @state_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(state_dir: Path, as_json: bool) -> None:
-    """Show the faults that are posted, spent ones too, and how many calls each met, struck, and is striking."""
+    """Show the posted faults, used-up ones too, and how many calls each matched, struck, and is striking."""
     from localcloud import daemon
 
     with told(daemon.DaemonError):
@@ -142,7 +142,7 @@ def _described(fault: dict[str, Any]) -> str:
 
 
 def _pairs(field: str, texts: Sequence[str]) -> dict[str, str]:
-    """Raises InputError for what has no `=`."""
+    """Raises InputError for a text without `=`."""
     pairs = {}
     for text in texts:
         name, separator, value = text.partition("=")

@@ -16,7 +16,7 @@ Say = Callable[[str], None]
 
 
 def serving_runtime(say: Say) -> None:
-    """Made on first use, which takes a minute or two. Raises VertexVllmError."""
+    """Installs the serving runtime on first use, which takes a minute or two. Raises VertexVllmError."""
     from vertex_vllm.local.serving_runtime import RuntimeInstallError, ensure_runtime
 
     with told(RuntimeInstallError):
@@ -40,13 +40,13 @@ def demo_model(model_id: str, say: Say) -> Path | None:
 
 
 def put_model(cloud: "Connection", model_id: str, folder: Path, *, gated: bool) -> None:
-    """Puts a model on the local Hub, or what is in `folder` in the place of what was there."""
+    """Puts the files of `folder` on the local Hub as a model, in the place of the model's earlier files."""
     fields = {"id": model_id, "path": str(folder.resolve()), "gated": gated}
     cloud.admin("PUT", "/_local/hub/repos", fields)
 
 
 def put_token(cloud: "Connection", secret: str, granted: Iterable[str]) -> None:
-    """A new token that opens `granted`, in the secret `projects/P/secrets/S`; where that has one already, it stays.
+    """Stores a new token for the models `granted` in `projects/P/secrets/S`; an existing token stays.
 
     This process's Google clients must be redirected to the local cloud.
     """
@@ -67,9 +67,9 @@ def put_token(cloud: "Connection", secret: str, granted: Iterable[str]) -> None:
 
 
 def provide(cloud: "Connection", pipeline: str, parameters: Mapping[str, Any], say: Say) -> None:
-    """Provides for a run of `pipeline` with these parameters: puts a model of the demo's on the Hub.
+    """Prepares a run of `pipeline` with these parameters: puts its model on the Hub, if it is one of the demo's.
 
-    Raises InputError for another model that is not there, VertexVllmError when something cannot be made.
+    Raises InputError for another model that the local Hub lacks, VertexVllmError when something cannot be made.
     """
     if pipeline not in ("deploy", "mirror"):
         return

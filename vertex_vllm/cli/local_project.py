@@ -12,7 +12,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def prepare(project: str, region: str, *, image: bool = True) -> None:
-    """Makes what bootstrap makes, without the Hub token's value and the templates, and leaves alone what exists.
+    """Creates what bootstrap creates, except the Hub token's value and the templates; what exists stays as it is.
 
     `image`: whether the steps' image is built, too.
 

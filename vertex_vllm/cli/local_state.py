@@ -1,4 +1,4 @@
-"""Which local cloud a command is about."""
+"""The local cloud that a command uses, by its state folder."""
 
 import os
 from pathlib import Path
@@ -26,7 +26,7 @@ state_option = click.option(
 
 
 def writable(state_dir: Path) -> Path:
-    """The folder, whole, and there. Raises InputError where it can be neither made nor written to."""
+    """The folder's absolute path; creates it if missing. Raises InputError if it cannot be created or written to."""
     folder = state_dir.resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

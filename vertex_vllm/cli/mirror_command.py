@@ -26,7 +26,7 @@ class _ModelOrCommand(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The options of `mirror MODEL`, too."""
+        """Adds the options of `mirror MODEL` to the help."""
         with formatter.section("Options of mirror MODEL"):
             formatter.write_dl(
                 [record for each in self.commands["copy"].params if (record := each.get_help_record(ctx)) is not None]
@@ -48,7 +48,7 @@ def mirror() -> None:
     "--to",
     "target",
     required=True,
-    help="gs://BUCKET for gs://BUCKET/models/MODEL/COMMIT, or gs://BUCKET/PREFIX for just that. The bucket must exist.",
+    help="gs://BUCKET for gs://BUCKET/models/MODEL/COMMIT, or gs://BUCKET/PREFIX as it is. The bucket must exist.",
 )
 @click.option("--revision", default="main", show_default=True, help="Branch, tag or commit.")
 @click.option(
@@ -57,7 +57,7 @@ def mirror() -> None:
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match; may be repeated.")
 @click.option("--code", is_flag=True, help="Also the repo's own Python code, which serving it would run.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="No files that match; may be repeated.")
-@click.option("--processes", type=click.IntRange(0), default=0, help="Processes for large files; 0: one a processor.")
+@click.option("--processes", type=click.IntRange(0), default=0, help="Processes for large files; 0: one per CPU.")
 @click.option(
     "--connections",
     type=click.IntRange(1, 64),
@@ -190,7 +190,7 @@ def gc_command(bucket: str, days: int, delete: bool, as_json: bool, project: str
     """Find mirrors that nothing in the project serves from, and abandoned uploads.
 
     A dry run unless --delete is given. Looks at the Models and the runs of every region, and at the bucket's locks;
-    Models of other projects it cannot see.
+    It does not see Models of other projects.
 
     Example: vertex-vllm mirror gc gs://my-bucket
     """

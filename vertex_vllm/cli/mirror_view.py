@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class MirrorView:
-    """To be used as a context; an `on_progress`."""
+    """A context manager whose value is an `on_progress`."""
 
     def __init__(self, bars: "Bars") -> None:
         self._bars = bars

@@ -1,4 +1,4 @@
-"""The commands that make sense after a command, on standard error: standard output stays data."""
+"""The next commands to try, on standard error: standard output holds data only."""
 
 import shlex
 from collections.abc import Iterable

@@ -31,7 +31,7 @@ def regions_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def named_regions(given: tuple[str, ...]) -> tuple[str, ...]:
-    """Raises InputError for one that the catalogue does not know: finding nothing there would look well."""
+    """Raises InputError for an unknown region: a list of nothing there would pass for a good answer."""
     from vertex_vllm.catalog import load_catalog
 
     known = load_catalog().regions
@@ -48,9 +48,9 @@ def looked_at(project: str, *regions: str) -> str:
 
 
 def check_place(project: str, region: str) -> None:
-    """For a command that makes things: half of them would be there before a service refused the rest.
+    """Checks project and region before a command creates anything, so that no service refuses half of it.
 
-    Raises InputError for what no project is called, and for a region that the catalogue does not know.
+    Raises InputError for a text that is not a project's id, and for a region that the catalogue does not know.
     """
     from vertex_vllm.config.shapes import MEANING, PROJECT
 
@@ -61,7 +61,7 @@ def check_place(project: str, region: str) -> None:
 
 
 def require_credentials(project: str) -> None:
-    """Raises ServiceError where there are none: or each of many regions would say so."""
+    """Raises ServiceError without credentials, once instead of once for each region."""
     import google.auth
 
     from vertex_vllm.google.error_boundary import google_errors

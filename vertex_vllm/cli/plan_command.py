@@ -112,7 +112,7 @@ def _width() -> int:
 
 
 def _say_plan(text: str) -> None:
-    """Verdict and warnings have colours on a terminal."""
+    """Prints the plan; on a terminal, verdict and warnings in colours."""
     from vertex_vllm.planning.render import VERDICT, WARNINGS
 
     warning = False
@@ -194,7 +194,7 @@ def throughputs_in(path: Path) -> "tuple[Measurement, ...]":
             "Take what an evaluation wrote to gs://BUCKET/measurements/MODEL, or write it as "
             "docs/planning/price-of-tokens.md shows"
         )
-        raise InputError(f"no measured throughput: {error}", where=str(path), fix=fix) from error
+        raise InputError(f"is not a measured throughput: {error}", where=str(path), fix=fix) from error
 
 
 def throughputs_of(deployment: "Deployment", project: str | None) -> "tuple[Measurement, ...]":

@@ -9,7 +9,7 @@ import click
 from vertex_vllm.cli.terminal import say
 
 _ROOT = Path(__file__).resolve().parents[2]
-# The sources of a published spec: of itself, or of the image that it names.
+# Sources of a published spec, and of the image that it names.
 _SOURCES = (
     *("compiled", "pipelines", "components", "vertex_vllm", "constraints", "setup.py"),
     *("pyproject.toml", "Dockerfile", ".dockerignore", "README.md", "LICENSE"),

@@ -38,5 +38,5 @@ def rollback(deployment: str, to: str, project: str | None, regions: tuple[str, 
     where = ("--project", named)
     say_next(
         ("an answer", ("ask", deployment, "What is the capital of France?", *where)),
-        ("the endpoint that was live goes", ("teardown", deployment, "--superseded", *where)),
+        ("remove the endpoint that was live", ("teardown", deployment, "--superseded", *where)),
     )

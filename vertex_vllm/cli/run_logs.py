@@ -41,7 +41,7 @@ def shown_lines(look: Callable[[], "Run"], project: str, step: str, *, follow: b
 
 
 class _CloudLog:
-    """Asks from the moment of the last entry, and leaves out what it has shown."""
+    """Reads entries from the time of the last one on, and leaves out those already shown."""
 
     def __init__(self, look: Callable[[], "Run"], project: str, step: str) -> None:
         self._look, self._project, self._step = look, project, step

@@ -66,8 +66,8 @@ def _tell_deployed(run: "Run", deployment: str, project: str) -> None:
         ("an answer", ("ask", deployment, "What is the capital of France?", *where)),
         ("URL, price, and calls for openai, curl, the SDK, gcloud", ("endpoints", "show", deployment, *where)),
         ("the report of the evaluation", ("runs", "open", run.name)),
-        *([("the superseded endpoints go", ("teardown", deployment, "--superseded", *where))] if superseded else []),
-        ("all of the deployment goes", ("teardown", deployment, *where)),
+        *([("remove superseded endpoints", ("teardown", deployment, "--superseded", *where))] if superseded else []),
+        ("remove the whole deployment", ("teardown", deployment, *where)),
     )
 
 

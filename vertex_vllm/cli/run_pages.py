@@ -37,7 +37,7 @@ def save_page(run: "Run", project: str, folder: Path) -> Path:
 
 
 def _read(uri: str, project: str) -> bytes:
-    """Empty, too, where the object is not there: an artifact has its address before its step has written it."""
+    """The object's text; empty if it does not exist: an artifact has its address before its step has written it."""
     from google.api_core.exceptions import NotFound
     from google.cloud.storage import Blob
 

@@ -22,7 +22,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 
 @click.group()
 def runs() -> None:
-    """The pipeline runs that vertex-vllm submitted: which there are, what they did, where their logs are.
+    """The pipeline runs that vertex-vllm submitted: list them, follow them, read their logs, cancel them.
 
     RUN is a run's id, as `list` shows it, or its whole resource name.
 
@@ -190,7 +190,7 @@ def _log_commands(run: "Run", project: str, *, as_json: bool) -> None:
 @runs.command()
 @click.argument("run")
 @place_options
-@click.option("--wait", is_flag=True, help="Until the run has ended; exit code 1 when it was not cancelled.")
+@click.option("--wait", is_flag=True, help="Wait until the run has ended; exit code 1 when it was not cancelled.")
 def cancel(run: str, project: str | None, region: str, wait: bool) -> None:
     """Cancel a run that is under way."""
     from rich.console import Console

@@ -40,9 +40,9 @@ def schedule() -> None:
 def apply(configs: tuple[Path, ...], project: str | None, image: str, dry_run: bool) -> None:
     """Make the schedules of these deployments equal to their configs.
 
-    A changed spec, parameter or time means a new schedule, which is made before the old one goes; what is gone from a
-    config is deleted. Deployments whose config is not given are left alone. The steps run in the image that `bootstrap`
-    built in the project; another image means a new schedule, too.
+    A changed spec, parameter or time means a new schedule, which is created before the old one is deleted. A schedule
+    that its config no longer has is deleted. Deployments whose config is not given are left alone. The steps run in the
+    image that `bootstrap` built in the project; another image means a new schedule, too.
 
     Example: vertex-vllm schedule apply configs/examples/*.yaml --project my-project
     """
@@ -72,7 +72,7 @@ def apply(configs: tuple[Path, ...], project: str | None, image: str, dry_run: b
 @place_options
 @click.option("--deployment", default="", help="Only this deployment's schedules.")
 def list_command(project: str | None, region: str, deployment: str) -> None:
-    """The schedules that vertex-vllm made: times, state, next run, runs so far, and what came of starting the last.
+    """The schedules that vertex-vllm made: times, state, next run, runs so far, and how the last start ended.
 
     Example: vertex-vllm schedule list --project my-project
     """
@@ -155,9 +155,9 @@ def wanted_schedule(deployment: "Deployment", schedule: "Schedule", project: str
 
 
 def loaded_deployments(configs: Iterable[Path]) -> list["Deployment"]:
-    """All of them, or the faults of all of them: nothing is applied by half.
+    """The deployments of all configs, or the faults of all: nothing is applied by half.
 
-    Raises ConfigError, and InputError for two configs of one deployment.
+    Raises ConfigError with all faults, and InputError for two configs of one deployment.
     """
     from vertex_vllm.config import load_deployment
 
@@ -185,7 +185,7 @@ def _existing(project: str | None, region: str) -> "tuple[ExistingSchedule, ...]
 
 
 def _names(schedule: str, project: str | None, region: str) -> list[str]:
-    """Resource names of what a person calls SCHEDULE. Raises InputError when there is none."""
+    """Resource names of the schedules that SCHEDULE names. Raises InputError when there are none."""
     if schedule.startswith("projects/"):
         return [schedule]
     existing = _existing(project, region)

@@ -1,4 +1,4 @@
-"""From a submission as the config has it to one that can be sent: the steps' image put in, the project looked at."""
+"""Makes a config's submission ready to be sent: puts in the steps' image, and checks the project."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -48,7 +48,7 @@ def with_image(sent: "Submission", given: str = "") -> "Submission":
 
 
 def evaluation_text(sent: "Submission") -> str:
-    """The suite that the run asks, and what it can see. Raises InputError and ConfigError for one that is not there."""
+    """The run's suite and the drop that it can detect. Raises InputError and ConfigError for a missing suite."""
     from vertex_vllm.evaluation.comparison import Terms
     from vertex_vllm.evaluation.evaluated_run import Order
     from vertex_vllm.evaluation.planned import stated

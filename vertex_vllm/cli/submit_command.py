@@ -62,8 +62,8 @@ def submit(
 
     Example: vertex-vllm submit configs/llama-3.1-8b-instruct.yaml --project my-project --wait
 
-    What deploys shows its plan first, and is not sent where nothing can serve the model as asked. Of a model that the
-    catalogue has not recorded, the run itself makes the plan.
+    A pipeline that deploys shows its plan first, and is not sent where nothing can serve the model as asked. A model
+    that the catalogue has not recorded is planned by the run itself.
 
     The steps run in the image that `bootstrap` built in the project. Nothing is sent before the project has what the
     run needs: APIs, accounts, the right to act as the pipeline's, and its bucket.
@@ -131,7 +131,7 @@ def _plan(parameters: Mapping[str, Any]) -> str:
     """The plan of these parameters, as far as it can be known offline.
 
     Raises:
-        InputError: a value that cannot be; PlanError: nothing can serve the model as asked.
+        InputError: a value is not allowed; PlanError: nothing can serve the model as asked.
     """
     from vertex_vllm.catalog import Missing, load_catalog
     from vertex_vllm.config.pipeline_parameters import deployment_from_parameters
@@ -156,7 +156,7 @@ def _commit() -> str:
 
 
 def _engine(name: str, host: str, namespace: str) -> "Engine":
-    """The engine that `--engine` names; all that follows works with either."""
+    """The engine that `--engine` names."""
     from vertex_vllm.runs.kubeflow_engine import KubeflowEngine
     from vertex_vllm.runs.vertex_engine import VertexEngine
 

@@ -22,9 +22,9 @@ _SCHEDULE_REGION = "us-central1"
 @click.argument("configs", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--project", help="Project id; default: GOOGLE_CLOUD_PROJECT.")
 @regions_option
-@click.option("--orphans", is_flag=True, help="Also what belongs to none of CONFIGS: give all of them.")
+@click.option("--orphans", is_flag=True, help="Also resources of deployments without a config: give all CONFIGS.")
 @click.option("--delete", is_flag=True, help="Remove it; without this option, it is only listed.")
-@click.option("--schedule", "cron", metavar="CRON", help="Have it done again and again, for example '0 * * * *'.")
+@click.option("--schedule", "cron", metavar="CRON", help="Let Vertex AI repeat it, for example at '0 * * * *'.")
 @click.option("--service-account", default="", help="With --schedule: runs the sweep; default: the pipelines'.")
 @image_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -81,7 +81,7 @@ def sweep(
 
 
 def _given(project: str | None, regions: tuple[str, ...], *, orphans: bool) -> list[str]:
-    """The options as they were given, for the same command again."""
+    """The options as they were given, for the printed command that deletes."""
     words = ["--project", project] if project else []
     words += [word for region in regions for word in ("--region", region)]
     return [*words, *(["--orphans"] if orphans else [])]
@@ -114,7 +114,7 @@ def _schedule(
 def project_sweep(
     cron: str, project: str, region: str, regions: tuple[str, ...], service_account: str = "", image: str = ""
 ) -> "WantedSchedule":
-    """The sweep of a project as a schedule in `region`: it belongs to no deployment, so to no config.
+    """The sweep of a project as a schedule in `region`. It belongs to no deployment and to no config.
 
     Raises as `with_image`.
     """

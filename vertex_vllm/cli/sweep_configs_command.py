@@ -157,7 +157,7 @@ def _try(point: "Point", project: str, image: str, hours: float, stop: Callable[
 
 
 def _cancel(engine: "Engine", name: str) -> None:
-    """Asks for the run's cancellation; a run that has ended by itself meanwhile needs none."""
+    """Cancels the run, unless it has ended meanwhile."""
     from vertex_vllm.errors import ServiceError
     from vertex_vllm.runs.engine import ENDED
 

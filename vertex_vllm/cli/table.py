@@ -13,8 +13,8 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]], width: int 
     """One line a row, three spaces between columns; ends with a newline.
 
     If that is wider than `width` columns, each row becomes a line with its first two cells, and below it the others,
-    each with its column's name. Cells are never cut: resource names are there to be copied. None: a pipe, which takes
-    lines of any width.
+    each with its column's name. Cells are never cut, as resource names are copied from them. `width` None: a pipe,
+    which takes lines of any width.
     """
     lines = [[_cell(cell) for cell in line] for line in (header, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
@@ -45,7 +45,7 @@ def _flowed(fields: Iterable[str], width: int) -> Iterable[str]:
 
 
 def _cell(text: str) -> str:
-    """A secret of several lines is found before they become one."""
+    """The cell's text on one line. Secrets are redacted first, because one may take several lines."""
     return plain(redact(text)).replace("\n", " ").replace("\t", " ").rstrip()
 
 

@@ -35,8 +35,8 @@ def teardown(
 ) -> None:
     """Remove the endpoints and models of DEPLOYMENT, live or not, found by their labels; the config is not needed.
 
-    The same as the teardown pipeline. Exit code 1 when something is still there in the end. May be repeated, and
-    interrupted: Vertex AI finishes the removals that were started.
+    The same as the teardown pipeline. Exit code 1 when something still exists at the end. It may be repeated,
+    and interrupted: Vertex AI finishes the removals that were started.
 
     Example: vertex-vllm teardown llama-3-1-8b-instruct --superseded --project my-project
     """
@@ -92,7 +92,7 @@ def _consent(deployment: str, live: tuple[str, ...]) -> None:
         say(f"live: {name}", err=True)
     if not sys.stdin.isatty():
         raise InputError(
-            f"the live endpoint of {deployment} would be removed", where="teardown", fix="Say --yes if it is to go"
+            f"the live endpoint of {deployment} would be removed", where="teardown", fix="Say --yes to remove it"
         )
     click.confirm(
         f"Remove the live endpoint of {deployment}? Its callers get errors from then on.", abort=True, err=True

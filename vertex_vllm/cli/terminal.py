@@ -24,7 +24,7 @@ def say(text: object = "", *, err: bool = False, nl: bool = True, colour: str = 
     """Prints `text`, with `err` on standard error; in a colour on a terminal, unless NO_COLOR is set.
 
     Secrets are redacted; control characters and commands of GitHub's runner are removed, because services, models and
-    file names decide over parts of the text.
+    file names supply parts of the text.
     """
     shown = without_commands(plain(redact(str(text))))
     if colour and not os.environ.get("NO_COLOR"):
@@ -33,5 +33,5 @@ def say(text: object = "", *, err: bool = False, nl: bool = True, colour: str = 
 
 
 def say_json(text: str) -> None:
-    """Prints JSON, which is valid JSON of the same values still, secrets apart."""
+    """Prints JSON. Redaction keeps it valid JSON, with the same values except secrets."""
     click.echo(json_without_commands(redact(text)), nl=not text.endswith("\n"))

@@ -9,7 +9,7 @@ from vertex_vllm.config.deployment import Deployment, Serving
 
 @dataclass(frozen=True)
 class Fault:
-    """Something in a deployment that cannot be."""
+    """A value that a deployment may not have."""
 
     path: tuple[str | int, ...]
     """Keys from the deployment's root, for example ("serving", "machine_type")."""

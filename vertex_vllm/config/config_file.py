@@ -1,4 +1,4 @@
-"""From a YAML file to a `Deployment`, or all that is wrong with it, line by line."""
+"""Reads a YAML file into a `Deployment`, or into all its faults, line by line."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -95,7 +95,7 @@ def _dotted(path: tuple[str | int, ...]) -> str:
         if isinstance(part, int):
             name += f"[{part}]"
         else:
-            # Blanks at a key's ends would not be seen, and a line break in one would begin another line.
+            # Quoted, because blanks at a key's ends are invisible and a line break would begin another line.
             shown = part if part and part == part.strip() and part.isprintable() else repr(part)
             name += f".{shown}" if name else shown
     return name or "(whole file)"

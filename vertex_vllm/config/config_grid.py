@@ -15,7 +15,7 @@ from vertex_vllm.errors import ConfigError, InputError
 
 MOST_VARIANTS = 64
 _OPTION = "--over"
-# A variant is a deployment of its own for the time of its run: these are its own.
+# Fields that each variant sets itself: it is a deployment of its own for the time of its run.
 _FIXED = ("name", "keep_endpoint", "ttl", "deploy_on_change", "schedules", "google_cloud")
 _NAME_CHARACTERS = 40
 """Of a deployment's name (shapes.DEPLOYMENT_NAME)."""
@@ -30,7 +30,7 @@ class Variant:
     changes: tuple[tuple[str, Any], ...]
     """Dotted field and its value."""
     text: str
-    """The config with these values, comments and all else as they were."""
+    """The config with these values; comments and everything else as they were."""
     deployment: Deployment
 
     @property

@@ -12,7 +12,7 @@ _CONSENT = re.compile(r"--trust[-_]remote[-_]code(=.*)?")
 
 
 def check_consent(deployment: Deployment) -> Iterator[Fault]:
-    """A fault where code is to be run from a revision that may be another tomorrow."""
+    """A fault if code is to be run from a revision that can move to another commit."""
     serving = deployment.serving
     consents = serving.trust_remote_code or any(_CONSENT.fullmatch(argument) for argument in serving.extra_args)
     if consents and not _COMMIT.fullmatch(deployment.model.revision):

@@ -54,7 +54,7 @@ class GoogleCloud(Section):
 
 
 class Serving(Section):
-    """How it is served. What is left out, the planner decides."""
+    """Settings of the endpoint. The planner decides about fields that are left out."""
 
     machine_type: str = Field(
         default="", max_length=63, description="Vertex AI machine type. Default: the planner's choice."
@@ -199,7 +199,7 @@ class Deployment(Section):
     ttl: Annotated[str, AfterValidator(is_lifetime)] = Field(
         default="",
         max_length=16,
-        description="Time that what a run makes may live, for example 8h or 7d; then a sweep removes it. "
+        description="Lifetime of all that a run creates, for example 8h or 7d; then a sweep removes it. "
         "Default: for ever.",
     )
     deploy_on_change: Annotated[bool, NOT_A_PARAMETER] = Field(

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from vertex_vllm.errors import InputError
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-# A deploy itself may take two hours: what lives less long is gone before anybody has asked it anything.
+# A deploy itself may take two hours: an endpoint with a shorter life would expire before its first request.
 SHORTEST, LONGEST = timedelta(minutes=30), timedelta(days=365)
 MEANING = "a time to live from 30m to 365d: a whole number of m, h or d, for example 8h or 7d"
 
 
 def lifetime(ttl: str) -> timedelta | None:
-    """`90m`, `8h`, `7d` as a timedelta; None for "" (for ever). Raises InputError for all else."""
+    """`90m`, `8h`, `7d` as a timedelta; None for "" (for ever). Raises InputError for any other text."""
     if not ttl:
         return None
     match = re.fullmatch(r"([1-9][0-9]{0,5})([mhd])", ttl)
@@ -23,7 +23,7 @@ def lifetime(ttl: str) -> timedelta | None:
 
 
 def expiry(ttl: str, run_started: str) -> datetime | None:
-    """The moment from which a sweep may remove what the run made; None where it is to stay.
+    """Time from which a sweep may remove the run's resources; None: never.
 
     `run_started` is the pipeline job's creation time in ISO 8601: every step of a run computes the same moment, and so
     does a step that is retried. Raises InputError for a malformed `ttl` or time.

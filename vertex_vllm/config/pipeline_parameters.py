@@ -45,7 +45,7 @@ _SWEEP = (
         "deployments",
         list,
         [],
-        "Names that have a config; what belongs to none of them is removed too. Empty: none is.",
+        "Deployments that have a config: resources of others are removed too. Empty: only expired ones.",
     ),
     Parameter("dry_run", bool, True, "Only list what would be removed."),
 )
@@ -118,7 +118,7 @@ def field_of(parameter: str) -> tuple[str, ...]:
 
 
 def parameter_values(pipeline: str, deployment: Deployment, project: str) -> dict[str, Any]:
-    """Values for every parameter that the deployment determines, JSON ones; what is the project's is spelt out."""
+    """JSON values of all parameters that the deployment determines; the project's defaults are filled in."""
     values = {
         name: _value(deployment, _PATHS[name]) for name in _PIPELINES[pipeline] if not isinstance(name, Parameter)
     }
@@ -136,7 +136,7 @@ def deployment_from_parameters(**values: Any) -> Deployment:
     """The deployment that a pipeline's parameters describe; missing parameters have their defaults.
 
     Raises:
-        InputError: a parameter is unknown, or its value cannot be; `where` names the first such one.
+        InputError: a parameter is unknown, or its value is not allowed; `where` names the first such parameter.
     """
     unknown = [name for name in values if name not in _PATHS]
     if unknown:
@@ -152,8 +152,8 @@ def deployment_from_parameters(**values: Any) -> Deployment:
 def check_replaced(deployment: Deployment, project: str, replaced: Mapping[str, Any]) -> None:
     """Checks values that replace some of the deployment's as the config's own are checked.
 
-    Raises InputError that names the parameters. An endpoint, and whatever else no deployment has, is not looked at; nor
-    is the deployment's own rest, which a pipeline that deploys nothing does not need.
+    Raises InputError that names the parameters. Parameters that no deployment has, as an endpoint, are not checked; nor
+    are the deployment's other fields, which a pipeline that deploys nothing does not need.
     """
     known = {name: value for name, value in replaced.items() if name in _PATHS}
     if not known:

@@ -9,7 +9,7 @@ from vertex_vllm.config.pipeline_parameters import deployment_from_parameters, p
 from vertex_vllm.config.schedule import Schedule
 from vertex_vllm.errors import InputError
 
-# Parameters that identify the deployment and its place: another deployment's schedule belongs into that one's file.
+# Parameters that identify the deployment and its place, which a schedule may not replace.
 _IDENTITY = ("project", "deployment", "region")
 # Stands for a project that only the command line will name.
 _ANY_PROJECT = "any-project"
@@ -61,7 +61,7 @@ def _fits(value: object, kind: type) -> bool:
 
 
 def _value_faults(deployment: Deployment, replaced: dict[str, object]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The values that no deployment could have either."""
+    """Faults of values that no deployment may have."""
     of_deployment = parameter_values("deploy", deployment, deployment.google_cloud.project or _ANY_PROJECT)
     replacing = {name: value for name, value in replaced.items() if name in of_deployment}
     try:

@@ -1,4 +1,4 @@
-"""Plain values as a `Deployment`, or what is wrong with them, in words for a person."""
+"""Turns plain values into a `Deployment`, or into faults worded for a person."""
 
 import copy
 import difflib
@@ -38,7 +38,7 @@ _BOUNDS = {
 
 
 def validate(values: Mapping[str, Any]) -> tuple[Deployment | None, list[Fault]]:
-    """A deployment of plain values, or what is wrong with them."""
+    """The deployment that the values describe, or None and its faults."""
     secrets = [Fault(path, _SECRET) for path in _secrets(values)]
     try:
         return Deployment.model_validate(dict(values)), secrets
@@ -61,7 +61,7 @@ def _secrets(value: Any, at: tuple[str | int, ...] = ()) -> Iterable[tuple[str |
 
 
 def salvaged(values: Mapping[str, Any], faults: Iterable[Fault]) -> Deployment | None:
-    """The deployment without its faulty fields, for further checks; None where the rest is none.
+    """The deployment without its faulty fields, for further checks; None if the other fields make no deployment.
 
     A name or a model that is missing is filled in.
     """

@@ -1,4 +1,4 @@
-"""One YAML document as plain values with their lines; nothing in it can run, repeat itself or nest deeply."""
+"""One YAML document as plain values with their lines; nothing in it can run code, expand aliases or nest deeply."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from yaml.constructor import ConstructorError, SafeConstructor
 from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, DocumentStartEvent
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-# A config of all fields is 3 KB; nothing that anybody writes by hand comes near.
+# A config with all fields is 3 KB: no file that is written by hand is as large as this limit.
 SIZE_LIMIT = 64 * 1024
 DEPTH_LIMIT = 8
 
@@ -46,7 +46,7 @@ class Document:
 
 
 def read_document(text: str) -> Document:
-    """Raises DocumentError where the text is too large, no YAML, more than one document, or no mapping."""
+    """The text's only document. Raises DocumentError if it is too large, not YAML, not one document, or no mapping."""
     if len(text.encode()) > SIZE_LIMIT:
         raise DocumentError(1, f"larger than {SIZE_LIMIT // 1024} KB, which no config is")
     try:
@@ -65,7 +65,7 @@ def read_document(text: str) -> Document:
 
 
 def _refuse_tricks(text: str) -> None:
-    """Go through the events, which takes no recursion, before nodes are made of them."""
+    """Raises DocumentError for aliases, deep nesting and a second document: from the parser's events, no recursion."""
     depth = documents = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         line = event.start_mark.line + 1 if event.start_mark else 1

@@ -17,8 +17,8 @@ _INDENT = 2
 def edited(text: str, changes: Mapping[str, Any]) -> str:
     """`text`, one YAML mapping, with each dotted field set to its value; None removes the field.
 
-    A field or section that is missing is added at the end of its mapping. A list is written as one line, or, where it
-    stood a line an item, a line an item; comments of its items that stay are kept.
+    A field or section that is missing is added at the end of its mapping. A list is written on one line, or, if it
+    had a line per item, with a line per item; comments of the items that stay are kept.
     """
     for field, value in changes.items():
         text = _with(text, field.split("."), value)
@@ -61,7 +61,7 @@ def _replaced(text: str, node: Node, value: Any) -> str:
 
 
 def _items(text: str, node: SequenceNode, wanted: list[Any]) -> str:
-    """A block list: items that go lose their line, those that come get one after the last."""
+    """A block list: removed items lose their line, new items get a line after the last."""
     if not wanted:
         begin = text.rfind("\n", 0, node.value[0].start_mark.index)
         return f"{text[:begin]} []{text[_line_end(text, node.value[-1]) :]}"

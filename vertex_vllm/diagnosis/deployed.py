@@ -14,14 +14,14 @@ from vertex_vllm.vertex_ai.container_logs import ContainerLog, read_container_lo
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 _ENDPOINT = re.compile(r"projects/[\w:.-]{1,80}/locations/[a-z0-9-]{1,40}/endpoints/[\w-]{1,80}")
-# Cloud Logging takes seconds to show what a container wrote last.
+# Reads, because Cloud Logging shows a container's last lines some seconds after they were written.
 _READS = 3
 _BETWEEN_READS_SECONDS = 4.0
 _AFTER_A_RUN = timedelta(minutes=10)
 
 
 def diagnose_endpoint(endpoint: str, since: datetime, until: datetime | None = None) -> Diagnosis:
-    """The diagnosis of the replica whose log says most. Raises InputError where the endpoint logged nothing in that
+    """The diagnosis of the replica whose log says most. Raises InputError if the endpoint logged nothing in that
     time."""
     name = str(ResourceName.parse(endpoint, "endpoints"))
     logs = read_container_logs(name, since, until=until)
@@ -35,7 +35,7 @@ def diagnose_endpoint(endpoint: str, since: datetime, until: datetime | None = N
 
 
 def diagnose_run(run: str) -> Diagnosis:
-    """Of a run's failed steps: the log of the endpoint that they name, else their own words.
+    """The diagnosis of a run's failed steps, by the log of the endpoint that they name, else by their errors.
 
     Raises InputError for a run in which no step failed.
     """
@@ -60,7 +60,7 @@ def of_replicas(logs: tuple[ContainerLog, ...]) -> Diagnosis:
 
 
 def diagnose_failure(said: str, endpoint: str, since: datetime) -> Diagnosis:
-    """Of the containers of an endpoint that failed just now; of the error's own words where no log says why.
+    """The diagnosis of an endpoint that failed just now, by its containers' logs; else by the error `said`.
 
     Raises ServiceError where the log cannot be read.
     """

@@ -43,7 +43,7 @@ def _text(diagnosis: Diagnosis, patch: Patch | None, phases: tuple[Phase, ...], 
         yield from _price(patch)
     elif config and diagnosis.causes:
         yield ""
-        yield f"No change of {config} is offered: none of those that could help ends in a plan that holds."
+        yield f"No change of {config} is offered: with none that could help does the model fit."
 
 
 def _head(diagnosis: Diagnosis) -> str:
@@ -114,6 +114,6 @@ def json_of(diagnosis: Diagnosis, patch: Patch | None = None, phases: tuple[Phas
 
 
 def page_of(diagnosis: Diagnosis, title: str, patch: Patch | None = None, phases: tuple[Phase, ...] = ()) -> str:
-    """A page of HTML that needs nothing besides itself."""
+    """A page of HTML without scripts or outside references."""
     template = page_environment("vertex_vllm.diagnosis").get_template("diagnosis.html")
     return template.render(report=fields_of_report(diagnosis, patch, phases), title=title)

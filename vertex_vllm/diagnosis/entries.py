@@ -5,17 +5,17 @@ import re
 # Keys of Cloud Logging, of programs that log JSON, and of Docker's files. A value ends at its first unescaped quote.
 _TEXT = re.compile(rb'"(?:textPayload|message|log)"[ ]?:[ ]?"(?P<text>(?:[^"\\\n]|\\.)*+)')
 _TIME = re.compile(rb'"(?:timestamp|time)"[ ]?:[ ]?"(?P<time>\d{4}-\d\d-\d\dT[\d:.]{5,20}(?:Z|[+-]\d\d:\d\d))"')
-# Only an entry with an escape needs more than `parse_line` does.
+# `parse_line` reads entries without escapes.
 _ENTRY = re.compile(rb'^[ \t]*+(?:\{[ ]?"|"(?:textPayload|message|log)"[ ]?:)[^\\\n]*+\\.*$', re.MULTILINE)
 _CODE = re.compile(rb"\\u(?P<code>[0-9a-fA-F]{4})")
-# A carriage return ends a line for the scanner, which counts line feeds alone: an entry keeps its number. An escaped
-# backslash waits as a zero byte, which no text holds, so that the letter behind it is not taken for an escape.
+# An escaped line feed becomes a carriage return, which ends a line for the scanner but is not counted: the entry keeps
+# its number. An escaped backslash becomes a zero byte for the time being, so that the letter after it is no escape.
 _ESCAPES = ((b"\\\\", b"\0"), (b"\\n", b"\r"), (b"\\r", b"\r"), (b"\\t", b" "), (b'\\"', b'"'), (b"\\/", b"/"))
 _KEYS = (b'"textPayload"', b'"message"', b'"log"')
 
 
 def without_json(data: bytes) -> bytes:
-    """Whole lines, in which each line that is an entry, or its text's field, with an escape is its time and text.
+    """Replaces each entry with an escape, or its text's field, by its time and text; `data` are whole lines.
 
     The number of line feeds stays. A line break inside a text becomes a carriage return.
     """

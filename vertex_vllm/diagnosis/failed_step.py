@@ -1,4 +1,4 @@
-"""A step that failed for its container says why: in its one-line error, its log, and two artifacts."""
+"""Adds the diagnosis of a failed container to the step's error, its log, and two artifacts."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 def diagnosed(
     artifact: str, page: str, run: str = "", endpoint: str = "", start_seconds: Mapping[str, float] | None = None
 ) -> Iterator[None]:
-    """An error of the container's inside is raised again with its diagnosis, which is also written to both files.
+    """Raises an error that the container caused again with its diagnosis, and writes the diagnosis to both files.
 
     `endpoint` is the Endpoint's resource name; empty: the one that the error names. `start_seconds` is the plan's, to
-    compare the phases of the start with. Out of stock and cancelled runs keep their errors: no container is at fault.
+    compare the phases of the start with. A stockout's and a cancelled run's errors stay: no container is at fault.
     """
     since = datetime.now(UTC)
     for file in (artifact, page):

@@ -1,4 +1,4 @@
-"""One line of a container's log: who wrote it, when, at which level, and the message without its frame.
+"""One line of a container's log: process, time, level, and the message without its frame.
 
 vLLM writes from several processes into one stream, and each version frames its lines otherwise; a log may have passed
 through Docker, Kubernetes or Cloud Logging on its way. `read_line` removes all of it. No line is longer than
@@ -51,7 +51,7 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]{0,16}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,256}
 
 @dataclass(frozen=True)
 class LogLine:
-    """A line without its frame. Comparable; two processes that say the same differ in `process`."""
+    """A line without its frame."""
 
     number: int
     """From 1, in the file or among the entries that were read."""
@@ -59,7 +59,7 @@ class LogLine:
     time: str = ""
     """As written; empty: the line has none."""
     process: str = ""
-    """For example `EngineCore 4318`; empty: a line that no process signed."""
+    """For example `EngineCore 4318`; empty: the line names no process."""
     level: str = ""
     """DEBUG to CRITICAL; empty: a line that no logger wrote, such as a traceback's."""
 

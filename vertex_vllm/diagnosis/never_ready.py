@@ -1,4 +1,4 @@
-"""A server that is ready, and that Vertex AI does not reach: it has another port, or no such health route."""
+"""Finds a server that is ready and that Vertex AI does not reach: its port or its health route is another one."""
 
 import re
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ ADDRESS_MARKS = ("server on http", "server 0 on http", "running on http")
 # vllm 0.8.5 entrypoints/openai/api_server.py:1090; vllm 0.32.0 entrypoints/launchers/launcher.py. Uvicorn says it, too.
 _ADDRESS = re.compile(r"(?:server(?: 0)?|running) on https?://[^\s/]{1,100}:(?P<port>\d{1,5})")
 _SEEN = ("vllm 0.8.5 entrypoints/openai/api_server.py, its first line once it is ready",)
-# Vertex AI's words, and this project's own for a deploy that took too long.
+# Messages of Vertex AI, and this project's own, for a deploy that took too long.
 _NEVER_READY = ("never became ready", "Not deployed within", "Deployment timed out", "DEADLINE_EXCEEDED")
 
 
 def ready_unasked(logged: Diagnosis, said: Sequence[str]) -> Diagnosis | None:
-    """Why a container whose server is ready was not taken for healthy; None where the log or the error says otherwise.
+    """Why a container with a ready server did not count as healthy; None if log or error show another cause.
 
-    `logged` is the diagnosis of the container's log, `said` what the failed deploy said.
+    `logged` is the diagnosis of the container's log, `said` the texts of the deploy's error.
     """
     if logged.outcome != "serving" or not any(words in text for text in said for words in _NEVER_READY):
         return None

@@ -1,4 +1,4 @@
-"""The fix as a value: a change of the config, planned again with that change, and offered only where the plan holds."""
+"""A proposed change of the config, planned again with that change; offered only if the new plan fits."""
 
 import difflib
 from collections.abc import Iterable
@@ -25,19 +25,19 @@ class Patch:
     diff: str
     """Unified, against the file as it is."""
     verdict: str
-    """Of the plan with the change: fits or uncertain."""
+    """Verdict of the plan with the change: fits or uncertain."""
     uncertain: str = ""
-    """Why it is uncertain that the plan holds; empty: it fits."""
+    """Why it is uncertain that the plan fits; empty: it fits."""
     plan: ServingPlan | None = None
     usd_per_hour: tuple[float | None, float | None] = (None, None)
     """US dollars an hour of one replica, of the plan before and of that with the change; None: no price is known."""
 
 
 def propose(cause: Cause, case: Case, text: str, name: str) -> Patch | None:
-    """The first of the cause's changes with which the plan holds; None where there is none.
+    """The first of the cause's changes with which the plan fits; None if there is none.
 
-    `text` is the config file, `name` its name. A change after which the model is only perhaps served is offered where
-    none is sure, and says so; one after which it is not served, or the file is not valid, is not offered.
+    `text` is the config file, `name` its name. If no change certainly fits, one that may fit is offered and says so.
+    A change that does not fit, or makes the file invalid, is not offered.
     """
     uncertain: Patch | None = None
     for fields in _proposals(cause, case):

@@ -65,7 +65,7 @@ def phases_of(marks: Iterable[LogLine], expected: Mapping[str, float] | None = N
 
 
 def slowest(phases: Iterable[Phase]) -> Phase | None:
-    """The phase that took longest, of those that took much longer than expected; the whole only by itself."""
+    """The longest of the phases that took much longer than expected; the whole start only if no other phase did."""
     slow = [phase for phase in phases if phase.slow]
     parts = [phase for phase in slow if phase.name not in ("in all", "engine")]
     return max(parts or slow, key=lambda phase: phase.seconds, default=None)

@@ -1,4 +1,4 @@
-"""From what a log's lines matched to a diagnosis: which causes, in which order, and on which lines it rests."""
+"""Turns the rules that a log's lines matched into a diagnosis: causes in order, each with its lines."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from vertex_vllm.redaction import redact
 Outcome = Literal["failed", "serving", "unfinished"]
 """serving: the server is ready; single requests may have failed. unfinished: the log ends before either."""
 
-# Neighbouring groups belong to different wordings: one of them has the value.
+# Neighbouring groups belong to different wordings: only one of them has a value.
 _VALUES = re.compile(r"(?:{\w+})+")
 _MOST_CAUSES = 4
 _MOST_EVIDENCE = 4
@@ -25,19 +25,23 @@ class Cause:
     """A cause with the lines that name it."""
 
     rule: str
+    """Name of the rule."""
     cause: str
+    """One sentence, with the values from the log."""
     explanation: str = ""
     advice: str = ""
     changes: tuple[Change, ...] = ()
+    """Changes of the config that would remove the cause, the best first."""
     evidence: tuple[LogLine, ...] = ()
     seen: tuple[str, ...] = ()
+    """Sources that the rule rests on: releases of vLLM, reports, recorded logs."""
     sure: bool = True
     """False: it follows from a cause that the log may not hold."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The findings in a log. Without causes it is unknown why, and `lines` are those most likely to matter."""
+    """The findings in a log. Without `causes`, the cause is unknown, and `lines` are those most likely to matter."""
 
     outcome: Outcome
     causes: tuple[Cause, ...] = ()
@@ -78,7 +82,7 @@ def diagnose(scan: Scan) -> Diagnosis:
 
 
 def _judged(starts: Sequence[Start]) -> Start:
-    """The last start that says how it went: a restart under way has nothing to say yet."""
+    """The last start with a result: a restart under way has none yet."""
     for start in reversed(starts):
         if start.ready or start.exceptions or any(match.rule.kind != "noise" for match in start.matches):
             return start
@@ -125,7 +129,7 @@ def _causes(matches: Iterable[Match]) -> tuple[Cause, ...]:
 
 
 def _same_lines(found: list[Match], grouped: dict[str, list[Match]]) -> bool:
-    """A general rule that says no more than the specific ones do on the same lines, or on the next of a message."""
+    """Whether a general rule matched only lines of specific rules, or the next lines of the same message."""
     taken = {
         number
         for others in grouped.values()

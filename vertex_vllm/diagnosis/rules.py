@@ -1,4 +1,4 @@
-"""The table of rules: which line of a log means what, and which change of the config it calls for."""
+"""The table of rules: the cause that a line of a log names, and the change of the config that removes it."""
 
 import re
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ class Rule:
     """Logs, source lines and reports that hold the wording, each with its date."""
 
     def matches(self, message: str) -> dict[str, str] | None:
-        """The pattern's groups where the rule's line is this one; None where it is not."""
+        """The pattern's groups if the line matches; None if not."""
         if not any(literal in message for literal in self.literals):
             return None
         if self.pattern is None:
@@ -86,7 +86,7 @@ class Rule:
 
 @cache
 def load_rules() -> tuple[Rule, ...]:
-    """All rules, in the order of the tables. Raises ValueError for a row that does not add up."""
+    """All rules, in the order of the tables. Raises ValueError for a row with unfilled groups or without a literal."""
     sources = _table("sources")
     return tuple(_rule(row, sources) for name in _TABLES for row in _table(name))
 

@@ -37,7 +37,7 @@ _VERSION = re.compile(
     r"(?:API server version|LLM engine \(v?|  version) ?v?(?P<version>\d{1,3}\.\d{1,4}\.\d{1,4}[\w.+]{0,40})"
 )
 _COLOURS = re.compile(rb"\x1b\[[\d;]{0,16}m")
-# Lines that may say why, where no rule knows them.
+# Literals of lines that may name a cause although no rule matches them.
 _WORDS = (
     "Error",
     "Exception",
@@ -66,6 +66,7 @@ class Match:
     rule: Rule
     line: LogLine
     groups: dict[str, str]
+    """Values that the rule's pattern took out of the line, by group."""
 
 
 @dataclass
@@ -90,7 +91,7 @@ class Scan:
     start_count: int
     line_count: int
     tail: tuple[LogLine, ...]
-    """The last lines that say anything."""
+    """The last lines that are not empty."""
 
 
 class Scanner:
@@ -124,7 +125,7 @@ class Scanner:
             self._feed(chunk[begin : begin + _CHUNK_BYTES])
 
     def finish(self) -> Scan:
-        """Looks at the last lines once more, with every rule, and gives the result."""
+        """Matches every rule against the last lines again, and returns the result."""
         if self._rest:
             self._whole_lines(self._rest + b"\n")
             self._rest = b""
@@ -149,7 +150,7 @@ class Scanner:
         self._rest = data[end:]
         if end:
             self._whole_lines(data[:end])
-        if len(self._rest) > _CHUNK_BYTES:  # A line that long is cut; what follows of it is dropped.
+        if len(self._rest) > _CHUNK_BYTES:  # A longer line is cut, and its rest dropped.
             self._rest = self._rest[:LONGEST_LINE]
 
     def _whole_lines(self, data: bytes) -> None:
@@ -274,7 +275,7 @@ def _automaton(literals: tuple[str, ...]) -> Any:
 
 @lru_cache(4)
 def _set(literals: tuple[str, ...]) -> Any:
-    """Tells in one pass which of the literals a text holds, however many there are."""
+    """An RE2 set: finds in one pass which of the literals a text holds, however many there are."""
     found = re2.Set.SearchSet()
     for literal in literals:
         found.Add(re2.escape(literal))

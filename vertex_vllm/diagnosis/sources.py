@@ -1,4 +1,4 @@
-"""Where a diagnosis gets its lines from: a stream, lines in memory, errors of a service."""
+"""Diagnoses of a stream, of lines in memory, and of a service's errors."""
 
 import io
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ from vertex_vllm.diagnosis.scan import Scanner, scan_file
 
 
 def diagnose_stream(stream: IO[bytes]) -> Diagnosis:
-    """Of a log of any size, read once."""
+    """The diagnosis of a log of any size, read once."""
     return diagnose(scan_file(stream, Scanner(load_rules(), (*phase_marks(), *ADDRESS_MARKS))))
 
 
 def diagnose_lines(lines: Iterable[str]) -> Diagnosis:
-    """Of lines, or of what a service said: an operation's error, a run's."""
+    """The diagnosis of lines, or of the text of an error: an operation's, a run's."""
     text = "\n".join(lines)
     return diagnose_stream(io.BytesIO(text.encode("utf-8", "replace") + b"\n"))

@@ -1,4 +1,4 @@
-"""The phase of a start of vLLM in which a traceback was raised: the frame that was printed last says it."""
+"""The phase of vLLM's start in which a traceback was raised, judged by the frame that was printed last."""
 
 FRAMES = {
     "in profile_run": "profile",

@@ -68,7 +68,7 @@ def _stream(client: EndpointClient, messages: Sequence[Message], options: Mappin
     chunks = list(client.stream_chat(messages, **options))
     if not chunks:
         raise InferenceError("The stream held no chunk")
-    # Thoughts are output like any other: the first token may be one of them.
+    # Thoughts are output, too: the first token may be one of them.
     with_text = [chunk.seconds for chunk in chunks if chunk.text or chunk.reasoning]
     whole = "".join(chunk.text for chunk in chunks)
     answer = own_answer(whole)

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class BaselineItem:
-    """An item of an earlier run, with no more than a comparison needs."""
+    """An item of an earlier run: the fields that a comparison needs."""
 
     id: str
     digest: str
@@ -116,8 +116,7 @@ def write_result(text: str, project: str, bucket: str, deployment: str, run_id: 
 def keep_as_baseline(project: str, bucket: str, deployment: str, run_id: str) -> None:
     """Makes the result of a promoted run the deployment's baseline.
 
-    Best effort: the endpoint is promoted already. Without a result nothing changes, and the next run is compared with
-    the run before; both are logged.
+    Best effort: the endpoint is promoted already. Without a result the baseline stays the earlier one, which is logged.
     """
     source, target = f"gs://{bucket}/{run_object(deployment, run_id)}", promoted_object(deployment)
     try:

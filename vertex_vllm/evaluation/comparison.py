@@ -1,4 +1,4 @@
-"""The gate: the candidate beside its baseline on the same items."""
+"""Compares a candidate with its baseline on the same items, and decides whether it is worse."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ class Terms:
     allowed_changed_answers: float = 0.1
     """Share of answers that may read otherwise where the same commit of the same model is served; 1: any."""
     confidence: float = 0.95
+    """Of the bounds, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,13 @@ class Part:
 
     category: str
     items: int
+    """Asked by both runs."""
     lost: int
+    """Right in the baseline, wrong in the candidate."""
     gained: int
+    """Wrong in the baseline, right in the candidate."""
     changed: int
+    """Answers that read otherwise."""
     p_value: float
     """Of the exact one-sided test."""
     changed_at_least: float
@@ -88,7 +93,7 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """On right and wrong alone.
+        """The verdict on right and wrong answers alone.
 
         Not worse: the drop is at most the allowed one with this confidence. Worse: the exact test shows a drop, and the
         allowed one is not ruled out. Undecided: neither; the suite is too small for the question.
@@ -106,7 +111,7 @@ class Comparison:
     def worse_parts(self) -> tuple[Part, ...]:
         """Categories that lost more than is allowed, by the exact test; Bonferroni's correction for their number.
 
-        A fault that concerns few questions, as a lost stop string does, shows in its category and not in the whole.
+        A fault that concerns few questions, for example a lost stop string, shows in its category and not in the whole.
         """
         least = _corrected(self.terms, len(self.parts))
         return tuple(part for part in self.parts if part.p_value < least and part.drop > self.terms.allowed_regression)
@@ -128,8 +133,8 @@ class Comparison:
 def compare(baseline: Baseline, answers: Sequence[Answered], commit: str, terms: Terms) -> Comparison | None:
     """The comparison on the items with equal id and content that the baseline answered; None where there is none.
 
-    A request that failed while the baseline was made is no measure of the candidate, whose answer could only be better;
-    a request of the candidate that failed has lost the answer. `commit`: of the weights that the candidate serves;
+    An item whose request failed in the baseline's run is left out, because any answer would be better; an item whose
+    request failed in the candidate's run counts as wrong. `commit`: of the weights that the candidate serves;
     empty: not known.
     """
     known = {(item.id, item.digest): item for item in baseline.items if not item.error}

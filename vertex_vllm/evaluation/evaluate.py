@@ -31,6 +31,7 @@ class Thresholds:
     min_exact_match: float = 0.0
     """Share of right answers, 0 to 1."""
     max_p95_time_to_first_token_seconds: float = 0.0
+    """95th percentile of the load's requests."""
     min_tokens_per_second: float = 0.0
     """Median over the load's requests, each by itself."""
 
@@ -42,17 +43,19 @@ class Subject:
     endpoint: str
     """Resource name."""
     chat: bool
+    """Asked through chat completions; False: through predict, with completions."""
     deployment: str = ""
     run: str = ""
+    """Resource name of the pipeline job; empty: none."""
     model_id: str = ""
     commit: str = ""
     """Of the weights; empty: not known."""
     price: str = ""
-    """In words; empty: not known."""
+    """US dollars an hour, in words; empty: not known."""
     machine: str = ""
     """Machine, accelerators and region, in words; empty: not known."""
     image: str = ""
-    """Of the container; empty: not known."""
+    """Container image; empty: not known."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +64,20 @@ class Asking:
 
     suite: Suite
     concurrency: int = CONCURRENCY
+    """Questions under way at once."""
     terms: Terms = field(default_factory=Terms)
     limits: Limits = field(default_factory=Limits)
     baseline: Baseline | None = None
+    """The evaluation that this one is compared with; None: none."""
     no_baseline: str = ""
-    """Why there is no baseline, one sentence."""
+    """Why there is no baseline, one sentence; empty: there is one."""
     load: LoadSettings = DEFAULT_LOAD
-    """Its closed loop has the suite's concurrency."""
+    """A closed loop has the suite's concurrency."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All that was asked and measured, and the comparison that follows from it."""
+    """Answers and measurements of an endpoint, and their comparison with the baseline."""
 
     subject: Subject
     started_at: str
@@ -80,10 +85,12 @@ class Evaluation:
     thresholds: Thresholds
     asking: Asking
     answers: tuple[Answered, ...]
+    """In the suite's order."""
     load: Load
     stopped: str = ""
     """Why not all items were asked; empty: all were."""
     comparison: Comparison | None = None
+    """None: there is no baseline."""
 
 
 def evaluate_endpoint(
@@ -93,10 +100,10 @@ def evaluate_endpoint(
     journal: Journal | None = None,
     kept_load: Callable[[LoadSettings], KeptSteps] = lambda settings: NoSteps(),
 ) -> Evaluation:
-    """Asks the suite, measures under load, and compares with the baseline; whether it suffices is for the gates.
+    """Asks the suite, measures under load, and compares with the baseline. The gates judge the result.
 
     `kept_load`: steps of a load with these settings that an earlier attempt finished.
-    An endpoint that refuses, stalls or breaks off is recorded, request by request, and given up after some in a row.
+    Failed requests are recorded one by one; after GIVE_UP_AFTER in a row the endpoint is not asked any further.
     Raises InputError for limits that cannot be kept, ServiceError without credentials.
     """
     client = EndpointClient(subject.endpoint, answer_seconds=ANSWER_SECONDS)
@@ -152,7 +159,7 @@ def require_answers(evaluation: Evaluation) -> None:
 def _under_load(
     subject: Subject, asking: Asking, budget: Budget, kept_load: Callable[[LoadSettings], KeptSteps]
 ) -> Load:
-    """The load ends when the cap on money is reached, which it shares with the questions."""
+    """Measures the load, which ends when the cap on money, shared with the questions, is reached."""
     settings, price = replace(asking.load, concurrency=asking.concurrency), asking.limits.usd_per_hour
     left = budget.seconds_left()
     if left is not None and left <= 0:

@@ -107,7 +107,7 @@ def evaluate_run(endpoint: str, chat: bool, deployment: str, run: str, order: Or
 
 
 def keep_result(evaluation: Evaluation) -> str:
-    """Writes the result where later runs look for a baseline; its gs:// address.
+    """Writes the result where later runs look for a baseline; returns its gs:// address.
 
     Best effort: a failure is logged, and the address is empty.
     """
@@ -126,7 +126,7 @@ def keep_result(evaluation: Evaluation) -> str:
 
 
 def promote_result(endpoint: str, weights: str, deployment: str, run_id: str) -> None:
-    """The result of a run whose endpoint was promoted is the baseline of later runs. `weights`: gs:// prefix."""
+    """Makes a promoted run's result the baseline of later runs. `weights`: gs:// prefix."""
     project = ResourceName.parse(endpoint, "endpoints").project
     if bucket := _bucket(weights):
         keep_as_baseline(project, bucket, deployment, run_id)

@@ -1,4 +1,4 @@
-"""The evaluation for people: one HTML file that needs nothing but itself."""
+"""The evaluation's report for people: one HTML file without outside references."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Row:
 
 
 def render(evaluation: Evaluation) -> str:
-    """HTML without scripts or outside references. What a model said is untrusted: the template escapes all of it."""
+    """HTML without scripts or outside references. A model's answers are untrusted: the template escapes all of them."""
     environment = page_environment("vertex_vllm.evaluation")
     environment.filters["figure"] = _figure
     environment.filters["signed"] = lambda value: f"{'+' if value > 0 else ''}{_figure(value)}"
@@ -100,7 +100,7 @@ def _categories(rows: Iterable[Row]) -> list[tuple[str, list[Row], int]]:
 
 
 def _figure(value: float | None) -> str:
-    """Three digits that count, and no exponents."""
+    """Three significant digits, without an exponent."""
     if value is None:
         return "–"
     if value and abs(value) < 0.001:

@@ -1,4 +1,4 @@
-"""Gates: figures that had to reach something, the comparison with the baseline, and the verdict of both."""
+"""Gates: thresholds of figures, the comparison with the baseline, and the verdict of both."""
 
 from dataclasses import dataclass
 
@@ -108,7 +108,7 @@ def require(evaluation: Evaluation) -> None:
 
 
 def _failed_requests(evaluation: Evaluation) -> list[str]:
-    """Told whether or not the load is gated: figures of the other requests look better than the endpoint was."""
+    """Reported even if the load has no gate: without its failed requests an endpoint looks better than it is."""
     figures = evaluation.load.result.figures if evaluation.load.result else None
     if figures is None or not figures.failed:
         return []

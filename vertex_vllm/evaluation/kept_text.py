@@ -1,4 +1,4 @@
-"""A text in Cloud Storage that saves a later attempt work, and without which it only takes longer."""
+"""A text in Cloud Storage that only saves a later attempt work."""
 
 import logging
 
@@ -32,7 +32,7 @@ class KeptText:
             return ""
 
     def write(self, text: str, consequence: str) -> bool:
-        """Replaces the object. False, with `consequence` in the log, where Cloud Storage does not take it."""
+        """Replaces the object. False, with `consequence` in the log, if Cloud Storage refuses."""
         from google.cloud.storage.retry import DEFAULT_RETRY
 
         try:

@@ -1,4 +1,4 @@
-"""Caps on what an evaluation may ask, and when an endpoint is given up."""
+"""Caps on an evaluation's requests, tokens, time and money; and when an endpoint is given up."""
 
 import re
 import threading
@@ -12,7 +12,7 @@ from vertex_vllm.evaluation.asking import Reply
 GIVE_UP_AFTER = 10
 """Requests in a row that fail: then the endpoint is not asked any further."""
 _REFUSED = re.compile(r"HTTP 4(00|13|22)\b")
-"""A single request that the server does not take, longer than the context for example, says nothing of the endpoint."""
+"""A single refused request, longer than the context for example, does not show that the endpoint is broken."""
 _SECONDS_PER_MINUTE, _SECONDS_PER_HOUR = 60, 3600
 
 

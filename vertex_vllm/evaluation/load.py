@@ -44,7 +44,7 @@ class Load:
 
 
 def load_of(samples: Sequence[Sample], settings: LoadSettings = DEFAULT_LOAD, usd_per_hour: float = 0.0) -> Load:
-    """The load that these requests of a closed loop, warm-up included, were."""
+    """The result of a closed loop from its requests, warm-up included."""
     run = Run(tuple(samples), late=(), cpu_seconds=0.0)
     figures = figures_of(run, settings.slo, settings.profile, concurrency=settings.concurrency)
     read, written = (sum(each or 0 for each in counts) for counts in zip(*map(_tokens, samples), strict=True))
@@ -58,7 +58,7 @@ def _tokens(sample: Sample) -> tuple[int | None, int | None]:
 def check_load(settings: LoadSettings) -> None:
     """Raises InputError for settings that cannot work and ServiceError for a trace that cannot be read.
 
-    To be asked before the questions: what it refuses would otherwise cost their time.
+    Called before the questions, so that faulty settings do not cost their time.
     """
     settings.check()
     profile_of(settings)

@@ -22,19 +22,19 @@ from vertex_vllm.vertex_ai.resource_names import ResourceName
 from vertex_vllm.vertex_ai.serving_now import serving_of
 
 PREFIX = "measurements"
-# The name of an object says what was measured, not the figure, its date or its place.
+# An object's name depends on what was measured, not on the figure, its date or its place.
 _FIGURES = (
     *("output_tokens_per_second", "input_tokens_per_second", "measured_at", "source", "requests_per_second"),
     "saturation_output_tokens_per_second",
 )
-# Of one model, the most that a plan reads.
+# Most measurements of one model that a plan reads.
 _MOST_READ = 200
 
 log = logging.getLogger(__name__)
 
 
 def record_throughput(evaluation: Evaluation) -> None:
-    """Writes down what the evaluation measured, where a later plan looks for it.
+    """Stores the evaluation's throughput where a later plan looks for it.
 
     Best effort: a failure is logged, and the evaluation succeeds without it. Nothing is written where it is
     no throughput of one deployment: tokens were not counted, a request of the load failed, models share the endpoint.
@@ -89,7 +89,7 @@ def object_name(measurement: Measurement) -> str:
 
 
 def read_throughputs(project: str, bucket: str, model_id: str) -> tuple[Measurement, ...]:
-    """All that evaluations have written down of a model in a bucket. What cannot be read is left out and logged."""
+    """All stored throughputs of a model in a bucket. Objects that cannot be read are left out and logged."""
     from google.api_core.exceptions import NotFound
     from google.cloud.storage import Client
 
@@ -145,6 +145,6 @@ def _write(project: str, weights: str, measurement: Measurement) -> None:
     bucket, name = weights.removeprefix("gs://").partition("/")[0], object_name(measurement)
     with google_errors("Cloud Storage", f"gs://{bucket}/{name}"):
         blob = Client(project=project).bucket(bucket).blob(name)
-        # The same bytes twice do no harm, so that a failure may be met with another try.
+        # Writing the same bytes twice does no harm, so a failed request may be retried.
         blob.upload_from_string(measurement.to_json(), content_type="application/json", retry=DEFAULT_RETRY)
     log.info("The throughput is in gs://%s/%s for later plans", bucket, name)

@@ -1,4 +1,4 @@
-"""The evaluation as Vertex AI's Model Registry keeps it: the console shows it with the model version."""
+"""Imports the evaluation into Vertex AI's Model Registry: the console shows it with the model version."""
 
 import logging
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def import_evaluation(evaluation: Evaluation, result_uri: str = "") -> str:
     """Imports the evaluation for the model version that the endpoint serves; its resource name.
 
-    Best effort: without it the evaluation is as good; then the reason is logged, and the name is empty. `result_uri`:
+    Best effort: after a failure the reason is logged and the name is empty. `result_uri`:
     gs:// address of the whole result, which is named in the metadata.
     """
     endpoint = ResourceName.parse(evaluation.subject.endpoint, "endpoints")

@@ -1,4 +1,4 @@
-"""The evaluation of a config before anything is rented: is the suite well-formed, and what can it see?"""
+"""The evaluation of a config before anything is rented: whether its suite is valid, and which drop it can detect."""
 
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.evaluation.comparison import Terms

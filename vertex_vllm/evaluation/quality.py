@@ -10,16 +10,16 @@ _ASCII_PUNCTUATION = frozenset(string.punctuation)
 
 
 def completed_answer(text: str) -> str:
-    """The first line of a completion: what follows is the model asking itself further questions."""
+    """The first line of a completion: after it the model continues with further questions."""
     return text.strip().partition("\n")[0].strip()
 
 
 def normalise(text: str) -> tuple[str, ...]:
     """The words that are compared: compatible forms unified (NFKC), lower case, without punctuation and articles.
 
-    Punctuation goes without leaving a gap, so that `Mt.` is `mt` and `forty-two` is `fortytwo`; the sign and the point
-    of a number stay. As SQuAD's evaluation script does it, except for NFKC, for punctuation outside of ASCII, for
-    numbers, and for a text of articles alone, which stays.
+    Punctuation is removed without leaving a gap, so that `Mt.` is `mt` and `forty-two` is `fortytwo`; the sign and the
+    point of a number are kept. SQuAD's evaluation script does the same, except for NFKC, punctuation outside of ASCII,
+    numbers, and a text of articles alone, which is kept.
     """
     words = _words(text)
     return tuple(word for word in words if word not in _ARTICLES) or words

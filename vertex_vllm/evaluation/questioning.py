@@ -1,4 +1,4 @@
-"""Asking a suite: every item once, many at a time, within the caps, and never again what was answered."""
+"""Asks a suite: each item once, several at a time, within the caps; items with an answer are not asked again."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ def ask_items(
             budget.earlier(reply)
         elif budget.may_ask():
             reply = _with_room(client, item, chat, room, budget)
-            # A failure is asked again by a later attempt: the endpoint may be well by then.
+            # A later attempt asks a failed item again: the endpoint may have recovered by then.
             if not reply.error:
                 journal.add(item, reply)
         return None if reply is None else judge(item, reply, chat)
@@ -59,8 +59,8 @@ def ask_items(
 
 
 def judge(item: Item, reply: Reply, chat: bool) -> Answered:
-    """A request that failed and an empty answer are not right, whatever the check says."""
-    # A form may ask for several lines: only such a completion is read beyond its first.
+    """The item with its answer. A failed request and an empty answer are wrong, whatever the check says."""
+    # Only a form check may ask for several lines; other checks read the first line of a completion.
     several = item.check.kind in ("form", "json_schema")
     answer = reply.text.strip() if chat or several else completed_answer(reply.text)
     return Answered(item, answer, bool(answer) and not reply.error and item.check.right(answer), reply)
@@ -76,7 +76,7 @@ class _Room:
 def _with_room(client: EndpointClient, item: Item, chat: bool, room: _Room, budget: Budget) -> Reply:
     """The reply, with tokens for thoughts where the model thinks before it answers.
 
-    A context that is shorter than so many tokens refuses them: without a limit an answer takes what is left of it.
+    A server whose context is too short refuses that many tokens; the request is then sent without a limit.
     """
     prompt, options = _request(item, chat)
     limit = item.max_tokens + (THINKING_TOKENS if room.thinks.is_set() else 0)

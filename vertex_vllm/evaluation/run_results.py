@@ -88,7 +88,7 @@ def ranked(results: Sequence[RunResult]) -> tuple[RunResult, ...]:
 
 
 def is_candidate(result: RunResult) -> bool:
-    """Whether a config may be recommended for this run's sake."""
+    """Whether this run passed, so that its config may be recommended."""
     return result.state == "SUCCEEDED" and result.passed is not False and bool(result.metrics)
 
 

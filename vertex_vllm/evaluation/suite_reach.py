@@ -1,4 +1,4 @@
-"""The reach of an evaluation on one line, from the size of its suite. Loads no client library: every plan states it."""
+"""The drop that an evaluation can detect, on one line. Loads no client library, because every plan shows it."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ def stated_reach(
 
 
 def _sized(suite: str, levels: Sequence[int], items: int, project: str) -> tuple[str, SuiteSize]:
-    """Name and size of the part of a suite that is asked; a whole shipped suite is not made for that."""
+    """Name and size of the part of a suite that is asked, without building the suite."""
     known = SHIPPED_SIZES.get(suite)
     if known is not None and not levels and not items:
         return suite, known

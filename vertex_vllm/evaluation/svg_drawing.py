@@ -1,4 +1,4 @@
-"""Axes as SVG that takes its colours from the page, so that it suits a light and a dark one."""
+"""Axes as SVG that takes its colours from the page, so that it suits light and dark pages."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ _STYLE = {
 LABEL_CHARACTERS = 36
 HALF_WIDTH = 4.7  # Inches of 72 points: 338 of them; the page scales it.
 _POINTS = 72
-# Room around the axes, in points. Counted out rather than measured: the browser sets the text in a font of its own, and
+# Room around the axes, in points. Computed rather than measured: the browser sets the text in a font of its own, and
 # matplotlib's layout engines, which draw everything twice, take half of an evaluation's time.
 _TOP, _RIGHT, BOTTOM, LEGEND = 24, 14, 38, 20
 _LEFT = 44  # A label, turned, and numbers like 0.75.
@@ -71,7 +71,7 @@ def draw(
 
 
 def distribution(axes: Axes, values: Sequence[float], title: str, label: str, limit: float = 0.0) -> None:
-    """Share of requests up to each value, as steps: no bins to choose, and p95 can be read off. `limit`: an SLO's."""
+    """Cumulative share of requests as steps, which need no bins and show p95. `limit`: an SLO's seconds; 0: none."""
     ordered = sorted(values)
     shares = [(rank + 1) / len(ordered) for rank in range(len(ordered))]
     axes.step([ordered[0], *ordered], [0.0, *shares], where="post", color=FIRST, linewidth=1.8)

@@ -13,8 +13,8 @@ _LARGEST_PAGE = 1000
 def build_occurrences(project: str, image: str) -> Iterator[dict[str, Any]]:
     """Occurrences of kind BUILD of `image`, `NAME@sha256:DIGEST`, as API v1 has them.
 
-    Whoever may create occurrences in the project can have written them: verify their signatures. Raises the errors of
-    google.api_core, of google.auth and of requests.
+    Verify their signatures: any account that may create occurrences in the project can have written them. Raises the
+    errors of google.api_core, of google.auth and of requests.
     """
     import google.auth
     from google.api_core.exceptions import from_http_response

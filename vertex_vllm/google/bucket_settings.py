@@ -23,15 +23,15 @@ _NEVER_LIVE = (
     "customTimeBefore",
 )
 _OF_VERSIONS = ("numNewerVersions", "daysSinceNoncurrentTime", "noncurrentTimeBefore")
-# Days for which an object of the class is paid for at least ("Storage classes", minimum storage duration).
+# Fewest days that an object of the class is paid for ("Storage classes", minimum storage duration).
 _LEAST_DAYS = {"NEARLINE": 30, "COLDLINE": 90, "ARCHIVE": 365}
-# Ends of the names of files that serving needs, a manifest and a lock among them.
+# Endings of the names of files that serving needs, of manifests and of locks.
 _ENDS = (".safetensors", ".json", ".bin", ".pt", ".txt", ".model", ".jinja", ".tiktoken", ".py")
 
 
 @dataclass(frozen=True)
 class BucketSettings:
-    """The settings that decide."""
+    """Settings that decide whether a bucket can hold a mirror."""
 
     default_event_based_hold: bool = False
     retention_seconds: int = 0
@@ -94,7 +94,7 @@ def _ends_versions(condition: Mapping[str, Any]) -> bool:
 
 
 def _classes(settings: BucketSettings) -> frozenset[str]:
-    """Storage classes that an object of the mirror may come to have."""
+    """Storage classes of the mirror's objects: the bucket's own, and those that its rules move objects to."""
     actions = (rule.get("action") or {} for rule in settings.lifecycle)
     return frozenset(
         {settings.storage_class, *(str(each["storageClass"]) for each in actions if "storageClass" in each)}
@@ -106,11 +106,11 @@ def _condition(rule: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _faults(settings: BucketSettings, prefixes: Sequence[str], today: date) -> Iterator[tuple[str, str]]:
-    """Each with the command that removes its cause."""
+    """Faults, each with the command that removes its cause."""
     update = "gcloud storage buckets update {bucket}"
     if settings.default_event_based_hold:
         yield (
-            "every new object gets an event-based hold, and what is held cannot be replaced or deleted",
+            "every new object gets an event-based hold, so that it cannot be replaced or deleted",
             f"{update} --no-default-event-based-hold.",
         )
     if settings.retention_seconds:
@@ -142,7 +142,7 @@ def _of_rule(
 
 
 def _meets(condition: Mapping[str, Any], classes: frozenset[str], prefixes: Sequence[str], today: date) -> bool:
-    """True where a live object under one of the prefixes, written from now on, may some day fulfil the condition."""
+    """Whether a live object under one of the prefixes, written from now on, may at some time fulfil the condition."""
     if condition.get("isLive") is False or any(condition.get(name) is not None for name in _NEVER_LIVE):
         return False
     if (matched := condition.get("matchesStorageClass")) and classes.isdisjoint(matched):

@@ -1,4 +1,4 @@
-"""The deployment's bucket: made as it should be, or found to be ours and where the endpoint is."""
+"""The deployment's bucket: created, or checked to be the project's own and in the endpoint's region."""
 
 import re
 from typing import TYPE_CHECKING
@@ -41,8 +41,8 @@ def setup_bucket(project: str, region: str, bucket: str, owner: Owner, reader_se
 
     A new bucket gets uniform access, no public access, the owner's labels, and a rule that clears away unfinished
     uploads; one that exists keeps its settings. An empty account means the serving account that bootstrap creates.
-    Returns `gs://bucket`. Raises BucketError when the bucket is elsewhere, somebody else's or not ours to set up, or
-    when its settings keep it from holding a mirror; ServiceError when Cloud Storage fails.
+    Returns `gs://bucket`. Raises BucketError when the bucket is in another region or project, when this account may not
+    set it up, or when its settings do not allow a mirror; ServiceError when Cloud Storage fails.
     """
     from google.api_core.exceptions import BadRequest, Forbidden
 
@@ -124,14 +124,14 @@ def _create(client: "Client", project: str, region: str, bucket: str, owner: Own
     wanted = client.bucket(bucket)
     wanted.iam_configuration.uniform_bucket_level_access_enabled = True
     wanted.iam_configuration.public_access_prevention = PUBLIC_ACCESS_PREVENTION_ENFORCED
-    # Weights come from the Hub again: deleted ones would be billed for another week (Cloud Storage, "Soft delete").
+    # No soft deletion: deleted weights can be mirrored again, and would be billed for another week ("Soft delete").
     wanted.soft_delete_policy.retention_duration_seconds = 0
     wanted.labels = owner.labels
     wanted.add_lifecycle_abort_incomplete_multipart_upload_rule(age=UNFINISHED_UPLOAD_DAYS)
     try:
         return client.create_bucket(wanted, project=project, location=region)
     except Conflict as error:
-        # Another caller was faster, perhaps another run of this deployment.
+        # Another caller created it meanwhile, perhaps another run of this deployment.
         found = _find(client, project, region, bucket)
         if found is None:
             raise _foreign(bucket, project, "the name is taken") from error
@@ -149,8 +149,8 @@ def _check_location(bucket: "Bucket", region: str) -> None:
         raise BucketError(
             f"the bucket is in {location}, the deployment in {region}",
             bucket=str(bucket.name),
-            fix=f"Name another bucket, which is then made in {region}{other}: from afar, weights load slowly and at a "
-            "price.",
+            fix=f"Name another bucket, which is then made in {region}{other}: from another region, weights load slowly "
+            "and at a price.",
         )
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from google.cloud.storage import Bucket
 
-# Seconds. Two writers of one policy take turns in far less.
+# Seconds. Two concurrent writers of one policy need far less.
 _PATIENCE = 60
 
 

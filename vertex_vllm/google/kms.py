@@ -71,7 +71,7 @@ class KmsKey:
                     "digest_crc32c": google_crc32c.value(digest),
                 }
             )
-        # "Data integrity guidelines" (Cloud KMS): what arrived there, and what arrived here.
+        # "Data integrity guidelines" (Cloud KMS): the checksums of the data sent and of the signature received.
         if not answer.verified_digest_crc32c or google_crc32c.value(answer.signature) != answer.signature_crc32c:
             raise ServiceError("the signature that arrived does not match Cloud KMS's checksum", where=self.name)
         return bytes(answer.signature)

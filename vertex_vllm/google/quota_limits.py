@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 SERVICE = "aiplatform.googleapis.com"
 CPU_QUOTA = "CustomModelServingCPUsPerProjectPerRegion"
-"""Machines of the N1 family count against it besides their accelerators (vertex-ai-samples#264)."""
+"""Quota that machines of the N1 family need besides that of their accelerators (vertex-ai-samples#264)."""
 _N1 = re.compile(r"n1-[a-z]+-(?P<cpus>[0-9]+)")
 
 
@@ -22,7 +22,7 @@ class NoSuchQuotaError(ServiceError):
 
 
 def n1_cpus(machine_type: str) -> int:
-    """CPUs of a machine of the N1 family, which its name ends with; 0 for every other one."""
+    """CPUs of a machine of the N1 family, whose name ends with the number; 0 for every other machine."""
     match = _N1.fullmatch(machine_type)
     return int(match["cpus"]) if match else 0
 
@@ -63,7 +63,7 @@ def read_limit(project: str, quota_id: str, region: str) -> int:
 
 @cache
 def _client() -> "CloudQuotasClient":
-    """The client for all quotas: each would look for credentials and open a connection of its own."""
+    """One client for all reads, because each client looks for credentials and opens a connection of its own."""
     from google.cloud.cloudquotas_v1 import CloudQuotasClient
 
     return CloudQuotasClient()

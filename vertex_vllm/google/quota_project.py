@@ -6,12 +6,12 @@ _VARIABLE = "GOOGLE_CLOUD_QUOTA_PROJECT"
 
 
 def charge(project: str) -> None:
-    """Has this process's calls with a person's credentials charged to `project`, unless the environment says another.
+    """Charges this process's calls with a person's credentials to `project`, unless the environment names another.
 
     Otherwise they are charged to the quota project of those credentials, where the API may be disabled, and some APIs
     refuse credentials that have none (google-auth-library-python#1459, cloud-custodian#6608). A service account's calls
-    are charged to its own project, and need no permission for it: they stay as they are. Without credentials nothing
-    happens; the first call then says so.
+    are charged to its own project without any permission: they stay as they are. Without credentials nothing happens;
+    the first call then fails and says so.
     """
     import google.auth
     from google.auth.exceptions import GoogleAuthError

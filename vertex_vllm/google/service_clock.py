@@ -6,10 +6,10 @@ from email.utils import parsedate_to_datetime
 
 import requests
 
-# Any answer has a date (RFC 9110, 6.6.1), also one that refuses: no credentials are sent.
+# Every answer has a date (RFC 9110, 6.6.1), refusals too: so no credentials are sent.
 _ADDRESS = "https://storage.googleapis.com/"
 _TIMEOUT_SECONDS = 3.0
-# The header has whole seconds, and the answer was under way.
+# Seconds. The header has whole seconds, and the answer took time to arrive.
 _SAME = timedelta(seconds=2)
 
 Clock = Callable[[], datetime]

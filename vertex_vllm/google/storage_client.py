@@ -1,4 +1,4 @@
-"""google-cloud-storage's client, which says what it waits for, and does not wait for what no other try can cure.
+"""google-cloud-storage's client with logged waits, which fails at once where another try cannot help.
 
 By itself the client retries for two minutes, silently, after any failure of the connection.
 """
@@ -23,10 +23,10 @@ _LOG = logging.getLogger(__name__)
 
 
 def storage_client(project: str, credentials: "Credentials | None" = None) -> "Client":
-    """A client of Cloud Storage; the default credentials, where none are given.
+    """A client of Cloud Storage. `credentials` None: the default ones.
 
-    Its calls raise UnreachableError for a failure of the network that lasts, and InputError for a proxy or a file of
-    authorities of no use; what Google's client tries again is logged.
+    Its calls raise UnreachableError for a failure of the network that lasts, and InputError for an unusable proxy or
+    file of authorities; requests that Google's client tries again are logged.
     """
     from google.cloud.storage import Client
 

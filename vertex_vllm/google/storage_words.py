@@ -25,7 +25,7 @@ class _Known:
     """Searched in reason and message."""
     fix: str
     of_the_bucket: bool = True
-    """The bucket is set up so: a BucketError."""
+    """The bucket's settings are the reason: raised as BucketError."""
 
 
 def _known(sign: str, fix: str, *, of_the_bucket: bool = True) -> _Known:
@@ -108,7 +108,7 @@ _KNOWN = (
 
 
 def json_words(status: int, body: bytes) -> Refusal:
-    """The words of an answer of the JSON API; an XML body, or text, is read as such."""
+    """The refusal in an answer of the JSON API; a body of XML or text is read as such."""
     text = body[:100_000].decode(errors="replace").strip()
     try:
         told = json.loads(text)
@@ -127,7 +127,7 @@ def json_words(status: int, body: bytes) -> Refusal:
 
 
 def xml_words(status: int, body: bytes) -> Refusal:
-    """The words of an answer of the XML API: its code, and its message with the details, which say more."""
+    """The refusal in an answer of the XML API: its code, and its message with the details, which say more."""
     try:
         root = ElementTree.fromstring(body)
     except ElementTree.ParseError:
@@ -139,7 +139,7 @@ def xml_words(status: int, body: bytes) -> Refusal:
 
 
 def words_of_error(error: Exception) -> Refusal:
-    """The words in an error that google-cloud-storage raised."""
+    """The refusal in an error that google-cloud-storage raised."""
     response = getattr(error, "response", None)
     status = int(getattr(response, "status_code", 0) or getattr(error, "code", 0) or 0)
     content = getattr(response, "content", None)
@@ -193,6 +193,6 @@ def _details(error: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _one_line(text: str) -> str:
-    """Without control characters: a service may say anything."""
+    """The text on one line, without control characters: a service's text is untrusted."""
     words = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}…"

@@ -1,4 +1,4 @@
-"""The Hugging Face Hub: token, access, listing, facts; everything but moving the weights."""
+"""The Hugging Face Hub: token, access, listing, ranged reads, facts."""
 
 from vertex_vllm.hub.token import hub_token
 

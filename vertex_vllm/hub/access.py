@@ -1,4 +1,4 @@
-"""May this token read this model, and which commit is meant?"""
+"""Whether a token may read a model, and which commit a revision is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Access:
     user: str
     """Name of the token's account; empty without a token."""
     commit: str
-    """40 hexadecimal digits: what the revision meant when it was asked."""
+    """40 hexadecimal digits: the revision's commit at the time of the request."""
     gated: bool
     licence: CardLicence = NO_LICENCE
 
@@ -60,7 +60,7 @@ def look_up(model_id: str, revision: str, token: str | None) -> Revision:
 
 
 def _licence(tags: object, card: object) -> CardLicence:
-    """The Hub makes a tag `license:…` of each licence that a card names; the rest is in the card itself."""
+    """The licences, from the Hub's tags `license:…`, one per licence of the card; name and link from the card."""
     named = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
     ids = (tag.removeprefix("license:") for tag in named if tag.startswith("license:"))
     from huggingface_hub import ModelCardData

@@ -1,4 +1,4 @@
-"""Ranged reads of a model's files: located once, read into given memory, gone on with after a broken connection."""
+"""Ranged reads of a model's files into given memory, resumed after a broken connection."""
 
 import time
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from vertex_vllm.retries import OnRetry, TransientError, ignore_retry, with_retr
 # Seconds without a byte, and seconds of trying before one read is given up.
 STALL_SECONDS = 60.0
 _PATIENCE = 600.0
-# Bytes, and seconds that reading a piece should take. What looks at a piece does so with cold caches, at some 100 µs;
-# the sender does not wait for it.
+# Bytes, and seconds that reading a piece should take. Each piece costs its receiver some 100 µs of cold caches, for
+# which the sender does not wait.
 _SMALLEST_PIECE, _LARGEST_PIECE = 1 << 20, 8 << 20
 _PIECE_SECONDS = 0.015
 _MOST_REDIRECTS = 3
@@ -28,7 +28,7 @@ OnPiece = Callable[[memoryview], None]
 
 
 def ignore_piece(piece: memoryview) -> None:
-    """For those who only want the whole."""
+    """Does nothing with a piece, for callers that need only the whole."""
 
 
 class RepoReader:
@@ -59,11 +59,11 @@ class RepoReader:
         return self._locations.commit
 
     def where(self, file: HubFile) -> str:
-        """How messages name a file."""
+        """The file's name in messages."""
         return self._locations.where(file)
 
     def xet_address(self, file: HubFile) -> XetAddress | None:
-        """Where the Hub's chunk store has the file, if it has. Raises as `read_into` does."""
+        """The file's address in the Hub's chunk store; None if it is not there. Raises as `read_into` does."""
         return self._tried(lambda: self._locations.xet_address(file), file)
 
     def read(self, file: HubFile, start: int = 0, length: int | None = None) -> bytes:
@@ -142,7 +142,7 @@ class RepoReader:
                     raise error
                 read.take(answer)
                 return
-        raise ServiceError("the Hub sends us in circles", where=self.where(read.file))
+        raise ServiceError("the Hub redirects in circles", where=self.where(read.file))
 
 
 class _Read:

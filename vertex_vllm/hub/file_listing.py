@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile
 
 _LOG = logging.getLogger(__name__)
-# Of the names that cannot be copied.
+# Names that cannot be copied, shown in a message.
 _SHOWN = 3
 
 
@@ -55,7 +55,7 @@ def check_files(files: Sequence[HubFile]) -> None:
 
 
 def _unusable(file: HubFile) -> str:
-    """The field of the listing that is of no use; empty where all are."""
+    """The field of the listing that is unusable; empty if all are usable."""
     if not is_safe_path(file.path):
         return "path"
     if file.size < 0:
@@ -69,7 +69,7 @@ def list_files(model_id: str, commit: str, token: str | None) -> tuple[HubFile, 
     """All files of the model at `commit`, ordered by path.
 
     It includes files whose names cannot be copied, and logs their number; code that needs one calls `check_file`.
-    Raises HubAccessError when the Hub refuses or lists what cannot be, ServiceError when it does not answer.
+    Raises HubAccessError when the Hub refuses or its listing is malformed, ServiceError when it does not answer.
     """
     from huggingface_hub.hf_api import RepoFile
 

@@ -1,4 +1,4 @@
-"""How the Hub's API is asked."""
+"""Requests to the Hub's API."""
 
 import json
 import os
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-# Seconds without a byte before a request is given up, and seconds of trying before the Hub is.
+# Seconds without a byte after which a request is given up, and seconds of retries after which the Hub is.
 _REQUEST_TIMEOUT = 60
 _CONNECT_TIMEOUT = 5
 _PATIENCE = 400
@@ -37,7 +37,7 @@ def hub_endpoint() -> str:
 def ask_hub(question: Callable[["HfApi"], Answer], *, token: str | None, model_id: str, revision: str = "") -> Answer:
     """Answer of the Hub to `question`, asked again after transient errors; each wait is logged.
 
-    Raises a HubAccessError that says what to do, InputError for an address of no use, UnreachableError when the Hub
+    Raises a HubAccessError that says what to do, InputError for an unusable address, UnreachableError when the Hub
     cannot be asked from here or does not answer, ServiceError when it fails. None of them holds the token.
     """
     import httpx2
@@ -80,7 +80,7 @@ def ask_hub(question: Callable[["HfApi"], Answer], *, token: str | None, model_i
 
 
 def make_sure_it_answers(model_id: str, token: str | None) -> None:
-    """Asks for the model once, if the Hub has not answered yet: lists of files are asked for with waits of their own.
+    """Asks for the model once, unless the Hub has answered already: requests for lists of files wait on their own.
 
     Raises as `ask_hub`.
     """
@@ -105,7 +105,7 @@ def _without_login(endpoint: str) -> str:
 
 
 def _check_trusted_file() -> None:
-    """huggingface_hub reads SSL_CERT_FILE alone; a file that is not there would end it with a traceback."""
+    """Raises InputError if SSL_CERT_FILE names a missing file, which huggingface_hub reports with a traceback."""
     check_authorities()
     path = os.environ.get("SSL_CERT_FILE")
     if path and not os.path.isfile(path):

@@ -1,4 +1,4 @@
-"""Names that go into URLs and object names: checked before they do."""
+"""Checks of names before they are put into URLs and object names."""
 
 import re
 import unicodedata

@@ -1,7 +1,7 @@
 """Locations of a model's files, asked of the Hub once per file, because it limits these requests.
 
-The token goes to the Hub alone. Where the Hub sends us on to, the URL itself is the permission, so it is neither logged
-nor put into an error.
+The token goes to the Hub alone. The URL that the Hub redirects to is itself the permission, so it is neither logged nor
+put into an error.
 """
 
 import re
@@ -35,13 +35,13 @@ class XetAddress:
     hash: str
     """64 hexadecimal digits."""
     token_url: str
-    """Where the Hub gives out tokens for the store."""
+    """URL at which the Hub gives tokens for the store."""
     headers: dict[str, str] = field(repr=False)
     """Credentials for that host. Holds the Hub's token."""
 
 
 class ContentRefusedError(TransientError):
-    """The content network refused what the Hub says is there."""
+    """The content network refused a file that the Hub lists."""
 
 
 class Locations:
@@ -66,7 +66,7 @@ class Locations:
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def of(self, file: HubFile) -> str:
-        """Where the bytes are now. Raises TransientError, or what `refused` gives."""
+        """The URL of the file's bytes. Raises TransientError, or the error of `refused`."""
         with self._locks[file.path]:
             url, ends = self._known.get(file.path, ("", 0.0))
             if not url or self._clock() > ends:
@@ -75,7 +75,7 @@ class Locations:
             return url
 
     def xet_address(self, file: HubFile) -> XetAddress | None:
-        """Where the chunk store has the file; None when it has not. Raises as `of` does."""
+        """The file's address in the chunk store; None if it is not there. Raises as `of` does."""
         self.of(file)
         if not (digest := self._xet_hashes.get(file.path, "")):
             return None
@@ -123,14 +123,14 @@ class Locations:
                 url = urljoin(url, answer.headers["Location"])
             if not self._is_hub(url):
                 return url
-        raise ServiceError("the Hub sends us in circles", where=self.where(file))
+        raise ServiceError("the Hub redirects in circles", where=self.where(file))
 
     def _is_hub(self, url: str) -> bool:
         return _origin(url) == _origin(self._endpoint)
 
 
 def signed_until(url: str) -> float:
-    """Unix time at which a signed URL ends, as CloudFront, Cloud Storage and S3 write it; else infinite."""
+    """Unix time at which a signed URL of CloudFront, Cloud Storage or S3 expires; infinite for any other URL."""
     query = {name.lower(): values[-1] for name, values in parse_qs(urlsplit(url).query).items()}
     if (ends := query.get("expires", "")).isdigit():
         return float(ends)

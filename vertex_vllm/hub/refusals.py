@@ -30,7 +30,7 @@ _OF_THE_TOKEN = re.compile(r"\btokens?\b|fine-grained|permission|\bscope|\bright
 _OTHER_REPOSITORY = "Choose another repository: its owner or Hugging Face has disabled this one. No token opens it."
 _ACCOUNT = "Sign in at https://huggingface.co with the token's account: it must do or pay something first."
 _OTHER_ADDRESS = "Reach the Hub from another address, or ask the operator of the network or Hugging Face to lift it."
-# Reasons that have nothing to do with the token's rights, as public reports quote them; the first that fits counts.
+# Reasons other than the token's rights, as public reports quote them; the first that matches counts.
 _OTHER_REASONS = tuple(
     (re.compile(pattern, re.IGNORECASE), fix)
     for pattern, fix in (
@@ -65,7 +65,7 @@ class HubWords:
 
 
 def hub_name() -> str:
-    """The Hub as messages call it: with its address where HF_ENDPOINT names another one than huggingface.co."""
+    """The Hub's name in messages; with its address if HF_ENDPOINT is not huggingface.co."""
     address = os.environ.get("HF_ENDPOINT", "").rstrip("/")
     host = urlsplit(address).hostname or ""
     return f"the Hugging Face Hub at {address}" if host not in ("", "huggingface.co") else "the Hugging Face Hub"
@@ -107,7 +107,7 @@ def refusal(
     if said.status in (401, 403):
         return _refused_access(said, token, model_id)
     if 400 <= said.status < 500 and said.status not in RETRYABLE_STATUS:
-        # The Hub gives each 404 of its own a code; one without comes from something else.
+        # The Hub gives each of its 404s a code: one without a code comes from a proxy or another server.
         fix = "Check HF_ENDPOINT and the proxy: the Hub itself names what it lacks." if said.status == 404 else ""
         return HubAccessError(f"{hub_name()} refuses with {said}", repo=model_id, fix=fix)
     return ServiceError(f"the Hugging Face Hub answered with {said}", where=model_id)
@@ -146,7 +146,7 @@ def _other_reason(said: HubWords) -> str:
 
 
 def _refused_access(said: HubWords, token: str | None, model_id: str) -> HubAccessError:
-    """401 or 403 without a code that says more."""
+    """The error for 401 or 403 without a code."""
     if said.status == 401 and token:
         return TokenInvalidError(
             f"the Hugging Face Hub does not know this token: it is mistyped, expired or revoked ({said})",
@@ -192,7 +192,7 @@ def _words_of_body(body: bytes) -> str:
 
 
 def _without_markup(text: str) -> str:
-    """The title of a page that a proxy or the content network sends in the place of a sentence."""
+    """The title, if the text is a page of HTML, as proxies and the content network send."""
     if not text.lstrip().startswith("<"):
         return text
     title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
@@ -200,6 +200,6 @@ def _without_markup(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Without control characters; a service may say anything."""
+    """The text on one line, without control characters: a service's text is untrusted."""
     words = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}…"

@@ -70,7 +70,7 @@ def facts_from_files(
     licence: CardLicence,
     source: str,
 ) -> ModelFacts:
-    """Facts from a model's files, wherever they lie. Raises PlanError naming the file and field."""
+    """Facts from a model's files, on the Hub or in a bucket. Raises PlanError naming the file and field."""
     check_kind(listing, _read_json(reader, listing, ADAPTER_CONFIG))
     config = _read_json(reader, listing, "config.json")
     if config is None and is_mistral_common(listing):
@@ -132,7 +132,7 @@ def _other_repositories(config: Mapping[str, object]) -> Iterator[str]:
 
 
 def _packed(facts: ModelFacts) -> Iterator[str]:
-    """Tensors of types that no plain model has, where no file names the method."""
+    """A fault if tensors have types of quantised models, and no file names the method."""
     packed = sorted({group.dtype for group in facts.groups} & PACKED_TYPES)
     if packed and not facts.quantization:
         yield f"tensors are stored as {', '.join(packed)}, and no file names the quantisation method"
@@ -150,7 +150,7 @@ _SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.(safetensors|bin)")
 
 
 def _shard_doubts(chosen: Sequence[AnyFile]) -> Iterator[str]:
-    """Files of a series, `model-00001-of-00002`, that has gaps: what an upload that broke off leaves."""
+    """A doubt for each series, `model-00001-of-00002`, that has gaps, as an interrupted upload leaves it."""
     series: dict[tuple[str, int], int] = {}
     for file in chosen:
         if found := _SHARD.fullmatch(file.path):
@@ -175,7 +175,7 @@ def _modules(reader: FileReader[AnyFile], listing: Sequence[AnyFile]) -> Sequenc
 def _weights(reader: FileReader[AnyFile], files: Sequence[AnyFile], config: Mapping[str, object]) -> Weights:
     if files[0].path.endswith(".safetensors"):
         return read_weights(reader, files)
-    # Pickled weights have no header to read: their files' sizes are off by less than a thousandth.
+    # Pickled weights have no header: the size of their files is used, which is too large by less than 0.1 %.
     stored_bytes = sum(file.size for file in files)
     return Weights(stored_bytes // (4 if config_dtype(config) in ("", "float32") else 2), stored_bytes, "")
 

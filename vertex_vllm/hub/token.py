@@ -1,4 +1,4 @@
-"""The Hub's token: where it is read, and what may not be sent as one."""
+"""The Hub's token: reading it, and checking that it can be sent."""
 
 import os
 import re

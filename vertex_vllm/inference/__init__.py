@@ -1,1 +1,1 @@
-"""Asking a deployed model: one client for every way there is, and the smoke tests that use it."""
+"""Requests to a deployed model: one client for all of Vertex AI's methods, and the smoke tests."""

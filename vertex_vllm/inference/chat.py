@@ -28,11 +28,11 @@ class ChatAnswer:
 
 @dataclass(frozen=True)
 class ChatChunk:
-    """One event of a stream. Which parts it has varies: the first has only a role, the last only the usage."""
+    """One event of a stream. The first has only a role, the last only the usage."""
 
     text: str
     finish_reason: str
-    """Empty in all chunks but one."""
+    """`stop`, `length`, …; empty in all chunks but one."""
     prompt_tokens: int | None
     completion_tokens: int | None
     seconds: float

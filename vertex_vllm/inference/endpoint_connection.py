@@ -1,4 +1,4 @@
-"""HTTP to one endpoint: where it is, who we are, what may be asked again, and what a refusal means."""
+"""HTTP to one endpoint: its host, credentials, retries, and refusals as errors."""
 
 import json
 import re
@@ -24,7 +24,7 @@ CONNECT_SECONDS = 10.0
 DEFAULT_ANSWER_SECONDS = 600.0
 """Longest wait for the next byte where the endpoint names none: the default of a dedicated endpoint, 10 minutes."""
 RETRY_SECONDS = 60.0
-"""No further try is begun after this long."""
+"""Seconds after which a failed request is not tried again."""
 _STUMBLES = 3
 """Repetitions of a request that the server may have worked on: each further answer costs its tokens again."""
 _CONNECTIONS = 64
@@ -33,7 +33,7 @@ _SHOWN_CHARACTERS = 500
 _FIXES = {
     401: "Run `gcloud auth application-default login`, or give the job a service account.",
     403: "The caller needs roles/aiplatform.user on the project.",
-    404: "Is the endpoint still there, and in that project and region?",
+    404: "Check that the endpoint exists, in that project and region.",
 }
 
 
@@ -56,9 +56,9 @@ class EndpointConnection:
     def post(self, version: str, path: str, body: bytes, *, stream: bool = False) -> requests.Response:
         """The answer to a POST to `/VERSION/ENDPOINT` + path.
 
-        A request that met no server, or was turned away with 429 or 503 before any of the answer, is sent again for up
-        to RETRY_SECONDS; one that may have been worked on, and whose answer was lost or is an error of the server's, a
-        few times. Raises InferenceError with the status and the server's words.
+        A request that reached no server, or was refused with 429 or 503, is sent again for up to RETRY_SECONDS. If the
+        server may have worked on it, and its answer was lost or is an error of the server's, it is sent again a few
+        times. Raises InferenceError with the status and the server's words.
         """
         return self._send("POST", self.url(version, path), self.answer_seconds, data=body, stream=stream)
 
@@ -148,7 +148,7 @@ class EndpointConnection:
 
 
 def _met_nobody(error: requests.RequestException) -> bool:
-    """Whether nothing was sent. Only the innermost cause among the errors that requests wraps says so."""
+    """Whether nothing was sent, judged by the innermost of the errors that requests wraps."""
     if not isinstance(error, requests.ConnectionError):
         return False
     reason = getattr(error.args[0], "reason", None)

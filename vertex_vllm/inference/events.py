@@ -1,9 +1,9 @@
-"""Server-sent events, read as they come (WHATWG HTML, "Server-sent events", section "Parsing an event stream")."""
+"""Reads server-sent events from a stream (WHATWG HTML, "Server-sent events", section "Parsing an event stream")."""
 
 import re
 from collections.abc import Iterable, Iterator
 
-# A carriage return that ends what was read so far may yet turn out to be half of one line end.
+# A carriage return at the end of a chunk may be the first half of a line end.
 _LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -17,7 +17,7 @@ class EventReader:
         self._data: list[str] = []
 
     def feed(self, chunk: bytes) -> Iterator[str]:
-        """The data of each event that `chunk` completes, wherever the chunks' borders fall."""
+        """The data of each event that `chunk` completes; an event may be split over chunks anywhere."""
         for line in self._lines(chunk):
             if line:
                 self._read_field(line)

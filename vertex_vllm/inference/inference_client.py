@@ -46,7 +46,7 @@ class EndpointClient:
         return found
 
     def raw_predict(self, body: bytes) -> bytes:
-        """The container's answer to `body`, both as they are."""
+        """The bytes of the container's answer to the bytes of `body`."""
         return self._connection.post("v1", ":rawPredict", body).content
 
     def chat(self, messages: Sequence[Message], **options: Any) -> ChatAnswer:
@@ -81,7 +81,7 @@ class EndpointClient:
 
 
 def _read_out(pieces: Iterator[bytes]) -> None:
-    """A connection whose answer was read to its last byte is used again; another would cost a TLS handshake."""
+    """Reads the answer to its last byte, so that the connection can be reused without another TLS handshake."""
     with suppress(requests.RequestException):  # The answer is complete.
         for _ in pieces:
             pass
@@ -96,7 +96,7 @@ def _json(response: requests.Response) -> Any:
     try:
         body = response.json()
     except ValueError as error:
-        raise InferenceError(f"The answer is no JSON: {response.text[:300]}") from error
+        raise InferenceError(f"The answer is not JSON: {response.text[:300]}") from error
     if not isinstance(body, dict):
-        raise InferenceError(f"The answer is no JSON object: {response.text[:300]}")
+        raise InferenceError(f"The answer is not a JSON object: {response.text[:300]}")
     return body

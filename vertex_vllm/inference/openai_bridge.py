@@ -19,19 +19,19 @@ from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.inference.endpoint_connection import EndpointConnection
 
 MODEL = "served"
-"""Name of the model, of which an endpoint has one."""
+"""Name of the endpoint's only model."""
 _PATH = "/chat/completions"
 _MOST_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
 class Bridge:
-    """Where the bridge listens."""
+    """Address and key of a bridge."""
 
     base_url: str
     """http://127.0.0.1:PORT/v1"""
     key: str
-    """Of this bridge alone: other users of the machine cannot ask the endpoint through it."""
+    """Random key of this bridge: other users of the machine cannot ask the endpoint through it."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -48,7 +48,7 @@ class Bridge:
 def bridge_to(endpoint: str) -> Iterator[Bridge]:
     """Listens on a free port of 127.0.0.1 until the context ends. `endpoint`: its resource name.
 
-    Raises InputError for a name that is none, and what `EndpointConnection` raises without credentials.
+    Raises InputError for a malformed name, and ServiceError without credentials.
     """
     connection = EndpointConnection(endpoint)
     connection.url("v1beta1", _PATH)  # Refused before anything listens, where the endpoint does not exist.
@@ -134,4 +134,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the harness tells its own progress."""
+        """Logs nothing: the harness shows its own progress."""

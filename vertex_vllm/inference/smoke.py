@@ -1,6 +1,6 @@
-"""Smoke tests: does the endpoint answer, in every way that its clients will ask?
+"""Smoke tests: whether the endpoint answers by each method that its clients use.
 
-What is checked is that answers are there and well-formed, not that they are good: that is the evaluation's part.
+Answers must exist and be well-formed; whether they are right, the evaluation checks.
 """
 
 import base64
@@ -32,7 +32,7 @@ _SAMPLING = {"max_tokens": MAX_TOKENS, "temperature": 0.0}
 
 @dataclass(frozen=True)
 class Answer:
-    """One request and what came of it."""
+    """One request and its answer."""
 
     method: str
     prompt: str
@@ -69,9 +69,10 @@ def smoke_test_text(endpoint_name: str, chat: bool) -> tuple[Answer, ...]:
 def smoke_test_image(endpoint_name: str, chat: bool, image_prompt: str = "") -> tuple[Answer, ...]:
     """Asks what is in the picture that ships with the project, sent as a `data:` URI.
 
-    With a chat template, in the messages of predict and of chat completions. By predict's `multi_modal_data` where
-    `image_prompt` is given, a prompt that marks the image's place as the model's family does, and for models without a
-    chat template always, by default as Llama 3.2 Vision wants it. Raises InferenceError as `smoke_test_text` does.
+    A model with a chat template gets it in messages, of predict and of chat completions. Predict's `multi_modal_data`
+    is used if `image_prompt` is given, a prompt that marks the image's place as the model's family does, and for all
+    models without a chat template, whose default prompt is that of Llama 3.2 Vision. Raises InferenceError as
+    `smoke_test_text` does.
     """
     client = EndpointClient(endpoint_name)
     answers = []
@@ -122,7 +123,7 @@ def _chat(client: EndpointClient, prompt: str, messages: list[dict[str, Any]]) -
 
 
 def _checked(method: str, prompt: str, answer: ChatAnswer, request: Mapping[str, Any]) -> Answer:
-    # Thoughts without an answer yet, and a tool called in its place, are answers too.
+    # Thoughts without an answer yet, and a tool call in the place of an answer, are accepted.
     if not (answer.text.strip() or answer.reasoning.strip() or answer.tool_calls):
         raise _bad(method, "is empty", answer)
     if not answer.finish_reason:

@@ -1,4 +1,4 @@
-"""Variants of a config tried one after another, within a budget: what fits beforehand, what each run came to."""
+"""Tries variants of a config one after another within a budget: which variants fit, and how each run ended."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -55,7 +55,7 @@ class Point:
 
 
 def fitted(points: Sequence[Point], budget: Budget) -> tuple[Point, ...]:
-    """The points in their order, those that do not fit into what the ones before them leave marked with the reason."""
+    """The points in their order; a point that exceeds what earlier points leave of the budget gets the reason."""
     usd, hours, found = budget.usd, budget.hours, []
     for point in points:
         reason = point.why_not or _too_much(point, usd, hours)
@@ -84,15 +84,15 @@ class Tried:
 
 
 Try = Callable[[Point, Callable[[], str]], RunResult]
-"""Runs one point to its end and tears it down; asks the function now and then, and cancels the run for its answer."""
+"""Runs one point to its end and tears it down. It polls the function, and cancels the run for a non-empty answer."""
 
 
 def try_points(
     points: Sequence[Point], budget: Budget, try_one: Try, clock: Callable[[], float] = time.monotonic
 ) -> tuple[list[Tried], list[Point]]:
-    """Tries those that fit, one by one; what was tried, and what was not with the reason.
+    """Tries the points that fit, one by one. Returns those tried, and those not tried with the reason.
 
-    Each point may use what the ones before it left, which is usually more than was planned. A KeyboardInterrupt ends
+    Each point may use what the earlier ones left of the budget, usually more than planned. A KeyboardInterrupt ends
     the sweep after the point's teardown; the results so far are returned with it as their reason.
     """
     start, spent = clock(), 0.0

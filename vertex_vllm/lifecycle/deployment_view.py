@@ -1,4 +1,4 @@
-"""A deployment as its callers see it: the endpoint that answers, where, since when and until when, and the others."""
+"""A deployment as its callers see it: the endpoint that answers, its address, age and expiry, and other endpoints."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ _REGIONS_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class DeploymentView:
-    """The endpoint of a deployment that callers use, and the ones beside it."""
+    """The endpoint of a deployment that callers use, and its superseded endpoints."""
 
     serving: Serving
     """Contents of the endpoint: model, image, arguments, machines."""
@@ -61,7 +61,7 @@ def view_deployment(project: str, regions: Sequence[str], deployment: str) -> De
 
 
 def _serving_endpoints(project: str, region: str, deployment: str) -> tuple[vertex.Endpoint, ...]:
-    """Empty, too, where the project may not use the region."""
+    """The deployment's endpoints that serve a model; none if the project may not use the region."""
     try:
         with service_errors(f"Looking for deployment {deployment} in {region}", ServiceError):
             listed = find_endpoints(endpoint_client(region), project, region, deployment)

@@ -1,4 +1,4 @@
-"""Which labelled endpoints and model versions are deleted, which are kept, and why."""
+"""Decides which labelled endpoints and model versions are deleted and which are kept, with reasons."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -44,6 +44,7 @@ class Scope:
     region: str
     deployment: str
     run_id: str = ""
+    """Empty: all runs of the deployment."""
 
     def concerns(self, labels: Mapping[str, str]) -> bool:
         return belongs(labels, self.deployment)

@@ -135,7 +135,7 @@ def _read(project: str, bucket: str, deployment: str) -> tuple[bytes, int]:
         blob.reload()
         generation = int(blob.generation or 0)
         return blob.download_as_bytes(if_generation_match=generation), generation
-    except (NotFound, PreconditionFailed):  # Gone, or another by now, which writing will find out.
+    except (NotFound, PreconditionFailed):  # Deleted or replaced meanwhile: writing will fail then.
         return b"", 0
 
 
@@ -164,7 +164,7 @@ def _is_over(holder: Holder) -> bool:
     except NotFound:
         return True  # One that runs cannot be deleted.
     except (ValueError, TypeError):
-        return True  # Nobody of ours has written that.
+        return True  # This project did not write that lock.
     except GoogleAPICallError as error:
         log.warning("It is unknown whether %s still runs: %s", holder.run, error)
         return False

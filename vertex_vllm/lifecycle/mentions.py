@@ -1,4 +1,4 @@
-"""Which prefixes in Cloud Storage a text mentions, in any spelling: arguments, variables, JSON in either. Pure.
+"""Finds the prefixes of Cloud Storage that texts mention, in any spelling: arguments, variables, JSON in either.
 
 In doubt a prefix counts as mentioned, because the caller is about to delete it.
 """
@@ -24,7 +24,7 @@ _PLACES = (
 _BEFORE_PATH = re.compile(
     rf"(?:{_BEFORE_BUCKET}{_BUCKET}/+(?:o/)?|//{_BUCKET}\.storage\.(?:cloud\.google|googleapis)\.com/+)$"
 )
-# Behind a path that is meant whole: no further character of a name.
+# End of a path: no further character of a name.
 _END = r"(?![\w-]|\.\w)"
 _MOST_ENCODINGS = 3
 
@@ -52,13 +52,13 @@ class Mentions:
 
     @staticmethod
     def _names(text: str, bucket: str, path: str) -> bool:
-        """The bucket with the path in any other form; or the path alone, where it is too long to be so by chance."""
+        """Whether a text has bucket and path in another form, or the path alone if it is too long for chance."""
         if re.search(rf"(?<![\w.-]){re.escape(bucket)}/+(?:o/)?{re.escape(path)}{_END}", text):
             return True
         if "/" not in path:
             return False
         for match in re.finditer(rf"(?<![\w-]){re.escape(path)}{_END}", text):
-            # Of another bucket: the same model, mirrored twice.
+            # The path is in another bucket: the same model, mirrored twice.
             if not _BEFORE_PATH.search(text[: match.start()]):
                 return True
         return False
@@ -80,7 +80,7 @@ def _one_below_the_other(prefix: str, own: str) -> bool:
 
 
 def _spellings(text: str) -> list[str]:
-    """The text, and what is left of it when JSON's escapes and percent signs are taken away."""
+    """The text, and the text with JSON's escapes and percent-encoding resolved."""
     spelled = [text]
     plain = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text).replace("\\/", "/")
     spelled.append(plain.replace('\\"', '"'))
@@ -91,5 +91,5 @@ def _spellings(text: str) -> list[str]:
 
 
 def _tidy(path: str) -> str:
-    """Without slashes at the ends, and without what a sentence or a list puts behind."""
+    """The path without slashes at its ends, and without punctuation after it."""
     return re.sub(r"[.:&=\\]+$", "", path.strip("/")).strip("/")

@@ -47,15 +47,15 @@ def find_garbage(project: str, bucket: str, regions: Sequence[str], older_than: 
 
     Only those older than `older_than`: a run mirrors before it uploads its Model. A run that finds a finished mirror
     renews the time of its manifest. Only prefixes with a manifest of this project, or a journal, are considered. Raises
-    ServiceError if a service does not answer: then nothing is known to be unused.
+    ServiceError if a service does not answer, because unused mirrors are then not known.
     """
 
     check_bucket_name(bucket)
-    # Nothing to wait for: the clock of the service need not be ours.
+    # Compared with the service's own times, whose clock may differ from this machine's.
     before = datetime.now(UTC) - older_than if older_than else datetime.max.replace(tzinfo=UTC)
     with google_errors("Cloud Storage", f"gs://{bucket}"):
         opened = storage_client(project).bucket(bucket)
-        # Listed first: what a run begins to use after the listing is found in use by the look that follows.
+        # List first: the later look then finds what a run began to use after the listing.
         mirrors = [blob for blob in opened.list_blobs(match_glob=f"**/{MANIFEST_NAME}") if blob.updated < before]
         used = look(project, opened, regions)
         return (*_mirrors(opened, mirrors, used), *_uploads(opened, used, before))
@@ -123,7 +123,7 @@ def _uploads(bucket: "Bucket", used: InUse, before: datetime) -> Iterator[Garbag
     for journal in bucket.list_blobs(prefix=f"{JOURNAL_PREFIX}/"):
         path = journal.name.removeprefix(f"{JOURNAL_PREFIX}/").removesuffix(".json")
         if journal.updated < before and not used.why(bucket.name, path):
-            reason = "its upload has not been gone on with"
+            reason = "its upload has not been continued"
             uri = f"gs://{bucket.name}/{path}"
             yield Garbage(uri, reason, 0, 0, journal.updated, journal.generation, journal.metageneration)
 

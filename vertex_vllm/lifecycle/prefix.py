@@ -23,7 +23,7 @@ def split_prefix(prefix: str) -> tuple[str, str]:
 
 
 def delete_objects(project: str, prefix: str) -> int:
-    """Deletes every object under `gs://bucket/path/` and answers with how many there were.
+    """Deletes every object under `gs://bucket/path/` and returns their number.
 
     A bucket or object that is gone is success. Raises TeardownError where the bucket is not labelled as this project's,
     and ServiceError for what Cloud Storage refuses.
@@ -39,7 +39,7 @@ def delete_objects(project: str, prefix: str) -> int:
                 "The bucket does not carry this project's label, so nothing in it is deleted", where=prefix
             )
         blobs = list(client.list_blobs(bucket_name, prefix=f"{path}/"))
-        # A manifest vouches for the files beside it: it goes before them.
+        # The manifest first, because it states that the files beside it are complete.
         blobs.sort(key=lambda blob: not blob.name.endswith("manifest.json"))
         refused = [refusal for blob in blobs if (refusal := _delete_blob(blob))]
     if refused:
@@ -48,9 +48,9 @@ def delete_objects(project: str, prefix: str) -> int:
 
 
 def _delete_blob(blob: storage.Blob) -> str:
-    """Empty, or why it could not be deleted: one that stays does not keep the others."""
+    """Deletes an object; returns why it could not be deleted, or an empty text, so that the other objects are tried."""
     try:
-        # With the generation a repeated request cannot delete what was written since.
+        # With the generation, a repeated request cannot delete a newer object.
         blob.delete(if_generation_match=blob.generation)
     except NotFound:
         return ""

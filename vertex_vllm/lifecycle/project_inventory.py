@@ -25,7 +25,7 @@ class Holding:
     """A resource of the inventory."""
 
     kind: str
-    """endpoint (a row a deployed model), run (only active ones), bucket, schedule or model (a row a version)."""
+    """endpoint (a row per deployed model), run (only active ones), bucket, schedule or model (a row per version)."""
     name: str
     """Resource name; a bucket's is gs://NAME."""
     region: str
@@ -57,7 +57,7 @@ def holdings(project: str, regions: Sequence[str]) -> Holdings:
     answers = in_parallel(lambda region: _in_region(project, region), regions)
     answered = [answer for answer in answers if not isinstance(answer, str)]
     unreachable = {region: answer for region, answer in zip(regions, answers, strict=True) if isinstance(answer, str)}
-    # A run that was out of stock in its own region made what it made in another.
+    # A run whose own region had no machines created its resources in another region.
     makers = {label_value(run.id): run.service_account for _, runs in answered for run in runs}
     found = [replace(each, made_by=makers.get(each.marks.run, "")) for holdings, _ in answered for each in holdings]
     kinds = ("endpoint", "run", "bucket", "schedule", "model")

@@ -1,4 +1,4 @@
-"""The end of a run: deletes what is not to stay, and releases the deployment's lock."""
+"""The end of a run: deletes what the run did not keep, and releases the deployment's lock."""
 
 import logging
 from collections.abc import Sequence
@@ -34,4 +34,4 @@ def end_run(
         try:
             release(project, bucket, deployment, run_id)
         except ServiceError as error:
-            log.warning("The lock of %s was not given back: %s", deployment, error)
+            log.warning("The lock of %s was not released: %s", deployment, error)

@@ -1,4 +1,4 @@
-"""Endpoints that a promotion has replaced: their removal, and the way back to one of them."""
+"""Endpoints that a promotion has replaced: removing them, and rolling back to one of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,15 +18,15 @@ from vertex_vllm.vertex_ai.resource_names import ResourceName
 class SupersededOf:
     """Selects the superseded endpoints of one deployment, and the model versions that no other endpoint serves.
 
-    A look after the removal knows the versions of the look before it: a version is found by its endpoint.
+    A version is found through its endpoint, so the call after a removal remembers the versions of the call before it.
     """
 
     deployment: str
     _versions: dict[str, set[ResourceName]] = field(default_factory=dict)
-    """Region → versions. Each region is looked at by a thread of its own."""
+    """Region → versions. Each region has a thread of its own."""
 
     def __call__(self, rule: Rule) -> Selection:
-        """Looks in the project and region of `rule`."""
+        """The selection in the project and region of `rule`."""
         endpoints = find_endpoints(endpoint_client(rule.region), rule.project, rule.region, self.deployment)
         going = [endpoint for endpoint in endpoints if endpoint.labels.get(STAGE_LABEL) == SUPERSEDED]
         known = self._versions.setdefault(rule.region, set())
@@ -113,7 +113,7 @@ def _fix(found: Sequence[vertex.Endpoint]) -> str:
 
 
 def _refuse_while_deploying(project: str, regions: Sequence[str], deployment: str) -> None:
-    """A run that deploys would promote its own endpoint afterwards."""
+    """Raises LockedError while a run deploys the deployment: it would promote its own endpoint afterwards."""
     from vertex_vllm.runs.engine import ENDED
     from vertex_vllm.runs.run_listing import list_runs
 

@@ -61,7 +61,7 @@ Part = Callable[[Order], Iterator[Finding]]
 
 FREE = HourlyPrice(0.0, 0.0)
 UNUSED = timedelta(days=30)
-"""How long unused weights are kept: to mirror them again costs time, to keep them costs by the byte."""
+"""Age from which unused weights are deleted: mirroring them again costs time, keeping them costs by the byte."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,11 @@ class SweepReport:
 
     @property
     def remaining(self) -> dict[str, str]:
-        """Resource or region → why it is not as it should be after a sweep."""
+        """Resource → why it could not be deleted; region → why it could not be looked through."""
         return {each.name: each.still_there for each in self.findings if each.still_there} | dict(self.failures)
 
     def to_json(self) -> str:
-        """The reasons of failures follow the regions after a colon."""
+        """JSON, in which each failure is one text, `REGION: reason`."""
         failures = [f"{region}: {reason}" for region, reason in self.failures.items()]
         return json.dumps({**asdict(self), "failures": failures}, indent=2) + "\n"
 
@@ -178,7 +178,7 @@ def sweep_schedules(order: Order) -> Iterator[Finding]:
 
 
 def sweep_buckets(order: Order) -> Iterator[Finding]:
-    """Sweeps mirrors that no Model of any region has used for long, and abandoned uploads."""
+    """Sweeps mirrors older than UNUSED_WEIGHTS that no Model of any region uses, and abandoned uploads."""
 
     with google_errors("Cloud Storage", f"project {order.project}"):
         buckets = [
@@ -186,7 +186,7 @@ def sweep_buckets(order: Order) -> Iterator[Finding]:
             for bucket in storage_client(order.project).list_buckets(project=order.project)
             if is_ours(bucket.labels) and KEEP_LABEL not in bucket.labels
             if str(bucket.location).lower() == order.region
-            # No run may read that one, and no mirror is in it.
+            # A bucket that no run may read: it holds no mirror.
             if bucket.name != sources_bucket(order.project, order.region)
         ]
     for name in buckets:
@@ -199,7 +199,7 @@ def sweep_buckets(order: Order) -> Iterator[Finding]:
 
 
 PARTS: tuple[Part, ...] = (sweep_schedules, sweep_vertex, sweep_buckets)
-"""Schedules first: one that fires during the sweep would start a run. Weights after the Models that name them."""
+"""Schedules come first: one that fires during the sweep would start a run. Weights follow the Models that use them."""
 
 
 def _runs(project: str, regions: Sequence[str]) -> tuple[Runs, dict[str, list[str]]]:

@@ -51,7 +51,7 @@ class Due:
         if not promoted and state in ENDED_BADLY:
             # The active run may have found the resource and use it.
             if marks.deployment in self.runs.busy:
-                return Verdict(False, f"another run of {marks.deployment} is going on")
+                return Verdict(False, f"another run of {marks.deployment} is active")
             return Verdict(True, f"left by run {marks.run}, which is {state}")
         return Verdict(False, f"of run {marks.run}, which is {state}")
 

@@ -1,4 +1,4 @@
-"""Teardown: removes everything of a deployment, or of one run of it, by name. Repeating it changes nothing."""
+"""Teardown: deletes the resources of a deployment, or of one run of it, found by labels. It may be repeated."""
 
 import json
 import logging
@@ -45,7 +45,7 @@ class TeardownReport:
         )
 
     def to_json(self) -> str:
-        """The reasons follow the names after a colon."""
+        """JSON, in which each resource with a reason is one text, `NAME: reason`."""
         fields = {
             "removed": list(self.removed),
             "kept": [f"{name}: {reason}" for name, reason in self.kept.items()],
@@ -63,12 +63,12 @@ def teardown(
     deadline_seconds: float = DEADLINE_SECONDS,
     also_in: Sequence[str] = (),
 ) -> TeardownReport:
-    """Removes what carries the labels of a deployment (or of one run of it): endpoints, then model versions and Models.
+    """Deletes endpoints, then model versions and Models, that have the labels of a deployment or of one run of it.
 
-    With a `run_id`, what other runs made stays, live or not. A model version that an endpoint outside of this teardown
-    serves always stays. `also_in` names other regions that fallbacks may have taken it to. `delete_prefix`
-    (`gs://bucket/path`) deletes the objects under it. Goes on past what cannot be removed. Raises TeardownError listing
-    what is still there in the end, InputError for a malformed prefix.
+    With a `run_id`, resources of other runs stay, live or not. A model version that an endpoint outside of this
+    teardown serves always stays. `also_in` names other regions that fallbacks may have taken it to. `delete_prefix`
+    (`gs://bucket/path`) deletes the objects under it. A failure does not stop the rest. Raises TeardownError
+    listing the resources that remain, InputError for a malformed prefix.
     """
     report = remove_everywhere(project, (region, *also_in), deployment, run_id, delete_prefix, deadline_seconds)
     require_gone(report)
@@ -86,14 +86,14 @@ def remove_everywhere(
 ) -> TeardownReport:
     """As `teardown`, in each of the regions, but reports resources that remain instead of raising an error.
 
-    A region that cannot be asked is reported among them, and the others are torn down all the same. `look` selects the
+    A region that cannot be listed is reported among them, and the other regions are torn down. `look` selects the
     resources; default: all of the deployment, or of the run.
     """
     if delete_prefix:
         split_prefix(delete_prefix)
     deadline = Deadline(deadline_seconds)
     scopes = [Scope(project, region, deployment, run_id) for region in dict.fromkeys(regions)]
-    # Looked for first: regions without anything must take no share of the time from those that have something.
+    # List first: regions without resources must take no share of the time.
     looks = _looks(scopes, look or select)
     waiting = [scope for scope, found in zip(scopes, looks, strict=True) if isinstance(found, Selection)]
     unreachable = {scope.region: found for scope, found in zip(scopes, looks, strict=True) if isinstance(found, str)}
@@ -116,7 +116,7 @@ class Planned:
     """Resources that a teardown would remove."""
 
     doomed: dict[str, str]
-    """Resource name → reason; empty where none is needed."""
+    """Resource name → reason; empty: no reason is needed."""
     live: tuple[str, ...]
     """Endpoints among them that are live."""
     failures: dict[str, str]
@@ -126,7 +126,7 @@ class Planned:
 def would_remove(
     project: str, regions: Sequence[str], deployment: str, run_id: str = "", look: Look | None = None
 ) -> Planned:
-    """Looks as `remove_everywhere` does, and removes nothing."""
+    """The resources that `remove_everywhere` would remove."""
     scopes = [Scope(project, region, deployment, run_id) for region in dict.fromkeys(regions)]
     looks = _looks(scopes, look or select)
     found = [each for each in looks if isinstance(each, Selection)]
@@ -138,7 +138,7 @@ def would_remove(
 
 
 def _looks(scopes: Sequence[Scope], look: Look) -> list[Selection | str | None]:
-    """Of each scope: the selection; None where nothing of it is there; or the reason why its region cannot be asked."""
+    """For each scope: the selection; None if it selects nothing; or the reason why its region cannot be listed."""
 
     def one(scope: Scope) -> Selection | str | None:
         try:
@@ -160,13 +160,13 @@ def _without_prefix(project: str, prefix: str) -> TeardownReport:
 
 
 def require_gone(report: TeardownReport) -> None:
-    """Raises TeardownError listing what is still there."""
+    """Raises TeardownError listing the resources that remain."""
     if report.remaining:
         raise TeardownError(remaining=report.remaining, fix="Run teardown again: it continues where this one stopped.")
 
 
 def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS, look: Look = select) -> TeardownReport:
-    """Removes what the rule says goes, and looks again. Raises only where it cannot look.
+    """Deletes the resources that the rule selects, then lists what remains. Raises only if it cannot list.
 
     After SIGTERM or SIGINT it waits for nothing more: it still begins every removal, which Vertex AI then finishes by
     itself, and reports what exists at that moment.
@@ -186,11 +186,11 @@ def remove_selected(rule: Rule, deadline_seconds: float = DEADLINE_SECONDS, look
 
 
 def _remove_endpoints(rule: Rule, doomed: list[str], deadline: Deadline, failures: dict[str, str]) -> set[str]:
-    """Those that Vertex AI refused to let go; what only ran out of time may go yet."""
+    """Endpoints that Vertex AI refused to delete. A deletion that only ran out of time may still finish."""
     client = endpoint_client(rule.region)
     lasting = set()
     for done, name in enumerate(doomed):
-        # A share each: one that hangs must not use up the others' time.
+        # Each gets a share: a deletion that hangs must not use up the others' time.
         share = deadline.share(len(doomed) - done)
         if isinstance(_attempt(name, partial(remove_endpoint, client, name, share), failures), GoogleAPIError):
             lasting.add(name)
@@ -212,7 +212,7 @@ def _remove_models(
 
 
 def _attempt(name: str, removal: Callable[[], object], failures: dict[str, str]) -> Exception | None:
-    """The error that kept it from being removed; None without one."""
+    """Runs a removal, and returns its error, which is also put into `failures`; None without one."""
     log.info("Removing %s", name)
     try:
         removal()
@@ -224,5 +224,5 @@ def _attempt(name: str, removal: Callable[[], object], failures: dict[str, str])
 
 
 def _reason(name: str, failures: dict[str, str]) -> str:
-    """The reason for a version is kept under the name of its Model."""
+    """Why the resource remains. A version's reason is under the name of its Model."""
     return failures.get(name) or failures.get(name.partition("@")[0]) or "appeared during the teardown"

@@ -53,7 +53,7 @@ class InUse:
 def look(project: str, bucket: "Bucket", regions: Sequence[str]) -> InUse:
     """The project's users of the objects in the bucket.
 
-    Raises ServiceError when a service does not answer: then nothing is known to be unused.
+    Raises ServiceError when a service does not answer, because users are then not known.
     """
     keep_engine()
     models = in_parallel(lambda region: list(_models(project, region)), regions)
@@ -123,5 +123,5 @@ def _is_held(lock: dict[str, Any], over: frozenset[str]) -> bool:
         if datetime.fromisoformat(str(lock.get("until", ""))) <= datetime.now(UTC):
             return False
     except (ValueError, TypeError):
-        return False  # No lock of this project.
+        return False  # Not a lock of this project.
     return str(lock.get("run", "")).rpartition("/")[2] not in over

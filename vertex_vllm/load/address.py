@@ -1,4 +1,4 @@
-"""Where requests of a load go: URL, proxy, trusted authorities, and an access token that is renewed in time."""
+"""Address of a load's requests: URL, proxy, trusted authorities, and an access token that is renewed in time."""
 
 import asyncio
 import ssl
@@ -22,19 +22,19 @@ class Address:
     google: bool = False
     """Send an access token of the environment's Google credentials."""
     answer_seconds: float = DEFAULT_ANSWER_SECONDS
-    """Longest silence of the server."""
+    """Seconds. Longest silence of the server."""
     model: str = ""
     """Name of the model in each request; an endpoint of Vertex AI needs none."""
 
     @property
     def proxy(self) -> str | None:
-        """The environment's proxy for this host. Raises InputError for one that cannot be asked."""
+        """The environment's proxy for this host. Raises InputError for an unusable proxy."""
         through = check_proxy(self.url)
         return through.geturl() if through else None
 
     @property
     def trust(self) -> ssl.SSLContext | bool:
-        """The environment's authorities. Raises InputError for a file of no use."""
+        """The environment's authorities. Raises InputError for an unusable file."""
         return trusted_authorities() if urlsplit(self.url).scheme == "https" else True
 
     def authorization(self) -> "Authorization":

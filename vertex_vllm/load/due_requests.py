@@ -14,10 +14,13 @@ class Due:
     """A request that will be sent."""
 
     number: int
+    """From 0, in the order of sending."""
     seconds: float
     """After the load's start; in a closed loop 0: it is sent when an earlier one has ended."""
     lengths: Lengths
+    """Tokens of prompt and answer."""
     warm_up: bool = False
+    """Sent, and left out of the figures."""
 
 
 @dataclass(frozen=True)

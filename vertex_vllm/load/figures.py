@@ -15,7 +15,7 @@ LATE_SECONDS = 0.005
 SATURATED_SHARE = 0.9
 """A server that completes less than this share of what arrives is saturated: its queue grows."""
 _STEADY = 5
-"""Requests for each one under way, from which on a closed loop's beginning and end are left out of its rates."""
+"""Requests per concurrent user from which on a closed loop's beginning and end are left out of its rates."""
 _MOST_ERRORS = 20
 
 
@@ -43,7 +43,7 @@ class LoadFigures:
     latencies: dict[str, dict[str, Estimate]]
     """Name of a latency → `p50`, `p95`, … → estimate."""
     gated: float
-    """The percentile that the SLO looks at."""
+    """The SLO's percentile."""
     enough: bool
     """Whether the requests suffice for that percentile."""
     goodput_share: Estimate | None
@@ -115,9 +115,9 @@ def _verdict(within: Sequence[float], wanted: float, enough: bool) -> bool | Non
 
 
 def _window(measured: Sequence[Sample], concurrency: int) -> tuple[float, float]:
-    """The time that rates refer to: of an open loop while requests arrive, so that its end does not count as idle.
+    """Start and end of the time that rates refer to. Open loop: while requests arrive, so that its end is not idle.
 
-    Of a closed loop while all of its users are busy, where it has enough requests to leave the end out.
+    Closed loop: while all of its users are busy, where it has enough requests to leave the end out.
     """
     start, last = min(sample.started for sample in measured), max(sample.started for sample in measured)
     end = max(sample.ended for sample in measured)

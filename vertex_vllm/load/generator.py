@@ -25,20 +25,20 @@ from vertex_vllm.retries import TransientError, with_retries
 # Requests at once that the calling process sends itself; more are spread over processes, this many at most for each.
 OWN_STREAMS, STREAMS_PER_PROCESS = 64, 512
 _START_SECONDS = 0.25
-"""From the moment that all processes are ready to the first request."""
+"""Seconds between the moment at which all processes are ready and the first request."""
 _PROBE_ANSWER_TOKENS = 2
 _PROBE_SECONDS = 120.0
 
 
 class LoadGenerator:
-    """Sends loads to one address. To be used as a context: leaving it ends the processes."""
+    """Sends loads to one address. A context manager: leaving it ends the processes."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
         self._scale = ASSUMED_SCALE
         self.workers: list[Worker] = []
         self.probes: tuple[Sample, ...] = ()
-        """Requests outside of any load; their tokens were made, too."""
+        """Requests outside of any load; their tokens are counted, too."""
 
     def __enter__(self) -> Self:
         return self
@@ -50,7 +50,7 @@ class LoadGenerator:
             worker.close()
 
     def probe(self, longest: Lengths) -> None:
-        """Learns the tokens of a word from two prompts, and sees that the longest request of a profile is taken.
+        """Measures tokens per word with two prompts, and checks that the server accepts the profile's longest request.
 
         Raises InferenceError where the server refuses a short prompt, InputError where it refuses the longest request.
         """
@@ -96,7 +96,7 @@ class LoadGenerator:
         """The answer, or the last failure: a probe is sent again while the service fails, unlike requests of a load."""
 
         def ask() -> Sample:
-            number = -1 - len(self.probes)  # No request of a load has the same beginning.
+            number = -1 - len(self.probes)  # Negative: no request of a load begins with the same number.
             sample = asyncio.run(_ask_once(self._address, scale, Due(number, 0.0, lengths, warm_up=True)))
             self.probes = (*self.probes, sample)
             if sample.retryable:
@@ -121,7 +121,7 @@ def _prompt_of(words: int) -> Lengths:
 
 
 def _processes(streams: int) -> int:
-    """0: the calling process."""
+    """Number of processes for so many concurrent requests; 0: the calling process sends them."""
     if streams <= OWN_STREAMS:
         return 0
     return min(len(os.sched_getaffinity(0)), -(-streams // STREAMS_PER_PROCESS))
@@ -139,7 +139,7 @@ class Worker:
     """A process that runs jobs one after another."""
 
     def __init__(self) -> None:
-        # -P: the current folder is not for it to import from.
+        # -P: modules are not imported from the current folder.
         command = [sys.executable, "-P", "-m", "vertex_vllm.load.load_worker"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 

@@ -1,4 +1,4 @@
-"""Steps of a load that an earlier attempt finished: a killed load goes on with the first step that is missing."""
+"""Steps of a load that an earlier attempt finished: a killed load continues with the first missing step."""
 
 from dataclasses import dataclass
 from typing import Protocol

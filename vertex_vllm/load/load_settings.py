@@ -9,9 +9,9 @@ from vertex_vllm.load.slo import NO_SLO, Slo
 from vertex_vllm.percentiles import enough_samples
 
 REQUESTS_PER_USER = 3
-"""Of a closed loop whose percentiles are not gated."""
+"""Requests per user of a closed loop whose percentiles are not gated."""
 STEP_SECONDS = 10.0
-"""Shortest time of one rate of a search."""
+"""Seconds. Shortest load at one rate of a search."""
 _WARM_UP_SHARE, _WARM_UP_LEAST = 0.1, 2
 
 
@@ -34,9 +34,9 @@ class LoadSettings:
     find_highest_rate: bool = False
     """Search the highest rate that meets the SLO."""
     most_minutes: float = 30.0
-    """Of the whole load; a search ends with what it knows by then."""
+    """Longest time of the whole load; a search then ends with the rates measured by then."""
     gated_percentile: float = 0.0
-    """Of a threshold outside of the SLO; 0: there is none."""
+    """Percentile of a threshold outside of the SLO; 0: there is none."""
     seed: int = 1
 
     @property
@@ -72,7 +72,7 @@ class LoadSettings:
         return enough_samples(self.gate) if self.gate else 1
 
     def warm_up(self, measured: int, rate: float) -> int:
-        """Requests before them that are left out: in a closed loop the first of each user."""
+        """Requests before the measured ones that are left out: in a closed loop the first of each user."""
         return max(math.ceil(measured * _WARM_UP_SHARE), _WARM_UP_LEAST) if rate else self.concurrency
 
     def check(self) -> None:

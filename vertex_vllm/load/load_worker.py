@@ -1,4 +1,4 @@
-"""A share of a load: in this process, or as a process of its own that takes jobs from its standard input.
+"""Sends a share of a load: in this process, or as a process of its own that reads jobs from standard input.
 
 Run: `python -m vertex_vllm.load.load_worker`. Lines in: a job as JSON, then the start by `time.monotonic`, which all
 processes of a machine share. Lines out: `ready` when a job may start, then its outcome. The end of the input ends
@@ -30,15 +30,17 @@ READY = "ready"
 
 @dataclass(frozen=True)
 class Job:
-    """A share of a load."""
+    """The share of a load that one process sends."""
 
     address: Address
+    """Where requests are sent, and with which credentials."""
     scale: TokenScale
     seed: int
+    """Of the prompts' texts."""
     dues: tuple[Due, ...]
     limits: Limits
     concurrency: int
-    """Of this share, in a closed loop; 0: each request is sent when it is due."""
+    """Requests under way at once, in a closed loop; 0: each request is sent when it is due."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -18,12 +18,12 @@ Ask = Callable[[Due, float, float | None], Awaitable[Sample]]
 
 @dataclass(frozen=True)
 class Limits:
-    """Ends of a load that is not going well."""
+    """Limits that end a load early."""
 
     seconds: float
     """Seconds from the start after which no request is sent."""
     drain_seconds: float
-    """Patience with answers after the last request was sent; then they are cancelled."""
+    """Seconds to wait for answers after the last request was sent; then they are cancelled."""
     under_way: int
     """Requests at once; one more that is due is not sent, and counts as failed."""
 
@@ -44,7 +44,7 @@ async def open_loop(dues: Sequence[Due], ask: Ask, start: float, limits: Limits)
             if due.seconds > limits.seconds:
                 break
             delay = start + due.seconds - loop.time()
-            # Without a delay, too: answers must be read in between.
+            # Also without a delay, so that answers are read in between.
             await asyncio.sleep(max(delay, 0.0))
             if running >= limits.under_way:
                 refused.append(_failed(due, loop.time() - start, loop.time() - start, NOT_SENT))

@@ -21,7 +21,7 @@ from vertex_vllm.load.slo import Slo
 from vertex_vllm.load.traces import Trace, open_trace
 
 DRAIN_SECONDS = 60.0
-"""Patience with answers after the last request of a load was sent."""
+"""Seconds to wait for answers after the last request of a load was sent."""
 MOST_UNDER_WAY = 8192
 _MOST_KEPT = 2000
 
@@ -108,7 +108,7 @@ class _Load:
 
     def once(self, rate: float) -> tuple[Run, LoadFigures]:
         """A load at `rate`, 0: the closed loop. Raises CutShort where the time was over before its warm-up was."""
-        self._seed += 1  # Other moments and lengths than the step before: its prompts are cached.
+        self._seed += 1  # Other times and prompts than in the step before, whose prompts the server has cached.
         step = self._kept.found(self._seed, rate)
         if step is not None:
             self._seconds_before += step.seconds
@@ -172,7 +172,7 @@ class _Load:
 
 
 def profile_of(settings: LoadSettings) -> Profile | Trace:
-    """Raises InputError for an unknown profile and for what is not a trace, ServiceError of Cloud Storage."""
+    """The settings' profile or trace. Raises InputError for an unknown profile or a malformed trace, ServiceError."""
     if settings.trace:
         return open_trace(settings.trace)
     return named_profile(settings.profile, settings.prompt_tokens, settings.answer_tokens, "evaluation.load")

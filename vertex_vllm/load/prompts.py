@@ -60,7 +60,7 @@ class PromptWriter:
         self._seed = seed
 
     def text(self, number: int, words: int) -> str:
-        """The number comes first: equal beginnings would be answered from vLLM's prefix cache."""
+        """The prompt. It begins with the number, because vLLM's prefix cache would answer equal beginnings."""
         wanted = max(words - _FEWEST_WORDS, 0)
         start = (number * 7919 + self._seed) % _POOL
         fill = self._pool[start : start + wanted]

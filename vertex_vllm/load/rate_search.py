@@ -13,7 +13,7 @@ MOST_STEPS = 16
 
 
 class CutShort(Exception):
-    """The time was over before any request was measured; the text says how the others ended."""
+    """The time was over before any request was measured; the text is the error of the warm-up's requests."""
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,10 @@ _SHOWN_CHARACTERS = 300
 
 
 class StreamClient:
-    """Sends requests of a load. To be used as an asynchronous context, within one event loop."""
+    """Sends requests of a load. An asynchronous context manager, for one event loop."""
 
     def __init__(self, address: Address, scale: TokenScale, seed: int) -> None:
-        """Raises InputError for a proxy or a file of authorities of no use, ServiceError without credentials."""
+        """Raises InputError for an unusable proxy or file of authorities, ServiceError without credentials."""
         self._address = address
         self._proxy = address.proxy
         self._trust = address.trust
@@ -119,7 +119,7 @@ class StreamClient:
 
 @dataclass
 class _Answer:
-    """A stream as far as it has come. Times by the event loop's clock."""
+    """The part of a stream that has arrived. Times by the event loop's clock."""
 
     clock: Callable[[], float]
     first: float | None = None
@@ -131,7 +131,7 @@ class _Answer:
     reader: EventReader = field(default_factory=EventReader)
 
     async def read(self, content: aiohttp.StreamReader) -> None:
-        """To the stream's last byte, so that its connection is used again.
+        """Reads to the stream's last byte, so that its connection can be reused.
 
         Raises InferenceError where the stream ends before the answer does, or holds an error of the server's.
         """

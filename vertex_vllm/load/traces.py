@@ -1,4 +1,4 @@
-"""Traces: lengths and arrivals of requests that somebody recorded, in a file or in Cloud Storage."""
+"""Traces: recorded lengths and arrivals of requests, from a file or Cloud Storage."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ _WHERE = "evaluation.load.trace"
 
 @dataclass(frozen=True)
 class Trace:
-    """Requests that somebody recorded."""
+    """Recorded requests."""
 
     name: str
     lengths: tuple[Lengths, ...]
@@ -55,7 +55,7 @@ def _download(address: str) -> str:
     if not name:
         raise InputError(f"`{address}` names no object", where=_WHERE, fix="Write gs://BUCKET/OBJECT.")
     with google_errors("Cloud Storage", address):
-        # A project is needed to create buckets, not to read an object.
+        # Reading an object needs no project.
         blob = Client(project="none").bucket(bucket).get_blob(name)
         if blob is None:
             raise InputError(f"{address} does not exist", where=_WHERE, fix="Upload the trace, or name a profile.")

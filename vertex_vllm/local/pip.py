@@ -1,4 +1,4 @@
-"""pip, with a line now and then on how far it is."""
+"""Runs pip, and reports its progress in a line now and then."""
 
 import os
 import queue
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from localcloud.core.pip_variables import variables_for_pip
 
-# Both while pip downloads many small packages and while it unpacks, it says nothing for long.
+# Seconds without a line from pip, which is silent while it downloads many small packages and while it unpacks.
 _QUIET_SECONDS = 10.0
 _LARGE_MEGABYTES = 10.0
 _LINES_KEPT = 20

@@ -56,7 +56,7 @@ def pinned_version(package: str) -> str:
 def ensure_runtime(report: Report = print) -> Path:
     """The interpreter of a serving runtime that matches `PINNED_LIST`; builds or rebuilds the runtime where needed.
 
-    `report` is given one line at a time on what is going on. Raises RuntimeInstallError.
+    `report` is called with each line of progress. Raises RuntimeInstallError.
     """
     directory, key = runtime_directory(), _key()
     if _is_current(directory, key):
@@ -74,7 +74,7 @@ def ensure_runtime(report: Report = print) -> Path:
 
 
 def _key() -> str:
-    """Changes whenever an environment made before would not do any more."""
+    """Hash of everything that an existing environment must match."""
     interpreter = ".".join(map(str, sys.version_info[:2]))
     return hashlib.sha256(f"{interpreter}\n{PINNED_LIST.read_text()}".encode()).hexdigest()
 

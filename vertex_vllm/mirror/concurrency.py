@@ -1,4 +1,4 @@
-"""The number of simultaneous reads: more while that brings more bytes a second, fewer when a service throttles."""
+"""The number of simultaneous reads: raised while that increases bytes per second, lowered when a service throttles."""
 
 import threading
 import time
@@ -10,9 +10,9 @@ _FIRST = 1
 _GAIN, _LOSS = 0.2, 0.1
 # Seconds of one measurement, of the first, while connections are being made, and of one of fewer reads.
 _PERIOD, _PERIOD_AT_FIRST, _PERIOD_DOWN = 0.5, 0.25, 1.0
-# Measurements until what brought nothing is tried once more.
+# Measurements until a limit that brought no gain is tried again.
 _REST = 60
-# Share of a new measurement in what is known of the limit that is kept.
+# Weight of a new measurement in the average rate of the kept limit.
 _NEWS = 0.25
 
 
@@ -25,7 +25,7 @@ class AdaptiveLimit:
     """
 
     def __init__(self, most: int, part_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """`part_bytes`: what a read that was begun still brings after the limit has fallen."""
+        """`part_bytes`: bytes that a read under way still transfers after the limit was lowered."""
         self._most, self._part_bytes, self._clock = most, part_bytes, clock
         self._limit = self._kept = min(_FIRST, most)
         self._kept_rate: float | None = None
@@ -33,7 +33,7 @@ class AdaptiveLimit:
         self._upwards = True
         self._rest = 0
         self._connected = False
-        """Whether the first measurement is over, which counts for nothing."""
+        """Whether the first measurement is over; it is not counted."""
         self._lock = threading.Lock()
         self._bytes, self._since, self._unsettled = 0, clock(), 0
         self._deaf_until = clock()
@@ -83,7 +83,7 @@ class AdaptiveLimit:
             known = rate if self._kept_rate is None else self._kept_rate + _NEWS * (rate - self._kept_rate)
             self._keep(self._kept, known)
         elif self._kept_rate is not None and self._is_better(rate):
-            # Going down, what was lost so far counts, too.
+            # While the limit descends, compared with the rate before the first descent, so that losses add up.
             self._keep(self._limit, rate if self._upwards else self._kept_rate)
         else:
             self._turn_back()

@@ -1,4 +1,4 @@
-"""Files are checked while they are copied: a mirror that is verified can be loaded.
+"""Checks the content of files while they are copied, so that a verified mirror can be loaded.
 
 Of a safetensors file the header is read from the bytes that pass; of other weights the first bytes; small files whole.
 """
@@ -20,7 +20,7 @@ _LONGEST_PARSED = 16 << 20
 # Bytes of the first read of an object in the bucket; enough for most headers.
 _FIRST_READ = 128 << 10
 _READS_AT_ONCE = 8
-# Bytes. Files up to here are read whole when they lie in the bucket already.
+# Bytes. Files up to this size are read whole if they are in the bucket already.
 _SMALL = 1 << 20
 _PARSING = threading.Lock()
 
@@ -33,7 +33,7 @@ class PassingContent:
     """The bytes of one file as they pass, in order. A fault is kept until the file's hash proves the bytes right."""
 
     def __init__(self, file: SizedFile, start: int) -> None:
-        """`start`: where the bytes begin; what an earlier run took in does not pass again."""
+        """`start`: offset of the first byte; bytes that an earlier run has hashed do not pass again."""
         self._file = file
         self._start = start
         self._held = bytearray()
@@ -50,7 +50,7 @@ class PassingContent:
                 self._judge()
 
     def check(self, read: ReadRange) -> None:
-        """Raises PlanError where a file of that name cannot have this content. Call it when the hash is right."""
+        """Raises PlanError if a file of that name cannot have this content. Call it once the hash is verified."""
         if self._start:
             check_opening(self._file, read)
         if self._fault is not None:
@@ -97,7 +97,7 @@ def _wanted_after(file: SizedFile, held: bytes) -> int:
 
 
 def check_content(file: SizedFile, data: bytes) -> None:
-    """Checks a file whose bytes are all there. Raises PlanError."""
+    """Checks a file by all of its bytes. Raises PlanError."""
     check_opening(file, lambda start, length: data[start : start + length])
 
 

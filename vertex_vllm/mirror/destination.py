@@ -10,7 +10,7 @@ from vertex_vllm.hub.hub_names import check_commit, check_model_id
 def destination(bucket: str, model_id: str, commit: str) -> str:
     """`gs://bucket/models/OWNER/NAME/COMMIT`; `bucket` may be given as `gs://bucket` too.
 
-    Raises BucketError, InputError or RevisionNotFoundError for a name that cannot be.
+    Raises BucketError, InputError or RevisionNotFoundError for a malformed name.
     """
     name = check_bucket_name(bucket.removeprefix("gs://").rstrip("/"))
     return f"gs://{name}/models/{check_model_id(model_id)}/{check_commit(commit)}"

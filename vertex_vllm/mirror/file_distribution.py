@@ -1,4 +1,4 @@
-"""Large files handed out to several processes: one would be held back by its interpreter and by one hash at a time."""
+"""Distributes large files to several processes, because one Python interpreter computes one hash at a time."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ from vertex_vllm.mirror.worker_errors import error_from
 from vertex_vllm.mirror.worker_job import Job
 from vertex_vllm.mirror.worker_processes import Worker, Workers
 
-# How often a file is given to another process when the one that had it was killed, for want of memory for example.
+# How often a file is given to another process after its process was killed, for example out of memory.
 _TRIES = 3
 
 _LOG = logging.getLogger(__name__)
@@ -42,10 +42,10 @@ def copy_large_files(files: Sequence[HubFile], job: Job, meter: Meter) -> dict[s
 
 
 class _Work:
-    """Files still to be copied, shared by the threads that each look after one worker."""
+    """Files still to be copied, shared by threads that serve one worker each."""
 
     def __init__(self, files: Sequence[HubFile], job: Job, meter: Meter) -> None:
-        # With the number of the try.
+        # Each with the number of its attempts.
         self._waiting = deque((file, 1) for file in sorted(files, key=lambda file: -file.size))
         self._job, self._meter = job, meter
         self._lock = threading.Lock()
@@ -62,7 +62,7 @@ class _Work:
             return self._started[-1].all
 
     def until_done(self, worker: Worker) -> None:
-        """Copies files until there are none left, with that worker, and another one when it is killed."""
+        """Copies files until none are left, with that worker, and with another one if it is killed."""
         try:
             self._feed(worker)
             while self._waiting and not self._ended:
@@ -73,7 +73,7 @@ class _Work:
             raise
 
     def end(self) -> None:
-        """Ends every process at once; another run can resume their files."""
+        """Ends every process at once; a later run can resume their files."""
         with self._lock:
             self._ended = True
             for workers in self._started:

@@ -14,7 +14,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class Journal:
-    """The upload of one file. Cloud Storage's own list of parts says which have arrived; this says what they are."""
+    """The upload of one file. Cloud Storage lists the parts that have arrived; the journal says what they hold."""
 
     upload_id: str
     size: int
@@ -25,12 +25,12 @@ class Journal:
     crc32c: dict[int, int] = field(default_factory=dict)
     """Part number → CRC32C of what was sent as that part."""
     hashed: int = 0
-    """Bytes from the start of the file that `state` has taken in, all of them sent before."""
+    """Bytes from the start of the file that are in `state`; all of them have been sent."""
     state: str = ""
     """State of the SHA-256 after `hashed` bytes, see `mirror.sha256`."""
 
     def begun_anew(self) -> Self:
-        """The same without its hash: everything is read once more and compared with what was sent."""
+        """The same without its hash: all bytes are read again and compared with the parts that were sent."""
         return replace(self, hashed=0, state="")
 
     def is_of(self, size: int, sha256: str, part_bytes: int) -> bool:

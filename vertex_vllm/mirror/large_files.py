@@ -1,7 +1,7 @@
 """Copies a large file: read in ranges, hashed in order, sent in parts, visible only when verified.
 
-It can be broken off at any moment. What Cloud Storage lists of its parts is not sent again; what the journal's hash has
-taken in is not read again.
+A copy can be interrupted at any moment. Parts that Cloud Storage lists are not sent again; bytes that the journal's
+hash contains are not read again.
 """
 
 import hashlib
@@ -31,7 +31,8 @@ from vertex_vllm.mirror.transfer_options import Transfer
 from vertex_vllm.mirror.window import Flow, Part, Window, ignore_begun, parts_of
 from vertex_vllm.mirror.xet import FileReader
 
-# How often a file is read from its start when what arrives is not what is listed, and begun when its upload vanishes.
+# How often a file is read from its start because other content arrived than is listed, and how often its upload is
+# begun again because it vanished.
 _PASSES = 3
 _UPLOADS = 3
 
@@ -49,10 +50,10 @@ class LargeFiles:
         """The error that ended all copies; their own errors may follow from it."""
 
     def copy(self, file: HubFile, meter: FileMeter, on_begun: Callable[[], None] = ignore_begun) -> MirroredFile:
-        """Makes the object of `file`, or finds that another mirror just did. Safe to use from several threads at once.
+        """Writes the object of `file`, unless another mirror just has. Safe to use from several threads at once.
 
-        `on_begun` is called, perhaps more than once, when all of it is read or being read: a good moment for the next.
-        Raises MirrorError, with nothing published, when what arrives is three times not what the Hub lists;
+        `on_begun` is called, perhaps several times, when its last range has been requested: the next file can begin.
+        Raises MirrorError, with nothing published, when three times other content arrives than the Hub lists;
         HubAccessError and ServiceError as the services do; the next run then resumes.
         """
         for _ in range(_UPLOADS):
@@ -79,7 +80,7 @@ class LargeFiles:
             journal = Journal(upload.id, file.size, file.sha256, length)
             if self._bucket.write_journal(file.path, journal, generation):
                 return _Copy(file, upload, journal, {}, meter)
-            # Another mirror was faster: two that send the same parts of one upload do each other no harm.
+            # Another mirror has begun it: two mirrors that send the same parts of one upload do no harm.
             upload.abort()
             found, _ = self._bucket.read_journal(file.path)
             if found is None or not found.is_of(file.size, file.sha256, length):
@@ -100,7 +101,7 @@ class LargeFiles:
         raise MirrorError(
             f"{mismatch}, {_PASSES} times; nothing of it was published",
             where=self._reader.where(file),
-            fix="Try again; if it stays, the repository is damaged.",
+            fix="Try again; if it persists, the repository is damaged.",
             path=file.path,
         )
 
@@ -120,7 +121,7 @@ class LargeFiles:
         return bytes(data)
 
     def _pass(self, copy: "_Copy", on_begun: Callable[[], None]) -> str:
-        """Reads what is not hashed, sends what is not there, and returns how the hash differs; empty if it does not."""
+        """Reads the parts that are not hashed, sends those that are missing, and returns the hash's mismatch, or ""."""
         parts, hashing = copy.resume()
 
         def carry(part: Part, view: memoryview, has_read: Callable[[], None]) -> None:
@@ -158,7 +159,7 @@ class LargeFiles:
 
     @contextmanager
     def _broken_off(self, file: HubFile) -> Iterator[None]:
-        """A failure that ends the copy ends what is under way, of all copies, instead of waiting for it."""
+        """On a failure that ends the copy, ends the transfers of all copies instead of waiting for them."""
         try:
             with google_errors("Cloud Storage", f"{self._bucket.uri}/{file.path}"):
                 yield
@@ -172,7 +173,7 @@ class LargeFiles:
             raise
 
     def _verified(self, file: HubFile, copy: "_Copy") -> MirroredFile:
-        """The object that came of it, compared with what was sent."""
+        """The finished object as an entry of the manifest. Raises MirrorError if it differs from the sent bytes."""
         stored = self._bucket.look(file.path)
         if stored is None or (stored.size, stored.crc32c) != (file.size, as_base64(copy.crc32c)):
             if stored is not None:
@@ -218,18 +219,18 @@ class _Copy:
             try:
                 return self._parts[len(hashed) :], sha256(self._journal.state)
             except ValueError:
-                pass  # Noted on another kind of machine.
+                pass  # The state is from another kind of machine.
         self._journal = self._journal.begun_anew()
         return self._parts, sha256()
 
     def begin_anew(self) -> None:
-        """Starts the hash again; checksums of sent parts are kept, to be compared with what arrives next time."""
+        """Starts the hash again; the checksums of sent parts are kept, to be compared with the bytes read again."""
         self._journal = self._journal.begun_anew()
         self._meter.retried()
 
     @contextmanager
     def begun(self, part: Part) -> Iterator[PartOnItsWay | None]:
-        """The part as it is sent while it is read; None when a part already exists, which is compared first."""
+        """A request that sends the part while it is read; None if the part already exists, which is compared first."""
         if part.number in self.etags:
             yield None
         else:
@@ -237,7 +238,7 @@ class _Copy:
                 yield begun
 
     def send(self, part: Part, view: memoryview, crc32c: int, begun: PartOnItsWay | None) -> None:
-        """Sends a part, unless just these bytes lie there; `begun`: it is on its way."""
+        """Sends a part, unless Cloud Storage already has these bytes; `begun`: the request that sends it already."""
         if part.number in self.etags and self._lies_there(part.number, view, crc32c):
             self._crc32c[part.number] = crc32c
             return
@@ -250,11 +251,11 @@ class _Copy:
     def _lies_there(self, number: int, view: memoryview, crc32c: int) -> bool:
         if number in self._crc32c:
             return self._crc32c[number] == crc32c
-        # Sent after the journal's last note: what is known is its ETag, the MD5. If that is no MD5, it is sent again.
+        # Sent after the journal was last written, so only its ETag is known, the MD5. Any other ETag: it is sent again.
         return self.etags[number].strip('"') == hashlib.md5(view, usedforsecurity=False).hexdigest()
 
     def journal_at(self, hashed: int, hashing: RunningHash) -> Journal:
-        """The journal after the hash has taken in that many bytes."""
+        """The journal when the hash has covered that many bytes."""
         state = hashing.state()
         return replace(self._journal, crc32c=dict(self._crc32c), hashed=hashed if state else 0, state=state)
 

@@ -30,11 +30,14 @@ class Manifest:
     """A model at one commit, mirrored."""
 
     model_id: str
+    """`owner/name` on the Hub."""
     commit: str
+    """40 hexadecimal digits."""
     uri: str
     """`gs://bucket/prefix` of the files, without a slash at its end."""
     files: tuple[MirroredFile, ...]
     selection: Selection = EVERYTHING_NEEDED
+    """The rule by which files of the repository were chosen."""
 
     @property
     def total_bytes(self) -> int:

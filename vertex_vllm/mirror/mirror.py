@@ -47,14 +47,14 @@ def mirror_weights(
     pickled_weights: PickledWeights = "refuse",
     signing: SigningKey | None = None,
 ) -> Manifest:
-    """Makes `destination` (`gs://bucket/prefix`) hold the files of the model at `commit` that serving needs.
+    """Copies the files of the model at `commit` that serving needs to `destination` (`gs://bucket/prefix`).
 
     Nothing touches the disk, and memory does not grow with the model: below 300 MB in each process. Every file is
     verified against the Hub's listing before its object appears. After any interruption the next run resumes. A
     finished mirror costs one read of its manifest and one listing, and copies nothing.
 
-    `signing`: the key that the mirror is signed with. A manifest that it has not signed counts for nothing: objects are
-    hashed again. `pickled_weights`: pickle files are refused before anything is copied, or scanned before the manifest
+    `signing`: the key that signs the mirror. A manifest without its signature is not trusted: objects are hashed
+    again. `pickled_weights`: pickle files are refused before anything is copied, or scanned before the manifest
     is written.
 
     Raises MirrorError when the Hub sends what it does not list, the bucket changes underneath or a scan finds danger,
@@ -88,13 +88,13 @@ def _is_finished(published: Manifest, selection: Selection, objects: Mapping[str
 
 
 def _vouched(bucket: MirrorBucket, signing: SigningKey | None) -> bool:
-    """Whether the manifest in the bucket is signed, where a signature is asked for."""
+    """Whether the manifest in the bucket has the wanted signature; True if none is wanted."""
     if signing is None:
         return True
     try:
         read_signed(bucket, signing)
     except MirrorError as error:
-        _LOG.info("%s; what is in the bucket is hashed again", error.message)
+        _LOG.info("%s; the objects in the bucket are hashed again", error.message)
         return False
     return True
 
@@ -118,7 +118,7 @@ def _tell_found(published: Manifest, on_progress: OnProgress) -> None:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A repository beside what its mirror holds of it."""
+    """A repository's files: those that its mirror has, and those that it lacks."""
 
     present: tuple[HubFile, ...]
     missing: tuple[HubFile, ...]

@@ -1,4 +1,4 @@
-"""A model's facts from where it was mirrored to: the files of the Hub, read in the bucket without a download."""
+"""A model's facts from its mirror: the Hub's files, read in the bucket without a download."""
 
 import re
 from dataclasses import dataclass

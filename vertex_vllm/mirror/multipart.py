@@ -21,18 +21,18 @@ from vertex_vllm.mirror.checksums import as_base64
 from vertex_vllm.network.bulk_connections import Answer, Connections, Outgoing
 from vertex_vllm.retries import TransientError, retry_after, with_retries
 
-# Completing "can take several minutes" (XML API, "Complete a multipart upload"), without a byte meanwhile.
+# Seconds. Completing "can take several minutes" (XML API, "Complete a multipart upload") without a byte.
 _COMPLETE_SECONDS = 600.0
 # A part has at least 5 MiB, the last one excepted, and there are at most 10,000 ("Quotas & limits").
 MOST_PARTS = 9_000
 _LONGEST_PAGE = 1_000
-# Codes of 400 that say that the body did not arrive as it was sent.
+# Codes of 400 for a body that arrived damaged.
 _DAMAGED = ("BadDigest", "CrcMismatch", "InvalidDigest", "IncompleteBody", "RequestTimeout")
 _CONTENT_TYPE = {"Content-Type": "application/octet-stream"}
 
 
 class UploadGoneError(Exception):
-    """The upload is not there any more: it was completed, by us or another mirror, or given up, or it ran out."""
+    """The upload no longer exists: it was completed, by this or another mirror, or aborted, or it expired."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class SentPart:
 
 @dataclass(frozen=True)
 class StorageServer:
-    """How the XML API is reached."""
+    """Connections, credentials and patience for the XML API."""
 
     connections: Connections
     authorization: Authorization
@@ -156,11 +156,11 @@ class MultipartUpload:
         )
 
     def _tried(self, method: str, exchange: Callable[[], _Reply]) -> _Reply:
-        """All of them may be sent again: a part replaces itself, and a second upload is only garbage."""
+        """The reply, after retries. Any request may be repeated: a part replaces itself, a second upload is garbage."""
 
         def attempt() -> _Reply:
             if self._server.connections.closed:
-                raise ServiceError("not sent: others have failed", where=self._where)
+                raise ServiceError("not sent: another transfer has failed", where=self._where)
             try:
                 return self._accepted(method, exchange())
             except TransientError as error:
@@ -202,9 +202,9 @@ class MultipartUpload:
 
 
 class PartOnItsWay:
-    """A part that is sent while it is still being read: the first try, whose failure is reported at its end.
+    """A part that is sent while it is still being read. It is the first attempt; its failure is reported at the end.
 
-    To be used as a context: leaving it without a reply breaks it off.
+    A context manager: leaving it without a reply abandons the request.
     """
 
     def __init__(self, begin: Callable[[], Outgoing]) -> None:
@@ -216,7 +216,7 @@ class PartOnItsWay:
             self._failure = error
 
     def send(self, piece: memoryview) -> None:
-        """Sends the next bytes, as long as there is somebody who takes them."""
+        """Sends the next bytes, unless an earlier send has failed."""
         if self._outgoing is not None:
             try:
                 self._outgoing.send(piece)
@@ -224,14 +224,14 @@ class PartOnItsWay:
                 self._failure, self._outgoing = error, None
 
     def reply(self, crc32c: int) -> _Reply:
-        """After all has been sent. Raises TransientError when it failed, or what arrived has another CRC32C."""
+        """The reply to the whole part. Raises TransientError if it failed, or if another CRC32C arrived."""
         if self._outgoing is None:
             raise self._failure or TransientError("told already")
         outgoing, self._outgoing = self._outgoing, None
         with outgoing.answer() as answer:
             reply = _reply(answer)
         if reply.status < HTTPStatus.BAD_REQUEST and _received_crc32c(reply) != as_base64(crc32c):
-            raise TransientError("what arrived is not known to be what was sent")
+            raise TransientError("it is not known that the part arrived as it was sent")
         return reply
 
     def __enter__(self) -> Self:

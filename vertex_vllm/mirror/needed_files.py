@@ -19,14 +19,14 @@ _SUPPORT = (
     "tokenizer.model.*",
     "merges.txt",
     "vocab.txt",
-    # The licence and what it wants to be passed on, as such files are called on the Hub.
+    # The licence and the files that it requires to be passed on, by their usual names on the Hub.
     *("LICENSE*", "LICENCE*", "license*", "COPYING*", "NOTICE*", "*USE_POLICY*", "*use_policy*"),
 )
-# Python code of the repository: only where the config consents to running it.
+# Python code of the repository: mirrored only if the config consents to running it.
 _CODE = ("*.py",)
 # Named chat templates, as transformers saves them; the one folder that is read.
 _SUPPORT_FOLDER = "additional_chat_templates/*.jinja"
-# Indexes, of which only that of the chosen weights is wanted, and what a trainer writes.
+# Indexes, of which only that of the chosen weights is mirrored, and files that a trainer writes.
 _LEFT_OUT = ("*.index.json", "trainer_state.json", "*_results.json")
 
 
@@ -35,7 +35,7 @@ class Selection:
     """Patterns that override the choice of files: as in a shell, of whole paths."""
 
     include: tuple[str, ...] = ()
-    """When there are any: only files that match one, also such as would be left out by themselves."""
+    """If given: only files that match one of them, also files that are left out by default."""
     exclude: tuple[str, ...] = ()
     """Never files that match one."""
     code: bool = False
@@ -57,7 +57,7 @@ def select_files(
     """The files to mirror, in the listing's order: the weights (`indexed` as in `weight_files`), their index, and what
     vLLM and transformers read beside them; or what `selection` says.
 
-    Left out by itself: `original/` and all other folders, other formats of the same weights, pictures and texts.
+    Left out by default: `original/` and all other folders, other formats of the same weights, pictures and texts.
     Raises PlanError when there are no weights, the index names a missing file, or nothing is selected, and
     HubAccessError when a selected file has a name that cannot be copied.
     """
@@ -76,7 +76,7 @@ def select_files(
     check_files(selected)
     if taken := [file.path for file in selected if file.path in BESIDE_THE_WEIGHTS]:
         raise PlanError(
-            f"the repository has a file {taken[0]}, the name of what a mirror writes of its own",
+            f"the repository has a file {taken[0]}, a name that a mirror needs for an object of its own",
             where=taken[0],
             fix="Exclude it: --exclude, or choose another repository.",
         )

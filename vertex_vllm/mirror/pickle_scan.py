@@ -134,10 +134,10 @@ def _allow_archive(stream: "_Stream") -> str:
         return ""
     buffered = io.BufferedReader(stream, _PIECE)
     entries = zipfile.ZipFile(buffered).infolist()
-    buffered.detach()  # Or the stream is closed with it.
+    buffered.detach()  # Otherwise the stream would be closed with it.
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         return "cannot be scanned: its archive is compressed, which torch.save never does"
-    # Two pieces for each entry, and its part of the directory.
+    # Bytes that an entry costs besides its pickle: two pieces, and its part of the directory.
     stream.limit += 2 * stream.taken + 2 * _PIECE * len(entries)
     stream.seek(0)
     return ""
@@ -166,7 +166,7 @@ class _Stream(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         if base + offset < 0:
-            raise OSError("a place before the file's start")
+            raise OSError("an offset before the file's start")
         self._at = base + offset
         return self._at
 

@@ -68,7 +68,7 @@ class Progress:
 
     @property
     def megabytes_per_second(self) -> float:
-        """Of what was sent, over the whole time."""
+        """Megabytes sent per second, over the whole time."""
         return round(self.bytes_copied / 1e6 / self.seconds, 1) if self.seconds else 0.0
 
     @property
@@ -79,7 +79,7 @@ class Progress:
         return round(self.bytes_missing * self.seconds / self.bytes_copied, 1) if self.bytes_copied else None
 
     def summary(self) -> dict[str, object]:
-        """The figures in all, for a log or an artifact's metadata."""
+        """The total figures, for a log or an artifact's metadata."""
         return {
             "model_id": self.model_id,
             "files_total": len(self.files),
@@ -99,11 +99,11 @@ _print_now = partial(print, flush=True)
 
 
 def ignore_progress(_: Progress) -> None:
-    """For those who do not watch."""
+    """Ignores the progress, for callers that do not show it."""
 
 
 class FileMeter(Protocol):
-    """Told of one file, from any thread."""
+    """Counts the progress of one file, from any thread."""
 
     def present(self, count: int) -> None:
         """Counts bytes that need not be sent."""
@@ -142,11 +142,11 @@ class Meter:
             self._on_progress(self._now())
 
     def found(self, path: str, size: int) -> None:
-        """A file is in the bucket already, whole."""
+        """Counts a file that is complete in the bucket already."""
         self.count(path, present=size, done=True)
 
     def done(self, path: str) -> None:
-        """A file has been copied and verified."""
+        """Counts a file that has been copied and verified."""
         self.count(path, done=True)
 
     @contextmanager
@@ -197,7 +197,7 @@ class ProgressLog:
         self._write, self._seconds, self._clock = write, seconds, clock
         self._due = clock()
         self.figures: dict[str, object] = {}
-        """Of the last moment, see `Progress.summary`."""
+        """The last `Progress.summary`."""
 
     def __call__(self, progress: Progress) -> None:
         self.figures = progress.summary()

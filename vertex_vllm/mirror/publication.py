@@ -1,4 +1,4 @@
-"""The end of a mirror: its bill of materials, its signature, and last the manifest, which makes it count."""
+"""The end of a mirror: writes its bill of materials, its signature, and last the manifest, which completes it."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def publish(
     licence: CardLicence = NO_LICENCE,
     signing: SigningKey | None = None,
 ) -> Manifest:
-    """Writes the manifest over the one with `generation`, unless another mirror has meanwhile published one that holds.
+    """Replaces the manifest of `generation`, unless another mirror has meanwhile published a valid one.
 
     Returns the manifest that is published in the end, signed where a key is given. Raises MirrorError when objects
     change while it tries.
@@ -37,7 +37,7 @@ def publish(
         if signing is not None:
             sign_mirror(current, bill, bucket, signing)
         elif SIGNATURE_NAME in objects:
-            # It would be of another manifest.
+            # An older signature would belong to another manifest.
             bucket.delete_own(SIGNATURE_NAME)
         if bucket.write_manifest(current, generation) and _is_signed(bucket, signing):
             return current
@@ -49,7 +49,7 @@ def publish(
 
 
 def _is_signed(bucket: MirrorBucket, signing: SigningKey | None) -> bool:
-    """False where another mirror at the same time has written a signature, bill or manifest that does not fit the rest.
+    """False if a concurrent mirror has written a signature, bill or manifest that does not fit the others.
 
     True where no signature is asked for.
     """
@@ -63,14 +63,14 @@ def _is_signed(bucket: MirrorBucket, signing: SigningKey | None) -> bool:
 
 
 def _write_bill(bill: str, bucket: MirrorBucket, stored: StoredObject | None) -> None:
-    """Writes nothing where the bill is there: a bucket may keep its objects from being replaced."""
+    """Writes the bill, unless the bucket has it: a bucket may refuse to replace objects."""
     data = bill.encode()
     if stored is None or (stored.size, stored.crc32c) != (len(data), as_base64(extend_crc32c(data))):
         bucket.write_own(BILL_OF_MATERIALS_NAME, bill)
 
 
 def _as_it_lies(manifest: Manifest, bucket: MirrorBucket, objects: dict[str, StoredObject]) -> Manifest:
-    """The manifest with the generations of now: a mirror at the same time may have written the same bytes again.
+    """The manifest with the present generations: a concurrent mirror may have written the same bytes again.
 
     An object of another generation is hashed: anybody who chooses its bytes chooses their CRC32C, too.
     """

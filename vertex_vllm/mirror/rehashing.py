@@ -1,6 +1,6 @@
-"""The content of an object, hashed from the bucket: for objects that only their own metadata vouches for.
+"""Hashes the content of objects in the bucket, where only their own metadata says what they hold.
 
-Whoever may write to the bucket may write metadata, a journal of an upload, or an object in the place of another.
+An account that may write to the bucket may write metadata, a journal of an upload, or another object.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _AT_ONCE, _READS_AHEAD = 4, 4
 def proven_files(
     files: Sequence[HubFile], objects: Mapping[str, StoredObject], bucket: MirrorBucket
 ) -> dict[str, MirroredFile]:
-    """Path → object for those of `files` whose objects hold what the Hub lists, by their hashes.
+    """Path → object for those of `files` whose objects, hashed, have the content that the Hub lists.
 
     Only objects that claim to be their file, by size and metadata, are read: any other is copied again.
     """
@@ -33,7 +33,7 @@ def proven_files(
 
 
 def prove(file: HubFile, stored: StoredObject, bucket: MirrorBucket) -> MirroredFile | None:
-    """The object as an entry of the manifest, if its content is what the Hub lists; None also for another by now."""
+    """The object as an entry of the manifest; None if its content is not what the Hub lists, or if it was replaced."""
     if stored.size != file.size:
         return None
     sha256, git_oid = _hashes(file.path, stored, bucket) or ("", "")

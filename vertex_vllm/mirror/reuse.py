@@ -16,7 +16,7 @@ def copy_from_siblings(files: Sequence[HubFile], bucket: MirrorBucket, meter: Me
     """Path → object for each file whose content is already under another prefix: copied inside Cloud Storage, in
     seconds.
 
-    Only files with a SHA-256 on the Hub are looked for: the others are small.
+    Only files whose SHA-256 the Hub lists are looked for: the others are small.
     """
     wanted = {file.sha256: file for file in files if file.sha256}
     if not wanted:

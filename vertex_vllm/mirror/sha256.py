@@ -1,7 +1,7 @@
-"""SHA-256 that can be put aside and taken up again, in another process or on another machine.
+"""SHA-256 whose state can be saved and resumed, in another process or on another machine.
 
-hashlib cannot. OpenSSL's own functions can: their state is a plain structure, and every libcrypto has them, deprecated
-since 3.0. Without such a library there is no state, and a hash starts from the beginning.
+hashlib cannot. OpenSSL's own functions can: their state is a plain structure, and every libcrypto has them, although
+they are deprecated since 3.0. Without such a library there is no state, and a hash starts from the beginning.
 """
 
 import ctypes
@@ -20,12 +20,12 @@ class RunningHash(Protocol):
     """A SHA-256 under way."""
 
     def update(self, view: memoryview) -> None:
-        """Takes in bytes; other threads run meanwhile."""
+        """Hashes bytes; other threads run meanwhile."""
 
     def hexdigest(self) -> str: ...
 
     def state(self) -> str:
-        """Hexadecimal, for `sha256`; empty where it cannot be put aside."""
+        """The state in hexadecimal, for `sha256`; empty if it cannot be saved."""
 
 
 def sha256(state: str = "") -> RunningHash:
@@ -35,7 +35,7 @@ def sha256(state: str = "") -> RunningHash:
     if library is not None:
         return _OpensslHash(library, _bytes_of(state))
     if state:
-        raise ValueError("no libcrypto that takes up a SHA-256")
+        raise ValueError("no libcrypto that resumes a SHA-256")
     return _Hashlib()
 
 
@@ -55,7 +55,7 @@ class _OpensslHash:
         return digest.raw.hex()
 
     def state(self) -> str:
-        # The integers are the machine's own: what a big-endian one wrote means nothing here.
+        # The integers have the machine's byte order: the state of a big-endian machine is of no use here.
         return sys.byteorder + self._context.raw.hex()
 
 
@@ -91,7 +91,7 @@ def _begun(library: ctypes.CDLL) -> ctypes.Array[ctypes.c_char]:
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    """libcrypto, if its SHA-256 is what it should be; None without one."""
+    """libcrypto, if its SHA-256 gives the right hash; None without it."""
     for name in (find_library("crypto"), "libcrypto.so.3", "libcrypto.so.1.1"):
         try:
             library = ctypes.CDLL(name) if name else None

@@ -1,7 +1,7 @@
 """The signature of a mirror, in the format of OpenSSF model signing 1.0: written and read without any file. Pure.
 
 A sigstore bundle holds a DSSE envelope with an in-toto statement. The statement lists the SHA-256 of every file, as the
-mirror verified it while copying; nothing is hashed again for it. Anybody's `model_signing verify key` verifies a
+mirror verified it while copying; nothing is hashed again. `model_signing verify key` of the OpenSSF verifies a
 downloaded copy with the public key. Sources, read 2026-11-30: github.com/sigstore/model-transparency at 1.1.1
 (`_signing/signing.py`, `sign_ec_key.py`), DSSE v1.0.0 (protocol.md), in-toto Statement v1.
 """

@@ -13,7 +13,7 @@ from vertex_vllm.mirror.own_objects import BILL_OF_MATERIALS_NAME, MANIFEST_NAME
 from vertex_vllm.mirror.signatures import SignatureFaultError, Statement, sign, verified
 from vertex_vllm.mirror.signing_keys import SigningKey
 
-# Signed as bytes beside the model's files.
+# Objects that are signed beside the model's files.
 _OWN = (MANIFEST_NAME, BILL_OF_MATERIALS_NAME)
 _AGAIN = "Mirror it again with that key: what cannot be verified is hashed again."
 
@@ -42,7 +42,7 @@ def sign_mirror(manifest: Manifest, bill: str, bucket: MirrorBucket, key: Signin
 def require_signed(manifest: Manifest, project: str, key: SigningKey) -> Statement:
     """Verifies that the mirror is signed by `key`, and that the signature is of the files in `manifest`.
 
-    `manifest`: as the run's own mirror returned it. Raises MirrorError that says which of the two is not so, InputError
+    `manifest`: as the run's own mirror returned it. Raises MirrorError that names the one that fails, InputError
     for a key that cannot be used, ServiceError where Google fails.
     """
     with google_errors("Cloud Storage", manifest.uri), closing(MirrorBucket(manifest.uri, project)) as bucket:
@@ -57,7 +57,7 @@ def require_signed(manifest: Manifest, project: str, key: SigningKey) -> Stateme
 
 
 def read_signed(bucket: MirrorBucket, key: SigningKey) -> Signed:
-    """The manifest in the bucket, with the statement that vouches for it. Compares no objects of the model.
+    """The manifest in the bucket, with the signed statement about it. Compares no objects of the model.
 
     Raises MirrorError where the signature is missing, by another key, or of another manifest or place.
     """

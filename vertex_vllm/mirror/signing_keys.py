@@ -21,7 +21,7 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
 
 
 class SigningKey(Protocol):
-    """A private key on an elliptic curve, wherever it is kept."""
+    """A private key on an elliptic curve, in Cloud KMS or in a file."""
 
     @property
     def name(self) -> str: ...

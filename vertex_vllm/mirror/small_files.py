@@ -1,4 +1,4 @@
-"""Small files into the bucket: each read whole, verified, and written with one request."""
+"""Copies small files into the bucket: each is read whole, verified, and written with one request."""
 
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -13,7 +13,7 @@ from vertex_vllm.mirror.manifest import MirroredFile
 from vertex_vllm.mirror.progress import FileMeter, Meter
 
 _AT_ONCE = 4
-# How often a file is read when what arrives is not what is listed.
+# How often a file is read when other content arrives than is listed.
 _READS = 3
 
 
@@ -42,7 +42,7 @@ def copy_small_files(
 
 
 def copy_small_file(file: HubFile, reader: RepoReader, bucket: MirrorBucket, meter: FileMeter) -> MirroredFile:
-    """Raises MirrorError, with nothing published, when what arrives is three times not what the Hub lists."""
+    """Copies a file. Raises MirrorError, with nothing published, if other content than listed arrives three times."""
     data, checksums = _verified(file, reader, meter)
     bucket.write(file, data, checksums)
     meter.copied(file.size)
@@ -69,6 +69,6 @@ def _verified(file: HubFile, reader: RepoReader, meter: FileMeter) -> tuple[byte
     raise MirrorError(
         f"{mismatch}, {_READS} times; nothing of it was published",
         where=reader.where(file),
-        fix="Try again; if it stays, the repository is damaged.",
+        fix="Try again; if it persists, the repository is damaged.",
         path=file.path,
     )

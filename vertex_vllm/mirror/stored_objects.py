@@ -1,4 +1,4 @@
-"""An object of a mirror as a listing shows it, and how much of that is believed. Pure."""
+"""An object of a mirror as a listing shows it. Pure."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ class StoredObject:
     git_oid: str
 
     def as_mirrored(self, file: HubFile) -> MirroredFile | None:
-        """An entry of the manifest, if its metadata says that it is this file, which anyone may have written."""
+        """An entry of the manifest, if the metadata says that it is this file. Anyone may have written the metadata."""
         if self.size != file.size or not self.sha256:
             return None
         verified = self.sha256 == file.sha256 if file.sha256 else self.git_oid == file.git_oid
@@ -27,7 +27,7 @@ class StoredObject:
 
 
 def stored_object(blob: Any) -> StoredObject:
-    """Of a `google.cloud.storage.Blob` that was listed or looked up."""
+    """From a `google.cloud.storage.Blob` that was listed or looked up."""
     metadata = blob.metadata or {}
     return StoredObject(
         size=int(blob.size or 0),

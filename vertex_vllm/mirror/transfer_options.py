@@ -1,4 +1,4 @@
-"""How a mirror moves bytes: the figures that can be chosen, and what follows from them."""
+"""Options of a mirror's transfer: processes, ranges, patience; and the memory that follows from them."""
 
 import os
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from math import ceil
 
 from vertex_vllm.mirror.multipart import MOST_PARTS
 
-# Bytes. Large enough for the cost of a request, and for the wait for its answer, to vanish.
+# Bytes. Large enough that the cost of a request and the wait for its answer do not matter.
 PART_BYTES = 24 << 20
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """Defaults fit a pipeline's worker and a model of any size."""
+    """The options; the defaults fit a pipeline's worker and a model of any size."""
 
     processes: int = 0
     """Processes that copy large files, one file at a time each. 0: as many as there are processors."""

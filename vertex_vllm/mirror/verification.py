@@ -1,4 +1,4 @@
-"""`mirror verify`: a mirror beside its signature, its manifest and, where asked for, the content of every object."""
+"""`mirror verify`: compares a mirror with its signature and manifest and, on request, hashes every object."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ _AT_ONCE = 4
 
 @dataclass(frozen=True)
 class VerifiedMirror:
-    """A mirror whose objects are what its manifest lists, and whose manifest is what was signed."""
+    """A mirror whose objects match its manifest, and whose manifest matches the signature."""
 
     uri: str
     repository: str

@@ -1,4 +1,4 @@
-"""Whether a prefix holds exactly what its mirror verified: asked before and after a container loads from there."""
+"""Checks that a prefix holds exactly the objects that its mirror verified, before and after a container loads them."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -17,9 +17,9 @@ _MOST_NAMED = 5
 def require_whole(manifest: Manifest, project: str) -> None:
     """Raises MirrorError that names the objects which are missing, changed or unknown to `manifest`.
 
-    `manifest`: as the run's own mirror returned it, not as the bucket holds it now. Whoever may write to the bucket may
-    write a manifest there, too. An object that another mirror wrote again is read and hashed. Raises ServiceError where
-    Cloud Storage fails.
+    `manifest`: as the run's own mirror returned it, not as the bucket holds it now: an account that may write to the
+    bucket may write a manifest there, too. An object that another mirror wrote again is read and hashed. Raises
+    ServiceError where Cloud Storage fails.
     """
     with google_errors("Cloud Storage", manifest.uri), closing(MirrorBucket(manifest.uri, project)) as bucket:
         found = dict(standing_faults(manifest, bucket.objects(), bucket))
@@ -49,7 +49,7 @@ def standing_faults(
 
 
 def faults(manifest: Manifest, objects: Mapping[str, StoredObject]) -> Iterator[tuple[str, str]]:
-    """Path and fault of each object that is not as the manifest has it, and of each that the manifest does not have."""
+    """Path and fault of each object that differs from the manifest, or is not in it."""
     for file in manifest.files:
         stored = objects.get(file.path)
         if stored is None:

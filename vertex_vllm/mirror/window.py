@@ -1,7 +1,7 @@
 """The parts of a file in transfer: read and sent by several threads, hashed by one in their order.
 
-Memory is bounded. It is given out together with the next part's number, so the part that all others of a file wait for
-always has some, and cannot be kept from it by those that come after.
+Memory is bounded. It is reserved together with the next part's number, so the part that all later parts of a file wait
+for always has its memory.
 """
 
 import mmap
@@ -38,15 +38,15 @@ def parts_of(size: int, length: int) -> tuple[Part, ...]:
 class Flow:
     """Resources that the files of one process share: memory for parts, and the number of simultaneous reads.
 
-    Who calls a method holds `lock`; who holds the limit's own may take it, not the other way round. A thread that waits
-    is woken when it has something to do, and no other: to wake all would cost more than what they wait for.
+    Callers of the methods hold `lock`. A thread that holds the limit's lock may take `lock`, not the other way round.
+    Only a thread that can continue is woken: waking all of them would cost more than their work.
     """
 
     def __init__(self, limit: AdaptiveLimit, most_bytes: int) -> None:
         self._limit, self._most_bytes = limit, most_bytes
         self.lock = threading.Lock()
         self.room = threading.Condition(self.lock)
-        """Waited for by those who would begin another part."""
+        """Threads that want to begin another part wait for it."""
         self._reading = self._parts = self._bytes = 0
         self._free: list[mmap.mmap] = []
         limit.on_growth = self._grown
@@ -55,7 +55,7 @@ class Flow:
         """Reserves memory for a part of `length` bytes, counted as being read from now on; None while there is no
         room."""
         limit = self._limit.value
-        # They are sent as they are read, and one more waits for its answer: more would only lie in memory.
+        # Parts are sent as they are read, and one more waits for its answer: further ones would only take memory.
         if self._reading >= limit or self._parts > limit:
             return None
         # At least two parts, however large.
@@ -79,7 +79,7 @@ class Flow:
         self.room.notify()
 
     def give_back(self, buffer: mmap.mmap) -> None:
-        """Memory is used again from part to part, and from file to file."""
+        """Returns memory, which is used again for other parts and files."""
         self._parts -= 1
         self._bytes -= len(buffer)
         self._free.append(buffer)
@@ -102,7 +102,7 @@ TakeIn = Callable[[memoryview], None]
 
 
 def ignore_begun() -> None:
-    """For those whose next file does not wait."""
+    """Does nothing, for callers without a next file."""
 
 
 class Window:
@@ -113,7 +113,7 @@ class Window:
         self._length = max((part.length for part in parts), default=0)
         self._begun = 0
         self._held: dict[int, mmap.mmap] = {}
-        """Part number → its memory, from when it is begun until it has been sent and taken in."""
+        """Part number → its memory, from its beginning until it has been sent and hashed."""
         self._read: set[int] = set()
         self._sent: set[int] = set()
         self._next_is_there = threading.Condition(flow.lock)
@@ -127,11 +127,11 @@ class Window:
         take_in: TakeIn,
         on_begun: Callable[[], None] = ignore_begun,
     ) -> Iterator[Part]:
-        """Yields each part, in order, once it has been taken in and sent.
+        """Yields each part, in order, once it has been hashed and sent.
 
         Takes `connections` and one of `threads`, for as many parts as may be under way. `on_begun` is called as soon as
-        the last part has begun: the next file may begin then. Raises what `carry` raised first, once the
-        others have ended what they were at.
+        the last part has begun: the next file may begin then. Raises the first error of `carry`, once the
+        other threads have finished their parts.
         """
         if not self._parts:
             on_begun()
@@ -170,7 +170,7 @@ class Window:
         return None
 
     def _begin(self) -> tuple[Part, mmap.mmap] | None:
-        """The next part and memory for it; None when there is none to be begun any more."""
+        """The next part and memory for it; None when all parts have begun."""
         with self._flow.lock:
             while True:
                 if self._failure is not None or self._begun == len(self._parts):

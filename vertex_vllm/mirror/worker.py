@@ -38,7 +38,7 @@ from vertex_vllm.retries import TransientError
 _IMPORTED_LATER = ("google.cloud.storage", "google.auth.transport.requests", "certifi")
 # Seconds between two events about bytes.
 _EVENT_SECONDS = 0.2
-# Read is one at a time; the others are being sent, completed and verified, which can take a service a while.
+# One file is read at a time; the others are being sent, completed and verified, which can take a service a while.
 _FILES_AT_ONCE = 3
 
 
@@ -52,7 +52,7 @@ class _Events:
         self._due = 0.0
 
     def tell(self, event: str, **fields: Any) -> None:
-        """After what has been counted so far."""
+        """Sends an event, after the counts so far."""
         with self._lock:
             self._flush()
             self._write({"event": event, **fields})
@@ -127,7 +127,7 @@ def main() -> None:
     endings = _private_output()
     for name in _IMPORTED_LATER:
         import_module(name)
-    gc.freeze()  # What is never collected is never written to, and stays shared.
+    gc.freeze()  # Objects that are never collected are never written to, so their memory stays shared.
     channels = [socket.socket(fileno=int(number)) for number in sys.argv[1:]]
     workers: dict[int, int] = {}
     for number, channel in enumerate(channels):
@@ -156,7 +156,7 @@ def _work(channel: socket.socket) -> NoReturn:
             remember(job.token)
             _copy_what_is_asked_for(job, lines, events)
     finally:
-        os._exit(1)  # Nothing of the parent's is this process's to end.
+        os._exit(1)  # Skips clean-up of objects that belong to the parent.
 
 
 def _copy_what_is_asked_for(job: Job, lines: "queue.SimpleQueue[str]", events: _Events) -> None:
@@ -181,7 +181,7 @@ def _copy_what_is_asked_for(job: Job, lines: "queue.SimpleQueue[str]", events: _
 
 @contextmanager
 def _told(events: _Events, large_files: LargeFiles | None = None) -> Iterator[None]:
-    """A failure ends this process, with a word of its cause."""
+    """Ends this process on a failure, after sending its cause to the parent."""
     try:
         yield
     except Exception as error:
@@ -190,7 +190,7 @@ def _told(events: _Events, large_files: LargeFiles | None = None) -> Iterator[No
             events.tell("failed", fields=fields_of(cause))
         else:
             traceback.print_exception(cause)
-        os._exit(1)  # Threads that sleep before another try would keep it here.
+        os._exit(1)  # Threads that sleep before another attempt would delay the end.
 
 
 @contextmanager
@@ -228,7 +228,7 @@ def _large_files(job: Job, events: _Events) -> Iterator[LargeFiles]:
 
 
 def _private_output() -> TextIO:
-    """Standard output for the endings alone: what a library prints goes to standard error."""
+    """Reserves standard output for the endings: libraries print to standard error instead."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return out

@@ -1,4 +1,4 @@
-"""The processes of `mirror.worker`, as their caller uses them: forked from one parent."""
+"""Starts and ends the processes of `mirror.worker`, which are forked from one parent."""
 
 import json
 import os
@@ -17,7 +17,7 @@ _GRACE_SECONDS = 2.0
 
 
 class Workers:
-    """Several workers and the parent that they are forked from, which has imported what they need."""
+    """Several workers, and the parent that they are forked from, which has imported their modules."""
 
     def __init__(self, count: int) -> None:
         channels = [socket.socketpair() for _ in range(count)]
@@ -29,7 +29,7 @@ class Workers:
             text=True,
             env={**os.environ, "PYTHONPATH": _import_path()},
             pass_fds=theirs,
-            # Ctrl-C is for the process in front; these end when their input does.
+            # Ctrl-C must reach only this process; the workers end when their input does.
             start_new_session=True,
         )
         self.group = self._parent.pid
@@ -50,7 +50,7 @@ class Workers:
             os.killpg(self.group, signal.SIGKILL)
 
     def exit_code(self, number: int) -> int:
-        """Of a worker that has ended; negative: the signal that it was killed by."""
+        """Exit code of a worker that has ended; negative: the signal that killed it."""
         assert self._parent.stdout is not None
         with self._lock:
             while number not in self._exit_codes and (line := self._parent.stdout.readline()):
@@ -62,7 +62,7 @@ class Workers:
             return self._parent.wait()
 
     def close(self) -> None:
-        """Their input ends, and so do they; waits for that."""
+        """Closes the input of all workers, and waits until they have ended."""
         for worker in self.all:
             worker.close()
         self._parent.wait()
@@ -93,7 +93,7 @@ class Worker:
             self._channel.shutdown(socket.SHUT_WR)
 
     def exit_code(self) -> int:
-        """Once it has ended; negative: the signal that it was killed by."""
+        """Exit code, once it has ended; negative: the signal that killed it."""
         return self._workers.exit_code(self._number)
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """The Hub's chunk store (Xet) as a source: chunks that are shared between files come once, compressed.
 
 An option, not the default: from Google Cloud it was seen to hang (huggingface/xet-core#898), and its client holds some
-500 MB of its own. So a watchdog gives it up for ranges over HTTP, for good, as soon as no byte comes for a while.
+500 MB of its own. A watchdog therefore replaces it by ranges over HTTP, for good, once no byte arrives for a while.
 """
 
 import logging
@@ -26,7 +26,7 @@ class FileReader(Protocol):
 
 
 class XetUnusableError(Exception):
-    """The chunk store did not bring what was asked of it; the text says why, without a token or a URL."""
+    """The chunk store did not deliver the requested bytes; the text says why, without a token or a URL."""
 
 
 class XetReader:
@@ -89,7 +89,7 @@ def _watched(opened: Callable[[], Iterator[bytes]], stall_seconds: float) -> Ite
 
     Raises XetUnusableError when none comes for that long, or the client fails.
     """
-    # A few, or a slow bucket would have the whole part lie here.
+    # Only a few chunks, or a slow bucket would let the whole part accumulate here.
     chunks: queue.Queue[bytes | Exception | None] = queue.Queue(maxsize=4)
     given_up = threading.Event()
 

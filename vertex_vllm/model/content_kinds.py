@@ -1,4 +1,4 @@
-"""Files that are not what their names say: recognised from their first bytes, called what they are. Pure."""
+"""Recognises files that are not what their names say, by their first bytes. Pure."""
 
 import re
 from fnmatch import fnmatchcase
@@ -53,12 +53,12 @@ _JSON_FILES = (
 )
 # Read as UTF-8 by transformers; its JSON files are checked when they are parsed.
 _TEXTS = ("*.jinja", "merges.txt", "vocab.txt")
-# Bytes. A longer one is not parsed here: that would cost as much as copying it.
+# Bytes. A longer file is not parsed: that would cost as much as copying it.
 _LONGEST_PARSED = 4 << 20
 
 
 def disguise(opening: bytes) -> str:
-    """Names the kind of file that begins so, where it is one that is found in the place of weights; else empty."""
+    """The kind of file that begins so, in words, if such files are found in the place of weights; else empty."""
     if not opening:
         return "is empty"
     if pointer := _pointer(opening):
@@ -91,8 +91,8 @@ def _text(opening: bytes) -> str:
 def content_fault(path: str, size: int, opening: bytes) -> str:
     """Why the file cannot be the one of that name; empty where its opening allows it.
 
-    `opening` holds its first `OPENING` bytes, or all where it is shorter. Headers of safetensors files are another
-    matter: `model.safetensors` reads them.
+    `opening` holds its first `OPENING` bytes, or all where it is shorter. Headers of safetensors files are
+    checked by `model.safetensors`.
     """
     kind = disguise(opening)
     if _pointer(opening):
@@ -109,7 +109,7 @@ def content_fault(path: str, size: int, opening: bytes) -> str:
 
 
 def check_small_file(file: SizedFile, data: bytes) -> None:
-    """Raises PlanError where the whole content of a file is not what its name says."""
+    """Raises PlanError if the whole content of a file is not what its name says."""
     fault = content_fault(file.path, len(data), data[:OPENING])
     if fault:
         raise PlanError(fault, where=file.path)

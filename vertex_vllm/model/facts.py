@@ -85,7 +85,7 @@ class ModelFacts:
     mistral_common: bool = False
     """params.json and a tokenizer of mistral-common alone: vLLM needs its mistral formats."""
     mistral_parts: tuple[str, ...] | None = None
-    """Parts of vLLM's mistral format that the repository has: tokenizer, config, weights; None: nobody has looked."""
+    """Parts of vLLM's mistral format that the repository has: tokenizer, config, weights; None: not read."""
     foreign_code: tuple[str, ...] = ()
     """Other repositories whose Python code the configs would have run."""
     pickled: bool = False
@@ -100,8 +100,8 @@ class ModelFacts:
     def loaded_bytes(self, dtype: str) -> int:
         """Bytes of the tensors once vLLM has loaded them to compute in `dtype`, which may be `auto`; 0: not known.
 
-        Plain weights are converted while they load. Of quantised models the 16-bit ones are, scales of 32 bits stay. A
-        head that is stored beside the embedding it is tied to is not loaded.
+        Plain weights are converted while they load; of quantised models only the 16-bit tensors are, not 32-bit scales.
+        A head that is stored beside the embedding it is tied to is not loaded.
         """
         computed = self.dtype if dtype == "auto" else dtype
         size = number_bytes(computed)
@@ -141,7 +141,7 @@ class ModelFacts:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Raises ValueError, TypeError or AttributeError for anything but what `to_json` writes."""
+        """Facts from the text of `to_json`. Raises ValueError, TypeError or AttributeError for any other text."""
         told: dict[str, Any] = {name: _frozen(value) for name, value in json.loads(text).items()}
         shape = Transformer(**{name: told.pop(name) for name in _SIZES if name in told})
         groups = tuple(TensorGroup(**group) for group in told.pop("groups", ()))

@@ -1,4 +1,4 @@
-"""Files of a model wherever they lie, on the Hub or in a bucket: their names, lengths and bytes."""
+"""Files of a model, on the Hub or in a bucket: their names, lengths and bytes."""
 
 from typing import Protocol, TypeVar
 

@@ -36,7 +36,7 @@ def facts_from_config(
     rope = rope_of(text)
     kind = str(text.get("model_type", ""))
     quantized, doubts = _quantized(config, text, modelopt, flagged)
-    # Of an architecture or a field that nobody can read nothing is certain.
+    # An unknown architecture or an unreadable field makes every verdict uncertain.
     known = defaults_of(architecture) is not None and not shape.missing
     against = tuple(contradictions(weights.outline, shape, bool(quantized.method)))
     stretched = tuple(rope_faults(text))

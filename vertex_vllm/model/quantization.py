@@ -12,7 +12,7 @@ from typing import Any
 from vertex_vllm.errors import PlanError
 
 CONFIG, MODELOPT_FILE, FLAGGED_FILE = "config.json", "hf_quant_config.json", "quantize_config.json"
-# Of AWQ, where config.json says nothing; vLLM reads it as the one before it.
+# AWQ's file, if config.json names no method; vLLM reads it like quantize_config.json.
 AWQ_FILE = "quant_config.json"
 _AWQ_BITS = "w_bit"
 _SECTIONS = ("quantization_config", "compression_config")

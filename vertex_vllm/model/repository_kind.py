@@ -15,7 +15,7 @@ _MISTRAL_PARTS = {"tokenizer": (*MISTRAL_TOKENIZERS, "tokenizer.mm.model.v*"), "
 # Weights that mistral-common's format has; beside the usual format they are a second copy.
 CONSOLIDATED = "consolidated*.safetensors"
 _ORIGINAL = ("consolidated.*.pth",)
-# Formats of weights that vLLM does not read, by the names of their files.
+# Formats of weights that vLLM does not read, by patterns of file names.
 _OTHER_FORMATS = {
     "*.gguf": "GGUF, made for llama.cpp",
     "*.onnx": "ONNX",

@@ -1,4 +1,4 @@
-"""How a model's positions are stretched, and how long a context that makes."""
+"""How a model's positions are stretched, and the context length that follows."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ class Rope:
         return f"{self.kind} × {self.factor:g}" if self.kind else ""
 
     def context_length(self, positions: int, model_type: str, versions: VersionRange | None = None) -> int:
-        """Tokens that vLLM takes of a model with so many `max_position_embeddings`; 0: as many as anybody asks for."""
+        """Tokens that vLLM accepts with so many `max_position_embeddings`; 0: no limit is known."""
         if not self.kind or self.kind in _STRETCHED_ALREADY or _STRETCHED_MODELS in model_type:
             return positions
         newer = versions is not None and version_key(versions.earliest) >= version_key(_YARN_STRETCHED_SINCE)

@@ -1,4 +1,4 @@
-"""Headers of safetensors files: how many numbers of which type they hold, without reading one of them.
+"""Headers of safetensors files: number and type of the values in each tensor, without reading the tensors.
 
 Format: 8 bytes little-endian length, that many bytes of JSON, then the tensors ("Safetensors", README of the project).
 """
@@ -31,7 +31,7 @@ _BITS = {
     **dict.fromkeys(("I64", "U64", "F64", "C64"), 64),
     **{"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6},
 }
-# Bytes; enough for most headers, so that one request does.
+# Bytes; enough for most headers, so that one request suffices.
 _FIRST_READ = 128 << 10
 _READS_AT_ONCE = 8
 
@@ -41,7 +41,9 @@ class Weights:
     """Size and types of a model's weights."""
 
     parameters: int
+    """Numbers in all tensors."""
     bytes: int
+    """Of all tensors, without headers."""
     dtype: str
     """The safetensors name of the type of most parameters, for example `BF16`; empty where it is not known."""
     groups: tuple[TensorGroup, ...] = ()
@@ -67,7 +69,7 @@ def header_length(prefix: bytes, file: SizedFile) -> int:
 
 def tensors(header: bytes, file: SizedFile) -> dict[str, Weights]:
     """Tensor name → its count of numbers, bytes and type. Raises PlanError naming file and tensor."""
-    # A list takes 30 times its two bytes once it is read; a tensor has two lists and one object.
+    # A parsed list takes 30 times its two bytes of text; a tensor has two lists and one object.
     if header.count(b"[") > 2 * MOST_TENSORS or header.count(b"{") > MOST_TENSORS + 2:
         raise PlanError(f"has a header of more than {MOST_TENSORS} tensors", where=file.path)
     entries = parse_json(header, file.path)
@@ -163,7 +165,7 @@ def _tensor(entry: object, room: int, where: str) -> Weights:
 
 
 def _check_ranges(found: Mapping[str, Weights], room: int, file: SizedFile) -> None:
-    """Tensors lie one behind the other and fill the file, or safetensors refuses it (`validate` in its tensor.rs)."""
+    """Raises PlanError unless the tensors fill the file without gaps, as safetensors' `validate` (tensor.rs) does."""
     end = 0
     for name, tensor in sorted(found.items(), key=lambda item: (item[1].begin, item[1].bytes)):
         if tensor.begin != end:

@@ -1,4 +1,4 @@
-"""The shape of a model as its tensors have it, and what of it contradicts config.json.
+"""The shape of a model by its tensors, and its contradictions to config.json.
 
 vLLM asserts both to be equal when it loads a tensor (`weight_loader` of VocabParallelEmbedding and of the linear
 layers); of tensors that config.json promises and no file holds it says "weights were not initialized".
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from vertex_vllm.model.transformer import Transformer, defaults_of
 
-# Of the text model: a vision tower has embeddings, layers and heads of its own.
+# Tensors of the text model: a vision tower has embeddings, layers and heads of its own.
 _TOWER = re.compile(r"vision|visual|vit\.|audio|image|talker|token2wav|draft|mtp|nextn")
 _EMBEDDING = re.compile(r"(^|\.)(embed_tokens|tok_embeddings|word_embeddings|embed_in|wte)\.weight$")
 _LAYER = re.compile(r"(^|\.)(layers|h|blocks)\.(\d+)\.(.*)")
@@ -28,7 +28,7 @@ _PLAIN = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
 
 @dataclass(frozen=True)
 class Outline:
-    """0: unknown from the tensors."""
+    """Sizes that the tensors show; 0: unknown."""
 
     vocabulary: int = 0
     """Rows of the embedding."""
@@ -40,11 +40,11 @@ class Outline:
     """Rows of a query projection: heads × head size."""
     key_width: int = 0
     head: bool = False
-    """Some tensor is of the head."""
+    """Whether a tensor of the head exists."""
     trainer: str = ""
     """A tensor whose name vLLM does not look for, as a trainer leaves it; empty: there is none."""
     gap: str = ""
-    """A tensor that one layer lacks and all others have; empty: layers are alike, or none tells."""
+    """A tensor that exactly one layer lacks; empty: layers have the same tensors, or are too few to compare."""
 
 
 def outline_of(tensors: Iterable[tuple[str, tuple[int, ...], str]]) -> Outline:

@@ -136,7 +136,7 @@ def _inner(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def transformer_from_config(config: Mapping[str, Any]) -> Transformer:
-    """Never raises: `missing` names the fields that are absent or not a count."""
+    """The sizes. Never raises: `missing` names the fields that are absent or not a count."""
     config = {**config, **_inner(config)}
     names = config.get("architectures")
     architecture = str(names[0]) if isinstance(names, list) and names else ""
@@ -188,7 +188,7 @@ def transformer_from_config(config: Mapping[str, Any]) -> Transformer:
 
 
 def context_length(text: Mapping[str, Any]) -> int:
-    """Tokens, before positions are stretched: the smallest of the fields, but Cohere's own wins; 0: none is there."""
+    """Tokens, before positions are stretched: Cohere's own field, else the smallest of the fields; 0: no field."""
     if own := _count(text, ("model_max_length",)):
         return own
     return min((length for name in CONTEXT if (length := _count(text, (name,)))), default=0)
@@ -267,7 +267,7 @@ def _vision(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _count(part: Mapping[str, Any], names: tuple[str, ...]) -> int:
-    """First of the fields that is a count a model can have; 0: none."""
+    """The first of the fields with a possible count; 0: none."""
     for name in names:
         value = part.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 32:

@@ -17,14 +17,14 @@ def parse_json(data: bytes, file: str) -> dict[str, object]:
         reason = "nested too deeply" if isinstance(error, RecursionError) else "a number has too many digits"
         raise PlanError(f"is not JSON: {reason}", where=file) from None
     if not isinstance(parsed, dict):
-        raise PlanError("holds no JSON object", where=file)
+        raise PlanError("is not a JSON object", where=file)
     return parsed
 
 
 def utf8_text(data: bytes, file: str) -> str:
     """The text in `data`. Raises PlanError for bytes that transformers and safetensors do not read.
 
-    `json.loads` reads more of itself: UTF-16, and a byte order mark.
+    `json.loads` alone also reads UTF-16 and a byte order mark.
     """
     if data.startswith(codecs.BOM_UTF8):
         raise PlanError("begins with a byte order mark, which transformers does not read", where=file)

@@ -11,7 +11,7 @@ from vertex_vllm.model.untrusted_json import parse_json
 
 SAFETENSORS_INDEX = "model.safetensors.index.json"
 PICKLE_INDEX = "pytorch_model.bin.index.json"
-# vLLM `filter_files_not_needed_for_inference`: what a trainer leaves beside the weights.
+# vLLM `filter_files_not_needed_for_inference`: files that a trainer leaves beside the weights.
 _TRAINING = ("training_args.bin", "optimizer.bin", "*optimizer.pt", "*scheduler.pt", "*scaler.pt", "rng_state*")
 # Shards as transformers and huggingface_hub name them.
 _SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})(\.\w+)")

@@ -1,8 +1,8 @@
 """HTTP for bulk bytes: bodies are read into, and sent from, memory that the caller holds.
 
-Google's and the Hub's own clients, and requests, hand out new bytes for every piece, and cost two to four times the
-processor time per byte. This is http.client with what they add to it: proxies, the trusted authorities, and connections
-that are used again.
+Google's and the Hub's own clients, and requests, allocate new bytes for every piece, which costs two to four times the
+processor time per byte. This module adds to http.client what those offer: proxies, trusted authorities, and connections
+that are reused.
 """
 
 import socket
@@ -23,7 +23,7 @@ from vertex_vllm.network.faults import network_fault
 from vertex_vllm.network.proxied_connection import open_connection
 from vertex_vllm.retries import TransientError
 
-# Bytes of a body that are read on to keep its connection.
+# Rest of a body, in bytes, that is read to keep its connection.
 _SHORT = 1 << 16
 
 Used = TypeVar("Used")
@@ -40,7 +40,7 @@ class Answer:
         """`give_back` is called once, with True when the connection may be used again."""
         self._response, self._host, self._give_back = response, host, give_back
         self.status = response.status
-        # Joins what comes several times (RFC 9110, 5.3): Cloud Storage sends a `x-goog-hash` for each hash.
+        # Joins headers that occur several times (RFC 9110, 5.3): Cloud Storage sends one `x-goog-hash` per hash.
         self.headers: Mapping[str, str] = HTTPHeaderDict(response.headers.items())
 
     def read_into(self, view: memoryview) -> int:
@@ -81,14 +81,14 @@ class Answer:
 
 
 class Outgoing:
-    """A request whose body is sent piece by piece, as it comes. Its first error, its answer or `abandon` ends it."""
+    """A request whose body is sent piece by piece. Its first error, its answer or `abandon` ends it."""
 
     def __init__(self, connection: "_Connection", host: str, give_back: Callable[[bool], None]) -> None:
         """`give_back` is called once, with True when the connection may be used again."""
         self._connection, self._host, self._give_back = connection, host, give_back
 
     def send(self, piece: memoryview) -> None:
-        """Raises TransientError when the connection breaks or takes nothing for too long."""
+        """Sends a piece. Raises TransientError when the connection breaks or accepts nothing for too long."""
         try:
             self._connection.send(piece)
         except (OSError, HTTPException) as error:
@@ -96,7 +96,7 @@ class Outgoing:
             raise _transient(error, self._host) from None
 
     def answer(self) -> Answer:
-        """After the whole body. Raises TransientError as `send` does."""
+        """The answer, after the whole body. Raises TransientError as `send` does."""
         try:
             response = self._connection.response()
         except (OSError, HTTPException) as error:
@@ -105,7 +105,7 @@ class Outgoing:
         return Answer(response, self._host, self._give_back)
 
     def abandon(self) -> None:
-        """Whoever serves it finds the body cut off."""
+        """Closes the connection, so that the server sees a cut body."""
         self._give_back(False)
 
 
@@ -133,8 +133,8 @@ class Connections:
     ) -> Answer:
         """The answer to one request, with any status; the caller follows redirects.
 
-        Raises TransientError, which names the host and no more of the URL, when there is none; UnreachableError when
-        there will be none until a setting is changed; InputError for a proxy or a file of authorities of no use.
+        Raises TransientError, which names the host and no more of the URL, when no answer comes; UnreachableError when
+        none will come until a setting is changed; InputError for an unusable proxy or file of authorities.
         """
         seconds = self._stall_seconds if stall_seconds is None else stall_seconds
         response, host, give_back = self._on_connection(
@@ -150,7 +150,7 @@ class Connections:
         return Outgoing(connection, host, give_back)
 
     def close(self) -> None:
-        """Ends what is under way in any thread with TransientError, and so all that is asked for afterwards."""
+        """Ends all requests with TransientError, those under way in any thread and later ones."""
         with self._lock:
             self._closed = True
             for connection in self._in_use:
@@ -180,7 +180,7 @@ class Connections:
                 self._give_back(connection, origin, usable=False)
                 if not isinstance(error, OSError | HTTPException):
                     raise
-                # A server may close an idle connection just when it is used again. After a time-out it has not.
+                # A server may close an idle connection just when it is reused. A time-out has another cause.
                 if not reused or isinstance(error, TimeoutError):
                     raise self._unanswered(error, parts, origin) from None
             else:

@@ -1,4 +1,4 @@
-"""Kinds of network failures: which ones no retry can cure, and which setting cures them."""
+"""Kinds of network failures: which ones last until a setting is changed, and which setting."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ from vertex_vllm.errors import InputError
 FOR_GOOD = 0.0
 """Seconds of retries for a failure that lasts until a setting is changed."""
 UNREACHABLE_SECONDS = 8.0
-"""Of patience with a host that has never answered: a name server or a service may still be starting."""
+"""Seconds of retries for a host that has never answered: a name server or a service may still be starting."""
 _REFUSED_SECONDS = 3.0
 _CLOSED_SECONDS = 12.0
 _UNLIMITED = float("inf")
@@ -53,7 +53,7 @@ class NetworkFault:
     """Names the host, never a URL's path or query, a login or a header."""
     fix: str = ""
     patience_seconds: float = _UNLIMITED
-    """For how long another try makes sense while the host has never answered; `FOR_GOOD`: no other try does."""
+    """Seconds of retries while the host has never answered; `FOR_GOOD`: none."""
 
     @property
     def lasts(self) -> bool:
@@ -90,13 +90,13 @@ def check_address(url: str, where: str, example: str) -> str:
     except ValueError:
         good = False
     if not good or re.search(r"\s", url):
-        shown = url if "@" not in url else "the address"  # It may hold a password.
+        shown = url if "@" not in url else "the address"  # A login may contain a password.
         raise InputError(f"{shown!r} is not an address of a service", where=where, fix=f"Write {example}.")
     return url.rstrip("/")
 
 
 def check_proxy(url: str) -> SplitResult | None:
-    """The proxy that requests to `url` take, if there is one. Raises InputError for one that cannot be asked."""
+    """The proxy of requests to `url`, if there is one. Raises InputError for an unusable proxy."""
     parts = urlsplit(url)
     if proxy_bypass(parts.hostname or ""):
         return None

@@ -56,6 +56,7 @@ class Fault:
     message: str
     fix: str
     certain: bool = True
+    """False: some starts of the version accept what others refuse."""
 
 
 def check_forms(

@@ -55,7 +55,9 @@ class Ranked:
     machine: Machine
     offer: Offer
     rank: int
+    """ROOMY to IMPOSSIBLE."""
     objections: tuple[Objection, ...]
+    """Reasons against it, doubts included."""
     room: int | None
     """Requests of the length that machines are compared with that the cache surely holds at once; None: not known."""
 

@@ -41,9 +41,11 @@ class Run:
     """A pipeline job as it is now."""
 
     name: str
+    """Resource name of the job."""
     state: str
     """QUEUED, PENDING, RUNNING, SUCCEEDED, FAILED, CANCELLING, CANCELLED or PAUSED."""
     error: str
+    """Empty: none."""
     steps: tuple[Step, ...]
 
     def output(self, step: str, artifact: str) -> Artifact | None:

@@ -109,7 +109,11 @@ def test_facts_are_written_once_and_planned_from_offline(
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "no file of facts"), ("[]", "no file of facts"), ('{"model_id": "a/b"}', "no file of facts")],
+    [
+        ("{", "is not a file of facts"),
+        ("[]", "is not a file of facts"),
+        ('{"model_id": "a/b"}', "is not a file of facts"),
+    ],
 )
 def test_a_file_that_holds_no_facts_says_how_to_make_one(
     tmp_path: Path, config: Path, content: str, message: str
@@ -137,7 +141,7 @@ def test_a_file_that_holds_no_throughput_says_where_to_find_one(tmp_path: Path, 
     written.write_text(content, encoding="utf-8")
     answer = run(config, "--throughput", written)
     assert isinstance(answer.exception, InputError)
-    assert str(answer.exception).startswith(f"{written}: no measured throughput: ")
+    assert str(answer.exception).startswith(f"{written}: is not a measured throughput: ")
     assert "gs://BUCKET/measurements/MODEL" in str(answer.exception)
 
 

@@ -41,7 +41,7 @@ def named_option(text: str, options: Sequence[str]) -> int | None:
     """Index of the option that an answer names by its letter or its text; None where it names none or several.
 
     In this order: a letter at the beginning, a letter after the word "answer", the text of one option, a letter that
-    stands alone. `A` and `I` before a word are words, unless nothing else tells.
+    stands alone. `A` and `I` before a word are words, unless nothing else names an option.
     """
     first = _FIRST_LETTER.match(text)
     if first and _SECOND_LETTER.match(text, first.end()):

@@ -32,7 +32,7 @@ Words = Annotated[Text, AfterValidator(_has_words)]
 
 
 class Part(BaseModel):
-    """Base of all parts of a suite: nothing unknown, nothing converted."""
+    """Base of all parts of a suite: unknown fields are refused, and values are not converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -225,7 +225,7 @@ Check = Annotated[Exact | Includes | Regex | Choice | Number | JsonSchema | Form
 
 
 def compared(check: Check, answer: str) -> str:
-    """The part of an answer that decides: a comparison of runs counts two answers with the same part as equal."""
+    """The part of an answer that its check reads: a comparison of runs counts answers with the same part as equal."""
     if isinstance(check, Choice) and (option := check.chosen(answer)) is not None:
         return str(option)
     if isinstance(check, Number) and (found := last_number(answer[:MOST_CHARACTERS])) is not None:

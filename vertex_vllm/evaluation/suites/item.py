@@ -41,7 +41,7 @@ class Item(Part):
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that change whenever the request or the check does; the picture by its bytes."""
+        """Sixteen hexadecimal digits that change whenever the request, the picture's bytes or the check change."""
         told = self.model_dump(mode="json", by_alias=True, exclude={"id", "category", "level", "cluster", "picture"})
         text = json.dumps(told, sort_keys=True, ensure_ascii=False).encode()
         return hashlib.sha256(text + b"\0" + self.content).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""A suite as a value, a part of one, and one as a single document that travels to a run."""
+"""A suite as a value: choosing a part of it, and writing it as a single document for a run."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Suites in Cloud Storage: reading the user's own, and writing the one that travels with a run."""
+"""Suites in Cloud Storage: reading a user's own, and writing the one that a run reads."""
 
 import errno
 import hashlib
@@ -43,7 +43,7 @@ class ReadObject:
 
 
 def put_suite(suite: Suite, project: str, bucket: str) -> str:
-    """Writes the suite as one document, named by its content; the document's gs:// address.
+    """Writes the suite as one document, named by its content, and returns its gs:// address.
 
     Raises ServiceError where Cloud Storage refuses, for example because the bucket does not exist yet.
     """

@@ -1,4 +1,4 @@
-"""Draws car.png, the picture that the smoke tests ask about: run it to make the file again.
+"""Draws car.png, the picture that the smoke tests ask about. Run it to draw the file again:
 
 python -m vertex_vllm.inference.data.draw_car
 """

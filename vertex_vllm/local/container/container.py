@@ -1,4 +1,4 @@
-"""The life of one container: weights, vLLM, the front before it, and the end of them all."""
+"""The life of one container: fetches the weights, runs vLLM and the HTTP front, and ends both."""
 
 import asyncio
 import contextlib
@@ -122,7 +122,7 @@ async def _never() -> int:
 
 
 async def _fetch(uri: str, destination: Path) -> Path:
-    # Not the loop's own threads: the loop would wait for them at the end.
+    # A thread of its own, because the event loop waits at its end for threads of its executor.
     downloads = ThreadPoolExecutor(1)
     return await asyncio.get_running_loop().run_in_executor(downloads, fetch_weights, uri, destination, log)
 
@@ -135,7 +135,7 @@ def _told_to_end() -> asyncio.Event:
         loop.add_signal_handler(number, event.set)
 
     def on_lifeline_end() -> None:
-        # The loop is closed when the container ends for another reason at this very moment.
+        # The loop is closed if the container ends at this moment for another reason.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(event.set)
 

@@ -20,7 +20,7 @@ _NOT_FOUND = 127
 
 
 class EntrypointError(Exception):
-    """The args cannot be run; `exit_code` is what the container ends with."""
+    """The args cannot be run; `exit_code` is the container's."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)

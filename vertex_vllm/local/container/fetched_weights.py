@@ -20,7 +20,7 @@ class WeightsError(Exception):
 def fetch_weights(uri: str, destination: Path, report: Callable[[str], None]) -> Path:
     """Copies all objects under `uri` into `destination`, checksums verified, and returns it.
 
-    `report` is given a line for each file. Raises WeightsError with what the service said.
+    `report` is called with a line for each file. Raises WeightsError with the service's message.
     """
     started = time.monotonic()
     bucket, _, prefix = uri.removeprefix(SCHEME).partition("/")

@@ -11,13 +11,13 @@ _NOT_UPSTREAM = "an option of Model Garden's build of vLLM"
 
 @dataclass(frozen=True)
 class Dropped:
-    """An option that is not handed to vLLM."""
+    """An option that is not passed to vLLM."""
 
     reason: str
     gone_in: str = ""
-    """The first vLLM version that does not take it: images from that one on refuse it, so there it is handed on."""
+    """The first vLLM version without the option: images from that version on refuse it, so it is passed on there."""
     quiet_value: str = ""
-    """A value with which dropping it changes nothing, and nothing is said."""
+    """A value that makes no difference, so that the option is dropped without a line in the log."""
 
 
 # All of these take a value. --swap-space is gone with vllm-project/vllm#36216. No source says whether Model Garden's
@@ -65,7 +65,7 @@ class _Option:
 def translate(flags: Sequence[str], vllm_version_of_image: str) -> Translation:
     """The flags of the image's vLLM as vLLM 0.32 on a CPU takes them.
 
-    An option that neither knows is left as it is: vLLM's own refusal is then what the container's log ends with.
+    An option that neither knows stays: vLLM refuses it, and the container's log ends with that refusal.
     """
     kept: list[str] = []
     notes: list[str] = []

@@ -51,7 +51,7 @@ class VllmRefusal(Exception):
 
 
 class Front:
-    """`socket` is vLLM's. vLLM knows its model by `served_name`; requests may call it anything."""
+    """`socket` is vLLM's. vLLM knows its model by `served_name`; requests may use any name for it."""
 
     def __init__(self, socket: Path, *, served_name: str, speaks_vertex: bool, trusts_templates: bool) -> None:
         # Nothing is encrypted on a Unix socket, so no certificates need to be read.
@@ -121,7 +121,7 @@ class Front:
         return await self._forward(request.method, f"{request.url.path}{query}", body, headers)
 
     async def _forward(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Response:
-        """vLLM's answer, part by part as it comes."""
+        """vLLM's answer, streamed part by part."""
         request = self._vllm.build_request(
             method, path, content=body, headers={**headers, "accept-encoding": "identity"}
         )
@@ -147,7 +147,7 @@ class Front:
         return json.dumps(self._prepared(payload)).encode()
 
     def _prepared(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """Clients of Vertex AI call the model anything, or nothing; adapters that vLLM serves keep their names."""
+        """The body with vLLM's name of the model in the place of any other or none; names of adapters stay."""
         template = payload.get("chat_template") or (payload.get("chat_template_kwargs") or {}).get("chat_template")
         if template and not self._trusts_templates:
             raise RequestError(_UNTRUSTED_TEMPLATE)

@@ -11,7 +11,7 @@ _TAG_DATE = re.compile(r":(\d{8})_")
 
 
 def vllm_version(image_uri: str) -> str:
-    """For example `0.9.2`; of an image with no date in its tag, and of no image at all, the newest that is known."""
+    """For example `0.9.2`; the newest known version for an image without a date in its tag, and without an image."""
     rows = yaml.safe_load(_VERSIONS.read_text())["images"]
     tag = _TAG_DATE.search(image_uri)
     built = datetime.strptime(tag[1], "%Y%m%d").date() if tag else date.max

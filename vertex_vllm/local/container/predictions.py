@@ -21,7 +21,7 @@ _NO_TEMPLATE = "{{ messages[0]['content'] }}"
 
 
 class RequestError(Exception):
-    """The request makes no sense to the server: HTTP 400, with this text."""
+    """The request is malformed: HTTP 400, with this text."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ def _images(data: Any, where: str) -> list[str]:
 def _image_payload(prompt: str, images: list[str], options: Mapping[str, Any]) -> dict[str, Any]:
     """A chat completion whose prompt, token for token, is `prompt` with the images where its placeholders are.
 
-    vLLM's server takes images in chat completions only. With a template that gives the message's text back, nothing is
-    put around the prompt; and placeholders that the text has itself are used, others are put before it.
+    vLLM's server takes images in chat completions only. A template that returns the message's text unchanged adds
+    nothing to the prompt. Placeholders in the text are used; missing ones are put before it.
     """
     parts = [{"type": "image_url", "image_url": {"url": image}} for image in images]
     return {

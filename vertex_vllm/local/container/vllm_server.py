@@ -18,9 +18,9 @@ _GROUP_SECONDS = 3.0
 
 
 def server_variables(workspace: Path, inherited: Mapping[str, str], *, offline: bool) -> dict[str, str]:
-    """The environment of vLLM: what the container was given, its own disk for a home, and what a CPU needs.
+    """The environment of vLLM: the container's variables, its own disk as home, and settings for a CPU.
 
-    `offline` keeps the Hub's libraries from asking a Hub about a model that is a folder.
+    `offline` keeps the Hub's libraries from asking a Hub about a model in a folder.
     """
     own = {
         "HOME": str(workspace),
@@ -55,7 +55,7 @@ def server_flags(flags: Sequence[str], socket: Path, served_name: str) -> list[s
         *flags,
         f"--uds={socket}",
         *([f"--served-model-name={served_name}"] if served_name else []),
-        # Compiling takes minutes on a CPU, and is not what a deployment is tried out here for.
+        # Compiling takes minutes on a CPU, and a deployment on the local cloud does not need it.
         "--enforce-eager",
         # For prompts with images, which vLLM takes only as chat completions: see predictions.py. The front withholds it
         # from requests unless the container's args have it.
@@ -80,7 +80,7 @@ class VllmServer:
         return cls(process)
 
     async def serve(self, flags: Sequence[str]) -> None:
-        """Hands vLLM its arguments. That it has died already shows in `wait`."""
+        """Sends vLLM its arguments. If vLLM has died already, `wait` returns its exit code."""
         assert self._process.stdin is not None
         with contextlib.suppress(ConnectionError):
             self._process.stdin.write(json.dumps(list(flags)).encode() + b"\n")
@@ -94,7 +94,7 @@ class VllmServer:
     async def stop(self, *, serving: bool) -> None:
         """Ends vLLM and everything that it started; nothing of it runs when this returns.
 
-        A vLLM that is not `serving` yet has nothing to finish, and would take its time over the end of its start.
+        A vLLM that is not `serving` yet is killed, because it would finish its start before it ends.
         """
         if serving and self._process.returncode is None:
             self._signal(signal.SIGTERM)

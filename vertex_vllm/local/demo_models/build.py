@@ -40,7 +40,7 @@ class DemoModelError(Exception):
 def ensure(report: Report = print) -> dict[str, Path]:
     """Repository id → folder, of the demo's models; built when the cache does not have them.
 
-    `report` is given one line at a time on what is going on. Raises DemoModelError and RuntimeInstallError.
+    `report` is called with each line of progress. Raises DemoModelError and RuntimeInstallError.
     """
     built = cache_directory() / "models" / _key()
     if not built.exists():
@@ -52,7 +52,7 @@ def ensure(report: Report = print) -> dict[str, Path]:
 
 
 def _key() -> str:
-    """Changes whenever the output could."""
+    """Hash of everything that the output depends on."""
     digest = hashlib.sha256(_WHEEL_SHA256.encode())
     for package in _PACKAGES:
         digest.update(f"{package}=={pinned_version(package)}\n".encode())

@@ -31,7 +31,7 @@ _SCALE = 2
 # Idefics3 cuts an image into at most 6 × 6 tiles, each announced by a token of its own.
 _TILE_TOKENS = [f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7)]
 _NEW_TOKENS = ["<fake_token_around_image>", _IMAGE_TOKEN, "<end_of_utterance>", "<global-img>", *_TILE_TOKENS]
-# Small enough that what is untrained does not drown what the language part knows.
+# Small, so that the untrained image part does not disturb the trained language part.
 _NEW_TOKEN_SCALE = 0.01
 _CONNECTOR_SCALE = 0.05
 

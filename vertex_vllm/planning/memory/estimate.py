@@ -30,18 +30,21 @@ class MemoryEstimate:
     """Terms of the memory of one GPU, and vLLM's verdict on them."""
 
     start: Start
+    """The sizes and limits that vLLM is started with."""
     model: Transformer
     requested: int
-    """`ceil(total × gpu_memory_utilization)`: what vLLM may take."""
+    """`ceil(total × gpu_memory_utilization)`: bytes that vLLM may take."""
     terms: tuple[Term, ...]
-    """Deducted from `requested`; what is left is cache."""
+    """Bytes deducted from `requested`; the rest is the KV cache."""
     cache: Interval
     """Bytes for the KV cache; below 0 where nothing is left."""
     layout: CacheLayout
+    """Blocks and bytes per token of the cache."""
     needed: float
-    """Cache that one request of `max_model_len` takes: with less, vLLM refuses to start."""
+    """Bytes of cache for one request of `max_model_len` tokens: with less, vLLM refuses to start."""
     verdict: Verdict
     reasons: tuple[str, ...]
+    """Sentences that explain the verdict."""
     conclusive: bool
     """False: facts are missing, so the verdict rests on the weights alone."""
 

@@ -1,4 +1,4 @@
-"""Drafts, which generators hand over, and the items that are made of them."""
+"""Drafts, which generators return, and the items that are made of them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field

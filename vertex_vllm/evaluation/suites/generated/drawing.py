@@ -93,7 +93,7 @@ def _figure(draw: ImageDraw.ImageDraw, figure: Figure) -> None:
 
 
 def _png(image: Image.Image) -> bytes:
-    """With few colours, as a palette: the same pixels always give the same bytes with one version of Pillow."""
+    """PNG with a palette, as the colours are few. One version of Pillow gives the same bytes for the same pixels."""
     file = io.BytesIO()
     image.quantize(colors=32, dither=Image.Dither.NONE).save(file, "PNG")
     return file.getvalue()

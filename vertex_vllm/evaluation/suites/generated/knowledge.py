@@ -1,4 +1,4 @@
-"""Facts for multiple choice and for short answers, by how many people know them."""
+"""Facts for multiple choice and for short answers, in levels from well-known to rare."""
 
 from dataclasses import dataclass
 

@@ -1,9 +1,9 @@
-"""vLLM's own API server, started sooner and never left behind.
+"""Starts vLLM's own API server faster, and ends it with the container.
 
 Imports take most of vLLM's start, and each of its processes repeats them. Here the imports begin
 before the weights are there, and the engine's process is forked from a server that has them done already.
 
-stdin says what to serve: one line of JSON, the server's arguments. It ends when the container ends.
+One line of JSON on standard input holds the server's arguments. Standard input ends when the container ends.
 """
 
 import importlib
