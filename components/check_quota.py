@@ -1,4 +1,4 @@
-"""Step: may the project rent the accelerators that the plan needs?"""
+"""Step: checks that the project's quota covers the accelerators that the plan needs."""
 
 from kfp import dsl
 

@@ -1,4 +1,4 @@
-"""Step: the Model on an Endpoint, answering. The only step that rents accelerators."""
+"""Step: deploys the Model to an Endpoint. The only step that rents accelerators."""
 
 from google_cloud_pipeline_components.types.artifact_types import VertexEndpoint, VertexModel
 from kfp import dsl
@@ -28,7 +28,7 @@ def deploy_model(
 ) -> str:
     """Create or find the config's Endpoint, deploy the Model there, and wait; out of stock, try the next fallback.
 
-    Cancelled or late, it undoes its work.
+    A cancelled or late deploy is undone.
 
     Args:
         project: Project id.
@@ -36,16 +36,16 @@ def deploy_model(
         run_id: Name of the pipeline job, for the labels.
         run_started: When the pipeline job was created, ISO 8601: its time to live begins then.
         owner: Team or person who answers for it, for the labels.
-        ttl: Time to live of what the run makes; empty: for ever.
+        ttl: Lifetime of all that the run creates; empty: for ever.
         serving_service_account: Runs the container; empty: bootstrap's, vertex-vllm-serving.
         model_uri: gs:// prefix of the weights.
-        manifest: What the mirror verified there: a bucket that holds anything else stops the run.
+        manifest: The files that the mirror verified there: any other object stops the run.
         plan: The serving plan.
         model: The Model version.
         endpoint: The Endpoint that serves it.
-        served: The Model version that it serves: another one where a fallback was taken.
-        attempts: Where there were no machines, JSON.
-        diagnosis: Why the container did not start, JSON; empty where it did.
+        served: The Model version that it serves: another version where a fallback was taken.
+        attempts: The places without free machines, JSON.
+        diagnosis: Why the container did not start, JSON; empty if it started.
         diagnosis_page: The same for people.
         gcp_resources: The deploy operation, as the console expects it.
 

@@ -1,4 +1,4 @@
-"""Step: how good and how fast is the endpoint, and is that enough?"""
+"""Step: measures the quality and speed of the endpoint, and compares them with the gates."""
 
 from google_cloud_pipeline_components.types.artifact_types import VertexEndpoint
 from kfp import dsl
@@ -85,7 +85,7 @@ def evaluate_endpoint(
         metrics: The figures, for the console.
         evaluation: The figures and every answer, JSON.
         report: The same for people, with plots.
-        diagnosis: Why the endpoint did not answer, JSON; empty where it did.
+        diagnosis: Why the endpoint did not answer, JSON; empty if it answered.
         diagnosis_page: The same for people.
     """
     from vertex_vllm.diagnosis.failed_step import diagnosed

@@ -8,7 +8,7 @@ from components.image import IMAGE
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def find_endpoint(endpoint_name: str, endpoint: dsl.Output[VertexEndpoint]) -> None:
-    """Look the endpoint up; one that is not there, or has nothing deployed, is an error.
+    """Look the endpoint up; a missing endpoint, or one without a deployed model, is an error.
 
     Args:
         endpoint_name: projects/P/locations/REGION/endpoints/ID.

@@ -1,4 +1,4 @@
-"""Step: this run has the deployment to itself."""
+"""Step: locks the deployment, so that no other run deploys it meanwhile."""
 
 from kfp import dsl
 
@@ -7,7 +7,7 @@ from components.image import IMAGE
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def lock_deployment(project: str, bucket: str, deployment: str, run: str) -> None:
-    """Write this run into the deployment's lock; wait a little for another run that has it, then stop.
+    """Write this run into the deployment's lock; wait a little for a run that holds the lock, then fail.
 
     Args:
         project: Project id.

@@ -1,4 +1,4 @@
-"""Step: the model's files, from the Hub to Cloud Storage, verified."""
+"""Step: copies the model's files from the Hub to Cloud Storage, and verifies them."""
 
 from kfp import dsl
 
@@ -18,7 +18,7 @@ def mirror_weights(
     pickled_weights: str,
     manifest: dsl.Output[dsl.Artifact],
 ) -> str:
-    """Stream what serving needs to gs://<bucket>/models/<model id>/<commit>; a finished mirror is found, not repeated.
+    """Stream the needed files to gs://<bucket>/models/<model id>/<commit>; a finished mirror is not repeated.
 
     Args:
         project: Project id.
@@ -30,7 +30,7 @@ def mirror_weights(
         trust_remote_code: Copy the repo's own Python code too, which serving it would run.
         signing_key: Cloud KMS key version that signs the mirror and that upload_model asks for. Default: none.
         pickled_weights: Weights in pickle files: refuse; scanned takes those without dangerous imports; any takes all.
-        manifest: Every file with its size, sha256, crc32c and generation; how fast it went, in the metadata.
+        manifest: Every file with its size, sha256, crc32c and generation; the speed is in the metadata.
 
     Returns:
         The gs:// prefix that holds the files.

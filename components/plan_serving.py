@@ -1,4 +1,4 @@
-"""Step: machine, image and vLLM arguments for this model, decided from facts, with the reason for each."""
+"""Step: chooses machine, image and vLLM arguments for the model, with the reason for each choice."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Step: this endpoint is now the deployment's."""
+"""Step: promotes the endpoint, which callers of the deployment then use."""
 
 from google_cloud_pipeline_components.types.artifact_types import VertexEndpoint, VertexModel
 from kfp import dsl
@@ -25,7 +25,7 @@ def promote_endpoint(
         fallbacks: REGION/MACHINE_TYPE that it may have been deployed to instead.
         deployment: Name of the deployment.
         run_id: Name of the pipeline job.
-        manifest: What the mirror verified: weights that changed while they were loaded are not promoted.
+        manifest: The files that the mirror verified: weights that changed while they were loaded are not promoted.
         model: The Model version.
         endpoint: The Endpoint.
     """

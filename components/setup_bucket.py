@@ -1,4 +1,4 @@
-"""Step: a bucket in the region that is ours, and that the serving service account may read."""
+"""Step: creates or checks the project's bucket in the region, which the serving service account may read."""
 
 from kfp import dsl
 

@@ -1,4 +1,4 @@
-"""Step: does the endpoint answer text, in every way its clients will ask?"""
+"""Step: tests that the endpoint answers text by each method that its clients use."""
 
 from google_cloud_pipeline_components.types.artifact_types import VertexEndpoint
 from kfp import dsl
@@ -20,7 +20,7 @@ def smoke_test_text(
         endpoint: The Endpoint.
         chat: The model has a chat template.
         answers: Requests and answers, JSON.
-        diagnosis: Why the endpoint did not answer, JSON; empty where it did.
+        diagnosis: Why the endpoint did not answer, JSON; empty if it answered.
         diagnosis_page: The same for people.
     """
     from vertex_vllm.diagnosis.failed_step import diagnosed

@@ -1,4 +1,4 @@
-"""Step: remove what expired, what a dead run left, and on request what no config stands for."""
+"""Step: deletes expired resources, those that a dead run left, and on request those without a config."""
 
 from kfp import dsl
 
@@ -9,15 +9,15 @@ from components.image import IMAGE
 def sweep(
     project: str, run_started: str, regions: list, deployments: list, dry_run: bool, report: dsl.Output[dsl.Artifact]
 ) -> None:
-    """Go through all that carries vertex-vllm's labels, by labels alone; fail when something due is still there.
+    """Find the resources with vertex-vllm's labels, and delete those that are due; fail when any of them remains.
 
     Args:
         project: Project id.
-        run_started: When the pipeline job was created, ISO 8601: what expired before is removed.
+        run_started: When the pipeline job was created, ISO 8601: resources that expired before it are removed.
         regions: Regions to sweep; empty: all that the catalogue knows.
-        deployments: Names that have a config; what belongs to none of them is removed. Empty: none is.
+        deployments: Deployments that have a config: resources of others are removed too. Empty: only expired ones.
         dry_run: Only list what would be removed.
-        report: What was found and what came of it, JSON.
+        report: The resources that were due, and whether they were removed, JSON.
     """
     from datetime import datetime
 

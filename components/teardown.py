@@ -1,4 +1,4 @@
-"""Step: undeploy and delete what a deployment, or one of its runs, made."""
+"""Step: undeploys and deletes the resources of a deployment, or of one of its runs."""
 
 from kfp import dsl
 
@@ -14,7 +14,7 @@ def teardown(project: str, region: str, fallbacks: list, deployment: str, run_id
         region: Region of the resources.
         fallbacks: REGION/MACHINE_TYPE that may have been taken instead.
         deployment: Name of the deployment.
-        run_id: Name of the pipeline job whose resources go; empty: all of the deployment's.
+        run_id: Name of the pipeline job whose resources are deleted; empty: all of the deployment's.
         delete_prefix: gs:// prefix that is deleted too; empty: none.
     """
     from vertex_vllm.lifecycle.teardown import teardown

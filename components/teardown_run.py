@@ -1,4 +1,4 @@
-"""Exit handler: a run that failed, or was not meant to stay, leaves nothing behind."""
+"""Exit handler: deletes everything that the run created, unless it succeeded and keeps its endpoint."""
 
 from kfp import dsl
 
@@ -16,7 +16,7 @@ def teardown_run(
     keep_endpoint: bool,
     status: dsl.PipelineTaskFinalStatus,
 ) -> None:
-    """Tear down what this run made, unless it succeeded and its endpoint is to stay; then let the next run begin.
+    """Tear down what this run created, unless it succeeded and keeps its endpoint; then release the lock.
 
     Args:
         project: Project id.
@@ -33,7 +33,7 @@ def teardown_run(
     from vertex_vllm.steps import step
 
     with step():
-        # Vertex AI says SUCCEEDED; so does Kubeflow Pipelines now, which said COMPLETE at first.
+        # SUCCEEDED on Vertex AI and on Kubeflow Pipelines; COMPLETE on older versions of Kubeflow Pipelines.
         stays = keep_endpoint and status.state in ("SUCCEEDED", "COMPLETE")
         held_in = bucket or default_bucket(project, region)
         end_run(project, region, held_in, deployment, run_id, stays=stays, also_in=regions_of(fallbacks))

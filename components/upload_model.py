@@ -1,4 +1,4 @@
-"""Step: a Vertex AI Model that says how to serve the mirrored weights."""
+"""Step: registers a Vertex AI Model, which says how to serve the mirrored weights."""
 
 from google_cloud_pipeline_components.types.artifact_types import VertexModel
 from kfp import dsl
@@ -26,10 +26,10 @@ def upload_model(
         run_id: Name of the pipeline job, for the labels.
         run_started: When the pipeline job was created, ISO 8601: its time to live begins then.
         owner: Team or person who answers for it, for the labels.
-        ttl: Time to live of what the run makes; empty: for ever.
+        ttl: Lifetime of all that the run creates; empty: for ever.
         signing_key: Cloud KMS key version whose signature the mirror must have; empty: none.
         model_uri: gs:// prefix of the weights.
-        manifest: What the mirror verified there: a bucket that holds anything else stops the run.
+        manifest: The files that the mirror verified there: any other object stops the run.
         plan: The serving plan.
         model: The Model version.
     """

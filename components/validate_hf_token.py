@@ -1,4 +1,4 @@
-"""Step: may we read this model, and which commit is it?"""
+"""Step: checks that the token may read the model, and finds the revision's commit."""
 
 from kfp import dsl
 
@@ -16,7 +16,7 @@ def validate_hf_token(model_id: str, revision: str, hf_token_secret: str, allowe
         allowed_licences: Licences as model cards name them, for example apache-2.0 or gemma; empty: any.
 
     Returns:
-        The commit that the revision stands for, 40 hexadecimal digits.
+        The revision's commit, 40 hexadecimal digits.
     """
     import logging
 

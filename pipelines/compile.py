@@ -19,9 +19,9 @@ PIPELINES = ("deploy", "evaluate", "mirror", "sweep", "teardown")
 COMPILED = Path(__file__).resolve().parent.parent / "compiled"
 
 
-# A container's first process gets SIGTERM. kfp 2.17.0 makes that a shell, which ignores it there, or dies of it and
-# takes Python along unasked (kubeflow/pipelines#7902, #7903). The image's init therefore comes first,
-# which hands signals on, and the shell makes way for Python.
+# A container's first process gets SIGTERM. In kfp 2.17.0 it is a shell, which ignores the signal there, or ends and
+# takes Python along without its clean-up (kubeflow/pipelines#7902, #7903). The image's init therefore comes first,
+# which forwards signals, and Python replaces the shell.
 _SHELL = "        command:\n        - sh\n        - -ec\n"
 _INIT = "        command:\n        - tini\n        - --\n        - sh\n        - -ec\n"
 _PYTHON = "_KFP_RUNTIME=true python3 -m "
@@ -29,7 +29,7 @@ _EXEC = "_KFP_RUNTIME=true exec python3 -m "
 
 
 def compile_pipeline(name: str, image: str = IMAGE) -> str:
-    """The spec of pipelines/<name>.py, its steps running in `image`, signals reaching their Python."""
+    """The spec of pipelines/<name>.py with its steps in `image`, where signals reach Python."""
     pipeline = getattr(importlib.import_module(f"pipelines.{name}"), name)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.yaml"

@@ -1,4 +1,4 @@
-"""Pipeline: from a Hugging Face repo to an endpoint that has been tested, and nothing left behind when it fails."""
+"""Pipeline: from a Hugging Face repo to a tested endpoint; a failed run deletes everything that it created."""
 
 from kfp import dsl
 
@@ -222,7 +222,7 @@ def deploy(
             ttl=ttl,
         ).set_caching_options(False)
         quota = check_quota(project=project, plan=planned.outputs["plan"]).set_caching_options(False)
-        # Nothing is created before everything that can be refused for free has been asked.
+        # Nothing is created before all checks that cost nothing have passed.
         bucket_ready = (
             setup_bucket(
                 project=project,
@@ -236,7 +236,7 @@ def deploy(
             .after(quota)
             .set_caching_options(False)
         )
-        # Two runs may well mirror at once, but not upload and deploy.
+        # Two runs may mirror at once, but not upload and deploy.
         locked = lock_deployment(
             project=project,
             bucket=bucket_ready.output,
@@ -322,7 +322,7 @@ def deploy(
             .after(answering)
             .set_caching_options(False)
         )
-        # An endpoint that is torn down with its run must not take the place of the one that serves.
+        # An endpoint that is torn down with its run must not replace the live one.
         with dsl.If(keep_endpoint == True, name="kept"):  # noqa: E712  # a condition for the spec
             promote_endpoint(
                 project=project,

@@ -1,4 +1,4 @@
-"""Pipeline: how good and how fast is an endpoint that exists?"""
+"""Pipeline: measures the quality and speed of an existing endpoint."""
 
 from kfp import dsl
 
@@ -42,7 +42,7 @@ def evaluate(
     max_p95_time_to_first_token_seconds: float = 0.0,
     min_tokens_per_second: float = 0.0,
 ) -> None:
-    """Smoke-test and evaluate an endpoint that exists.
+    """Smoke-test and evaluate an existing endpoint.
 
     Args:
         project: Project id.

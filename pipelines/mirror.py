@@ -1,4 +1,4 @@
-"""Pipeline: a model's weights in a bucket of ours, and nothing else."""
+"""Pipeline: copies a model's weights to the project's bucket, and does nothing else."""
 
 from kfp import dsl
 

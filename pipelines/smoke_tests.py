@@ -1,4 +1,4 @@
-"""Part of a pipeline: the smoke tests that fit the model, as one group that a later step can wait for."""
+"""Part of a pipeline: the model's smoke tests as one group, so that a later step can wait for all of them."""
 
 from google_cloud_pipeline_components.types.artifact_types import VertexEndpoint
 from kfp import dsl

@@ -13,7 +13,7 @@ def sweep(
     deployments: list = [],
     dry_run: bool = True,
 ) -> None:
-    """Remove what expired and what a run left that ended without its exit handler.
+    """Remove expired resources, and those of runs that ended without their exit handler.
 
     Args:
         project: Project id.

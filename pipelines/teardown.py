@@ -1,4 +1,4 @@
-"""Pipeline: undeploy and delete what a deployment, or one of its runs, made."""
+"""Pipeline: undeploys and deletes the resources of a deployment, or of one of its runs."""
 
 from kfp import dsl
 
@@ -15,7 +15,7 @@ def teardown(
     run_id: str = "",
     delete_prefix: str = "",
 ) -> None:
-    """Undeploy and delete what a deployment, or one of its runs, made.
+    """Undeploy and delete the resources of a deployment, or of one of its runs.
 
     Args:
         project: Project id.

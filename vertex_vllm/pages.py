@@ -1,4 +1,4 @@
-"""Pages of HTML that need nothing besides themselves, all in one style."""
+"""Pages of HTML without outside references, all in one style."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @cache
 def page_environment(package: str) -> "Environment":
-    """Templates of `package` and the page that they extend, `page.html`. What they are given is redacted and escaped.
+    """Templates of `package`, and the page that they extend, `page.html`. Every value in them is redacted and escaped.
 
-    One environment a package: it keeps the templates that it has compiled.
+    One environment per package, which caches its compiled templates.
     """
     # Imported here, because only commands that render a page need templates.
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -32,5 +32,5 @@ def page_environment(package: str) -> "Environment":
 
 
 def _masked(value: Any) -> Any:
-    """Jinja escapes a value after this: a secret and a control character are found while they are not escaped yet."""
+    """The value without secrets and control characters, removed here because Jinja escapes the result afterwards."""
     return plain(redact(value)) if isinstance(value, str) and not isinstance(value, Markup) else value

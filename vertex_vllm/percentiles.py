@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 CONFIDENCE = 0.95
-"""Of every interval, two-sided, with equal tails."""
+"""Confidence of every interval: two-sided, with equal tails."""
 
 
 @dataclass(frozen=True)

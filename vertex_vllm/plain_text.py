@@ -1,4 +1,4 @@
-"""Makes foreign text safe to print: nothing in it controls a terminal, a page or the log of a CI system."""
+"""Makes untrusted text safe to print: it cannot control a terminal, a page or the log of a CI system."""
 
 import re
 import unicodedata

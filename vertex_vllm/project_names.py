@@ -28,7 +28,7 @@ def default_bucket(project: str, region: str) -> str:
 
 
 def runs_bucket(project: str, region: str) -> str:
-    """Bucket of the artifacts that pipeline runs put out. Not the one with the weights, which the first run makes."""
+    """Bucket of the artifacts of pipeline runs. The weights have another bucket, which the first run creates."""
     return f"{default_bucket(project, region)}-runs"
 
 

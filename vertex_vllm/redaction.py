@@ -1,7 +1,7 @@
 """Removes tokens from all text that leaves this process: output, logs, tracebacks, artifacts, arguments of other
 programs.
 
-No code of ours puts a token there. This is for what other people's code says when it fails, and for our next mistake.
+No code of this project writes a token there. Redaction covers errors of other packages, and future mistakes.
 """
 
 import logging
@@ -16,7 +16,7 @@ from vertex_vllm.errors import InputError, VertexVllmError
 from vertex_vllm.plain_text import plain
 from vertex_vllm.secret_shapes import REDACTED, SHAPES, forms_of
 
-# A shorter one would redact half the words of a log.
+# Characters. A shorter secret would redact ordinary words.
 _SHORTEST_SECRET = 8
 _KNOWN: dict[str, tuple[re.Pattern[str], ...]] = {}
 
@@ -26,7 +26,7 @@ _hooked = False
 
 
 def remember(secret: str | None) -> None:
-    """From now on, `redact` removes `secret`, also escaped, in base64 or in hex. Whoever reads a secret calls it."""
+    """From now on, `redact` removes `secret`, also escaped, in base64 or in hex. Code that reads a secret calls it."""
     if secret and len(secret) >= _SHORTEST_SECRET and secret not in _KNOWN:
         _KNOWN[secret] = forms_of(secret)
 
@@ -82,7 +82,7 @@ def refuse_secrets(value: Any, where: str = "") -> None:
 
 @contextmanager
 def redacting() -> Iterator[None]:
-    """For as long as it lasts, redacts standard output and error (tracebacks are among it) and every log record.
+    """While the body runs, redacts standard output and error, tracebacks included, and every log record.
 
     Raises VertexVllmError where another program is about to be started with a secret among its arguments, which
     everybody on the machine could read. Does not reach what is written to `sys.stdout.buffer`.
@@ -106,7 +106,7 @@ def redacting() -> Iterator[None]:
 
 
 class _Redacting:
-    """A text stream whose every write is redacted; all else is the stream's own."""
+    """A text stream that redacts every write; other attributes are the stream's own."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -134,7 +134,7 @@ def _redact_record(record: logging.LogRecord) -> logging.LogRecord:
 
 
 def _guard_arguments() -> None:
-    """Hooks of Python's audit stay for ever: one hook, which looks only while a redaction is active."""
+    """Installs one audit hook, which acts only while a redaction is active: Python cannot remove audit hooks."""
     global _hooked
     if not _hooked:
         _hooked = True

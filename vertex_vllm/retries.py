@@ -19,7 +19,7 @@ from google.auth.exceptions import TransportError
 
 from vertex_vllm.error_data import RETRYABLE_STATUS
 
-# Seconds. The Hub counts requests in windows of five minutes, so no service has reason to ask for much more.
+# Seconds. The Hub counts requests in windows of five minutes, so no service needs to ask for a longer wait.
 LONGEST_WAIT = 330
 _FIRST_WAIT = 1.0
 _LONGEST_BACKOFF = 32.0
@@ -27,7 +27,7 @@ _LONGEST_BACKOFF = 32.0
 _FIRST_GOOGLE_WAIT = 0.5
 _LONGEST_GOOGLE_BACKOFF = 8.0
 _LINE_SECONDS = 5.0
-"""Between two lines about the same wait, at most."""
+"""Longest time between two log lines about the same wait."""
 _SAME_LINE_SECONDS = 0.5
 _SAID: dict[str, tuple[float, int]] = {}
 """Reason of a wait → when it was last said, by `time.monotonic`, and the thread that did."""
@@ -51,15 +51,15 @@ TRANSIENT = (
 Answer = TypeVar("Answer")
 
 OnRetry = Callable[[str, Exception], None]
-"""Told of a failure that is met with another try, after the path of the file that it concerns."""
+"""Called with the path of a file and its failure before another attempt."""
 
 
 def ignore_retry(path: str, error: Exception) -> None:
-    """For those who do not count."""
+    """Ignores the failure, for callers that do not count retries."""
 
 
 class TransientError(Exception):
-    """A failure that another try may cure. Its text never holds a URL's query or a header: it may be logged."""
+    """A failure after which another attempt may succeed. Its text, without URL's query and headers, may be logged."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class TransientError(Exception):
         fix: str = "",
         patience_seconds: float = float("inf"),
     ) -> None:
-        """`throttled`: the service says that it is asked too much. `patience_seconds`: longer trying makes no sense."""
+        """`throttled`: the service gets too many requests. `patience_seconds`: retries beyond this time are useless."""
         super().__init__(message)
         self.retry_after = retry_after
         self.throttled = throttled
@@ -87,7 +87,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def google_retry(seconds: float, errors: tuple[type[Exception], ...] = TRANSIENT) -> Retry:
-    """For an idempotent call of a Google client; `seconds` in all."""
+    """The retry policy of an idempotent call of a Google client, for `seconds` in all."""
     return Retry(
         predicate=if_exception_type(*errors),
         initial=_FIRST_GOOGLE_WAIT,
@@ -164,7 +164,7 @@ def _sleep(seconds: float, reason: str, left: float) -> None:
 
 
 def _is_due(reason: str) -> bool:
-    """False when another thread has just said the same: many may wait for one service."""
+    """Whether to log the reason: not if another thread has just logged it, since many may wait for one service."""
     now, own = time.monotonic(), threading.get_ident()
     with _SAID_LOCK:
         said, by = _SAID.get(reason, (float("-inf"), own))

@@ -1,4 +1,4 @@
-"""How tokens, keys and signed URLs look, in plain text and escaped for HTML, JSON and URLs, once or several times.
+"""Patterns of tokens, keys and signed URLs, in plain text and escaped for HTML, JSON and URLs, once or several times.
 
 Repetitions in the patterns are bounded, so that redacting a hostile text takes time in proportion to its length.
 Each pattern's group 1 is the text before the secret, which stays: the name of a header, a field or a query's parameter.
@@ -38,7 +38,7 @@ _AMPERSAND, _EQUALS, _SLASH, _COLON = (_form(character) for character in "&=/:")
 _BACKSLASHES = rf"(?>(?:(?i:{_escaped(chr(92))})|\\(?=[\\\"'&%])){{0,15}})"
 _QUOTE = f"(?:{_BACKSLASHES}(?:{_form(chr(34))}|{_form(chr(39))}))"
 _BLANK = r"(?:\s|\+|%(?:25){0,5}20|&(?:amp;){0,5}(?:#32|#x0{0,4}20|nbsp);|\\{1,7}(?:[nrt]|u0020|x20))"
-# The joints of a token and of a name, which thorough escapers escape too.
+# Separators inside tokens and names, which thorough escapers escape, too.
 _UNDERSCORE, _HYPHEN, _DOT = (_form(character) for character in "_-.")
 _JOINT = rf"(?:[._-]|(?i:{'|'.join(_escaped(character) for character in '_-.')}))"
 _WORD = rf"(?:[A-Za-z0-9]|{_JOINT})"
@@ -63,11 +63,11 @@ _TOKENS = (
     rf"(?:npm{_UNDERSCORE}|dckr{_UNDERSCORE}pat{_UNDERSCORE}|pypi{_HYPHEN}){_WORD}{{20,}}",
     rf"[rs]k{_UNDERSCORE}(?:live|test){_UNDERSCORE}[A-Za-z0-9]{{16,}}",
     r"dapi[0-9a-f]{32}",
-    # A signed identity (JWT); Xet's tokens are such.
+    # A signed identity (JWT), as Xet's tokens are.
     rf"eyJ[A-Za-z0-9_-]{{8,}}{_DOT}{_WORD}{{8,}}",
 )
 _HEADERS = f"(?:proxy{_HYPHEN})?authorization"
-# After these words stands the credential; after the others, the rest of the line is one.
+# After these words follows the credential; after the other words, the rest of the line is one.
 _SCHEMES = "bearer|basic|token|negotiate|ntlm|dpop|apikey|googlelogin"
 _LONG_SCHEMES = "digest|aws4-hmac-sha256|goog4-(?:rsa|hmac)-sha256|hmac".replace("-", _HYPHEN)
 _FIELDS = (

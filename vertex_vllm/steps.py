@@ -18,12 +18,11 @@ from vertex_vllm.runs.cancellation import stopped_with
 
 @contextmanager
 def step(run: str = "") -> Iterator[None]:
-    """An error of ours ends the step with one line, the last of its log, and its exit code; others with a traceback.
+    """A VertexVllmError ends the step with one line, the last of its log, and its exit code; others with a traceback.
 
     KFP would print a traceback of its own executor in front of the message, and that is what a console shows first.
-    SIGTERM, by which Vertex AI cancels, ends it too, by way of everything that cleans up after itself; so does the
-    cancellation of the pipeline job `run`, should the signal not come. Secrets are redacted from all that it prints
-    and logs.
+    SIGTERM, with which Vertex AI cancels, also ends the step, with all clean-up; so does the cancellation of the
+    pipeline job `run`, if the signal does not come. Secrets are redacted from everything that the step prints and logs.
     """
     # Imported here: commands that call no gRPC service use this module, too.
     from vertex_vllm.google.grpc_engine import keep_engine
@@ -41,7 +40,7 @@ def step(run: str = "") -> Iterator[None]:
 
 
 def write_artifact(path: str, text: str) -> None:
-    """Writes what a step puts out without what looks like a secret: a model may say anything.
+    """Writes an artifact of a step, with secrets redacted, because a model's answers are untrusted.
 
     JSON is read, its texts are redacted, and then it is written again.
     """
@@ -59,8 +58,8 @@ def _json_redacted(text: str) -> str:
 
 @contextmanager
 def _told_to_stop() -> Iterator[None]:
-    """Without a handler Python ends at once at SIGTERM, and an unfinished multipart upload is billed until it is
-    found."""
+    """Ends the body at SIGTERM with its clean-up. Without a handler Python would end at once, and an unfinished
+    multipart upload would be billed until it is found."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -72,6 +71,6 @@ def _told_to_stop() -> Iterator[None]:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # A second one is not to end the cleaning up.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # A second signal must not end the clean-up.
     print("error: Stopped by SIGTERM", file=sys.stderr, flush=True)
     raise SystemExit(128 + number)

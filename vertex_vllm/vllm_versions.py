@@ -1,4 +1,4 @@
-"""vLLM versions: comparison, ranges, and conclusions from checked releases about the ones between."""
+"""vLLM versions: their order, ranges, and conclusions from checked releases about the releases between them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,15 +35,15 @@ class VersionRange:
 
 @dataclass(frozen=True)
 class Span:
-    """From the first to the last checked release that has something; between two checked ones nothing is known."""
+    """The first and the last checked release with a feature; nothing is known of releases between two checked ones."""
 
     first: str
     last: str
     ended: bool = False
-    """`last` is the very last version that had it, by vLLM's own word."""
+    """Whether vLLM itself says that `last` is the last version with the feature."""
 
     def presence(self, version: str, checked: Sequence[str]) -> Presence:
-        """Whether one version has it."""
+        """Whether one version has the feature."""
         at = version_key(version)
         if version_key(self.first) <= at <= version_key(self.last):
             return "present"
@@ -56,7 +56,7 @@ class Span:
         return "absent" if before and at <= max(map(version_key, before)) else "unknown"
 
     def presence_in(self, versions: VersionRange | None, checked: Sequence[str]) -> Presence:
-        """Whether the image's version does; `None`: the image's version is unknown."""
+        """Whether the image's version has the feature; `versions` None: the image's version is unknown."""
         if versions is None:
             return "unknown"
         ends = {self.presence(versions.earliest, checked), self.presence(versions.latest, checked)}

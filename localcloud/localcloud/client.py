@@ -1,4 +1,4 @@
-"""A running local cloud, as the programs that use it see it."""
+"""The connection to a running local cloud, for programs that use it."""
 
 import http.client
 import json
@@ -13,11 +13,11 @@ _ADMIN_SECONDS = 60.0
 
 
 class DaemonError(Exception):
-    """The daemon did not start, did not stop, or is another one than was asked for; the message says what to do."""
+    """The daemon did not start or stop, or runs for another project or region; the message says what to do."""
 
 
 class RefusedError(DaemonError):
-    """The daemon does not take what it was asked; `reason` says why, in its own words."""
+    """The daemon refused a request; `reason` has its own words."""
 
     def __init__(self, message: str, answer: str) -> None:
         super().__init__(message)
@@ -38,12 +38,12 @@ class Connection:
     admin_key: str
     """Bearer token that the admin address and Kubeflow Pipelines ask for."""
     environment: dict[str, str]
-    """Variables that a client's environment must be updated with."""
+    """Variables to add to a client's environment."""
 
     def admin(self, verb: str, path: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Asks the daemon what no Google API can: `admin("PUT", "/_local/quotas", {…})`.
+        """Sends a request to the daemon's own API: `admin("PUT", "/_local/quotas", {…})`.
 
-        Raises RefusedError for what it does not take.
+        Raises RefusedError if the daemon refuses.
         """
         connection = http.client.HTTPConnection(self.admin_url.removeprefix("http://"), timeout=_ADMIN_SECONDS)
         try:
@@ -67,7 +67,7 @@ class Connection:
 
     @contextmanager
     def user(self, account: str) -> Iterator[None]:
-        """Clients that are made inside are `account`'s."""
+        """Clients created inside the context have the credential of `account`."""
         self.switch_user(account)
         try:
             yield
@@ -75,7 +75,7 @@ class Connection:
             self.switch_user()
 
     def access_token(self, account: str) -> str:
-        """The token that `account`, an email address, calls with."""
+        """The access token of `account`, an email address."""
         return str(self._credentials(account)["access_token"])
 
     def refresh_token(self, account: str) -> str:
@@ -83,7 +83,7 @@ class Connection:
         return str(self._credentials(account)["refresh_token"])
 
     def environment_of(self, account: str) -> dict[str, str]:
-        """`environment`, with the credential of `account`: for a process that is to be that account."""
+        """`environment` with the credential of `account`, for a process that acts as that account."""
         variables: dict[str, str] = self._credentials(account)["environment"]
         return variables
 
@@ -98,7 +98,7 @@ class Connection:
         return int(self.admin("PUT", "/_local/faults", fields)["id"])
 
     def faults(self) -> list[dict[str, Any]]:
-        """Those posted since they were last cleared, each with how many calls it `met`, `struck` and is `striking`."""
+        """Faults since the last `clear_faults`, each with how many calls it `met`, `struck`, and is `striking`."""
         posted: list[dict[str, Any]] = self.admin("GET", "/_local/faults")["faults"]
         return posted
 

@@ -28,12 +28,12 @@ __all__ = ["Additions", "Connection", "DaemonError", "RefusedError", "down", "pl
 DEFAULT_PROJECT = "local-project"
 DEFAULT_REGION = "us-central1"
 
-# Importing the client packages takes three seconds on an idle machine, and many times that on a busy one.
+# Seconds. Importing the client packages takes three seconds on an idle machine, and many times that on a busy one.
 _START_SECONDS = 120.0
-# More than pipelines, operations and containers may take, one after the other, each with a grace of its own.
+# Seconds; more than pipelines, operations and containers take to end, one after the other, each with its own grace.
 _STOP_SECONDS = 120.0
 _POLL_SECONDS = 0.02
-# A port may be taken between its choice and its use, mostly by another local cloud that starts.
+# Attempts, because a port may be taken between its choice and its use, mostly by another local cloud that starts.
 _STARTS = 3
 _PORT_TAKEN = os.EX_TEMPFAIL
 
@@ -45,7 +45,7 @@ def plan(state_dir: Path, *, project: str = DEFAULT_PROJECT, region: str = DEFAU
     """The environment that the daemon on `state_dir` will have, before it is started.
 
     For a process whose Google clients read the environment when they are imported. The daemon uses the ports chosen
-    here unless somebody takes one first.
+    here unless another process takes one first.
     """
     running = status(state_dir)
     if running is not None:
@@ -66,9 +66,9 @@ def up(
 ) -> Connection:
     """Starts the daemon, or finds it running; returns when every port answers.
 
-    Three arguments concern a daemon that is started now. `lifeline`: it ends by itself when this process does, however
-    that ends. `additions`: programs and modules from outside of this package. `enforces_permissions`: False lets
-    everybody do everything. Raises DaemonError when the daemon ends instead of starting, or when one is running for
+    Three arguments apply only to a daemon that is started now. `lifeline`: it ends when this process does, however
+    this process ends. `additions`: programs and modules from outside of this package. `enforces_permissions`: False
+    allows every call. Raises DaemonError when the daemon ends instead of starting, or when one is running for
     another project or region.
     """
     running = status(state_dir)
@@ -97,9 +97,9 @@ def status(state_dir: Path) -> Connection | None:
 
 
 def down(state_dir: Path) -> bool:
-    """Ends the daemon and everything it started, and waits for that; False when none was running.
+    """Ends the daemon and everything it started, and waits for that; returns False when no daemon was running.
 
-    What a killed daemon left behind is ended, too. Raises DaemonError when something cannot be ended.
+    Processes that a killed daemon left behind are ended, too. Raises DaemonError when something cannot be ended.
     """
     state = _own_state(state_dir)
     running = _daemon(state)
@@ -113,7 +113,7 @@ def down(state_dir: Path) -> bool:
 
 
 def _own_state(state_dir: Path) -> StateDirectory:
-    """Raises DaemonError for a folder that another user prepared, before anything in it is believed."""
+    """The state directory. Raises DaemonError for a folder of another user, before any file in it is read."""
     state = StateDirectory(state_dir)
     try:
         state.require_own()
@@ -129,7 +129,7 @@ def _start_and_wait(
         daemon = _start(state, project, region, options, additions, lifeline=lifeline)
         try:
             return _wait_until_ready(state, daemon)
-        except BaseException as error:  # Ctrl-C, too: nobody else knows of it yet
+        except BaseException as error:  # Ctrl-C, too: nothing else would end the daemon
             daemon.terminate()
             again = isinstance(error, DaemonError) and daemon.wait() == _PORT_TAKEN and starts_left > 0
             daemon.wait()
@@ -147,7 +147,7 @@ def _start(
     command += ["--project", project, "--region", region, *options]
     command += [f"--images={file.resolve()}" for file in additions.images]
     command += [f"--warm-module={name}" for name in additions.warm_modules]
-    # However this process found the packages, the daemon and its children must find them, too.
+    # The daemon and its children must find the packages in the same folders as this process.
     folders = dict.fromkeys([Path(__file__).resolve().parents[1], *additions.import_path])
     path = os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])])
     with state.daemon_log.open("ab") as log:
@@ -170,7 +170,7 @@ def _wait_until_ready(state: StateDirectory, daemon: "subprocess.Popen[bytes]") 
         connection = status(state.root)
         if connection is not None:
             return connection
-        # Ours may have lost against one that somebody else started at the same time: that one will do.
+        # This daemon may have lost against one that another process started at the same time, which serves as well.
         if daemon.poll() is not None and _daemon(state) is None:
             break
         time.sleep(_POLL_SECONDS)
@@ -178,8 +178,8 @@ def _wait_until_ready(state: StateDirectory, daemon: "subprocess.Popen[bytes]") 
 
 
 def _daemon(state: StateDirectory) -> tuple[int, str] | None:
-    """Its pid and start; None when the process that wrote the pid file is gone, also when another process has its
-    number now."""
+    """The daemon's pid and start time; None when the process that wrote the pid file has ended, even if another process
+    has its pid now."""
     try:
         written = json.loads(state.pid.read_text())
     except FileNotFoundError:

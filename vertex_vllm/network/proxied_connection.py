@@ -1,4 +1,4 @@
-"""An HTTP connection as the environment asks for it: proxies, and the authorities that are trusted."""
+"""An HTTP connection by the environment's settings: proxies and trusted authorities."""
 
 import ssl
 from base64 import b64encode
@@ -13,7 +13,7 @@ CONNECT_SECONDS = 5
 
 
 def open_connection(parts: SplitResult) -> HTTPConnection:
-    """Not connected yet. Raises InputError for a proxy or a file of authorities of no use."""
+    """An unconnected connection. Raises InputError for an unusable proxy or file of authorities."""
     host, port = parts.hostname or "", parts.port
     if parts.scheme != "https":
         return HTTPConnection(host, port, timeout=CONNECT_SECONDS)
@@ -28,7 +28,7 @@ def open_connection(parts: SplitResult) -> HTTPConnection:
 
 
 def trusted_authorities() -> ssl.SSLContext:
-    """The authorities that the environment trusts, else certifi's. Raises InputError for a file of no use."""
+    """The authorities that the environment trusts, else certifi's. Raises InputError for an unusable file."""
     return _trust(_authorities())
 
 

@@ -7,14 +7,14 @@ from vertex_vllm.vllm_versions import VersionRange, version_key
 
 
 def advisories_of(facts: ModelFacts, versions: VersionRange | None, catalog: Catalog) -> tuple[Advisory, ...]:
-    """Those that any version which the image may have is affected by; none for an image of an unknown version."""
+    """Advisories that affect any version that the image may have; none for an image of an unknown version."""
     if versions is None:
         return ()
     return tuple(row for row in catalog.advisories.values() if _touches(row, facts) and _affects(row, versions))
 
 
 def advisories_of_model(facts: ModelFacts, versions: VersionRange | None, catalog: Catalog) -> tuple[Advisory, ...]:
-    """Without those that touch every model: no image is chosen for them, since older ones have others."""
+    """The same without advisories that touch every model: they decide no image, as older images have others."""
     return tuple(row for row in advisories_of(facts, versions, catalog) if row.touches != "requests")
 
 
@@ -24,7 +24,7 @@ def advisories_told(found: tuple[Advisory, ...]) -> str:
 
 
 def _touches(row: Advisory, facts: ModelFacts) -> bool:
-    """A model without code of its own is not touched by advisories about code, one of text alone not by pictures."""
+    """Whether the advisory touches the model: one about code needs custom code, one about pictures a vision model."""
     touched = {"code": facts.custom_code, "images": facts.vision, "pickled": facts.pickled, "requests": True}
     return touched[row.touches]
 

@@ -1,4 +1,4 @@
-"""The parsers of tool calls and thoughts: which ones suit a model, and their arguments if the config asks for tools."""
+"""Chooses a model's parsers of tool calls and thoughts, and gives their arguments if the config asks for tools."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -30,7 +30,7 @@ class AnswerParsers:
 
     arguments: tuple[str, ...]
     told: str
-    """Empty where no parser for the model is known."""
+    """Sentences for the plan; empty: no parser for the model is known."""
     doubts: tuple[str, ...] = ()
 
 
@@ -39,7 +39,7 @@ def suitable_parser(
 ) -> tuple[FamilyParsers | None, str]:
     """The model's family, and the first of its parsers that every version of the image has; empty: not every one.
 
-    Of an image of unknown version the family's first.
+    For an image of unknown version, the family's first parser.
     """
     row = parser_table().family(kind, facts.architecture, _marks(facts, extra))
     if row is None:
@@ -53,7 +53,7 @@ def answer_parsers(
 ) -> AnswerParsers:
     """`asked`: the config asks for tools. The config's own arguments win over the family's.
 
-    Raises PlanError where the config asks for tools that the model, or the image's vLLM, cannot give.
+    Raises PlanError where the config asks for tools that the model or the image's vLLM does not support.
     """
     given = {argument.flag for argument in extra}
     tools, tool_parser = suitable_parser("tools", facts, image, extra)
@@ -143,7 +143,7 @@ def _newer_image(row: FamilyParsers, facts: ModelFacts, catalog: Catalog) -> str
 def _suggestions(
     tools: FamilyParsers | None, tool_parser: str, thought_parser: str, given: Collection[str], facts: ModelFacts
 ) -> str:
-    """For a config that does not ask for tools: what it could ask for. A model that does not chat has none."""
+    """Arguments that a config without tools could set; none for a model that does not chat."""
     told = []
     if not facts.chat_template:
         return ""
@@ -161,7 +161,7 @@ def _switch(versions: VersionRange, given: Collection[str]) -> list[str]:
 
 
 def _marks(facts: ModelFacts, extra: Sequence[Argument]) -> Collection[str] | None:
-    """Of the template that the config gives, or else of the model's own."""
+    """Marks of the template that the config gives, or else of the model's own."""
     given = next((argument.value for argument in extra if argument.flag == TEMPLATE), "")
     return marks_of(given) if _INLINE.search(given) else facts.chat_marks
 

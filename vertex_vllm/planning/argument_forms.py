@@ -51,7 +51,7 @@ _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 @dataclass(frozen=True)
 class Fault:
-    """Refusals of one version."""
+    """A refusal of one version."""
 
     message: str
     fix: str
@@ -62,7 +62,7 @@ class Fault:
 def check_forms(
     arguments: Sequence[Argument], versions: VersionRange | None, of: str, tool_parser: str = ""
 ) -> tuple[str, ...]:
-    """Doubts: what some of the versions that an image may have refuse.
+    """Doubts: values that some of the versions that an image may have refuse.
 
     `versions` are None for an image of unknown version: all known versions are asked. `of` names the image's vLLM;
     `tool_parser` is the one for the model's family, which is suggested. Raises PlanError for what every version refuses
@@ -92,7 +92,7 @@ def check_forms(
 
 
 def _told(refusing: Sequence[str], checked: Sequence[str]) -> str:
-    """Versions as runs of the checked ones: `0.6.2 to 0.9.2, 0.11.0`."""
+    """Versions as ranges of consecutive checked versions: `0.6.2 to 0.9.2, 0.11.0`."""
     runs: list[list[str]] = []
     for version in refusing:
         follows = runs and checked.index(version) == checked.index(runs[-1][-1]) + 1
@@ -104,7 +104,7 @@ def _told(refusing: Sequence[str], checked: Sequence[str]) -> str:
 
 
 def _suggested(argument: Argument, tool_parser: str) -> str:
-    """The family's own parser in the place of a wrong or a missing one."""
+    """A fix that names the family's own parser instead of a wrong or missing one; empty for other arguments."""
     if tool_parser and argument.flag in (TOOL_PARSER, "--enable-auto-tool-choice"):
         return f"Write {TOOL_PARSER}={tool_parser}, which is for this family of models"
     return ""
@@ -116,12 +116,12 @@ def _fault(argument: Argument, given: Sequence[Argument], version: str, table: A
 
 
 def _has(argument: Argument, version: str, table: ArgumentTable) -> bool:
-    """flags.yaml says whether an image has the option at all; of a version without it the value is not judged."""
+    """Whether the version has the option. A version without it does not judge the value: flags.yaml decides there."""
     return _takes(argument, version, table) is not None
 
 
 def _takes(argument: Argument, version: str, table: ArgumentTable) -> Takes | None:
-    """None: the version lacks the option. A fork's options are in no list."""
+    """The table's row; None: the version lacks the option, or the option is a fork's."""
     negated = argument.flag.startswith("--no-")
     name = f"--{argument.flag.removeprefix('--no-')}" if negated else argument.flag
     return table.takes(name, version) or table.takes(argument.flag, version)
@@ -210,7 +210,7 @@ def _of_parser(name: str, value: str, version: str, table: ArgumentTable, given:
 
 
 def _of_file(name: str, values: Sequence[str]) -> Iterator[Fault]:
-    """Files that the container does not have, and adapters that it would fetch from the Hub, where it has no token."""
+    """Faults of files that the container lacks, and of adapters that it would fetch from the Hub without a token."""
     if name == "--chat-template" and values and not _TEMPLATE.search(values[0]) and not values[0].startswith("/"):
         yield Fault(
             f"--chat-template names a file, {values[0]!r}, that the container does not have",

@@ -12,7 +12,7 @@ _SPECULATION = "--speculative-config"
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 # The attention kernels of CUDA take multiples of it alone ("Block size must be a multiple of 16").
 BLOCK_STEP = 16
-# Methods whose weights are made beforehand; for a repo without, vLLM 0.32.0 says "Cannot find the config file".
+# Methods that need prepared weights; for a repo without them, vLLM 0.32.0 says "Cannot find the config file".
 STORED = ("awq", "gptq", "compressed-tensors", "fbgemm_fp8")
 # None of these can replace another: "Quantization method specified in the model config … does not match".
 EXCLUSIVE = (*STORED, "fp8", "bitsandbytes")
@@ -26,7 +26,7 @@ _WITHOUT_E5M2 = ("fp8", "modelopt")
 def check_values(
     facts: ModelFacts, quantization: str, lora_rank: int, block_tokens: int, kv_cache_dtype: str = "auto"
 ) -> None:
-    """Raises PlanError for what no vLLM takes; a value that some versions take is let through."""
+    """Raises PlanError for a value that no vLLM accepts; a value that some versions accept passes."""
     if kv_cache_dtype == "fp8_e5m2" and (facts.quantization or quantization) in _WITHOUT_E5M2:
         raise PlanError(
             f"--kv-cache-dtype=fp8_e5m2 may not be beside {facts.quantization or quantization} weights",
@@ -55,7 +55,7 @@ def check_values(
 
 
 def check_set_up(given: Mapping[str, str]) -> None:
-    """Raises PlanError for options that the parser takes and the engine's set-up refuses together or alone."""
+    """Raises PlanError for options that the parser accepts and the engine's set-up refuses, alone or together."""
     if "--lora-modules" in given and "--enable-lora" not in given:
         raise PlanError("--lora-modules needs --enable-lora beside it", where=WHERE, fix="Add --enable-lora")
     # `LoRAConfig`: "max_cpu_loras (…) must be >= max_loras (…)".
@@ -91,7 +91,7 @@ def _check_speculation(value: str) -> None:
 
 
 def value_doubts(facts: ModelFacts, given: Mapping[str, str]) -> tuple[str, ...]:
-    """Reason for doubt about a value: reasons for doubt."""
+    """Reasons for doubt about values."""
     asked = given.get("--quantization", "")
     if given.get("--kv-cache-dtype") == "fp8_e5m2" and facts.quantization == "compressed-tensors":
         return ("whether vLLM keeps an fp8_e5m2 cache beside compressed-tensors weights depends on the version",)
@@ -101,12 +101,12 @@ def value_doubts(facts: ModelFacts, given: Mapping[str, str]) -> tuple[str, ...]
 
 
 def _method(quantization: str) -> str:
-    """Without what says by which kernel it is computed: `auto_gptq`, `gptq_marlin` and `gptq` are one."""
+    """The method without the name of its kernel: `auto_gptq`, `gptq_marlin` and `gptq` are one method."""
     return quantization.removeprefix("auto_").removesuffix("_marlin")
 
 
 def _all_floats(facts: ModelFacts) -> bool:
-    """The tensors' types have been read, and none of them is packed."""
+    """Whether the tensors' types are known, and none is packed."""
     return bool(facts.groups) and all(group.dtype in FLOAT_BYTES for group in facts.groups)
 
 

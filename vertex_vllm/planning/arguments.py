@@ -13,7 +13,7 @@ from vertex_vllm.planning.image_choice import ImageChoice
 from vertex_vllm.planning.settings import Settings
 
 PORT = 8080
-# Arguments, not the image's command: its entry point downloads gs:// weights first and runs what it is given
+# Arguments, not the image's command: its entry point downloads gs:// weights first and then runs its arguments
 # (GoogleCloudPlatform/vertex-ai-samples#3331).
 PROGRAM = ("python", "-m", "vllm.entrypoints.api_server")
 REFUSED = {
@@ -53,7 +53,7 @@ def build_arguments(
     extra: Sequence[Argument],
     catalog: Catalog,
 ) -> Arguments:
-    """All but `--model`. Raises PlanError for an extra argument that the image's vLLM lacks, or that is not yours."""
+    """All but `--model`. Raises PlanError for an extra argument that the image lacks or that only the pipeline sets."""
     remarks = ["as Model Garden starts vLLM"]
     remarks += unknown_arguments(extra, image, catalog)
     _check_lora(extra, facts, catalog)
@@ -160,5 +160,5 @@ def _check_lora(extra: Iterable[Argument], facts: ModelFacts, catalog: Catalog) 
 
 
 def _positive(flag: str) -> str:
-    """The option that `--no-option` is about."""
+    """The option that `--no-option` negates."""
     return f"--{flag.removeprefix('--no-')}" if flag.startswith("--no-") else flag

@@ -15,16 +15,16 @@ from vertex_vllm.vllm_versions import version_key
 @dataclass(frozen=True)
 class ScalingMetric:
     name: str
-    """Of Cloud Monitoring."""
+    """Name of the metric in Cloud Monitoring."""
     target: int
     """For the queue: requests that wait on a replica; for the machine: percent of the accelerators' time."""
 
 
 def scaling_metric(vllm_version: str, args: Sequence[str], least: int, most: int) -> ScalingMetric | None:
-    """None where the replicas are fixed: `least` is `most`.
+    """The metric to scale by; None where the replicas are fixed: `least` is `most`.
 
     vLLM's queue where the image's vLLM has that series (`vllm_version`: `0.9.2`, `0.11.0 to 0.13.0` or `unknown`), else
-    the accelerators' time. Raises PlanError where an argument takes the series away: replicas would never be added.
+    the accelerators' time. Raises PlanError where an argument disables the series: replicas would never be added.
     """
     if most <= least:
         return None

@@ -1,4 +1,4 @@
-"""Code that serving a model would run besides vLLM's own: what needs the config's consent, and what it cannot have."""
+"""Code that serving a model would run besides vLLM's own: which needs the config's consent, and which is refused."""
 
 import json
 from collections.abc import Sequence
@@ -85,7 +85,7 @@ def check_consent(facts: ModelFacts, settings: Settings, extra: Sequence[Argumen
 
 
 def check_pickled(facts: ModelFacts, consent: str) -> None:
-    """Raises PlanError for a model with pickled weights alone, unless the config takes such (`consent`: its field)."""
+    """Raises PlanError for a model with pickled weights alone, unless `consent`, the config's field, accepts them."""
     if facts.pickled and consent == "refuse":
         raise PlanError(
             f"{facts.model_id} has pickled weights alone, a format that can run code while it is loaded",

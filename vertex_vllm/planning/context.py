@@ -17,7 +17,7 @@ from vertex_vllm.planning.requirements import Requirements
 
 @dataclass(frozen=True)
 class Context:
-    """Longest prompt and answer together on one machine."""
+    """The context on one machine: tokens of prompt and answer together."""
 
     tokens: int
     requests: int | None
@@ -32,7 +32,7 @@ def context_on(machine: Machine, required: Requirements, longest: int = 0) -> Co
     Args:
         machine: One that the arguments can be split over.
         required: Its `settings.max_model_len` is the least that the context becomes.
-        longest: Tokens that another place of the same deployment has at most; 0: there is none.
+        longest: Context in tokens of another place of the deployment; 0: there is no other place.
     """
     settings = required.settings
     least, own = settings.max_model_len, settings.longest_model_len

@@ -50,7 +50,7 @@ class Change:
 
 
 def changes(serving: Serving, plan: ServingPlan, catalog: Catalog) -> tuple[Change, ...]:
-    """Without properties that stay the same; empty where the plan changes nothing."""
+    """The properties that differ; empty where the plan changes nothing."""
     return tuple(change for change in _compared(serving, plan, catalog) if change.now != change.planned)
 
 

@@ -19,7 +19,7 @@ class Headroom:
 
     @property
     def left(self) -> int | None:
-        """None: as many as one likes."""
+        """Accelerators that may still be rented; None: any number."""
         return None if self.limit == UNLIMITED else max(0, self.limit - (self.used or 0))
 
     def __str__(self) -> str:
@@ -29,4 +29,4 @@ class Headroom:
 
 
 Quotas = Mapping[tuple[str, str], Headroom]
-"""By Cloud Quotas id and region; what is not there has not been read."""
+"""Headroom by Cloud Quotas id and region; a missing key was not read."""

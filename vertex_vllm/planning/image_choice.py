@@ -1,4 +1,4 @@
-"""Which container image: the newest whose vLLM has the model's architecture, or the one that the deployment names."""
+"""Chooses the container image: the one that the deployment names, or the newest whose vLLM has the architecture."""
 
 import datetime
 import re
@@ -27,7 +27,7 @@ class ImageChoice:
 
     @property
     def vllm(self) -> str:
-        """`vLLM 0.9.2`, or what can be said."""
+        """`vLLM 0.9.2`, or words for an unknown version."""
         return f"vLLM {self.versions}" if self.versions else "an unknown vLLM"
 
 

@@ -1,4 +1,4 @@
-"""Which machine: the cheapest that fits with room for the requests asked for, or the one that the deployment names."""
+"""Chooses the machine: the one that the deployment names, or the cheapest with room for the requests asked for."""
 
 from dataclasses import dataclass, replace
 
@@ -36,7 +36,7 @@ class MachineChoice:
 def choose_machine(required: Requirements, preset: Preset | None, longest: int = 0) -> MachineChoice:
     """The machine to serve on, and the context there.
 
-    `longest` is the context in tokens that the deployment's other places have at most; 0: there are none. Raises
+    `longest` is the longest context in tokens of the deployment's other places; 0: there are none. Raises
     PlanError where the named machine cannot serve, or none can, and says what would help.
     """
     named = required.deployment.serving.machine_type
@@ -79,7 +79,7 @@ def _why(best: Ranked, required: Requirements) -> str:
 
 
 def _not_tutorials(offers: tuple[Ranked, ...], required: Requirements, preset: Preset | None) -> str:
-    """Why not the tutorial's machine, and with what it would be; nothing where the tutorial names none."""
+    """Why not the tutorial's machine, and what would make it fit; empty where the tutorial names none."""
     if preset is None:
         return ""
     found = next((ranked for ranked in offers if ranked.offer.tutorial), None)
@@ -162,7 +162,7 @@ def _would(objection: Objection, machine: Machine, required: Requirements) -> st
 
 
 def _memory_reason(memory: MemoryEstimate, split: int, machine: Machine, required: Requirements) -> str:
-    """The verdict and its terms; what a flat rule says where the model's shape is not wholly known."""
+    """The verdict and its terms; the size rule's where the model's shape is not fully known."""
     if memory.conclusive:
         return describe(memory)
     unknown = "; ".join(memory.reasons)

@@ -70,7 +70,7 @@ def describe(estimate: MemoryEstimate) -> str:
 
 
 def would_fit(estimate: MemoryEstimate) -> str:
-    """Changes of the config that would make it fit on the same machine, or nothing."""
+    """Changes of the config with which the model would fit on the same machine; empty: none is known."""
     gpus = estimate.start.gpus
     found = remedies(estimate.model, estimate.start)
     return " or ".join(remedy.change for remedy in found if remedy.estimate.start.gpus == gpus)

@@ -1,4 +1,4 @@
-"""How many tokens a second a deployment was seen to make, and what a token then costs. Nothing here is estimated."""
+"""Measured throughput of a deployment, and the price of tokens that follows. Nothing here is estimated."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ Text = Annotated[str, Field(min_length=1)]
 
 @dataclass(frozen=True)
 class Measurement:
-    """The throughput of one deployment under the evaluation's load, and all that it depends on."""
+    """The throughput of one deployment under the evaluation's load, and everything that it depends on."""
 
     model_id: Text
     commit: str
@@ -25,18 +25,18 @@ class Measurement:
     accelerator_type: str
     """Empty: none."""
     accelerator_count: Annotated[int, Field(ge=0)]
-    """Of one replica."""
+    """Accelerators of one replica."""
     replicas: Count
     """Replicas that ran."""
     image: Text
     args: tuple[str, ...]
     """The container's, but for `--model`."""
     concurrency: Count
-    """Requests under way at once; of an open loop, the most."""
+    """Requests under way at once; in an open loop, the maximum."""
     output_tokens_per_second: Rate
-    """Of all requests and replicas together."""
+    """Output of all requests and replicas together."""
     input_tokens_per_second: Rate | None
-    """Read beside that; None: not counted."""
+    """Prompt tokens read in the same time; None: not counted."""
     measured_at: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}(T|$)")]
     """UTC, ISO 8601."""
     source: Text
@@ -44,9 +44,9 @@ class Measurement:
     load: str = ""
     """Lengths of prompts and answers, as `Load.lengths` of the config says them; empty: not recorded."""
     requests_per_second: Rate | None = None
-    """Of an open loop; None: a closed loop of `concurrency`."""
+    """Rate of an open loop; None: a closed loop of `concurrency`."""
     slo: str = ""
-    """The SLO that this is the highest rate of, as `Slo.words` of the config says it; empty: of none."""
+    """SLO for which this is the highest rate, in the words of `Slo.words`; empty: none."""
     saturation_output_tokens_per_second: Rate | None = None
     """The most output tokens that the deployment made at any rate; None: saturation was not reached."""
 
@@ -106,7 +106,7 @@ class Throughput:
 
     @property
     def price(self) -> str:
-        """`4.63 USD per million output tokens`, or what can be said."""
+        """`4.63 USD per million output tokens`, or words for an unknown price."""
         if self.usd_per_million_tokens is None:
             return "USD per million output tokens unknown, as the machine's price is"
         return f"{self.usd_per_million_tokens:.2f} USD per million output tokens"
@@ -134,7 +134,7 @@ class Throughput:
 
 
 def token_price(usd_per_hour: float, tokens_per_second: float) -> float:
-    """US dollars for a million tokens, of machines that cost `usd_per_hour` together and make so many a second.
+    """US dollars per million tokens: `usd_per_hour` of all machines, over the tokens that they make per second.
 
     Raises ValueError where the machines make no tokens.
     """

@@ -1,4 +1,4 @@
-"""Whether the image's vLLM has a model's quantisation method, and takes the format of its weights."""
+"""Whether the image's vLLM has a model's quantisation method, and accepts the format of its weights."""
 
 from collections.abc import Iterator
 

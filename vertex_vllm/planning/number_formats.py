@@ -1,4 +1,4 @@
-"""Which format a model is computed in on a card, and what vLLM refuses of it, by version."""
+"""The number format that a model is computed in on a card, and vLLM's refusals by version."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _SYNONYMS = {"half": "float16", "float": "float32"}
 class Refusal:
     text: str
     certain: bool
-    """Every version that the image may have refuses; otherwise some of them."""
+    """Every version that the image may have refuses; False: some do."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Formats:
     asked: str
     """Of the config or the arguments: auto, bfloat16, float16, half, float32 or float."""
     quantization: str
-    """Method that the weights have, or that they are given while they load; empty: none."""
+    """Method of the stored weights, or the one applied while they load; empty: none."""
     versions: VersionRange | None
     catalog: Catalog
 
@@ -68,7 +68,7 @@ class Formats:
                 return
             if row.below and accelerator.capability >= tuple(map(int, row.below.split("."))):
                 text = f"{accelerator.accelerator} has compute capability {accelerator.compute_capability}"
-                # Of experts another kernel may take the weights.
+                # Another kernel may accept the experts' weights.
                 certain = not self.facts.shape.experts
                 yield Refusal(f"{text}, and vLLM has no kernel of {row.quantization} from {row.below} on", certain)
                 return
@@ -118,7 +118,7 @@ def _least(limit: Limit, others: tuple[Limit, ...]) -> tuple[int, ...]:
 
 
 def _dtypes(limit: Limit, others: tuple[Limit, ...], accelerator: Accelerator) -> set[str]:
-    """The method's, and those of what vLLM changes to on a card that has it."""
+    """Formats of the method, and of the method that vLLM changes to on a card that supports it."""
     able = [each for each in others if accelerator.capability >= each.numbers]
     return {name for each in (limit, *able) for name in each.dtypes}
 

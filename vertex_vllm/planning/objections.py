@@ -20,19 +20,19 @@ class Objection:
 
     text: str
     certain: bool
-    """vLLM would not start. Otherwise the size rule's margins advise against it."""
+    """True: vLLM would not start. False: the size rule's margins advise against the machine."""
     fix: str = ""
-    """Where no other machine fits either."""
+    """The remedy where no other machine fits either."""
     memory: bool = False
     """Found by the memory model, which can say what would fit."""
     split: bool = False
-    """The machine has too few accelerators for the arguments: its memory cannot be asked about."""
+    """The machine has too few accelerators for the arguments, so its memory cannot be estimated."""
     size: bool = True
     """About room; otherwise about what the accelerator computes, or how the model is split."""
 
 
 def objections(machine: Machine, required: Requirements) -> Iterator[Objection]:
-    """Everything that speaks against a machine."""
+    """The reasons against a machine."""
     yield from _accelerator_objections(machine, required)
     split = required.tensor_parallel(machine)
     if split == 0 or split * required.settings.other_parallelism > machine.count:
@@ -54,7 +54,7 @@ def objections(machine: Machine, required: Requirements) -> Iterator[Objection]:
 
 
 def quota_shortage(machine: Machine, required: Requirements) -> str:
-    """Why the project may not rent as many of its accelerators as the least replicas need; nothing where it may."""
+    """Why quota does not cover the accelerators of the fewest replicas; empty where it does."""
     headroom, need = required.headroom(machine), machine.count * required.deployment.serving.min_replica_count
     if headroom is None or headroom.left is None or headroom.left >= need:
         return ""
@@ -132,7 +132,7 @@ _WHOLE_GROUPS = ("awq", "awq_marlin", "compressed-tensors", "fp8")
 
 
 def _group_objections(split: int, facts: ModelFacts, whole_experts: bool) -> Iterator[Objection]:
-    """Widths of layers whose share on one accelerator breaks through weights with a common scale."""
+    """Objections to layers whose share on one accelerator would split a group of weights with a common scale."""
     shape = facts.shape
     if not shape.weight_group or split == 1:
         return
@@ -140,7 +140,7 @@ def _group_objections(split: int, facts: ModelFacts, whole_experts: bool) -> Ite
     packed = bool(stored - set(FLOAT_BYTES)) and not shape.latent_size
     attention = facts.shape.attention_heads * facts.shape.head_size if packed else 0
     keys = facts.shape.key_value_heads * facts.shape.head_size if facts.quantization == "fp8" and attention else 0
-    # Of key-value heads fewer than accelerators each accelerator has a whole one.
+    # With fewer key-value heads than accelerators, each accelerator has a whole one.
     key_split = min(split, max(1, facts.shape.key_value_heads))
     for width, parts, dense in (
         # No layer of a model that has only experts uses the dense width in its config.

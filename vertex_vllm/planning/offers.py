@@ -2,8 +2,8 @@
 
 The order: machines that serve before those that may not; among those that serve, the ones whose cache has room for the
 requests asked for and whose quota has headroom; then by price, a machine without a known price after all others, by its
-accelerators and their memory. A price orders by what Compute Engine charges in us-central1; it is never a guess of what
-another region charges.
+accelerators and their memory. Prices only order the machines: they are Compute Engine's in us-central1, not a guess of
+another region's.
 """
 
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ class Ranked:
 
     @property
     def serves(self) -> bool:
-        """Nothing known speaks against it but crowding and quota."""
+        """Whether nothing but crowding and quota speaks against the machine."""
         return self.rank < DOUBTFUL
 
 
@@ -114,7 +114,7 @@ def _rank(
 ) -> int:
     if offer.verdict == "does not fit":
         return IMPOSSIBLE
-    # The tutorial tried its machines: only what is certain speaks against them.
+    # Google's tutorial has tried its machines: only certain objections count against them.
     if against and not offer.tutorial:
         return DOUBTFUL
     if quota_shortage(machine, required):

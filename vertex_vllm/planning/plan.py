@@ -62,7 +62,7 @@ class ServingPlan:
     max_model_len: int
     vision: bool
     chat: bool
-    """The model has a chat template, so chat completions can be asked of it."""
+    """The model has a chat template, so it answers chat completions."""
     quota: QuotaNeed
     reasons: dict[str, str]
     """Field of this plan → why it has its value, for people."""
@@ -75,7 +75,7 @@ class ServingPlan:
     requests: int | None = None
     """Requests of `max_model_len` that the cache holds at once, at worst; None: not known."""
     concurrency: int = 0
-    """As many as were asked for."""
+    """Requests at once that room was asked for."""
     load: str = ""
     """Lengths of prompts and answers of the evaluation's load, in words."""
     slo: str = ""

@@ -8,7 +8,7 @@ from vertex_vllm.planning.start_time import start_told
 
 
 def plan_page(plan: ServingPlan) -> str:
-    """A page that needs nothing besides itself."""
+    """A page of HTML without outside references."""
     environment = page_environment("vertex_vllm.planning")
     environment.filters["dollars"] = _dollars
     environment.filters["start"] = start_told
@@ -18,7 +18,7 @@ def plan_page(plan: ServingPlan) -> str:
 
 
 def _rejected_first(plan: ServingPlan) -> tuple[Offer, ...]:
-    """Cheaper machines that were not taken before the others, which keep their order."""
+    """The offers, with cheaper machines that were not taken first; the others keep their order."""
     price = plan.usd_per_hour
     cheaper = [
         offer

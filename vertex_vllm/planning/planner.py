@@ -39,18 +39,18 @@ _ANOTHER_FORMAT = "Choose a repository whose weights are not quantised, or are b
 def plan_serving(
     facts: ModelFacts, deployment: Deployment, catalog: Catalog, quotas: Quotas | None = None
 ) -> ServingPlan:
-    """Decide everything that serving needs, with the reason for each choice, and the same for each fallback.
+    """The plan of a deployment, with the reason for each choice, and a plan for each fallback.
 
     `quotas` are the project's quotas as far as they were read; without them, quota plays no part.
 
     Raises:
-        PlanError: the model cannot be served as asked; the message says what is in the way, `fix` what would change it.
+        PlanError: the model cannot be served as asked; the message names the obstacle, `fix` a remedy.
     """
     plan = _plan_places(facts, deployment, catalog, quotas or {}, 0)
     shortest = min(each.max_model_len for each in (plan, *plan.fallbacks))
     if plan.max_model_len == shortest == max(each.max_model_len for each in (plan, *plan.fallbacks)):
         return plan
-    # A client cannot know in which place it is served: all take prompts of the same length.
+    # A client does not know which place serves it: all places accept prompts of the same length.
     return _plan_places(facts, deployment, catalog, quotas or {}, shortest)
 
 
@@ -166,7 +166,7 @@ def _check_distinct(plan: ServingPlan, fallbacks: tuple[ServingPlan, ...]) -> No
 def _require(
     facts: ModelFacts, deployment: Deployment, catalog: Catalog, quotas: Quotas
 ) -> tuple[Requirements, tuple[Argument, ...], AnswerParsers]:
-    """The grounds for the choice of a machine, the deployment's own arguments, and the parsers of its answers."""
+    """The requirements of a machine, the deployment's own arguments, and the parsers of its answers."""
     _check_deployment(deployment, catalog)
     check_licence(f"{facts.model_id}@{facts.commit}", facts.card_licence, deployment.licences.allow)
     check_pickled(facts, deployment.mirror.pickled_weights)
@@ -207,7 +207,7 @@ def _method_doubts(
 
 
 def _image_instead(facts: ModelFacts, deployment: Deployment, catalog: Catalog) -> str:
-    """The newest image with which the plan says `fits`, tried out; else another model."""
+    """A fix that names the newest image with which a plan fits, which is tried here; else another model."""
     for image in chosen_from(catalog):
         if any(True for _ in lacking_methods(facts, ImageChoice(image.uri, image.versions, ""), catalog)):
             continue
@@ -221,7 +221,7 @@ def _image_instead(facts: ModelFacts, deployment: Deployment, catalog: Catalog) 
 
 
 def _as_overridden(facts: ModelFacts, given: Mapping[str, str], image: ImageChoice) -> ModelFacts:
-    """The facts with the context that arguments, or the image's version, make of the model."""
+    """The facts with the context length that arguments and the image's version give the model."""
     kind = facts.text_model_type or facts.model_type
     positions = facts.positions or facts.context_length
     length = overridden_length(given, positions, kind, image.versions)
@@ -234,7 +234,7 @@ def _as_overridden(facts: ModelFacts, given: Mapping[str, str], image: ImageChoi
 
 
 def _check_deployment(deployment: Deployment, catalog: Catalog) -> None:
-    """A deployment made without a file may name what does not exist."""
+    """Raises PlanError for unknown machines and regions, which a deployment without a file may name."""
     for fault in check_against_catalog(deployment, catalog):
         raise PlanError(fault.message, where=".".join(map(str, fault.path)))
 

@@ -107,7 +107,7 @@ def _fallback(plan: ServingPlan) -> tuple[str, str]:
 
 
 def _alternatives(plan: ServingPlan) -> list[tuple[str, str, str]]:
-    """Worth a look: cheaper ones that were rejected, the next that fit, the tutorial's, and what was measured."""
+    """Rows of machines worth showing: cheaper rejected ones, the next that fit, the tutorial's, and measured ones."""
     price = plan.usd_per_hour
     cheaper = [
         offer
@@ -125,7 +125,7 @@ def _alternatives(plan: ServingPlan) -> list[tuple[str, str, str]]:
 
 
 def _offer(offer: Offer, compared: bool) -> tuple[str, str]:
-    """`compared`: there is a price of tokens beside it, so that of a machine without one it is said."""
+    """`compared`: another row has a price of tokens, so a machine without one says so."""
     room = "" if offer.requests is None else f", cache for {offer.requests} × {offer.max_model_len} tokens"
     tutorial = ", as in Google's tutorial" if offer.tutorial else ""
     tokens = _million(offer) or (", tokens not measured" if compared else "")

@@ -1,4 +1,4 @@
-"""All that the choice of a machine depends on."""
+"""The facts that the choice of a machine depends on."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -48,7 +48,7 @@ class Requirements:
         return self.catalog.accelerators[machine.accelerator]
 
     def memory(self, machine: Machine) -> MemoryEstimate:
-        """On one accelerator."""
+        """Memory of one accelerator of the machine."""
         split = self.tensor_parallel(machine)
         dtype = self.dtype(machine)
         return estimate_on(machine, self.accelerator(machine), split, self.facts, self.settings, self.image, dtype)
@@ -69,7 +69,7 @@ class Requirements:
         return self.settings.tensor_parallel_size or machine.count // self.settings.other_parallelism
 
     def headroom(self, machine: Machine) -> Headroom | None:
-        """None: not looked up."""
+        """The project's headroom for the machine's accelerators; None: not read."""
         return self.quotas.get((self.accelerator(machine).quota_id(self.deployment.serving.preemptible), self.region))
 
     def candidates(self) -> Iterator[Machine]:

@@ -16,7 +16,7 @@ _POOLING_VALUES = {
     "--convert": ("embed", "classify", "reward"),
     "--task": ("embedding", "embed", "classify", "score", "reward"),
 }
-# Classes that transformers 5 brought: 4 knows none of these names (tokenization_utils_tokenizers.py and its siblings).
+# Classes that are new in transformers 5 (tokenization_utils_tokenizers.py and its siblings).
 _NEW_TOKENIZERS = ("TokenizersBackend", "SentencePieceBackend", "PythonBackend", "MistralCommonBackend")
 # Tokens of one picture at its largest: `max_pixels` 12845056 of Qwen's processors, in patches of 28 × 28 pixels.
 _MOST_IMAGE_TOKENS = dict.fromkeys(("qwen2_vl", "qwen2_5_vl", "qwen2_5_omni", "qwen3_vl", "qwen3_vl_moe"), 16384)
@@ -29,7 +29,7 @@ _TRANSCRIBING = ("WhisperForConditionalGeneration", "VoxtralRealtimeGeneration")
 
 
 def overridden_architecture(given: Mapping[str, str]) -> str:
-    """The class that --hf-overrides puts in the place of config.json's; empty: none."""
+    """The class that --hf-overrides sets instead of config.json's; empty: none."""
     try:
         overrides = json.loads(given.get("--hf-overrides", ""))
     except (ValueError, RecursionError):
@@ -49,7 +49,7 @@ _SAFE_FORMATS, _PICKLED_FORMATS = ("safetensors", "fastsafetensors", "instantten
 
 
 def _check_formats(facts: ModelFacts, given: Mapping[str, str]) -> None:
-    """Raises PlanError for an option that has vLLM read files which the repository does not have."""
+    """Raises PlanError for an option that makes vLLM read files which the repository lacks."""
     for flag, (part, files) in _MISTRAL_OPTIONS.items():
         lacking = facts.mistral_parts is not None and part not in facts.mistral_parts
         if given.get(flag) == "mistral" and lacking and not facts.mistral_common:
@@ -140,5 +140,5 @@ def most_image_tokens(facts: ModelFacts) -> int:
 
 
 def _is_of_five(requirement: str) -> bool:
-    """`>=5.5.3` and the like: no version of transformers 4 will do."""
+    """Whether the requirement excludes every version of transformers 4, as `>=5.5.3` does."""
     return any(part.strip().startswith(">=5") for part in requirement.split(","))

@@ -56,7 +56,7 @@ class Settings:
     kv_cache_dtype: str = "auto"
     enforce_eager: bool = False
     quantization: str = ""
-    """Asked for at load, where the stored weights have none."""
+    """Method that vLLM applies while it loads unquantised weights; empty: none."""
     block_tokens: int = BLOCK_TOKENS
     loras: int = 0
     """Adapters on the GPU at once; 0: LoRA is off."""
@@ -72,9 +72,9 @@ class Settings:
     media_domains: tuple[str, ...] = ()
     """Hosts that requests may name pictures on; empty: any."""
     doubts: tuple[str, ...] = ()
-    """Of these, what is not about memory."""
+    """Those of the doubts that are not about memory."""
     longest_model_len: int = 0
-    """Tokens that `max_model_len` may be raised to without being asked; 0: the config names the length."""
+    """Tokens up to which `context` may raise `max_model_len`; 0: the config names the length."""
     chunked: bool = True
     """vLLM may compute a prompt in several steps."""
 
@@ -82,7 +82,7 @@ class Settings:
 def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: Iterable[Argument]) -> Settings:
     """The settings: extra arguments before fields, fields before the preset, the preset before the defaults.
 
-    Raises PlanError for a number that is none, a value that vLLM refuses, and a context longer than the model's.
+    Raises PlanError for a malformed number, a value that vLLM refuses, and a context longer than the model's.
     """
     given = effective_values(extra)
     preset_sequences = preset.max_num_seqs if preset else None
@@ -142,7 +142,7 @@ def settle(facts: ModelFacts, serving: Serving, preset: Preset | None, extra: It
 
 
 def _check_step(settings: Settings, given: Mapping[str, str]) -> None:
-    """Raises PlanError for a step that holds less than a prompt may have, where prompts are not chunked.
+    """Raises PlanError for a step with fewer tokens than a prompt may have, if prompts are not chunked.
 
     vLLM `SchedulerConfig.verify_max_model_len`. An old version on the V1 engine always chunks prompts.
     """
@@ -161,7 +161,7 @@ def _default_sequences(facts: ModelFacts) -> int:
 
 
 def _number(given: Mapping[str, str], flag: str, otherwise: Number, form: Callable[[str | float], Number]) -> Number:
-    """The number given with a flag, which may have a unit: `4k` is 4000, `4K` is 4096 (`human_readable_int`)."""
+    """The number of a flag, else `otherwise`. It may have a unit: `4k` is 4000, `4K` is 4096 (`human_readable_int`)."""
     if flag not in given:
         return otherwise
     written = re.fullmatch(r"(\d{1,12}(?:\.\d{1,9})?)([kmgtKMGT]?)", given[flag])

@@ -1,7 +1,7 @@
-"""A simple size rule: what one accelerator must hold, and what it has.
+"""A simple size rule: memory that one accelerator needs, and memory that it has.
 
-Two terms are lower bounds that nothing can go below (weights as stored, the cache for one request of full length). The
-others are flat margins from others' experience, on the high side for text models. Not modelled: activations by batch
+Two terms are lower bounds (weights as stored, the cache for one request of full length). The other terms are flat
+margins from other projects' experience, on the high side for text models. Not modelled: activations by batch
 size, CUDA graphs, sliding windows, latent attention, the vision encoder of anything but Llama 3.2.
 """
 
@@ -29,7 +29,7 @@ class MemoryNeed:
 
     weights: float
     cache: float
-    """For one request of `max_model_len`: with less, vLLM refuses to start."""
+    """Cache for one request of `max_model_len` tokens: with less, vLLM refuses to start."""
     runtime: float
     images: float
 
@@ -73,11 +73,11 @@ def memory_budget(accelerator: Accelerator, settings: Settings) -> float:
 
 
 def host_shortage(facts: ModelFacts, machine: Machine) -> str:
-    """Why the machine's own memory is too small, or nothing: it holds the weights while they are read, and /dev/shm."""
+    """Why the machine's own memory is too small; empty: it holds the weights while they are read, and /dev/shm."""
     need = SHARED_MEMORY_MB / 1024 + facts.weight_bytes / GIB + HOST_PROCESSES_GIB
     if need <= machine.host_memory_gib:
         return ""
-    # Two figures that must differ.
+    # Digits enough that the two figures differ.
     told = f"{need:.0f}" if round(need) > machine.host_memory_gib else f"{need:.1f}"
     return (
         f"its {machine.host_memory_gib:g} GiB of host memory are fewer than {told}: weights, "

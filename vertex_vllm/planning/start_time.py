@@ -22,7 +22,7 @@ def expected_start(weight_bytes: int, layers: int, args: Sequence[str]) -> dict[
 
     Measured on one H200 with empty caches (start_times.yaml); other machines differ, so a comparison should allow for
     twice as much. `args` are the container's: with `--enforce-eager` nothing is compiled or captured. The image's pull
-    is not part of it: nobody has measured it on Vertex AI.
+    is not included: it has not been measured on Vertex AI.
     """
     eager = "--enforce-eager" in args
     seconds = {

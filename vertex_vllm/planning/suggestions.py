@@ -1,4 +1,4 @@
-"""Changes that would make a model fit that does not, each tried out."""
+"""Changes of the config with which a model would fit, each of them tried."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ NOTHING_ELSE = _WOULD_CHANGE + _ANOTHER_MODEL
 
 
 def instead(offers: tuple[Ranked, ...], required: Requirements) -> str:
-    """Which machine to take in the place of the one that cannot; `offers` are those without it being named."""
+    """Advice on another machine; `offers` are those of a config that names none."""
     best = next((ranked for ranked in offers if _fits(ranked)), None)
     if best is not None:
         tutorials = ", as Google's tutorial does" if best.offer.tutorial else ""
@@ -35,7 +35,7 @@ def _not_refused(offers: tuple[Ranked, ...], required: Requirements) -> str:
 
 
 def changes(required: Requirements, preset: Preset | None) -> str:
-    """Changes of the deployment that are tried."""
+    """Advice on changes of the deployment with which the model fits."""
     found = []
     free = required.without_machine()
     if required != free:
@@ -66,7 +66,7 @@ def _halved(field: str, least: int, required: Requirements, preset: Preset | Non
 def dtype_instead(machine: Machine, required: Requirements) -> str:
     """A `serving.dtype` with which the machine serves the model, tried out; empty: none, or it is not at fault.
 
-    Of those that vLLM takes, one that surely fits comes first; for another the advice says that it is uncertain.
+    A dtype that surely fits comes first; for any other the advice says that it is uncertain.
     """
     if not any(refusal.certain for refusal in required.formats.refusals(required.accelerator(machine))):
         return ""
@@ -91,5 +91,5 @@ def _best(required: Requirements, preset: Preset | None) -> Ranked | None:
 
 
 def _fits(ranked: Ranked) -> bool:
-    """Advice must end in "fits": a machine that only may serve is not offered."""
+    """Whether the machine surely serves the model: advice offers no other machine."""
     return ranked.serves and ranked.offer.verdict == "fits"

@@ -1,4 +1,4 @@
-"""Throughputs that evaluations measured, matched with the machines of a plan, and what a token then costs."""
+"""Matches throughputs that evaluations measured with the machines of a plan, and gives the price of their tokens."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,16 +7,16 @@ from vertex_vllm.planning.measurement import Measurement, Throughput
 from vertex_vllm.planning.offers import Offer
 from vertex_vllm.planning.plan import ServingPlan
 
-# Arguments that the machine and the mirror decide by themselves.
+# Arguments that the machine and the mirror determine, left out of the comparison.
 _OF_THE_PLACE = ("--tensor-parallel-size=", "--model=")
 
 
 def with_throughput(plan: ServingPlan, measurements: Sequence[Measurement]) -> ServingPlan:
     """The same plan, with the throughput of each machine that it was measured on.
 
-    Measured on: this model (at this commit, where the plan knows one), this very machine, and as many replicas as the
-    plan may run, with the plan's image. Of several the one under the plan's load, then at its concurrency, then the one
-    with the plan's arguments, then the newest. What was otherwise is said beside the figure.
+    A measurement must be of this model (at this commit, where the plan knows one), of this machine, of as many replicas
+    as the plan may run, and of the plan's image. Of several the one under the plan's load is preferred, then the one at
+    its concurrency, then the one with its arguments, then the newest. Remarks name the other differences.
     """
     of_model = [each for each in measurements if _of_plan(each, plan)]
     return replace(

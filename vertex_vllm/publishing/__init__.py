@@ -1,1 +1,1 @@
-"""Specs for everybody: compiled for one image, in the registry of templates and in Cloud Storage."""
+"""Publishes specs: compiled for one image, in the registry of templates and in Cloud Storage."""

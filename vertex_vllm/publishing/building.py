@@ -1,4 +1,4 @@
-"""The image of the steps, built by Cloud Build from the sources; found again by their hash, and then not built."""
+"""Builds the image of the steps with Cloud Build, unless an image with the hash of the sources exists."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # kfp.local looks for "python" in an image's name.
 _IMAGE = "python-steps"
 LATEST = "latest"
-"""Tag of the image that bootstrap built, or found, last: for those who have no sources to look for."""
+"""Tag of the image that bootstrap built, or found, last: for callers without sources."""
 _BUILDER = "gcr.io/cloud-builders/docker"
 # Installing the packages takes two minutes on a machine of Cloud Build's default type.
 _TIMEOUT_SECONDS = 1800
@@ -48,7 +48,7 @@ def sources_tag(digest: str) -> str:
 
 @dataclass(frozen=True)
 class ImageBuild:
-    """Everything that a build is made of, the archive of the sources apart."""
+    """The parameters of a build, without the archive of the sources."""
 
     project: str
     region: str
@@ -96,7 +96,7 @@ class ImageBuild:
 def create_build_request(build: ImageBuild, generation: int = 0) -> "CreateBuildRequest":
     """The request to Cloud Build.
 
-    `generation`: of the archive, which so cannot be exchanged before it is read; 0 where it is not uploaded yet.
+    `generation`: of the archive, so that it cannot be replaced before it is read; 0: not uploaded yet.
     """
     from google.cloud.devtools.cloudbuild_v1.types import (
         Build,
@@ -142,7 +142,7 @@ def find_image(build: ImageBuild) -> str | None:
 
 
 def build_image(build: ImageBuild, archive: bytes, on_change: Callable[[str], None] = lambda text: None) -> str:
-    """Builds and pushes the image, and returns it by digest; a build of these sources that runs already is waited for.
+    """Builds and pushes the image, and returns it by digest; joins an active build of these sources.
 
     `on_change` receives the build's progress. After an interruption the build continues, and the next call finds it or
     its image.

@@ -12,7 +12,7 @@ class BuiltImage:
     name: str
     """`IMAGE@sha256:DIGEST`"""
     warning: str = ""
-    """Why it may not be what the caller means; empty where it was built from the caller's sources."""
+    """A warning that it may be another image than the caller expects; empty: it was built from the caller's sources."""
 
 
 def find_built(project: str, region: str, sources: str = "") -> BuiltImage:

@@ -2,8 +2,8 @@
 
     python -m vertex_vllm.publishing.image_bill FILE    # a step of the Dockerfile
 
-There it reads what is installed and fails where that is not what `constraints/image.hashes` lists. `bootstrap` writes
-the same bill of the list alone, without Debian's packages, beside the sources. The same packages give the same bytes.
+There it reads the installed packages, and fails if they are not those of `constraints/image.hashes`. `bootstrap` writes
+the bill of that list alone, without Debian's packages, beside the sources. The same packages give the same bytes.
 """
 
 import io
@@ -37,7 +37,7 @@ class Package:
     files: tuple[str, ...] = ()
     """SHA-256, hexadecimal, of the files that pip may install it from; it took one of them. Empty: not listed."""
     licence: str = ""
-    """As its own metadata says it; empty where nothing is installed to ask."""
+    """Licence by its own metadata; empty: not installed."""
 
 
 def listed_packages(text: str) -> dict[str, Package]:

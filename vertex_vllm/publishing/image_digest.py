@@ -1,4 +1,4 @@
-"""The image of the steps, by digest: what a tag points at today it may not point at tomorrow."""
+"""The image of the steps by digest, since a tag may move to another image."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Sources of the image: the files that Docker would be sent, as one reproducible archive."""
+"""Sources of the image: the files of Docker's build context, as one reproducible archive."""
 
 import gzip
 import hashlib
@@ -22,7 +22,7 @@ _IGNORE = ".dockerignore"
 
 @dataclass(frozen=True)
 class Sources:
-    """The same files give the same bytes, on every machine and from every checkout."""
+    """The sources as a tar. The same files give the same bytes, on every machine and from every checkout."""
 
     tar: bytes
     """Uncompressed."""
@@ -85,7 +85,7 @@ def _is_ignored(path: str, patterns: "list[RegexPattern]") -> bool:
 
 
 def _is_entered(folder: str, patterns: "list[RegexPattern]") -> bool:
-    """A folder that is ignored is entered only where a pattern lets in something below it."""
+    """Whether to look into a folder: an ignored one only if a pattern may include a file below it."""
     let_in = [str(pattern.pattern).lstrip("!/") for pattern in patterns if pattern.include is False]
     return not _is_ignored(folder, patterns) or any(
         text.startswith((f"{folder}/", "*")) or text == folder for text in let_in

@@ -1,4 +1,4 @@
-"""An image's provenance, signed by Google, and Cloud Build's record of the build, against this checkout's sources."""
+"""Compares an image's provenance, signed by Google, and Cloud Build's record of the build with these sources."""
 
 import gzip
 import hashlib
@@ -23,7 +23,7 @@ def require_signed_provenance(
 ) -> None:
     """Raises ServiceError unless Google signed that a build of exactly these sources pushed `image`.
 
-    `image`: `NAME@sha256:DIGEST`; whoever may push can have pointed a tag of ours at it. `bucket`, `name`: of the
+    `image`: `NAME@sha256:DIGEST`; any account that may push can have moved our tag to it. `bucket`, `name`: of the
     object with the archive. `patience`: seconds to wait for provenance that is missing at first.
     """
     from google.api_core.exceptions import NotFound
@@ -98,7 +98,7 @@ def same_sources(one: bytes, other: bytes) -> bool:
 
 
 def _tar(archive: bytes) -> bytes:
-    """Of an archive; all else is itself."""
+    """The tar of a gzipped archive; other bytes unchanged."""
     try:
         return gzip.decompress(archive)
     except (OSError, EOFError):
@@ -117,7 +117,7 @@ def _generation(project: str, bucket: str, name: str, generation: int) -> bytes 
 
 def _other_sources(what: str, build: Any) -> ServiceError:
     return ServiceError(
-        f"build {build.id} was not made from the sources that lie here: {what}",
+        f"build {build.id} was not made from these sources: {what}",
         where=build.log_url,
         fix="Find out who began it, delete its image, and run this again.",
     )

@@ -1,4 +1,4 @@
-"""One state of the sources as others use it: the image of the steps, and the specs that name it."""
+"""A release of the sources: the image of the steps, and the specs that name it."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass

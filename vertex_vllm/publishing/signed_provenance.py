@@ -1,4 +1,4 @@
-"""The provenance that Cloud Build signs for an image: by which build it came to be. Pure.
+"""The provenance that Cloud Build signs for an image: the build that made it. Pure.
 
 The envelope is DSSE with an in-toto statement of SLSA 1.0. Sources, read 2026-11-30: DSSE v1.0.0 (protocol.md), in-toto
 Statement v1, SLSA Provenance v1, and provenance of a real build (docs/security.md).
@@ -36,7 +36,7 @@ _INVOCATION = re.compile(
 
 
 class ProvenanceFaultError(ValueError):
-    """A reason why an image has no provenance that counts, in words that follow "its provenance "."""
+    """Why an image has no valid provenance, in words that follow "its provenance "."""
 
 
 @dataclass(frozen=True)

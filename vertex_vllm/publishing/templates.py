@@ -1,4 +1,4 @@
-"""Compiled pipelines, put where a console, a schedule or CI submits them from."""
+"""Publishes compiled pipelines where a console, a schedule or CI can submit them."""
 
 import hashlib
 import tempfile
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Destination:
-    """Where specs go."""
+    """The registry and the bucket that specs are published to."""
 
     project: str
     region: str
@@ -114,7 +114,7 @@ def _store(spec: str, destination: Destination, pipeline: str) -> None:
 
 
 def _register(spec: str, destination: Destination) -> str:
-    """`PACKAGE/sha256:…`, as the registry names what it was given."""
+    """Uploads a spec; returns the registry's name for it, `PACKAGE/sha256:…`."""
     from kfp.registry import RegistryClient
     from requests import HTTPError
 

@@ -1,4 +1,4 @@
-"""A step asks whether its run was cancelled, since the signal that says so may not reach it."""
+"""A step polls whether its run was cancelled, because the signal may not reach it."""
 
 import logging
 import os
@@ -11,10 +11,10 @@ from vertex_vllm.errors import InputError
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 ASK_SECONDS = 10.0
-"""Seconds between two questions: a cancelled deploy is billed for at most that long before its step knows."""
+"""Seconds between two polls: a cancelled deploy is billed for at most that long before its step notices."""
 _CALL_SECONDS = 10.0
 _CANCELLED = frozenset({"PIPELINE_STATE_CANCELLING", "PIPELINE_STATE_CANCELLED"})
-# Without permission, or not on Vertex AI: the next question would have the same answer.
+# Without permission, or outside of Vertex AI, every poll has the same answer.
 _LASTING = frozenset({400, 401, 403, 404})
 
 log = logging.getLogger(__name__)

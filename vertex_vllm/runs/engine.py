@@ -10,7 +10,7 @@ from vertex_vllm.runs.submission import Submission
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 AWAY_SECONDS = 600.0
-"""How long `watch` waits for a service that does not answer."""
+"""Seconds that `watch` waits for a service that does not answer."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ class LogLine:
     at: datetime | None
     text: str
     entry: str
-    """Id of the entry, for a reader that asks again from the same moment."""
+    """Id of the entry, for a reader that reads again from the same time on."""
 
 
 def log_filter(run: "Run", step: str = "", since: datetime | None = None) -> str:

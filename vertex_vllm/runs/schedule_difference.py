@@ -22,7 +22,7 @@ from vertex_vllm.labels import (
 from vertex_vllm.runs.submission import Submission
 
 PROJECT = "_project"
-"""Stands for the deployment of a schedule for a whole project; no deployment can have this name."""
+"""Deployment of a schedule for a whole project; no deployment can have this name."""
 # Runs of one schedule wait for each other: two runs of a deployment would tear down each other's endpoint.
 MAX_ACTIVE_RUNS = 1
 _HASH_LENGTH = 16
@@ -104,7 +104,7 @@ class Change:
 
     action: Literal["create", "replace", "keep", "delete"]
     wanted: WantedSchedule | None
-    """None: it is to go."""
+    """None: the schedule is deleted."""
     existing: tuple[ExistingSchedule, ...] = ()
     """The existing schedules that are kept or deleted."""
 

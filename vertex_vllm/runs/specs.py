@@ -1,4 +1,4 @@
-"""Compiled specs: where they are, which images their steps run in, and another image put in their place."""
+"""Compiled specs: their files, the images of their steps, and replacing those images."""
 
 import re
 from collections.abc import Mapping

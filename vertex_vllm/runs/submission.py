@@ -53,7 +53,7 @@ class Submission:
 
 
 def job_id(pipeline: str, deployment: str, at: datetime | None = None) -> str:
-    """Name of a run that sorts by time and says what it is about."""
+    """Name of a run, from pipeline, deployment and time: names of one deployment sort by time."""
     moment = at or datetime.now(UTC)
     return f"{pipeline}-{label_value(deployment).replace('_', '-')}-{moment:%Y%m%d%H%M%S}"
 
@@ -73,7 +73,7 @@ def run_labels(
 
 @contextmanager
 def spec_file(submission: Submission) -> Iterator[Path]:
-    """The spec as it is sent, in a file that is gone afterwards: both SDKs read specs from files alone."""
+    """The spec as it is sent, in a temporary file: both SDKs read specs only from files."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / submission.spec.name
         path.write_text(submission.spec_text(), encoding="utf-8")

@@ -187,8 +187,8 @@ def pipeline_job(submission: Submission) -> "PipelineJob":
 def _quieten(prefix: str) -> None:
     """Silences the SDK's loggers: they print progress that the commands print themselves.
 
-    That of pipeline jobs is silent altogether: it takes a caller who may not ask for the project's number for the
-    victim of a squatted bucket, with a traceback. `require_ready` looks at the bucket before.
+    The logger of pipeline jobs is silenced completely: for a caller who may not read the project's number it reports a
+    squatted bucket, with a traceback. `require_ready` checks the bucket before.
     """
     for name in list(logging.Logger.manager.loggerDict):
         if name.startswith(prefix):

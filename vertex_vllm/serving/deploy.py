@@ -82,8 +82,8 @@ def deploy_model(
 ) -> str:
     """Resource name of the Endpoint that serves `model_name`, a Model's name with its version.
 
-    Finds what an earlier attempt made: the endpoint, the deployed model, or the deploy that is still going on, which is
-    then waited for. `on_operation` gets the name of the operation waited for, as soon as there is one.
+    Reuses what an earlier attempt created: the endpoint, the deployed model, or an active deploy, which it joins.
+    `on_operation` gets the name of the operation, as soon as it is known.
     On SIGTERM, SIGINT or when `deadline_seconds` have passed, the operation is cancelled and every replica that came up
     is undeployed. Raises DeploymentError then, and when Vertex AI refuses or fails, StockoutError where it has no such
     machines. An empty `service_account` means the serving account that bootstrap creates.
@@ -114,7 +114,7 @@ def _bring_up(
     for rounds_left in reversed(range(_ROUNDS)):
         unfinished = unfinished_deploys(target.client, target.endpoint)
         if unfinished:
-            log.info("Joining deploy operation %s, which is still going on", unfinished[0])
+            log.info("Joining deploy operation %s, which is still active", unfinished[0])
             if refusal := _finish(target, unfinished[0], on_operation):
                 log.warning("The deploy that was joined failed, starting another: %s", refusal)
         elif target.served():
@@ -145,7 +145,7 @@ def _start(
     try:
         started = target.client.deploy_model(request, timeout=CALL_SECONDS)
     except exceptions.TooManyRequests as error:
-        # No machine or no quota: the same at the next try here.
+        # No machine or no quota: another attempt here would fail the same way.
         raise _failed(target, refusal_of(error), "nothing came up") from error
     except (exceptions.AlreadyExists, *TRANSIENT) as error:
         if isinstance(error, exceptions.GoogleAPICallError) and stockout_of(refusal_of(error)):
@@ -189,7 +189,7 @@ def _relabel(client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, la
 def _finish(
     target: _Target, operation_name: str, on_operation: Callable[[str], None], *, ours: bool = False
 ) -> Refusal | None:
-    """Waits, and returns the error of the operation, None if it succeeded. Undoes it all if the wait is broken off.
+    """Waits, and returns the operation's error, None if it succeeded. Undoes the deploy if the wait is interrupted.
 
     `ours`: this run began the operation, so it is noted on the endpoint.
     """
@@ -205,7 +205,7 @@ def _finish(
         raise _broken_off(target, operation_name, f"Lost hold of the deploy: {error}") from error
     if refusal := failure(operation):
         return refusal
-    if target.asked.signal_name:  # It came just as the operation ended: no later step will use what came up.
+    if target.asked.signal_name:  # It came just as the operation ended: no later step will use the replicas.
         said = f"{_why(target.asked, target.deadline)}: {_undo(target)}"
         raise DeploymentError(said, where=target.endpoint, stopped_by=target.asked.signal_name)
     log.info("%s: done after %.0f s", doing, target.deadline.elapsed)
@@ -232,13 +232,13 @@ def _broken_off(target: _Target, operation_name: str, why: str) -> DeploymentErr
 
 
 def _undo(target: _Target) -> str:
-    """Undeploys what this deploy brought up and describes the result; after a stop signal, without waiting for it."""
+    """Undeploys the replicas of this deploy and describes the result; after a stop signal, without waiting for it."""
     if target.asked.signal_name:
         return _undo_at_once(target)
     try:
         endpoint = get_endpoint(target.client, target.endpoint)
     except (exceptions.RetryError, *TRANSIENT) as error:
-        return f"WHAT MAY HAVE COME UP IS BILLED (its endpoint cannot be asked: {error}): run teardown"
+        return f"REPLICAS MAY BE RUNNING AND BILLED (the endpoint cannot be read: {error}): run teardown"
     there = [deployed.id for deployed in deployed_versions(endpoint, target.model)] if endpoint else []
     if not there:
         return "nothing came up"
@@ -250,7 +250,7 @@ def _undo(target: _Target) -> str:
 
 
 def _undo_at_once(target: _Target) -> str:
-    """Sends the undeploy of what came up; if the endpoint cannot be read, of what was requested."""
+    """Sends the undeploy of the deployed model; if the endpoint cannot be read, of the requested one."""
     try:
         endpoint = get_endpoint(target.client, target.endpoint, STOPPED_CALL_SECONDS)
     except (exceptions.RetryError, *TRANSIENT) as error:

@@ -1,7 +1,7 @@
-"""Cloud Quotas: may the project hold as many accelerators as the plan needs?
+"""Checks with Cloud Quotas that the project may hold as many accelerators as the plan needs.
 
-A limit does not promise capacity. The use is the size that endpoints may grow to; what else of Vertex AI holds
-accelerators of this kind is not counted.
+A limit does not promise capacity. Use is the size that endpoints may grow to; accelerators of other
+Vertex AI services are not counted.
 """
 
 import logging
@@ -51,7 +51,7 @@ class QuotaVerdict:
     minimum: int
     """Accelerators with as few replicas running as the plan allows."""
     warning: str
-    """Empty, or why the plan may start and yet not grow to its largest size."""
+    """Why the plan may start and yet not grow to its largest size; empty: it may grow."""
     used: Used = NOTHING
     """Accelerators that other endpoints hold."""
 
@@ -60,8 +60,8 @@ def judge(project: str, need: QuotaNeed, limit: int, preemptible: bool, used: Us
     """Verdict on a limit. Raises QuotaShortageError when not even the plan's minimum fits beside what is in use.
 
     The documents contradict each other on whether Vertex charges the quota for the most replicas or for those that run
-    (DedicatedResources in v1beta1 against "Autoscaling"): so too little for the most, of the plan or of what is in use,
-    is a warning, not an error.
+    (DedicatedResources in v1beta1 against "Autoscaling"). A limit below the maximum of the plan, or of other endpoints,
+    is therefore a warning and not an error.
     """
     kind = "CPUs" if need.quota_id == CPU_QUOTA else "preemptible accelerators" if preemptible else "accelerators"
     have = f"{limit} {kind} in {need.region} by quota {need.quota_id}"
@@ -112,7 +112,7 @@ def _used(project: str, need: QuotaNeed, own_endpoint: str) -> Used:
             if one.quota_id == need.quota_id and one.endpoint_id != own_endpoint
         ]
     except ServiceError as error:
-        log.warning("What is in use in %s could not be read, and counts for nothing: %s", need.region, error)
+        log.warning("The accelerators in use in %s could not be read and are not counted: %s", need.region, error)
         return NOTHING
     endpoints = dict.fromkeys(one.endpoint_id for one in others)
     return Used(sum(one.least for one in others), sum(one.most for one in others), tuple(endpoints))
@@ -159,7 +159,7 @@ def read_quotas(project: str, region: str, quota_ids: Iterable[str]) -> Quotas:
     try:
         in_use: Mapping[str, int] | None = accelerators_in_use(project, region)
     except ServiceError as error:
-        log.warning("What is in use in %s could not be read: %s", region, error)
+        log.warning("The accelerators in use in %s could not be read: %s", region, error)
         in_use = None
     found: dict[tuple[str, str], Headroom] = {}
     for quota_id in quota_ids:

@@ -26,7 +26,7 @@ OTHER_REPOSITORIES = {
     "--lora-modules",
 }
 
-# Families that Model Garden lists under a publisher of their own: GoogleCloudPlatform/vertex-ai-samples @cc0d791,
+# Families that Model Garden lists under their own publisher: GoogleCloudPlatform/vertex-ai-samples @cc0d791,
 # model_garden_pytorch_llama3_1_deployment.ipynb, …llama3_2_deployment.ipynb, model_garden_model_cohost.ipynb.
 _META_FAMILIES = {"3.1": "llama3_1", "3.2": "llama3-2", "3.3": "llama3-3"}
 

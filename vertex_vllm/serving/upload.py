@@ -91,7 +91,7 @@ def _serves_the_same(version: vertex.Model, wanted: vertex.Model) -> bool:
 
 
 def _adopt(client: vertex.ModelServiceClient, name: ResourceName, version: vertex.Model, wanted: vertex.Model) -> None:
-    """Labels a version that nothing serves as this run's; extends the expiry of one that serves."""
+    """Labels a version that no endpoint serves as this run's; extends the expiry of a version in use."""
     labels = extended(version.labels, wanted.labels) if version.deployed_models else dict(wanted.labels)
     if dict(version.labels) != labels:
         relabelled = vertex.Model(name=str(name), labels=labels)
@@ -147,7 +147,7 @@ def withdraw(client: vertex.ModelServiceClient, operation_name: str) -> str:
     try:
         remove_versions(client, uploaded.unversioned, {uploaded.version}, deadline)
     except DeploymentError as error:
-        return f"the version that was uploaded is still there ({error}); teardown removes it"
+        return f"the version that was uploaded still exists ({error}); teardown removes it"
     return "the version that was uploaded is removed"
 
 

@@ -27,5 +27,5 @@ def model_client(region: str) -> vertex.ModelServiceClient:
 def service_errors(
     doing: str, error: type[DeploymentError] | type[ServiceError] | type[TeardownError] = DeploymentError
 ) -> AbstractContextManager[None]:
-    """`google_errors` of Vertex AI, for an action that a person knows by name."""
+    """`google_errors` of Vertex AI; `doing` names the action for a person."""
     return google_errors(VERTEX_AI, doing=doing, error=error)

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 def remove_endpoint(client: vertex.EndpointServiceClient, name: str, deadline: Deadline) -> None:
     """Cancels its unfinished deploys, undeploys what runs on it and deletes it, until it is gone.
 
-    Gone at any moment is success. Raises DeploymentError with the last refusal when the deadline passes.
+    An endpoint that no longer exists is success. Raises DeploymentError with the last refusal when the deadline passes.
     """
     while True:
         _end_deploys(client, name, deadline)
@@ -66,9 +66,9 @@ def remove_versions(
 ) -> None:
     """Deletes the versions with those ids, and the Model with its last one.
 
-    A Model may be "in use" for some moments after its undeploy: tried again until the deadline. Raises DeploymentError
-    with the last refusal then, and at once for what only endpoints of `lasting` use: nothing will undeploy it from
-    those.
+    A Model may be "in use" for some moments after its undeploy: deletions are retried until the deadline. Raises
+    DeploymentError with the last refusal then, and at once for versions that only endpoints of `lasting` use, because
+    nothing will undeploy them.
     """
     while True:
         versions = model_versions(client, model)
@@ -97,7 +97,7 @@ def _next_deletion(
     name = str(model.with_version(first.version_id))
 
     def delete_version() -> Operation:
-        # Vertex AI does not delete the default version while there are others: it has to be another first.
+        # Vertex AI does not delete the default version while others exist: another version becomes the default first.
         if DEFAULT in first.version_aliases:
             heir = [version for version in versions if version not in going][-1]
             heir_name = str(model.with_version(heir.version_id))

@@ -1,4 +1,4 @@
-"""The `gcp_resources` output of a step: how Vertex AI Pipelines' console learns which operation a step waits for."""
+"""The `gcp_resources` output of a step, which tells Vertex AI's console the operation that the step waits for."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a state to ask for, rather than an exception between any two lines.
+"""SIGTERM and SIGINT as a state to check, rather than an exception between any two lines.
 
 A deploy that is interrupted just after its request went out, and before the operation's name was kept, would continue
 and bill unnoticed. Therefore the signal is only recorded, and the waiting code checks it.
@@ -30,7 +30,7 @@ class Interruption:
     def __init__(self) -> None:
         self.signal_name = ""
         """Name of the first signal that came, for example `SIGTERM`; empty while none has."""
-        # A pipe: a handler may write to it at any moment, while an Event's lock may be held by what it interrupts.
+        # A pipe: a handler may write to it at any moment, while an Event's lock may be held by the interrupted code.
         self._reader, self._writer = os.pipe()
 
     def wait(self, seconds: float) -> bool:

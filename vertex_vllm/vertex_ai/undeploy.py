@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 def undeploy(
     client: vertex.EndpointServiceClient, endpoint_name: str, deployed_ids: Sequence[str], deadline: Deadline
 ) -> list[str]:
-    """Undeploys those of `deployed_ids` that are there, and tries again until none is or the deadline passes.
+    """Undeploys those of `deployed_ids` that exist, and retries until none exists or the deadline passes.
 
-    A model that is gone, or that another caller is undeploying, is not a failure. Answers with the ids it took off;
-    raises DeploymentError naming those that are still there.
+    A model that is gone, or that another caller is undeploying, is not a failure. Returns the undeployed ids; raises
+    DeploymentError naming those that remain.
     """
     removed: list[str] = []
     begun: set[str] = set()
@@ -33,7 +33,7 @@ def undeploy(
         there = _least_traffic_first(endpoint, deployed_ids) if endpoint else []
         if endpoint is None or not there:
             return removed
-        # Past the deadline, too, each is begun once: Vertex AI then finishes it by itself.
+        # Each undeploy is sent once even past the deadline: Vertex AI then finishes it by itself.
         following = next((deployed_id for deployed_id in there if deadline.left or deployed_id not in begun), "")
         if not following:
             raise DeploymentError(
@@ -49,7 +49,7 @@ def undeploy(
 def send_undeploys(
     client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, deployed_ids: Sequence[str]
 ) -> bool:
-    """Begins the undeploy of each, once, by what `endpoint` says of the traffic; whether all are off already.
+    """Sends the undeploy of each once, in the order of the traffic in `endpoint`; returns whether all are undeployed.
 
     For a process that is about to be killed: Vertex AI finishes what has begun.
     """
@@ -66,7 +66,7 @@ def _least_traffic_first(endpoint: vertex.Endpoint, deployed_ids: Sequence[str])
 def _undeploy_one(
     client: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, deployed_id: str, deadline: Deadline
 ) -> bool:
-    """Whether it is off. A model with traffic comes off only if that traffic goes to another, or if it is the last."""
+    """Whether it is undeployed. A model with traffic can be if its traffic moves to another, or if it is the last."""
     others = [deployed.id for deployed in endpoint.deployed_models if deployed.id != deployed_id]
     busiest = max(others, key=lambda other: endpoint.traffic_split.get(other, 0), default="")
     request = vertex.UndeployModelRequest(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from localcloud.containers.programs import Image
 
-# Of the daemon's own variables, those that any program needs to run; credentials that a shell may hold stay outside.
+# Variables of the daemon that every program needs; credentials of the user's shell are not passed on.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "OMP_NUM_THREADS")
 
 
@@ -26,7 +26,7 @@ class Launch:
 
 
 def inherited(image: Image) -> dict[str, str]:
-    """The daemon's own variables that the program of `image` is given, too."""
+    """The daemon's variables that are passed on to the program of `image`."""
     return {name: os.environ[name] for name in (*_INHERITED, *image.variables) if name in os.environ}
 
 

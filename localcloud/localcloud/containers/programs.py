@@ -24,11 +24,11 @@ class Image:
     AIP_HTTP_PORT), {ready_file} a path that does not exist yet and that no other container is given.
     """
     variables: tuple[str, ...] = ()
-    """Names of the daemon's own environment variables that the program is given, too."""
+    """Names of the daemon's environment variables that are passed on to the program."""
 
 
 def find_image(image_uri: str, files: Sequence[Path]) -> Image:
-    """The row for `image_uri`: of the first of `files` that has one. The first file is the user's own, if it exists.
+    """The row for `image_uri`, from the first of `files` that has one. The first file is the user's own, if it exists.
 
     Raises ApiError INVALID_ARGUMENT that says which images can run here, and begins as Vertex AI's refusal of an image
     does; FAILED_PRECONDITION when a file is malformed.

@@ -69,12 +69,12 @@ class Replica:
         return self._stopped.is_set()
 
     def keep_running(self, timeout_seconds: float) -> None:
-        """From now on, in a thread: starts the container when it does not run, with growing pauses."""
+        """Starts a thread that restarts the container whenever it ends, with growing pauses."""
         name = f"keep {self.launch.log.stem}"
         threading.Thread(target=self._keep_running, args=(timeout_seconds,), name=name, daemon=True).start()
 
     def stop(self) -> None:
-        """Returns when nothing of the container runs any more."""
+        """Stops the container, and returns when all of its processes have ended."""
         self._stopped.set()
         self._ready.clear()
         with self._lock:

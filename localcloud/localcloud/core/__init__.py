@@ -1,1 +1,1 @@
-"""State, time, names and permissions that every service is given."""
+"""State, time, names and permissions, which all services share."""

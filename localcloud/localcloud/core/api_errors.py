@@ -31,7 +31,7 @@ _HTTP_STATUS = {
 }
 CODES = frozenset(_HTTP_STATUS)
 
-# The one of several codes with this status that says nothing about what was asked; no service answers 412.
+# Several codes have status 400; this one says least about the request. No service answers 412.
 _USUAL_CODE = {400: "INVALID_ARGUMENT", 409: "ABORTED", 412: "FAILED_PRECONDITION", 500: "INTERNAL"}
 
 

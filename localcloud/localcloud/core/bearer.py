@@ -1,4 +1,4 @@
-"""The tokens and keys that the local cloud gives out, all made with one secret of its state folder."""
+"""The tokens and keys that the local cloud issues, all derived from one secret of its state folder."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ ADMINISTRATION = "administration"
 
 
 class BearerTokens:
-    """Gives out access tokens that carry who calls. As Google's do, they outlive the daemon that gave them."""
+    """Issues access tokens that carry the caller. As Google's do, they outlive the daemon that issued them."""
 
     def __init__(self, file: Path) -> None:
         """`file`: holds the key that signs tokens, readable by its owner alone; made when it does not exist."""
@@ -31,7 +31,7 @@ class BearerTokens:
         return f"{_PREFIX}{name}-{self._digest(name)}"
 
     def member_of(self, authorization: str) -> str | None:
-        """The member whose token `authorization` (an HTTP header, or gRPC's metadata of that name) is; else None."""
+        """The member whose token is in `authorization` (an HTTP header, or gRPC's metadata of that name); else None."""
         return self._member(bearer(authorization), _PREFIX, "")
 
     def refresh_token_of(self, member: str) -> str:
@@ -40,11 +40,11 @@ class BearerTokens:
         return f"{_REFRESH_PREFIX}{name}-{self._digest(f'refresh {name}')}"
 
     def refreshed_member(self, refresh_token: str) -> str | None:
-        """The member whose refresh token that is; else None."""
+        """The member of the refresh token; None for an unknown one."""
         return self._member(refresh_token, _REFRESH_PREFIX, "refresh ")
 
     def key(self, purpose: str) -> str:
-        """The key for acts of this purpose that no credential of Google's covers; the same each time."""
+        """The key for requests of this purpose that no Google credential covers; the same each time."""
         return self._digest(f"key {purpose}")
 
     def _member(self, token: str, prefix: str, purpose: str) -> str | None:

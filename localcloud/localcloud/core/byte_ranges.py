@@ -22,7 +22,7 @@ class ByteRange:
 
 
 class RangeNotSatisfiable(Exception):
-    """The range begins behind the body's last byte: HTTP 416 with `Content-Range: bytes */size`."""
+    """The range begins after the body's last byte: HTTP 416 with `Content-Range: bytes */size`."""
 
 
 def parse_range(header: str | None, size: int) -> ByteRange | None:

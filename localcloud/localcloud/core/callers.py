@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 OWNER = "user:owner@localcloud.example"
-"""The person at the keyboard. Has `roles/owner` on every project, independent of the project's policy: nobody can be
-locked out of a local project."""
+"""The person at the keyboard, with `roles/owner` on every project, whatever its policy says, so that a policy cannot
+lock the person out."""
 
 THE_CLOUD = "system:local-cloud"
-"""Google's own machinery: what the daemon does by itself is asked for no permission."""
+"""Google itself: work that the daemon does on its own needs no permission."""
 
 ANONYMOUS = ""
 """A call without credentials."""
@@ -28,7 +28,7 @@ def caller() -> str:
 
 @contextmanager
 def calling_as(member: str) -> Iterator[None]:
-    """Calls that are carried out inside are made by `member`."""
+    """Calls inside the context are made by `member`."""
     token = _CALLER.set(member)
     try:
         yield
@@ -45,6 +45,6 @@ def member_of(account: str) -> str:
 
 
 def email_of(member: str) -> str:
-    """The address that a member is shown by: `robot@p.iam.gserviceaccount.com`."""
+    """The email address of a member: `robot@p.iam.gserviceaccount.com`."""
     kind, _, name = member.partition(":")
     return name if kind in ("user", "serviceAccount") else member

@@ -1,19 +1,19 @@
-"""The time of the local cloud: that of the machine, and what it has been moved forward by, which survives restarts."""
+"""The local cloud's time: the machine's, plus the seconds that it was moved forward, which survive restarts."""
 
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-# Sums of these stay far from the last year that a date can have.
+# Sums of such moves stay far below the last year that a date can have.
 _FARTHEST_MOVE_SECONDS = 10 * 366 * 24 * 3600
 
 
 class Clock:
-    """A call returns the local cloud's time in UTC. Code that waits for a moment listens for moves of the clock."""
+    """A call returns the local cloud's time in UTC. Code that waits for a time listens for moves of the clock."""
 
     def __init__(self, file: Path) -> None:
-        """`file`: holds the seconds that it has been moved by; none there: it has not been."""
+        """`file`: holds the seconds of all moves; missing: the clock was never moved."""
         self._file = file
         self._offset = timedelta(seconds=int(file.read_text()) if file.exists() else 0)
         self._listeners: list[Callable[[], None]] = []
@@ -23,9 +23,9 @@ class Clock:
         return datetime.now(UTC) + self._offset
 
     def advance(self, seconds: int) -> None:
-        """Moves it, and returns when everything that falls due by that has been started.
+        """Moves the clock forward, and returns when everything that became due has been started.
 
-        Raises ValueError for a way back, as what has happened cannot lie in the future, and for more than ten years.
+        Raises ValueError for a move backwards, as past events cannot be in the future, and for more than ten years.
         """
         if not 0 <= seconds <= _FARTHEST_MOVE_SECONDS:
             raise ValueError(f"the clock goes forward, by at most {_FARTHEST_MOVE_SECONDS} s, not by {seconds} s")

@@ -1,4 +1,4 @@
-"""The cloud that every service is given: its state, its clock, its ids, its processes."""
+"""The cloud that every handler receives: its state, clock, ids and processes."""
 
 import hashlib
 import os
@@ -35,7 +35,7 @@ P = TypeVar("P", bound="Part")
 
 
 class Part:
-    """State in memory of one service in one cloud; `Cloud.part` makes it, and a registration has it started."""
+    """State in memory of one service in one cloud. `Cloud.part` creates it; parts of a registration are started."""
 
     def __init__(self, cloud: "Cloud") -> None:
         self._cloud = cloud
@@ -44,7 +44,7 @@ class Part:
         """Called when every port answers: a part may start programs that call back."""
 
     def stop(self) -> None:
-        """Returns when nothing that the part has started runs any more."""
+        """Stops the part, and returns when everything that it started has ended."""
 
 
 class Cloud:
@@ -60,7 +60,7 @@ class Cloud:
         additions: Additions | None = None,
         enforces_permissions: bool = True,
     ) -> None:
-        """`enforces_permissions`: False lets everybody do everything that was not denied beforehand."""
+        """`enforces_permissions`: False allows every call that no posted denial forbids."""
         self.state = StateDirectory(state_dir)
         self.project = project
         self.region = region
@@ -68,12 +68,12 @@ class Cloud:
         self.additions = additions or Additions()
         self.enforces_permissions = enforces_permissions
         self.grace_seconds = _GRACE_SECONDS
-        """Of the pipeline jobs that are created from now on."""
+        """Seconds between SIGTERM and SIGKILL, for pipeline jobs created from now on."""
         self.user = OWNER
-        """The member whose credential `environment` gives to those who name no account."""
+        """The member whose credential `environment` has when no account is named."""
         self.clock = Clock(self.state.clock)
         self.store = Store(self.state.store)
-        # Apart from everything else: the one place where a secret's payload may lie on disk.
+        # A store of its own: the only place on disk for payloads of secrets.
         self.secrets = Store(self.state.secrets, wiping=True)
         self.ids = Ids(self.state.seed(), lambda: self.store.next_number("ids"))
         self.operations = Operations(self.store, self.ids, self.clock)
@@ -92,7 +92,7 @@ class Cloud:
         return (self.state.images, *self.additions.images)
 
     def part(self, kind: type[P]) -> P:
-        """The one `kind` of this cloud, made when it is first asked for."""
+        """The part of type `kind` of this cloud, created on first use."""
         with self._making_parts:
             if kind not in self._parts:
                 self._parts[kind] = kind(self)
@@ -105,7 +105,7 @@ class Cloud:
         return stamp
 
     def project_number(self, project: str) -> int:
-        """Of a project id, always the same 12 digits; of a number, the number itself. Every project exists."""
+        """The project's number: for an id always the same 12 digits; for a number itself. Every project exists."""
         if project.isdigit():
             return int(project)
         number = _number_of(project)
@@ -114,7 +114,7 @@ class Cloud:
         return number
 
     def project_id(self, project: str) -> str:
-        """Of a number, the id that was first used with it (the number itself when none was); of an id, the id."""
+        """The project's id: for a number the id first used with it, or the number itself; for an id itself."""
         if not project.isdigit():
             self.project_number(project)
             return project
@@ -139,7 +139,7 @@ class Cloud:
         return f"projects/{self.project_number(project)}{slash}{remainder}"
 
     def token_of(self, member: str) -> str:
-        """The access token that `member` calls with."""
+        """The access token of `member`."""
         return self._tokens.token_of(member)
 
     def refresh_token_of(self, member: str) -> str:
@@ -147,11 +147,11 @@ class Cloud:
         return self._tokens.refresh_token_of(member)
 
     def refreshed_member(self, refresh_token: str) -> str | None:
-        """The member whose refresh token that is; None for one that this cloud did not give out."""
+        """The member of the refresh token; None for a token that this cloud did not issue."""
         return self._tokens.refreshed_member(refresh_token)
 
     def key(self, purpose: str = ADMINISTRATION) -> str:
-        """The key of the state folder for acts that no credential of Google's covers."""
+        """The state folder's key for requests that no Google credential covers."""
         return self._tokens.key(purpose)
 
     def switch_user(self, member: str) -> None:
@@ -160,7 +160,7 @@ class Cloud:
         self.write_token(self.state.access_token, member)
 
     def write_token(self, file: Path, member: str) -> None:
-        """For gcloud, which reads its access token from a file."""
+        """Writes an access token into a file, from which gcloud reads it."""
         file.parent.mkdir(exist_ok=True, mode=0o700)
         file.touch(mode=0o600)
         file.write_text(self.token_of(member))
@@ -168,8 +168,8 @@ class Cloud:
     def check_token(self, authorization: str) -> str:
         """The member that calls. `authorization`: an HTTP header, or gRPC's metadata of that name.
 
-        Raises ApiError UNAUTHENTICATED unless it is `Bearer` and a token that this daemon takes: one that it gave out,
-        or one that a key of a service account has signed for itself (AIP-4111).
+        Raises ApiError UNAUTHENTICATED unless it is `Bearer` with a token that this daemon issued, or that a service
+        account's key has signed for itself (AIP-4111).
         """
         member = self._tokens.member_of(authorization)
         if member is not None:
@@ -206,12 +206,12 @@ class Cloud:
         return self.processes.spawn(argv, log=log, environment=merged, on_exit=on_exit)
 
     def end_work(self) -> None:
-        """Ends operations, then children; nothing can be started any more."""
+        """Ends operations, then child processes; later starts are refused."""
         self.operations.close()
         self.processes.stop_all()
 
     def close(self) -> None:
-        """Closes what is on disk."""
+        """Closes the stores."""
         self.store.close()
         self.secrets.close()
 

@@ -1,6 +1,6 @@
 """The environment variables that bring unmodified Google clients to the local cloud.
 
-Every one is a value, also where the purpose is to undo what the user's own shell may say: `dict.update` is then enough.
+Every variable has a value, also those that undo a setting of the user's shell, so that `dict.update` suffices.
 """
 
 from pathlib import Path
@@ -38,7 +38,7 @@ def variables(
 
 
 def account_path(account: str) -> str:
-    """Where the metadata server speaks for one account: each container has a metadata server of its own."""
+    """Path of one account's metadata server: each container has its own."""
     return f"/as/{account}" if account else ""
 
 
@@ -55,11 +55,11 @@ def _routes(ports: Ports, key: str) -> dict[str, str]:
         "https_proxy": proxy,
         "NO_PROXY": _LOOPBACK,
         "no_proxy": _LOOPBACK,
-        # gRPC prefers these two to the four above, so a shell that sets them would lead it elsewhere.
+        # gRPC prefers these two to the four above, so they override values of the user's shell.
         "grpc_proxy": proxy,
         "no_grpc_proxy": _LOOPBACK,
-        # Straight to the servers: bulk bytes go two to four times as fast as through the proxy. STORAGE_EMULATOR_HOST
-        # would do the same, but clients send no credentials there.
+        # Directly to the servers: bulk transfers are two to four times as fast as through the proxy.
+        # STORAGE_EMULATOR_HOST would do the same, but clients send no credentials with it.
         "API_ENDPOINT_OVERRIDE": f"http://127.0.0.1:{ports.storage}",
         "STORAGE_EMULATOR_HOST": "",
         "HF_ENDPOINT": f"http://127.0.0.1:{ports.hub}",
@@ -89,7 +89,7 @@ def _identity(metadata_server: str, gcloud_directory: str) -> dict[str, str]:
         "GCE_METADATA_MTLS_MODE": "none",
         "NO_GCE_CHECK": "false",
         "GOOGLE_AUTH_TRUST_BOUNDARY_ENABLED": "false",
-        # Both would win over the metadata server: a key file, and the user's `gcloud auth application-default login`.
+        # Both have precedence over the metadata server: a key file, and `gcloud auth application-default login`.
         "GOOGLE_APPLICATION_CREDENTIALS": "",
         "CLOUDSDK_CONFIG": gcloud_directory,
     }
@@ -115,10 +115,10 @@ def _gcloud(state: StateDirectory, metadata_server: str, project: str, region: s
         "CLOUDSDK_COMPUTE_REGION": region,
         "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token_file),
         "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
-        # Switches off what gcloud reports to Google or asks it unasked.
+        # Switches off gcloud's usage reports and update checks.
         "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
         "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
         "CLOUDSDK_SURVEY_DISABLE_PROMPTS": "1",
-        # Its name for GCE_METADATA_HOST.
+        # gcloud's name for GCE_METADATA_HOST.
         "GCE_METADATA_ROOT": metadata_server,
     }

@@ -1,4 +1,4 @@
-"""The filter language of Google's list methods (AIP-160), as far as messages answer it: fields, maps, AND, OR, NOT."""
+"""The filter language of Google's list methods (AIP-160) on messages: fields, maps, AND, OR, NOT."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -56,7 +56,7 @@ def _descend(value: Any, rest: list[str], field: FieldDescriptor | None) -> list
 
 
 class FilterParser:
-    """Reads a filter from left to right. A list method that takes a part of the language has a subclass."""
+    """Parses a filter from left to right. A list method that accepts only a part of the language has a subclass."""
 
     def __init__(self, text: str, aliases: Aliases) -> None:
         self._text = text
@@ -192,7 +192,7 @@ def _is_map(message: Message, path: list[str]) -> bool:
 
 
 def unquote(text: str) -> str:
-    """A value as it is meant: without its quotes, if it has any."""
+    """The value without quotes, if it has any."""
     return _unescape(text[1:-1]) if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 connections that an application can break: what ASGI has no word for."""
+"""HTTP/1.1 connections that an application can reset, which ASGI does not offer."""
 
 import asyncio
 import socket
@@ -22,12 +22,12 @@ class Connection:
         self.ended = asyncio.Event()
 
     async def reset(self) -> None:
-        """Breaks it, as a crash of the other end or a box in between does; what was not sent yet is lost."""
+        """Resets the connection, as a crash of the other end does; unsent bytes are lost."""
         reset(self._transport)
         await self.ended.wait()
 
     async def close(self) -> None:
-        """Ends it in order, once everything written has been sent."""
+        """Closes the connection once everything written has been sent."""
         self._transport.close()
         await self.ended.wait()
 
@@ -46,7 +46,7 @@ class ConnectionProtocol(H11Protocol):
 
 
 def connection_of(scope: Scope) -> Connection:
-    """Of a request to a server with `ConnectionProtocol`."""
+    """The connection of a request to a server with `ConnectionProtocol`."""
     return cast(Connection, scope["extensions"][_EXTENSION])
 
 

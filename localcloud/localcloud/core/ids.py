@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 class Ids:
-    """Ids that look random, and come again in the same order from the same seed."""
+    """Ids that look random; the same seed gives the same ids in the same order."""
 
     def __init__(self, seed: str, next_number: Callable[[], int]) -> None:
         self._seed = seed

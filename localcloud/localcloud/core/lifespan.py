@@ -1,4 +1,4 @@
-"""The lifespan protocol of ASGI, for an app that has something to close."""
+"""The lifespan protocol of ASGI, for an app that must be closed."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Locks between processes, which the kernel frees however their holder ends."""
+"""Locks between processes, which the kernel releases when their holder ends, however it ends."""
 
 import hashlib
 from collections.abc import Callable, Iterator

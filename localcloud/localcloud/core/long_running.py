@@ -20,7 +20,7 @@ _LOG = logging.getLogger(__name__)
 OPERATIONS = Kind("operation", Operation)
 _API_VERSIONS = Kind("operation api version", StringValue)
 
-# How long `close` waits for operations to notice that they are cancelled.
+# Seconds that `close` waits for operations to notice their cancellation.
 _CLOSE_SECONDS = 20.0
 
 
@@ -43,16 +43,16 @@ class Operations:
         run: Callable[[OperationRun], Message],
         on_end: Callable[[], object] | None = None,
     ) -> Operation:
-        """Runs `run` in a thread of its own, unless it has a fate; what it returns is the operation's response.
+        """Starts `run` in a thread of its own, unless a fault gave the operation a fate; its result is the response.
 
         The operation is named `<resource>/operations/<id>`. An ApiError raised by `run` becomes the operation's error;
-        any other exception is logged and becomes INTERNAL. `on_end` is called before it is seen to be done.
+        any other exception is logged and becomes INTERNAL. `on_end` is called before clients see that it is done.
         """
         fate = take_fate()
         return self._start(resource, metadata, fate.befall if fate else run, on_end)
 
     def finished(self, resource: str, *, metadata: Message, response: Message) -> Operation:
-        """An operation that is done in its first answer, unless it has a fate: clients then do not poll at all."""
+        """An operation that is done at once, so that clients do not poll, unless a fault gave it a fate."""
         if fate := take_fate():
             return self._start(resource, metadata, fate.befall)
         name = self._new_name(resource)
@@ -67,7 +67,7 @@ class Operations:
         return self._store.require(OPERATIONS, name)
 
     def find(self, name: str) -> Operation | None:
-        """An operation of a resource may be asked for as one of its location, as gcloud does; ids are unique there."""
+        """The operation. A resource's is also found by its location's name, as gcloud asks; ids are unique there."""
         found = self._store.get(OPERATIONS, name)
         location, _, operation_id = name.partition("/operations/")
         if found is None and location.count("/") == 3:
@@ -87,7 +87,7 @@ class Operations:
         self._store.delete(_API_VERSIONS, name)
 
     def cancel(self, name: str) -> None:
-        """Asks the operation to end; whether and when it does is its own affair. Raises ApiError NOT_FOUND."""
+        """Requests the end of the operation, which may take time or be ignored. Raises ApiError NOT_FOUND."""
         self.get(name)
         with self._changed:
             handle, _ = self._running.get(name, (None, None))
@@ -101,11 +101,11 @@ class Operations:
         return self.get(name)
 
     def remember_api_version(self, name: str, version: str) -> None:
-        """gRPC polls do not say which API version they want: it is that of the call that made the operation."""
+        """Stores the API version of the call that created the operation, because gRPC polls do not name theirs."""
         self._store.put(_API_VERSIONS, name, StringValue(value=version))
 
     def api_version(self, name: str) -> str:
-        """ "" when no call made it."""
+        """The version of the call that created it; "" if no call did."""
         found = self._store.get(_API_VERSIONS, name)
         return found.value if found else ""
 
@@ -114,13 +114,13 @@ class Operations:
             operation.metadata.Pack(_stamped(metadata, self._clock(), operation))
 
     def abort_interrupted(self) -> None:
-        """Ends what was running when an earlier daemon died. To be called once, before anything is started."""
+        """Ends operations that were active when an earlier daemon died. Call it once, before anything is started."""
         for operation in self._store.list(OPERATIONS):
             if not operation.done:
                 self._end(operation.name, ApiError("ABORTED", "The local cloud was stopped while this was running."))
 
     def close(self) -> None:
-        """Cancels what runs and waits for it; those operations end as ABORTED."""
+        """Cancels active operations and waits for them; they end as ABORTED."""
         with self._changed:
             self._closing = True
             running = list(self._running.values())
@@ -132,7 +132,7 @@ class Operations:
         self.abort_interrupted()
 
     def _new_name(self, resource: str) -> str:
-        """Resource Manager's and Service Usage's operations belong to nothing: `resource` is ""."""
+        """A new name. Operations of Resource Manager and Service Usage have no resource: `resource` is ""."""
         return f"{resource}/operations/{self._ids.numeric()}".removeprefix("/")
 
     def _start(

@@ -15,7 +15,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class OperationRun:
-    """A run of an operation, as the function that does its work is given it."""
+    """A running operation, which is passed to the function that does its work."""
 
     def __init__(self, name: str, show_progress: Callable[[str, Message], None]) -> None:
         """`show_progress`: of `Operations`; it is given the operation's name and metadata."""
@@ -40,7 +40,7 @@ class OperationRun:
             raise ApiError("CANCELLED", "The operation was cancelled.")
 
     def update(self, metadata: Message) -> None:
-        """Shows `metadata` from now on; its `generic_metadata` times are kept by this."""
+        """Replaces the operation's metadata; the times in `generic_metadata` are kept up to date."""
         self._show_progress(self.name, metadata)
 
     def cancel(self) -> None:
@@ -59,14 +59,14 @@ class Fate:
     """
 
     def __init__(self, error: ApiError | None, *, after_seconds: float = 0.0, ignores_cancel: bool = False) -> None:
-        """`ignores_cancel`: a cancellation is taken, and changes nothing."""
+        """`ignores_cancel`: a cancellation is accepted and changes nothing."""
         self.met = False
         self._error = error
         self._after_seconds = after_seconds
         self._ignores_cancel = ignores_cancel
 
     def befall(self, run: OperationRun) -> NoReturn:
-        """In the place of the operation's work."""
+        """Runs instead of the operation's work. Raises the error of the fate, or of a cancellation."""
         ended = run.closing if self._ignores_cancel else run.cancelled
         ended.wait(self._after_seconds if self._error else None)
         if not self._ignores_cancel:
@@ -79,7 +79,7 @@ _FATE: ContextVar[Fate | None] = ContextVar("fate", default=None)
 
 @contextmanager
 def decided(fate: Fate) -> Iterator[None]:
-    """Calls that are executed inside start operations of this fate: of several, the first."""
+    """The first operation that a call inside the context starts gets this fate."""
     token = _FATE.set(fate)
     try:
         yield
@@ -88,7 +88,7 @@ def decided(fate: Fate) -> Iterator[None]:
 
 
 def take_fate() -> Fate | None:
-    """Fate of the operation which is being started; None: it does its work."""
+    """Returns, once, the fate of the operation being started; None: it does its work."""
     fate = _FATE.get()
     if fate is None or fate.met:
         return None

@@ -13,7 +13,7 @@ from localcloud.core.filters import Aliases, compile_filter, field_values
 
 M = TypeVar("M", bound=Message)
 
-# AIP-158: a service chooses its own; Vertex AI's list methods answer at most 100.
+# AIP-158: a service chooses its page size; Vertex AI's list methods answer at most 100.
 _LARGEST_PAGE = 100
 
 

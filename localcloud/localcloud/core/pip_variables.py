@@ -1,4 +1,4 @@
-"""The variables with which pip reaches a package index, also in a shell that was led to the local cloud."""
+"""The variables with which pip reaches a package index, also in a shell that points to the local cloud."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ _WAY_TO_THE_CLOUD = ("HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE", "REQUESTS_CA
 
 
 def variables_for_pip(environment: Mapping[str, str]) -> dict[str, str]:
-    """`environment`, less the way to the local cloud where it has the variables of `Cloud.environment`."""
+    """`environment` without the variables that point to the local cloud."""
     in_the_cloud = environment.get("GCE_METADATA_HOST", "").startswith("127.0.0.1:")
     withheld = _WAY_TO_THE_CLOUD if in_the_cloud else ()
     return {name: value for name, value in environment.items() if name not in withheld}

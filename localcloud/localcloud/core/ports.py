@@ -1,4 +1,4 @@
-"""Where the daemon listens: on 127.0.0.1, on the ports of the last time wherever these are free."""
+"""The daemon's ports on 127.0.0.1: those of the last run, if they are free."""
 
 import json
 import random
@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-# Below the ports that systems give to outgoing connections (Linux: from 32768), which could take one while we are down.
+# Below the ports of outgoing connections (Linux: from 32768), which could take one while the daemon is down.
 _CANDIDATES = range(20_000, 32_000)
 _TRIES = 50
 
@@ -26,7 +26,7 @@ class Ports:
 def choose_ports(file: Path) -> Ports:
     """The ports named in `file`, and new ones for those that are taken; `file` then names the result.
 
-    So a shell that has the environment of an earlier `up` still finds the cloud after `down` and `up`.
+    A shell with the environment of an earlier `up` thus still finds the cloud after `down` and `up`.
     """
     last: dict[str, int] = {}
     with suppress(FileNotFoundError, json.JSONDecodeError):
@@ -44,7 +44,7 @@ def choose_ports(file: Path) -> Ports:
 
 
 def listen(port: int) -> socket.socket:
-    """Raises OSError when the port is taken."""
+    """A listening socket. Raises OSError when the port is taken."""
     bound = _bind_exactly(port)
     bound.listen(1024)
     bound.setblocking(False)

@@ -22,7 +22,7 @@ _HELP = (
 
 
 def close(cloud: Cloud, region: str, *, closed: bool = True) -> None:
-    """For every project, until it is opened again with `closed=False`."""
+    """Closes a region for every project, until `closed=False` opens it again."""
     cloud.store.put(_CLOSED, region, BoolValue(value=closed))
 
 

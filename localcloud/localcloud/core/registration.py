@@ -1,4 +1,4 @@
-"""How a service is written: functions on real request messages, registered under their method's name.
+"""Registration of services: functions on real request messages, registered under their method's name.
 
     service = Service("google.cloud.aiplatform.v1beta1.EndpointService")
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud, Part
 
 Handler = Callable[[Any, "Cloud"], Any]
-"""Takes the protobuf request (not proto-plus), returns the protobuf response, or an iterable of them for a method that
-streams. Runs in a thread, so it may block. Refuses by raising `ApiError`."""
+"""A function from the protobuf request (not proto-plus) to the protobuf response, or to an iterable of them if the
+method streams. It runs in a thread, so it may block; it refuses by raising `ApiError`."""
 
 
 class Service:
@@ -55,24 +55,24 @@ class Host:
 
 @dataclass(frozen=True)
 class Registration:
-    """A service as the front finds it, and as the daemon starts it.
+    """A service: its API, handlers, hosts and state.
 
     The permissions that its methods ask for are in `permissions.yaml` of the same folder.
     """
 
     api: str
-    """The API that it answers, or answers a part of. Faults name it by this word."""
+    """Name of the API that it serves, or serves a part of; faults use this name."""
     hosts: tuple[Host, ...] = ()
     packages: tuple[str, ...] = ()
     """Installed GAPIC packages: they say what the API's methods, messages and HTTP rules are."""
     handlers: tuple[Service, ...] = ()
-    """Of methods in those packages, or in the packages of another registration."""
+    """Handlers of methods in those packages, or in the packages of another registration."""
     routes: tuple["BaseRoute", ...] = ()
-    """Requests that are answered before the API's contract is asked: streams, and versions that no package has."""
+    """Routes that come before the API's contract: streams, and versions that no package has."""
     app: "Callable[[Cloud], ASGIApp] | None" = None
-    """For an API that no package describes: all of it, tokens included."""
+    """The whole application, tokens included, of an API that no package describes."""
     api_of: "Callable[[Scope], str] | None" = None
-    """For an `app` that answers several APIs: the one that a request is of; "" where faults may not strike."""
+    """For an `app` that serves several APIs: the API of a request; "" where faults may not strike."""
     parts: "tuple[type[Part], ...]" = ()
     """State in memory: each is started when every port answers, and stopped, in the opposite order, with the daemon."""
 

@@ -1,4 +1,4 @@
-"""Service accounts and their keys, as they are kept; and tokens that a key signed, checked with its public half."""
+"""Stored service accounts and keys, and the check of tokens that a key has signed."""
 
 import base64
 from datetime import UTC, datetime
@@ -22,9 +22,9 @@ KEYS = Kind("service account key", Struct)
 
 
 def signing_account(store: Store, token: str) -> str:
-    """Email of the service account one of whose keys has signed the unexpired JWT `token`; "" where none has.
+    """Email of the service account whose key has signed the unexpired JWT `token`; "": no key has.
 
-    Expired is by real time: a client renews its token by its own clock, which nobody has moved.
+    Expiry is judged by real time: a client renews its token by its own clock, which was not moved.
     """
     claims = token_claims(token)
     email, expires = claims.get("iss"), claims.get("exp")

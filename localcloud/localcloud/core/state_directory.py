@@ -1,4 +1,4 @@
-"""Where things lie in a state directory. `run/` belongs to one run of the daemon; the rest survives it."""
+"""The paths in a state directory. `run/` belongs to one run of the daemon; the other folders survive it."""
 
 import os
 import secrets
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 class ForeignStateError(Exception):
-    """A state folder that another user of the machine prepared: its files say which programs are run."""
+    """A state folder prepared by another user of the machine, whose files could choose the programs that run."""
 
 
 class StateDirectory:
-    """Names every path; `create()` makes the folders, readable by their owner alone, also where they exist."""
+    """All paths; `create()` makes the folders, readable by their owner alone, even if they exist."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
@@ -36,7 +36,7 @@ class StateDirectory:
         self.children = self.run / "children"
         self.access_token = self.run / "access-token"
         self.access_tokens = self.run / "access-tokens"
-        """Of accounts, by their email addresses."""
+        """Credentials of accounts, by email address."""
 
     def create(self) -> None:
         """Raises as `require_own`."""
@@ -69,7 +69,7 @@ def _require_own(path: Path) -> None:
     try:
         found = path.lstat()
     except FileNotFoundError:
-        return  # SQLite's journal of a running daemon comes and goes.
+        return  # A running daemon creates and deletes SQLite's journal.
     if stat.S_ISLNK(found.st_mode):
         raise ForeignStateError(f"{path} is a symbolic link. Remove it, or use another state folder.")
     if found.st_uid != os.geteuid():

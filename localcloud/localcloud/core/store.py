@@ -28,9 +28,9 @@ CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NU
 
 @dataclass(frozen=True)
 class Kind(Generic[M]):
-    """A sort of resource, declared where it is served: `ENDPOINTS = Kind("endpoint", Endpoint.pb())`.
+    """A kind of resource, declared where it is served: `ENDPOINTS = Kind("endpoint", Endpoint.pb())`.
 
-    The name may change its wording in no later version: it is what rows on disk are found by.
+    The name must not change in later versions, because rows on disk are found by it.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Store:
     """Thread-safe. Every call is atomic; `transaction()` makes several calls one."""
 
     def __init__(self, path: Path, *, wiping: bool = False) -> None:
-        """`wiping`: what is deleted is overwritten on disk, for which writing is slower."""
+        """`wiping`: deleted rows are overwritten on disk, which makes writing slower."""
         path.touch(mode=0o600, exist_ok=True)
         self._lock = threading.RLock()
         self._depth = 0
@@ -59,7 +59,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything inside happens, or nothing does. Other threads wait; may be nested."""
+        """Makes the calls inside the context one atomic change. Other threads wait; transactions may be nested."""
         with self._lock:
             outermost = self._depth == 0
             if outermost:
@@ -99,7 +99,7 @@ class Store:
             self.put(kind, name, message)
 
     def put(self, kind: Kind[M], name: str, message: M) -> None:
-        """Creates or replaces; a replaced one keeps its place in `list`."""
+        """Creates or replaces the resource; a replaced one keeps its place in `list`."""
         with self._lock:
             self._connection.execute(
                 "INSERT INTO resources (kind, name, message) VALUES (?, ?, ?) "
@@ -119,7 +119,7 @@ class Store:
             self.put(kind, name, message)
 
     def delete(self, kind: Kind[M], name: str) -> bool:
-        """True when it was there."""
+        """Deletes the resource; returns whether it existed."""
         with self._lock:
             cursor = self._connection.execute("DELETE FROM resources WHERE kind = ? AND name = ?", (kind.name, name))
             return cursor.rowcount == 1
@@ -136,7 +136,7 @@ class Store:
         return [(name, kind.message_type.FromString(message)) for name, message in rows]
 
     def next_number(self, counter: str) -> int:
-        """1, 2, 3, …, across restarts."""
+        """The counter's next number: 1, 2, 3, …, across restarts."""
         with self._lock:
             row = self._connection.execute(
                 "INSERT INTO counters (name, value) VALUES (?, 1) "

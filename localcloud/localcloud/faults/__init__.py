@@ -1,4 +1,4 @@
-"""How the local cloud misbehaves: faults posted beforehand, that strike the calls they are meant for."""
+"""Faults, posted beforehand, that strike matching calls."""
 
 from localcloud.faults.posted import Faults, Strike
 

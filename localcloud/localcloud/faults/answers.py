@@ -14,7 +14,7 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(.+)")
 
 
 class FaultyAnswer:
-    """A `send` that passes an answer on as its fault leaves it. `touched`: whether it came to that."""
+    """A `send` that changes an answer as its fault says. `touched`: whether the fault changed anything."""
 
     def __init__(self, fault: AnswerFault, scope: Scope, send: Send) -> None:
         self._fault = fault
@@ -50,7 +50,7 @@ class FaultyAnswer:
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
 
     async def _truncate(self, beginning: bytes) -> None:
-        # The server signals a disconnect to the application, as when a client leaves: nothing more is held back.
+        # The server signals a disconnect to the application, as when a client disconnects.
         await self._pass(beginning, more=True)
         await self._connection.close()
 
@@ -80,7 +80,7 @@ class FaultyAnswer:
 
 
 class Unseen:
-    """A `send` that keeps back an answer which has found something. `found`: whether it had."""
+    """A `send` that holds back a successful answer. `found`: whether there was one."""
 
     def __init__(self, send: Send) -> None:
         self._send = send

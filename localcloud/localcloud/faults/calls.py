@@ -1,4 +1,4 @@
-"""A call to the local cloud, as faults look at it, and which calls a fault is meant for."""
+"""A call to the local cloud with the properties that faults match, and the matching."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ def matches(pattern: str, value: str) -> bool:
 
 
 def rpc_matches(pattern: str, rpc: str) -> bool:
-    """`DeployModel`, or `EndpointService/DeployModel` where the name alone is not enough."""
+    """Whether the RPC matches `DeployModel`, or `EndpointService/DeployModel`."""
     return not pattern or fnmatchcase(rpc if "/" in pattern else rpc.rpartition("/")[2], pattern)
 
 
 def pairs_match(patterns: Mapping[str, str], pairs: Sequence[tuple[str, str]], key: Callable[[str], str] = str) -> bool:
-    """Whether each named parameter or header is there, with a value of its pattern."""
+    """Whether each named parameter or header is present with a value that matches its pattern."""
     return all(
         any(key(name) == key(wanted) and fnmatchcase(value, pattern) for name, value in pairs)
         for wanted, pattern in patterns.items()

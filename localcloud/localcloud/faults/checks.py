@@ -28,7 +28,7 @@ _VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 def read_fault(fields: Any, methods: Methods) -> Fault:
-    """A fault of plain JSON. Raises ApiError INVALID_ARGUMENT that names the field."""
+    """The fault from JSON values. Raises ApiError INVALID_ARGUMENT that names the field."""
     try:
         fault = FAULT.validate_python(fields)
     except ValidationError as error:
@@ -40,7 +40,7 @@ def read_fault(fields: Any, methods: Methods) -> Fault:
 
 def _told(error: ValidationError) -> Iterator[str]:
     for detail in error.errors(include_url=False):
-        # The first step of a place is the kind that the fields were read as.
+        # The first part of the location is the kind that the fields were read as.
         place = ".".join(str(step) for step in detail["loc"][1:])
         if detail["type"] == "union_tag_invalid":
             yield f"kind: {detail['ctx']['tag']!r} is none of {detail['ctx']['expected_tags']}"
@@ -55,7 +55,7 @@ def _told(error: ValidationError) -> Iterator[str]:
 def _impossible(fault: Fault, methods: Methods) -> Iterator[str]:
     yield from _impossible_calls(fault, methods)
     if fault.probability is not None and fault.seed is None:
-        yield "seed: a probability needs one, so that the same run can be had again"
+        yield "seed: a probability needs one, so that a run can be repeated"
     if fault.probability is not None and "nth" in fault.model_fields_set:
         yield "nth: a call is struck by its number or by a probability, not by both"
     if fault.seed is not None and fault.probability is None:

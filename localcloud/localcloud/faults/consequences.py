@@ -9,7 +9,7 @@ from localcloud.faults.refusals import api_error
 
 
 def crash() -> None:
-    """Ends the daemon at once, with nothing in order."""
+    """Kills the daemon at once, without any clean-up."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -18,6 +18,6 @@ _MESSAGES = {408: "Your client has taken too long to issue its request.", 502: _
 
 
 def error_page(status: int) -> Response:
-    """For statuses that no service's own answer has."""
+    """The page of the front end, for statuses that no service answers itself."""
     phrase = "Server Error" if status >= 500 else HTTPStatus(status).phrase
     return HTMLResponse(_PAGE.format(status=status, phrase=phrase, message=_MESSAGES[status]), status)

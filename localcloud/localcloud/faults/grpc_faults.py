@@ -1,4 +1,4 @@
-"""Where faults strike gRPC: an interceptor of the one server."""
+"""The interceptor of the gRPC server by which faults strike."""
 
 import time
 from collections import deque
@@ -27,7 +27,7 @@ from localcloud.faults.kinds import (
 from localcloud.faults.posted import Faults, Strike
 from localcloud.services.hosts import route_of
 
-# Where a `google.rpc.Status` travels (gRPC docs, "Richer error model").
+# Metadata key of a `google.rpc.Status` (gRPC docs, "Richer error model").
 _DETAILS = "grpc-status-details-bin"
 
 Behaviour = Callable[[Any, grpc.ServicerContext], Any]
@@ -42,7 +42,7 @@ _FORMS = {
 
 
 class FaultInterceptor(grpc.ServerInterceptor):  # type: ignore[misc]  # grpc carries no types
-    """Looks at calls while faults wait for one."""
+    """Passes calls to the posted faults while any may still strike."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
@@ -72,7 +72,7 @@ class FaultInterceptor(grpc.ServerInterceptor):  # type: ignore[misc]  # grpc ca
 
 
 def _call(method: str, context: grpc.ServicerContext) -> Call:
-    # grpc gives a handler everything but the host of the request; a test watches over this private name.
+    # grpc does not show a handler the request's host; a test guards this private name.
     host = context._rpc_event.call_details.host.decode().partition(":")[0].lower()
     route = route_of(host)
     return Call(
@@ -127,14 +127,14 @@ def _refuse(fault: Error, context: grpc.ServicerContext) -> NoReturn:
 
 
 def _break(context: grpc.ServicerContext) -> NoReturn:
-    """The client's error for a connection that breaks (gRPC core): one call's alone, as others share the connection."""
+    """Raises the client's error for a broken connection (gRPC core), for one call, as others share the connection."""
     context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
     raise AssertionError("abort raises")
 
 
 def _execute(behaviour: Behaviour, request: Any, context: grpc.ServicerContext) -> None:
-    """To its end, also where it streams."""
-    # A refusal aborts the call, which raises: nobody hears of that either.
+    """Executes the call to its end, streams included."""
+    # A refusal aborts the call and raises; the client does not see it either.
     with suppress(Exception):
         answer = behaviour(request, context)
         if isinstance(answer, Iterator):

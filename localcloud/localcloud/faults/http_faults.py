@@ -80,7 +80,7 @@ class FaultyApp:
     async def _struck(self, strike: Strike, scope: Scope, receive: Receive, send: Send) -> None:
         match strike.fault:
             case Error() as fault:
-                # As the services do: a sender that is still sending would see a broken connection instead.
+                # As the services do: a client that is still sending would see a broken connection instead.
                 await _drain(receive)
                 await refusals.answer(fault, self._service_of(scope), Request(scope))(scope, receive, send)
             case Latency():
@@ -120,7 +120,7 @@ class FaultyApp:
                     strike.give_back()
 
     async def _execute(self, scope: Scope, receive: Receive) -> None:
-        """Nobody hears of the answer, nor of a failure."""
+        """Executes the call; its answer or failure is not sent."""
         try:
             await self._app(scope, receive, _lose)
         except Exception:
@@ -135,4 +135,4 @@ async def _drain(receive: Receive) -> None:
 
 
 async def _lose(message: Message) -> None:
-    """In the place of `send`."""
+    """Drops the message; used instead of `send`."""

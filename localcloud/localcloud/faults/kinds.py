@@ -1,4 +1,4 @@
-"""Faults as values: which calls one meets, which of them it strikes, and what it then does."""
+"""Faults as values: the calls that a fault matches, those of them that it strikes, and its effect."""
 
 from functools import cache
 from pathlib import Path
@@ -44,7 +44,7 @@ class BaseFault(BaseModel):
     service: str = ""
     """A name of `localcloud.services.hosts.ROUTES`, "content-network" or "metadata"."""
     host: str = ""
-    """Pattern of the host that the client named: a server's own port has another than Google's."""
+    """Pattern of the host that the client named; a server's own port has another host than Google's."""
     rpc: str = ""
     """Pattern of a method's name, however it is called: `DeployModel`, or `EndpointService/DeployModel`."""
     method: str = ""
@@ -57,15 +57,15 @@ class BaseFault(BaseModel):
     """Patterns by request header, gRPC's metadata included: `{"range": "bytes=0-*"}`."""
 
     nth: int = Field(1, ge=1)
-    """The first of the calls that are met, counted from 1, that it strikes."""
+    """Number, from 1, of the first matching call that it strikes."""
     times: int | None = Field(1, ge=1)
-    """How many it strikes; null: all from then on, which is the rule where there is a probability."""
+    """Number of calls that it strikes; null: all from then on, the default with a probability."""
     probability: float | None = Field(None, gt=0, le=1)
     """Strikes each call with this probability, by `seed`."""
     seed: int | None = None
 
     latency_seconds: float = Field(0, ge=0, le=3600)
-    """Before anything else happens."""
+    """Seconds to wait before anything else happens."""
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:
@@ -96,7 +96,7 @@ class HttpFault(BaseFault):
 
 
 class Worded(BaseFault):
-    """An error: a code and a message, or one that is known word for word."""
+    """An error: a code and a message, or a known error word for word."""
 
     code: Code | None = None
     """Name of google.rpc.Code; over REST its HTTP status."""
@@ -106,7 +106,7 @@ class Worded(BaseFault):
 
     @property
     def words(self) -> tuple[str, str]:
-        """Code and message, each "" where nothing is said of it."""
+        """Code and message, each "" if the fault does not give it."""
         row = known_errors()[self.known] if self.known else {}
         return self.code or row.get("code", ""), self.message or row.get("message", "").strip()
 
@@ -116,7 +116,7 @@ class Error(Worded):
 
     kind: Literal["error"]
     status: int | None = Field(None, ge=400, le=599)
-    """HTTP status; meets HTTP alone."""
+    """HTTP status; matches only calls over HTTP."""
     retry_after_seconds: int | None = Field(None, ge=0)
     """`Retry-After`, on the Hub `RateLimit`, over gRPC `google.rpc.RetryInfo`."""
     answer_headers: dict[str, str] = {}
@@ -127,7 +127,7 @@ class Error(Worded):
 
 
 class Latency(BaseFault):
-    """Answers after `latency_seconds`, and otherwise as ever."""
+    """Answers normally after `latency_seconds`."""
 
     kind: Literal["latency"]
 
@@ -145,12 +145,12 @@ class LostAnswer(BaseFault):
 
 
 class AnswerFault(HttpFault):
-    """Strikes an answer that is under way."""
+    """Strikes an answer while it is sent."""
 
 
 class NotFoundYet(HttpFault):
-    """Answers 404 instead of what a read has found, as for a resource that was made a moment ago and is not known
-    everywhere yet. A read that finds nothing is not struck."""
+    """Answers 404 to a read that found a resource, as if the resource were too new to be known everywhere. A read that
+    finds nothing is not struck."""
 
     kind: Literal["not_found_yet"]
 
@@ -173,7 +173,7 @@ class Truncate(BodyFault):
 
 
 class Stall(BodyFault):
-    """Falls silent after `after_bytes` of the body, for `seconds`, or until the client goes."""
+    """Sends nothing after `after_bytes` of the body, for `seconds`, or until the client disconnects."""
 
     kind: Literal["stall"]
     after_bytes: int = Field(ge=0)

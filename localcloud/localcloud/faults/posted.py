@@ -1,4 +1,4 @@
-"""The faults that are posted, in their order, and which of them a call takes."""
+"""The posted faults in order, and the choice of the fault that strikes a call."""
 
 import random
 import threading
@@ -12,7 +12,7 @@ from localcloud.faults.kinds import Fault
 
 
 class _Posted:
-    """One fault, and what has become of it."""
+    """One fault with its counts."""
 
     def __init__(self, number: int, fault: Fault) -> None:
         self.number = number
@@ -27,7 +27,7 @@ class _Posted:
         return self.fault.limit is not None and self.struck >= self.fault.limit
 
     def meet(self) -> bool:
-        """Whether it would strike this call, the next one that it meets."""
+        """Counts the next matching call; returns whether the fault would strike it."""
         self.met += 1
         if self.fault.probability is not None:
             return self._random.random() < self.fault.probability
@@ -35,7 +35,7 @@ class _Posted:
 
 
 class Strike:
-    """A fault that a call has taken. What turns out not to touch the call is given back."""
+    """A fault that a call has taken. It is given back if it turns out not to affect the call."""
 
     def __init__(self, faults: "Faults", posted: _Posted) -> None:
         self.fault = posted.fault
@@ -47,7 +47,7 @@ class Strike:
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """While the fault strikes: until the call that it holds has been executed, or has not."""
+        """The time during which the fault strikes: until its call has been executed or refused."""
         self._faults.begin(self._posted)
         try:
             yield
@@ -56,7 +56,7 @@ class Strike:
 
 
 class Faults:
-    """Thread-safe. A call is struck by one fault at most: the first posted of those that are due."""
+    """The posted faults. Thread-safe. At most one fault strikes a call: the first posted of those that are due."""
 
     def __init__(self, methods: Methods | None = None) -> None:
         """`methods`: those that a fault may name as `rpc`; None: there are none."""
@@ -65,7 +65,7 @@ class Faults:
         self._count = 0
         self._lock = threading.Lock()
         self.waiting = False
-        """Whether any may still strike: all that a call looks at while none may."""
+        """Whether any fault may still strike; calls read only this while none may."""
 
     def post(self, fields: Any) -> int:
         """Adds a fault, given as plain JSON; returns its number. Raises ApiError INVALID_ARGUMENT."""
@@ -77,13 +77,13 @@ class Faults:
             return self._count
 
     def clear(self) -> None:
-        """A fault that has already struck keeps its effect."""
+        """Removes all faults. A fault that has already struck keeps its effect."""
         with self._lock:
             self._posted.clear()
             self.waiting = False
 
     def list(self) -> list[dict[str, Any]]:
-        """All that were posted since the last `clear`, spent ones too.
+        """All faults since the last `clear`, used-up ones too.
 
         Each with how many calls it met and struck, and how many calls it is `striking` now.
         """
@@ -100,7 +100,7 @@ class Faults:
             ]
 
     def take(self, call: Call) -> Strike | None:
-        """The fault that strikes this call, which every fault that is meant for it counts."""
+        """The fault that strikes this call, if any. Every matching fault counts the call."""
         with self._lock:
             due = [p for p in self._posted if not p.spent and p.fault.meets(call) and p.meet()]
             if not due:

@@ -42,7 +42,7 @@ def answer(fault: Error, service: str, request: Request) -> Response:
 
 
 def api_error(fault: Error | OperationError) -> ApiError:
-    """As the services have it that speak gRPC, too."""
+    """The error of a service that also speaks gRPC."""
     named, message = fault.words
     code = named or code_of_status(_status(fault))
     return ApiError(code, message or _MESSAGES.get(code, f"The request ended with {code}."))

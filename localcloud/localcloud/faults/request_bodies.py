@@ -7,7 +7,7 @@ from localcloud.faults.kinds import FlipSentByte
 
 
 class FlippedBody:
-    """A `receive` that changes one bit of what comes. `touched`: whether the body was long enough."""
+    """A `receive` that changes one bit of the body. `touched`: whether the body was long enough."""
 
     def __init__(self, fault: FlipSentByte, receive: Receive) -> None:
         self._fault, self._receive = fault, receive

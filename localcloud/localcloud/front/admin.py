@@ -35,7 +35,7 @@ Fields = dict[str, Any]
 
 
 def create_app(cloud: Cloud, faults: Faults) -> ASGIApp:
-    """Needs the key of the state folder; Kubeflow Pipelines also takes it as a part of its address."""
+    """The application. It requires the state folder's key; Kubeflow Pipelines also takes it in its address."""
 
     async def status(request: Request) -> Response:
         fixed = {"project": cloud.project, "region": cloud.region, "state_dir": str(cloud.state_dir)}
@@ -58,7 +58,7 @@ def create_app(cloud: Cloud, faults: Faults) -> ASGIApp:
             Route("/_local/hub/tokens", _put(_TOKEN, lambda fields: _put_token(cloud, fields)), methods=["PUT"]),
             Route("/_local/storage/parts", _part_requests(cloud), methods=["GET"]),
             Route("/_local/faults", _faults(faults), methods=["GET", "PUT", "DELETE"]),
-            # Not Google's, and in every cluster at another address.
+            # Kubeflow Pipelines is not Google's, and has another address in every cluster.
             Mount("/kfp", kfp_api.create_app(cloud)),
         ],
         exception_handlers={ApiError: _refuse},
@@ -91,14 +91,14 @@ def _close_region(cloud: Cloud, fields: Fields) -> None:
 
 
 def _set_grace(cloud: Cloud, fields: Fields) -> None:
-    """Of the jobs that are created from now on."""
+    """Sets the grace of pipeline jobs created from now on."""
     if fields["seconds"] < 0:
         raise ApiError("INVALID_ARGUMENT", f"The grace has at least 0 s, not {fields['seconds']}.")
     cloud.grace_seconds = float(fields["seconds"])
 
 
 def _set_user(cloud: Cloud, fields: Fields) -> None:
-    """The account whose credential a caller gets that names none; "" is the owner."""
+    """Sets the account of clients that name none; "" is the owner."""
     cloud.switch_user(_member(cloud, fields["member"]) if fields["member"] else OWNER)
 
 
@@ -175,7 +175,7 @@ def _part_requests(cloud: Cloud) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _faults(faults: Faults) -> Callable[[Request], Awaitable[Response]]:
-    """PUT adds one and says its id, GET lists them, DELETE removes all."""
+    """PUT adds a fault and returns its id, GET lists faults, DELETE removes all."""
 
     async def answer(request: Request) -> Response:
         match request.method:

@@ -1,4 +1,4 @@
-"""A private certificate authority for Google's host names, trusted by nobody but who is given its bundle."""
+"""A private certificate authority for Google's host names, trusted only by clients with its bundle."""
 
 import ssl
 import threading
@@ -108,7 +108,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        # A clock that is a little behind must not find it in the future.
+        # Backdated, so that it is valid for a client whose clock is a little behind.
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=days))
     )

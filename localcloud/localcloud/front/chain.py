@@ -1,21 +1,21 @@
-"""The way of a call, from the socket to its handler; the answer goes the same way back.
+"""The path of a call from the socket to its handler; the answer takes the same path back.
 
     proxy.Proxy                        ends TLS for the hosts of the services; HTTP/2 goes on as gRPC, the rest as HTTP
       HTTP/1.1
         doors.no_other_origin          no page in a browser may call
         by_host                        finds the API
         faults.http_faults.FaultyApp   posted faults strike
-        identified                     who calls, by the token
+        identified                     the caller, by the token
         a route of the service         streams, and versions of the API that no package describes
         or rest.RestApi                transcoding: URL and JSON into a protobuf message
       gRPC
         faults.grpc_faults             posted faults strike
-        grpc_server                    who calls, by the token; bytes into a protobuf message
+        grpc_server                    the caller, by the token; bytes into a protobuf message
       both
         dispatch.Dispatcher            the API's version, the permission, the handler
 
-An API that no package describes (`Registration.app`) identifies callers and asks for permissions by itself: its tokens,
-its errors and its URLs have forms of their own.
+An API that no package describes (`Registration.app`) identifies callers and checks permissions by itself, because its
+tokens, errors and URLs have their own forms.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,7 +2,7 @@
 
 The packages carry no service descriptors. Their gRPC transports, made on a channel that only records, give the names,
 and their annotations the message types; the base classes of their REST transports give the HTTP rules. The stubs and
-the rules are private to the packages: a test watches over both.
+the rules are private names of the packages, guarded by a test.
 """
 
 import importlib
@@ -92,7 +92,7 @@ def load_contract(packages: Iterable[str]) -> dict[str, Method]:
         for module in pkgutil.iter_modules(services.__path__):
             for method in _service_methods(f"{services.__name__}.{module.name}.transports"):
                 known = methods.setdefault(method.path, method)
-                # Operations, Locations and IAMPolicy are mixed into every service, with rules of its own.
+                # Operations, Locations and IAMPolicy are mixed into every service, each with the service's own rules.
                 rules = dict.fromkeys(known.rules + method.rules)
                 methods[method.path] = replace(known, rules=tuple(rules))
     if any(method.response_type is Operation for method in methods.values()):
@@ -106,7 +106,7 @@ def _service_methods(transports: str) -> Iterator[Method]:
     transport_class = _class_ending(importlib.import_module(f"{transports}.grpc"), "GrpcTransport")
     recorder = _RecordingChannel()
     transport = transport_class(channel=recorder)
-    # The stubs it made go through a channel that intercepts, and asks ours only when a call is made: make them again.
+    # Its stubs use an intercepting channel, which asks ours only during a call: create the stubs again.
     properties = list(transport._stubs)
     transport._stubs.clear()
     transport._logged_channel = recorder
@@ -186,7 +186,7 @@ class _RecordingChannel(grpc.Channel):  # type: ignore[misc]  # grpc carries no 
         """See `subscribe`."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: no connection is open."""
 
     def __enter__(self) -> "_RecordingChannel":
         return self

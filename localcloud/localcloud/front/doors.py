@@ -32,7 +32,7 @@ def only_by_name(app: ASGIApp, names: Iterable[str] = LOOPBACK_NAMES) -> ASGIApp
 
 
 def no_other_origin(app: ASGIApp) -> ASGIApp:
-    """`app` for requests that no other origin's page sent; the application looks at Host itself."""
+    """`app` for requests that no other origin's page sent; the application checks Host itself."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (refusal := _foreign_origin(Headers(scope=scope))):
@@ -46,7 +46,7 @@ def no_other_origin(app: ASGIApp) -> ASGIApp:
 def only_with_key(app: ASGIApp, key: str, prefixes: Mapping[str, bool]) -> ASGIApp:
     """`app`, whose paths under `prefixes` need `key`: as bearer token, or as the next part of the path where True.
 
-    The part of the path is for clients that can be given an address alone; the application does not see it. Under the
+    The part of the path is for clients that accept only an address; the application does not see it. Under the
     other prefixes a process of the daemon's own user needs no key.
     """
 
@@ -78,7 +78,7 @@ def _objection(headers: Headers, known: frozenset[str]) -> str:
 
 
 def _foreign_origin(headers: Headers) -> str:
-    """Why the request is refused; empty where it comes from no page, or from one of the same origin."""
+    """Why the request is refused; empty if it comes from no page, or from a page of the same origin."""
     origin = headers.get("origin")
     if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
         return f"The local cloud does not answer a page of {origin}."

@@ -12,9 +12,9 @@ from localcloud.core.callers import calling_as
 from localcloud.front.contract import Method
 from localcloud.front.dispatch import Dispatcher
 
-# A call that waits (a prediction, WaitOperation) holds a thread.
+# Threads. A waiting call (a prediction, WaitOperation) occupies one.
 _THREADS = 32
-# Where a `google.rpc.Status` travels (gRPC docs, "Richer error model").
+# Metadata key of a `google.rpc.Status` (gRPC docs, "Richer error model").
 _DETAILS = "grpc-status-details-bin"
 
 
@@ -27,7 +27,7 @@ def start_grpc_server(
 ) -> grpc.Server:
     """Serves on 127.0.0.1:`port`.
 
-    `check_token` gets the `authorization` of each call, and answers who calls or raises ApiError.
+    `check_token` gets the `authorization` of each call, and returns the caller or raises ApiError.
     """
     server = grpc.server(
         ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc"),
@@ -36,7 +36,7 @@ def start_grpc_server(
         options=[
             ("grpc.max_receive_message_length", -1),
             ("grpc.max_send_message_length", -1),
-            # Two daemons on one port would answer in turns.
+            # Otherwise two daemons could share one port and answer in turns.
             ("grpc.so_reuseport", 0),
         ],
     )
@@ -75,7 +75,7 @@ class _ContractHandler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ca
     def _stream_behaviour(self, method: Method) -> Callable[[Any, grpc.ServicerContext], Iterator[Message]]:
         def call(request: Any, context: grpc.ServicerContext) -> Iterator[Message]:
             try:
-                # Asked for its permissions before its first answer: a generator has no caller of its own.
+                # Permissions are checked before the first answer, because a generator does not keep the caller.
                 with calling_as(self._check_token(_authorization(context))):
                     responses = self._dispatcher.call(method, request)
                 yield from responses

@@ -12,13 +12,13 @@ from localcloud.core.http_connections import ConnectionProtocol
 from localcloud.core.ports import listen
 from localcloud.front.dated import Dated
 
-# Clients keep connections for minutes; closing an idle one just when it is used again would fail their call.
+# Seconds. Clients keep connections for minutes; closing an idle one just when it is reused would fail their call.
 _KEEP_ALIVE_SECONDS = 3600
 _GRACE_SECONDS = 2
 
 
 class _Server(uvicorn.Server):
-    """A server among several in this process: signals are the daemon's own affair."""
+    """One of several servers in this process: the daemon handles signals."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,7 +1,7 @@
-"""Which permission a call about a long-running operation asks for: that of its resource, or of its service.
+"""The permission of a call about a long-running operation: that of its resource, or of its service.
 
 "Operations of a resource are read with the permission to get the resource." No page names a permission for cancelling
-or deleting one: here it is that of updating the resource, the stricter of those that could be meant.
+or deleting one: here it is that of updating the resource, the stricter of the possible ones.
 """
 
 from typing import Any
@@ -33,7 +33,7 @@ _OF_NO_RESOURCE = "operations/"
 
 
 def ask(cloud: Cloud, method: str, name: str) -> None:
-    """`name`: of the operation, or of what has the operations that are listed. Raises ApiError PERMISSION_DENIED."""
+    """`name`: of the operation, or of the parent whose operations are listed. Raises ApiError PERMISSION_DENIED."""
     if name.startswith(_OF_NO_RESOURCE):
         return
     resource, _, operation_id = name.partition("/operations/")
@@ -56,5 +56,5 @@ def _permissions(resource: str, operation: Any) -> tuple[str, str]:
 
 
 def _as_asked(resource: str, name: str) -> str:
-    """With the project as the caller wrote it: a refusal repeats the caller's words."""
+    """The resource with the project as the caller wrote it, because a refusal repeats the caller's words."""
     return "/".join([*name.split("/")[:2], *resource.split("/")[2:]])

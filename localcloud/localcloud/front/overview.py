@@ -1,4 +1,4 @@
-"""A local cloud at a glance: its time, the models on its Hub, its endpoints and its runs."""
+"""An overview of a local cloud: its time, the models on its Hub, its endpoints and its runs."""
 
 from typing import Any
 

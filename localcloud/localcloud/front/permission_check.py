@@ -1,4 +1,4 @@
-"""The one place where a call of a contract's method is asked for its permissions, before its handler sees it."""
+"""Checks the permissions of every call of a contract's method, before its handler sees it."""
 
 from functools import reduce
 from typing import Any
@@ -12,7 +12,7 @@ from localcloud.front.contract import Method
 _OPERATIONS = "google.longrunning.Operations"
 _VERTEX = "google.cloud.aiplatform."
 _VERTEX_API = "aiplatform.googleapis.com"
-# Methods whose work Vertex AI's service agent does: the first of them makes the agent.
+# Methods whose work Vertex AI's service agent does: the first call of one creates the agent.
 _FIRST_USES = ("Create", "Upload", "Deploy")
 
 

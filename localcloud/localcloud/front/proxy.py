@@ -1,6 +1,6 @@
-"""An HTTPS proxy that is the far end itself: it ends TLS for the hosts of the routes, and pipes the bytes on.
+"""An HTTPS proxy that answers for the real hosts: it ends TLS for the hosts of the routes, and pipes the bytes on.
 
-What speaks HTTP/2 (gRPC, nothing else does here) goes to the gRPC server, the rest to the HTTP server. A host without a
+HTTP/2 (only gRPC uses it here) goes to the gRPC server, HTTP/1.1 to the HTTP server. A host without a
 route is refused by name, so that nothing reaches the real cloud by mistake; a recorder of the real cloud's answers lets
 such hosts through, unread.
 """
@@ -44,7 +44,7 @@ class Proxy:
         self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", port)
 
     async def stop(self) -> None:
-        """Ends every connection, too."""
+        """Stops listening, and ends every connection."""
         if self._server is not None:
             self._server.close()
         for connection in list(self._connections):

@@ -121,7 +121,7 @@ def test_an_endpoint_that_is_not_there(endpoints: dict[str, str]) -> None:
     gone = re.sub("endpoints/.*", "endpoints/gone", endpoints["shared"])
     with pytest.raises(InferenceError, match="HTTP 404") as raised:
         EndpointClient(gone).chat(QUESTION)
-    assert raised.value.fix == "Is the endpoint still there, and in that project and region?"
+    assert raised.value.fix == "Check that the endpoint exists, in that project and region."
 
 
 def test_a_caller_who_may_not_ask(endpoints: dict[str, str], local: LocalCloud) -> None:

@@ -210,7 +210,7 @@ def planted(release: Release, tmp_path: Path) -> str:
 
 def test_an_image_of_other_sources_under_our_tag_is_not_taken(release: Release, sources: Sources, planted: str) -> None:
     assert find_image(release.build) == planted
-    with pytest.raises(ServiceError, match=r"was not made from the sources that lie here: it read gs://"):
+    with pytest.raises(ServiceError, match=r"was not made from these sources: it read gs://"):
         tuple(releasing.make(release, sources.archive, lambda text: None))
     assert find_digest(release.build.latest) is None
 

@@ -1,4 +1,4 @@
-"""A memory estimate as plain numbers, each with its source: what is written down and unfolded for people."""
+"""A memory estimate as plain numbers, each with its source, for plans and their pages."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -43,7 +43,7 @@ class MemoryAccount:
     deducted: tuple[Line, ...]
     cache: Line
     one_request: Line
-    """Of `max_model_len` tokens."""
+    """Cache that one request of `max_model_len` tokens needs."""
     longest_context: int
     """Largest `max_model_len` that fits with these sequences; 0: none does."""
     most_sequences: int

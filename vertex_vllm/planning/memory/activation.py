@@ -10,9 +10,9 @@ from vertex_vllm.planning.memory.interval import Interval, Term, either
 from vertex_vllm.planning.memory.runner import Runner, runners
 from vertex_vllm.planning.memory.start import Start
 
-# Of 16-bit matrix products (`CUBLAS_WORKSPACE_CONFIG` on Hopper: 32 MiB). Other cards take 8 MiB: high for them.
+# Bytes of cuBLAS's workspace (`CUBLAS_WORKSPACE_CONFIG` on Hopper: 32 MiB). Too high for other cards, with 8 MiB.
 MATRIX_WORKSPACE = 32 << 20
-# Rows of H that live beside the feed-forward part: its input, the residual, the norm's output.
+# Rows of H held beside the feed-forward part: its input, the residual, the norm's output.
 HIDDEN_ROWS = 3
 # Bytes for each logit: V2 samples in the model's type; V1 keeps a copy in the model's type and, in 32 bits, logits,
 # sorted logits and probabilities.
@@ -57,7 +57,7 @@ def _peak(model: Transformer, start: Start, runner: Runner) -> float:
 
 
 def _layer(model: Transformer, start: Start, experts: float) -> float:
-    """The largest of what a layer's parts hold beside the hidden rows: attention, a dense part, experts."""
+    """Bytes of the largest part of a layer beside the hidden rows: attention, dense feed-forward or experts."""
     rows = start.element_bytes * start.max_num_batched_tokens
     split = start.tensor_parallel
     # Queries, keys, values, and the output of attention.

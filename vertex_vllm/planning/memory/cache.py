@@ -15,12 +15,12 @@ class CacheLayout:
     """How layers share blocks (vLLM `_get_kv_cache_groups_uniform_page_size`)."""
 
     block_bytes: float
-    """One block id: `block_tokens` tokens in each layer of a group."""
+    """Bytes of one block: `block_tokens` tokens in each layer of a group."""
     full_groups: int
     window_groups: int
     window: int
     image_tokens: int
-    """Of one image, kept for cross attention."""
+    """Tokens of one image, kept for cross attention."""
 
     def blocks_of_request(self, tokens: int, start: Start) -> int:
         """Blocks that one request of `tokens` takes at most (`max_memory_usage_bytes` over the groups)."""

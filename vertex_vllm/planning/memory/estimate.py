@@ -1,4 +1,4 @@
-"""Whether vLLM starts, and with how much cache: the subtraction of its `determine_available_memory`, with intervals."""
+"""Whether vLLM starts, and with how much cache: vLLM's `determine_available_memory`, with intervals."""
 
 import math
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class MemoryEstimate:
 
     @property
     def blocks(self) -> int:
-        """The likely number; 0 where nothing is left."""
+        """Likely number of the cache's blocks; 0 where no memory is left."""
         return max(0, int(self.cache.likely // self.layout.block_bytes)) if self.layout.block_bytes else 0
 
     @property
@@ -64,7 +64,7 @@ class MemoryEstimate:
 
 
 def estimate_memory(model: Transformer, start: Start) -> MemoryEstimate:
-    """Pure, and never raises: what is not known makes the verdict `uncertain`, and the reasons say what it is."""
+    """The estimate. Never raises: unknown facts make the verdict `uncertain`, and `reasons` names them."""
     unknown = _unknown(model, start)
     activation = activation_term(model, start, known=not unknown)
     images = image_term(model, start)
@@ -142,7 +142,7 @@ def _shortage(
     if cache.high <= 0:
         parts = ", ".join(f"{term.name} {term.amount.likely / GIB:.1f}" for term in terms if term.amount.likely)
         return [f"at best {-cache.high / GIB:.1f} GiB too little before any cache ({parts} GiB)"]
-    # Without the model's shape what a token takes is not known either.
+    # Without the model's shape the bytes of a token are not known either.
     if cache.high < needed and not unknown:
         left = f"{_high(cache)} are left at best"
         return [f"one request of {start.max_model_len} tokens needs {needed / GIB:.2f} GiB of cache, {left}"]
@@ -150,7 +150,7 @@ def _shortage(
 
 
 def _unknown(model: Transformer, start: Start) -> tuple[str, ...]:
-    """Facts without which no number is to be trusted."""
+    """Reasons for an uncertain verdict: missing facts."""
     found = [f"{name} is not known" for name in model.missing]
     if defaults_of(model.architecture) is None:
         found.append(f"how {model.architecture or 'this architecture'} uses memory is not known")

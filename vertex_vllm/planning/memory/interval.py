@@ -1,4 +1,4 @@
-"""Amounts that are known only so well."""
+"""Amounts of memory as intervals."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -20,7 +20,7 @@ class Interval:
 
     @classmethod
     def about(cls, amount: float, low: float, high: float) -> Self:
-        """`amount`, and the factors by which it may be off."""
+        """`amount` as the likely value, times `low` and `high` as the ends."""
         return cls(amount * low, amount, amount * high)
 
     def __add__(self, other: "Interval") -> "Interval":

@@ -7,7 +7,7 @@ from vertex_vllm.planning.memory.interval import GIB, Interval, Term, either
 from vertex_vllm.planning.memory.runner import Setup, setups
 from vertex_vllm.planning.memory.start import Start
 
-# Measured on an H200 before vLLM takes its first snapshot (`init_non_torch`): outside `requested`, but on the card.
+# Bytes, measured on an H200 before vLLM's first snapshot (`init_non_torch`): outside of `requested`, but on the card.
 CUDA_CONTEXT = Interval(0.25 * GIB, 0.514 * GIB, 0.6 * GIB)
 # `non_torch_increase` of `memory_profiling`: 0.2246 to 0.2402 GiB in 39 starts on an H200; 0.16 in a log of Llama 3.2
 # Vision (vllm-project/vllm#12126).
@@ -44,7 +44,7 @@ def non_torch_term(start: Start) -> Term:
 
 
 def graphs(model: Transformer, start: Start) -> Interval:
-    """All that capturing takes on the card."""
+    """Bytes that capturing CUDA graphs takes on the card."""
     if start.enforce_eager:
         return Interval.exact(0)
     grown = math.sqrt(max(1, start.max_num_seqs) / GRAPH_SEQUENCES)

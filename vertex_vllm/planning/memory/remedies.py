@@ -1,4 +1,4 @@
-"""How far a start may grow before it no longer fits, and what would make one fit that does not; each one computed."""
+"""Limits up to which a start fits, and changes with which a start that does not fit would."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -7,19 +7,19 @@ from vertex_vllm.model.transformer import Transformer
 from vertex_vllm.planning.memory.estimate import MemoryEstimate, estimate_memory
 from vertex_vllm.planning.memory.start import Start
 
-# vLLM's own limit is higher; beyond it no card of today computes faster.
+# vLLM's own limit is higher; beyond this number no present card computes faster.
 MOST_SEQUENCES = 4096
 GPUS_OF_MACHINES = (1, 2, 4, 8)
-# Contexts and sequences are proposed in such steps: a limit to the token would be a false precision.
+# Contexts and sequences are proposed in these steps: an exact number of tokens would be false precision.
 CONTEXT_STEP = 256
 
 
 @dataclass(frozen=True)
 class Remedy:
     change: str
-    """As a line of the config, or what to rent instead."""
+    """A line of the config, or the machine to rent instead."""
     estimate: MemoryEstimate
-    """With the change: it fits."""
+    """The start with the change, which fits."""
 
 
 def longest_context(model: Transformer, start: Start) -> int:
@@ -70,7 +70,7 @@ def _fits(model: Transformer, start: Start) -> bool:
 
 
 def largest(fits: Callable[[int], bool], most: int) -> int:
-    """Largest number up to `most` that fits, 0 if none does; by halving: what fits still fits when it shrinks."""
+    """Largest number up to `most` that fits, 0 if none does. Bisection: a smaller number than one that fits, fits."""
     least = 0
     while least < most:
         middle = (least + most + 1) // 2

@@ -1,4 +1,4 @@
-"""Which model runner a version of vLLM takes for a model: V1, or V2 which replaces it step by step (runners.yaml)."""
+"""The model runner that a version of vLLM uses for a model: V1, or its successor V2 (runners.yaml)."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -32,12 +32,12 @@ class Setup:
     """Empty: no version is known."""
 
     def since(self, version: str) -> bool:
-        """True of an unknown version."""
+        """Whether the version is that one or later; True for an unknown version."""
         return not self.version or version_key(self.version) >= version_key(version)
 
 
 def setups(model: Transformer, start: Start, *turning_points: str) -> tuple[Setup, ...]:
-    """Every pair that can matter, the newest version first: both ends of the range, and the changes between them."""
+    """The setups that may differ, newest version first: both ends of the range, and the changes between them."""
     if start.versions is None:
         return (Setup("V2", ""), Setup("V1", ""))
     ends = (start.versions.earliest, start.versions.latest)

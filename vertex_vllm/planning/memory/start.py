@@ -23,7 +23,7 @@ class Start:
     total_bytes: int
     """Memory of one GPU as PyTorch reports it."""
     gpus: int
-    """In the machine."""
+    """GPUs in the machine."""
     max_model_len: int
     max_num_seqs: int
     max_num_batched_tokens: int
@@ -31,7 +31,7 @@ class Start:
     tensor_parallel: int = 1
     pipeline_stages: int = 1
     element_bytes: int = 2
-    """Of activations, and of weights that are not quantised: 2 for bfloat16 and float16."""
+    """Bytes of an activation, and of a weight that is not quantised: 2 for bfloat16 and float16."""
     quantization: str = ""
     """Empty: weights of `element_bytes`."""
     kv_cache_dtype: str = "auto"
@@ -41,7 +41,7 @@ class Start:
     versions: VersionRange | None = None
     """vLLM's; None: not known."""
     weight_bytes: int = 0
-    """Of all tensors as loaded; 0: not known, computed from the architecture."""
+    """Bytes of all tensors as loaded; 0: not known, computed from the architecture."""
     block_tokens: int = BLOCK_TOKENS
     compute_capability: tuple[int, ...] = ()
     """Of the card; empty: not known."""

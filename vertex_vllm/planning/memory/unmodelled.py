@@ -1,4 +1,4 @@
-"""Arguments that change what a GPU holds in a way that is not in the memory model (unmodelled.yaml)."""
+"""Arguments whose effect on memory the memory model does not contain (unmodelled.yaml)."""
 
 import json
 from collections.abc import Mapping

@@ -31,7 +31,7 @@ class Parameters:
     """Counts of numbers on one GPU."""
 
     linear: float
-    """Of layers that a quantisation replaces."""
+    """Numbers in layers that a quantisation replaces."""
     tables: float
     """Embedding and head."""
 
@@ -66,7 +66,7 @@ def _absorbed(model: Transformer, start: Start) -> float:
 
 
 def linear_bytes(start: Start) -> float:
-    """Of one weight of a linear layer."""
+    """Bytes of one weight of a linear layer."""
     return LINEAR_BYTES.get(start.quantization, float(start.element_bytes))
 
 

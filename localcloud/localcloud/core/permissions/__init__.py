@@ -1,1 +1,1 @@
-"""Permissions: policies, roles, and what each method asks for."""
+"""Permissions: policies, roles, and the permissions of each method."""

@@ -1,8 +1,8 @@
-"""Service accounts that nobody makes by hand: Compute Engine's default one, and Google's service agents.
+"""Service accounts that Google creates: Compute Engine's default account, and service agents.
 
-None exists in a new project. Compute Engine's account comes with its API; a service agent comes when it is asked for
-(`generateServiceIdentity`) or when its service first needs it. An agent of a service that is not played here comes with
-its API: the local cloud cannot see the service's first use, which the real agent comes with.
+None exists in a new project. Compute Engine's account is created with its API; a service agent on request
+(`generateServiceIdentity`) or when its service first needs it. The agent of a service that the local cloud does not
+have is created with its API, because the service's first use cannot be seen here.
 """
 
 import base64
@@ -30,7 +30,7 @@ _AGENTS = Path(__file__).with_name("service_agents.yaml")
 
 
 def account_name(cloud: Cloud, email: str) -> str:
-    """The resource name of a service account, by its email alone; of one that does not exist, as it would be."""
+    """The resource name of a service account by its email, whether or not it exists."""
     found = cloud.store.get(SERVICE_ACCOUNTS, email)
     if found is not None:
         return str(found["name"])
@@ -74,12 +74,12 @@ def new_account(cloud: Cloud, project_id: str, email: str, told: Mapping[str, An
 
 
 def account_etag(cloud: Cloud) -> str:
-    """In the form of the real ones: eight digits in base64."""
+    """An etag in the form of the real ones: eight digits in base64."""
     return base64.b64encode(cloud.ids.numeric(8).encode()).decode()
 
 
 def make_compute_account(cloud: Cloud, project: str) -> None:
-    """As enabling the Compute API does. It has no role: new organisations grant it none (organisation policy
+    """Creates the account, as enabling the Compute API does; without a role, as in new organisations (policy
     `iam.automaticIamGrantsForDefaultServiceAccounts`, enforced since 2024-05-03)."""
     email, project_id = compute_account(cloud, project), cloud.project_id(project)
     if cloud.store.get(SERVICE_ACCOUNTS, email) is None:
@@ -101,10 +101,10 @@ def service_agent(cloud: Cloud, project: str, api: str) -> str:
 
 
 def make_service_agent(cloud: Cloud, project: str, api: str, *, granted: bool) -> Any:
-    """The agent of an API, made when it does not exist; None where the API has none. Raises ApiError UNIMPLEMENTED.
+    """The agent of an API, created if it does not exist; None where the API has none. Raises ApiError UNIMPLEMENTED.
 
-    `granted`: whether a new agent gets its role on the project, as it does where its service needs it first; an agent
-    that was asked for gets none (IAM, "Create and grant roles to service agents", 2026-11-30).
+    `granted`: whether a new agent gets its role on the project. It does at its service's first use; an agent created
+    on request gets none (IAM, "Create and grant roles to service agents", 2026-11-30).
     """
     email = service_agent(cloud, project, api)
     if not email:

@@ -1,4 +1,4 @@
-"""Permissions: the policies of a resource and of its project decide; a denial that was posted beforehand stays."""
+"""Decides on permissions by the policies of a resource and its parents; a posted denial comes first."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -31,8 +31,8 @@ _DENIALS = Kind("denial", BoolValue)
 # Roles of the owner on organizations and folders: a new organisation grants the first to everybody in its domain.
 _ABOVE_PROJECTS = ("roles/resourcemanager.projectCreator", "roles/browser")
 
-# Resources whose names conditions may ask about (IAM, "Resource types that accept conditions"). Of others IAM knows no
-# name, and a condition on it is not met.
+# Resources whose names conditions may use (IAM, "Resource types that accept conditions"). For other resources IAM has
+# no name, so that a condition on it is not met.
 _KINDS = {
     "projects": ("cloudresourcemanager.googleapis.com", "Project"),
     "secrets": ("secretmanager.googleapis.com", "Secret"),
@@ -102,7 +102,7 @@ def gives(cloud: Cloud, role: str, permission: str) -> bool:
 
 
 def has_basic_role(cloud: Cloud, member: str, project: str, role: str) -> bool:
-    """Whether the project's policy gives `member` that role: who is meant by `projectOwner:PROJECT`."""
+    """Whether the project's policy gives `member` that role, as `projectOwner:PROJECT` and the like mean."""
     return any(
         binding.role == role and member in binding.members
         for binding in _bindings(cloud, f"projects/{cloud.project_number(project)}")
@@ -110,7 +110,7 @@ def has_basic_role(cloud: Cloud, member: str, project: str, role: str) -> bool:
 
 
 def _bindings(cloud: Cloud, resource: str) -> Iterator[Binding]:
-    """Of the policies of the resource and of all above it, and what every project grants."""
+    """Bindings of the resource's policy, of its parents' policies, and those that every project has."""
     for name in _and_above(cloud, resource):
         policy = cloud.store.get(POLICIES, name)
         if policy is not None:

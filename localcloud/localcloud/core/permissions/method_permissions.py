@@ -1,4 +1,4 @@
-"""Asks for the permissions of a method, as `permissions.yaml` of its service names them."""
+"""Checks the permissions of a method, as `permissions.yaml` of its service names them."""
 
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud
@@ -13,7 +13,7 @@ def require(cloud: Cloud, rpc: str, resource: str) -> None:
 
 
 def row_of(rpc: str) -> permission_table.Asked:
-    """Raises ApiError UNIMPLEMENTED for a method without a row."""
+    """The row of a method. Raises ApiError UNIMPLEMENTED for a method without a row."""
     found = permission_table.methods().get(rpc)
     if found is None:
         raise ApiError("UNIMPLEMENTED", f"The local cloud does not know which permissions {rpc} asks for.")

@@ -1,4 +1,4 @@
-"""Which permissions methods ask for, and which permissions predefined roles hold: data of files, read once.
+"""The permissions of each method and of each predefined role, read from files once.
 
 Every service has a `permissions.yaml` for its methods.
 """
@@ -19,16 +19,16 @@ _TABLE = Path(__file__).with_name("permission_table.json")
 
 @dataclass(frozen=True)
 class Asked:
-    """The permissions that one method asks of its caller."""
+    """The permissions that one method requires."""
 
     permissions: tuple[str, ...]
     on: str
-    """The field of the request that names the resource, dots between nested ones; "" where nothing is asked."""
+    """The field of the request that names the resource, dots between nested ones; "": no permission is required."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """How a service words that a permission is missing."""
+    """A service's wording of a missing permission."""
 
     message: str
     """With {permission}, {service} and {resource}."""
@@ -52,7 +52,7 @@ def methods() -> Mapping[str, Asked]:
 
 @cache
 def roles() -> Mapping[str, frozenset[str]]:
-    """By predefined role, `roles/owner`, those of its permissions that a method here may ask for.
+    """Predefined role, `roles/owner`, → its permissions, as far as a method here may require them.
 
     All roles that Google had on the day of the table; a role of services that the local cloud does not play holds none.
     """

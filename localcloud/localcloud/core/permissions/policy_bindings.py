@@ -11,11 +11,11 @@ _EVERYBODY_WITH_CREDENTIALS = "allAuthenticatedUsers"
 # Members of bucket policies that mean every member with a basic role on the project.
 BASIC_ROLES = {"projectOwner": "roles/owner", "projectEditor": "roles/editor", "projectViewer": "roles/viewer"}
 
-# Nobody's membership of these is known here.
+# Kinds of members whose membership is not known here.
 _NOT_CARRIED_OUT = ("group", "domain")
 
 HasBasicRole = Callable[[str, str], bool]
-"""Takes a project and a basic role; whether the caller has the role there."""
+"""Project and basic role → whether the caller has the role there."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,6 @@ def _includes(named: str, member: str, has_basic_role: HasBasicRole) -> bool:
 
 
 def _folded(member: str) -> str:
-    """Addresses have no case."""
+    """The member with its email address in lower case: addresses ignore case."""
     kind, colon, name = member.partition(":")
     return f"{kind}:{name.lower()}" if colon and kind in ("user", "serviceAccount") else member

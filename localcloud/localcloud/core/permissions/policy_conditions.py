@@ -1,7 +1,7 @@
-"""IAM conditions: the part of CEL that asks about the resource of a call and about its time.
+"""IAM conditions: the part of CEL about the resource of a call and its time.
 
-Source: IAM, "Attribute reference for IAM Conditions". Anything else in an expression is refused when the policy is set:
-what the local cloud does not carry out, it does not store.
+Source: IAM, "Attribute reference for IAM Conditions". Anything else in an expression is refused when the policy is set,
+because the local cloud stores nothing that it does not carry out.
 """
 
 import ast
@@ -69,7 +69,7 @@ def parse(expression: str) -> ast.expr:
 
 
 def _evaluate(node: ast.expr, call: Attributes) -> Any:
-    """Every part is evaluated, so that no part that is not carried out hides behind another."""
+    """The value of an expression. Every part is evaluated, so that an unsupported part is always refused."""
     match node:
         case ast.Constant(value=bool() | str() as value):
             return value
@@ -96,5 +96,5 @@ def _evaluate(node: ast.expr, call: Attributes) -> Any:
 
 def _compared(left: Any, right: Any, compares: type[ast.cmpop]) -> bool:
     if type(left) is not type(right):
-        raise ValueError("a condition compares what is not of one type")
+        raise ValueError("a condition compares values of different types")
     return _COMPARISONS[compares](left, right)
