@@ -15,6 +15,7 @@ _READING = ("GetOperation", "ListOperations", "WaitOperation")
 # By the collection of the resource that has the operation: to read, to change.
 _OF_RESOURCES = {
     "endpoints": ("aiplatform.endpoints.get", "aiplatform.endpoints.update"),
+    "metadataStores": ("aiplatform.metadataStores.get", "aiplatform.metadataStores.delete"),
     "models": ("aiplatform.models.get", "aiplatform.models.update"),
     "pipelineJobs": ("aiplatform.pipelineJobs.get", "aiplatform.pipelineJobs.cancel"),
     "schedules": ("aiplatform.schedules.get", "aiplatform.schedules.update"),

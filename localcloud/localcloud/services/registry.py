@@ -11,6 +11,7 @@ from localcloud.services.identity.service import SERVICE as IDENTITY
 from localcloud.services.kfp_registry.service import SERVICE as KFP_REGISTRY
 from localcloud.services.kms.service import SERVICE as KMS
 from localcloud.services.metadata.service import SERVICE as METADATA
+from localcloud.services.ml_metadata.service import SERVICE as ML_METADATA
 from localcloud.services.operations.service import SERVICE as OPERATIONS
 from localcloud.services.pipelines.service import SERVICE as PIPELINES
 from localcloud.services.resource_manager.service import SERVICE as RESOURCE_MANAGER
@@ -23,7 +24,7 @@ SERVICES = (
     *(STORAGE, HUB, METADATA, IDENTITY, IAM, KFP_REGISTRY),
     *(OPERATIONS, SECRET_MANAGER, CLOUD_QUOTAS, RESOURCE_MANAGER, SERVICE_USAGE, ARTIFACT_REGISTRY),
     ARTIFACT_ANALYSIS,
-    *(CLOUD_BUILD, CLOUD_LOGGING, KMS, VERTEX),
+    *(CLOUD_BUILD, CLOUD_LOGGING, KMS, ML_METADATA, VERTEX),
     # Last: what runs pipelines stops before the endpoints that they use.
     PIPELINES,
 )
