@@ -27,6 +27,7 @@ from localcloud.core.registration import Service
 from localcloud.services.pipelines import task_details
 from localcloud.services.pipelines.creation import requested_job
 from localcloud.services.pipelines.job_account import missing_rights
+from localcloud.services.pipelines.job_contexts import record_contexts, show_contexts
 from localcloud.services.pipelines.pipeline_spec import planned_tasks
 from localcloud.services.pipelines.read_mask import masked
 from localcloud.services.pipelines.runs import PIPELINE_JOBS, PipelineRuns, log_directory
@@ -50,6 +51,7 @@ def create_job(request: Any, cloud: Cloud, *, schedule_name: str = "", schedule_
     job.schedule_name = schedule_name
     spec = json_format.MessageToDict(job.pipeline_spec)
     task_details.plan(job, spec["pipelineInfo"]["name"], planned_tasks(spec))
+    record_contexts(cloud, job)
     cloud.store.insert(PIPELINE_JOBS, job.name, job)
     if reason := missing_rights(cloud, job):
         with cloud.store.update(PIPELINE_JOBS, job.name) as failed:
@@ -72,6 +74,8 @@ def get_pipeline_job(request: Any, cloud: Cloud) -> Message:
     if job.state == PipelineState.PIPELINE_STATE_PENDING:
         job.job_detail.Clear()
         job.job_detail.SetInParent()
+    else:
+        show_contexts(cloud, job)
     return job
 
 

@@ -1,4 +1,4 @@
-"""Features of pipeline jobs that need Vertex ML Metadata, which the local cloud does not have: refused by name."""
+"""Pipeline jobs in Vertex ML Metadata: their contexts are recorded; artifacts of a store are refused by name."""
 
 import uuid
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from google.api_core import exceptions
-from google.cloud import aiplatform, storage
+from google.cloud import aiplatform, aiplatform_v1, storage
 from kfp import dsl
 
 from localcloud.daemon import Connection
@@ -55,14 +55,20 @@ def jobs_of(project: str) -> list[Any]:
     return list(aiplatform.PipelineJob.list(project=project, location=REGION))
 
 
-def test_a_job_of_an_experiment_is_not_submitted_and_the_missing_service_is_named(job_of: Any, project: str) -> None:
-    job = job_of(samples.greetings, parameter_values={"name": "Ada"})
-    with pytest.raises(RuntimeError, match="Experiment some-experiment could not be found or created") as refused:
-        job.submit(experiment="some-experiment")
-    cause = refused.value.__cause__
-    assert isinstance(cause, exceptions.MethodNotImplemented)
-    assert "MetadataService" in cause.message
-    assert jobs_of(project) == []
+def test_a_job_makes_the_default_store_and_its_contexts(job_of: Any, project: str) -> None:
+    stores = f"projects/{project}/locations/{REGION}/metadataStores"
+    client = aiplatform_v1.MetadataServiceClient(client_options={"api_endpoint": f"{REGION}-aiplatform.googleapis.com"})
+    with pytest.raises(exceptions.NotFound):
+        client.get_metadata_store(name=f"{stores}/default")
+    first, second = (job_of(samples.greetings, parameter_values={"name": "Ada"}) for _ in range(2))
+    for job in (first, second):
+        job.submit()
+    job_ids = [job.resource_name.rpartition("/")[2] for job in (first, second)]
+    pipeline, *runs = client.list_contexts(parent=f"{stores}/default")
+    assert (pipeline.display_name, pipeline.schema_title) == ("greetings", "system.Pipeline")
+    assert [(run.display_name, run.schema_title) for run in runs] == [(each, "system.PipelineRun") for each in job_ids]
+    assert [list(run.parent_contexts) for run in runs] == [[pipeline.name]] * 2
+    assert pipeline.create_time < pipeline.update_time
 
 
 def test_a_pipeline_whose_root_takes_an_artifact_is_refused_with_the_artifact(job_of: Any, project: str) -> None:
