@@ -24,6 +24,7 @@ def evaluate_endpoint(
     max_tokens: int,
     max_minutes: float,
     max_usd: float,
+    experiment: str,
     load_rate: float,
     load_profile: str,
     load_prompt_tokens: str,
@@ -66,6 +67,7 @@ def evaluate_endpoint(
         max_tokens: Questions are stopped after so many tokens read and written. 0: never.
         max_minutes: Questions are stopped after so many minutes. 0: never.
         max_usd: Questions and load are stopped when the machine has cost so much. 0: never.
+        experiment: Vertex experiment that records the evaluation; empty: the deployment's name; none: not recorded.
         load_rate: Requests per second, at random moments; 0: as many at once as evaluation.concurrency says.
         load_profile: Lengths of prompts and answers: short, conversation, coding.
         load_prompt_tokens: Lengths of prompts, for example uniform(64, 512). Default: the profile's.
@@ -93,11 +95,13 @@ def evaluate_endpoint(
     from vertex_vllm.evaluation.evaluate import Thresholds, metrics_of, require_answers
     from vertex_vllm.evaluation.evaluated_run import Order, evaluate_run, keep_result
     from vertex_vllm.evaluation.evaluation_report import render
+    from vertex_vllm.evaluation.experiment_run import record_experiment_run
     from vertex_vllm.evaluation.gates import require
     from vertex_vllm.evaluation.limits import Limits
     from vertex_vllm.evaluation.measurement_store import record_throughput
     from vertex_vllm.evaluation.model_evaluation import import_evaluation
     from vertex_vllm.evaluation.result import to_json
+    from vertex_vllm.labels import experiment_id
     from vertex_vllm.load.load_settings import LoadSettings
     from vertex_vllm.load.slo import Slo
     from vertex_vllm.steps import step, write_artifact
@@ -140,5 +144,7 @@ def evaluate_endpoint(
             write_artifact(report.path, render(result))
             require_answers(result)
         record_throughput(result)
-        import_evaluation(result, keep_result(result))
+        kept = keep_result(result)
+        import_evaluation(result, kept)
+        record_experiment_run(result, experiment_id(experiment, deployment), kept)
         require(result)

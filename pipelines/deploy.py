@@ -60,6 +60,7 @@ def deploy(
     max_tokens: int = 0,
     max_minutes: float = 60.0,
     max_usd: float = 0.0,
+    experiment: str = "",
     load_rate: float = 0.0,
     load_profile: str = "short",
     load_prompt_tokens: str = "",
@@ -126,6 +127,7 @@ def deploy(
         max_tokens: Questions are stopped after so many tokens read and written. 0: never.
         max_minutes: Questions are stopped after so many minutes. 0: never.
         max_usd: Questions and load are stopped when the machine has cost so much. 0: never.
+        experiment: Vertex experiment that records the evaluation; empty: the deployment's name; none: not recorded.
         load_rate: Requests per second, at random moments; 0: as many at once as evaluation.concurrency says.
         load_profile: Lengths of prompts and answers: short, conversation, coding.
         load_prompt_tokens: Lengths of prompts, for example uniform(64, 512). Default: the profile's.
@@ -302,6 +304,7 @@ def deploy(
                 max_tokens=max_tokens,
                 max_minutes=max_minutes,
                 max_usd=max_usd,
+                experiment=experiment,
                 load_rate=load_rate,
                 load_profile=load_profile,
                 load_prompt_tokens=load_prompt_tokens,

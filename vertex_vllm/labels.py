@@ -30,6 +30,8 @@ STAGE_LABEL = "vertex-vllm-stage"
 LIVE = "live"
 """Value of the stage label, and alias of a model version: the endpoint and version that callers should use."""
 SUPERSEDED = "superseded"
+NO_EXPERIMENT = "none"
+_EXPERIMENT_LENGTH = 4
 # Label values: at most 63 of [a-z0-9_-] (Google Cloud, "Requirements for labels").
 _LABEL_LENGTH = 63
 
@@ -37,6 +39,16 @@ _LABEL_LENGTH = 63
 def label_value(text: str) -> str:
     """`text` as a legal label value."""
     return re.sub(r"[^a-z0-9_-]", "-", text.lower())[:_LABEL_LENGTH]
+
+
+def experiment_id(named: str, deployment: str) -> str:
+    """Id of the Vertex experiment that records evaluations; empty: none does.
+
+    `named`: as `evaluation.experiment` of the config says. Ids have at least 4 characters (`CreateContextRequest`).
+    """
+    if named == NO_EXPERIMENT or not (named or deployment):
+        return ""
+    return named or (deployment if len(deployment) >= _EXPERIMENT_LENGTH else f"{deployment}-evaluations")
 
 
 @dataclass(frozen=True)

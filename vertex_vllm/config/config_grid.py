@@ -12,6 +12,7 @@ from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.config.yaml_edit import edited
 from vertex_vllm.error_data import ConfigFault
 from vertex_vllm.errors import ConfigError, InputError
+from vertex_vllm.labels import experiment_id
 
 MOST_VARIANTS = 64
 _OPTION = "--over"
@@ -38,10 +39,22 @@ class Variant:
         return ", ".join(f"{field.rpartition('.')[2]}={_shown(value)}" for field, value in self.changes)
 
     def ephemeral(self, hours: float) -> Deployment:
-        """The deployment that tries it: under its own name, torn down with its run, or by a sweep after `hours`."""
+        """The deployment that tries it: under its own name, torn down with its run, or by a sweep after `hours`.
+
+        All are recorded in the one experiment of the config.
+        """
         suffix = f"-try-{self.number}"
         name = self.deployment.name[: _NAME_CHARACTERS - len(suffix)].rstrip("-") + suffix
-        passing = {"name": name, "keep_endpoint": False, "ttl": f"{max(round(hours), 1)}h", "schedules": []}
+        asked = self.deployment.evaluation
+        experiment = asked.experiment or experiment_id("", self.deployment.name)
+        evaluation = asked.model_copy(update={"experiment": experiment})
+        passing = {
+            "name": name,
+            "evaluation": evaluation,
+            "keep_endpoint": False,
+            "ttl": f"{max(round(hours), 1)}h",
+            "schedules": [],
+        }
         return self.deployment.model_copy(update=passing)
 
 

@@ -69,6 +69,11 @@ class Evaluation(Section):
     max_usd: float = Field(
         default=0.0, ge=0, description="Questions and load are stopped when the machine has cost so much. 0: never."
     )
+    experiment: str = Field(
+        default="",
+        pattern=shapes.EXPERIMENT,
+        description="Vertex experiment that records the evaluation; empty: the deployment's name; none: not recorded.",
+    )
     load: Load = Field(default_factory=Load, description="Requests that measure the speed, after the questions.")
     thresholds: Thresholds = Field(default_factory=Thresholds, description="What the evaluation must reach.")
 

@@ -58,6 +58,10 @@ BASELINE = _form(
     r"^(promoted|none|gs://[a-z0-9][a-z0-9_.-]{1,61}[a-z0-9]/\S+\.json)$",
     "promoted, none, or gs://BUCKET/PATH/result.json",
 )
+EXPERIMENT = _form(
+    r"^([a-z0-9][a-z0-9-]{3,63})?$",
+    "none, or an experiment's id: 4 to 64 lower-case letters, digits and hyphens, not beginning with a hyphen",
+)
 DOMAIN = _form(
     r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$",
     "a host name, for example upload.wikimedia.org",

@@ -24,6 +24,10 @@ def model_client(region: str) -> vertex.ModelServiceClient:
     return vertex.ModelServiceClient(client_options={"api_endpoint": vertex_ai_host(region)})
 
 
+def metadata_client(region: str) -> vertex.MetadataServiceClient:
+    return vertex.MetadataServiceClient(client_options={"api_endpoint": vertex_ai_host(region)})
+
+
 def service_errors(
     doing: str, error: type[DeploymentError] | type[ServiceError] | type[TeardownError] = DeploymentError
 ) -> AbstractContextManager[None]:

@@ -35,6 +35,7 @@ def test_a_variant_is_tried_under_a_name_of_its_own_and_torn_down() -> None:
     tried = variant.ephemeral(hours=4)
     assert (tried.name, tried.keep_endpoint, tried.ttl) == ("a" * 34 + "-try-1", False, "4h")
     assert variant.deployment.keep_endpoint
+    assert (tried.evaluation.experiment, variant.deployment.evaluation.experiment) == ("a" * 40, "")
     assert "spot: true" in variant.text
 
 

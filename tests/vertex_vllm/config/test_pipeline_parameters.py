@@ -80,6 +80,7 @@ DEPLOY_VALUES = {
     "max_tokens": 0,
     "max_minutes": 60.0,
     "max_usd": 0.0,
+    "experiment": "",
     "load_rate": 0.0,
     "load_profile": "short",
     "load_prompt_tokens": "",
@@ -119,7 +120,7 @@ def test_deploy_is_given_every_field_and_what_belongs_to_the_project_spelt_out()
         (
             "evaluate",
             "project deployment concurrency suite suite_items suite_levels baseline allowed_regression"
-            " allowed_changed_answers confidence max_requests max_tokens max_minutes max_usd min_exact_match"
+            " allowed_changed_answers confidence max_requests max_tokens max_minutes max_usd experiment min_exact_match"
             " max_p95_time_to_first_token_seconds min_tokens_per_second"
             " load_rate load_profile load_prompt_tokens load_answer_tokens load_trace slo_time_to_first_token_seconds"
             " slo_inter_token_latency_seconds slo_end_to_end_seconds slo_percentile find_highest_rate load_requests"
