@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from google.cloud import storage
+from google.cloud import aiplatform, storage
 
 from tests.demo_project import REGION, DemoProject, Served
 from vertex_vllm.runs.engine import Run
@@ -141,3 +141,8 @@ def test_a_missed_threshold_fails_the_run_and_leaves_the_report(served_small: Se
     )
     assert run.state == "FAILED"
     assert "exact" in next(step.error for step in run.steps if step.name == "evaluate-endpoint")
+    name = run.name.rpartition("/")[2]
+    recorded = aiplatform.ExperimentRun(
+        name, experiment=served_small.deployment.name, project=served_small.project.id, location=REGION
+    )
+    assert (recorded.get_state(), recorded.get_params()["passed"]) == ("FAILED", 0)

@@ -82,5 +82,7 @@ def test_each_command_is_allowed_what_it_does(cloud: Connection, project: str, t
     jobs = aiplatform.PipelineJob.list(project=project, location=REGION)
     assert {job.gca_resource.service_account for job in jobs} == {pipeline}
     assert aiplatform.Endpoint.list(project=project, location=REGION) == []
+    (recorded,) = aiplatform.ExperimentRun.list(experiment="one-evaluations", project=project, location=REGION)
+    assert (recorded.get_state(), recorded.get_params()["model"]) == ("COMPLETE", f"{project}/m")
     succeed("bootstrap", *place, "--remove", "--delete-data", "--yes", cwd=clone.root)
     assert [bucket.name for bucket in storage.Client(project=project).list_buckets()] == []
