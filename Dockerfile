@@ -2,7 +2,7 @@
 #   docker build -t REGION-docker.pkg.dev/PROJECT/REPO/python-steps:VERSION . && docker push …
 #   vertex-vllm submit … --image REGION-docker.pkg.dev/PROJECT/REPO/python-steps@sha256:…
 # tests/test_dockerfile.py keeps it in step with pyproject.toml and installs the same lists into a clean environment.
-FROM python:3.11-slim
+FROM python:3.11-slim@sha256:e41613d42d4891e4930f79523f93f81bbc7632584ec65e36ab055f41a800b41e
 
 WORKDIR /app
 COPY constraints/image.hashes constraints/

@@ -1,5 +1,6 @@
 """Base image and builders: which there are, where registries describe them, and their digests in the files."""
 
+import datetime
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,16 +10,47 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+import yaml
 
-from tools.base_digests import USES, challenge_of, digest_at, images_in, manifest_address, with_base_digests
+from tools.base_digests import (
+    LOCK,
+    USES,
+    challenge_of,
+    digest_at,
+    images_in,
+    manifest_address,
+    moved,
+    with_base_digests,
+    with_recorded,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
-DIGEST = "sha256:" + "5e" * 32
+DIGEST, OTHER_DIGEST = "sha256:" + "5e" * 32, "sha256:" + "6f" * 32
 
 
-def test_these_images_run_code_of_builds() -> None:
-    found = {image for name, before in USES.items() for image, _ in images_in((ROOT / name).read_text(), before)}
-    assert found == {"python:3.11-slim", "python:3.11", "gcr.io/cloud-builders/docker"}
+def recorded() -> dict[str, str]:
+    return {row["image"]: row["digest"] for row in yaml.safe_load(LOCK.read_text())["images"]}
+
+
+def test_every_image_that_runs_code_of_a_build_is_named_by_its_recorded_digest() -> None:
+    found = {named for name, before in USES.items() for named in images_in((ROOT / name).read_text(), before)}
+    assert found == set(recorded().items())
+    assert {image for image, _ in found} == {"python:3.11-slim", "python:3.11", "gcr.io/cloud-builders/docker"}
+
+
+def test_a_moved_tag_is_said_with_the_digest_that_was_recorded() -> None:
+    row = {"image": "python:3.11", "digest": DIGEST, "date": datetime.date(2026, 12, 1)}
+    assert moved(row, DIGEST) == DIGEST
+    assert moved(row, OTHER_DIGEST) == f"moved: {OTHER_DIGEST}, where {DIGEST} was recorded on 2026-12-01"
+
+
+def test_a_new_digest_is_recorded_with_its_source_and_date() -> None:
+    text, today = LOCK.read_text(), datetime.date(2026, 12, 8)
+    rows = yaml.safe_load(text)["images"]
+    assert with_recorded(text, recorded(), today) == text
+    written = yaml.safe_load(with_recorded(text, {**recorded(), "python:3.11": DIGEST}, today))["images"]
+    renewed = {"image": "python:3.11", "digest": DIGEST, "source": "the registry", "date": today}
+    assert written == [renewed if row["image"] == "python:3.11" else row for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -42,11 +74,12 @@ def test_a_registry_says_where_its_tokens_are() -> None:
 @pytest.mark.parametrize("name", USES)
 def test_a_digest_is_put_behind_the_tag_once(name: str) -> None:
     text, before = (ROOT / name).read_text(), USES[name]
-    (image,) = {image for image, _ in images_in(text, before)}
+    ((image, earlier),) = set(images_in(text, before))
     written = with_base_digests(text, before, {image: DIGEST})
     assert list(images_in(written, before)) == [(image, DIGEST)]
     assert with_base_digests(written, before, {image: DIGEST}) == written
-    assert written.replace(f"@{DIGEST}", "") == text
+    assert written.replace(DIGEST, earlier) == text
+    assert with_base_digests(text.replace(f"@{earlier}", ""), before, {image: DIGEST}) == written
     assert with_base_digests(text, before, {"other": DIGEST}) == text
 
 

@@ -1,19 +1,23 @@
 """Asks the registries what the base image and the builders point at, and names them by digest where they are used.
 
-    python -m tools.base_digests            # prints each image with its digest, and where the files have another
-    python -m tools.base_digests --write    # puts the digests behind the tags, in the Dockerfile for example
+    python -m tools.base_digests            # prints each image with its digest, and which tags have moved
+    python -m tools.base_digests --write    # puts the digests into constraints/images.yaml and behind the tags
 
-Exit code 1 where a file has another digest or none, 2 where a registry refuses. Anonymous: all of them are public. The
-protocol is that of OCI's distribution specification, "Pulling manifests" and "Token authentication".
+Exit code 1 where a tag points at another digest than the recorded one, 2 where a registry refuses. Anonymous: all of
+them are public. The protocol is that of OCI's distribution specification, "Pulling manifests" and "Token
+authentication".
 """
 
 import argparse
+import datetime
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import requests
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 # The files that name an image which runs code of a build, each with what stands before the name.
@@ -22,6 +26,7 @@ USES = {
     "cloudbuild.yaml": r"^    name: ",
     "vertex_vllm/publishing/building.py": r'^_BUILDER = "',
 }
+LOCK = ROOT / "constraints" / "images.yaml"
 _IMAGE = r"(?P<image>[a-z0-9][a-z0-9./-]*(?::[A-Za-z0-9_.-]+)?)(?P<digest>@sha256:[0-9a-f]{64})?"
 _MANIFESTS = ", ".join(
     f"application/vnd.{kind}+json"
@@ -34,21 +39,38 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="put the digests into the files")
     given = parser.parse_args(arguments)
-    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in USES}
-    named = {image: digest for name, text in texts.items() for image, digest in images_in(text, USES[name])}
+    recorded = {row["image"]: row for row in yaml.safe_load(LOCK.read_text(encoding="utf-8"))["images"]}
     try:
-        found = {image: find_base_digest(image) for image in named}
+        found = {image: find_base_digest(image) for image in recorded}
     except (requests.RequestException, KeyError, ValueError) as error:
         print(f"error: a registry gave no digest: {error}", file=sys.stderr)
         return 2
     for image, digest in found.items():
-        differs = "" if named[image] == digest else f", where the files have {named[image] or 'none'}"
-        print(f"{image}  {digest}{differs}")
+        print(f"{image}  {moved(recorded[image], digest)}")
     if given.write:
-        for name, text in texts.items():
-            (ROOT / name).write_text(with_base_digests(text, USES[name], found), encoding="utf-8")
+        today = datetime.datetime.now(datetime.UTC).date()
+        LOCK.write_text(with_recorded(LOCK.read_text(encoding="utf-8"), found, today), encoding="utf-8")
+        for name, before in USES.items():
+            text = (ROOT / name).read_text(encoding="utf-8")
+            (ROOT / name).write_text(with_base_digests(text, before, found), encoding="utf-8")
         return 0
-    return int(found != named)
+    return int(any(recorded[image]["digest"] != digest for image, digest in found.items()))
+
+
+def moved(row: Mapping[str, Any], digest: str) -> str:
+    """The digest, with the recorded one and its date where they differ."""
+    same = row["digest"] == digest
+    return digest if same else f"moved: {digest}, where {row['digest']} was recorded on {row['date']}"
+
+
+def with_recorded(text: str, digests: Mapping[str, str], today: datetime.date) -> str:
+    """constraints/images.yaml with these digests, read today. A row whose digest stays the same stays as it is."""
+    comment = text[: text.index("images:")]
+    rows = yaml.safe_load(text)["images"]
+    for row in rows:
+        if row["digest"] != digests[row["image"]]:
+            row |= {"digest": digests[row["image"]], "source": "the registry", "date": today}
+    return comment + yaml.safe_dump({"images": rows}, sort_keys=False, width=120)
 
 
 def images_in(text: str, before: str) -> Iterator[tuple[str, str]]:

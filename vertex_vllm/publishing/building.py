@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _IMAGE = "python-steps"
 LATEST = "latest"
 """Tag of the image that bootstrap built, or found, last: for callers without sources."""
-_BUILDER = "gcr.io/cloud-builders/docker"
+_BUILDER = "gcr.io/cloud-builders/docker@sha256:3d00b6c1a9b862621c30fc74d4f2abfc62bcbdee631ed3febd31e7edbdf6252c"
 # Installing the packages takes two minutes on a machine of Cloud Build's default type.
 _TIMEOUT_SECONDS = 1800
 # A build of minutes is asked about every two seconds, one that has been done before soon.

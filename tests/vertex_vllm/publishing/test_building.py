@@ -14,6 +14,7 @@ from google.cloud.devtools import cloudbuild_v1
 from google.cloud.devtools.cloudbuild_v1.types import CreateBuildRequest
 
 from localcloud.daemon import Connection
+from tools.base_digests import LOCK
 from vertex_vllm.bootstrap.making import make, project_number
 from vertex_vllm.bootstrap.required_setup import BUILD, Settings, wanted
 from vertex_vllm.bootstrap.session import authorized_session
@@ -31,6 +32,8 @@ from vertex_vllm.publishing.templates import Destination
 ROOT = Path(__file__).resolve().parents[3]
 REGION = "us-central1"
 COMMIT = "4f" * 20
+RECORDED = {row["image"]: row["digest"] for row in yaml.safe_load(LOCK.read_text())["images"]}
+BUILDER = f"gcr.io/cloud-builders/docker@{RECORDED['gcr.io/cloud-builders/docker']}"
 PIPELINES = ("first", "second")
 
 
@@ -89,7 +92,7 @@ def test_the_request_is_this() -> None:
             "build": {
                 "source": {"storage_source": {"bucket": "team-runs", "object_": name, "generation": 7}},
                 "steps": [
-                    {"name": "gcr.io/cloud-builders/docker", "args": ["build", "--tag", tagged, *labels, "."]},
+                    {"name": BUILDER, "args": ["build", "--tag", tagged, *labels, "."]},
                 ],
                 "images": [tagged],
                 "tags": ["vertex-vllm", f"sources-{'5e' * 32}", f"commit-{COMMIT}"],
