@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.errors import InputError, ServiceError
@@ -40,7 +41,23 @@ def require_signed_provenance(
     require_provenance(bucket, name, archive, build)
 
 
-def _provenance(image: str, project: str, patience: float) -> Provenance:
+@cache
+def require_built_here(image: str, project: str, region: str) -> None:
+    """Raises ServiceError unless Google signed that a build of Cloud Build in `project` pushed `image`.
+
+    `image`: `NAME@sha256:DIGEST`, which never changes: a process asks once. Costs a list of occurrences and a public
+    key. Whoever may push to the repository can point a tag at an image of their own; builds are the owner's.
+    """
+    fix = (
+        f"Find out who pushed it, delete its tags, and run `vertex-vllm bootstrap --project {project} "
+        f"--region {region}`: it builds the image anew. An image of your own: --image IMAGE@sha256:DIGEST."
+    )
+    found = _provenance(image, project, patience=0, fix=fix)
+    if found.build.split("/")[1] != project:
+        raise _unproven(image, f"a build of its project: its provenance is of {found.build}", fix)
+
+
+def _provenance(image: str, project: str, patience: float, fix: str = "") -> Provenance:
     def look() -> Provenance:
         occurrences = list(build_occurrences(project, image))
         if not occurrences:
@@ -51,6 +68,8 @@ def _provenance(image: str, project: str, patience: float) -> Provenance:
         try:
             return with_retries(look, seconds=patience)
         except (TransientError, ProvenanceFaultError) as fault:
+            if fix:
+                raise _unproven(image, f"Cloud Build: its provenance {fault}", fix) from fault
             raise _not_ours(image, str(fault)) from fault
 
 
@@ -71,6 +90,10 @@ def _not_ours(image: str, fault: str) -> ServiceError:
         where=image,
         fix="Find out who pushed it, delete its tags, and run this again: it is then built anew.",
     )
+
+
+def _unproven(image: str, fault: str, fix: str) -> ServiceError:
+    return ServiceError(f"the image was not shown to come from {fault}", where=image, fix=fix)
 
 
 def require_provenance(bucket: str, name: str, archive: bytes, build: Any) -> None:
