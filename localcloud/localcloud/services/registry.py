@@ -5,6 +5,7 @@ from localcloud.services.artifact_registry.service import SERVICE as ARTIFACT_RE
 from localcloud.services.cloud_build.service import SERVICE as CLOUD_BUILD
 from localcloud.services.cloud_logging.service import SERVICE as CLOUD_LOGGING
 from localcloud.services.cloud_quotas.service import SERVICE as CLOUD_QUOTAS
+from localcloud.services.docker_registry.service import SERVICE as DOCKER_REGISTRY
 from localcloud.services.hub.service import SERVICE as HUB
 from localcloud.services.iam.service import SERVICE as IAM
 from localcloud.services.identity.service import SERVICE as IDENTITY
@@ -23,7 +24,7 @@ from localcloud.services.vertex.service import SERVICE as VERTEX
 SERVICES = (
     *(STORAGE, HUB, METADATA, IDENTITY, IAM, KFP_REGISTRY),
     *(OPERATIONS, SECRET_MANAGER, CLOUD_QUOTAS, RESOURCE_MANAGER, SERVICE_USAGE, ARTIFACT_REGISTRY),
-    ARTIFACT_ANALYSIS,
+    *(ARTIFACT_ANALYSIS, DOCKER_REGISTRY),
     *(CLOUD_BUILD, CLOUD_LOGGING, KMS, ML_METADATA, VERTEX),
     # Last: what runs pipelines stops before the endpoints that they use.
     PIPELINES,

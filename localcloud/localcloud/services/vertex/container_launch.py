@@ -19,18 +19,19 @@ def plan_launch(
     deployed: Any,
     version: Any,
     image: Image,
+    image_uri: str,
     port: int,
     ready_file: Path,
     log: Path,
     cloud_environment: Mapping[str, str],
 ) -> Launch:
-    """`deployed`: the raw DeployedModel, `version`: the raw Model that it deploys."""
+    """`deployed`: the raw DeployedModel, `version`: the raw Model that it deploys; `image_uri` by tag, where known."""
     spec = version.container_spec
     aip = _aip_variables(endpoint, deployed, version, port)
     own = expand_environment([(variable.name, variable.value) for variable in spec.env], aip)
     placeholders = {
         "python": sys.executable,
-        "image": spec.image_uri,
+        "image": image_uri,
         "port": str(port),
         "ready_file": str(ready_file),
     }

@@ -18,6 +18,7 @@ from localcloud.containers.replica import Replica
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud
 from localcloud.core.operation_run import OperationRun
+from localcloud.services.docker_registry.tag_digests import tagged
 from localcloud.services.iam.acting import check_act_as
 from localcloud.services.vertex import registry
 from localcloud.services.vertex.accelerator_quota import accelerator_need, check_quota
@@ -43,7 +44,7 @@ def plan_deployed_model(requested: Any, endpoint: EndpointName, cloud: Cloud) ->
     name = read_model(requested.model, cloud)
     version = registry.find_version(cloud, name)
     _check_deployable(name, version, cloud.store.require(ENDPOINTS, str(endpoint)))
-    find_image(version.container_spec.image_uri, cloud.image_files)
+    find_image(tagged(cloud, version.container_spec.image_uri), cloud.image_files)
     if requested.id and not _DEPLOYED_MODEL_ID.fullmatch(requested.id):
         raise ApiError("INVALID_ARGUMENT", f'Invalid DeployedModel id "{requested.id}": 1-10 characters of [0-9].')
     deployed = DeployedModel.pb()()

@@ -12,6 +12,7 @@ from localcloud.containers.programs import find_image
 from localcloud.containers.replica import Replica
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud, Part
+from localcloud.services.docker_registry.tag_digests import tagged
 from localcloud.services.vertex import registry
 from localcloud.services.vertex.container_account import container_member, lend_artifacts, take_artifacts_back
 from localcloud.services.vertex.container_launch import plan_launch
@@ -92,13 +93,15 @@ class Replicas(Part):
     def _launch(self, endpoint: EndpointName, deployed: Any) -> Launch:
         version = self._version(deployed)
         lend_artifacts(self._cloud, endpoint, deployed, version.artifact_uri)
+        image_uri = tagged(self._cloud, version.container_spec.image_uri)
         stem = f"{endpoint.endpoint_id}-{deployed.id}"
         note_place(self._cloud.state.container_logs / f"{stem}.log", endpoint)
         return plan_launch(
             endpoint=endpoint,
             deployed=deployed,
             version=version,
-            image=find_image(version.container_spec.image_uri, self._cloud.image_files),
+            image=find_image(image_uri, self._cloud.image_files),
+            image_uri=image_uri,
             port=_free_port(),
             ready_file=_unused(self._cloud.state.run / f"{stem}.ready"),
             log=self._cloud.state.container_logs / f"{stem}.log",

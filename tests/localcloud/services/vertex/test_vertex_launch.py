@@ -33,6 +33,7 @@ def launch(container_spec: dict[str, Any], image: Image = SERVER) -> Launch:
         deployed=DeployedModel.pb(DEPLOYED),
         version=Model.pb(Model(artifact_uri="gs://models/vllm", container_spec=container_spec)),
         image=image,
+        image_uri="registry.example.com/server:1",
         port=4711,
         ready_file=Path("ready"),
         log=Path("log"),

@@ -1,0 +1,1 @@
+"""The registry of images: what the tag of an image points at."""
