@@ -141,6 +141,7 @@ def plan_serving(
     from vertex_vllm.planning.render import render_plan
     from vertex_vllm.planning.throughput import with_throughput
     from vertex_vllm.project_names import default_bucket
+    from vertex_vllm.serving.pinned_image import with_digest
     from vertex_vllm.serving.quota_check import read_quotas
     from vertex_vllm.steps import step, write_artifact
 
@@ -198,7 +199,7 @@ def plan_serving(
             {} if machine_type else read_quotas(project, region, catalog.quota_ids(region, asked.serving.preemptible))
         )
         measured = read_throughputs(project, bucket or default_bucket(project, region), model_id)
-        decided = with_throughput(plan_serving(facts, asked, catalog, quotas), measured)
+        decided = with_digest(with_throughput(plan_serving(facts, asked, catalog, quotas), measured))
         print(render_plan(decided))
         terms = Terms(allowed_regression=allowed_regression, confidence=confidence)
         print("Evaluation:", stated(Order(suite, suite_items, suite_levels, baseline, terms=terms), project))

@@ -14,7 +14,8 @@ from vertex_vllm.planning.offers import Offer
 _EXPLANATORY = (
     "config_hash",
     *("reasons", "verdict", "usd_per_hour", "throughput", "requests", "concurrency", "load", "slo", "memory"),
-    *("alternatives", "fallbacks", "start_seconds", "warnings"),
+    # The image's digest says what is served.
+    *("alternatives", "fallbacks", "start_seconds", "warnings", "image_tag"),
 )
 
 
@@ -49,6 +50,7 @@ class ServingPlan:
     min_replica_count: int
     max_replica_count: int
     image: str
+    """By digest once the step plan_serving has asked the registry; the catalogue knows tags."""
     vllm_version: str
     args: tuple[str, ...]
     """The container's args, from `python -m vllm…` on, all but `--model`: the mirror decides that one."""
@@ -88,6 +90,8 @@ class ServingPlan:
     """Phase of the container's start → seconds expected (`start_time`); empty: not estimated."""
     warnings: tuple[str, ...] = ()
     """Facts to know before the plan runs; none of them forbids it."""
+    image_tag: str = ""
+    """The tag that pointed at the image's digest; empty: it was named by digest, or is not asked for yet."""
     flex_start_hours: int = 0
     """Hours until Vertex AI undeploys the model from flex-start machines; 0: other machines."""
     fallbacks: tuple["ServingPlan", ...] = ()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from google.cloud import aiplatform_v1beta1 as vertex
 from google.protobuf import duration_pb2
 
-from vertex_vllm.labels import Owner, endpoint_resource_id, model_resource_id
+from vertex_vllm.labels import IMAGE_TAG_LABEL, Owner, endpoint_resource_id, label_value, model_resource_id
 from vertex_vllm.planning.autoscaling import scaling_metric
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.vertex_ai.resource_names import ResourceName
@@ -39,7 +39,7 @@ def upload_request(
         display_name=plan.deployment,
         version_description=f"{plan.model_id} at commit {plan.commit}, served by vLLM {plan.vllm_version}",
         version_aliases=[version_alias(plan)],
-        labels=_labels(plan, owner),
+        labels={**_labels(plan, owner), IMAGE_TAG_LABEL: label_value(plan.image_tag)},
         container_spec=container_spec(plan, model_uri),
         base_model_source=vertex.Model.BaseModelSource(
             model_garden_source=vertex.ModelGardenSource(public_model_name=model_garden_name(plan.model_id))

@@ -10,6 +10,7 @@ from vertex_vllm.errors import DeploymentError
 from vertex_vllm.labels import Owner, belongs, extended, model_resource_id
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.retries import TRANSIENT
+from vertex_vllm.serving.pinned_image import moved_tag, require_digest
 from vertex_vllm.serving.requests import upload_request
 from vertex_vllm.vertex_ai.clients import CALL_SECONDS, RETRY, model_client, service_errors
 from vertex_vllm.vertex_ai.deletion import remove_versions
@@ -41,8 +42,9 @@ def upload_model(
 
     A version with the same plan (as its alias says), image and args is found rather than uploaded again. Raises
     DeploymentError when the upload fails, is stopped by a signal or takes longer than `deadline_seconds`, or when a
-    Model of the deployment's name is somebody else's.
+    Model of the deployment's name is somebody else's; InputError for a plan whose image is named by a tag.
     """
+    require_digest(plan)
     name = ResourceName(project, plan.region, "models", model_resource_id(plan.deployment))
     deadline = Deadline(deadline_seconds)
     with service_errors(f"Uploading model {name.id}"), interruption() as asked:
@@ -56,6 +58,8 @@ def upload_model(
                     log.info("Version %s of %s serves this already", version.version_id, name)
                     _adopt(client, name.with_version(version.version_id), version, request.model)
                     return str(name.with_version(version.version_id))
+            if said := moved_tag(plan, versions):
+                log.warning(said)
             if asked.wait(0):
                 raise DeploymentError(
                     f"Stopped by {asked.signal_name} before anything was uploaded", stopped_by=asked.signal_name

@@ -36,6 +36,7 @@ from vertex_vllm.bootstrap.session import Session, authorized_session
 from vertex_vllm.bootstrap.setup_steps import Grant
 from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.google.deployment_bucket import setup_bucket
+from vertex_vllm.google.image_registry import by_digest
 from vertex_vllm.google.quota_limits import _client as quota_client
 from vertex_vllm.google.secret_manager import read_secret
 from vertex_vllm.labels import Owner
@@ -115,6 +116,7 @@ def pipeline(place: Place) -> None:
         for name in (bucket, runs_bucket(place.id, REGION)):
             storage.Client(project=place.id).bucket(name).blob("models/x").upload_from_string("x")
         signing_key(place.key).sign(b"a manifest")
+        by_digest(f"{building.steps_image(place.id, REGION)}:{building.LATEST}")
         check_quotas(place.id, plan)
         model = upload_model(place.id, plan, f"gs://{bucket}/models", owner)
         endpoint = deploy_model(place.id, plan, model, owner, account_email(SERVING_ACCOUNT, place.id), 100)

@@ -16,7 +16,7 @@ from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Vertex
 from tests.waiting import PATIENCE_SECONDS
 from vertex_vllm.errors import DeploymentError
-from vertex_vllm.labels import Owner
+from vertex_vllm.labels import IMAGE_TAG_LABEL, Owner
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.serving.deploy import deploy_model
 from vertex_vllm.vertex_ai.resource_names import ResourceName
@@ -76,7 +76,8 @@ def test_what_a_second_run_finds_lives_as_long_as_that_run_asks(in_vertex: Verte
         assert in_vertex.deploy(plan, run="run-2", expires=expires) == name
         (version,) = in_vertex.versions()
         made_by = Owner(plan.deployment, "run-1", plan.config_hash, expires=then).labels
-        assert [dict(in_vertex.endpoint(name).labels), dict(version.labels)] == [made_by, made_by]
+        assert dict(in_vertex.endpoint(name).labels) == made_by
+        assert dict(version.labels) == {**made_by, IMAGE_TAG_LABEL: ""}
 
 
 def test_a_version_that_nothing_serves_belongs_to_the_run_that_finds_it(in_vertex: Vertex, make_plan: MakePlan) -> None:

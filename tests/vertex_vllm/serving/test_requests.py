@@ -18,8 +18,8 @@ from vertex_vllm.serving.requests import (
 )
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
-IMAGE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve:20250710_0916_RC01"
-PLAN = serving_plan(image=IMAGE)
+IMAGE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-vllm-serve@sha256:" + "5e" * 32
+PLAN = serving_plan(image=IMAGE, image_tag="20250710_0916_RC01")
 OWNER = Owner("llama-8b", "deploy-20261122", responsible="search-team", expires=datetime(2026, 11, 25, 12, tzinfo=UTC))
 LABELS = {
     "managed-by": "vertex-vllm",
@@ -36,7 +36,7 @@ MODEL = vertex.Model(
     display_name="llama-8b",
     version_description=DESCRIPTION,
     version_aliases=[f"config-{PLAN.served_id}"],
-    labels=LABELS,
+    labels={**LABELS, "vertex-vllm-image-tag": "20250710_0916_rc01"},
     container_spec=vertex.ModelContainerSpec(
         image_uri=IMAGE,
         args=[
