@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from vertex_vllm.errors import InputError, VertexVllmError
 from vertex_vllm.plain_text import plain
-from vertex_vllm.secret_shapes import REDACTED, SHAPES, forms_of
+from vertex_vllm.secret_shapes import ENCODED, REDACTED, SHAPES, decoded_texts, forms_of
 
 # Characters. A shorter secret would redact ordinary words.
 _SHORTEST_SECRET = 8
@@ -38,7 +38,12 @@ def redact(text: str) -> str:
             text = form.sub(REDACTED, text)
     for shape in SHAPES:
         text = shape.sub(rf"\1{REDACTED}", text)
-    return text
+    return ENCODED.sub(_without_encoded, text)
+
+
+def _without_encoded(match: re.Match[str]) -> str:
+    """Base64 whose content holds a secret is removed as a whole."""
+    return REDACTED if any(map(holds_secret, decoded_texts(match[0]))) else match[0]
 
 
 def holds_secret(text: str) -> bool:

@@ -6,7 +6,7 @@ Each pattern's group 1 is the text before the secret, which stays: the name of a
 
 import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from html.entities import codepoint2name
 
 REDACTED = "[redacted]"
@@ -33,11 +33,18 @@ def _form(character: str) -> str:
     return rf"(?i:{_escaped(character)}|\\{{0,7}}{re.escape(character)})"
 
 
-_AMPERSAND, _EQUALS, _SLASH, _COLON = (_form(character) for character in "&=/:")
+_AMPERSAND, _EQUALS, _SLASH, _COLON, _COMMA, _PIPE = (_form(character) for character in "&=/:,|")
 # A quotation mark may be escaped for JSON first and for a page or an address after it: `\\&quot;`, `%5C%22`.
 _BACKSLASHES = rf"(?>(?:(?i:{_escaped(chr(92))})|\\(?=[\\\"'&%])){{0,15}})"
 _QUOTE = f"(?:{_BACKSLASHES}(?:{_form(chr(34))}|{_form(chr(39))}))"
-_BLANK = r"(?:\s|\+|%(?:25){0,5}20|&(?:amp;){0,5}(?:#32|#x0{0,4}20|nbsp);|\\{1,7}(?:[nrt]|u0020|x20))"
+_BLANK = (
+    r"(?:\s|\+|%(?:25){0,5}(?:20|0[AaDd]|5[Cc][nrt])|&(?:amp;){0,5}(?:#32|#1[03]|#x0{0,4}(?:20|[AaDd])|nbsp);"
+    r"|\\{1,7}(?:[nrt]|(?:u00|x)(?:20|0[AaDd])))"
+)
+# Between two words of a command, as a shell or a list of JSON or Python writes them.
+_PAUSE = rf"(?:{_QUOTE}|{_BLANK}|{_COMMA})"
+_NEXT_ITEM = rf"{_QUOTE}{{1,5}}{_BLANK}{{0,4}}{_COMMA}{_PAUSE}{{0,8}}(?:b(?={_QUOTE}))?{_QUOTE}{{1,5}}"
+_BETWEEN = rf"(?>{_NEXT_ITEM}|{_QUOTE}{{0,5}}{_BLANK}{{1,20}}{_QUOTE}{{0,5}})"
 # Separators inside tokens and names, which thorough escapers escape, too.
 _UNDERSCORE, _HYPHEN, _DOT = (_form(character) for character in "_-.")
 _JOINT = rf"(?:[._-]|(?i:{'|'.join(_escaped(character) for character in '_-.')}))"
@@ -63,6 +70,7 @@ _TOKENS = (
     rf"(?:npm{_UNDERSCORE}|dckr{_UNDERSCORE}pat{_UNDERSCORE}|pypi{_HYPHEN}){_WORD}{{20,}}",
     rf"[rs]k{_UNDERSCORE}(?:live|test){_UNDERSCORE}[A-Za-z0-9]{{16,}}",
     r"dapi[0-9a-f]{32}",
+    r"ABSK[A-Za-z0-9+/]{80,}",
     # A signed identity (JWT), as Xet's tokens are.
     rf"eyJ[A-Za-z0-9_-]{{8,}}{_DOT}{_WORD}{{8,}}",
 )
@@ -77,7 +85,19 @@ _FIELDS = (
 )
 # Names that end so hold a secret where the value is long: GITHUB_TOKEN, aws_secret_access_key, SessionToken, apiKey.
 # A list method's next page is no secret.
-_ENDINGS = rf"(?:(?<!page)(?<!page_)token|(?:api|access|secret|account|auth){_JOINT}?key)"
+_ENDINGS = rf"(?:(?<!page)(?<!page_)token|(?:api|access|secret|account|auth|subscription){_JOINT}?key)"
+_PASSWORDS = rf"(?:[A-Za-z0-9]|{_JOINT})(?:password|passwd|{_UNDERSCORE}pwd)"
+# Options whose value is the next word, and options with USER:PASSWORD of programs that ask over HTTP.
+_DASHES = f"{_HYPHEN}{{1,2}}"
+_OPTIONS = (
+    rf"{_DASHES}(?:[a-z0-9]{{1,20}}{_HYPHEN}){{0,3}}"
+    rf"(?:password|passwd|token|api{_HYPHEN}key|secret(?:{_HYPHEN}key)?)"
+)
+_REGISTRY_CLIENTS = "docker|podman|nerdctl|buildah|skopeo|helm|oras|crane"
+_LOGINS = rf"{_DASHES}(?:proxy{_HYPHEN})?user|{_HYPHEN}[uU]"
+_SOME = r"[^\r\n]{0,200}?"
+# A word up to the next blank, quotation mark or comma.
+_WORD_CHARACTER = rf"(?:(?!{_QUOTE}|{_BLANK}|{_COMMA})[^\s])"
 # Signed URLs: of Cloud Storage (V4, V2), of CloudFront and S3 (the Hub redirects to them), of Azure.
 _QUERY = (
     "x-goog-signature|x-goog-credential|x-amz-signature|x-amz-credential|x-amz-security-token|signature|sig"
@@ -89,35 +109,68 @@ _ENDS_VALUE = rf"(?:{_NEXT}|{_QUOTE}|{_form('<')}|{_form('>')}|{_form(' ')}|\\{{
 _QUERY_VALUE = rf"(?:(?!{_ENDS_VALUE})[^\s)])+"
 _FIELD_VALUE = rf"(?:(?!{_ENDS_VALUE})(?:&#?[A-Za-z0-9]{{1,8}};|[^\s,;)}}\]]))"
 # Atomic: a blank that is given back would count as the beginning of the value.
-_ASSIGNS = rf"(?>{_QUOTE}?{_BLANK}{{0,20}}(?:{_COLON}|{_EQUALS}|,){_BLANK}{{0,20}}(?:b(?=['\"]))?{_QUOTE}?)"
+_ASSIGNS = (
+    rf"(?>(?:{_NEXT_ITEM}(?={_EQUALS})|{_QUOTE}?{_BLANK}{{0,20}})(?:{_COLON}|{_EQUALS}|{_COMMA})"
+    rf"(?:{_NEXT_ITEM}|{_BLANK}{{0,20}})(?:\[(?!redacted\]))?(?:b(?={_QUOTE}))?{_QUOTE}?)"
+)
 # As above, in one line and without the comma of Python's tuples. The value has digits, and is neither a number, as the
 # seconds of `time_to_first_token` are, nor a resource's name.
 _GAP = r"(?:[ \t]|\+|%(?:25){0,5}20|&(?:amp;){0,5}(?:#32|#x0{0,4}20|nbsp);|\\{1,7}[ux](?:00)?20)"
-_GIVES = rf"(?>{_QUOTE}?{_GAP}{{0,4}}(?:{_COLON}|{_EQUALS}){_GAP}{{0,4}}(?:b(?=['\"]))?{_QUOTE}?)"
+_GIVES = (
+    rf"(?>(?:{_NEXT_ITEM}(?={_EQUALS})|{_QUOTE}?{_GAP}{{0,4}})(?:{_COLON}|{_EQUALS})"
+    rf"(?:{_NEXT_ITEM}|{_GAP}{{0,4}})(?:b(?={_QUOTE}))?{_QUOTE}?)"
+)
 _NUMBER = r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,4})?(?![A-Za-z0-9+/_.~=%\\-])"
 _LONG_CHARACTER = rf"(?:(?!{_ENDS_VALUE})(?:&#?[A-Za-z0-9]{{1,8}};|[A-Za-z0-9+/_.~=%\\-]))"
 _LONG_VALUE = rf"(?!projects/|{_NUMBER})(?=[^\s]{{0,80}}[0-9]){_LONG_CHARACTER}{{20,}}"
+# The value is long and has a digit, as that of a name that ends so; a name in one field and its value in another.
+_NAMED = rf"(?:{_WORD}{{0,60}}(?:{_ENDINGS}|password|passwd|secret|authorization))"
+_TO_VALUE = rf"(?>{_QUOTE}?{_BLANK}{{0,4}}{_COLON}{_PAUSE}{{0,8}})"
+_VALUE_FIELD = rf"value{_TO_VALUE}"
+_NAME_FIELD = rf"(?:name|key){_TO_VALUE}"
+_FIELD_END = rf"{_PAUSE}{{1,20}}"
 # A command in a documented call, which the shell replaces by the token.
 _COMMAND = r"\$\(gcloud auth "
 
 SHAPES = tuple(
     re.compile(shape)
     for shape in (
-        rf"(?s)()(?:{_HYPHEN}){{5}}BEGIN(?:[A-Z]|{_BLANK}){{0,40}}PRIVATE{_BLANK}{{1,20}}KEY(?:{_BLANK}{{1,20}}BLOCK)?"
-        rf"(?:{_HYPHEN}){{5}}.*?(?:(?:{_HYPHEN}){{5}}END(?:[A-Z]|{_BLANK}){{0,40}}PRIVATE{_BLANK}{{1,20}}KEY"
+        rf"(?s)()(?:{_HYPHEN}){{5}}BEGIN(?:[A-Z]|{_BETWEEN}){{0,40}}PRIVATE{_BETWEEN}KEY(?:{_BLANK}{{1,20}}BLOCK)?"
+        rf"(?:{_HYPHEN}){{5}}.*?(?:(?:{_HYPHEN}){{5}}END(?:[A-Z]|{_BETWEEN}){{0,40}}PRIVATE{_BETWEEN}KEY"
         rf"(?:{_BLANK}{{1,20}}BLOCK)?(?:{_HYPHEN}){{5}}|$)",
         rf"(){_START}(?:{'|'.join(_TOKENS)})",
+        # Variables of a container, headers of a recording.
+        rf"(?i)({_NAME_FIELD}{_NAMED}{_FIELD_END}{_VALUE_FIELD}(?:(?:{_SCHEMES}){_BETWEEN})?){_NOT_YET}{_LONG_VALUE}",
+        rf"(?i)({_VALUE_FIELD}){_NOT_YET}{_LONG_VALUE}(?={_FIELD_END}{_NAME_FIELD}{_NAMED}{_QUOTE})",
         rf"(?i)({_START}{_HEADERS}{_ASSIGNS}(?:{_LONG_SCHEMES}){_BLANK}{{1,20}}){_NOT_YET}(?:(?!\\{{1,7}}[nr])[^\r\n])+",
-        rf"(?i)({_START}{_HEADERS}{_ASSIGNS}(?:(?:{_SCHEMES}){_BLANK}{{1,20}})?)"
-        rf"(?!b?['\"]?\[redacted\]|(?:{_SCHEMES}|{_LONG_SCHEMES})\b|{_COMMAND}){_FIELD_VALUE}+",
+        rf"(?i)({_START}{_HEADERS}{_ASSIGNS}(?:(?:{_SCHEMES})(?:{_BLANK}{{1,20}}|{_NEXT_ITEM}))?)"
+        rf"(?!value{_QUOTE}|b?['\"]?\[redacted\]|(?:{_SCHEMES}|{_LONG_SCHEMES})\b|{_COMMAND}){_FIELD_VALUE}+",
         rf"(?i)({_START}(?:set-)?cookie{_ASSIGNS}){_NOT_YET}(?:(?!{_QUOTE}|\\{{1,7}}[nr]|%(?:25){{0,5}}0[ad])[^\r\n])+",
         rf"(?i)({_START}(?:{_FIELDS}){_ASSIGNS}){_NOT_YET}{_FIELD_VALUE}{{8,}}",
         rf"(?i)({_ENDINGS}{_GIVES}){_NOT_YET}{_LONG_VALUE}",
-        rf"(?i)({_START}bearer{_BLANK}{{1,20}})[A-Za-z0-9._~+/-]{{16,}}=*",
+        rf"(?i)({_PASSWORDS}{_GIVES}){_NOT_YET}(?=[^\s]{{0,80}}[0-9]){_FIELD_VALUE}{{8,}}",
+        rf"(?i)({_OPTIONS}{_BETWEEN}){_NOT_YET}{_LONG_VALUE}",
+        rf"(?i)({_START}(?:{_REGISTRY_CLIENTS})[^\r\n]{{1,80}}?login{_SOME}(?:{_DASHES}password|{_HYPHEN}p)"
+        rf"(?:{_BETWEEN}|{_EQUALS})){_NOT_YET}{_WORD_CHARACTER}{{6,}}",
+        rf"(?i)({_START}(?:curl|wget){_SOME}(?:{_LOGINS})(?:{_BETWEEN}|{_EQUALS}{_QUOTE}?)?{_WORD_CHARACTER}{{1,64}}?"
+        rf"{_COLON}){_NOT_YET}{_WORD_CHARACTER}{{3,}}",
+        rf"(?i)({_START}(?:{_LOGINS})(?:{_BETWEEN}|{_EQUALS}{_QUOTE}?)(?:(?![/@]){_WORD_CHARACTER}){{1,64}}?"
+        rf"{_COLON}(?!{_SLASH}{_SLASH})){_NOT_YET}(?=[^\s]{{0,80}}[0-9])(?=[^\s]{{0,80}}[a-z]){_WORD_CHARACTER}{{12,}}",
+        rf"(?i)({_START}(?:echo|printf){_BETWEEN}){_NOT_YET}{_WORD_CHARACTER}{{8,}}"
+        rf"(?={_BETWEEN}?{_PIPE}{_SOME}{_HYPHEN}stdin)",
+        # A .netrc, in one line or several.
+        rf"(?i)({_START}login{_BETWEEN}{_WORD_CHARACTER}{{1,100}}?{_BETWEEN}password{_BETWEEN}){_NOT_YET}"
+        rf"{_WORD_CHARACTER}{{3,}}",
+        # Docker's config.json.
+        rf"(?i)({_QUOTE}auth{_QUOTE}{_BLANK}{{0,4}}{_COLON}{_PAUSE}{{0,8}}{_QUOTE}){_NOT_YET}{_WORD_CHARACTER}{{12,}}",
+        rf"(?i)(hooks{_DOT}slack{_DOT}com{_SLASH}services{_SLASH}){_NOT_YET}{_WORD_CHARACTER}{{20,}}",
+        rf"(?i)({_START}bearer{_BETWEEN})[A-Za-z0-9._~+/-]{{16,}}=*",
         rf"(?i)((?:{_AMPERSAND}|{_form('?')}|{_form(';')})(?:{_QUERY}){_EQUALS}){_NOT_YET}{_QUERY_VALUE}",
         # The password of an address, `https://user:password@host`.
-        rf"({_COLON}{_SLASH}{_SLASH}[A-Za-z0-9._~-]{{0,64}}{_COLON}){_NOT_YET}(?:(?!{_SLASH})[^\s'\"<>]){{1,256}}"
-        rf"(?={_form('@')})",
+        rf"({_COLON}{_SLASH}{_SLASH}(?:{_WORD}|~){{0,64}}{_COLON}){_NOT_YET}(?!PASSWORD@)"
+        rf"(?:(?!{_SLASH})[^\s'\"<>]){{1,256}}(?={_form('@')})",
+        # A token in the place of the user, `https://token@host`.
+        rf"(?i)(https?{_COLON}{_SLASH}{_SLASH}){_NOT_YET}(?=[^\s@]{{0,80}}[0-9]){_WORD}{{16,256}}(?={_form('@')})",
     )
 )
 
@@ -149,3 +202,24 @@ def _encoded(data: bytes) -> Iterable[list[str]]:
         first = (before * 8 + 5) // 6
         last = (before + len(data)) * 8 // 6
         yield [_DIGITS.get(digit, digit) for digit in digits[first:last]]
+
+
+# Base64 of both alphabets, escaped or not; the shortest that is looked into holds a token of 18 bytes.
+_ESCAPED_DIGIT = rf"(?i:{'|'.join(_escaped(character) for character in '+/-_')})"
+ENCODED = re.compile(rf"[A-Za-z0-9+/_-]{{16,}}(?:{_ESCAPED_DIGIT}[A-Za-z0-9+/_-]*)*")
+_SHORTEST_ENCODED = 24
+_READABLE = re.compile(rb"[\x20-\x7e\r\n\t]{18,}")
+_DIGIT_FORMS = tuple((re.compile(rf"(?i:{_escaped(character)})"), character) for character in "+/-_")
+
+
+def decoded_texts(encoded: str) -> Iterator[str]:
+    """Readable parts of what a match of ENCODED is base64 of, wherever in the match it begins."""
+    if len(encoded) < _SHORTEST_ENCODED:
+        return
+    for form, character in _DIGIT_FORMS:
+        encoded = form.sub(character, encoded)
+    digits = encoded.translate({ord("-"): "+", ord("_"): "/"})
+    for start in range(4):
+        usable = digits[start : start + (len(digits) - start) // 4 * 4]
+        for readable in _READABLE.findall(base64.b64decode(usable)):
+            yield readable.decode("ascii")
