@@ -23,7 +23,7 @@ from tests.canary import Commands, new_canary, watched_processes
 from tests.chaos.repository import write_repository
 from tests.prepared import prepared
 from tests.real_cloud import ACCELERATOR_COUNT, ACCELERATOR_TYPE, MACHINE_TYPE, REAL
-from tests.vertex_vllm.served_models import IMAGE, teach
+from tests.vertex_vllm.served_models import TAGGED_IMAGE, teach
 from vertex_vllm.cli.sending import with_image
 from vertex_vllm.cli.submit_command import submission
 from vertex_vllm.config import Deployment, load_deployment
@@ -118,7 +118,7 @@ def _served_by_the_model_server(deployment: Deployment, model_id: str) -> Deploy
     return deployment.model_copy(
         update={
             "model": deployment.model.model_copy(update={"id": model_id}),
-            "serving": deployment.serving.model_copy(update={"image": IMAGE, "extra_args": []}),
+            "serving": deployment.serving.model_copy(update={"image": TAGGED_IMAGE, "extra_args": []}),
             "evaluation": evaluation.model_copy(update={"thresholds": no_gate}),
         }
     )
@@ -168,7 +168,7 @@ def small_project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     cloud: Connection = request.getfixturevalue("cloud")
     folder = tmp_path_factory.mktemp("small") / "repository"
     write_repository(folder, large=False)
-    teach(cloud)
+    teach(cloud, TAGGED_IMAGE)
     owner = f"small-{uuid.uuid4().hex[:8]}"
     folders = {f"{owner}/open": folder, f"{owner}/gated": folder}
     return _local_project(cloud, folders, gated=f"{owner}/gated", small_model=f"{owner}/open")

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.demo_project import REGION, ROOT, DemoProject
-from tests.vertex_vllm.served_models import IMAGE
+from tests.vertex_vllm.served_models import TAGGED_IMAGE
 from vertex_vllm.cli import vertex_vllm
 from vertex_vllm.config import load_deployment
 from vertex_vllm.vertex_ai.clients import endpoint_client, model_client
@@ -42,7 +42,7 @@ OVER = ("--over", "serving.max_num_seqs=4,8")
 def config(small_project: DemoProject, tmp_path: Path) -> Path:
     path = tmp_path / "tried.yaml"
     name = f"tried-{uuid.uuid4().hex[:6]}"
-    path.write_text(CONFIG.format(name=name, model=small_project.small_model, image=IMAGE))
+    path.write_text(CONFIG.format(name=name, model=small_project.small_model, image=TAGGED_IMAGE))
     return path
 
 

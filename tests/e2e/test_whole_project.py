@@ -13,7 +13,7 @@ from tests.chaos.repository import write_repository
 from tests.e2e.test_ci import Clone
 from tests.vertex_vllm.cli.documented_commands import Answer
 from tests.vertex_vllm.cli.documented_commands import vertex_vllm as run_command
-from tests.vertex_vllm.served_models import IMAGE, teach
+from tests.vertex_vllm.served_models import TAGGED_IMAGE, teach
 from tests.waiting import wait_until
 from vertex_vllm.project_names import CI_ACCOUNT, PIPELINE_ACCOUNT, account_email
 from vertex_vllm.runs.engine import ENDED
@@ -22,7 +22,7 @@ from vertex_vllm.runs.run_listing import list_runs
 pytestmark = [pytest.mark.parity("local cloud only"), pytest.mark.slow]
 
 REGION = "us-central1"
-MORE = f"""  image: {IMAGE}
+MORE = f"""  image: {TAGGED_IMAGE}
 evaluation:
   suite: text-small
   items: 15
@@ -56,7 +56,7 @@ def states(project: str) -> list[tuple[str, str]]:
 
 
 def test_each_command_is_allowed_what_it_does(cloud: Connection, project: str, tmp_path: Path) -> None:
-    teach(cloud)
+    teach(cloud, TAGGED_IMAGE)
     write_repository(tmp_path / "model", large=False)
     cloud.admin("PUT", "/_local/hub/repos", {"id": f"{project}/m", "path": str(tmp_path / "model"), "gated": False})
     (tmp_path / "clone").mkdir()

@@ -24,6 +24,7 @@ from vertex_vllm.vertex_ai.clients import endpoint_client, model_client
 from vertex_vllm.vertex_ai.interruption import Interruption, interruption
 
 REGION = "us-central1"
+TAGGED_IMAGE = "us-docker.pkg.dev/tests/images/model-server:1"
 IMAGE = f"us-docker.pkg.dev/tests/images/model-server@sha256:{'1' * 64}"
 WEIGHTS = "gs://weights/models/org/name/0123abcd"
 NEVER_READY = "--healthy-when=/nowhere/at/all"
