@@ -41,7 +41,8 @@ class Sources:
 def read_sources(root: Path) -> Sources:
     """The files under `root` that its `.dockerignore` lets through, and the Dockerfile.
 
-    Raises InputError where there is no Dockerfile, as in an installed wheel.
+    Raises InputError where there is no Dockerfile, as in an installed wheel, and for a symbolic link: a file that it
+    points at, outside of the checkout perhaps, would be sent to a bucket and into the image.
     """
     if not (root / _DOCKERFILE).is_file():
         raise InputError(
@@ -54,11 +55,24 @@ def read_sources(root: Path) -> Sources:
 
 def source_files(root: Path) -> tuple[str, ...]:
     """Paths of those files, relative to `root`, sorted."""
-    ignore = root / _IGNORE
+    ignore = _no_link(root / _IGNORE)
     patterns = _patterns(ignore.read_text() if ignore.exists() else "")
     # As Docker does: these two are always sent.
     always = {name for name in (_DOCKERFILE, _IGNORE) if (root / name).exists()}
-    return tuple(sorted(always | set(_walk(root, patterns))))
+    found = tuple(sorted(always | set(_walk(root, patterns))))
+    for name in found:
+        _no_link(root / name)
+    return found
+
+
+def _no_link(path: Path) -> Path:
+    if path.is_symlink():
+        raise InputError(
+            "is a symbolic link among the sources of the image",
+            where=str(path),
+            fix="Put the file itself in its place, or name it in .dockerignore.",
+        )
+    return path
 
 
 def _patterns(text: str) -> "list[RegexPattern]":
@@ -74,7 +88,9 @@ def _walk(root: Path, patterns: "list[RegexPattern]") -> Iterator[str]:
     for folder, folders, files in os.walk(root):
         here = PurePosixPath(Path(folder).relative_to(root).as_posix())
         folders[:] = [name for name in folders if _is_entered(str(here / name), patterns)]
-        yield from (str(here / name) for name in files if not _is_ignored(str(here / name), patterns))
+        # A link to a folder is not entered: it is one name among the files.
+        links = [name for name in folders if (root / here / name).is_symlink()]
+        yield from (str(here / name) for name in (*files, *links) if not _is_ignored(str(here / name), patterns))
 
 
 def _is_ignored(path: str, patterns: "list[RegexPattern]") -> bool:
