@@ -34,7 +34,7 @@ def run_table(run: Run, now: datetime) -> Table:
     table.add_column("time", justify="right")
     for step in run.steps:
         table.add_row(
-            one_line(step.name), Text(one_line(step.state), _STYLE.get(step.state, "dim")), elapsed(step, now)
+            Text(one_line(step.name)), Text(one_line(step.state), _STYLE.get(step.state, "dim")), elapsed(step, now)
         )
     return table
 
@@ -72,9 +72,13 @@ class RunView:
         skipped = [step for step in run.steps if step.state in _NOT_RUN and self._told.get(step.name) != step.state]
         self._told.update({step.name: step.state for step in skipped})
         if skipped:
-            self._console.print(f"  not run: {', '.join(one_line(step.name) for step in skipped)}", soft_wrap=True)
+            self._print(f"  not run: {', '.join(one_line(step.name) for step in skipped)}")
         for step in run.steps:
             if self._told.get(step.name, "PENDING") != step.state:
                 self._told[step.name] = step.state
                 time = elapsed(step, self._now())
-                self._console.print(f"  {one_line(step.name):<20} {one_line(step.state):<14} {time:>6}".rstrip())
+                self._print(f"  {one_line(step.name):<20} {one_line(step.state):<14} {time:>6}".rstrip())
+
+    def _print(self, line: str) -> None:
+        # Names come from a service: without markup they are neither styles nor links.
+        self._console.print(line, markup=False, soft_wrap=True)
