@@ -55,11 +55,11 @@ def run_result(name: str) -> "RunResult":
 
 def _document(run: str, uri: str) -> dict[str, Any] | None:
     """The evaluation's JSON; None where its step ended before it wrote one."""
-    import json
 
     from google.cloud.storage import Client
 
     from vertex_vllm.errors import ServiceError
+    from vertex_vllm.foreign_json import parsed
     from vertex_vllm.google.error_boundary import google_errors
 
     project, bucket = run.split("/")[1], uri.removeprefix("gs://").partition("/")[0]
@@ -69,7 +69,7 @@ def _document(run: str, uri: str) -> dict[str, Any] | None:
             return None
         text = blob.download_as_bytes()
     try:
-        document: dict[str, Any] = json.loads(text)
+        document: dict[str, Any] = parsed(text)
     except ValueError as error:
         raise ServiceError(f"not an evaluation: {error}", where=uri) from error
     return document

@@ -9,6 +9,7 @@ from typing import Protocol
 from vertex_vllm.evaluation.asking import Reply
 from vertex_vllm.evaluation.kept_text import KeptText
 from vertex_vllm.evaluation.suites.item import Item
+from vertex_vllm.foreign_json import parsed
 
 
 class Journal(Protocol):
@@ -106,7 +107,7 @@ class ObjectJournal:
 
 def _row(line: str) -> dict[str, object] | None:
     try:
-        row = json.loads(line)
+        row = parsed(line)
     except ValueError:
         return None
     return row if isinstance(row, dict) else None

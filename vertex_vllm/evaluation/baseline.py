@@ -4,7 +4,6 @@
 that was promoted last. Both are the evaluation's result document.
 """
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 
 from vertex_vllm.errors import InputError, VertexVllmError
 from vertex_vllm.evaluation.suite_reach import NONE, PROMOTED
+from vertex_vllm.foreign_json import parsed
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.labels import label_value
 
@@ -88,7 +88,7 @@ def read_baseline(named: str, project: str, bucket: str, deployment: str) -> Bas
 def parse_baseline(text: str, source: str) -> Baseline:
     """Raises InputError where the text is not a result document."""
     try:
-        told = json.loads(text)
+        told = parsed(text)
         if told["format"] != FORMAT:
             raise ValueError(f"its format is {told['format']!r}, not {FORMAT!r}")
         return Baseline(

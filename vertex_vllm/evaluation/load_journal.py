@@ -5,6 +5,7 @@ from dataclasses import asdict, astuple
 from typing import Any
 
 from vertex_vllm.evaluation.kept_text import KeptText
+from vertex_vllm.foreign_json import parsed
 from vertex_vllm.load.kept_steps import Step
 from vertex_vllm.load.load_settings import LoadSettings
 from vertex_vllm.load.samples import Run, Sample
@@ -24,7 +25,7 @@ class LoadJournal:
         header, *rows = earlier.splitlines() or [""]
         for row in rows if header == self._lines[0] else []:
             try:
-                step = _step(json.loads(row))
+                step = _step(parsed(row))
             except (ValueError, TypeError, KeyError):
                 continue
             self._steps[step.number, step.rate] = step

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vertex_vllm.errors import InferenceError
+from vertex_vllm.foreign_json import parsed
 
 _SHOWN_CHARACTERS = 300
 # Marks of DeepSeek-R1, Qwen3 and the models trained like them.
@@ -61,7 +62,7 @@ def read_chunk(data: str, seconds: float) -> ChatChunk:
     """Raises InferenceError where `data` is not a chunk of a chat completion; if it is an error, in the server's
     words."""
     try:
-        body = json.loads(data)
+        body = parsed(data)
         if "error" in body:
             raise InferenceError(f"The server broke off its answer: {_words(body['error'])}")
         choice = body["choices"][0] if body["choices"] else {}

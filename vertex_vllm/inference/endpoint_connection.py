@@ -1,6 +1,5 @@
 """HTTP to one endpoint: its host, credentials, retries, and refusals as errors."""
 
-import json
 import re
 from functools import cached_property
 from http.client import RemoteDisconnected
@@ -14,6 +13,7 @@ from urllib3.exceptions import NewConnectionError, ProxyError
 
 from vertex_vllm.error_data import RETRYABLE_STATUS
 from vertex_vllm.errors import InferenceError
+from vertex_vllm.foreign_json import parsed
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.google.regional_hosts import dedicated_host
 from vertex_vllm.retries import TransientError, retry_after, with_retries
@@ -161,8 +161,8 @@ def _met_nobody(error: requests.RequestException) -> bool:
 def server_words(body: str) -> str:
     """The message inside an error's JSON, in Google's shape or OpenAI's, or the text as it is; shortened."""
     try:
-        parsed = json.loads(body)
-        error = (parsed[0] if isinstance(parsed, list) else parsed)["error"]
+        told = parsed(body)
+        error = (told[0] if isinstance(told, list) else told)["error"]
         words = error if isinstance(error, str) else error["message"]
     except (ValueError, KeyError, IndexError, TypeError):
         words = body

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from vertex_vllm.errors import InputError, LockedError
+from vertex_vllm.foreign_json import parsed
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.google.storage_client import storage_client
 from vertex_vllm.runs.engine import ENDED
@@ -120,7 +121,7 @@ def _run_name(run: str) -> ResourceName | None:
 
 def _holder(content: bytes) -> Holder | None:
     try:
-        holder = Holder(**json.loads(content))
+        holder = Holder(**parsed(content))
     except (ValueError, TypeError):
         return None
     return holder if all(isinstance(value, str) for value in vars(holder).values()) else None

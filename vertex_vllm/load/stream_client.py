@@ -14,6 +14,7 @@ import aiohttp
 
 from vertex_vllm.error_data import RETRYABLE_STATUS
 from vertex_vllm.errors import InferenceError, VertexVllmError
+from vertex_vllm.foreign_json import parsed
 from vertex_vllm.inference.chat import read_chunk
 from vertex_vllm.inference.endpoint_connection import CONNECT_SECONDS, server_words
 from vertex_vllm.inference.events import EventReader
@@ -163,7 +164,7 @@ class _Answer:
 
 def _require_predictions(body: bytes) -> None:
     try:
-        predictions: Any = json.loads(body)["predictions"]
+        predictions: Any = parsed(body)["predictions"]
     except (ValueError, KeyError, TypeError) as error:
         raise InferenceError(f"Not a prediction: {body[:_SHOWN_CHARACTERS]!r}") from error
     if not predictions:

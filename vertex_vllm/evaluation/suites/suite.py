@@ -10,6 +10,7 @@ from typing import Any
 
 from vertex_vllm.errors import InputError
 from vertex_vllm.evaluation.suites.item import Item
+from vertex_vllm.foreign_json import parsed
 
 BUNDLE_FORMAT = "vertex-vllm-suite/1"
 
@@ -84,7 +85,7 @@ def to_bundle(suite: Suite) -> str:
 def from_bundle(text: str, place: str) -> Suite:
     """The suite of `to_bundle`. Raises InputError, naming `place`, for anything else."""
     try:
-        told: dict[str, Any] = json.loads(text)
+        told: dict[str, Any] = parsed(text)
         if told["format"] != BUNDLE_FORMAT:
             raise ValueError(f"format is {told['format']!r}, not {BUNDLE_FORMAT!r}")
         items = tuple(_from_row(row) for row in told["items"])
