@@ -166,3 +166,16 @@ def test_a_question_that_is_asked_twice_is_refused(folder: Path) -> None:
     """It would count as two independent ones."""
     with pytest.raises(ConfigError, match=r"s/items.jsonl:2: the same question as s/items.jsonl:1"):
         load_suite(write(folder, FRANCE, {**FRANCE, "id": "again", "level": 2}))
+
+
+@pytest.mark.parametrize("name", ["dot.png", "items.jsonl"])
+def test_a_link_out_of_the_folder_is_not_followed(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
+    outside = tmp_path_factory.mktemp("outside") / name
+    place = write(folder, {**FRANCE, "picture": "dot.png"})
+    outside.write_bytes(png() if name == "dot.png" else (folder / name).read_bytes())
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(outside)
+    with pytest.raises(ConfigError, match="is not beside the suite"):
+        load_suite(place)

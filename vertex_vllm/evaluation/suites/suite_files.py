@@ -63,7 +63,7 @@ def load_suite(place: str, project: str = "") -> Suite:
         raise InputError(f"there is no suite {place!r}", where="evaluation.suite", fix=fix)
     path = Path(place)
     shown = "" if path.parent == Path() else f"{path.parent}/"
-    return read_suite(path.name, lambda name: _read_local(path.parent / name), shown)
+    return read_suite(path.name, lambda name: _read_local(path.parent, name), shown)
 
 
 def read_suite(name: str, read: ReadFile, shown_folder: str = "") -> Suite:
@@ -173,7 +173,11 @@ def _text(read: ReadFile, name: str, shown: str) -> str:
         raise ConfigError([ConfigFault(shown, 1, "", "is not UTF-8 text. Save it as UTF-8")]) from None
 
 
-def _read_local(path: Path) -> bytes:
+def _read_local(folder: Path, name: str) -> bytes:
+    """Raises OSError, also for a link that leads out of the folder: the suite is sent to a bucket."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise OSError(f"{path} is not beside the suite")
     return path.read_bytes()
 
 
