@@ -199,7 +199,7 @@ def plan_serving(
             {} if machine_type else read_quotas(project, region, catalog.quota_ids(region, asked.serving.preemptible))
         )
         measured = read_throughputs(project, bucket or default_bucket(project, region), model_id)
-        decided = with_digest(with_throughput(plan_serving(facts, asked, catalog, quotas), measured))
+        decided = with_throughput(with_digest(plan_serving(facts, asked, catalog, quotas)), measured)
         print(render_plan(decided))
         terms = Terms(allowed_regression=allowed_regression, confidence=confidence)
         print("Evaluation:", stated(Order(suite, suite_items, suite_levels, baseline, terms=terms), project))

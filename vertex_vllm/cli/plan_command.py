@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option("--facts", type=click.Path(path_type=Path), help="Read the model's facts from a file of `facts`.")
 @click.option("--quota", is_flag=True, help="Read the project's quotas, and choose where they leave room.")
+@click.option("--resolve", is_flag=True, help="Ask the registry what the image's tag points at, as a run does.")
 @click.option("--measured", is_flag=True, help="Read what evaluations of the model measured, from the config's bucket.")
 @click.option(
     "--throughput",
@@ -54,6 +55,7 @@ def plan(
     hub: bool,
     facts: Path | None,
     quota: bool,
+    resolve: bool,
     measured: bool,
     throughput_files: tuple[Path, ...],
     explain: bool,
@@ -80,6 +82,9 @@ def plan(
     known = model_facts(deployment, catalog, hub, facts, project)
     decided = plan_serving(known, deployment, catalog, quotas_of(deployment, catalog, project) if quota else None)
     found = [measurement for file in throughput_files for measurement in throughputs_in(file)]
+    if resolve or measured or against:
+        # An endpoint and a measurement name the image by its digest.
+        decided = _resolved(decided, deployment, project)
     decided = with_throughput(decided, [*found, *(throughputs_of(deployment, project) if measured else ())])
     if html_file:
         from vertex_vllm.planning.plan_page import plan_page
@@ -102,6 +107,14 @@ def plan(
         count = len(decided.warnings)
         say(f"--strict: the plan has {count} warning{'' if count == 1 else 's'}", err=True)
         sys.exit(1)
+
+
+def _resolved(decided: "ServingPlan", deployment: "Deployment", project: str | None) -> "ServingPlan":
+    from vertex_vllm.cli.submit_command import project_of
+    from vertex_vllm.serving.pinned_image import with_digest
+
+    project_of(deployment, project)
+    return with_digest(decided)
 
 
 def _width() -> int:

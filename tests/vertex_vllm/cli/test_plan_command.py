@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
+from localcloud.daemon import Connection
+from tests.vertex_vllm.served_models import IMAGE, REGION, TAGGED_IMAGE, MakePlan, Vertex, teach
 from vertex_vllm.catalog import load_catalog
 from vertex_vllm.cli import vertex_vllm
 from vertex_vllm.config import load_deployment
 from vertex_vllm.errors import InputError
+from vertex_vllm.google.image_registry import by_digest
 from vertex_vllm.labels import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
 from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.planner import plan_serving
+from vertex_vllm.serving.pinned_image import with_digest
 
 CONFIG = """\
 name: {name}
@@ -77,20 +80,36 @@ def test_what_would_change_on_the_endpoint_that_serves(config: Path, in_vertex: 
     assert set(found) == {"config", "machine", "image", "arguments", "USD/h"}
 
 
-def test_nothing_would_change_right_after_the_deployment(config: Path, in_vertex: Vertex, make_plan: MakePlan) -> None:
+@pytest.mark.parametrize("image", [IMAGE, TAGGED_IMAGE], ids=["by digest", "by tag"])
+def test_nothing_would_change_right_after_the_deployment(
+    cloud: Connection, config: Path, in_vertex: Vertex, make_plan: MakePlan, image: str
+) -> None:
     stand_in = make_plan()
+    teach(cloud, image)
     config.write_text(
-        CONFIG.format(name=load_deployment(config).name, serving=f"{{image: {stand_in.image}}}"), encoding="utf-8"
+        CONFIG.format(name=load_deployment(config).name, serving=f"{{image: '{image}'}}"), encoding="utf-8"
     )
     facts = load_catalog().facts(load_deployment(config).model.id)
     assert isinstance(facts, ModelFacts)
     planned = plan_serving(replace(facts, commit="a" * 40), load_deployment(config), load_catalog())
-    in_vertex.deploy(replace(planned, predict_route=stand_in.predict_route))
+    in_vertex.deploy(replace(with_digest(planned), predict_route=stand_in.predict_route))
     told = run(config, "--against", "deployed", "--project", in_vertex.project)
     assert (told.exit_code, told.output.splitlines()[1]) == (
         0,
         "nothing would change (the model's commit was not compared: --hub reads it)",
     )
+
+
+def test_a_plan_shows_the_digest_that_a_run_would_take(cloud: Connection, config: Path) -> None:
+    teach(cloud, TAGGED_IMAGE)
+    name = load_deployment(config).name
+    config.write_text(CONFIG.format(name=name, serving=f"{{image: '{TAGGED_IMAGE}'}}"), encoding="utf-8")
+    tagged, resolved = (
+        json.loads(run(config, "--json", *options, "--project", "some-project").stdout)
+        for options in ((), ("--resolve",))
+    )
+    assert (tagged["image"], tagged["image_tag"]) == (TAGGED_IMAGE, "")
+    assert (resolved["image"], resolved["image_tag"]) == (by_digest(TAGGED_IMAGE), "1")
 
 
 def test_facts_are_written_once_and_planned_from_offline(
