@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -29,10 +29,11 @@ from vertex_vllm.model.repository_kind import (
     mistral_parts,
     other_formats,
 )
-from vertex_vllm.model.safetensors import Weights, read_weights
+from vertex_vllm.model.safetensors import Weights, read_tensors, weights_of
+from vertex_vllm.model.shard_index import tensor_doubts
 from vertex_vllm.model.tokenizer_files import tokenizer_kind
 from vertex_vllm.model.untrusted_json import parse_json
-from vertex_vllm.model.weight_files import read_index, weight_files
+from vertex_vllm.model.weight_files import read_index, unnamed_shards, weight_files
 from vertex_vllm.retries import saying_what_lasts
 
 # Bytes. The longest tokenizer_config.json known, with all its added tokens, has 2 MB.
@@ -84,14 +85,16 @@ def facts_from_files(
             missing=("config.json",),
         )
     check_mlx(config)
-    chosen = weight_files(listing, read_index(reader, listing))
+    index = read_index(reader, listing)
+    chosen = weight_files(listing, frozenset(index.values()))
+    held = read_tensors(reader, chosen) if chosen[0].path.endswith(".safetensors") else {}
     tokenizer_config = _read_json(reader, listing, "tokenizer_config.json") or {}
     chats, marks = chat_template_of(reader, listing, tokenizer_config, lambda path: _read_json(reader, listing, path))
     facts = facts_from_config(
         config,
         model_id=model_id,
         commit=commit,
-        weights=_weights(reader, chosen, config),
+        weights=weights_of(held) if held else _pickled_weights(chosen, config),
         chat_template=chats,
         gated=gated,
         modelopt=_read_json(reader, listing, MODELOPT_FILE),
@@ -112,13 +115,14 @@ def facts_from_files(
         mistral_common=is_mistral_common(listing),
         mistral_parts=mistral_parts(listing),
         chat_marks=marks,
-        pickled=not chosen[0].path.endswith(".safetensors"),
+        pickled=not held,
         doubts=(
             *facts.doubts,
             *_other_repositories(config),
             *_packed(facts),
             *_format_doubts(listing),
             *_shard_doubts(chosen),
+            *_index_doubts(index, held, listing),
         ),
     )
 
@@ -172,10 +176,17 @@ def _modules(reader: FileReader[AnyFile], listing: Sequence[AnyFile]) -> Sequenc
     return parsed if isinstance(parsed, list) else None
 
 
-def _weights(reader: FileReader[AnyFile], files: Sequence[AnyFile], config: Mapping[str, object]) -> Weights:
-    if files[0].path.endswith(".safetensors"):
-        return read_weights(reader, files)
-    # Pickled weights have no header: the size of their files is used, which is too large by less than 0.1 %.
+def _index_doubts(
+    index: Mapping[str, str], held: Mapping[str, Collection[str]], listing: Sequence[AnyFile]
+) -> Iterator[str]:
+    if held and frozenset(index.values()) <= held.keys():
+        yield from tensor_doubts(index, held)
+    if unnamed := unnamed_shards(listing, frozenset(index.values())):
+        yield f"the index leaves out {', '.join(unnamed[:3])}"
+
+
+def _pickled_weights(files: Sequence[AnyFile], config: Mapping[str, object]) -> Weights:
+    """Pickled weights have no header: the size of their files is used, which is too large by less than 0.1 %."""
     stored_bytes = sum(file.size for file in files)
     return Weights(stored_bytes // (4 if config_dtype(config) in ("", "float32") else 2), stored_bytes, "")
 

@@ -15,7 +15,13 @@ from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.content_check import check_openings, named
 from vertex_vllm.mirror.file_distribution import copy_large_files
 from vertex_vllm.mirror.manifest import Manifest, MirroredFile, is_whole
-from vertex_vllm.mirror.needed_files import EVERYTHING_NEEDED, Selection, left_out_of_index, select_files
+from vertex_vllm.mirror.needed_files import (
+    EVERYTHING_NEEDED,
+    Selection,
+    is_index_wanted,
+    left_out_of_index,
+    select_files,
+)
 from vertex_vllm.mirror.own_objects import BILL_OF_MATERIALS_NAME
 from vertex_vllm.mirror.pickle_scan import PickledWeights, check_scanned, check_selected, pickles_among
 from vertex_vllm.mirror.progress import Meter, OnProgress, ignore_progress
@@ -28,6 +34,8 @@ from vertex_vllm.mirror.small_files import copy_small_files
 from vertex_vllm.mirror.stored_objects import StoredObject
 from vertex_vllm.mirror.transfer_options import Transfer
 from vertex_vllm.mirror.worker_job import Job
+from vertex_vllm.model.safetensors import read_tensors
+from vertex_vllm.model.shard_index import check_tensors
 from vertex_vllm.model.weight_files import read_index
 from vertex_vllm.retries import saying_what_lasts
 
@@ -177,11 +185,20 @@ def _wanted(job: Job, selection: Selection, reader: RepoReader) -> tuple[HubFile
     listing = list_files(job.model_id, job.commit, job.token)
     with named(f"{job.model_id}@{job.commit}"):
         with saying_what_lasts(f"reading the index of {job.model_id} from the Hub"):
-            indexed = read_index(reader, listing)
+            index = read_index(reader, listing) if is_index_wanted(listing, selection) else {}
+        indexed = frozenset(index.values())
         selected = select_files(listing, indexed, selection)
+        with saying_what_lasts(f"reading the headers of {job.model_id} from the Hub"):
+            _check_index(index, [file for file in selected if file.path in indexed], reader)
     if missing := left_out_of_index(selected, listing, indexed):
         _LOG.warning("%s: the patterns leave out %s, which the index names", job.destination, ", ".join(missing))
     return selected
+
+
+def _check_index(index: Mapping[str, str], shards: Sequence[HubFile], reader: RepoReader) -> None:
+    """Raises PlanError where the index names tensors that no shard holds, unless patterns leave a shard out."""
+    if len(shards) == len(set(index.values())) and all(file.path.endswith(".safetensors") for file in shards):
+        check_tensors(index, read_tensors(reader, shards))
 
 
 def _missing(wanted: Sequence[HubFile], there: dict[str, MirroredFile]) -> list[HubFile]:

@@ -8,7 +8,7 @@ from typing import Any, Self
 from vertex_vllm.errors import PlanError
 from vertex_vllm.hub.file_listing import HubFile, check_files
 from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS
-from vertex_vllm.model.weight_files import check_numbers, weight_files, weight_index
+from vertex_vllm.model.weight_files import INCOMPLETE, check_numbers, unnamed_shards, weight_files, weight_index
 
 # Configs, tokenizers, chat templates and image processors.
 _SUPPORT = (
@@ -58,8 +58,8 @@ def select_files(
     vLLM and transformers read beside them; or what `selection` says.
 
     Left out by default: `original/` and all other folders, other formats of the same weights, pictures and texts.
-    Raises PlanError when there are no weights, the index names a missing file, or nothing is selected, and
-    HubAccessError when a selected file has a name that cannot be copied.
+    Raises PlanError when there are no weights, the index names a missing file or leaves out a shard, or nothing is
+    selected, and HubAccessError when a selected file has a name that cannot be copied.
     """
     if selection.include:
         chosen = [file for file in listing if _matches(file.path, selection.include)]
@@ -67,6 +67,13 @@ def select_files(
         chosen_weights = weight_files(listing, indexed)
         if not indexed:
             check_numbers(chosen_weights)
+        elif unnamed := unnamed_shards(listing, indexed):
+            raise PlanError(
+                f"leaves out {unnamed[0]!r}",
+                where="weight_map of the index",
+                missing=unnamed,
+                fix=f"{INCOMPLETE} If vLLM is to load all shards, leave the index out with --exclude *.index.json.",
+            )
         needed = {file.path for file in chosen_weights}
         if (index := weight_index(listing)) is not None:
             needed.add(index.path)
@@ -85,6 +92,12 @@ def select_files(
             "no file of the repository is selected", where="--include, --exclude", fix="Widen the patterns."
         )
     return selected
+
+
+def is_index_wanted(listing: Sequence[HubFile], selection: Selection) -> bool:
+    """Whether the repository has an index and the patterns do not leave it out; without one vLLM reads every shard."""
+    index = weight_index(listing)
+    return index is not None and not _matches(index.path, selection.exclude)
 
 
 def left_out_of_index(selected: Sequence[HubFile], listing: Sequence[HubFile], indexed: Collection[str]) -> list[str]:

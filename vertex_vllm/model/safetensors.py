@@ -104,19 +104,29 @@ def grouped(found: Iterable[tuple[str, Weights]]) -> tuple[TensorGroup, ...]:
     return tuple(TensorGroup(*key, parameters[key], bytes_[key]) for key in sorted(bytes_))
 
 
-def read_weights(reader: FileReader[AnyFile], files: Sequence[AnyFile]) -> Weights:
-    """Size and types of the tensors in safetensors files, from their headers alone.
+def read_tensors(reader: FileReader[AnyFile], files: Sequence[AnyFile]) -> dict[str, dict[str, Weights]]:
+    """Path → the tensors of that safetensors file by name, from its header alone.
 
-    A tensor that several files hold counts once: the last one is what vLLM keeps. Raises PlanError for a header that is
-    malformed or too long.
+    Raises PlanError for a header that is malformed or too long.
     """
-    named: dict[str, Weights] = {}
+    found: dict[str, dict[str, Weights]] = {}
+    count = 0
     room = _Room(LONGEST_HEADERS)
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
         for file, header in zip(files, pool.map(lambda file: _read_header(reader, file, room), files), strict=True):
-            named |= tensors(header, file)
-            if len(named) > MOST_TENSORS:
+            found[file.path] = tensors(header, file)
+            count += len(found[file.path])
+            if count > MOST_TENSORS:
                 raise PlanError(f"more than {MOST_TENSORS} tensors in all", where=file.path)
+    return found
+
+
+def weights_of(found: Mapping[str, Mapping[str, Weights]]) -> Weights:
+    """Size and types of the tensors of several files, as `read_tensors` returns them.
+
+    A tensor that several files hold counts once: the last one is what vLLM keeps.
+    """
+    named = {name: tensor for tensors_ in found.values() for name, tensor in tensors_.items()}
     outline = outline_of((name, tensor.shape, tensor.dtype) for name, tensor in named.items())
     return replace(total(named.values()), groups=grouped(named.items()), outline=outline)
 

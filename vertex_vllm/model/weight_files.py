@@ -16,7 +16,7 @@ _TRAINING = ("training_args.bin", "optimizer.bin", "*optimizer.pt", "*scheduler.
 # Shards as transformers and huggingface_hub name them.
 _SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})(\.\w+)")
 _MOST_SHARDS = 10_000
-_INCOMPLETE = "Choose another revision or repository: weights of this one are missing."
+INCOMPLETE = "Choose another revision or repository: weights of this one are missing."
 # Bytes. The longest index known, of 405 B parameters in 191 files, has 100 kB.
 _LONGEST_INDEX = 64 << 20
 
@@ -56,22 +56,21 @@ def weight_index(listing: Sequence[AnyFile]) -> AnyFile | None:
     return by_path.get(PICKLE_INDEX)
 
 
-def parse_index(data: bytes, file: str) -> frozenset[str]:
-    """File names in the `weight_map` of an index. Raises PlanError naming file and field."""
+def parse_index(data: bytes, file: str) -> dict[str, str]:
+    """The `weight_map` of an index: tensor → name of the file that holds it. Raises PlanError naming file and field."""
     weight_map = parse_json(data, file).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise PlanError("is not a mapping from tensors to files", where=f"{file}: weight_map")
-    names = frozenset(name for name in weight_map.values() if isinstance(name, str))
-    if len(names) < len({repr(name) for name in weight_map.values()}):
+    if not all(isinstance(name, str) for name in weight_map.values()):
         raise PlanError("holds a file name that is not text", where=f"{file}: weight_map")
-    return names
+    return weight_map
 
 
-def read_index(reader: FileReader[AnyFile], listing: Sequence[AnyFile]) -> frozenset[str]:
-    """File names in the repository's index, read from the Hub; empty where there is no index."""
+def read_index(reader: FileReader[AnyFile], listing: Sequence[AnyFile]) -> dict[str, str]:
+    """Tensor → file by the repository's index, read from the Hub; empty where there is no index."""
     index = weight_index(listing)
     if index is None:
-        return frozenset()
+        return {}
     if index.size > _LONGEST_INDEX:
         raise PlanError(f"has {index.size} bytes, too many for an index", where=index.path)
     return parse_index(reader.read(index), index.path)
@@ -84,9 +83,20 @@ def _indexed(listing: Sequence[AnyFile], indexed: Collection[str]) -> tuple[AnyF
             f"names {missing[0]!r}, which the repository does not have",
             where="weight_map of the index",
             missing=missing,
-            fix=_INCOMPLETE,
+            fix=INCOMPLETE,
         )
     return found
+
+
+def unnamed_shards(listing: Sequence[AnyFile], indexed: Collection[str]) -> list[str]:
+    """Shards that an index leaves out, of a series that it names otherwise: vLLM reads what the index names."""
+    series = {_series(name) for name in indexed} - {None}
+    return [file.path for file in listing if file.path not in indexed and _series(file.path) in series]
+
+
+def _series(path: str) -> tuple[str, ...] | None:
+    """What the shards of one model have in common; None for a file that is not a shard."""
+    return match.groups() if (match := _SHARD.fullmatch(path)) else None
 
 
 def check_numbers(found: Sequence[AnyFile]) -> None:
@@ -94,10 +104,9 @@ def check_numbers(found: Sequence[AnyFile]) -> None:
 
     A plan only doubts such a repository, because its other shards may hold all tensors.
     """
-    fix = f"{_INCOMPLETE} If the other shards hold the whole model, name the files to copy with --include."
-    shards = [match for file in found if (match := _SHARD.fullmatch(file.path))]
+    fix = f"{INCOMPLETE} If the other shards hold the whole model, name the files to copy with --include."
     there = {file.path for file in found}
-    for name, count, end in sorted({(match[1], match[2], match[3]) for match in shards}):
+    for name, count, end in sorted({series for path in there if (series := _series(path))}):
         if int(count) > _MOST_SHARDS:
             continue
         wanted = (f"{name}-{number:0{len(count)}}-of-{count}{end}" for number in range(1, int(count) + 1))

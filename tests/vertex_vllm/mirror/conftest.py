@@ -25,9 +25,9 @@ SMALL_STEPS = Transfer(processes=2, connections=2, part_bytes=PART, journal_seco
 
 
 def one_tensor(seed: str, size: int) -> bytes:
-    """A safetensors file of `size` bytes with one tensor of random numbers."""
+    """A safetensors file of `size` bytes with one tensor of random numbers, of the seed's name."""
     room = size - 8 - _HEADER
-    header = json.dumps({"t": {"dtype": "U8", "shape": [room], "data_offsets": [0, room]}}).encode().ljust(_HEADER)
+    header = json.dumps({seed: {"dtype": "U8", "shape": [room], "data_offsets": [0, room]}}).encode().ljust(_HEADER)
     return struct.pack("<Q", _HEADER) + header + hashlib.shake_128(seed.encode()).digest(room)
 
 

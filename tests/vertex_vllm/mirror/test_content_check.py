@@ -104,7 +104,7 @@ def test_what_an_earlier_run_took_in_is_read_again() -> None:
 def broken_model(local: Any) -> str:
     weights = one_tensor("w", 3 * PART)
     longer = json.loads(weights[8:136])
-    longer["t"]["data_offsets"][1] += 1
+    longer["w"]["data_offsets"][1] += 1
     text = json.dumps(longer).encode().ljust(128)
     broken: str = local.repo({"config.json": b"{}", "model.safetensors": weights[:8] + text + weights[136:]})
     return broken
@@ -115,7 +115,7 @@ def test_large_weights_that_cannot_be_loaded_are_not_published(
 ) -> None:
     commit = check_access(broken_model, "main", None).commit
     place = destination(shared_model.bucket, broken_model, commit)
-    with pytest.raises(PlanError, match=r"@[0-9a-f]{40}: model.safetensors: 't': has data_offsets outside the file"):
+    with pytest.raises(PlanError, match=r"@[0-9a-f]{40}: model.safetensors: 'w': has data_offsets outside the file"):
         mirror_weights(broken_model, commit, None, place, project, transfer=SMALL_STEPS)
     assert set(shared_model.objects(place)) <= {"config.json"}
     assert list(shared_model.client.list_blobs(shared_model.bucket, prefix=".vertex-vllm/")) == []

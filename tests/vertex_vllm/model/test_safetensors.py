@@ -14,7 +14,7 @@ from vertex_vllm.model.safetensors import (
     MOST_TENSORS,
     Weights,
     header_length,
-    read_weights,
+    read_tensors,
     tensors,
     total,
 )
@@ -98,7 +98,7 @@ class Claims:
 def test_the_headers_of_all_files_together_are_bounded_before_they_are_read() -> None:
     claims = Claims(LONGEST_HEADERS // 4)
     with pytest.raises(PlanError, match="headers of more than"):
-        read_weights(claims, [a_file(8 + claims.announced)] * 5)
+        read_tensors(claims, [a_file(8 + claims.announced)] * 5)
     assert claims.bytes_read <= LONGEST_HEADERS + 5 * (128 << 10)
 
 
