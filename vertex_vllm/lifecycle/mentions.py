@@ -6,24 +6,30 @@ In doubt a prefix counts as mentioned, because the caller is about to delete it.
 import re
 from collections.abc import Iterable
 from functools import cached_property
+from html import unescape
+from posixpath import normpath
 from typing import Any
 from urllib.parse import unquote
 
 _BUCKET = r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
-# In front of a bucket's name: gs://, a mounted bucket, the services' hosts with their paths to buckets and objects.
+# Cloud Storage, "Request endpoints": also regional ones, mutual TLS, Private Service Connect, downloads, older hosts.
+_HOST = r"(?:commondata)?storage(?:[.-][a-z0-9.-]{0,80})?\.google(?:apis)?\.com(?::\d+)?"
+# In front of a bucket's name: gs://, a mounted bucket, the services' hosts with their paths, resource names.
 _BEFORE_BUCKET = (
-    r"(?:gs:/+|/gcs/+|/mnt/disks/gcs/+"
-    r"|storage\.(?:cloud\.google|googleapis|mtls\.googleapis)\.com/+(?:(?:download/|upload/)?storage/v1/b/+)?"
+    r"(?:gc?s:/+|/gcs/+|/mnt/disks/gcs/+"
+    rf"|(?:{_HOST}/+)?projects/_/buckets/+"
+    rf"|{_HOST}/+(?:(?:download/|upload/)?storage/v1/b/+)?"
     r"|console\.cloud\.google\.com/storage/browser/(?:_details/)?|/storage/v1/b/+)"
 )
+_BEHIND_BUCKET = r"(?:/(?:o|objects)(?=/))?"
+# Up to a character that ends a path, or that begins a pattern or a variable in it.
+_PATH = r"((?:/[^\s\"'`<>|;,{}()\[\]*?#$%]*)?)([<{\[*?$%]?)"
 _PLACES = (
-    re.compile(rf"{_BEFORE_BUCKET}({_BUCKET})(?:/o)?((?:/[^\s\"'`<>|;,{{}}()\[\]*?#]*)?)"),
+    re.compile(rf"{_BEFORE_BUCKET}({_BUCKET}){_BEHIND_BUCKET}{_PATH}", re.IGNORECASE),
     # A bucket as a host of its own.
-    re.compile(rf"//({_BUCKET})\.storage\.(?:cloud\.google|googleapis)\.com((?:/[^\s\"'`<>|;,{{}}()\[\]*?#]*)?)"),
+    re.compile(rf"//({_BUCKET})\.{_HOST}{_PATH}", re.IGNORECASE),
 )
-_BEFORE_PATH = re.compile(
-    rf"(?:{_BEFORE_BUCKET}{_BUCKET}/+(?:o/)?|//{_BUCKET}\.storage\.(?:cloud\.google|googleapis)\.com/+)$"
-)
+_BEFORE_PATH = re.compile(rf"(?:{_BEFORE_BUCKET}{_BUCKET}/+(?:o/|objects/)?|//{_BUCKET}\.{_HOST}/+)$", re.IGNORECASE)
 # End of a path: no further character of a name.
 _END = r"(?![\w-]|\.\w)"
 _MOST_ENCODINGS = 3
@@ -47,13 +53,16 @@ class Mentions:
         found: set[tuple[str, str]] = set()
         for text in self._texts:
             for pattern in _PLACES:
-                found |= {(match[1], _tidy(match[2])) for match in pattern.finditer(text)}
+                found |= {(match[1].lower(), _tidy(match[2], match[3])) for match in pattern.finditer(text)}
         return frozenset(found)
 
     @staticmethod
     def _names(text: str, bucket: str, path: str) -> bool:
-        """Whether a text has bucket and path in another form, or the path alone if it is too long for chance."""
+        """Whether a text has bucket and path in another form, or path or commit alone: too long for chance."""
         if re.search(rf"(?<![\w.-]){re.escape(bucket)}/+(?:o/)?{re.escape(path)}{_END}", text):
+            return True
+        commit = path.rpartition("/")[2]
+        if re.fullmatch(r"[0-9a-f]{40}", commit) and re.search(rf"(?<![\w/.-]){commit}(?![\w/.-])", text):
             return True
         if "/" not in path:
             return False
@@ -80,9 +89,11 @@ def _one_below_the_other(prefix: str, own: str) -> bool:
 
 
 def _spellings(text: str) -> list[str]:
-    """The text, and the text with JSON's escapes and percent-encoding resolved."""
+    """The text as it is, and decoded: without the escapes of JSON and HTML and without percent-encoding."""
     spelled = [text]
-    plain = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text).replace("\\/", "/")
+    escape = r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))"
+    plain = re.sub(escape, lambda found: chr(int(found[1] or found[2], 16)), unescape(text))
+    plain = plain.replace("\\/", "/")
     spelled.append(plain.replace('\\"', '"'))
     for _ in range(_MOST_ENCODINGS):
         plain = unquote(plain)
@@ -90,6 +101,12 @@ def _spellings(text: str) -> list[str]:
     return [re.sub(r"/{2,}", "/", each).replace(":/", "://") for each in dict.fromkeys(spelled)]
 
 
-def _tidy(path: str) -> str:
-    """The path without slashes at its ends, and without punctuation after it."""
-    return re.sub(r"[.:&=\\]+$", "", path.strip("/")).strip("/")
+def _tidy(path: str, open_end: str) -> str:
+    """The path without dots, without slashes at its ends, and without punctuation after it.
+
+    `open_end`: the character after the path where a pattern or variable begins there. Then the path's last part, which
+    may continue, is left out.
+    """
+    if open_end:
+        path = path.rpartition("/")[0]
+    return normpath("/" + re.sub(r"[.:&=\\]+$", "", path.strip("/"))).strip("/")

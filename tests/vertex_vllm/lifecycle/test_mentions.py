@@ -50,6 +50,19 @@ NAMED: dict[str, list[str]] = {
     "bucket and path apart": [f"BUCKET={BUCKET}", f"PREFIX={PATH}"],
     "in a sentence": [f"Serves {URI}."],
     "in brackets": [f"weights ({URI}), see there"],
+    "an upper-case scheme": [f"GS://{BUCKET}/models/meta-llama"],
+    "gcsfs": [f"gcs://{BUCKET}/models/meta-llama"],
+    "an upper-case host with a port": [f"HTTPS://STORAGE.GOOGLEAPIS.COM:443/{BUCKET}/models"],
+    "a region's host": [f"https://storage.us-central1.rep.googleapis.com/{BUCKET}/models"],
+    "a host of Private Service Connect": [f"https://storage-xyz.p.googleapis.com/{BUCKET}/models"],
+    "an older host": [f"https://commondatastorage.googleapis.com/{BUCKET}/models"],
+    "a bucket's host for downloads": [f"https://{BUCKET}.storage-download.googleapis.com/models"],
+    "a resource name": [f"//storage.googleapis.com/projects/_/buckets/{BUCKET}/objects/models"],
+    "dots": [f"gs://{BUCKET}/models/other/../meta-llama/./Llama-3.1-8B/{PATH[-40:]}"],
+    "a variable inside": [f"gs://{BUCKET}/$PREFIX", f"gs://{BUCKET}/models/%MODEL%/x"],
+    "HTML": [f"gs:&#47;&#47;{BUCKET}&#47;models"],
+    "hexadecimal escapes": [f"gs:\\x2f\\x2f{BUCKET}\\x2fmodels"],
+    "bucket, model and commit apart": [f"BUCKET={BUCKET}", "MODEL=meta-llama/Llama-3.1-8B", f"COMMIT={PATH[-40:]}"],
 }
 UNNAMED: dict[str, list[str]] = {
     "nothing": [],
@@ -59,6 +72,9 @@ UNNAMED: dict[str, list[str]] = {
     "another bucket's host": [f"https://other.storage.googleapis.com/{PATH}"],
     "the Hub's name": ["--model=meta-llama/Llama-3.1-8B"],
     "a bucket like it": [f"gs://my-{BUCKET}"],
+    "another bucket at a region's host": [f"https://storage.us-central1.rep.googleapis.com/other/{PATH}"],
+    "dots that lead elsewhere": [f"gs://{BUCKET}/models/meta-llama/../google/x"],
+    "another commit alone": [f"COMMIT={'f' * 40}", f"DIGEST={PATH[-40:]}{'0' * 24}"],
 }
 
 
