@@ -27,8 +27,11 @@ _OUTER = (
     re.compile(r"(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) [\w.-]{1,80} [\w./@:-]{1,80}?(?:\[\d{1,10}\])?: "),
     # The time of an entry, of `kubectl logs --timestamps`, of containerd's files, of Python's logging.
     re.compile(
-        r"\[?(?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)\]?\s{1,8}"
-        r"(?:(?:stdout|stderr) [FP] )?(?:(?:DEFAULT|INFO|ERROR|WARNING|NOTICE) {1,4})?"
+        r"(?:(?:DEFAULT|DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL) )?"  # Copied from the Logs Explorer.
+        r"\[?(?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)\]?"
+        r"(?:\s{1,8}(?=std|[A-Z]{4,}|[-|\[])|\s)"  # A message may begin with blanks of its own.
+        r"(?:\[resource\.labels\.\w{1,40}: [\w.-]{1,120}\] )?"
+        r"(?:(?:stdout|stderr) [FP] )?(?:(?:DEFAULT|INFO|ERROR|WARNING|NOTICE) {1,4}(?!\d\d-\d\d ))?"
         r"(?:- [\w.]{1,80} - (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) - )?"
         r"(?:\| (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) {1,8}\| [\w.:<>]{1,160} - )?"
     ),
@@ -46,7 +49,11 @@ _TORCH = re.compile(
 )
 _TORCH_LEVELS = {"I": "INFO", "W": "WARNING", "E": "ERROR", "F": "CRITICAL"}
 _QUOTE = re.compile(r'(?<!\\)"(?=\s{0,4}(?:[,}\]]|$))')
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]{0,16}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)?|.)?")
+# A report that was pasted has colours without their escape character.
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]{0,16}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)?|.)?"
+    r"|(?:\^\[|\ufffd)?\[(?:0|\d{1,2};\d{1,2}(?:;\d{1,3}){0,3})m"
+)
 
 
 @dataclass(frozen=True)

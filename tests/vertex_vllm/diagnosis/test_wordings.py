@@ -151,7 +151,38 @@ def coloured(lines: list[str]) -> list[str]:
     return [f"\x1b[1;36m{line[:20]}\x1b[0;0m{line[20:]}" for line in lines]
 
 
-WAYS = (list, entries, pretty_entries, journal, ray, other_logger, loguru, quoted, labelled, cut_at_the_end, coloured)
+def pasted_colours(lines: list[str]) -> list[str]:
+    """As in a report: the escape character is lost, or was replaced."""
+    return [f"{('', '^[', chr(0xFFFD))[number % 3]}[1;36m{line}[0;0m" for number, line in enumerate(lines)]
+
+
+def logs_explorer(lines: list[str]) -> list[str]:
+    """Copied from the Logs Explorer: every line of standard error has the severity ERROR."""
+    time = "2025-03-30T23:51:21.303592681Z"
+    return [f"ERROR {time} [resource.labels.containerName: vllm] {line}" for line in lines]
+
+
+def with_timestamps(lines: list[str]) -> list[str]:
+    """As `kubectl logs --timestamps` does."""
+    return [f"2025-03-30T23:51:21.303592681Z {line}" for line in lines]
+
+
+WAYS = (
+    list,
+    entries,
+    pretty_entries,
+    journal,
+    ray,
+    other_logger,
+    loguru,
+    quoted,
+    labelled,
+    cut_at_the_end,
+    coloured,
+    pasted_colours,
+    logs_explorer,
+    with_timestamps,
+)
 
 
 def first_causes(given: Rows, way: Callable[[list[str]], list[str]]) -> list[tuple[int, str, str]]:
