@@ -30,7 +30,7 @@ from localcloud.services.registry import SERVICES
 
 _LOG = logging.getLogger(__name__)
 
-# A handler that waits holds one; more would only queue for the processor.
+# Threads. A waiting handler occupies one; more would only queue for the processor.
 _THREADS = 200
 _GRACE_SECONDS = 2
 
@@ -48,7 +48,7 @@ def serve(
     additions: Additions | None = None,
     enforces_permissions: bool = True,
 ) -> None:
-    """Runs the local cloud in the foreground. `lifeline`: EOF on stdin ends it, too. Raises AlreadyRunningError.
+    """Runs the local cloud in the foreground. `lifeline`: EOF on stdin also ends it. Raises AlreadyRunningError.
 
     `additions`, `enforces_permissions`: as of `daemon.up`.
     """
@@ -73,7 +73,7 @@ def serve(
 
 @contextlib.contextmanager
 def _only_one(state: StateDirectory) -> Iterator[None]:
-    """Holds the state directory's lock, which the kernel frees however this process ends."""
+    """Holds the state directory's lock, which the kernel releases however this process ends."""
     try:
         held = FileLock(state.lock).acquire(blocking=False)
     except Timeout:
@@ -124,7 +124,7 @@ async def _serve(cloud: Cloud, stop: asyncio.Event) -> None:
     finally:
         cloud.state.ready.unlink(missing_ok=True)
         await asyncio.to_thread(_stop, parts)
-        # Steps that are being stopped still call: the servers end after operations and children.
+        # Steps that are being stopped still send calls, so the servers end after operations and children.
         await asyncio.to_thread(cloud.end_work)
         await proxy.stop()
         await http.stop()
@@ -140,7 +140,7 @@ def _stop(parts: Sequence[Part]) -> None:
     for part in reversed(parts):
         try:
             part.stop()
-        except Exception:  # the others must stop all the same
+        except Exception:  # The other parts must stop, too.
             _LOG.exception("%s did not stop in order", type(part).__name__)
 
 

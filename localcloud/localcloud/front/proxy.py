@@ -95,7 +95,7 @@ class Proxy:
 
 
 class _Pipe(asyncio.Protocol):
-    """One end of a tunnel: what arrives here leaves at the other end, no faster than that end takes it."""
+    """One end of a tunnel: bytes that arrive here leave at the other end, no faster than that end accepts them."""
 
     def __init__(self, on_end: Callable[[], None] | None = None) -> None:
         self._on_end = on_end
@@ -156,7 +156,7 @@ class _Pipe(asyncio.Protocol):
             reset(self._transport)
 
     def _acknowledge(self) -> None:
-        """Clients send a request's head and body apart, the body only once the head is acknowledged (Nagle).
+        """Acknowledges received bytes at once. Clients send a request's body after its head is acknowledged (Nagle).
 
         urllib3 behind a proxy leaves Nagle's algorithm on; the kernel's delayed acknowledgement then costs 40 ms a
         request. Linux forgets the option with every read (tcp(7)).
@@ -216,7 +216,7 @@ class _Connection(asyncio.Protocol):
 
     def _accept(self, connect: Callable[..., Coroutine[Any, Any, None]], *where: Any) -> None:
         assert self._transport is not None
-        # Nothing may be read before TLS is there to read it.
+        # Reading is paused until TLS is set up.
         self._transport.pause_reading()
         self._transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         self._tunnel = asyncio.get_running_loop().create_task(connect(self, self._transport, *where))

@@ -1,4 +1,4 @@
-"""One Google API over REST: JSON in, the handlers that gRPC uses, JSON out."""
+"""One Google API over REST: JSON requests and answers, with the handlers that gRPC uses."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ class RestApi:
         self._dispatcher = dispatcher
 
     def rpc_of(self, verb: str, path: str) -> str:
-        """`Service/Method` of a request line, "" where no method has it."""
+        """`Service/Method` of a request line; "": no method has it."""
         match = self._rules.find(verb, path)
         return match.method.rpc if match else ""
 
@@ -62,7 +62,7 @@ def _selected(text: str, fields: str) -> str:
 
 
 def _stream(results: Iterator[Message], *, sse: bool, integer_enums: bool) -> Response:
-    # The first message is waited for: a refusal is then still an HTTP status.
+    # Wait for the first message, so that a refusal can still be an HTTP status.
     first = next(results, None)
     messages = _chain(first, results)
     if isinstance(first, HttpBody):

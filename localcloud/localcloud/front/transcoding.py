@@ -27,7 +27,7 @@ _SYSTEM_PARAMETERS = frozenset(
 
 @dataclass(frozen=True)
 class Match:
-    """A request line that a method answers."""
+    """A method with the values that a request line gives its fields."""
 
     method: Method
     rule: HttpRule
@@ -35,7 +35,7 @@ class Match:
 
     @property
     def version(self) -> str:
-        """Empty where the URL has none: generated v1 clients poll operations at `/ui/…`."""
+        """API version in the URL; empty for `/ui/…`, where generated v1 clients poll operations."""
         first = self.rule.uri.split("/")[1]
         return "" if first == "ui" else first
 
@@ -54,7 +54,7 @@ class RuleTable:
 
     def find(self, verb: str, path: str) -> Match | None:
         """`path`: without a query, percent-decoded."""
-        # A resource's id may contain a colon, too: text that is not an action is part of the name.
+        # A resource's id may contain a colon, so text after it that is not an action is part of the name.
         for candidate, action in (_split_action(path), (path, "")):
             for pattern, fields, rule, method in self._rules[verb, action]:
                 found = pattern.fullmatch(candidate)
@@ -110,7 +110,7 @@ def _merge_query(request: Message, query: Sequence[tuple[str, str]]) -> None:
         if parameter not in _SYSTEM_PARAMETERS:
             _place(content, parameter.split("."), value, request.DESCRIPTOR, parameter)
     if content:
-        # Into a message of its own: query parameters add to what the body says.
+        # Parsed into a message of their own: query parameters add to the fields of the body.
         parsed = type(request)()
         _parse(content, parsed)
         request.MergeFrom(parsed)
@@ -134,7 +134,7 @@ def _place(content: dict[str, Any], path: list[str], text: str, descriptor: Desc
 
 
 def _query_value(field: FieldDescriptor, text: str) -> Any:
-    """As proto JSON has it; numbers and enums are legal as strings there already."""
+    """The value in proto JSON, where numbers and enums may be strings."""
     if field.type == FieldDescriptor.TYPE_BOOL:
         return {"true": True, "false": False}.get(text.lower(), text)
     if field.message_type is not None and field.message_type.full_name == FieldMask.DESCRIPTOR.full_name:

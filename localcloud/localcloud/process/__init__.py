@@ -1,1 +1,1 @@
-"""Processes that are forked from one that has already imported their modules, which is faster than a new start."""
+"""Child processes, some of them forked from a process that has imported their modules, which is faster."""

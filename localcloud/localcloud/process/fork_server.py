@@ -1,8 +1,8 @@
 """The process that forks others: `python -P -m localcloud.process.fork_server --socket PATH --import MODULE …`.
 
-It imports, opens no connection and no thread, and waits. A connection to its socket is one child: asked for in JSON,
-with two descriptors, answered with its process id, then with how it ended; until the client has closed the connection,
-nobody else gets that id. It ends when its standard input does, and its children have.
+It imports modules, opens no connection and no thread, and waits. Each connection to its socket is one child: requested
+in JSON with two descriptors, answered with its process id and later its exit code. Until the client closes the
+connection, the id is not reused. The server ends when its standard input and its children have ended.
 """
 
 import argparse
@@ -25,11 +25,11 @@ from localcloud.process.forked_account import read_environment_again
 from localcloud.process.large_imports import kept_objects
 from localcloud.process.main_program import run_as_main
 
-# Descriptors that a request brings: standard input, and what is standard output and error.
+# Descriptors of a request: standard input, and one for standard output and error.
 DESCRIPTORS = 2
 LENGTH_BYTES = 4
 _REQUEST_SECONDS = 10.0
-# After the end of standard input: what forks end in by themselves, as they lose their parent, too.
+# Seconds after the end of standard input in which forks end by themselves, as they lose their parent, too.
 _LAST_SECONDS = 10.0
 _POLL_SECONDS = 0.2
 _LONGEST_PATH = 100  # bytes
@@ -46,19 +46,19 @@ class Program:
 
 
 class Server:
-    """Forks what is asked for, one after the other; a single thread."""
+    """Forks the requested children one after the other, in a single thread."""
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
         self._children: dict[int, socket.socket | None] = {}
-        """Process id → who asked for it; None when it has gone."""
+        """Process id → connection of the client; None once it has closed."""
         self._ended: dict[socket.socket, int] = {}
-        """Told, and kept as a zombie until the client has closed."""
+        """Ended children whose clients were told; kept as zombies until the client closes."""
         self._wakeup, self._waker = os.pipe()
         self._last_moment: float | None = None
 
     def serve(self) -> Program | None:
-        """In a child: what it is to run. In the server itself it returns None, at its end."""
+        """Returns in each child its program; in the server itself, at its end, None."""
         for end in (self._wakeup, self._waker):
             os.set_blocking(end, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -115,12 +115,12 @@ class Server:
             client.close()
             return program
         self._children[child] = client
-        with suppress(OSError):  # Gone already: its end is waited for all the same.
+        with suppress(OSError):  # The client may have gone; the child's end is still waited for.
             _say(client, {"pid": child})
         return None
 
     def _fork(self, program: Program, descriptors: Sequence[int]) -> int:
-        """Returns when the child leads its process group, or could not become what it should: then OSError."""
+        """The child's pid, once it leads its process group. Raises OSError if it could not start the program."""
         told, telling = os.pipe()
         child = os.fork()
         if child == 0:
@@ -158,7 +158,7 @@ class Server:
         tempfile.tempdir = None  # Forgets the parent's folder: TMPDIR has changed.
 
     def _hear(self, client: socket.socket) -> None:
-        """A client says nothing more: it has closed."""
+        """Handles a readable client: clients send nothing after the request, so it has closed."""
         client.close()
         ended = self._ended.pop(client, None)
         if ended is not None:
@@ -182,7 +182,7 @@ class Server:
 
 
 def _end_of(pid: int) -> int | None:
-    """How it ended, without taking its id away; None while it runs."""
+    """Exit code, read without freeing the process id; None while the process runs."""
     status = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
     if status is None:
         return None
@@ -195,7 +195,7 @@ def _receive(client: socket.socket) -> tuple[Program, list[int]]:
     while len(body) < length:
         piece = client.recv(length - len(body))
         if not piece:
-            raise OSError("the request breaks off")
+            raise OSError("the request is incomplete")
         body += piece
     fields = json.loads(body)
     return Program(**{**fields, "arguments": tuple(fields["arguments"])}), list(descriptors)
@@ -207,7 +207,7 @@ def _say(client: socket.socket, fields: dict[str, Any]) -> None:
 
 @contextmanager
 def address(path: Path) -> Iterator[str]:
-    """A name of the socket that fits into a socket's address (unix(7): some 100 bytes), for a folder of any depth.
+    """A path of the socket that is short enough for a socket's address (unix(7): some 100 bytes), in any folder.
 
     Raises OSError for a long path on systems without /proc.
     """
@@ -222,12 +222,12 @@ def address(path: Path) -> Iterator[str]:
 
 
 def _import(names: Sequence[str], imported: Callable[[str], object] = importlib.import_module) -> None:
-    with kept_objects():  # and shared with every child for as long as nobody writes to it
+    with kept_objects():  # Their memory stays shared with every child as long as it is not written to.
         for name in names:
             imported(name)
     if threading.active_count() > 1:
         others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-        raise RuntimeError(f"an import opened threads, which no fork would have: {', '.join(others)}")
+        raise RuntimeError(f"an import started threads, which forks would lack: {', '.join(others)}")
 
 
 def main() -> None:
@@ -236,7 +236,7 @@ def main() -> None:
     parser.add_argument("--import", dest="imports", action="append", default=[], metavar="MODULE")
     arguments = parser.parse_args()
     arguments.socket.unlink(missing_ok=True)
-    # A connection of a child's may stay open elsewhere: nothing here is inherited by what children start.
+    # A child's connection may outlive it in its own children: they inherit no descriptor of the server.
     with socket.socket(socket.AF_UNIX) as listener:
         with address(arguments.socket) as name:
             listener.bind(name)

@@ -7,7 +7,7 @@ _READ_WHEN_IMPORTED = ("google.auth.compute_engine._metadata",)
 
 
 def read_environment_again() -> None:
-    """To be called in a fork whose environment names another account than the fork server's."""
+    """Makes google-auth read the environment again, in a fork with another account than the fork server's."""
     for name in _READ_WHEN_IMPORTED:
         if name in sys.modules:
             importlib.reload(sys.modules[name])

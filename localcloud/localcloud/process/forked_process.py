@@ -1,4 +1,4 @@
-"""A client's handle of a forked process, which is not its child but can be waited for as if it were."""
+"""A client's handle of a forked process, which it can wait for although the process is not its child."""
 
 import json
 import os
@@ -12,29 +12,29 @@ from typing import IO, Any
 
 from localcloud.process.fork_server import LENGTH_BYTES, address
 
-# Until it listens, which a busy machine delays.
+# Seconds until the server listens, which a busy machine delays.
 _START_SECONDS = 60.0
 _POLL_SECONDS = 0.02
 
 
 class ForkedProcess:
-    """As much of `subprocess.Popen` as the local cloud needs."""
+    """The part of `subprocess.Popen` that the local cloud needs."""
 
     def __init__(self, connection: socket.socket, pid: int, stdin: IO[bytes] | None) -> None:
         self.pid = pid
         self.stdin = stdin
         self.returncode: int | None = None
-        """None until somebody has waited; minus the signal's number when a signal ended it."""
+        """None until a call of `wait` has returned; minus the signal's number when a signal ended the process."""
         self._connection = connection
         self._end: int | None = None
 
     def wait_for_end(self) -> int:
-        """As `wait`, but the process id stays taken until that."""
+        """Waits for the end of the process; its id is not reused until `wait` is called."""
         if self._end is None:
             answer = _read_line(self._connection)
             if "returncode" in answer:
                 self._end = int(answer["returncode"])
-            else:  # The server is gone, and nothing else knows the exit code: as when a container's host fails.
+            else:  # The server is gone, and with it the exit code, as when a container's host fails.
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(self.pid, signal.SIGKILL)
                 self._end = -signal.SIGKILL
@@ -58,8 +58,8 @@ def fork(
 ) -> ForkedProcess:
     """`python -m module arguments…` as a fork of the server at that socket, leading a process group of its own.
 
-    `output`: the descriptor of its standard output and error. `lifeline`: its standard input is a pipe, else it is
-    empty. Returns when it runs; raises OSError when it cannot be started.
+    `output`: the descriptor of its standard output and error. `lifeline`: its standard input is a pipe; otherwise it
+    is empty. Returns when the process runs; raises OSError when it cannot be started.
     """
     request = {
         "module": module,
@@ -88,7 +88,7 @@ def fork(
 
 
 def _connect(connection: socket.socket, server: Path) -> None:
-    """A server that was started just now listens in a moment; until it has imported everything, it is waited for."""
+    """Connects to the server, and waits for one that was just started and still imports its modules."""
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
@@ -102,7 +102,7 @@ def _connect(connection: socket.socket, server: Path) -> None:
 
 
 def _read_line(connection: socket.socket) -> dict[str, Any]:
-    """A line of JSON; nothing when the server is gone."""
+    """A line of JSON; empty when the server has ended."""
     line = b""
     while not line.endswith(b"\n"):
         try:

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def kept_objects() -> Iterator[None]:
-    """Leaves out garbage collection inside of the block, and what the block made out of every later collection.
+    """Suspends garbage collection inside the block, and excludes the block's objects from later collections.
 
-    Google's client packages make so many objects that the collector walks all of them again and again while they are
-    imported: a quarter of the daemon's start, and of the fork server's (cProfile and `-X importtime`, Python 3.11).
-    Nothing of that is ever garbage.
+    Google's client packages create so many objects that repeated collections take a quarter of the start of the daemon
+    and of the fork server (cProfile and `-X importtime`, Python 3.11). None of these objects ever becomes garbage.
     """
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""Processes as the operating system knows them: a pid alone may belong to a stranger, and a zombie does not run."""
+"""The operating system's processes: a pid alone may name another process later, and a zombie does not run."""
 
 import os
 from contextlib import suppress
@@ -12,9 +12,9 @@ _ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 
 def start_time(pid: int) -> str | None:
-    """A mark that, with the pid, names one process for ever; None when no such process runs.
+    """A mark that, with the pid, identifies one process for ever; None when no such process runs.
 
-    On Linux it is of the boot and of the time since then: the time of day of a start moves when the clock is set.
+    On Linux it is the boot's id and the time since boot, because the time of day changes when the clock is set.
     """
     try:
         process = psutil.Process(pid)

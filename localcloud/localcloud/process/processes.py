@@ -1,8 +1,8 @@
 """Children of the daemon: each leads a process group of its own, and holds a lifeline to the daemon.
 
 The lifeline is the child's stdin: a pipe whose other end only the daemon has. However the daemon ends, the child reads
-EOF there (`watch_lifeline`) and ends itself. Whoever does not is ended by the next daemon, or by `down`, from the
-records that are kept of every child.
+EOF there (`watch_lifeline`) and ends itself. The next daemon, or `down`, ends children that do not, by the records of
+all children.
 """
 
 import json
@@ -21,7 +21,7 @@ from localcloud.process.forked_process import ForkedProcess, fork
 
 _LOG = logging.getLogger(__name__)
 
-# A model server needs some seconds to end its own processes in order.
+# A model server needs some seconds to end its own processes.
 STOP_SECONDS = 15.0
 _KILL_SECONDS = 5.0
 
@@ -46,18 +46,18 @@ class Child:
         return self._process.returncode if self._ended.is_set() else None
 
     def wait(self, timeout_seconds: float | None = None) -> int | None:
-        """The return code when the whole group is gone; None when it still is not after `timeout_seconds`."""
+        """The return code once the whole group has ended; None if it has not after `timeout_seconds`."""
         self._ended.wait(timeout_seconds)
         return self.returncode
 
     def terminate(self) -> None:
-        """SIGTERM to the leader, which knows best in which order its own children end."""
+        """Sends SIGTERM to the leader, which ends its own children in the right order."""
         with self._lock:
             if self._process.returncode is None:
                 os.kill(self.pid, signal.SIGTERM)
 
     def stop(self, grace_seconds: float = STOP_SECONDS) -> int:
-        """SIGTERM, then SIGKILL to the whole group after `grace_seconds`; returns when nothing of it runs."""
+        """Sends SIGTERM, and SIGKILL to the whole group after `grace_seconds`; returns when the group has ended."""
         self.terminate()
         if self.wait(grace_seconds) is None:
             _LOG.warning("process %d did not end within %.0f s; killing its group", self.pid, grace_seconds)
@@ -71,7 +71,7 @@ class Child:
     def _reap(self) -> None:
         _wait_without_reaping(self._process)
         with self._lock:
-            # The leader is a zombie still, so its number cannot have been given to a stranger.
+            # The leader is still a zombie, so its pid cannot belong to another process.
             _kill_group(self.pid)
             returncode = self._process.wait()
         if self._process.stdin is not None:
@@ -86,7 +86,7 @@ class Child:
 
 
 class Processes:
-    """All children of one daemon. `directory` keeps a record of each while it runs."""
+    """All children of one daemon. `directory` holds a record of each while it runs."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -106,8 +106,8 @@ class Processes:
     ) -> Child:
         """Starts `argv` with exactly `environment`; stdout and stderr are appended to `log`.
 
-        `fork_server`: the socket of one that forks it, where `argv` is `INTERPRETER -P -m MODULE …`.
-        `on_exit` is called with the return code, in a thread, when nothing of the child's group runs any more.
+        `fork_server`: socket of the server that forks it, if `argv` is `INTERPRETER -P -m MODULE …`.
+        `on_exit` is called with the return code, in a thread, when the child's group has ended.
         Raises RuntimeError once the daemon is stopping, OSError when the program cannot be started.
         """
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ class Processes:
         return child
 
     def stop_all(self, grace_seconds: float = STOP_SECONDS) -> None:
-        """Stops every child, all at the same time, and starts none any more."""
+        """Stops all children at the same time; later starts are refused."""
         with self._lock:
             self._closed = True
             children = list(self._children)
@@ -134,7 +134,7 @@ class Processes:
 
 
 def end_orphans(directory: Path, grace_seconds: float = STOP_SECONDS) -> None:
-    """Ends the children that a killed daemon left: they get `grace_seconds` to see their lifeline cut, then SIGKILL."""
+    """Ends the children that a killed daemon left: SIGKILL if they have not ended after `grace_seconds`."""
     deadline = time.monotonic() + grace_seconds
     for record in directory.glob("*.json") if directory.is_dir() else ():
         pid, started = _read_record(record)
@@ -146,7 +146,7 @@ def end_orphans(directory: Path, grace_seconds: float = STOP_SECONDS) -> None:
 
 
 def watch_lifeline(on_end: Callable[[], object]) -> None:
-    """For a child: calls `on_end`, in a thread, when the daemon that holds the other end of stdin is gone."""
+    """For a child: calls `on_end`, in a thread, when the daemon at the other end of stdin has ended."""
 
     def read_to_end() -> None:
         while os.read(sys.stdin.fileno(), 4096):

@@ -1,1 +1,1 @@
-"""The small Google services around Vertex AI and Cloud Storage."""
+"""The services of the local cloud, one folder each."""

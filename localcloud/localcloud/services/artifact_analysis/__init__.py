@@ -1,1 +1,1 @@
-"""Artifact Analysis: what is known of images, such as how they were built."""
+"""Artifact Analysis: facts about images, such as how they were built."""

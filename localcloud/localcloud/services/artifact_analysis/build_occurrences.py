@@ -1,4 +1,4 @@
-"""The provenance that Cloud Build leaves in Artifact Analysis for the images of a build, signed by its own key.
+"""The signed provenance that Cloud Build writes into Artifact Analysis for the images of a build.
 
 Form: a build of 2023-08-08 by Google's hosted workers, as `gcloud artifacts docker images describe --show-provenance`
 printed it (slsa-framework/slsa-verifier at 58eede7, v1.0-gcloud-container-github-v1.0-valid.json, read 2026-11-30).
@@ -28,7 +28,7 @@ _SHA256 = 1
 
 
 def record_build(cloud: Cloud, build: Any) -> None:
-    """Writes an occurrence for each image of a build that ends now; one that failed has none."""
+    """Writes an occurrence for each image of a finished build; a failed build has none."""
     for image in build.results.images:
         statement = _statement(build, image)
         payload = json.dumps(statement, separators=(",", ":")).encode()

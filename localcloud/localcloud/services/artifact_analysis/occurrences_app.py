@@ -1,6 +1,6 @@
 """`containeranalysis.googleapis.com`: occurrences are listed and read, over REST; Cloud Build alone writes them here.
 
-No client package of it is installed, so that there are no messages: occurrences are JSON, in the fields of API v1.
+No client package of it is installed, so there are no messages: occurrences are JSON, with the fields of API v1.
 Notes, attestations, vulnerabilities and every other method are refused by name.
 """
 

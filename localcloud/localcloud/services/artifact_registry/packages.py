@@ -1,6 +1,6 @@
 """Artifact Registry: packages, their versions and tags, in repositories of any format.
 
-An artifact's content has a host of its own (`kfp_registry`). Names hold the project's id, as the service answers them.
+An artifact's content has a host of its own (`kfp_registry`). Names contain the project's id, as the service's do.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ PACKAGES = Kind("artifact package", Package.pb())
 VERSIONS = Kind("artifact version", Version.pb())
 TAGS = Kind("artifact tag", Tag.pb())
 CONTENTS = Kind("artifact content", BytesValue)
-"""Of a version, by the version's name; an image's layers are nowhere."""
+"""Content of a version, by the version's name. Layers of images are not kept."""
 
 service = Service("google.devtools.artifactregistry.v1.ArtifactRegistry")
 
@@ -41,7 +41,7 @@ def named(cloud: Cloud, name: str) -> str:
 
 
 def put_version(cloud: Cloud, package: str, digest: str, tags: list[str], content: bytes = b"") -> None:
-    """A version of a package, and the package where it is the first; its tags leave the version they were on.
+    """Stores a version, and its package if it is the first; `tags` move to it from other versions.
 
     `package`: the resource name; a slash in an image's name is written `%2F`. `digest`: `sha256:…`.
     """
@@ -62,7 +62,7 @@ def put_version(cloud: Cloud, package: str, digest: str, tags: list[str], conten
 
 
 def forget_repository(cloud: Cloud, repository: str) -> None:
-    """Everything in it, when it is deleted."""
+    """Deletes everything in a repository."""
     with cloud.store.transaction():
         for kind in (PACKAGES, VERSIONS, TAGS, CONTENTS):
             for name, _ in cloud.store.items(kind, repository):
@@ -102,7 +102,7 @@ def list_versions(request: Any, cloud: Cloud) -> Message:
 
 @service.method("DeleteVersion")
 def delete_version(request: Any, cloud: Cloud) -> Message:
-    """Refused while a tag is on it, unless `force`."""
+    """Refused while the version has a tag, unless `force`."""
     version = _require(cloud, VERSIONS, request.name)
     tags = _tags_of(cloud, version.name)
     if tags and not request.force:
@@ -161,7 +161,7 @@ def _require(cloud: Cloud, kind: Kind[Any], name: str) -> Any:
 
 
 def _with_tags(cloud: Cloud, version: Any, view: int) -> Any:
-    """With the view FULL a version lists its tags."""
+    """The version; with the view FULL it lists its tags."""
     if view:
         version.related_tags.extend(_tags_of(cloud, version.name))
     return version

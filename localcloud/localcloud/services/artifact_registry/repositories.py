@@ -76,7 +76,7 @@ def list_repositories(request: Any, cloud: Cloud) -> Message:
 
 @service.method("UpdateRepository")
 def update_repository(request: Any, cloud: Cloud) -> Message:
-    """Without a mask every field that the request sets, but for those that cannot change."""
+    """Without a mask, changes every field that the request sets, except those that cannot change."""
     wanted = request.repository
     paths = list(request.update_mask.paths) or [
         field.name for field, _ in wanted.ListFields() if field.name in _UPDATABLE
@@ -93,7 +93,7 @@ def update_repository(request: Any, cloud: Cloud) -> Message:
 
 @service.method("DeleteRepository")
 def delete_repository(request: Any, cloud: Cloud) -> Message:
-    """With everything in it, as the real one does."""
+    """Deletes the repository with everything in it, as the real service does."""
     repository = repository_of(cloud, request.name)
     forget_repository(cloud, repository.name)
     forget_policies(cloud, repository.name)
@@ -115,7 +115,7 @@ def set_iam_policy(request: Any, cloud: Cloud) -> Message:
 
 
 def repository_of(cloud: Cloud, name: str) -> Any:
-    """Raises ApiError NOT_FOUND."""
+    """The repository. Raises ApiError NOT_FOUND."""
     found = cloud.store.get(REPOSITORIES, named(cloud, name))
     if found is None:
         raise ApiError("NOT_FOUND", "Requested entity was not found.")
@@ -123,13 +123,13 @@ def repository_of(cloud: Cloud, name: str) -> Any:
 
 
 def _registry_uri(repository: Any) -> str:
-    """Where clients of the format go: `us-central1-docker.pkg.dev/my-project/my-repository`."""
+    """Address for clients of the format: `us-central1-docker.pkg.dev/my-project/my-repository`."""
     _, project, _, location, _, repository_id = str(repository.name).split("/")
     return f"{location}-{Repository.Format(repository.format_).name.lower()}.pkg.dev/{project}/{repository_id}"
 
 
 def _scan(repository: Any, cloud: Cloud) -> None:
-    """Nothing is scanned here: the state is that of a project which has not enabled the scanning API (recorded)."""
+    """Sets the scanning state of a project without the scanning API (recorded), because nothing is scanned here."""
     if repository.format_ not in _SCANNED_FORMATS:
         return
     config = repository.vulnerability_scanning_config

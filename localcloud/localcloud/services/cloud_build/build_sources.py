@@ -17,7 +17,7 @@ _STORAGE_SECONDS = 30
 
 
 class BuildFailedError(Exception):
-    """A step of the build failed; the message is what its log would end with."""
+    """A step of the build failed; the message is the last line of its log."""
 
 
 def refusal(message: str) -> ApiError:
@@ -46,7 +46,7 @@ def files_of(source: bytes) -> set[str]:
 
 
 def read_object(cloud: Cloud, source: Any, account: str, *, metadata: bool = False) -> bytes | None:
-    """Its bytes, or its metadata as JSON, as the build's account sees it; None where the object does not exist.
+    """The object's bytes, or its metadata as JSON, read as the build's account; None if the object does not exist.
 
     Raises ApiError INVALID_ARGUMENT in the words of the service when the account may not read it.
     """

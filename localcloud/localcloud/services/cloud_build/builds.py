@@ -1,7 +1,7 @@
-"""Cloud Build: builds that are checked and end with an image's digest, without a Docker engine to run them.
+"""Cloud Build: builds that are checked and end with an image's digest, without a Docker engine.
 
 A build's source must exist and hold the Dockerfile that its step names; its images are then listed in Artifact
-Registry with a digest made from the source. No step is run, and no layer exists anywhere.
+Registry with a digest made from the source. No step is run, and no layer exists.
 """
 
 import gzip
@@ -111,7 +111,7 @@ def get_build(request: Any, cloud: Cloud) -> Message:
 
 @service.method("ListBuilds")
 def list_builds(request: Any, cloud: Cloud) -> Message:
-    """The newest first."""
+    """Lists the newest builds first."""
     builds = sorted(
         cloud.store.list(BUILDS, _parent(request, cloud)), key=lambda build: -build.create_time.ToNanoseconds()
     )
@@ -197,7 +197,7 @@ def _check_log(cloud: Cloud, build: Any) -> None:
 
 
 def _built_images(cloud: Cloud, build: Any) -> Iterator[Any]:
-    """Every image of the build, by its digest; they are not in Artifact Registry yet."""
+    """Every image of the build by digest, before it is in Artifact Registry."""
     account = _account(build, cloud)
     source = _resolved_source(cloud, build, account) if _has_source(build) else None
     files = files_of(source) if source else set()
@@ -224,7 +224,7 @@ def _built_images(cloud: Cloud, build: Any) -> Iterator[Any]:
 
 
 def _resolved_source(cloud: Cloud, build: Any, account: str) -> bytes | None:
-    """The archive, after the build names its generation, and its hash where the build asks for one.
+    """The archive; the build then names its generation, and its hash if the build asks for one.
 
     Form of `fileHashes`: Cloud Build, "View build results", 2026-11-30.
     """
@@ -243,7 +243,7 @@ def _resolved_source(cloud: Cloud, build: Any, account: str) -> bytes | None:
 
 
 def _end(cloud: Cloud, name: str, status: Build.Status, detail: str, images: list[Any] | None = None) -> None:
-    """Ends it, unless it was cancelled meanwhile; its images are pushed when nothing failed."""
+    """Ends the build, unless it was cancelled meanwhile, and pushes its images if nothing failed."""
     with cloud.store.update(BUILDS, name) as build:
         if build.status in _ENDED:
             return
@@ -267,7 +267,7 @@ def _has_source(build: Any) -> bool:
 
 
 def _account(build: Any, cloud: Cloud) -> str:
-    """The account that runs the build: since 2024-04-29, Compute Engine's default account where the build names none
+    """The account that runs the build; since 2024-04-29, Compute Engine's default account if the build names none
     (cloud.google.com/build/docs/cloud-build-service-account-updates)."""
     return build.service_account.rpartition("/")[2] or compute_account(cloud, build.project_id)
 
@@ -278,7 +278,7 @@ def _is_held(cloud: Cloud) -> bool:
 
 
 def _parent(request: Any, cloud: Cloud) -> str:
-    """Without a location it is `global`, as the service has it."""
+    """The parent; without a location `global`, as in the service."""
     parent = request.parent or f"projects/{request.project_id}/locations/global"
     if not _PARENT.fullmatch(parent):
         raise refusal(f"invalid parent {parent!r}: it has to be projects/PROJECT/locations/LOCATION.")

@@ -1,7 +1,7 @@
-"""Cloud Logging, as far as it is read: `entries.list` over what the containers of deployed models wrote.
+"""Cloud Logging for readers: `entries.list` over the logs of the containers of deployed models.
 
-An entry's time is not that of its line, which nobody notes: the last line has the time at which the file was last
-written, and each line above it a microsecond less.
+Times of lines are not recorded: the last line has the time at which the file was last written, and each line above it
+a microsecond less.
 """
 
 import json
@@ -33,7 +33,7 @@ _SEVERITY = re.compile(r"\bseverity\s*(?:>|<)")
 
 @service.method("ListLogEntries")
 def list_log_entries(request: Any, cloud: Cloud) -> Message:
-    """The oldest first, as Cloud Logging answers. Raises ApiError for what it would refuse or is not carried out."""
+    """The oldest first, as Cloud Logging answers. Raises ApiError for invalid and for unsupported requests."""
     if not request.resource_names:
         raise ApiError("INVALID_ARGUMENT", "At least one resource name is required.")
     for name in request.resource_names:
@@ -53,7 +53,7 @@ def list_log_entries(request: Any, cloud: Cloud) -> Message:
 
 
 def _entries(cloud: Cloud, project_number: str, asked: str) -> Iterator[Any]:
-    """Lines of containers of the project's endpoints, of those that the filter may mean."""
+    """Lines of the containers of those endpoints of the project that the filter may select."""
     for log in sorted(cloud.state.container_logs.glob("*-*.log")):
         endpoint_id, _, deployed_model_id = log.stem.rpartition("-")
         if "endpoint_id" in asked and endpoint_id not in asked:

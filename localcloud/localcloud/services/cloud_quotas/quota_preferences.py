@@ -1,4 +1,4 @@
-"""Cloud Quotas: preferences. A lower limit is granted at once, a higher one when somebody grants it.
+"""Cloud Quotas: preferences. A lower limit is granted at once, a higher one on a decision.
 
 Google decides about higher limits; here `PUT /_local/quotas` sets them. Until then a preference is
 `reconciling`, and its granted value is the current limit.
@@ -57,7 +57,7 @@ def list_quota_preferences(request: Any, cloud: Cloud) -> Message:
 
 @service.method("UpdateQuotaPreference")
 def update_quota_preference(request: Any, cloud: Cloud) -> Message:
-    """Only what is asked for, and why. `validate_only` changes nothing."""
+    """Changes only the preferred value and its justification. `validate_only` changes nothing."""
     wanted = request.quota_preference
     name = cloud.canonical(wanted.name)
     with cloud.store.transaction():
@@ -76,7 +76,7 @@ def update_quota_preference(request: Any, cloud: Cloud) -> Message:
 
 
 def _ask(cloud: Cloud, preference: Any, *, grants: bool = True) -> None:
-    """Raises ApiError INVALID_ARGUMENT for what nobody could grant."""
+    """Raises ApiError INVALID_ARGUMENT for a preference that cannot be granted."""
     if preference.service != catalogue().service or preference.quota_id not in catalogue().quotas:
         raise ApiError("INVALID_ARGUMENT", f"{preference.service} has no quota {preference.quota_id!r} here.")
     region = preference.dimensions.get("region", "")
@@ -92,7 +92,7 @@ def _ask(cloud: Cloud, preference: Any, *, grants: bool = True) -> None:
 
 
 def _shown(cloud: Cloud, preference: Any) -> Any:
-    """With what is granted by now. The contact's address is for input alone."""
+    """The preference with the present grant, and without the contact's address, which is input only."""
     answered = QuotaPreference.pb()()
     answered.CopyFrom(preference)
     answered.ClearField("contact_email")

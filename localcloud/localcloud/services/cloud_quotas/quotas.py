@@ -30,7 +30,7 @@ class Quota:
     metric: str
     title: str
     limit: int
-    """Of every region, in accelerators or CPUs, until an override says otherwise."""
+    """Limit of every region in accelerators or CPUs, unless an override sets another."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _quotas_of(service_name: str, row: dict[str, Any]) -> tuple[Quota, Quota]:
 
 
 def set_quota_limit(cloud: Cloud, project: str, region: str, quota_id: str, limit: int) -> None:
-    """Overrides one limit. Raises ApiError INVALID_ARGUMENT for a quota, region or limit that cannot be."""
+    """Overrides one limit. Raises ApiError INVALID_ARGUMENT for an unknown quota or region, or a negative limit."""
     quota = catalogue().quotas.get(quota_id)
     if quota is None:
         raise ApiError("INVALID_ARGUMENT", f"There is no quota {quota_id}; there are {', '.join(catalogue().quotas)}.")
@@ -81,7 +81,7 @@ def set_quota_limit(cloud: Cloud, project: str, region: str, quota_id: str, limi
 
 
 def quota_limit(cloud: Cloud, project: str, region: str, quota_id: str) -> int:
-    """How many of `quota_id`'s accelerators `project` may have in `region`. Raises ApiError NOT_FOUND."""
+    """Accelerators of `quota_id` that `project` may have in `region`. Raises ApiError NOT_FOUND."""
     quota = catalogue().quotas.get(quota_id)
     if quota is None:
         raise ApiError("NOT_FOUND", f"There is no quota {quota_id}.")
@@ -135,7 +135,7 @@ def _quota_info(cloud: Cloud, parent: str, quota: Quota) -> Any:
 
 
 def _dimensions_infos(cloud: Cloud, project: str, quota: Quota) -> list[Any]:
-    """The more specific first: a row for each overridden region, then one for all the others."""
+    """A row for each overridden region, then one for all other regions."""
     rows, others = [], []
     for region in catalogue().locations:
         override = cloud.store.get(_LIMITS, _limit_name(cloud, project, quota.id, region))

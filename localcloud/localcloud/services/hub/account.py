@@ -22,7 +22,7 @@ def auth_check(visit: Visit) -> Response:
 
 
 def write_auth_check(visit: Visit) -> Response:
-    """Always refused: what the local Hub holds are directories of others."""
+    """Always refused, because the local Hub serves directories of other owners."""
     visit.repo()
     if visit.token is None:
         raise no_credentials()

@@ -12,7 +12,7 @@ _VARY, _VARY_FILES = "Origin", "Origin, Accept"
 
 
 def complete(response: Response, path: str, *, known_user: bool) -> Response:
-    """Adds what is missing. The window of requests is always as good as new: the local Hub limits nobody by itself."""
+    """Adds missing headers. The rate limit's window is always unused: the local Hub limits no caller."""
     headers = response.headers
     headers.setdefault("Vary", _VARY_FILES if "/resolve/" in path else _VARY)
     window, requests = rate_limit_policy(path, known_user=known_user)
@@ -28,6 +28,6 @@ def complete(response: Response, path: str, *, known_user: bool) -> Response:
 
 
 def _weak_etag(body: bytes) -> str:
-    """As the Hub's server makes it (Express): the length in hexadecimal, and a SHA-1 in base64 without its padding."""
+    """The ETag of the Hub's server (Express): the length in hexadecimal, and a SHA-1 in base64 without padding."""
     digest = base64.b64encode(hashlib.sha1(body, usedforsecurity=False).digest()).decode().rstrip("=")
     return f'W/"{len(body):x}-{digest}"'

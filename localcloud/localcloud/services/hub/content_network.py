@@ -1,7 +1,7 @@
-"""Where large files come from: signed, expiring URLs on another host, as the Hub's own content network hands them out.
+"""Signed, expiring URLs of large files on another host, as the Hub's own content network has.
 
-The signature is the whole permission, so the network refuses a request that carries a token, and counts it: a client
-that sends its token there would have given it away.
+The signature alone is the permission. The network refuses and counts requests with a token, because a client that
+sends its token there would give it away.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ LIFETIME = timedelta(hours=1)
 
 
 class ContentNetwork:
-    """Signs and checks URLs with a key of its own, so that a restart ends them."""
+    """Signs and checks URLs with a key of its own; a restart makes earlier URLs invalid."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
@@ -60,7 +60,7 @@ def expired() -> HubError:
 
 
 def _other_host(base_url: str) -> str:
-    """A host that is not the Hub's, so that a client that minds hosts keeps its token; on loopback, its other name."""
+    """A host other than the Hub's, so that a careful client does not send its token; on loopback, its other name."""
     parts = urlsplit(base_url)
     port = f":{parts.port}" if parts.port else ""
     if parts.scheme == "https":

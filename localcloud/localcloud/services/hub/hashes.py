@@ -1,4 +1,4 @@
-"""Hashes of files, streamed, and remembered by path, time of change and size: weights are read only once."""
+"""Hashes of files, streamed, and cached by path, time of change and size, so that weights are read only once."""
 
 import hashlib
 import sqlite3
@@ -26,11 +26,11 @@ class FileHashes:
         self._hashing = threading.Lock()
 
     def sha256(self, path: Path) -> str:
-        """Of the file's bytes, in hexadecimal: what Git LFS names it by."""
+        """SHA-256 of the file's bytes, in hexadecimal, by which Git LFS names it."""
         return self._remembered(path, "sha256")
 
     def git_blob(self, path: Path) -> str:
-        """The SHA-1 that git names the file by, in hexadecimal."""
+        """SHA-1 by which git names the file, in hexadecimal."""
         return self._remembered(path, "git-blob")
 
     def close(self) -> None:

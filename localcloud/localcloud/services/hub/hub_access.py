@@ -8,7 +8,7 @@ from localcloud.services.hub.registry import Repo, Token, find_repo, find_token
 
 
 def identify(data_dir: Path, authorization: str | None) -> Token | None:
-    """The caller's token; None for an anonymous one. Raises HubError (401) for a token that is not known."""
+    """The caller's token; None for an anonymous caller. Raises HubError (401) for an unknown token."""
     if authorization is None:
         return None
     scheme, _, secret = authorization.partition(" ")
@@ -20,7 +20,7 @@ def identify(data_dir: Path, authorization: str | None) -> Token | None:
 
 
 def visible_repo(data_dir: Path, repo_id: str, token: Token | None) -> Repo:
-    """Raises HubError (401, 404) when the repo is missing, or private to others."""
+    """The repo. Raises HubError (401, 404) if it is missing, or private to others."""
     repo = find_repo(data_dir, repo_id)
     if repo is None or (repo.private and not _is_granted(repo, token)):
         raise repo_not_found(token is not None)
@@ -30,7 +30,7 @@ def visible_repo(data_dir: Path, repo_id: str, token: Token | None) -> Repo:
 
 
 def check_gate(repo: Repo, token: Token | None) -> None:
-    """Raises HubError (401, 403) when the repo's files are for those who accepted its licence, not for the caller."""
+    """Raises HubError (401, 403) if the repo is gated and the caller has not been granted access."""
     if repo.gated and not _is_granted(repo, token):
         raise gated_repo(repo.id, token is not None)
 

@@ -1,4 +1,4 @@
-"""The Hub as an ASGI application: which request goes where."""
+"""The Hub as an ASGI application: its routes."""
 
 import re
 from collections.abc import Callable
@@ -40,7 +40,7 @@ _CONTENT_ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", STATUS, resolve.content_status),
     ("GET HEAD", f"{PREFIX}{_REPO}/{{sha256}}", resolve.content),
 )
-# Repos that are not here: the other kinds, and models without an owner.
+# Repos that the local Hub lacks: other kinds, and models without an owner.
 _OTHER_REPO = re.compile(r"/(api/)?(datasets|spaces|models)/|/[^/]+/resolve/")
 _OF_A_MODEL = re.compile(r"/api/models/([^/]+)/([^/]+)/")
 _WITHOUT_OWNER = re.compile(
@@ -84,7 +84,7 @@ class HubApp:
     def _answer(self, request: Request, body: bytes) -> Response:
         raw = request.scope.get("raw_path")
         path = raw.partition(b"?")[0].decode("ascii", "replace") if raw else quote(request.url.path)
-        # The content network knows no users: a token never gets as far as being looked up there.
+        # The content network has no users, so it does not look tokens up.
         content = path.startswith(PREFIX)
         token = None if content else identify(self.hub.data_dir, request.headers.get("authorization"))
         if not content and (location := self._moved_to(path)):
@@ -103,14 +103,14 @@ class HubApp:
         raise not_implemented(f"{request.method} {path}")
 
     def _moved_to(self, path: str) -> str | None:
-        """Where a model is now that is asked for by a name without an owner, as the first models of the Hub had it."""
+        """New path of a model that is requested by a name without an owner, as the Hub's first models had."""
         match = _WITHOUT_OWNER.match(path)
         repo = find_public_repo_named(self.hub.data_dir, unquote(match["name"])) if match else None
         return f"{match['before']}{quote(repo.id)}{match['after']}" if match and repo else None
 
 
 def _compile(routes: tuple[tuple[str, str, Handler], ...]) -> list[tuple[list[str], re.Pattern[str], Handler]]:
-    """Patterns for paths as they were sent: a revision may hold encoded slashes, a `{name*}` plain ones too."""
+    """Patterns for undecoded paths: a revision may contain encoded slashes, a `{name*}` also plain ones."""
     compiled = []
     for methods, template, handler in routes:
         expression = re.sub(r"{(\w+)\*}", r"(?P<\1>.+)", template)

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 
 class HubError(Exception):
-    """One refusal. `code` is the `X-Error-Code`, "" for those that have none."""
+    """One refusal. `code` is the `X-Error-Code`; "": none."""
 
     def __init__(self, status: int, code: str, message: str, commit: str = "") -> None:
         super().__init__(message)
@@ -70,12 +70,12 @@ _BY_STATUS = {
 
 
 def of_status(status: int, message: str = "") -> HubError:
-    """The refusal of that status that says least about what was asked."""
+    """A refusal with that status and no details."""
     return HubError(status, "", message or _BY_STATUS.get(status, f"Error {status}"))
 
 
 def rate_limit_policy(path: str, *, known_user: bool) -> tuple[str, int]:
-    """The window of 300 s that a request counts in, and the requests that it holds (the Hub's docs, "Rate limits")."""
+    """Name and size of the window of 300 s that limits a request (the Hub's docs, "Rate limits")."""
     if "/resolve/" in path:
         return "resolvers", 5000 if known_user else 3000
     return "api", 1000 if known_user else 500

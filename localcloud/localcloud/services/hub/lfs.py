@@ -1,4 +1,4 @@
-"""Which files of a repo are kept in large file storage: by its .gitattributes, and every large one."""
+"""The files of a repo in large file storage: those of its .gitattributes, and every large file."""
 
 import fnmatch
 import re
@@ -33,7 +33,7 @@ class LfsRule:
 def lfs_rule(root: Path) -> LfsRule:
     """By the repo's .gitattributes, or the Hub's own for a repo without one."""
     patterns = _patterns(root / ".gitattributes")
-    # A pattern without a slash is about a file's name; in one with a slash, `**` is any folders or none.
+    # A pattern without a slash matches the file's name; in one with a slash, `**` matches any folders or none.
     names = [pattern for pattern in patterns if "/" not in pattern.strip("/")]
     paths = [pattern.lstrip("/").replace("/**/", "/*") for pattern in patterns if pattern not in names]
     return LfsRule(_any_of(names), _any_of(paths))

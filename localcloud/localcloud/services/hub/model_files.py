@@ -69,7 +69,7 @@ def read_transformers_info(snapshot: Snapshot) -> dict[str, str] | None:
 
 
 def read_mask_token(snapshot: Snapshot) -> str | None:
-    """Of a model type that the Hub knows to have one, or of a model that fills masks; of no other tokenizer."""
+    """The mask token of a model type that has one, or of a model that fills masks; None for other models."""
     config = _json(snapshot, "config.json")
     known: dict[str, str] = {**_kinds()["mask_tokens"]["transformers"], **_kinds()["mask_tokens"]["recorded"]}
     if token := known.get(str(config.get("model_type"))):
@@ -81,7 +81,7 @@ def read_mask_token(snapshot: Snapshot) -> str | None:
 
 
 def read_library(card: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
-    """The library that the card names, or that the files are of, or that the card has among its tags."""
+    """The library: by the card's field, else by the files, else by the card's tags."""
     if "library_name" in card:
         return str(card["library_name"])
     if "model_type" in config:
@@ -91,7 +91,7 @@ def read_library(card: Mapping[str, Any], config: Mapping[str, Any]) -> str | No
 
 
 def read_task(card: Mapping[str, Any], transformers_info: Mapping[str, str] | None) -> str | None:
-    """The task that the card names, or the most specific one of its tags, or the one that the model's class is for."""
+    """The task: by the card's field, else by the most specific tag, else by the model's class."""
     if "pipeline_tag" in card:
         return str(card["pipeline_tag"])
     tags = card_tags(card)
@@ -126,7 +126,7 @@ def read_safetensors(snapshot: Snapshot) -> dict[str, Any] | None:
 
 
 def _tensors(path: Path) -> list[dict[str, Any]]:
-    """From the file's head: its length in 8 bytes, then JSON. Empty when it is not a safetensors file."""
+    """Tensors by the file's header: its length in 8 bytes, then JSON. Empty if it is not a safetensors file."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         try:

@@ -45,7 +45,7 @@ def model_info(visit: Visit) -> Response:
     told = {name: value for name, value in found.items() if value is not None or name in always}
     if visit.flag("securityStatus"):
         told["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}
-    # Recorded: an answer of what was asked for says the id once.
+    # Recorded: an answer with `expand` contains the id once.
     ids = {"_id": snapshot.commit[:24], "id": repo.id, **({} if asked else {"modelId": repo.id})}
     return JSONResponse({**ids, **told})
 
@@ -74,8 +74,7 @@ def list_commits(visit: Visit) -> Response:
 
 
 def _properties(visit: Visit, snapshot: Snapshot) -> dict[str, Callable[[], Any]]:
-    """Every property that `expand` may ask for. Some cost a look into files, so each is computed when it is asked
-    for."""
+    """Every property that `expand` may name, as a function, because some read files."""
     repo = visit.repo()
     card = read_card(snapshot)
     config = read_config(snapshot)

@@ -1,4 +1,4 @@
-"""Answers that lead elsewhere, in the Hub's own words."""
+"""Redirects in the Hub's own words."""
 
 from http import HTTPStatus
 

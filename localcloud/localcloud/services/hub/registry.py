@@ -1,4 +1,4 @@
-"""The repos and tokens a local Hub knows: one small JSON file each, so that adding one never rewrites another."""
+"""The repos and tokens of a local Hub: one small JSON file each, so that adding one never rewrites another."""
 
 import hmac
 import json
@@ -55,14 +55,14 @@ def add_repo(
         raise ValueError(f"{repo_id!r} is not a repo id; it looks like owner/name")
     for directory in (path, *tags.values()):
         if not directory.is_dir():
-            raise ValueError(f"{directory} is no directory")
+            raise ValueError(f"{directory} is not a directory")
     absolute = {tag: str(directory.resolve()) for tag, directory in tags.items()}
     record = {"id": repo_id, "path": str(path.resolve()), "gated": gated, "private": private, "tags": absolute}
     _write(_repo_file(data_dir, repo_id), record)
 
 
 def add_token(data_dir: Path, sha256_hex: str, user: str, granted: Sequence[str]) -> None:
-    """Adds a token, or replaces what it may read. Raises ValueError when `sha256_hex` is no SHA-256 in hexadecimal."""
+    """Adds a token, or replaces its grants. Raises ValueError when `sha256_hex` is not a SHA-256 in hexadecimal."""
     if not _SHA256.match(sha256_hex):
         raise ValueError("a token is given by its SHA-256, 64 hexadecimal digits in lower case")
     token = Token(sha256_hex, user, tuple(granted))
@@ -97,7 +97,7 @@ def find_public_repo_named(data_dir: Path, name: str) -> Repo | None:
 
 
 def find_token(data_dir: Path, sha256_hex: str) -> Token | None:
-    """Compares with every known one, each in constant time: how long it takes says nothing about them."""
+    """The token, compared with every known one in constant time, so that the duration reveals nothing about them."""
     found = None
     for file in sorted((data_dir / "tokens").glob("*.json")):
         record = json.loads(file.read_text())
@@ -111,7 +111,7 @@ def _repo_file(data_dir: Path, repo_id: str) -> Path:
 
 
 def _write(file: Path, record: dict[str, Any]) -> None:
-    """In one step, so that no reader ever sees half of it."""
+    """Writes the record atomically, so that no reader sees half of it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=file.parent, suffix=".new", delete=False) as temporary:
         json.dump(record, temporary)

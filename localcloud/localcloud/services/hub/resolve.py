@@ -24,7 +24,7 @@ def resolve(visit: Visit) -> Response:
         raise entry_not_found(path, visit.revision, snapshot.commit)
     headers = {"X-Repo-Commit": snapshot.commit, "Content-Disposition": _disposition(path, "inline")}
     if file.sha256 is None:
-        # An uploaded file must not act as a page of the Hub.
+        # A browser must not show an uploaded file as a page of the Hub.
         headers["Content-Security-Policy"] = "default-src none; sandbox"
         headers["Content-Type"] = mimetypes.guess_type(path)[0] or "text/plain; charset=utf-8"
         return file_response(file.location, file.size, file.etag, visit.headers, headers)
@@ -46,7 +46,7 @@ def content(visit: Visit) -> Response:
 
 
 def content_status(visit: Visit) -> Response:
-    """How often the content network was asked, and how often by a client that gave its token away."""
+    """Counts of the content network's requests, and of those with a token."""
     network = visit.hub.content_network
     text = f'{{"requests": {network.requests}, "requests_with_token": {network.requests_with_token}}}'
     return Response(text, media_type="application/json")

@@ -21,7 +21,7 @@ _FOLDER_MODE = b"40000"
 
 @dataclass(frozen=True)
 class RepoFile:
-    """`oid` is git's name of what git holds: the file, or, for a file in LFS, the pointer to it."""
+    """`oid` is git's name of its blob: the file or, for a file in LFS, the pointer to it."""
 
     path: str
     location: Path
@@ -45,7 +45,7 @@ class Snapshot:
 
 
 def find_snapshot(repo: Repo, revision: str, hashes: FileHashes) -> Snapshot:
-    """At a branch, tag or full commit id. Raises HubError (404)."""
+    """The snapshot of a branch, tag or full commit id. Raises HubError (404)."""
     directories = {MAIN: repo.path, **repo.tags}
     if revision in directories:
         return read_snapshot(directories[revision], hashes)
@@ -57,7 +57,7 @@ def find_snapshot(repo: Repo, revision: str, hashes: FileHashes) -> Snapshot:
 
 
 def read_snapshot(root: Path, hashes: FileHashes) -> Snapshot:
-    """The same directory content always gives the same commit id."""
+    """The snapshot of a directory; the same content always has the same commit id."""
     rule = lfs_rule(root)
     files = {file.path: file for file in sorted(_files(root, rule, hashes), key=lambda file: file.path)}
     folders: dict[str, str] = {}
@@ -86,7 +86,7 @@ def _files(root: Path, rule: LfsRule, hashes: FileHashes) -> Iterator[RepoFile]:
 
 
 def _tree_id(folder: str, files: dict[str, RepoFile], folders: dict[str, str]) -> str:
-    """Also notes the ids of the folders below. git sorts a folder as if its name ended in a slash."""
+    """The tree's id; adds those of its subfolders to `folders`. git sorts a folder as if its name ended in a slash."""
     prefix = f"{folder}/" if folder else ""
     entries: dict[bytes, tuple[bytes, str]] = {}
     for path, file in files.items():

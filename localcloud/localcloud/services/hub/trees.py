@@ -11,13 +11,13 @@ from localcloud.services.hub.hub_errors import HubError, entry_not_found
 from localcloud.services.hub.snapshots import COMMIT_TITLE, RepoFile, Snapshot, lfs_pointer
 from localcloud.services.hub.visits import Visit
 
-# As the Hub caps its pages: huggingface_hub, HfApi._iter_repo_tree_pages.
+# The Hub's largest pages: huggingface_hub, HfApi._iter_repo_tree_pages.
 _PAGE = 1000
 _EXPANDED_PAGE = 50
 
 
 def list_tree(visit: Visit) -> Response:
-    """A folder, or all below it, in pages: a `Link` header leads to the next."""
+    """Lists a folder, or everything below it, in pages; a `Link` header has the next page's URL."""
     snapshot = visit.snapshot()
     folder = visit.names.get("path", "").strip("/")
     if folder and folder not in snapshot.folders:
@@ -38,7 +38,7 @@ def list_tree(visit: Visit) -> Response:
 
 
 def paths_info(visit: Visit) -> Response:
-    """Those of the paths asked for that are there."""
+    """The entries of those requested paths that exist."""
     snapshot = visit.snapshot()
     paths, expand = _asked_paths(visit)
     known = [path.strip("/") for path in paths]
@@ -73,7 +73,7 @@ def hub_time(snapshot: Snapshot) -> str:
 
 
 def _asked_paths(visit: Visit) -> tuple[list[str], bool]:
-    """huggingface_hub sends a form, other clients JSON. Raises HubError (400)."""
+    """Requested paths, and `expand`. huggingface_hub sends a form, other clients JSON. Raises HubError (400)."""
     text = visit.body.decode(errors="replace")
     if not visit.headers.get("content-type", "").startswith("application/json"):
         form = parse_qs(text)

@@ -1,4 +1,4 @@
-"""A request to the Hub as a value, and what it is answered from."""
+"""A request to the Hub as a value, with the data that answers it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ Handler = Callable[[Visit], Response]
 
 
 def base_url(request: Request) -> str:
-    """Whoever asked the real Hub's host did so over TLS, though a proxy ended it."""
+    """Scheme and host as the client sees them: `https` for the real Hub's host, whose TLS the proxy has ended."""
     host = request.headers.get("host", "localhost")
     scheme = "https" if host.partition(":")[0].endswith(("huggingface.co", "hf.co")) else request.url.scheme
     return f"{scheme}://{host}"

@@ -1,4 +1,4 @@
-"""Acting as a service account: who starts work that runs as one needs `iam.serviceAccounts.actAs` on it."""
+"""Acting as a service account: a caller whose work runs as one needs `iam.serviceAccounts.actAs` on it."""
 
 from localcloud.core.api_errors import ApiError
 from localcloud.core.callers import caller
@@ -11,7 +11,7 @@ ACT_AS = "iam.serviceAccounts.actAs"
 
 
 def may_act_as(cloud: Cloud, email: str) -> bool:
-    """Whether the current caller may; nobody may act as an account that does not exist."""
+    """Whether the current caller may act as the account; False if it does not exist."""
     exists = cloud.store.get(SERVICE_ACCOUNTS, email) is not None
     return exists and has(cloud, caller(), ACT_AS, account_name(cloud, email))
 

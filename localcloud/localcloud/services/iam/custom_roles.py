@@ -48,7 +48,7 @@ def create(cloud: Cloud, project: str, body: Fields) -> Fields:
 
 
 def list_roles(cloud: Cloud, project: str, query: Mapping[str, str]) -> Fields:
-    """Permissions with the view FULL alone, deleted ones with `showDeleted`."""
+    """Roles, with permissions only in the view FULL; deleted ones with `showDeleted`."""
     roles = [fields_of(role) for role in cloud.store.list(CUSTOM_ROLES, f"projects/{cloud.project_id(project)}")]
     shown = [role for role in roles if not role.get("deleted") or query.get("showDeleted") == "true"]
     if query.get("view") != "FULL":
@@ -66,7 +66,7 @@ def get(cloud: Cloud, project: str, role_id: str) -> Fields:
 
 
 def patch(cloud: Cloud, role: Fields, body: Fields, mask: str) -> Fields:
-    """Without a mask every field that the body has."""
+    """Without a mask, changes every field of the body."""
     if role.get("deleted"):
         raise ApiError("FAILED_PRECONDITION", f"The role {role['name']} is deleted; undelete it first.")
     if body.get("etag") and body["etag"] != role["etag"]:

@@ -15,11 +15,11 @@ from localcloud.core.cloud import Cloud, Part
 from localcloud.core.permissions.decisions import POLICIES
 
 Rename = Callable[[str, str], None]
-"""Replaces one member by another in every policy that a service keeps by itself."""
+"""Replaces one member by another in all policies that a service stores itself."""
 
 
 class PolicyKeepers(Part):
-    """The services that keep policies outside of the cloud's own, as Cloud Storage does its buckets'."""
+    """The services that store policies themselves, as Cloud Storage stores its buckets'."""
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
@@ -29,7 +29,7 @@ class PolicyKeepers(Part):
         self._renames.append(rename)
 
     def rename(self, old: str, new: str) -> None:
-        """Not inside of a transaction of the cloud's store: a keeper's own transaction may wait for that one."""
+        """Renames in all services. Never call it inside a store transaction: a service may wait for it."""
         for rename in self._renames:
             rename(old, new)
 
@@ -51,7 +51,7 @@ def _deleted_member(account: Mapping[str, Any]) -> str:
 
 
 def _rename(cloud: Cloud, old: str, new: str) -> None:
-    """A policy keeps its etag: writing the old member back with it would be refused for the account."""
+    """Renames a member in all policies. Etags stay: writing the old member back would be refused for the account."""
     with cloud.store.transaction():
         for name, policy in cloud.store.items(POLICIES):
             renamed = [replaced(binding.members, old, new) for binding in policy.bindings]

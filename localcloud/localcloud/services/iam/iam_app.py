@@ -1,6 +1,6 @@
 """`iam.googleapis.com`: service accounts, their keys and policies, custom roles, and workload identity pools.
 
-Over REST alone: the installed client of the first two speaks only gRPC, the third has no client package at all.
+Over REST alone: the installed client of the first two speaks only gRPC, the third has no client package.
 """
 
 import json
@@ -28,7 +28,7 @@ from localcloud.services.iam.permission_tests import test_permissions
 
 Fields = dict[str, Any]
 
-# The older form of an error's cause, which the clients generated from discovery documents read (recorded 2024 to 2026).
+# The older form of an error's cause, for clients generated from discovery documents (recorded 2024 to 2026).
 _REASONS = {
     "INVALID_ARGUMENT": "badRequest",
     "FAILED_PRECONDITION": "failedPrecondition",
@@ -65,7 +65,7 @@ def create_app(cloud: Cloud) -> Starlette:
 
 
 def error_body(error: ApiError) -> Fields:
-    """The error as IAM answers it: with its cause in the older form, too."""
+    """The error as IAM answers it, with its cause also in the older form."""
     body = error.body()
     reason = _REASONS.get(error.code, "backendError")
     body["error"]["errors"] = [{"message": error.message, "domain": "global", "reason": reason}]
@@ -211,6 +211,6 @@ def _refuse(request: Request, error: Exception) -> Response:
 
 
 def _unknown(request: Request, error: Exception) -> Response:
-    """Methods of the API that are not here (deny policies, predefined roles, organizations)."""
+    """Refuses methods that are not implemented (deny policies, predefined roles, organizations)."""
     what = f"{request.method} {request.url.path}"
     return _refuse(request, ApiError("UNIMPLEMENTED", f"The local cloud does not implement {what} of IAM."))

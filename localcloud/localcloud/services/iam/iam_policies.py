@@ -1,4 +1,4 @@
-"""IAM policies, one per resource, of every service that has them; a change needs the etag of the latest version."""
+"""IAM policies of all services, one per resource; a change needs the latest version's etag."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -25,7 +25,7 @@ _ACCOUNTS = ".gserviceaccount.com"
 
 
 def get_policy(cloud: Cloud, resource: str) -> Any:
-    """The policy of `resource`; one without bindings when nobody has set any."""
+    """The policy of `resource`; without bindings if it was never set."""
     return cloud.store.get(POLICIES, resource) or Policy(etag=b"ACAB")
 
 
@@ -52,7 +52,7 @@ def set_policy(cloud: Cloud, resource: str, wanted: Any, mask: Collection[str] =
             policy.audit_configs.extend(get_policy(cloud, resource).audit_configs)
         # Recorded: a policy that asks for version 3 and has no conditions is answered as version 1.
         policy.version = _CONDITIONAL if any(binding.HasField("condition") for binding in policy.bindings) else 1
-        # IAM drops what grants nothing.
+        # IAM drops bindings without members.
         kept = [binding for binding in policy.bindings if binding.members]
         del policy.bindings[:]
         policy.bindings.extend(kept)
@@ -61,7 +61,7 @@ def set_policy(cloud: Cloud, resource: str, wanted: Any, mask: Collection[str] =
 
 
 def forget_policies(cloud: Cloud, resource: str) -> None:
-    """Of a resource that is deleted."""
+    """Deletes the policies of a deleted resource."""
     cloud.store.delete(POLICIES, resource)
 
 
@@ -72,7 +72,7 @@ def _check_binding(cloud: Cloud, binding: Any, version: int) -> None:
 
 
 def check_binding(cloud: Cloud, role: str, members: Iterable[str], condition: str) -> None:
-    """Raises ApiError INVALID_ARGUMENT for what IAM would not take, UNIMPLEMENTED for what is not carried out here."""
+    """Raises ApiError INVALID_ARGUMENT for a binding that IAM refuses, UNIMPLEMENTED for an unsupported one."""
     _check_role(cloud, role)
     for member in members:
         kind, _, name = member.partition(":")

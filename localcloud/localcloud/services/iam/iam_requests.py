@@ -1,4 +1,4 @@
-"""Which method of the IAM API a request line is, as permissions.yaml names it, and on which resource."""
+"""The method of the IAM API and the resource of a request line, as permissions.yaml names them."""
 
 import re
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ _PATH = re.compile(r"/v1/(?P<name>projects/[^:]+?)(?P<action>:[a-zA-Z]+)?")
 class IamCall:
     rpc: str
     resource: str
-    """The resource, or its parent where one is created or all are listed."""
+    """The resource; for creating and listing, its parent."""
 
 
 def iam_call(verb: str, path: str) -> IamCall | None:
-    """None for a path that no project has: predefined roles may be read by everybody."""
+    """The call; None for a path outside of projects: everybody may read predefined roles."""
     match = _PATH.fullmatch(path)
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""Workload identity pools and their providers: kept, changed, soft-deleted, undeleted; `federation` logs in by them."""
+"""Workload identity pools and their providers: stored, changed, soft-deleted, undeleted; `federation` uses them."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from localcloud.core.store import Kind
 from localcloud.services.iam.service_accounts import check_names
 
 _POOLS = Kind("workload identity pool", Struct)
-"""Providers too, by their names under the pool's."""
+"""Pools, and providers by their names under the pool's."""
 _OPERATIONS = Kind("workload identity pool operation", Struct)
 
 # `WorkloadIdentityPool` in the IAM API: "4-32 characters, [a-z0-9-]; the prefix gcp- is reserved".
@@ -90,7 +90,7 @@ def get_operation(cloud: Cloud, call: Call) -> Fields:
 
 
 def find_provider(cloud: Cloud, name: str) -> Fields | None:
-    """The provider that is in use, as is its pool; None where there is none."""
+    """The provider, if it and its pool are not deleted; else None."""
     canonical = cloud.canonical(name)
     for part in (canonical.partition("/providers/")[0], canonical):
         found = cloud.store.get(_POOLS, part)
@@ -120,7 +120,7 @@ def _parent(cloud: Cloud, call: Call) -> str:
 
 
 def _check_provider(provider: Fields) -> None:
-    """GitHub's issuer serves every repository of the world: IAM wants a condition for it. Raises ApiError."""
+    """Raises ApiError for a faulty provider; GitHub's needs a condition, because its issuer serves all repositories."""
     check_names(provider, {*_PROVIDER_FIELDS, "name", "state"})
     sources = sorted(_SOURCES & provider.keys())
     if len(sources) != 1:
@@ -137,7 +137,7 @@ def _check_provider(provider: Fields) -> None:
 
 
 def _patch(cloud: Cloud, name: str, found: Fields, call: Call) -> Fields:
-    """A path of the mask may name a part: `oidc.allowedAudiences`."""
+    """Changes the fields of the mask, whose paths may name a part: `oidc.allowedAudiences`."""
     is_provider = "provider" in call.path
     known = _PROVIDER_FIELDS if is_provider else _POOL_FIELDS
     check_names(call.body, {*known, "name", "state"})
@@ -175,7 +175,7 @@ def _create(cloud: Cloud, collection: str, resource_id: str, body: Fields) -> Fi
 
 
 def _stored(cloud: Cloud, name: str, fields: Fields) -> Fields:
-    """The operation that ended with it."""
+    """Stores the resource, and returns the finished operation with it."""
     kind = "WorkloadIdentityPoolProvider" if "/providers/" in name else "WorkloadIdentityPool"
     operation = {
         "name": f"{name}/operations/{cloud.ids.hex(16)}",
@@ -190,7 +190,7 @@ def _stored(cloud: Cloud, name: str, fields: Fields) -> Fields:
 
 
 def _listed(cloud: Cloud, call: Call, collection: str, field: str) -> Fields:
-    """Those right under `collection`; deleted ones with `showDeleted`."""
+    """Resources directly under `collection`; deleted ones with `showDeleted`."""
     items = cloud.store.items(_POOLS, collection)
     found = [fields_of(message) for name, message in items if "/" not in name.removeprefix(f"{collection}/")]
     shown = [item for item in found if item["state"] == "ACTIVE" or call.query.get("showDeleted") == "true"]

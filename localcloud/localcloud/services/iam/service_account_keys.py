@@ -1,7 +1,7 @@
-"""Keys of service accounts: made here and given out once, or public keys that a caller brings.
+"""Keys of service accounts: created here and returned once, or public keys that a caller uploads.
 
-The private half is in the answer and nowhere else. The public half is kept as a certificate, so that a token request
-which a key has signed can be checked.
+The private half is in the answer and nowhere else. The public half is stored as a certificate, to check token requests
+that the key has signed.
 """
 
 import base64
@@ -54,7 +54,7 @@ def upload(cloud: Cloud, account: Fields, body: Fields) -> Fields:
 
 
 def list_keys(cloud: Cloud, account: Fields, types: list[str]) -> Fields:
-    """`types`: of these alone; Google's own keys, which the real service lists too, are not here."""
+    """The account's keys of these `types`; Google's own keys, which the real service also lists, do not exist here."""
     if types and "USER_MANAGED" not in types:
         return {}
     keys = [_without_public_half(fields_of(key)) for key in cloud.store.list(KEYS, f"{account['uniqueId']}/keys")]
@@ -103,7 +103,7 @@ def _store(cloud: Cloud, account: Fields, origin: str, algorithm: str, certifica
 
 
 def _certificate(private: rsa.RSAPrivateKey, account: Fields) -> x509.Certificate:
-    """Valid from now, by the machine's clock as clients sign by it, for ever."""
+    """A certificate without end, valid from now by the machine's clock, with which clients sign."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, account["uniqueId"])])
     return (
         x509.CertificateBuilder()

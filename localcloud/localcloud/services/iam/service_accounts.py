@@ -1,4 +1,4 @@
-"""Service accounts: made, found by email or unique id, changed, disabled, deleted and undeleted.
+"""Service accounts: created, found by email or unique id, changed, disabled, deleted and undeleted.
 
 Evidence: answers of the real service, recorded between 2024 and 2026; the IAM API's "projects.serviceAccounts".
 """
@@ -18,7 +18,7 @@ from localcloud.services.iam.deleted_members import mark_deleted, unmark_deleted
 from localcloud.services.iam.iam_policies import forget_policies
 
 _DELETED = Kind("deleted service account", Struct)
-"""By unique id: for 30 days an account can be undeleted."""
+"""Deleted accounts by unique id, which can be undeleted for 30 days."""
 
 # IAM, "Create service accounts".
 _ACCOUNT_ID = re.compile(r"[a-z][-a-z0-9]{4,28}[a-z0-9]")
@@ -47,7 +47,7 @@ def create(cloud: Cloud, project: str, body: Fields) -> Fields:
 
 
 def find(cloud: Cloud, project: str, account: str) -> Fields:
-    """`account`: an email or a unique id; `project`: an id, a number, or "-" for whichever it is. Raises NOT_FOUND."""
+    """`account`: an email or a unique id; `project`: an id, a number, or "-" for any project. Raises NOT_FOUND."""
     found = cloud.store.get(SERVICE_ACCOUNTS, account)
     fields = fields_of(found) if found else next((one for one in _all(cloud) if one["uniqueId"] == account), None)
     if fields is not None and project in ("-", fields["projectId"], str(cloud.project_number(fields["projectId"]))):
@@ -58,7 +58,7 @@ def find(cloud: Cloud, project: str, account: str) -> Fields:
 
 
 def resource_name(cloud: Cloud, project: str, account: str) -> str:
-    """The name of an account, also of a deleted one, in its own project; of one that never existed, as it would be.
+    """The resource name of an account in its own project, whether it exists, is deleted, or never existed.
 
     `project`, `account`: as `find` takes them.
     """
@@ -83,7 +83,7 @@ def list_accounts(cloud: Cloud, project: str, query: Mapping[str, str]) -> Field
 
 
 def patch(cloud: Cloud, account: Fields, body: Fields) -> Fields:
-    """Answers the name and the fields of the mask alone (recorded in 2026); an account's etag is not looked at."""
+    """Answers only the name and the fields of the mask (recorded in 2026); the etag is not checked."""
     check_names(body, {"serviceAccount", "updateMask"})
     wanted = body.get("serviceAccount") or {}
     paths = [path for path in str(body.get("updateMask") or "").split(",") if path]
@@ -138,7 +138,7 @@ def check_names(fields: Fields, known: set[str]) -> None:
 
 
 def _change(cloud: Cloud, account: Fields, changed: Fields) -> Fields:
-    """Fields that are empty are not kept."""
+    """Changes fields; empty ones are removed."""
     merged = {**account, **changed, "etag": account_etag(cloud)}
     kept = {name: value for name, value in merged.items() if value}
     _put(cloud, kept)

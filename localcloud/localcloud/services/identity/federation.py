@@ -1,7 +1,7 @@
-"""`sts.googleapis.com`: a token of somebody else's issuer, GitHub's for example, exchanged for one of Google's.
+"""`sts.googleapis.com`: exchanges a token of another issuer, for example GitHub's, for one of Google's.
 
 Source: IAM, "Workload Identity Federation" and the reference of `v1.token`, 2026-11-30. The issuer's keys are those of
-the provider's `oidc.jwksJson`: nothing here asks an issuer on the internet for its own.
+the provider's `oidc.jwksJson`; no issuer on the internet is asked for its keys.
 """
 
 import ast
@@ -53,7 +53,7 @@ def _form(content_type: str, body: bytes) -> dict[str, str]:
 
 
 def _names(cloud: Cloud, form: dict[str, str]) -> list[str]:
-    """The names by which policies may mean the identity, its own first. Raises _RefusedError."""
+    """The names by which policies may refer to the identity, its own first. Raises _RefusedError."""
     audience, token = form.get("audience", ""), form.get("subject_token", "")
     if form.get("grant_type") != _EXCHANGE or not audience.startswith(_PREFIX):
         raise _RefusedError("invalid_request", f"Invalid value for audience or grant_type: {audience!r}.")
@@ -61,7 +61,7 @@ def _names(cloud: Cloud, form: dict[str, str]) -> list[str]:
     provider = find_provider(cloud, name)
     if provider is None:
         raise _RefusedError("invalid_target", "The target service indicated by the audience parameters is invalid.")
-    # By real time: the issuer of the token is outside this cloud, and nobody has moved its clock.
+    # By real time: the token's issuer is outside of this cloud, and its clock was not moved.
     claims = _verified(provider, token, datetime.now(UTC), name)
     mapped = {field: str(_value(rule, {"assertion": claims})) for field, rule in provider["attributeMapping"].items()}
     values = {"assertion": claims, "attribute": _attributes(mapped), "google": {"subject": mapped["google.subject"]}}
@@ -94,7 +94,7 @@ def _verified(provider: Fields, token: str, now: datetime, name: str) -> dict[st
 
 
 def _is_signed(keys: str, token: str) -> bool:
-    """Whether an RSA key of the key set signed the token by RS256, which is how GitHub signs."""
+    """Whether an RSA key of the key set signed the token by RS256, as GitHub does."""
     signed, _, signature = token.rpartition(".")
     for key in json.loads(keys)["keys"] if keys else ():
         if key.get("kty") != "RSA":
@@ -115,7 +115,7 @@ def _attributes(mapped: dict[str, str]) -> dict[str, str]:
 
 
 def _value(expression: str, values: dict[str, dict[str, Any]]) -> Any:
-    """Value of the part of CEL that GitHub's providers use. Raises _RefusedError for anything else."""
+    """Value of an expression in the part of CEL that GitHub's providers use. Raises _RefusedError for any other."""
     try:
         return _evaluate(parse(expression), values)
     except ValueError as error:

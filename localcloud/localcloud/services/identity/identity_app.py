@@ -37,13 +37,13 @@ def create_app(cloud: Cloud) -> Starlette:
 
 
 async def _token(request: Request) -> Response:
-    """A login gives its user's token, a key file that of its account."""
+    """Answers a login with its user's token, a key file with its account's."""
     cloud: Cloud = request.app.state.cloud
     form = {name: values[0] for name, values in parse_qs((await request.body()).decode("latin-1")).items()}
     match form.get("grant_type"):
         case "refresh_token":
             known = cloud.refreshed_member(form.get("refresh_token", ""))
-            # A login of the user's own, which Google has given out: no other user of the machine comes this far.
+            # The user's own login with Google: the proxy refuses other users of the machine.
             if known is None and is_own_process(request.scope["client"], request.scope["server"]):
                 known = cloud.user
             if known is None:
@@ -82,7 +82,7 @@ async def _generate_id(request: Request) -> Response:
 
 
 def _impersonated(cloud: Cloud, request: Request, method: str) -> str:
-    """The account that the request is about, as a member. Raises ApiError unless the caller may have its tokens."""
+    """The account in the request, as a member. Raises ApiError unless the caller may get its tokens."""
     email = request.path_params["account"]
     with calling_as(cloud.check_token(request.headers.get("authorization", ""))):
         require(cloud, f"iamcredentials/{method}", account_name(cloud, email))

@@ -1,4 +1,4 @@
-"""The tokens that the local cloud gives out: each carries the member of IAM that it was given to."""
+"""The tokens that the local cloud issues, each of which carries its member of IAM."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from localcloud.core.callers import email_of
 from localcloud.core.cloud import Cloud
 
-# The lifetime in Google's own answers for a fresh token. The local one lasts as long as the state directory.
+# Lifetime in Google's answers for a fresh token, in seconds. A local token lasts as long as the state directory.
 LIFETIME_SECONDS = 3599
 
 
@@ -23,7 +23,7 @@ def access_token_answer(cloud: Cloud, member: str) -> dict[str, Any]:
 
 
 def identity_token(cloud: Cloud, member: str, audience: str) -> str:
-    """An OpenID Connect token of `member`, signed (ES256) with a key that nobody else has."""
+    """An OpenID Connect token of `member`, signed (ES256) with a key of this process."""
     issued = cloud.clock()
     claims = {
         "iss": "https://accounts.google.com",

@@ -1,6 +1,6 @@
-"""`REGION-kfp.pkg.dev`: the host that takes pipeline templates and gives them out again.
+"""`REGION-kfp.pkg.dev`: the host that stores pipeline templates and returns them.
 
-The rest of what `kfp.registry.RegistryClient` asks goes to Artifact Registry's API.
+Other requests of `kfp.registry.RegistryClient` go to Artifact Registry's API.
 """
 
 import hashlib
@@ -57,7 +57,7 @@ def _repository(request: Request) -> str:
 
 
 def _upload(cloud: Cloud, repository: str, content: bytes, tags: list[str]) -> str:
-    """`PACKAGE/sha256:DIGEST`: the package is named by the pipeline, the version by the content."""
+    """Stores a template; returns `PACKAGE/sha256:DIGEST`, with the pipeline's name and the content's digest."""
     require(cloud, "kfp-registry/upload", repository)
     found = repository_of(cloud, repository)
     if found.format_ != _FORMAT:

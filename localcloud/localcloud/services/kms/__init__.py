@@ -1,1 +1,1 @@
-"""Cloud KMS: key rings, keys for asymmetric signing, their versions, and the signatures that these make."""
+"""Cloud KMS: key rings, keys for asymmetric signing, their versions, and signatures."""

@@ -24,7 +24,7 @@ _ALGORITHM = CryptoKeyVersion.CryptoKeyVersionAlgorithm.EC_SIGN_P256_SHA256
 
 
 def sign_as_google(cloud: Cloud, data: bytes) -> bytes:
-    """ECDSA signature of `data` by `ATTESTOR`, DER; the first call makes the key."""
+    """ECDSA signature of `data` by `ATTESTOR`, DER; the first call creates the key."""
     algorithm = algorithms.ALGORITHMS[_ALGORITHM]
     return algorithms.sign(_private_key(cloud), algorithm, hashlib.sha256(data).digest())
 

@@ -1,4 +1,4 @@
-"""IAM policies of Cloud KMS's key rings and keys, which the API offers by the service that is mixed into it."""
+"""IAM policies of Cloud KMS's key rings and keys, by the service that is mixed into the API."""
 
 import re
 from typing import Any
@@ -40,8 +40,7 @@ def test_iam_permissions(request: Any, cloud: Cloud) -> Message:
 
 
 def _resource(request: Any, cloud: Cloud, verb: str) -> str:
-    """The stored name of a ring or key, after its own permission was asked for: no row of the permission table names
-    it."""
+    """The stored name of a ring or key. Checks the permission here, because the permission table has no row for it."""
     found = _RESOURCE.fullmatch(request.resource)
     if found is None:
         raise ApiError("UNIMPLEMENTED", f"The local cloud keeps no IAM policy of {request.resource} by this method.")

@@ -39,7 +39,7 @@ PRIVATE_KEYS = Kind("KMS private key", BytesValue)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _STATE = CryptoKeyVersion.CryptoKeyVersionState
 _ALGORITHM = CryptoKeyVersion.CryptoKeyVersionAlgorithm
-# CryptoKey.destroy_scheduled_duration: 30 days where nothing is said; the version signs no more from the request on.
+# CryptoKey.destroy_scheduled_duration: 30 days by default; the version does not sign from the request on.
 _DESTROY_AFTER_SECONDS = 30 * 24 * 3600
 
 service = Service("google.cloud.kms.v1.KeyManagementService")
@@ -67,7 +67,7 @@ def list_key_rings(request: Any, cloud: Cloud) -> Message:
 
 @service.method("CreateCryptoKey")
 def create_crypto_key(request: Any, cloud: Cloud) -> Message:
-    """The first version is made with it, unless the request says otherwise."""
+    """Also creates the first version, unless the request says otherwise."""
     _found(cloud, KEY_RINGS, request.parent)
     asked = request.crypto_key
     if asked.purpose != CryptoKey.CryptoKeyPurpose.ASYMMETRIC_SIGN:
@@ -129,7 +129,7 @@ def list_crypto_key_versions(request: Any, cloud: Cloud) -> Message:
 
 @service.method("UpdateCryptoKeyVersion")
 def update_crypto_key_version(request: Any, cloud: Cloud) -> Message:
-    """Enables or disables a version: the one change that Cloud KMS takes here."""
+    """Enables or disables a version, the only change that Cloud KMS accepts here."""
     wanted = request.crypto_key_version
     if list(request.update_mask.paths) != ["state"] or wanted.state not in (_STATE.ENABLED, _STATE.DISABLED):
         raise ApiError("INVALID_ARGUMENT", "Only state may be updated, to ENABLED or DISABLED.")
@@ -143,7 +143,7 @@ def update_crypto_key_version(request: Any, cloud: Cloud) -> Message:
 
 @service.method("DestroyCryptoKeyVersion")
 def destroy_crypto_key_version(request: Any, cloud: Cloud) -> Message:
-    """Schedules it; the version signs no more from now on, and is not restored here."""
+    """Schedules the destruction; the version no longer signs, and cannot be restored here."""
     found = _found(cloud, VERSIONS, request.name)
     with cloud.store.update(VERSIONS, _stored_name(cloud, found.name)) as version:
         if version.state not in (_STATE.ENABLED, _STATE.DISABLED):
@@ -206,7 +206,7 @@ def asymmetric_sign(request: Any, cloud: Cloud) -> Message:
 
 
 def _new_version(cloud: Cloud, key: Any) -> Any:
-    """To be called in a transaction. A software key is ready at once here; Google may take seconds."""
+    """A new version, ready at once, where Google may take seconds. Call it inside a transaction."""
     number = len(cloud.store.list(VERSIONS, _stored_name(cloud, key.name))) + 1
     version = CryptoKeyVersion.pb()(
         name=f"{key.name}/cryptoKeyVersions/{number}",
@@ -271,7 +271,7 @@ def _kind(kind: Kind[M]) -> str:
 
 
 def _new_name(cloud: Cloud, parent: str, collection: str, given: str) -> str:
-    """As Cloud KMS answers it: with the project's id."""
+    """The resource's name with the project's id, as Cloud KMS answers it."""
     if not _ID.fullmatch(given):
         raise ApiError(
             "INVALID_ARGUMENT", f"The resource ID `{given}` is not 1 to 63 letters, digits, hyphens and underscores."

@@ -1,7 +1,7 @@
-"""The metadata server of Compute Engine, where clients on a Vertex AI worker find their project and their tokens.
+"""The metadata server of Compute Engine, from which clients on a Vertex AI worker get their project and tokens.
 
-It speaks for the current user, as Cloud Shell's does, and under `/as/EMAIL` for one account: each container gets an
-address of its own. A key in the address keeps other users of the machine from it.
+It gives tokens of the current user, as Cloud Shell's does, and under `/as/EMAIL` of one account: each container gets
+its own address. A key in the address keeps other users of the machine out.
 """
 
 import hmac
@@ -25,7 +25,7 @@ Tree = Mapping[str, Union["Tree", str, list[str], Callable[[Request], Response]]
 _PREFIX = "/computeMetadata/v1"
 _ACCOUNTS = "/as/"
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
-# Clients refuse an answer without it: some other server may own the address.
+# Clients refuse an answer without this header, which may come from another server at the address.
 _FLAVOR = {"Metadata-Flavor": "Google"}
 
 
@@ -42,7 +42,7 @@ def create_app(cloud: Cloud) -> Starlette:
 
 
 def _parts(path: str) -> tuple[str, str, str]:
-    """The account that a path is for, "" for the current user's, the key, and the rest of the path."""
+    """A path's account ("": the current user's), key, and remaining path."""
     account = ""
     if path.startswith(_ACCOUNTS):
         account, _, path = path.removeprefix(_ACCOUNTS).partition("/")
@@ -102,7 +102,7 @@ def _render(node: Any, request: Request) -> Response:
 
 
 def _plain(node: Any) -> Any:
-    """As JSON, where names are camelCase and tokens are left out."""
+    """The node as JSON, with names in camelCase and without tokens."""
     if not isinstance(node, Mapping):
         return node
     return {_camel_case(name): _plain(child) for name, child in node.items() if not callable(child)}

@@ -1,4 +1,4 @@
-"""`google.longrunning.Operations`: what clients poll after a call that takes its time."""
+"""`google.longrunning.Operations`, which clients poll after a call with a long-running operation."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from localcloud.core.paging import page
 from localcloud.core.registration import Service
 from localcloud.services.artifact_registry.packages import named
 
-# A client that wants to wait longer asks again: a waiting call holds a thread.
+# Seconds. A waiting call occupies a thread; a client that wants to wait longer calls again.
 _LONGEST_WAIT_SECONDS = 60.0
 
 service = Service("google.longrunning.Operations")
@@ -49,13 +49,13 @@ def wait_operation(request: Any, cloud: Cloud) -> Message:
 
 
 def find_operation(cloud: Cloud, name: str) -> Any:
-    """The operation that `name` asks for, or None."""
+    """The operation of that name, or None."""
     canonical = cloud.canonical(name)
     # Artifact Registry names its operations by the project's id.
     return cloud.operations.find(canonical) or cloud.operations.find(named(cloud, canonical))
 
 
 def _name(request: Any, cloud: Cloud) -> str:
-    """The operation's own name, for any name that it can be asked for by."""
+    """The operation's own name, for any name by which a client may ask for it."""
     found = find_operation(cloud, request.name)
     return str(found.name) if found is not None else cloud.canonical(request.name)

@@ -1,4 +1,4 @@
-"""Registration of long-running operations: every API of Google's has these methods among its own."""
+"""Registration of long-running operations, whose methods every Google API has."""
 
 from localcloud.core.registration import Registration
 from localcloud.services.operations import polling

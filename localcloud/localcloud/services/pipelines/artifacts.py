@@ -11,8 +11,7 @@ from localcloud.services.pipelines.run_directory import RunDirectory
 
 
 class Artifacts:
-    """The artifacts of one run. Their addresses are `gs://…`, their content is in a folder that takes the place of
-    /gcs."""
+    """The artifacts of one run. Their addresses are `gs://…`; their content is in a folder that stands for /gcs."""
 
     def __init__(self, job: Job, directory: RunDirectory) -> None:
         self._job = job
@@ -20,7 +19,7 @@ class Artifacts:
         self._mount = Mount(directory.mounted)
 
     def variables(self) -> dict[str, str]:
-        """The variables by which a step's Python finds the content of its artifacts."""
+        """Variables that tell a step's Python the folder of its artifacts."""
         return {
             step_interpreter.MOUNT: str(self._directory.mounted),
             step_interpreter.OWN_FOLDER: self._run_folder(),
@@ -28,7 +27,7 @@ class Artifacts:
         }
 
     def folder_uri(self, path: TaskPath) -> str:
-        """Where the task at `path` writes what it produces."""
+        """Address of the folder for the outputs of the task at `path`."""
         return f"{self._run_folder()}{path[-1]}_{task_id(self._job.uid, path)}"
 
     def folder(self, path: TaskPath) -> Path:
@@ -41,9 +40,9 @@ class Artifacts:
         return f"{metadata_store}/artifacts/{task_id(self._job.uid, (*path, output, '0'))}"
 
     def local_path(self, uri: str) -> str:
-        """Where a command reads or writes the content of an artifact; an address elsewhere stays as it is.
+        """Local path of an artifact's content, for a command; an address outside of Cloud Storage stays as it is.
 
-        Raises google.api_core.exceptions.GoogleAPIError when Cloud Storage does not give it away.
+        Raises google.api_core.exceptions.GoogleAPIError when Cloud Storage refuses.
         """
         if not uri.startswith("gs://"):
             return uri
@@ -53,9 +52,9 @@ class Artifacts:
         return str(self._mount.fetch(uri))
 
     def publish(self, written: Mapping[str, tuple[ArtifactRecord, str]]) -> dict[str, ArtifactRecord]:
-        """Uploads what a task left: each artifact with the path that the task chose for its content, if any.
+        """Uploads the outputs of a task: each artifact with the path that the task chose for its content, if any.
 
-        Raises google.api_core.exceptions.GoogleAPIError when the bucket does not take it.
+        Raises google.api_core.exceptions.GoogleAPIError when Cloud Storage refuses.
         """
         for record, chosen in written.values():
             if record.uri.startswith("gs://"):

@@ -1,4 +1,4 @@
-"""The command of a component with its placeholders resolved, as the launcher of a container resolves them."""
+"""Resolves the placeholders in a component's command, as the launcher of a container does."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def resolved_constant(value: Any, parameters: Json) -> Any:
 
 
 def _words(element: str, present: set[str]) -> list[str]:
-    """`element`, or the words that its structure resolves to: none for an `IfPresent` that does not apply."""
+    """The words that an element resolves to; none for an `IfPresent` that does not apply."""
     if not element.startswith(_STRUCTURES):
         return [element]
     return _flat(_chosen(json.loads(element), present))
@@ -93,7 +93,7 @@ def as_text(value: Any) -> str:
 
 
 def _artifact_text(match: re.Match[str], executor_input: Json, path_of: PathOf, unresolved: str) -> str:
-    """Of a list, its first artifact, as in Kubeflow; without a field, all of the list as JSON."""
+    """Text of an artifact: of a list the first one, as in Kubeflow; without a field the whole list as JSON."""
     side, name, field, key = match.groups()
     listed = executor_input[side]["artifacts"].get(name, {}).get("artifacts", [])
     if field is None:

@@ -1,4 +1,4 @@
-"""The job that a `CreatePipelineJob` request asks for, or why there cannot be one."""
+"""The job of a `CreatePipelineJob` request, or its refusal."""
 
 import re
 import urllib.error
@@ -49,10 +49,10 @@ _REQUEST_FIELDS = (
 
 
 def requested_job(request: Any, cloud: Cloud, *, components: bool = True) -> Any:
-    """The job that is to be created. Raises ApiError for everything that it must not be.
+    """The job to create. Raises ApiError for a request that the service refuses.
 
     `components`: whether every component must have its executor and every task its component. A schedule is created
-    without (recorded in 2026); the run that it starts fails.
+    without them (recorded in 2026); the run that it starts fails.
     """
     if not _PARENT.fullmatch(request.parent):
         raise _refusal(f"parent has to be projects/PROJECT/locations/LOCATION, but is {request.parent!r}.")

@@ -1,4 +1,4 @@
-"""The time specification of a schedule: five cron fields, in a time zone of their own or in UTC."""
+"""The times of a schedule: five cron fields, in a time zone of their own or in UTC."""
 
 import re
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ class Cron:
     def after(self, moment: datetime) -> datetime | None:
         """The first time after `moment`, in UTC; None when there is none in 50 years.
 
-        As with Debian's cron, a time that the clocks skip comes when they have gone on, and one that they repeat, once.
+        As with Debian's cron, a time that the clocks skip comes right after the change; a repeated time comes once.
         """
         for candidate in CronSim(self.fields, moment.astimezone(self.zone)):
-            # In UTC: two times of one zone are compared by what its clocks show.
+            # Compared in UTC, because Python compares two times of one zone by their wall clock.
             found = candidate.astimezone(UTC)
             if found > moment:
                 return found
