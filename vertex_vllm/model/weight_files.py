@@ -95,7 +95,7 @@ def unnamed_shards(listing: Sequence[AnyFile], indexed: Collection[str]) -> list
 
 
 def _series(path: str) -> tuple[str, ...] | None:
-    """What the shards of one model have in common; None for a file that is not a shard."""
+    """Name, count and extension that the shards of one model share; None for a file that is not a shard."""
     return match.groups() if (match := _SHARD.fullmatch(path)) else None
 
 
