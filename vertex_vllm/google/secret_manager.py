@@ -115,8 +115,11 @@ def _text(data: bytes, resource_name: str) -> str:
     try:
         text = data.decode()
     except UnicodeDecodeError:
+        encoding = "in UTF-16, not in UTF-8" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "not text"
         raise SecretAccessError(
-            "the value is not text", secret=resource_name, fix="Add a version that holds the token and nothing else."
+            f"the value is {encoding}",
+            secret=resource_name,
+            fix="Add a version that holds the token and nothing else.",
         ) from None
     if not text:
         raise SecretAccessError(

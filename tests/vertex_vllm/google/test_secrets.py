@@ -60,9 +60,42 @@ def test_two_lines_are_no_token(client: SecretManagerServiceClient, project: str
     assert CANARY not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        (f"\ufeff{CANARY}", "begins with a byte order mark"),
+        (f'"{CANARY}"', "is in quotation marks"),
+        (f"'{CANARY}'", "is in quotation marks"),
+        (f"HF_TOKEN={CANARY}", "begins with the name of a variable"),
+        (f"export HF_TOKEN={CANARY}", "begins with the name of a variable"),
+        (f"Bearer {CANARY}", "begins with Bearer"),
+        (f'{{"token": "{CANARY}"}}', "is JSON"),
+        (f"{CANARY}\0", "is empty, or holds a space, a line break or a non-ASCII character"),
+    ],
+)
+def test_a_secret_that_holds_something_else_is_told_by_its_kind(
+    client: SecretManagerServiceClient, project: str, value: str, fault: str
+) -> None:
+    with pytest.raises(TokenInvalidError, match=f"the Hugging Face token {fault}") as raised:
+        hub_token(store(client, project, value.encode()))
+    assert CANARY not in str(raised.value)
+
+
+def test_a_value_too_long_for_a_token_is_refused_before_its_forms_are_remembered(
+    client: SecretManagerServiceClient, project: str
+) -> None:
+    with pytest.raises(TokenInvalidError, match="has 63000 characters"):
+        hub_token(store(client, project, CANARY.encode() * 3000))
+
+
+def test_a_secret_of_another_encoding_is_told_as_such(client: SecretManagerServiceClient, project: str) -> None:
+    with pytest.raises(SecretAccessError, match="the value is in UTF-16"):
+        read_secret(store(client, project, CANARY.encode("utf-16")))
+
+
 def test_bytes_are_no_text(client: SecretManagerServiceClient, project: str) -> None:
     with pytest.raises(SecretAccessError, match="not text"):
-        read_secret(store(client, project, b"\xff\xfe"))
+        read_secret(store(client, project, b"\xff\xff"))
 
 
 @pytest.mark.parametrize(
