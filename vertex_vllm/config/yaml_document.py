@@ -1,5 +1,6 @@
 """One YAML document as plain values with their lines; nothing in it can run code, expand aliases or nest deeply."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,9 @@ DEPTH_LIMIT = 8
 
 Path = tuple[str | int, ...]
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null")}
+
+# YAML 1.1: numbers of base 8, 16, 2 and 60, which YAML 1.2 and people read otherwise.
+_ODD_NUMBER = re.compile(r"[-+]?(?:0[0-9_xb]|.*:)")
 
 
 class DocumentError(Exception):
@@ -122,6 +126,10 @@ def _scalar(node: Node, path: Path, document: Document) -> Any:
         value = SafeConstructor().construct_object(node)
     except (ConstructorError, ValueError, OverflowError):
         document.unreadable.append((path, "cannot be read as a number. Put it in quotes if it is meant as text"))
+        return None
+    if isinstance(value, int | float) and _ODD_NUMBER.match(str(node.value)):
+        said = f"{node.value} is read as {value}. Write {value}, or put it in quotes if it is meant as text"
+        document.unreadable.append((path, said))
         return None
     if value is None or value == "":
         document.unreadable.append((path, "is empty. Give it a value, or leave the line out"))

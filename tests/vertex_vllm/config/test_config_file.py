@@ -177,6 +177,13 @@ hue: 2024-01-01
         ),
         ("model: {id: a/b}\nkeep_endpoint: 'no'\n", "3: keep_endpoint: must be true or false"),
         (
+            "model: {id: a/b}\nserving: {max_model_len: 1:30}\n",
+            "3: serving.max_model_len: 1:30 is read as 90. Write 90, or put it in quotes if it is meant as text",
+        ),
+        ("model: {id: a/b}\nserving: {max_model_len: 010000}\n", "010000 is read as 4096. Write 4096, or put it in "),
+        ("model: {id: a/b}\nserving: {max_model_len: 0x1000}\n", "0x1000 is read as 4096. Write 4096, or put it in "),
+        ("model: {id: a/b}\nserving: {gpu_memory_utilization: 0:0.9}\n", "0:0.9 is read as 0.9. Write 0.9, or put "),
+        (
             "model: {id: a/b}\nserving: {machine_type: g2-standart-12}\n",
             "g2-standart-12 is not in the catalogue of machines. Did you mean g2-st",
         ),
