@@ -1,5 +1,6 @@
 """Walks a page of the documentation as written: its `sh` blocks in one shell, their output compared with the page's."""
 
+import logging
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _MARK = "=== block "
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,21 +34,30 @@ def blocks_of(page: Path) -> list[Block]:
 
 
 def walk(page: Path, folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[Block, str]]:
-    """Each block with its output, both streams. Raises AssertionError where a command of the page fails."""
+    """Each block with its output, both streams; a line of the log when each begins.
+
+    Raises AssertionError where a command of the page fails.
+    """
     blocks = blocks_of(page)
     command = f'vertex-vllm() {{ "{sys.executable}" -m vertex_vllm "$@"; }}'
     script = [command, *(f"echo '{_MARK}{number}'\n{block.commands}" for number, block in enumerate(blocks))]
-    ran = subprocess.run(
+    output = ""
+    with subprocess.Popen(
         ["bash", "-e", "-c", "\n".join(script)],
         cwd=folder,
         env=dict(environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-    )
-    outputs = re.split(rf"^{_MARK}\d+\n", ran.stdout, flags=re.MULTILINE)[1:]
-    assert ran.returncode == 0, f"{blocks[len(outputs) - 1].commands}\n{outputs[-1][-4000:]}"
+    ) as shell:
+        assert shell.stdout is not None
+        for line in shell.stdout:
+            output += line
+            if line.startswith(_MARK):
+                number = int(line.removeprefix(_MARK))
+                _log.info("block %d of %d\n%s", number + 1, len(blocks), blocks[number].commands.rstrip())
+    outputs = re.split(rf"^{_MARK}\d+\n", output, flags=re.MULTILINE)[1:]
+    assert shell.returncode == 0, f"{blocks[len(outputs) - 1].commands}\n{outputs[-1][-4000:]}"
     yield from zip(blocks, outputs, strict=True)
 
 
