@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from vertex_vllm import __version__
+from vertex_vllm.cli.help_text import HelpText
 from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import HubAccessError, InputError, RepositoryNotFoundError, VertexVllmError
 from vertex_vllm.redaction import redact, redacting
@@ -100,6 +101,10 @@ class LazyGroup(click.Group):
         for title, commands in GROUPS.items():
             with formatter.section(title):
                 formatter.write_dl([(name.ljust(width), line) for name, line in commands.items()])
+
+
+# Of every command, those that are imported later too.
+click.Context.formatter_class = HelpText
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -36,7 +36,7 @@ _ROOT = Path(__file__).resolve().parents[2]
     "--github-owner-id",
     default="",
     metavar="NUMBER",
-    help="Of the same repository; gh api repos/OWNER/NAME --jq '.id, .owner.id' tells both.",
+    help="Of the same repository; gh api repos/OWNER/NAME --jq '.id, .owner.id' prints both.",
 )
 @click.option("--github-branch", default="main", show_default=True, help="Branch whose pushes may act as that account.")
 @click.option("--cloud-build", is_flag=True, help="Accounts for CI by Cloud Build's triggers, too.")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from vertex_vllm.cli.help_text import Group
 from vertex_vllm.cli.terminal import columns, say
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ UNKNOWN = "unknown"
 _NEAR = 0.6
 
 
-@click.group()
+@click.group(cls=Group)
 def catalog() -> None:
     """Look up the facts that planning rests on, each row with its source and date.
 
@@ -38,11 +39,14 @@ def catalog() -> None:
 
 
 @catalog.command("list")
-@click.argument("table", type=click.Choice(list(TABLES)), default="machines")
+@click.argument("table", type=click.Choice(list(TABLES)), default="machines", metavar="[TABLE]")
 @click.option("--region", help="Of machines, those that the region has.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with sources.")
 def list_command(table: str, region: str | None, as_json: bool) -> None:
     """The rows of a table; machines by default.
+
+    TABLE is one of machines, accelerators, tpus, images, models, families, presets, flags, architectures,
+    advisories, quantizations.
 
     Example: vertex-vllm catalog list machines --region us-central1
     """

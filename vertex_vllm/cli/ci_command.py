@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vertex_vllm.cli.ci_deployment import deploy, spec_of
+from vertex_vllm.cli.help_text import Group
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.sending import image_option
 from vertex_vllm.cli.table import text_table
@@ -62,7 +63,7 @@ def revision_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group()
+@click.group(cls=Group)
 def ci() -> None:
     """Show the effects of a change of configs, pipelines or library, and deploy them. For CI, and for looking ahead.
 
@@ -84,6 +85,8 @@ def plan(base: str, head: str, pipeline: str, repository: Path, comment_file: Pa
     Needs no Google Cloud and no network: models are planned from what the catalogue has recorded of them. Exit code 2
     when a config is not valid, or when a changed file may be a config and is not read; the Markdown and standard error
     name them.
+
+    Example: vertex-vllm ci plan --base origin/main
     """
     from vertex_vllm.catalog import load_catalog
     from vertex_vllm.ci.comment import comment
@@ -119,6 +122,8 @@ def apply_command(
 
     Waits for all of them; exit code 1 when one fails. A removed config is reported, and its deployment is left alone.
     Nothing is submitted when any config that the change concerns is not valid: exit code 2.
+
+    Example: vertex-vllm ci apply --base HEAD^1 --project my-project --dry-run
     """
     found = look(repository, base, head, pipeline)
     refuse_faulty(found)

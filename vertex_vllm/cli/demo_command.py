@@ -32,7 +32,13 @@ DEMO_CONFIGS = tuple(shipped(f"configs/{name}.yaml") for name in ("smollm2-135m-
 
 @click.command()
 @click.argument("configs", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--reports", type=click.Path(path_type=Path, file_okay=False), default=Path("reports"), show_default=True)
+@click.option(
+    "--reports",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("reports"),
+    show_default=True,
+    help="Folder for an HTML report of each model.",
+)
 @click.option(
     "--images",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),

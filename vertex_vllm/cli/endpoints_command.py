@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vertex_vllm.cli.completing import deployments
+from vertex_vllm.cli.help_text import Group
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.place import (
     looked_at,
@@ -27,7 +28,7 @@ UNKNOWN = "unknown"
 _HEADER = ("deployment", "stage", "endpoint", "machine", "replicas", "spot", "since", "USD/h", "run", "made by")
 
 
-@click.group()
+@click.group(cls=Group)
 def endpoints() -> None:
     """List and show endpoints: their models, prices and creators.
 
@@ -42,6 +43,8 @@ def list_command(project: str | None, region: str, as_json: bool) -> None:
     """Every endpoint that vertex-vllm made, one line a deployed model, and the sum of their prices.
 
     A price is shown where the catalogue has a dated one for that machine in that region; elsewhere it is unknown.
+
+    Example: vertex-vllm endpoints list --project my-project
     """
     from vertex_vllm.catalog import load_catalog
     from vertex_vllm.catalog.prices import BASIS, HourlyPrice, hourly_price

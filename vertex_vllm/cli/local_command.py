@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from vertex_vllm.cli.failures import told
+from vertex_vllm.cli.help_text import Group
 from vertex_vllm.cli.local_fault import fault
 from vertex_vllm.cli.local_shell import local_state_of_shell
 from vertex_vllm.cli.local_state import local_command, running, state_option, writable
@@ -15,7 +16,7 @@ from vertex_vllm.cli.terminal import say
 from vertex_vllm.errors import InputError
 
 
-@click.group()
+@click.group(cls=Group)
 def local() -> None:
     """A Google Cloud project on this machine, for any Google client.
 
@@ -28,7 +29,10 @@ def local() -> None:
 @click.option("--project", default="local-project", show_default=True, help="Project that default credentials name.")
 @click.option("--region", default="us-central1", show_default=True, help="Region of the metadata server.")
 def up(state_dir: Path, project: str, region: str) -> None:
-    """Start the local cloud in the background."""
+    """Start the local cloud in the background.
+
+    Example: vertex-vllm local up
+    """
     from localcloud import daemon
     from vertex_vllm.local import ADDITIONS
 
@@ -42,7 +46,10 @@ def up(state_dir: Path, project: str, region: str) -> None:
 @local.command()
 @state_option
 def down(state_dir: Path) -> None:
-    """Stop the local cloud and every process it started. Its state stays."""
+    """Stop the local cloud and every process it started. Its state stays.
+
+    Example: vertex-vllm local down
+    """
     from localcloud import daemon
 
     with told(daemon.DaemonError):
@@ -58,6 +65,8 @@ def status(state_dir: Path) -> None:
     """Say whether the local cloud is up, and what it holds: endpoints, runs, models of its Hub, its clock.
 
     Exit code 1: down. `local env` prints the variables that bring clients there.
+
+    Example: vertex-vllm local status
     """
     from localcloud import daemon
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from vertex_vllm.cli.failures import told
+from vertex_vllm.cli.help_text import Group
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.local_state import running, state_option
 from vertex_vllm.cli.table import text_table
@@ -50,7 +51,7 @@ _NAMED = {
 }
 
 
-@click.group()
+@click.group(cls=Group)
 def fault() -> None:
     """Let the local cloud fail on request: choose the calls, and what happens to them.
 
@@ -111,7 +112,10 @@ def add(kind: str, state_dir: Path, always: bool, ignores_cancel: bool, **fields
 @state_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(state_dir: Path, as_json: bool) -> None:
-    """Show the posted faults, used-up ones too, and how many calls each matched, struck, and is striking."""
+    """Show the posted faults, used-up ones too, and how many calls each matched, struck, and is striking.
+
+    Example: vertex-vllm local fault list
+    """
     from localcloud import daemon
 
     with told(daemon.DaemonError):
@@ -129,7 +133,10 @@ def list_command(state_dir: Path, as_json: bool) -> None:
 @fault.command()
 @state_option
 def clear(state_dir: Path) -> None:
-    """Remove all faults. A fault that has already struck keeps its effect."""
+    """Remove all faults. A fault that has already struck keeps its effect.
+
+    Example: vertex-vllm local fault clear
+    """
     from localcloud import daemon
 
     with told(daemon.DaemonError):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vertex_vllm.cli.help_text import Group
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.place import named_project
 from vertex_vllm.cli.terminal import say, say_json
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from vertex_vllm.mirror.progress import OnProgress
 
 
-class _ModelOrCommand(click.Group):
+class _ModelOrCommand(Group):
     """`mirror MODEL …` is `mirror copy MODEL …`: a model's id has a slash, and no command has."""
 
     def resolve_command(

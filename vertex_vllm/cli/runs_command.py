@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vertex_vllm.cli.help_text import Group
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.place import looked_at, named_project, place_options
 from vertex_vllm.cli.table import age, text_table
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group()
+@click.group(cls=Group)
 def runs() -> None:
     """The pipeline runs that vertex-vllm submitted: list them, follow them, read their logs, cancel them.
 
@@ -36,7 +37,10 @@ def runs() -> None:
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(min=0), help="Newest runs; 0: all.")
 @_json_option
 def list_command(project: str | None, region: str, deployment: str, limit: int, as_json: bool) -> None:
-    """The newest runs: state, age, deployment, pipeline, and whom they run as."""
+    """The newest runs: state, age, deployment, pipeline, and the account that they run as.
+
+    Example: vertex-vllm runs list --project my-project --limit 5
+    """
     from vertex_vllm.google.service_clock import service_clock
     from vertex_vllm.runs.run_listing import list_runs
 
@@ -61,7 +65,10 @@ def list_command(project: str | None, region: str, deployment: str, limit: int, 
 @place_options
 @_json_option
 def show(run: str, project: str | None, region: str, as_json: bool) -> None:
-    """A run's steps with states, times and errors, and the artifacts that they put out."""
+    """A run's steps with states, times and errors, and the artifacts that they put out.
+
+    Example: vertex-vllm runs show deploy-llama-3-1-8b-20260101120000 --project my-project
+    """
     from vertex_vllm.cli.local_shell import console_page
     from vertex_vllm.google.service_clock import service_clock
     from vertex_vllm.runs.run_listing import summary
@@ -192,7 +199,10 @@ def _log_commands(run: "Run", project: str, *, as_json: bool) -> None:
 @place_options
 @click.option("--wait", is_flag=True, help="Wait until the run has ended; exit code 1 when it was not cancelled.")
 def cancel(run: str, project: str | None, region: str, wait: bool) -> None:
-    """Cancel a run that is under way."""
+    """Cancel a run that is under way; its exit handler removes what it created.
+
+    Example: vertex-vllm runs cancel deploy-llama-3-1-8b-20260101120000 --project my-project --wait
+    """
     from rich.console import Console
 
     from vertex_vllm.cli.run_view import RunView

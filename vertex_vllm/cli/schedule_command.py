@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vertex_vllm.cli.help_text import Group
 from vertex_vllm.cli.place import named_project, place_options
 from vertex_vllm.cli.sending import image_option, require_ready, require_shared_suite, with_image
 from vertex_vllm.cli.table import text_table
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _DONE = {"create": "created", "replace": "replaced", "keep": "kept", "delete": "deleted"}
 
 
-@click.group()
+@click.group(cls=Group)
 def schedule() -> None:
     """Pipelines that Vertex AI runs again and again, as the configs' `schedules` say.
 

@@ -25,7 +25,7 @@ PIPELINES = ("deploy", "evaluate", "mirror", "teardown")
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--pipeline", type=click.Choice(PIPELINES), default="deploy", show_default=True)
+@click.option("--pipeline", type=click.Choice(PIPELINES), default="deploy", show_default=True, help="Pipeline to run.")
 @click.option(
     "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Parameter of the pipeline; may be repeated."
 )
