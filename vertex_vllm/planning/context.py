@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from vertex_vllm.catalog.rows import Machine
 from vertex_vllm.planning.memory.estimate import MemoryEstimate
-from vertex_vllm.planning.memory.remedies import CONTEXT_STEP, largest
+from vertex_vllm.planning.memory.remedies import in_steps, largest
 from vertex_vllm.planning.requirements import Requirements
 
 
@@ -62,8 +62,8 @@ def context_on(machine: Machine, required: Requirements, longest: int = 0) -> Co
 def _with_room(least: int, own: int, machine: Machine, required: Requirements) -> tuple[int, str]:
     """The longest context with room for the requests asked for, `least` where there is none; and the reason."""
     wanted = required.concurrency
-    tokens = largest(lambda length: _surely(length, wanted, machine, required), own) // CONTEXT_STEP * CONTEXT_STEP
-    alone = largest(lambda length: _surely(length, 1, machine, required), own) // CONTEXT_STEP * CONTEXT_STEP
+    tokens = in_steps(largest(lambda length: _surely(length, wanted, machine, required), own))
+    alone = in_steps(largest(lambda length: _surely(length, 1, machine, required), own))
     up_to = f"a request by itself may have up to {alone}: serving.max_model_len"
     if tokens <= least:
         return least, f"the cache has no room for {wanted} longer requests at once; {up_to}"

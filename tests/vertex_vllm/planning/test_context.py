@@ -100,3 +100,9 @@ def test_a_context_of_the_planners_choice_is_not_warned_of() -> None:
     assert not any("at once" in warning for warning in decided.warnings)
     named = plan(LLAMA_8B, machine_type="g2-standard-24", max_model_len=131072)
     assert any("holds 1 of 4 requests of 131072 tokens at once" in warning for warning in named.warnings)
+
+
+def test_the_account_of_memory_names_the_same_longest_request() -> None:
+    account = plan(LLAMA_8B).memory
+    assert account is not None
+    assert account.longest_context == 23296

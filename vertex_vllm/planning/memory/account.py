@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from vertex_vllm.planning.memory.estimate import MemoryEstimate, Verdict
 from vertex_vllm.planning.memory.interval import GIB, Interval
-from vertex_vllm.planning.memory.remedies import largest_sequences, longest_context
+from vertex_vllm.planning.memory.remedies import in_steps, largest_sequences, longest_context
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class MemoryAccount:
     one_request: Line
     """Cache that one request of `max_model_len` tokens needs."""
     longest_context: int
-    """Largest `max_model_len` that fits with these sequences; 0: none does."""
+    """Largest `max_model_len` that fits with these sequences, in steps of 256 tokens; 0: none does."""
     most_sequences: int
     """Largest `max_num_seqs` that fits with this length; 0: none does."""
 
@@ -65,7 +65,7 @@ class MemoryAccount:
             one_request=Line(
                 "one request", Amount.of(Interval.exact(estimate.needed)), f"max_model_len {start.max_model_len}"
             ),
-            longest_context=longest_context(estimate.model, start) if fits else 0,
+            longest_context=max(in_steps(longest_context(estimate.model, start)), start.max_model_len) if fits else 0,
             most_sequences=largest_sequences(estimate.model, start) if fits else 0,
         )
 

@@ -10,10 +10,8 @@ def explain_memory(account: MemoryAccount) -> str:
     lines += [_line("= ", account.cache), _line("", account.one_request)]
     lines.append(f"{account.verdict}{': ' if account.reasons else ''}{'; '.join(account.reasons)}")
     if account.verdict == "fits":
-        lines.append(
-            f"up to max_model_len {account.longest_context} with these sequences, max_num_seqs "
-            f"{account.most_sequences} with this length"
-        )
+        lines.append(f"at most           max_model_len {account.longest_context} with this max_num_seqs,")
+        lines.append(f"                  or max_num_seqs {account.most_sequences} with this max_model_len")
     return "\n".join(lines) + "\n"
 
 

@@ -28,6 +28,11 @@ def longest_context(model: Transformer, start: Start) -> int:
     return largest(lambda length: _fits(model, replace(start, max_model_len=length)), most)
 
 
+def in_steps(length: int) -> int:
+    """`length` down to a whole number of steps of 256 tokens, as it is proposed; a shorter one as it is."""
+    return length // CONTEXT_STEP * CONTEXT_STEP or length
+
+
 def largest_sequences(model: Transformer, start: Start) -> int:
     """Largest `max_num_seqs` that fits, up to 4096; 0: none does."""
     return largest(lambda count: _fits(model, replace(start, max_num_seqs=count)), MOST_SEQUENCES)
@@ -48,9 +53,7 @@ def _changes(model: Transformer, start: Start) -> Iterator[tuple[str, Start]]:
     sequences = min(largest_sequences(model, start), start.max_num_seqs)
     if sequences:
         yield f"serving.max_num_seqs: {sequences}", replace(start, max_num_seqs=sequences)
-    length = min(longest_context(model, start), start.max_model_len)
-    length = length // CONTEXT_STEP * CONTEXT_STEP or length
-    if length:
+    if length := in_steps(min(longest_context(model, start), start.max_model_len)):
         yield f"serving.max_model_len: {length}", replace(start, max_model_len=length)
     if start.cache_element_bytes > 1:
         yield "serving.extra_args: [--kv-cache-dtype=fp8]", replace(start, kv_cache_dtype="fp8")
