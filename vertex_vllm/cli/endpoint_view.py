@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.cli.money import monthly
 from vertex_vllm.cli.table import age
+from vertex_vllm.cli.terminal import fact
 
 if TYPE_CHECKING:
     from vertex_vllm.catalog.prices import HourlyPrice
@@ -35,7 +36,7 @@ def text(view: "DeploymentView", price: "HourlyPrice | None", calls: dict[str, s
         ("Endpoint", serving.endpoint),
         ("URL", f"{view.base_url}/chat/completions"),
     ]
-    lines = [f"{label:<12}{value}" for label, value in rows if value]
+    lines = [fact(label, value) for label, value in rows if value]
     for client, call in calls.items():
         lines += ["", f"# {_CLIENTS[client]}", call.rstrip("\n")]
     return "\n".join(lines) + "\n"

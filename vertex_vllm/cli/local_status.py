@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.cli.table import age
+from vertex_vllm.cli.terminal import fact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,10 +26,10 @@ def status_text(cloud: "Connection") -> str:
         ("Hub", cloud.environment["HF_ENDPOINT"]),
         *_many("Models", hub_models(cloud, held)),
         *_many("Endpoints", [_endpoint(each) for each in held["endpoints"]]),
-        *_many("Runs", held["runs_under_way"]),
+        *_many("Runs", held["runs_under_way"], "none under way"),
         ("Logs", f"{cloud.state_dir}/logs"),
     ]
-    return "".join(f"{label:<11}{value}\n" for label, value in rows)
+    return "".join(f"{fact(label, value, 11)}\n" for label, value in rows)
 
 
 def hub_models(cloud: "Connection", held: dict[str, Any] | None = None) -> list[str]:
@@ -38,9 +39,10 @@ def hub_models(cloud: "Connection", held: dict[str, Any] | None = None) -> list[
 
 
 def _endpoint(endpoint: dict[str, Any]) -> str:
-    return f"{endpoint['name']}: {', '.join(endpoint['models']) or 'nothing deployed'}"
+    """The deployed models first: a resource name takes a line by itself."""
+    return f"{', '.join(endpoint['models']) or 'nothing deployed'}: {endpoint['name']}"
 
 
-def _many(label: str, values: "Iterable[str]") -> list[tuple[str, str]]:
-    lines = list(values) or ["none"]
+def _many(label: str, values: "Iterable[str]", nothing: str = "none") -> list[tuple[str, str]]:
+    lines = list(values) or [nothing]
     return [(label if not number else "", line) for number, line in enumerate(lines)]

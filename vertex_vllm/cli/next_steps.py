@@ -3,16 +3,19 @@
 import shlex
 from collections.abc import Iterable
 
-from vertex_vllm.cli.terminal import say
+from vertex_vllm.cli.terminal import columns, say
 
 
 def say_next(*steps: tuple[str, Iterable[object]]) -> None:
-    """Prints each step: a purpose, and the words of the `vertex-vllm` command that serves it."""
+    """Prints each step: a purpose, and the words of the `vertex-vllm` command that serves it; above it if too wide."""
     if not steps:
         return
     say("\nNext:", err=True)
+    width = columns()
     for purpose, words in steps:
-        say(f"  {command(*words)}   # {purpose}", err=True)
+        line = f"  {command(*words)}   # {purpose}"
+        fits = width is None or len(line) <= width
+        say(line if fits else f"  # {purpose}\n  {command(*words)}", err=True)
 
 
 def command(*words: object) -> str:

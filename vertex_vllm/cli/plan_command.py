@@ -8,7 +8,7 @@ import click
 
 from vertex_vllm.cli.collecting import without_collecting
 from vertex_vllm.cli.next_steps import say_next
-from vertex_vllm.cli.terminal import columns, say, say_json
+from vertex_vllm.cli.terminal import columns, prose_width, say, say_json
 
 if TYPE_CHECKING:
     from vertex_vllm.catalog import Catalog
@@ -95,9 +95,9 @@ def plan(
     elif explain:
         from vertex_vllm.planning.memory.explain import explain_memory
 
-        say(explain_memory(decided.memory) if decided.memory else f"{decided.reasons['memory']}\n", nl=False)
+        say(explain_memory(decided.memory, columns()) if decided.memory else f"{decided.reasons['memory']}\n", nl=False)
     else:
-        said = render_plan(decided, _width()) + evaluation_row(deployment, project)
+        said = render_plan(decided, prose_width()) + evaluation_row(deployment, project)
         # A suite's faults take the place of the JSON, too.
         say_json(decided.to_json()) if as_json else _say_plan(said)
         if not as_json:
@@ -115,13 +115,6 @@ def _resolved(decided: "ServingPlan", deployment: "Deployment", project: str | N
 
     project_of(deployment, project)
     return with_digest(decided)
-
-
-def _width() -> int:
-    """Columns of a plan: the terminal's, as far as prose reads well."""
-    from vertex_vllm.planning.render import WIDTH
-
-    return min(max(columns() or WIDTH, 60), 120)
 
 
 def _say_plan(text: str) -> None:
@@ -153,7 +146,7 @@ def evaluation_row(deployment: "Deployment", project: str | None) -> str:
         confidence=asked.confidence,
         project=project_of(deployment, project) if in_storage else "",
     )
-    return row("Evaluation", told, width=_width())
+    return row("Evaluation", told, width=prose_width())
 
 
 def model_facts(

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from vertex_vllm.cli.next_steps import say_next
-from vertex_vllm.cli.terminal import say
+from vertex_vllm.cli.terminal import fact, say
 
 if TYPE_CHECKING:
     from vertex_vllm.lifecycle.deployment_view import DeploymentView
@@ -23,7 +23,7 @@ def tell_end(run: "Run", deployment: str, pipeline: str, project: str) -> None:
     elif pipeline == "mirror":
         for step in run.steps:
             for artifact in step.outputs.get("Output", ()):
-                say(f"Weights     {artifact.uri}", err=True)
+                say(fact("Weights", artifact.uri), err=True)
 
 
 def _tell_failure(run: "Run", project: str) -> None:
@@ -53,13 +53,16 @@ def _tell_deployed(run: "Run", deployment: str, project: str) -> None:
         say_next(("the report of the evaluation", ("runs", "open", run.name)))
         return
     name = str(endpoint.metadata.get("resourceName", ""))
-    say(f"Endpoint    {name}", err=True)
+    say(fact("Endpoint", name), err=True)
     view = _view(deployment, project, name.split("/")[3])
     if view is not None:
         _tell_view(view)
     _tell_report(report.uri if report else "")
     if view is not None and view.superseded:
-        say(f"Superseded  {len(view.superseded)}, still serving and charged: {', '.join(view.superseded)}", err=True)
+        say(
+            fact("Superseded", f"{len(view.superseded)}, still serving and charged: {', '.join(view.superseded)}"),
+            err=True,
+        )
     superseded = bool(view and view.superseded)
     where = ("--project", project)
     say_next(
@@ -76,13 +79,13 @@ def _tell_view(view: "DeploymentView") -> None:
     from vertex_vllm.catalog.prices import hourly_price
     from vertex_vllm.cli.endpoint_view import price_text
 
-    say(f"URL         {view.base_url}/chat/completions", err=True)
-    say(f"Price       {price_text(hourly_price(view.serving.replicas, load_catalog()))}", err=True)
+    say(fact("URL", f"{view.base_url}/chat/completions"), err=True)
+    say(fact("Price", price_text(hourly_price(view.serving.replicas, load_catalog()))), err=True)
 
 
 def _tell_report(uri: str) -> None:
     if uri:
-        say(f"Report      {uri}", err=True)
+        say(fact("Report", uri), err=True)
 
 
 def _view(deployment: str, project: str, region: str) -> "DeploymentView | None":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vertex_vllm.cli.help_text import Group
-from vertex_vllm.cli.place import named_project, place_options
+from vertex_vllm.cli.place import looked_at, named_project, place_options
 from vertex_vllm.cli.sending import image_option, require_ready, require_shared_suite, with_image
 from vertex_vllm.cli.table import text_table
 from vertex_vllm.cli.terminal import columns, say
@@ -77,17 +77,19 @@ def list_command(project: str | None, region: str, deployment: str) -> None:
 
     Example: vertex-vllm schedule list --project my-project
     """
-    found = _existing(project, region)
+    named = named_project(project)
+    found = _existing(named, region)
     rows = [
         (each.display_name, each.pipeline, each.cron, each.state, _moment(each), str(each.started_runs), _told(each))
         for each in found
         if deployment in ("", each.deployment)
     ]
     if not rows:
-        say("no schedules", err=True)
+        say(f"no schedules in project {named}, region {region}", err=True)
         return
     header = ("schedule", "pipeline", "cron", "state", "next run (UTC)", "runs", "last start")
     say(text_table(header, rows, columns()), nl=False)
+    say(looked_at(named, region), err=True)
 
 
 @schedule.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vertex_vllm.cli.terminal import say
+from vertex_vllm.cli.terminal import fact, say
 
 if TYPE_CHECKING:
     from vertex_vllm.bootstrap.readiness import Need
@@ -56,7 +56,7 @@ def evaluation_text(sent: "Submission") -> str:
     given = sent.parameters
     terms = Terms(given["allowed_regression"], given["allowed_changed_answers"], given["confidence"])
     order = Order(given["suite"], given["suite_items"], tuple(given["suite_levels"]), given["baseline"], terms=terms)
-    return f"Evaluation: {stated(order, sent.project)}"
+    return fact("Evaluation:", stated(order, sent.project))
 
 
 def with_suite(sent: "Submission") -> "Submission":

@@ -13,7 +13,7 @@ import click
 from vertex_vllm.cli.local_state import started, state_option
 from vertex_vllm.cli.next_steps import say_next
 from vertex_vllm.cli.sending import image_option
-from vertex_vllm.cli.terminal import say
+from vertex_vllm.cli.terminal import prose_width, say
 
 if TYPE_CHECKING:
     from vertex_vllm.config import Deployment
@@ -142,7 +142,7 @@ def _plan(parameters: Mapping[str, Any]) -> str:
     facts = catalog.facts(asked.model.id)
     if isinstance(facts, Missing):
         return f"{asked.model.id} is not in the catalogue: the run plans it, from the repo's own files"
-    return render_plan(plan_serving(facts, asked, catalog))
+    return render_plan(plan_serving(facts, asked, catalog), prose_width())
 
 
 def _commit() -> str:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import textwrap
 
 import click
 
@@ -18,6 +19,21 @@ def columns() -> int | None:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
     except (OSError, ValueError):
         return None
+
+
+def prose_width() -> int:
+    """Columns of a plan: the terminal's, as far as prose reads well; 100 for a pipe or a file."""
+    return min(max(columns() or 100, 60), 120)
+
+
+def fact(label: str, value: str, indent: int = 12) -> str:
+    """A label and its value; on a terminal, a value that is too long continues below itself, its words whole."""
+    width = columns()
+    if width is None:
+        return f"{label:<{indent}}{value}"
+    wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+    wrapper.initial_indent, wrapper.subsequent_indent = label.ljust(indent), " " * indent
+    return wrapper.fill(value)
 
 
 def say(text: object = "", *, err: bool = False, nl: bool = True, colour: str = "") -> None:

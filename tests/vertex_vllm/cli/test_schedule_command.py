@@ -143,18 +143,20 @@ def test_pause_resume_delete_and_list(
 
     def call(*arguments: str) -> list[str]:
         main(["schedule", *arguments, "--project", project])
-        return capsys.readouterr().out.splitlines()
+        written = capsys.readouterr()
+        return [*written.out.splitlines(), *written.err.splitlines()]
 
     assert call("pause", "llama/up") == ["paused: llama/up"]
     assert call("list") == [
         "schedule   pipeline   cron               state    next run (UTC)   runs   last start",
         "llama/up   deploy     TZ=UTC 0 0 1 1 *   PAUSED                    0",
+        f"Looked at project {project}, region {REGION}",
     ]
     assert call("resume", "llama/up", "--catch-up") == ["resumed: llama/up"]
     (schedule,) = list_schedules(project, REGION)
     assert schedule.state == "ACTIVE"
     assert call("delete", schedule.resource_name) == [f"deleted: {schedule.resource_name}"]
-    assert call("list") == []
+    assert call("list") == [f"no schedules in project {project}, region {REGION}"]
 
 
 def test_mistakes_are_told_and_nothing_is_applied(

@@ -2,8 +2,9 @@
 
 import pytest
 
+from vertex_vllm.cli.next_steps import say_next
 from vertex_vllm.cli.table import text_table
-from vertex_vllm.cli.terminal import columns
+from vertex_vllm.cli.terminal import columns, fact
 
 HEADER = ("run", "state", "age", "deployment", "owner", "runs as")
 ROWS = [
@@ -42,3 +43,27 @@ def test_the_width_is_that_of_columns_and_none_for_a_pipe(monkeypatch: pytest.Mo
     for named, width in (("80", 80), ("0", None), ("wide", None)):
         monkeypatch.setenv("COLUMNS", named)
         assert columns() == width
+
+
+def test_a_long_fact_continues_below_itself_and_no_word_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    price = "0.85 USD/h, 623 USD a month of 730 hours (Compute Engine's list price in us-central1)"
+    monkeypatch.setenv("COLUMNS", "80")
+    assert fact("Price", price) == (
+        "Price       0.85 USD/h, 623 USD a month of 730 hours (Compute Engine's list\n            price in us-central1)"
+    )
+    assert fact("URL", "https://" + "a" * 80) == f"URL         https://{'a' * 80}"
+    monkeypatch.delenv("COLUMNS")
+    assert fact("Price", price) == f"Price       {price}"
+
+
+def test_a_next_command_that_fills_the_line_has_its_purpose_above_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps = ("an answer", ("ask", "small", "Who?")), ("the report of the evaluation", ("runs", "open", "a" * 40))
+    monkeypatch.setenv("COLUMNS", "80")
+    say_next(*steps)
+    assert capsys.readouterr().err == (
+        "\nNext:\n"
+        "  vertex-vllm ask small 'Who?'   # an answer\n"
+        f"  # the report of the evaluation\n  vertex-vllm runs open {'a' * 40}\n"
+    )

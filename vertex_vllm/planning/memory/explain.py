@@ -1,13 +1,18 @@
 """A memory account unfolded into its lines, for people."""
 
+import textwrap
+
 from vertex_vllm.planning.memory.account import Line, MemoryAccount
 
 
-def explain_memory(account: MemoryAccount) -> str:
-    """A line per term, GiB on one GPU with both ends where they differ, its source behind it; ends with a newline."""
-    lines = [_line("", account.requested)]
-    lines += [_line("− ", line) for line in account.deducted]
-    lines += [_line("= ", account.cache), _line("", account.one_request)]
+def explain_memory(account: MemoryAccount, width: int | None = None) -> str:
+    """A line per term, GiB on one GPU with both ends where they differ, its source behind it; ends with a newline.
+
+    A source that is wider than `width` columns continues below itself.
+    """
+    lines = [_line("", account.requested, width)]
+    lines += [_line("− ", line, width) for line in account.deducted]
+    lines += [_line("= ", account.cache, width), _line("", account.one_request, width)]
     lines.append(f"{account.verdict}{': ' if account.reasons else ''}{'; '.join(account.reasons)}")
     if account.verdict == "fits":
         lines.append(f"at most           max_model_len {account.longest_context} with this max_num_seqs,")
@@ -15,5 +20,15 @@ def explain_memory(account: MemoryAccount) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(sign: str, line: Line) -> str:
-    return f"{sign + line.name:<16} {line.amount!s:>28}  {line.source}"
+def _line(sign: str, line: Line, width: int | None) -> str:
+    front = f"{sign + line.name:<16} {line.amount!s:>28}  "
+    if width is None:
+        return front + line.source
+    return textwrap.fill(
+        line.source,
+        max(width, len(front) + 20),
+        initial_indent=front,
+        subsequent_indent=" " * len(front),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
