@@ -37,8 +37,9 @@ def test_a_tutorial_is_as_its_page_says(page: str, folder: Path) -> None:
 
 
 @pytest.mark.vllm
-@pytest.mark.parametrize("page", ["first-deployment.md"])
+@pytest.mark.parametrize("page", ["tutorials/vision.md", "first-deployment.md"])
 def test_a_tutorial_with_real_vllm(page: str, folder: Path) -> None:
+    """The pages that say so."""
     walked(page, (DOCS / page).read_text(encoding="utf-8"), folder)
 
 
