@@ -279,21 +279,22 @@ def _elsewhere(region: str) -> tuple[str, ...]:
 
 
 def _remove(session: "Session", steps: tuple["Step", ...], *, delete_data: bool, asked: bool) -> None:
-    from vertex_vllm.bootstrap.removal import remove
+    from vertex_vllm.bootstrap.removal import ABSENT, REMOVED, outlook, remove
     from vertex_vllm.errors import InputError
 
-    for step in steps:
-        if not asked:
-            say(f"{step.kind} {step.name}", err=True)
     if not asked:
+        for step in reversed(steps):
+            outcome = outlook(session, step, delete_data=delete_data)
+            if outcome != ABSENT:
+                say(f"{'would remove' if outcome == REMOVED else outcome}  {step.kind} {step.name}", err=True)
         if not sys.stdin.isatty():
             raise InputError(
                 "nobody can be asked, so nothing was removed",
                 where="bootstrap --remove",
-                fix="The same command with --yes removes those above that bootstrap made",
+                fix="The same command with --yes removes the above",
             )
-        click.confirm("Remove those of them that bootstrap made?", abort=True, err=True)
+        click.confirm("Remove them?", abort=True, err=True)
     for step in reversed(steps):
         outcome = remove(session, step, delete_data=delete_data)
-        if outcome != "absent":
+        if outcome != ABSENT:
             say(f"{outcome}  {step.kind} {step.name}")

@@ -211,8 +211,8 @@ def gc_command(bucket: str, days: int, delete: bool, as_json: bool, project: str
     for one in garbage:
         size = f"{one.objects} objects, {_size(one.bytes).strip()}" if one.objects else "an upload under way"
         say(f"{'deleted' if delete else 'unused'}   {one.uri}   {size}, {one.reason}, since {one.since:%Y-%m-%d}")
-    done = "deleted" if delete else "found"
-    say(f"{len(garbage)} {done}{'' if delete or not garbage else ': --delete removes them'}", err=True)
+    told = "deleted" if delete else "unused: --delete removes them" if garbage else "unused"
+    say(f"{len(garbage)} mirrors and uploads {told}", err=True)
 
 
 def _token(hf_token_secret: str, project: str) -> str | None:

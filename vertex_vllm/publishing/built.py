@@ -33,7 +33,9 @@ def find_built(project: str, region: str, sources: str = "") -> BuiltImage:
             fix=f"Run `vertex-vllm bootstrap --project {project} --region {region}`, "
             "or name one with --image IMAGE@sha256:DIGEST.",
         )
-    changed = f"{image}@{digest} was built from other sources than these: bootstrap builds these"
+    changed = (
+        f"{image}@{digest} was built from other sources than this checkout's; `vertex-vllm bootstrap` builds these"
+    )
     return _verified(BuiltImage(f"{image}@{digest}", changed if sources else ""), project, region)
 
 

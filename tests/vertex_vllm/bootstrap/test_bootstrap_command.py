@@ -219,6 +219,11 @@ def test_the_command_makes_checks_and_removes(cloud: Connection, project: str) -
     declined = bootstrap(project, "--remove", stdin="n\n")
     assert declined.returncode == 2
     assert "nobody can be asked, so nothing was removed" in declined.stderr
+    # What would go and what would stay, and nothing that was never made.
+    told = declined.stderr.splitlines()
+    assert f"would remove  bucket gs://{runs_bucket(project, REGION)}" in told
+    assert "left: others may need it  API iam.googleapis.com" in told
+    assert "identity pool" not in declined.stderr
     assert bootstrap(project, "--check").returncode == 0
     assert bootstrap(project, "--remove", "--yes").returncode == 0
     without_apis = [line for line in before.stdout.splitlines() if not line.startswith("missing  API")]

@@ -38,4 +38,4 @@ def test_the_help_of_mirror_has_the_options_of_a_copy() -> None:
 def test_removal_without_anybody_to_ask_says_how(ready_project: str) -> None:
     answer = vertex_vllm("bootstrap", "--project", ready_project, "--region", "us-central1", "--remove")
     assert answer.returncode == 2
-    assert "nothing was removed. The same command with --yes" in answer.stderr
+    assert "nothing was removed. The same command with --yes removes the above" in answer.stderr

@@ -144,7 +144,7 @@ def test_what_nobody_needs_is_told_and_deleted_on_demand(
     assert other.exists()
     assert list(shared_model.client.list_blobs(shared_model.bucket, prefix=".vertex-vllm/")) == []
     assert run(*asked) == 0
-    assert capsys.readouterr().err.endswith("0 found\n")
+    assert capsys.readouterr().err.endswith("0 mirrors and uploads unused\n")
 
 
 def upload_model_serving_from(project: str, place: str) -> None:

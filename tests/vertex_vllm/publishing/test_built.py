@@ -29,7 +29,7 @@ def test_the_image_of_these_sources_is_found_by_digest(ready_project: str) -> No
 def test_the_image_of_other_sources_is_taken_with_a_word(ready_project: str) -> None:
     found = find_built(ready_project, REGION, "of-other-sources")
     assert found.name == find_built(ready_project, REGION).name
-    assert "was built from other sources than these" in found.warning
+    assert "was built from other sources than this checkout's" in found.warning
 
 
 def test_the_last_tag_moves_once(ready_project: str) -> None:
