@@ -8,8 +8,9 @@ import yaml
 from tests.vertex_vllm.model_server import PROGRAM
 from tests.vertex_vllm.suite_answers import answers_of
 
+_OURS = ("VERTEX_VLLM_RUNTIME", "VERTEX_VLLM_CACHE")
 # Of a person's shell, and nothing that the tests themselves were given but the number of vLLM's threads.
-_PERSON = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "VERTEX_VLLM_RUNTIME", "VERTEX_VLLM_CACHE", "OMP_NUM_THREADS")
+_PERSON = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "OMP_NUM_THREADS", *_OURS)
 _SUITES = ("text-small", "image-small")
 
 

@@ -58,19 +58,17 @@ def _tell_deployed(run: "Run", deployment: str, project: str) -> None:
     if view is not None:
         _tell_view(view)
     _tell_report(report.uri if report else "")
-    if view is not None and view.superseded:
-        say(
-            fact("Superseded", f"{len(view.superseded)}, still serving and charged: {', '.join(view.superseded)}"),
-            err=True,
-        )
-    superseded = bool(view and view.superseded)
     where = ("--project", project)
+    removals = [("remove the whole deployment", ("teardown", deployment, *where))]
+    if view is not None and view.superseded:
+        names = ", ".join(view.superseded)
+        say(fact("Superseded", f"{len(view.superseded)}, still serving and charged: {names}"), err=True)
+        removals.insert(0, ("remove superseded endpoints", ("teardown", deployment, "--superseded", *where)))
     say_next(
         ("an answer", ("ask", deployment, "What is the capital of France?", *where)),
         ("URL, price, and calls for openai, curl, the SDK, gcloud", ("endpoints", "show", deployment, *where)),
         ("the report of the evaluation", ("runs", "open", run.name)),
-        *([("remove superseded endpoints", ("teardown", deployment, "--superseded", *where))] if superseded else []),
-        ("remove the whole deployment", ("teardown", deployment, *where)),
+        *removals,
     )
 
 
