@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from vertex_vllm.evaluation.baseline import BaselineItem
 from vertex_vllm.evaluation.evaluate import Evaluation, metrics_of
@@ -35,7 +35,9 @@ def render(evaluation: Evaluation) -> str:
     """HTML without scripts or outside references. A model's answers are untrusted: the template escapes all of them."""
     environment = page_environment("vertex_vllm.evaluation")
     environment.filters["figure"] = _figure
-    environment.filters["signed"] = lambda value: f"{'+' if value > 0 else ''}{_figure(value)}"
+    environment.filters["signed"] = lambda value: f"{'+' if value > 0 else ''}{_figure(value or 0.0)}"  # Not -0.
+    environment.filters["duration"] = duration
+    environment.filters["breakable"] = lambda name: escape(name).replace("_", Markup("_<wbr>"))
     environment.filters["share"] = lambda value: "–" if value is None else f"{value:.0%}"
     environment.filters["clipped"] = _clipped
     rows = _rows(evaluation)
@@ -106,6 +108,13 @@ def _figure(value: float | None) -> str:
     if value and abs(value) < 0.001:
         return f"{value:.6f}".rstrip("0").rstrip(".") if abs(value) >= 0.00001 else "0"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def duration(seconds: float | None) -> str:
+    """With its unit: milliseconds below a second."""
+    if seconds is None:
+        return "–"
+    return f"{_figure(1000 * seconds)} ms" if seconds < 1 else f"{_figure(seconds)} s"
 
 
 def _clipped(text: str) -> str:

@@ -82,4 +82,4 @@ def distribution(axes: Axes, values: Sequence[float], title: str, label: str, li
         axes.axvline(limit, color=INK, linewidth=1.2, label=f"limit {limit:.3g}")
     axes.set(title=title, xlabel=label, ylabel="share of requests", ylim=(0, 1.02))
     axes.set_xlim(left=0)
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper left")

@@ -8,7 +8,7 @@ import pytest
 from tests.vertex_vllm.evaluation.evaluations import COMPLETIONS, EVALUATION, FRANCE, against, many
 from vertex_vllm.evaluation.asking import Reply
 from vertex_vllm.evaluation.evaluate import Evaluation, Thresholds
-from vertex_vllm.evaluation.evaluation_report import render
+from vertex_vllm.evaluation.evaluation_report import duration, render
 from vertex_vllm.evaluation.load import Load, load_of
 from vertex_vllm.evaluation.questioning import Answered, judge
 from vertex_vllm.evaluation.suites.checks import Exact
@@ -133,3 +133,16 @@ def test_the_head_of_the_page_names_run_machine_and_image_where_they_are_known()
     for row in (f"machine{subject.machine}", "imagehost/vllm:1", "runrun-2"):
         assert row in rows
     assert "machineg2" not in Page(render(EVALUATION)).text
+
+
+def test_figures_have_their_unit_and_no_difference_has_no_sign() -> None:
+    same = many(30, 10)
+    words = " ".join(Page(render(against(same, same.answers))).text.split())
+    assert " 0 pointscandidate against baseline" in words
+    assert "-0 points" not in words
+    assert "1.5 sto the first token, median" in words
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(None, "–"), (0.00919, "9.19 ms"), (0.25, "250 ms"), (2.0, "2 s")])
+def test_times_below_a_second_are_milliseconds(seconds: float | None, words: str) -> None:
+    assert duration(seconds) == words
