@@ -90,9 +90,9 @@ grants-tried: $(VENV)/.ready  ## Try bootstrap's grants, each without it, and wr
 grants-page: $(VENV)/.ready  ## Write the grants in docs/security.md from vertex_vllm/bootstrap/grants.yaml
 	@$(BIN)/python -m vertex_vllm.bootstrap.grants_page docs/security.md
 
-docs-check: $(VENV)/.ready  ## Walk the tutorial as written, with real vLLM, and check every command that a page shows
+docs-check: $(VENV)/.ready  ## Walk README and tutorials as written, with real vLLM where they say so: minutes
 	@$(BIN)/python -m vertex_vllm.local.demo_models.build > /dev/null
-	@$(BIN)/pytest -q tests/docs tests/vertex_vllm/cli/test_documented_commands.py tests/vertex_vllm/config/test_fields_page.py
+	@$(BIN)/pytest -q -o log_cli=true --log-cli-level=INFO --log-cli-format="%(asctime)s %(message)s" tests/docs tests/vertex_vllm/cli/test_readme.py tests/vertex_vllm/cli/test_documented_commands.py tests/vertex_vllm/config/test_fields_page.py
 
 fields-page: $(VENV)/.ready  ## Write docs/fields.md from the schema of configs
 	@$(BIN)/python -m vertex_vllm.config.fields_page docs/fields.md

@@ -10,7 +10,7 @@ import pytest
 from vertex_vllm.cli import vertex_vllm
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def shown(page: Path) -> Iterator[str]:
@@ -18,7 +18,7 @@ def shown(page: Path) -> Iterator[str]:
     fenced = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
     text = page.read_text().replace("\\\n", " ")
     for block in fenced.findall(text):
-        yield from re.findall(r"^(?: *|.*\$\()(vertex-vllm [^\n#)]*)", block, re.MULTILINE)
+        yield from re.findall(r"(?:^ *|\$\()(vertex-vllm [^\n#)$]*)", block, re.MULTILINE)
     yield from re.findall(r"`(vertex-vllm [^`]*)`", fenced.sub("", text))
 
 
