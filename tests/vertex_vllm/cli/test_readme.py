@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def test_the_commands_that_need_no_project_work_and_print_what_is_shown() -> None:
     commands = {words[1]: words[1:] for words in commands_in("../README.md")}
-    # What it submits has a test of its own: test_submit_command.py.
-    assert set(commands) == {"validate", "plan", "submit", "ask"}
+    # A project's commands have a test of their own: tests/docs/test_five_commands.py.
+    assert set(commands) == {"validate", "plan", "bootstrap", "submit", "ask"}
     command, pattern = commands["validate"]
     validated = vertex_vllm(command, *map(str, sorted(ROOT.glob(pattern))))
     assert (validated.returncode, validated.stderr) == (0, "")
