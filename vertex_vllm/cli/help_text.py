@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from collections.abc import Iterable
 
 import click
 
@@ -26,7 +27,7 @@ class HelpText(click.HelpFormatter):
             else:
                 super().write_text(paragraph.translate(_UNBROKEN))
 
-    def write_dl(self, rows: list[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         super().write_dl([(name, text.translate(_UNBROKEN)) for name, text in rows], col_max, col_spacing)
 
     def getvalue(self) -> str:

@@ -59,7 +59,7 @@ def _tell_deployed(run: "Run", deployment: str, project: str) -> None:
         _tell_view(view)
     _tell_report(report.uri if report else "")
     where = ("--project", project)
-    removals = [("remove the whole deployment", ("teardown", deployment, *where))]
+    removals: list[tuple[str, tuple[str, ...]]] = [("remove the whole deployment", ("teardown", deployment, *where))]
     if view is not None and view.superseded:
         names = ", ".join(view.superseded)
         say(fact("Superseded", f"{len(view.superseded)}, still serving and charged: {names}"), err=True)
