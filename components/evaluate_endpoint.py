@@ -63,10 +63,10 @@ def evaluate_endpoint(
         allowed_regression: Share of right answers that may be lost against the baseline, 0 to 1.
         allowed_changed_answers: Share of answers that may change where the same commit is served, 0 to 1. 1: any.
         confidence: Confidence with which the comparison decides, 0.5 to 0.9999.
-        max_requests: Questions are stopped after so many requests. 0: never.
-        max_tokens: Questions are stopped after so many tokens read and written. 0: never.
-        max_minutes: Questions are stopped after so many minutes. 0: never.
-        max_usd: Questions and load are stopped when the machine has cost so much. 0: never.
+        max_requests: Questions and load end after so many requests. 0: never.
+        max_tokens: Questions and load end after so many tokens read and written. 0: never.
+        max_minutes: Questions and load end after so many minutes. 0: never.
+        max_usd: Questions and load end when the machine has cost so much. 0: never.
         experiment: Vertex experiment that records the evaluation; empty: the deployment's name; none: not recorded.
         load_rate: Requests per second, at random moments; 0: as many at once as evaluation.concurrency says.
         load_profile: Lengths of prompts and answers: short, conversation, coding.

@@ -11,6 +11,7 @@
     │   │   └── RevisionNotFoundError
     │   ├── SecretAccessError       Secret Manager has no such secret, or does not let us read it
     │   ├── BucketError             the bucket is elsewhere, or somebody else's
+    │   ├── CapReachedError         the evaluation's caps leave no room for its load
     │   └── PlanError               no machine, image or argument list can serve this model as asked
     ├── QuotaShortageError          the project may not rent that many accelerators
     ├── MirrorError                 the weights could not be copied, or are not what the Hub says they are
@@ -147,6 +148,10 @@ class PlanError(InputError):
     def __init__(self, message: str, *, where: str = "", fix: str = "", missing: Sequence[str] = ()) -> None:
         super().__init__(message, where=where, fix=fix)
         self.missing = tuple(missing)
+
+
+class CapReachedError(InputError):
+    """The message names the cap."""
 
 
 class QuotaShortageError(VertexVllmError):

@@ -61,13 +61,15 @@ class Evaluation(Section):
     confidence: float = Field(
         default=0.95, ge=0.5, le=0.9999, description="Confidence with which the comparison decides, 0.5 to 0.9999."
     )
-    max_requests: int = Field(default=0, ge=0, description="Questions are stopped after so many requests. 0: never.")
+    max_requests: int = Field(default=0, ge=0, description="Questions and load end after so many requests. 0: never.")
     max_tokens: int = Field(
-        default=0, ge=0, description="Questions are stopped after so many tokens read and written. 0: never."
+        default=0, ge=0, description="Questions and load end after so many tokens read and written. 0: never."
     )
-    max_minutes: float = Field(default=60.0, ge=0, description="Questions are stopped after so many minutes. 0: never.")
+    max_minutes: float = Field(
+        default=60.0, ge=0, description="Questions and load end after so many minutes. 0: never."
+    )
     max_usd: float = Field(
-        default=0.0, ge=0, description="Questions and load are stopped when the machine has cost so much. 0: never."
+        default=0.0, ge=0, description="Questions and load end when the machine has cost so much. 0: never."
     )
     experiment: str = Field(
         default="",

@@ -150,24 +150,24 @@ def metrics_of(evaluation: Evaluation) -> dict[str, float]:
 
 
 def require_answers(evaluation: Evaluation) -> None:
-    """Raises InferenceError where no question was answered at all, and where the load could not be measured."""
+    """Raises InferenceError where no question was answered at all, and where the load could not be measured.
+
+    A load for which the caps left no room says nothing of the endpoint: that is for the gates.
+    """
     _require_any([answered.reply for answered in evaluation.answers])
-    if evaluation.load.failure:
+    if evaluation.load.failure and not evaluation.load.capped:
         raise InferenceError(f"The load could not be measured: {evaluation.load.failure}")
 
 
 def _under_load(
     subject: Subject, asking: Asking, budget: Budget, kept_load: Callable[[LoadSettings], KeptSteps]
 ) -> Load:
-    """Measures the load, which ends when the cap on money, shared with the questions, is reached."""
+    """Measures the load with what the questions leave of every cap."""
     settings, price = replace(asking.load, concurrency=asking.concurrency), asking.limits.usd_per_hour
-    left = budget.seconds_left()
-    if left is not None and left <= 0:
-        return Load(failure="max_usd was spent on the questions", usd_per_hour=price)
-    kept = kept_load(settings)
-    if left is not None:
-        settings = replace(settings, most_minutes=min(settings.most_minutes, left / 60))
-    return put_load(subject.endpoint, subject.chat, settings, price, kept, ANSWER_SECONDS)
+    left = budget.left()
+    if cap := left.used_up:
+        return Load(failure=f"the questions used up {cap}", usd_per_hour=price, capped=True)
+    return put_load(subject.endpoint, subject.chat, settings, price, kept_load(settings), ANSWER_SECONDS, left)
 
 
 def _warm_up(client: EndpointClient, chat: bool) -> None:

@@ -91,6 +91,7 @@ def verdict_of(evaluation: Evaluation) -> tuple[bool, str]:
     if load_failure := evaluation.load.failure:
         told.append(f"The load could not be measured: {load_failure.rstrip('.')}.")
     told += _compared(evaluation.comparison) if evaluation.comparison else [_not_compared(evaluation)]
+    told += _shortened_load(evaluation)
     told += _failed_requests(evaluation)
     return not failed, " ".join(told)
 
@@ -105,6 +106,13 @@ def require(evaluation: Evaluation) -> None:
             where=evaluation.subject.deployment or evaluation.subject.endpoint,
             fix="The report shows each answer and time; change the deployment, or the terms in its config.",
         )
+
+
+def _shortened_load(evaluation: Evaluation) -> list[str]:
+    result = evaluation.load.result
+    if result is None or not result.ended_by:
+        return []
+    return [f"{result.ended_by} ended the load after {result.figures.requests} measured requests."]
 
 
 def _failed_requests(evaluation: Evaluation) -> list[str]:

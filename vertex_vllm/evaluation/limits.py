@@ -1,4 +1,4 @@
-"""Caps on an evaluation's requests, tokens, time and money; and when an endpoint is given up."""
+"""Caps on requests, tokens, time and money of an evaluation; and when an endpoint is given up."""
 
 import re
 import threading
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from vertex_vllm.errors import InputError
 from vertex_vllm.evaluation.asking import Reply
+from vertex_vllm.load.load_caps import LoadCaps
 
 GIVE_UP_AFTER = 10
 """Requests in a row that fail: then the endpoint is not asked any further."""
@@ -18,7 +19,7 @@ _SECONDS_PER_MINUTE, _SECONDS_PER_HOUR = 60, 3600
 
 @dataclass(frozen=True)
 class Limits:
-    """Caps on the questions of one evaluation; 0: none. The cap on money holds for its load, too."""
+    """Caps on one evaluation, its questions and its load together; 0: none."""
 
     requests: int = 0
     tokens: int = 0
@@ -37,6 +38,11 @@ class Limits:
         caps = [self.minutes * _SECONDS_PER_MINUTE] if self.minutes else []
         caps += [self.paid_seconds] if self.usd else []
         return min(caps, default=0.0)
+
+    @property
+    def seconds_cap(self) -> str:
+        """Name of the cap that `seconds` follow from."""
+        return "max_usd" if self.usd and self.seconds != self.minutes * _SECONDS_PER_MINUTE else "max_minutes"
 
     @property
     def paid_seconds(self) -> float:
@@ -65,6 +71,11 @@ class Budget:
             self._requests += 1
             return True
 
+    def asks_again(self) -> None:
+        """Counts one more request for an item that was asked already: with more room, it may still be answered."""
+        with self._lock:
+            self._requests += 1
+
     def replied(self, reply: Reply) -> None:
         with self._lock:
             self._add_tokens(reply)
@@ -79,10 +90,20 @@ class Budget:
             self._earlier_seconds += reply.seconds
             self._add_tokens(reply)
 
-    def seconds_left(self) -> float | None:
-        """Seconds that the cap on money still pays for; None: there is none."""
+    def left(self) -> LoadCaps:
+        """Returns the part of the caps that the questions leave for the load.
+
+        Nothing is left of a cap on tokens where the endpoint does not count them.
+        """
         with self._lock:
-            return self._limits.paid_seconds - self._spent() if self._limits.usd else None
+            limits = self._limits
+            tokens = 0 if self._uncounted else limits.tokens - self._tokens
+            return LoadCaps(
+                requests=limits.requests - self._requests if limits.requests else None,
+                tokens=tokens if limits.tokens else None,
+                seconds=self._seconds - self._spent() if self._seconds else None,
+                seconds_cap=limits.seconds_cap,
+            )
 
     @property
     def stopped(self) -> str:
@@ -109,6 +130,5 @@ class Budget:
         if limits.tokens and self._uncounted:
             return "max_tokens cannot be kept: the endpoint does not count the tokens of its answers"
         if self._seconds and self._spent() >= self._seconds:
-            cap = "max_usd" if limits.usd and self._seconds != limits.minutes * _SECONDS_PER_MINUTE else "max_minutes"
-            return f"{cap} is reached after {self._seconds:.0f} seconds"
+            return f"{limits.seconds_cap} is reached after {self._seconds:.0f} seconds"
         return ""

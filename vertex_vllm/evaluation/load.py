@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Any
 
-from vertex_vllm.errors import InferenceError, InputError
+from vertex_vllm.errors import CapReachedError, InferenceError, InputError
 from vertex_vllm.load.address import endpoint_address
 from vertex_vllm.load.figures import LoadFigures, figures_of
 from vertex_vllm.load.kept_steps import KeptSteps
+from vertex_vllm.load.load_caps import NO_CAPS, LoadCaps
 from vertex_vllm.load.load_settings import DEFAULT_LOAD, LoadSettings
 from vertex_vllm.load.measuring import LoadResult, measure_load, profile_of
 from vertex_vllm.load.samples import Run, Sample
@@ -26,6 +27,8 @@ class Load:
     """Why there is no result; empty: there is one, or an endpoint that answered nothing was left alone."""
     usd_per_hour: float = 0.0
     """Of everything that serves the endpoint; 0: not known."""
+    capped: bool = False
+    """Whether the failure is that the evaluation's caps left no room for a load."""
 
     @property
     def measured(self) -> tuple[Sample, ...]:
@@ -71,15 +74,16 @@ def put_load(
     usd_per_hour: float = 0.0,
     kept: KeptSteps | None = None,
     answer_seconds: float | None = None,
+    caps: LoadCaps = NO_CAPS,
 ) -> Load:
     """Puts the load on an endpoint of Vertex AI. A load that was not answered is a `Load` with its failure.
 
-    `kept` as in `measure_load`; `answer_seconds` as in `endpoint_address`.
+    `kept` and `caps` as in `measure_load`; `answer_seconds` as in `endpoint_address`.
     """
     try:
-        result = measure_load(endpoint_address(endpoint_name, chat, answer_seconds), settings, kept)
+        result = measure_load(endpoint_address(endpoint_name, chat, answer_seconds), settings, kept, caps)
     except (InferenceError, InputError) as error:
-        return Load(failure=str(error), usd_per_hour=usd_per_hour)
+        return Load(failure=str(error), usd_per_hour=usd_per_hour, capped=isinstance(error, CapReachedError))
     return Load(result, usd_per_hour=usd_per_hour)
 
 

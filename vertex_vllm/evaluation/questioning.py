@@ -84,8 +84,10 @@ def _with_room(client: EndpointClient, item: Item, chat: bool, room: _Room, budg
     if reply.thought_only and limit == item.max_tokens:
         room.thinks.set()
         limit += THINKING_TOKENS
+        budget.asks_again()
         reply = _counted(budget, ask(client, prompt, limit, options))
     if reply.error and limit > item.max_tokens:
+        budget.asks_again()
         reply = _counted(budget, ask(client, prompt, None, options))
     return reply
 

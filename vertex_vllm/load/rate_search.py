@@ -13,7 +13,7 @@ MOST_STEPS = 16
 
 
 class CutShort(Exception):
-    """The time was over before any request was measured; the text is the error of the warm-up's requests."""
+    """A cap was reached before any request was measured; the text is the error of the warm-up's requests."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,12 @@ def highest_rate(
         try:
             step = measure(rate)
         except CutShort:
-            return RateSearch(tuple(steps), f"no request was measured at {rate:.3g} requests/s in the time left")
+            return RateSearch(tuple(steps), f"a cap was reached before a request was measured at {rate:.3g} requests/s")
         steps.append(step)
         if step.meets_slo is None:
-            return RateSearch(tuple(steps), f"too few requests were sent at {rate:.3g} requests/s in the time left")
+            return RateSearch(
+                tuple(steps), f"a cap was reached before enough requests were sent at {rate:.3g} requests/s"
+            )
         if step.meets_slo:
             good = rate
             if step.saturated:

@@ -121,7 +121,20 @@ def test_a_cap_stops_the_questions_and_fails_the_gate(endpoint: str, limits: Lim
     evaluation = evaluated(endpoint, items, limits=limits, concurrency=1)
     assert len(evaluation.answers) < len(items)
     assert evaluation.stopped.startswith(told)
-    assert not verdict_of(evaluation)[0]
+    # The load shares the caps; that it has nothing left is no fault of the endpoint.
+    require_answers(evaluation)
+    passed, sentence = verdict_of(evaluation)
+    assert not passed
+    assert f"The load could not be measured: the questions used up {told.partition(' ')[0]}." in sentence
+
+
+def test_a_cap_ends_the_load_that_the_questions_leave_room_for(endpoint: str) -> None:
+    evaluation = evaluated(endpoint, [FRANCE], limits=Limits(requests=1 + 3 + 2 + 4), concurrency=2)
+    assert (evaluation.stopped, evaluation.load.failure) == ("", "")
+    passed, sentence = verdict_of(evaluation)
+    assert passed
+    assert "max_requests ended the load after 4 measured requests." in sentence
+    assert "max_requests ended the load" in render(evaluation)
 
 
 def test_a_second_attempt_asks_only_what_has_no_answer_yet(endpoint: str) -> None:

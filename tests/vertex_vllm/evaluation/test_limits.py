@@ -5,6 +5,7 @@ import pytest
 from vertex_vllm.errors import InputError
 from vertex_vllm.evaluation.asking import Reply
 from vertex_vllm.evaluation.limits import GIVE_UP_AFTER, Budget, Limits
+from vertex_vllm.load.load_caps import NO_CAPS, LoadCaps
 
 ANSWER = Reply("a", 0.1, input_tokens=5, output_tokens=3)
 
@@ -61,18 +62,27 @@ def test_money_without_a_price_cannot_be_capped() -> None:
         Budget(Limits(usd=5))
 
 
-def test_the_load_has_what_the_questions_left_of_the_money() -> None:
+def test_the_load_has_what_the_questions_left() -> None:
     clock = Clock()
     budget = Budget(Limits(usd=1, usd_per_hour=36), clock, concurrency=2)
     clock.now = 30.0
-    assert budget.seconds_left() == 70.0
+    assert budget.left() == LoadCaps(seconds=70.0, seconds_cap="max_usd")
     # Two requests at once took 40 seconds each in an attempt that was killed.
     for _ in range(2):
         budget.earlier(Reply("a", 40.0, input_tokens=5, output_tokens=3))
-    assert budget.seconds_left() == 30.0
+    assert budget.left() == LoadCaps(seconds=30.0, seconds_cap="max_usd")
     clock.now = 60.0
     assert budget.stopped == "max_usd is reached after 100 seconds"
-    assert Budget(Limits(minutes=1), clock).seconds_left() is None
+    assert Budget(Limits(minutes=2, usd=1, usd_per_hour=36), clock).left().seconds_cap == "max_usd"
+    budget = Budget(Limits(requests=5, tokens=20, minutes=1), clock)
+    assert budget.may_ask()
+    budget.replied(ANSWER)
+    budget.asks_again()
+    budget.replied(ANSWER)
+    assert budget.left() == LoadCaps(requests=3, tokens=4, seconds=60.0)
+    budget.replied(Reply("a", 0.1))
+    assert budget.left().used_up == "max_tokens"
+    assert Budget(Limits()).left() == NO_CAPS
 
 
 def test_tokens_that_nobody_counts_cannot_be_capped() -> None:

@@ -69,7 +69,7 @@ def test_requests_that_fail_are_counted_with_their_reason(
     ("fault", "told"),
     [
         ({"kind": "error", "status": 503}, "None of 6 requests of the load was answered"),
-        ({"kind": "stall", "after_bytes": 300}, "The time was over before a request was measured"),
+        ({"kind": "stall", "after_bytes": 300}, "load.max_minutes was reached before a request was measured"),
     ],
     ids=["errors", "stalls"],
 )

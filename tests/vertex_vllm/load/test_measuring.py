@@ -19,10 +19,11 @@ from tests.vertex_vllm.model_server import PROGRAM
 from tests.vertex_vllm.served_models import own_project, serving_plan
 from tests.waiting import wait_until
 from vertex_vllm.catalog.load_profiles import named_profile
-from vertex_vllm.errors import InferenceError, InputError
+from vertex_vllm.errors import CapReachedError, InferenceError, InputError
 from vertex_vllm.load.address import Address, GoogleAuthorization, endpoint_address, server_address
 from vertex_vllm.load.due_requests import ClosedLoop, OpenLoop, schedule
 from vertex_vllm.load.generator import LoadGenerator
+from vertex_vllm.load.load_caps import LoadCaps
 from vertex_vllm.load.load_settings import LoadSettings
 from vertex_vllm.load.loops import NOT_SENT, UNFINISHED, Limits
 from vertex_vllm.load.measuring import measure_load
@@ -202,3 +203,46 @@ def test_a_token_is_renewed_before_it_expires_and_requests_do_not_wait_for_it() 
 
     fresh = Expiring(3600.0)
     assert (asyncio.run(one_header(fresh)), fresh.renewals) == ("Bearer token-1", 1)
+
+
+@pytest.mark.parametrize(
+    ("caps", "measured", "ended_by"),
+    [
+        (LoadCaps(requests=3 + 2 + 5), 5, "max_requests"),  # three probes, and two requests that warm up
+        (LoadCaps(requests=100, tokens=100_000, seconds=600.0), 12, ""),
+        (LoadCaps(seconds=0.001, seconds_cap="max_usd"), None, "max_usd"),
+        (LoadCaps(requests=4), None, "max_requests"),
+        (LoadCaps(tokens=1), None, "max_tokens"),
+    ],
+)
+def test_a_load_ends_with_what_is_left_of_the_evaluations_caps(
+    server: str, caps: LoadCaps, measured: int | None, ended_by: str
+) -> None:
+    settings = LoadSettings(concurrency=2, prompt_tokens="fixed(20)", answer_tokens="fixed(3)", requests=12)
+    if measured is None:
+        with pytest.raises(CapReachedError, match=f"{ended_by} was reached before a request was measured"):
+            measure_load(server_address(f"{server}/v1"), settings, caps=caps)
+        return
+    result = measure_load(server_address(f"{server}/v1"), settings, caps=caps)
+    assert (result.figures.requests, result.ended_by) == (measured, ended_by)
+    assert result.to_document()["ended_by"] == ended_by
+
+
+def test_a_cap_on_tokens_is_kept(server: str) -> None:
+    settings = LoadSettings(concurrency=2, prompt_tokens="fixed(20)", answer_tokens="fixed(3)", requests=40)
+    before = counters(server)
+    result = measure_load(server_address(f"{server}/v1"), settings, caps=LoadCaps(tokens=1_000))
+    counted = sum(counters(server)) - sum(before)
+    assert result.ended_by == "max_tokens"
+    assert 900 < counted <= 1_000
+
+
+def test_a_search_ends_with_the_cap_that_its_rates_used_up(server: str) -> None:
+    settings = LoadSettings(
+        rate=40.0, prompt_tokens="fixed(20)", answer_tokens="fixed(3)", slo=Slo(end_to_end=60.0), find_highest_rate=True
+    )
+    asked = settings.measured(40.0) + settings.warm_up(settings.measured(40.0), 40.0)
+    result = measure_load(server_address(f"{server}/v1"), settings, caps=LoadCaps(requests=asked + 3))
+    assert (result.ended_by, result.figures.meets_slo) == ("max_requests", True)
+    assert result.search is not None
+    assert (result.search.steps, result.search.ended_because) == ((), "max_requests was reached")

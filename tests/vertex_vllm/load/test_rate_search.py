@@ -78,5 +78,5 @@ def test_a_rate_that_was_cut_short_ends_the_search_without_a_verdict() -> None:
     assert found.best is not None
     assert (found.best.rate, found.ended_because) == (
         2.0,
-        "too few requests were sent at 4 requests/s in the time left",
+        "a cap was reached before enough requests were sent at 4 requests/s",
     )
