@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vertex_vllm.errors import InferenceError
-from vertex_vllm.inference.chat import own_answer
+from vertex_vllm.inference.chat import own_answer, whole_characters
 from vertex_vllm.inference.inference_client import EndpointClient, Message
 
 Prompt = str | Sequence[Message]
@@ -93,4 +93,4 @@ def _complete(client: EndpointClient, prompt: str, options: Mapping[str, Any]) -
     if not isinstance(text, str):
         raise InferenceError(f"The prediction is not a string: {str(text)[:300]}")
     # predict answers whole and counts no tokens: time to first token and tokens per second are unknown.
-    return Reply(text, time.monotonic() - start)
+    return Reply(whole_characters(text), time.monotonic() - start)

@@ -47,14 +47,14 @@ def read_answer(body: Any, seconds: float) -> ChatAnswer:
         choice, usage = body["choices"][0], body["usage"]
         return ChatAnswer(
             text=_text(choice["message"]),
-            finish_reason=str(choice["finish_reason"] or ""),
+            finish_reason=whole_characters(str(choice["finish_reason"] or "")),
             prompt_tokens=int(usage["prompt_tokens"]),
             completion_tokens=int(usage["completion_tokens"]),
             seconds=seconds,
             reasoning=_reasoning(choice["message"]),
             tool_calls=len(choice["message"].get("tool_calls") or ()),
         )
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _malformed("chat completion", body, error) from error
 
 
@@ -69,13 +69,13 @@ def read_chunk(data: str, seconds: float) -> ChatChunk:
         usage = body.get("usage") or {}
         return ChatChunk(
             text=_text(choice.get("delta") or {}),
-            finish_reason=str(choice.get("finish_reason") or ""),
-            prompt_tokens=usage.get("prompt_tokens"),
-            completion_tokens=usage.get("completion_tokens"),
+            finish_reason=whole_characters(str(choice.get("finish_reason") or "")),
+            prompt_tokens=_count(usage.get("prompt_tokens")),
+            completion_tokens=_count(usage.get("completion_tokens")),
             seconds=seconds,
             reasoning=_reasoning(choice.get("delta") or {}),
         )
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise _malformed("chunk of a chat completion", data, error) from error
 
 
@@ -84,13 +84,25 @@ def _text(message: dict[str, Any]) -> str:
     content = message.get("content") or ""
     if not isinstance(content, str):
         raise TypeError("content is not a string")
-    return content
+    return whole_characters(content)
+
+
+def whole_characters(text: str) -> str:
+    """`text` with U+FFFD in the place of each half of a surrogate pair, which JSON can hold and UTF-8 cannot."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _count(told: Any) -> int | None:
+    """A number of tokens; None for what is not one."""
+    if isinstance(told, bool) or not isinstance(told, int | float) or told < 0 or told != told // 1:
+        return None
+    return int(told)
 
 
 def _reasoning(message: dict[str, Any]) -> str:
     """vLLM calls it `reasoning_content`, and since 0.12 `reasoning` (ChatMessage in its protocol)."""
     thoughts = message.get("reasoning_content") or message.get("reasoning") or ""
-    return thoughts if isinstance(thoughts, str) else ""
+    return whole_characters(thoughts) if isinstance(thoughts, str) else ""
 
 
 def own_answer(text: str) -> str:
@@ -105,7 +117,7 @@ def own_answer(text: str) -> str:
 
 
 def _words(error: Any) -> str:
-    return str(error.get("message", error)) if isinstance(error, dict) else str(error)
+    return whole_characters(str(error.get("message", error)) if isinstance(error, dict) else str(error))
 
 
 def _malformed(what: str, body: Any, error: Exception) -> InferenceError:
