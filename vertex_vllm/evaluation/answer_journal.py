@@ -49,7 +49,8 @@ class Page:
     def read(cls, text: str, endpoint: str, started_at: str) -> "Page":
         """The page that an earlier attempt wrote; empty if it is another endpoint's. A cut last line is left out."""
         page = cls(endpoint, started_at)
-        rows = [row for row in map(_row, text.splitlines()) if row is not None]
+        # Answers may hold other line ends (U+2028, for example), at which `splitlines` would cut a row.
+        rows = [row for row in map(_row, text.split("\n")) if row is not None]
         if not rows or rows[0].get("endpoint") != endpoint:
             return page
         page.started_at = str(rows[0].get("started_at") or started_at)

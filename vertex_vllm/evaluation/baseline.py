@@ -5,6 +5,7 @@ that was promoted last. Both are the evaluation's result document.
 """
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,7 +102,7 @@ def parse_baseline(text: str, source: str) -> Baseline:
             suite_digest=str(told["suite"]["digest"]),
             items=tuple(_item(row) for row in told["items"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         fix = "Name the JSON that an evaluation wrote, or set evaluation.baseline to none."
         raise InputError(f"not the result of an evaluation: {error}", where=source, fix=fix) from error
 
@@ -152,14 +153,17 @@ def _read(place: str, project: str) -> str | None:
             return None
 
 
+_TEXTS, _FLAGS = ("id", "digest", "compared", "answer", "error"), ("right", "thinks")
+_FIGURES = ("seconds", "first_token_seconds", "output_tokens")
+
+
 def _item(row: Mapping[str, Any]) -> BaselineItem:
-    return BaselineItem(
-        id=str(row["id"]),
-        digest=str(row["digest"]),
-        right=bool(row["right"]),
-        compared=str(row["compared"]),
-        answer=str(row["answer"]),
-        error=str(row["error"]),
-        thinks=bool(row["thinks"]),
-        figures={name: row[name] for name in ("seconds", "first_token_seconds", "output_tokens")},
-    )
+    """Raises ValueError for a value of another type: `"false"` read as true would move the gate."""
+    for name in (*_TEXTS, *_FLAGS):
+        if not isinstance(row[name], str if name in _TEXTS else bool):
+            raise ValueError(f"item {row['id']}: {name} is {row[name]!r}")
+    for name in _FIGURES:
+        if not (row[name] is None or (type(row[name]) in (int, float) and math.isfinite(row[name]))):
+            raise ValueError(f"item {row['id']}: {name} is {row[name]!r}, not a number")
+    told = {name: row[name] for name in (*_TEXTS, *_FLAGS)}
+    return BaselineItem(**told, figures={name: row[name] for name in _FIGURES})

@@ -92,7 +92,7 @@ def parse_trace(text: str, name: str, where: str) -> Trace:
 
 
 def _json_rows(text: str, where: str) -> Iterator[tuple[Lengths, float | None]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:

@@ -69,6 +69,13 @@ def test_an_item_is_asked_with_what_the_suite_says_for_all(folder: Path) -> None
     assert (suite.name, suite.license, suite.levels, suite.clusters) == ("mine", "Apache-2.0", (1, 2), 2)
 
 
+@pytest.mark.parametrize("end", ["\u2028", "\x85", "\u2029"])
+def test_a_line_of_a_file_ends_where_json_lines_end(folder: Path, end: str) -> None:
+    row = {**FRANCE, "prompt": f"Capital{end}of France?"}
+    (item,) = load_suite(write(folder, json.dumps(row, ensure_ascii=False) + "\r")).items
+    assert item.prompt.startswith(f"Capital{end}of France?")
+
+
 def test_a_picture_stands_before_its_question_and_travels_with_the_bundle(folder: Path) -> None:
     (folder / "dot.png").write_bytes(png())
     suite = load_suite(write(folder, {**FRANCE, "picture": "dot.png"}))

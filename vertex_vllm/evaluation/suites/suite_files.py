@@ -105,7 +105,7 @@ def _items_of(
     shown = shown_folder + file
     items: list[Item] = []
     faults: list[ConfigFault] = []
-    for number, line in enumerate(_text(read, file, shown).splitlines(), 1):
+    for number, line in enumerate(_text(read, file, shown).split("\n"), 1):
         if not line.strip():
             continue
         here = f"{shown}:{number}"
