@@ -14,6 +14,11 @@ def plain(text: str) -> str:
     return text if text.isprintable() else "".join(_shown(character) for character in text)
 
 
+def whole_characters(text: str) -> str:
+    """`text` with U+FFFD in the place of each half of a surrogate pair, which JSON can hold and UTF-8 cannot."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def one_line(text: str) -> str:
     """As `plain`, with each run of blanks and line breaks as one space: for a name inside a sentence or a table."""
     return " ".join(plain(text).split())

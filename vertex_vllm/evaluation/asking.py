@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vertex_vllm.errors import InferenceError
-from vertex_vllm.inference.chat import own_answer, whole_characters
+from vertex_vllm.inference.chat import own_answer
 from vertex_vllm.inference.inference_client import EndpointClient, Message
+from vertex_vllm.plain_text import whole_characters
 
 Prompt = str | Sequence[Message]
 """Text to complete by predict, or messages to answer by chat completions, streamed."""

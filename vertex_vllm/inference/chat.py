@@ -6,6 +6,7 @@ from typing import Any
 
 from vertex_vllm.errors import InferenceError
 from vertex_vllm.foreign_json import parsed
+from vertex_vllm.plain_text import whole_characters
 
 _SHOWN_CHARACTERS = 300
 # Marks of DeepSeek-R1, Qwen3 and the models trained like them.
@@ -63,7 +64,7 @@ def read_chunk(data: str, seconds: float) -> ChatChunk:
     words."""
     try:
         body = parsed(data)
-        if "error" in body:
+        if body.get("error"):
             raise InferenceError(f"The server broke off its answer: {_words(body['error'])}")
         choice = body["choices"][0] if body["choices"] else {}
         usage = body.get("usage") or {}
@@ -75,7 +76,7 @@ def read_chunk(data: str, seconds: float) -> ChatChunk:
             seconds=seconds,
             reasoning=_reasoning(choice.get("delta") or {}),
         )
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise _malformed("chunk of a chat completion", data, error) from error
 
 
@@ -85,11 +86,6 @@ def _text(message: dict[str, Any]) -> str:
     if not isinstance(content, str):
         raise TypeError("content is not a string")
     return whole_characters(content)
-
-
-def whole_characters(text: str) -> str:
-    """`text` with U+FFFD in the place of each half of a surrogate pair, which JSON can hold and UTF-8 cannot."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _count(told: Any) -> int | None:

@@ -16,6 +16,7 @@ from vertex_vllm.errors import InferenceError
 from vertex_vllm.foreign_json import parsed
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.google.regional_hosts import dedicated_host
+from vertex_vllm.plain_text import whole_characters
 from vertex_vllm.retries import TransientError, retry_after, with_retries
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
@@ -166,4 +167,4 @@ def server_words(body: str) -> str:
         words = error if isinstance(error, str) else error["message"]
     except (ValueError, KeyError, IndexError, TypeError):
         words = body
-    return " ".join(str(words).split())[:_SHOWN_CHARACTERS] or "no message"
+    return " ".join(whole_characters(str(words)).split())[:_SHOWN_CHARACTERS] or "no message"

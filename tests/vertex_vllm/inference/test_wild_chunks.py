@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from vertex_vllm.errors import InferenceError
 from vertex_vllm.inference.chat import ChatChunk, read_answer, read_chunk
+from vertex_vllm.inference.endpoint_connection import server_words
 
 _SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 _JSON = st.recursive(
@@ -68,3 +69,22 @@ def test_half_a_character_is_replaced() -> None:
 def test_json_without_an_end_is_refused(data: str) -> None:
     with pytest.raises(InferenceError, match="Not a well-formed chunk"):
         read_chunk(data, 0.5)
+
+
+def test_an_error_that_is_null_is_none() -> None:
+    assert chunk(error=None, choices=[{"delta": {"content": "Paris"}}]).text == "Paris"
+    with pytest.raises(InferenceError, match="broke off its answer: out of memory"):
+        chunk(error={"message": "out of memory"})
+
+
+@pytest.mark.parametrize("words", ["\ud83d", {"message": "died \ud83d"}, ["\ud83d"], {"message": {"a": "\ud83d"}}])
+def test_words_of_a_server_can_be_written_down(words: Any) -> None:
+    server_words(json.dumps({"error": words})).encode()
+    with pytest.raises(InferenceError) as refused:
+        chunk(error=words)
+    str(refused.value).encode()
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, "", "null", "[]", '{"error": null}', '{"error": {"message": null}}'])
+def test_any_refusal_has_words(body: str) -> None:
+    assert isinstance(server_words(body), str)
