@@ -94,7 +94,7 @@ def _check_runtime(job: Any, cloud: Cloud, components: bool) -> None:
     if job.runtime_config.parameters:
         raise _refusal("runtimeConfig.parameters is of KFP 1.8; give runtimeConfig.parameterValues.")
     if job.runtime_config.input_artifacts:
-        raise _refusal("runtimeConfig.inputArtifacts names artifacts of a metadata store, which the local cloud lacks.")
+        raise _refusal("runtimeConfig.inputArtifacts names artifacts of a metadata store; a job here reads none.")
     check_parameters(spec, json_format.MessageToDict(job.runtime_config).get("parameterValues", {}))
     directory = job.runtime_config.gcs_output_directory
     bucket = _BUCKET.fullmatch(directory)

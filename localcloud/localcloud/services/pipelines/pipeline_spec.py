@@ -94,7 +94,7 @@ def check_parameters(spec: Json, given: Json) -> None:
         raise _refusal(f"runtimeConfig.parameterValues: {'; '.join(problems)}. Known: {', '.join(known) or 'none'}.")
     artifacts = _at(spec, "root", "inputDefinitions", "artifacts")
     if required := [name for name, definition in artifacts.items() if not _is_optional(definition)]:
-        raise _refusal(f"The pipeline takes artifacts ({', '.join(required)}); the local cloud has no metadata store.")
+        raise _refusal(f"The pipeline takes artifacts ({', '.join(required)}); a job here reads none of a store.")
 
 
 def planned_tasks(spec: Json) -> Iterator[PlannedTask]:

@@ -72,7 +72,7 @@ def test_a_job_makes_the_default_store_and_its_contexts(job_of: Any, project: st
 
 
 def test_a_pipeline_whose_root_takes_an_artifact_is_refused_with_the_artifact(job_of: Any, project: str) -> None:
-    with pytest.raises(exceptions.InvalidArgument, match=r"takes artifacts \(data\); the local cloud has no metadata"):
+    with pytest.raises(exceptions.InvalidArgument, match=r"takes artifacts \(data\); a job here reads none"):
         job_of(takes_a_dataset).submit()
     given = job_of(takes_a_dataset, input_artifacts={"data": "1234567890"})
     with pytest.raises(exceptions.InvalidArgument, match=r"runtimeConfig\.inputArtifacts names artifacts"):
