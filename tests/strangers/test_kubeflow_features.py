@@ -64,7 +64,7 @@ def test_what_a_step_writes_to_an_address_of_its_choice_is_there(ended: Any, pip
 
 def test_python_finds_buckets_below_gcs(ended: Any, pipeline_bucket: Any) -> None:
     run = ended(values.below_gcs, bucket=pipeline_bucket.name)
-    refused = "an object of the local cloud is not removed or renamed by its path"
+    refused = "the local cloud cannot remove or rename an object by its path"
     assert run.output("work-below-gcs") == f"one two, False, {refused}"
     assert pipeline_bucket.blob("made/text").download_as_text() == "one"
     assert pipeline_bucket.blob("given/model/one").download_as_text() == "one"

@@ -26,6 +26,6 @@ SERVICES = (
     *(OPERATIONS, SECRET_MANAGER, CLOUD_QUOTAS, RESOURCE_MANAGER, SERVICE_USAGE, ARTIFACT_REGISTRY),
     *(ARTIFACT_ANALYSIS, DOCKER_REGISTRY),
     *(CLOUD_BUILD, CLOUD_LOGGING, KMS, ML_METADATA, VERTEX),
-    # Last: what runs pipelines stops before the endpoints that they use.
+    # Last, so that pipelines stop before the endpoints that they use.
     PIPELINES,
 )

@@ -32,7 +32,7 @@ class Cron:
 
 
 def parse_cron(text: str) -> Cron:
-    """`[TZ=Area/City ]minute hour day-of-month month day-of-week`. Raises ValueError that says what is wrong."""
+    """Parses `[TZ=Area/City ]minute hour day-of-month month day-of-week`. Raises ValueError."""
     match = _ZONE.fullmatch(text.strip())
     zone_name, fields = match.groups() if match else ("UTC", text.strip())
     try:

@@ -1,4 +1,4 @@
-"""The walk through a pipeline's tasks: which runs when, which does not, and what becomes of the pipeline."""
+"""Runs a pipeline's tasks in order, decides which are skipped, and derives the state of the pipeline."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -21,12 +21,12 @@ FAILED_PRECONDITION = 9
 
 Json = Mapping[str, Any]
 Causes = tuple[tuple[str, str], ...]
-"""Names of tasks other than groups, each with its error."""
+"""(task name, error message) of each failed task; groups are not listed."""
 State = Literal["SUCCEEDED", "FAILED", "CANCELLED", "NOT_TRIGGERED"]
 
 
 class TaskFailedError(Exception):
-    """A task, or a group of tasks, failed; the message says why. `causes`: of a group, the tasks that made it fail."""
+    """A task, or a group of tasks, failed; the message says why. `causes`: the tasks that made a group fail."""
 
     def __init__(self, message: str, causes: Causes = ()) -> None:
         super().__init__(message)
@@ -35,7 +35,7 @@ class TaskFailedError(Exception):
 
 @dataclass(frozen=True)
 class Task:
-    """A task that is to run: its place, its entry in the spec, and whether a cancellation spares it."""
+    """A task to run: its path, its entry in the spec, and whether it is an exit task, which a cancellation spares."""
 
     path: TaskPath
     spec: Json
@@ -55,14 +55,14 @@ class Outcome:
     causes: Causes = ()
     outputs: Mapping[str, Any] = field(default_factory=dict)
     stopped: bool = False
-    """Not triggered because of a failure or a cancellation, rather than of its condition."""
+    """True for a task that a failure or a cancellation, rather than its own condition, kept from running."""
 
 
 class Leaves(Protocol):
     """Runs a task that is not a group."""
 
     def run(self, task: Task, arguments: Json) -> Mapping[str, Any]:
-        """The outputs, as later tasks read them. Raises TaskFailedError, TaskCancelledError."""
+        """Returns the outputs, as later tasks read them. Raises TaskFailedError, TaskCancelledError."""
 
 
 class Dag:
@@ -165,7 +165,7 @@ class Dag:
         """The value of a `dsl.PipelineTaskFinalStatus` parameter."""
         error = {"code": FAILED_PRECONDITION, "message": outcome.error} if outcome.error else {}
         return {
-            # The documented states are three: a handler's tasks that were not even started count as cancelled.
+            # Three states are documented: tasks of a handler that were not even started count as cancelled.
             "state": "CANCELLED" if outcome.state == "NOT_TRIGGERED" else outcome.state,
             "pipelineJobResourceName": self._job_name,
             "pipelineTaskName": producer,
@@ -219,14 +219,14 @@ def _runs_after_failure(spec: Json) -> bool:
 
 
 def _is_exit(spec: Json) -> bool:
-    """The exit task of a `dsl.ExitHandler`; one with `.ignore_upstream_failure()` differs in these two marks alone."""
+    """Whether a task is a `dsl.ExitHandler`'s exit task: only these marks differ from `.ignore_upstream_failure()`."""
     reads_status = any("taskFinalStatus" in source for source in spec.get("inputs", {}).get("parameters", {}).values())
     follows_handler = any(name.startswith("exit-handler-") for name in spec.get("dependentTasks", []))
     return _runs_after_failure(spec) and (reads_status or follows_handler)
 
 
 def _with_defaults(component: Json, arguments: Json) -> dict[str, Any]:
-    """The inputs of a group: given, else the default, else None, as for an optional input without a default."""
+    """The inputs of a group: the given value, else the default, else None (an optional input without a default)."""
     inputs: Json = component.get("inputDefinitions", {})
     definitions: Json = inputs.get("parameters", {})
     defaults = {name: definition.get("defaultValue") for name, definition in definitions.items()}
@@ -259,7 +259,7 @@ def _group_outputs(component: Json, outcomes: Mapping[str, Outcome]) -> dict[str
 
 
 def _parameter_sources(source: Json) -> list[tuple[str, str, str]]:
-    """Task, output, and the part of it that is meant, "" for all, of each task that may have produced the output."""
+    """(task, output, selector) of each task that may have produced the output; the selector "" means all of it."""
     selectors = (
         source["valueFromOneof"]["parameterSelectors"] if "valueFromOneof" in source else [source["valueFromParameter"]]
     )
@@ -274,7 +274,7 @@ def _artifact_sources(source: Json) -> list[tuple[str, str, str]]:
 
 
 def _first_produced(candidates: Iterable[tuple[str, str, str]], outcomes: Mapping[str, Outcome]) -> Any:
-    """Of several, as of `dsl.OneOf`, only the task of the branch that was taken has produced anything."""
+    """The value of the first candidate that has one: with `dsl.OneOf`, the task of the branch that was taken."""
     for task, output, selector in candidates:
         outcome = outcomes[task]
         if output in outcome.outputs:

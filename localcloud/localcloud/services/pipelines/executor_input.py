@@ -14,9 +14,10 @@ OUTPUT_FILE = "executor_output.json"
 
 
 def executor_input(component: Json, arguments: Json, outputs: Mapping[str, ArtifactRecord], folder: Path) -> Any:
-    """`arguments` by input name; `outputs`: the artifacts that the task may write; `folder`: for everything else.
+    """The `ExecutorInput` of a task, as JSON. `arguments`: values by input name; `outputs`: artifacts it may write.
 
-    An input that is None is left out, and so the component's own default applies.
+    `folder`: the task's folder for its other outputs. An input that is None is left out: the component's default
+    applies.
     """
     definitions: Json = component.get("inputDefinitions", {})
     declared: Json = definitions.get("parameters", {})
@@ -39,7 +40,7 @@ def executor_input(component: Json, arguments: Json, outputs: Mapping[str, Artif
 
 
 def output_records(component: Json, name_of: Callable[[str], str], folder_uri: str) -> dict[str, ArtifactRecord]:
-    """The artifacts that a task may write, empty as yet. `name_of`: an artifact's resource name."""
+    """The artifacts that a task may write, still empty. `name_of`: output name → resource name of its artifact."""
     definitions: Json = component.get("outputDefinitions", {}).get("artifacts", {})
     return {
         name: ArtifactRecord(
@@ -54,9 +55,9 @@ def output_records(component: Json, name_of: Callable[[str], str], folder_uri: s
 
 
 def written_parameters(component: Json, told: Json) -> dict[str, Any]:
-    """The output parameters of a task that ended well; `told` is the `ExecutorInput` that it got.
+    """The output parameters of a task that succeeded; `told` is the `ExecutorInput` that it got.
 
-    A value in the executor's output goes before a file. Raises ValueError for an output without either, as Kubeflow's
+    A value in the executor's output takes precedence over a file. Raises ValueError if both are missing, as Kubeflow's
     launcher refuses it (kubeflow/pipelines, `backend/src/v2/component/launcher_v2.go`, `collectOutputParameters`,
     read in November 2026), and for a file whose text is not of the declared type.
     """
@@ -70,13 +71,13 @@ def written_parameters(component: Json, told: Json) -> dict[str, Any]:
 
 
 def executor_output(told: Json) -> Any:
-    """Empty where the component wrote none, as a container need not."""
+    """The `ExecutorOutput` that a task wrote; empty if it wrote none, which a container may omit."""
     path = Path(told["outputs"]["outputFile"])
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def written_artifacts(told: Json, outputs: Mapping[str, ArtifactRecord]) -> dict[str, tuple[ArtifactRecord, str]]:
-    """Each output artifact as the task left it, and the path that the task chose for its content, else ""."""
+    """By output name: the artifact as the task left it, and the path that the task chose for its content ("": none)."""
     answer = executor_output(told).get("artifacts", {})
     return {name: _written(record, answer.get(name, {}).get("artifacts", [])) for name, record in outputs.items()}
 
@@ -108,7 +109,7 @@ def _keys(component: Json, kind: str) -> list[str]:
 
 
 def _read(name: str, path: Path, parameter_type: str) -> Any:
-    """Strings as they are, everything else as JSON; of booleans, Python's spelling too."""
+    """The value in a parameter's file: text for a STRING, else JSON; booleans also in Python's spelling."""
     if not path.is_file():
         raise ValueError(f"the output {name} was not written: it has neither a value nor a file at {path}")
     text = path.read_text()

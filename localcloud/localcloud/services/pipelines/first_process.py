@@ -1,8 +1,8 @@
-"""How SIGTERM reaches the first process of a container, which is the only one that it is sent to.
+"""SIGTERM to the first process of a container: Kubernetes sends it to no other process.
 
-The kernel drops a signal that the first process of a PID namespace has no handler for (pid_namespaces(7)): a shell in
-that place hears nothing, and its children neither (tried with dash in a PID namespace; kubeflow/pipelines#7902). An
-init in front, as tini, hands the signal on to its child, which is then a process like any other.
+The kernel drops a signal that the first process of a PID namespace has no handler for (pid_namespaces(7)): a shell as
+first process does not get it, nor do its children (tried with dash in a PID namespace; kubeflow/pipelines#7902). An
+init such as tini, as first process, passes the signal to its child, for which the kernel's rule does not hold.
 """
 
 import os
@@ -20,14 +20,14 @@ def has_init(command: Sequence[str]) -> bool:
 
 
 def terminate(pid: int, *, has_init: bool) -> None:
-    """`pid`: the first process, or, with `has_init`, the child of the init that started it."""
+    """Sends SIGTERM as a container gets it. `pid`: the first process or, with `has_init`, the child of the init."""
     with suppress(ProcessLookupError, PermissionError):  # macOS refuses to signal a zombie
         if has_init or _handles(pid, signal.SIGTERM):
             os.kill(pid, signal.SIGTERM)
 
 
 def _handles(pid: int, number: signal.Signals) -> bool:
-    """Whether the process has a handler of its own for the signal. Where /proc does not say so, it is taken to have."""
+    """Whether the process handles the signal itself. True where /proc does not tell (macOS)."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:

@@ -19,7 +19,7 @@ _OF_STEPS = ("kfp.dsl.executor", "localcloud.services.pipelines.step_interpreter
 
 
 class ForkServers:
-    """Starts each server when it is first asked for, and again when it has ended; both end when the daemon does."""
+    """Starts each server at its first use, and again if it has ended; both end with the daemon."""
 
     def __init__(self, cloud: "Cloud") -> None:
         self._cloud = cloud
@@ -31,11 +31,11 @@ class ForkServers:
 
     def steps(self) -> Path:
         """The socket of the server that forks steps. Raises RuntimeError once the daemon is stopping."""
-        # kfp imports less of itself in a step, and a step must not find more.
+        # With `_KFP_RUNTIME`, as in any step, kfp imports only a part of itself.
         return self._socket("steps", (*_OF_STEPS, *self._cloud.additions.warm_modules), {"_KFP_RUNTIME": "true"})
 
     def _socket(self, name: str, modules: Sequence[str], environment: Mapping[str, str]) -> Path:
-        """Returns at once: the first client waits until the server has imported everything."""
+        """The socket of a server, started if needed. Returns at once: the first client waits for the imports."""
         socket = self._cloud.state.run / f"{name}.socket"
         if name not in self._running or not _runs(self._running[name]):
             socket.unlink(missing_ok=True)
@@ -47,11 +47,11 @@ class ForkServers:
         return socket
 
     def _shared(self) -> dict[str, str]:
-        """Modules read their environment when they are imported: here is what all steps of this cloud share."""
+        """The variables that all steps of this cloud share, because modules read the environment at their import."""
         home = self._cloud.state.run / "warm-home"
         home.mkdir(exist_ok=True)
         shared = common_environment(self._cloud.environment(), os.environ)
-        # One thread: numpy's library would open others, which a fork does not have.
+        # One thread: numpy's OpenBLAS would start others, which a fork does not inherit.
         return {**shared, "HOME": str(home), "OPENBLAS_NUM_THREADS": "1"}
 
 

@@ -1,4 +1,4 @@
-"""The init of an image, which this machine need not have: a first process that hands signals on and reaps."""
+"""The init of an image: a first process that passes signals on and reaps children. This machine may lack it."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ _INITS = ("tini", "/usr/bin/tini", "dumb-init", "/usr/bin/dumb-init")
 
 
 def without_init(command: Sequence[str]) -> list[str]:
-    """`command` as its init would start it. Here the daemon sends the signals and collects what is left over."""
+    """`command` without its init: the daemon itself sends the signals and ends the remaining processes."""
     match list(command):
         case [init, "--", *rest] if init in _INITS and rest:
             return rest

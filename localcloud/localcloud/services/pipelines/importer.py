@@ -1,4 +1,4 @@
-"""An importer: an artifact from an address. Nothing is read: a step that asks for its path gets the content."""
+"""An importer task: makes an artifact of a URI. The content is copied when a step asks for the artifact's path."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from localcloud.services.pipelines.values import integral
 
 
 def imported(importer: Mapping[str, Any], told: Any, records: Mapping[str, ArtifactRecord]) -> dict[str, Any]:
-    """The one output of an importer. Raises ValueError when it has no address."""
+    """The single output of an importer. Raises ValueError if the importer has no URI."""
     parameters = told["inputs"]["parameterValues"]
     source = importer.get("artifactUri", {})
     uri = parameters.get(source["runtimeParameter"]) if "runtimeParameter" in source else source.get("constant")

@@ -9,7 +9,7 @@ from localcloud.services.pipelines.pipeline_spec import TaskKind
 
 TaskPath = tuple[str, ...]
 
-# In a job's name where Vertex AI has a region: the runs of the local Kubeflow Pipelines.
+# Stands for the region in names of jobs that are runs of the local Kubeflow Pipelines.
 KFP_LOCATION = "kfp"
 
 
@@ -30,17 +30,17 @@ class Job(_Value):
     kfp_run_name: str = ""
     """Display name of the run when Kubeflow Pipelines was asked for it; "" when Vertex AI was."""
     schedule_time: str = ""
-    """When a schedule meant it to start, RFC 3339; "" when none made it."""
+    """Start time that the schedule set, RFC 3339; "" for a job that no schedule made."""
     spec: dict[str, Any]
     parameters: dict[str, Any]
     pipeline_root: str
     """`gs://…`, without a slash at the end."""
     fail_fast: bool
     run_directory: str
-    """Everything that the run writes, logs apart; the daemon removes it afterwards."""
+    """Folder of everything that the run writes except logs; the daemon removes it afterwards."""
     log_directory: str
     grace_seconds: float
-    """Between SIGTERM and SIGKILL when a task is cancelled."""
+    """Seconds between SIGTERM and SIGKILL when a task is cancelled."""
     fork_server: str
     """Path of the socket of the server that forks Python components."""
 
@@ -111,6 +111,6 @@ def job_uid(name: str, create_time: str) -> str:
 
 
 def task_id(uid: str, path: TaskPath) -> int:
-    """The id of the task at `path` of the job `uid`: both sides know it without asking. A positive int64."""
+    """The id of the task at `path` of the job `uid`, which daemon and runner both compute. A positive int64."""
     digest = hashlib.sha256("\0".join((uid, *path)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1 | 1 << 61

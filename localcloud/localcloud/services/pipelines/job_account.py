@@ -23,7 +23,7 @@ _STORAGE_SECONDS = 30
 
 
 def missing_rights(cloud: Cloud, job: Any) -> str:
-    """Why the job cannot begin; "" when it can. A run of Kubeflow's has no service account."""
+    """Why the job cannot begin; "" if it can. A run of the local Kubeflow Pipelines needs no service account."""
     if not job.service_account:
         return ""
     location = job.name.partition("/pipelineJobs/")[0]
@@ -44,7 +44,7 @@ def missing_rights(cloud: Cloud, job: Any) -> str:
 
 
 def _unpulled(cloud: Cloud, job: Any) -> str:
-    """Why Vertex AI's agent cannot pull the image of a task; "" when it can pull all."""
+    """Why Vertex AI's service agent cannot pull the image of a task; "" if it can pull all images."""
     executors = json_format.MessageToDict(job.pipeline_spec).get("deploymentSpec", {}).get("executors", {})
     images = {executor["container"]["image"] for executor in executors.values() if "container" in executor}
     for image in sorted(images):
@@ -56,7 +56,7 @@ def _unpulled(cloud: Cloud, job: Any) -> str:
 
 
 def _held(cloud: Cloud, account: str, bucket: str) -> list[str]:
-    """Those of the permissions on objects that the account has in the bucket."""
+    """The permissions on objects that a job needs and that the account has in the bucket."""
     query = urlencode([("permissions", permission) for permission in _OBJECTS])
     request = urllib.request.Request(
         f"http://127.0.0.1:{cloud.ports.storage}/storage/v1/b/{quote(bucket)}/iam/testPermissions?{query}",
@@ -68,6 +68,6 @@ def _held(cloud: Cloud, account: str, bucket: str) -> list[str]:
             held: list[str] = json.loads(answer.read())["permissions"]
             return held
     except urllib.error.HTTPError as error:
-        if error.code == 404:  # deleted just now: the tasks will say so
+        if error.code == 404:  # the bucket was just deleted: the tasks will fail and name it
             return list(_OBJECTS)
         raise

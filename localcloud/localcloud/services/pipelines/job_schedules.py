@@ -120,24 +120,24 @@ def resume_schedule(request: Any, cloud: Cloud) -> Message:
 
 @service.method("DeleteSchedule")
 def delete_schedule(request: Any, cloud: Cloud) -> Operation:
-    """Runs that it has started continue."""
+    """Deletes a schedule. Runs that the schedule has started continue."""
     name = _name(request.name, cloud)
     with cloud.store.transaction():
         cloud.store.require(SCHEDULES, name)
         cloud.store.delete(SCHEDULES, name)
-    # The schedule is gone: the operation belongs to its location.
+    # The schedule no longer exists: the operation belongs to its location.
     parent = name.rpartition("/schedules/")[0]
     return cloud.operations.finished(parent, metadata=DeleteOperationMetadata.pb()(), response=Empty())
 
 
 def _name(name: str, cloud: Cloud) -> str:
-    """Raises ApiError INVALID_ARGUMENT for a malformed one."""
+    """The schedule's name with the project's number. Raises ApiError INVALID_ARGUMENT for a malformed name."""
     check_numbered(name, "Schedule")
     return cloud.canonical(name)
 
 
 def _check(schedule: Any, cloud: Cloud) -> None:
-    """Raises ApiError for everything that a schedule must not be."""
+    """Raises ApiError for a schedule with an invalid field."""
     if not 0 < len(schedule.display_name) <= _LONGEST_DISPLAY_NAME:
         raise _refusal(f"schedule.displayName is required, and has at most {_LONGEST_DISPLAY_NAME} characters.")
     try:
@@ -157,7 +157,7 @@ def _check(schedule: Any, cloud: Cloud) -> None:
 
 
 def _check_request(schedule: Any, cloud: Cloud) -> None:
-    """The job must be one that could be created now; its components are checked when a run is created."""
+    """Checks the job as at its creation; its components are checked when a run is created. Raises ApiError."""
     if not schedule.HasField("create_pipeline_job_request"):
         raise _refusal("schedule.createPipelineJobRequest is required: what the schedule runs.")
     request, parent = schedule.create_pipeline_job_request, str(schedule.name).rpartition("/schedules/")[0]
@@ -167,7 +167,7 @@ def _check_request(schedule: Any, cloud: Cloud) -> None:
 
 
 def _replace(schedule: Any, update: Any, paths: list[str]) -> None:
-    """Puts the fields of `paths` into `schedule`. Raises ApiError for one that it would take away."""
+    """Copies the fields `paths` of `update` to `schedule`. Raises ApiError for a required field that `update` lacks."""
     for path in paths:
         field = schedule.DESCRIPTOR.fields_by_name[path]
         given = (

@@ -1,8 +1,7 @@
-"""The API of an open-source Kubeflow Pipelines (v2beta1): experiments and runs, as `kfp.Client` asks for them.
+"""The API of open-source Kubeflow Pipelines (v2beta1): experiments and runs, as `kfp.Client` requests them.
 
-A run is carried out as a pipeline job is, by the same runner, and differs where Kubeflow differs: in the values of
-placeholders, and in that no project is in the steps' environment. Its job has a location of its own: Vertex AI lists
-none.
+The runner of pipeline jobs executes a run. As in Kubeflow, placeholders have other values, and the steps' environment
+names no project. The job's name has a location of its own, so Vertex AI does not list it.
 """
 
 import json
@@ -132,7 +131,7 @@ def _create_run(cloud: Cloud, request: Request, body: Fields) -> Fields:
 
 
 def _list_runs(cloud: Cloud, request: Request, body: Fields) -> Fields:
-    """The newest first."""
+    """Lists runs, newest first."""
     wanted = request.query_params.get("experiment_id", "")
     jobs = cloud.store.list(PIPELINE_JOBS, cloud.canonical(f"projects/{cloud.project}/locations/{KFP_LOCATION}"))
     found = [_run(cloud, job) for job in reversed(jobs)]
@@ -191,7 +190,7 @@ def _task(run_id: str, detail: Any) -> Fields:
     fields: Fields = {
         "run_id": run_id,
         "task_id": str(detail.task_id),
-        # Kubeflow calls the outermost task this.
+        # Kubeflow's name of the outermost task.
         "display_name": detail.task_name if detail.parent_task_id else "root",
         "create_time": _time(detail, "create_time"),
         "start_time": _time(detail, "start_time"),
@@ -229,7 +228,7 @@ def _experiments(cloud: Cloud) -> list[Fields]:
 
 
 def _equal_names(text: str) -> set[str]:
-    """The display names that a filter asks for; none when there is no filter. Raises ApiError for another filter."""
+    """The display names that a filter asks for; empty without a filter. Raises ApiError for an unsupported filter."""
     if not text:
         return set()
     try:
@@ -274,7 +273,7 @@ def _answer(
 
 
 def _refuse(request: Request, error: Exception) -> Response:
-    """In the form of grpc-gateway's errors."""
+    """An error in the form of grpc-gateway."""
     assert isinstance(error, ApiError)
     status = error.body()["error"]
     told = {"error": status["message"], "code": status["code"], "message": status["message"], "details": []}

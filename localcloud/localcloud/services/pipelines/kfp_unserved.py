@@ -1,4 +1,4 @@
-"""Methods of the Kubeflow Pipelines API that the local one does not carry out: each is refused by its name."""
+"""Methods of the Kubeflow Pipelines API that the local one does not implement: the refusal names the method."""
 
 import re
 
@@ -41,7 +41,7 @@ _PATTERNS = [(re.compile(re.escape(request).replace(r"\*", "[^/:]+")), method) f
 
 
 def refusal(verb: str, path: str) -> str:
-    """Why a request is not carried out. `path` begins after `/apis/v2beta1`."""
+    """The message that refuses a request. `path` begins after `/apis/v2beta1`."""
     request = f"{verb} {path.rstrip('/')}"
     method = next((method for pattern, method in _PATTERNS if pattern.fullmatch(request)), request)
     return (

@@ -1,7 +1,7 @@
 """Cloud Storage as a folder, as Vertex AI mounts it at /gcs: `BUCKET/OBJECT` below a folder of the run.
 
-An object is copied into the folder when a component first asks for its path. What a component wrote is uploaded when
-its task has ended well. `python -m localcloud.services.pipelines.mounted_objects ROOT URI all|entry` copies one in.
+An object is copied into the folder when a component first asks for its path. Files that a component wrote are uploaded
+when its task has succeeded. `python -m localcloud.services.pipelines.mounted_objects ROOT URI all|entry` copies one.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ _SCHEME = "gs://"
 
 
 class Mount:
-    """Paths of one run's folder. `client`: of google.cloud.storage, made when it is first needed."""
+    """One run's folder of objects. The client of google.cloud.storage is made at its first use."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -24,16 +24,16 @@ class Mount:
         self._client: Any = None
 
     def path(self, uri: str) -> Path:
-        """Of a `gs://` address."""
+        """The local path of a `gs://` URI."""
         return self.root / uri.removeprefix(_SCHEME)
 
     def fetch(self, uri: str, below: bool = True) -> Path:
-        """Copies the object at `uri`, or all below it; nothing where neither exists.
+        """Copies the object at `uri`, or all objects below it, to the local path. Copies nothing if neither exists.
 
-        Without `below`, an empty folder represents objects below it.
+        Without `below`, an empty folder stands for the objects below `uri`.
 
-        A file that is there already is left alone if it is the object's, or if a component has changed it. Returns the
-        path, whose parent folder exists. Raises google.api_core.exceptions.GoogleAPIError.
+        A file that already exists is kept if it has the object's content, or if a component has changed it. Returns the
+        local path, whose parent folder exists. Raises google.api_core.exceptions.GoogleAPIError.
         """
         path = self.path(uri)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ class Mount:
         return path
 
     def upload(self, uri: str, source: Path) -> None:
-        """Every file at or below `source` that a component wrote, to `uri`.
+        """Uploads every file at or below `source` that a component wrote to `uri`.
 
         Raises google.api_core.exceptions.GoogleAPIError when the bucket does not take one.
         """
@@ -60,7 +60,7 @@ class Mount:
             self._send(file, bucket, name)
 
     def upload_changed(self, apart_from: Path) -> None:
-        """Every other file that a component wrote by its path, except below one folder.
+        """Uploads every other file that a component wrote by its path, except files below `apart_from`.
 
         Raises google.api_core.exceptions.GoogleAPIError when the bucket does not take one.
         """
@@ -84,7 +84,7 @@ class Mount:
         return self._client
 
     def _copy(self, blob: Any, path: Path) -> None:
-        """Whole or not at all: tasks of one run may ask for the same object at the same time."""
+        """Replaces the file at once: tasks of one run may ask for the same object at the same time."""
         if blob.name.endswith("/"):
             path.mkdir(parents=True, exist_ok=True)
             return
@@ -100,7 +100,7 @@ class Mount:
         self._record(path).write_text(f"{modified} {blob.generation}")
 
     def _fetched_generation(self, path: Path) -> str | None:
-        """The generation of the object whose content the file has; None when a component has written since."""
+        """The generation of the object whose content the file has; None if a component has written the file since."""
         record = self._record(path)
         if not record.exists():
             return None
@@ -112,7 +112,7 @@ class Mount:
 
 
 def _found(client: Any, bucket: str, name: str) -> Iterator[Any]:
-    """Nothing in a bucket that does not exist: as in a mounted one, opening the path fails with ENOENT."""
+    """The objects at or below `name`; none in a missing bucket, so that opening a path fails with ENOENT."""
     from google.api_core.exceptions import NotFound
 
     try:
@@ -122,7 +122,7 @@ def _found(client: Any, bucket: str, name: str) -> Iterator[Any]:
 
 
 def _blobs(client: Any, bucket: str, name: str) -> Iterator[Any]:
-    """The object of that name, and those below it, as a mounted bucket shows them."""
+    """The object `name`, or else the objects below it, as a mounted bucket shows them."""
     exact = client.bucket(bucket).get_blob(name) if name else None
     if exact is not None:
         yield exact

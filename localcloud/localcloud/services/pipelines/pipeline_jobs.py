@@ -1,4 +1,4 @@
-"""`PipelineService` for pipeline jobs: the requests of `aiplatform.PipelineJob`, refused or carried out.
+"""`PipelineService` for pipeline jobs: the requests that `aiplatform.PipelineJob` sends.
 
 Task caching is not supported: every task runs, and the spec's `cachingOptions` are ignored.
 """
@@ -40,13 +40,13 @@ _LARGEST_BATCH = 32
 
 @service.method("CreatePipelineJob")
 def create_pipeline_job(request: Any, cloud: Cloud) -> Message:
-    """The answer contains no tasks yet (recorded in 2026)."""
+    """Creates and starts a job. The answer contains no tasks yet (recorded in 2026)."""
     job: Message = _without_detail(create_job(request, cloud))
     return job
 
 
 def create_job(request: Any, cloud: Cloud, *, schedule_name: str = "", schedule_time: str = "") -> Any:
-    """The job that `request` asks for, running. `schedule_time`: when its schedule meant it to start, RFC 3339."""
+    """Stores and starts the job that `request` describes. `schedule_time`: start that its schedule set, RFC 3339."""
     job = requested_job(request, cloud)
     job.schedule_name = schedule_name
     spec = json_format.MessageToDict(job.pipeline_spec)
@@ -67,7 +67,7 @@ def create_job(request: Any, cloud: Cloud, *, schedule_name: str = "", schedule_
 
 @service.method("GetPipelineJob")
 def get_pipeline_job(request: Any, cloud: Cloud) -> Message:
-    """Of a job that has not started the details are empty."""
+    """A job. The details are empty until it has started."""
     job = cloud.store.get(PIPELINE_JOBS, cloud.canonical(request.name))
     if job is None:
         raise ApiError("NOT_FOUND", "The PipelineJob does not exist.")
@@ -89,7 +89,7 @@ def list_pipeline_jobs(request: Any, cloud: Cloud) -> Message:
             "pipeline_job_user_id": lambda job: str(job.name).rpartition("/")[2],
         },
     )
-    # "Not available in the list view", says the field's description; who asks for it by a read mask gets it.
+    # "Not available in the list view" (the field's description), except for callers whose read mask names it.
     shown = [masked(job, request.read_mask) if request.read_mask.paths else _without_detail(job) for job in jobs]
     return ListPipelineJobsResponse.pb()(pipeline_jobs=shown, next_page_token=token)
 
@@ -114,7 +114,7 @@ def batch_cancel_pipeline_jobs(request: Any, cloud: Cloud) -> Operation:
 @service.method("DeletePipelineJob")
 def delete_pipeline_job(request: Any, cloud: Cloud) -> Operation:
     job = delete_job(cloud.canonical(request.name), cloud)
-    # The job is gone: the operation belongs to its location.
+    # The job no longer exists: the operation belongs to its location.
     parent = str(job.name).rpartition("/pipelineJobs/")[0]
     return cloud.operations.finished(parent, metadata=DeleteOperationMetadata.pb()(), response=Empty())
 
@@ -132,7 +132,7 @@ def batch_delete_pipeline_jobs(request: Any, cloud: Cloud) -> Operation:
 
 
 def cancel_jobs(names: Sequence[str], cloud: Cloud) -> list[Any]:
-    """All of them, or none."""
+    """Cancels all these jobs, or none. Raises ApiError if one cannot be cancelled."""
     with cloud.store.transaction():
         jobs = [_show_cancelling(name, cloud) for name in names]
     for job in jobs:

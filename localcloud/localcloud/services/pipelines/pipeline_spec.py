@@ -1,4 +1,4 @@
-"""A submitted pipeline spec: is it one that can be run, do the parameters fit, and which tasks will there be."""
+"""Checks of a submitted pipeline spec and its parameters, and the tasks that the spec will run."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 
 from localcloud.core.api_errors import ApiError
 
-# The version that the KFP v2 compiler writes; 2.0.0 is that of KFP 1.8 and carries its parameters in another way.
+# Written by the KFP v2 compiler. Version 2.0.0, of KFP 1.8, has its parameters in another form.
 _SCHEMA_VERSION = "2.1.0"
 _EXECUTOR_KINDS = ("container", "importer")
 
@@ -36,7 +36,7 @@ class TaskKind(StrEnum):
 
 @dataclass(frozen=True)
 class PlannedTask:
-    """A task of the spec. `path`: its name, after those of the groups around it; the pipeline itself is `()`."""
+    """A task of the spec. `path`: the names of the groups around it, then its own; `()` is the pipeline itself."""
 
     path: tuple[str, ...]
     kind: TaskKind
@@ -58,7 +58,7 @@ def check_spec(spec: Json) -> None:
 
 
 def check_components(spec: Json) -> None:
-    """Raises ApiError INVALID_ARGUMENT for a component that nothing carries out, or a task without a component."""
+    """Raises ApiError INVALID_ARGUMENT for a component without a supported executor, or a task without a component."""
     for name, component in (("root", spec["root"]), *_at(spec, "components").items()):
         _check_component(name, component, spec)
 
@@ -66,7 +66,7 @@ def check_components(spec: Json) -> None:
 def check_platforms(platform_spec: Json) -> None:
     """Raises ApiError UNIMPLEMENTED naming each option of a platform: secrets, volumes, workspaces, tolerations.
 
-    `platform_spec` is the second document of the compiler. Without the options, the steps would do something else.
+    `platform_spec` is the second document of the compiler. Ignored options would change the steps' behaviour.
     """
     named = []
     for platform, options in _at(platform_spec, "platforms").items():
@@ -98,9 +98,9 @@ def check_parameters(spec: Json, given: Json) -> None:
 
 
 def planned_tasks(spec: Json) -> Iterator[PlannedTask]:
-    """The pipeline and the tasks that can be known before it runs, which are all but those inside of loops.
+    """The pipeline and its tasks that are known before it runs: all except those inside loops.
 
-    In the order in which they run, a group before its tasks. Raises ApiError INVALID_ARGUMENT for a group that contains
+    The order is that of the run, a group before its tasks. Raises ApiError INVALID_ARGUMENT for a group that contains
     itself.
     """
     yield PlannedTask((), TaskKind.PIPELINE)
@@ -132,7 +132,7 @@ def is_loop(task: Json) -> bool:
 
 
 def in_order(tasks: Json) -> list[str]:
-    """Every task after those that it depends on; otherwise by name, as the compiler orders them.
+    """The names of tasks, each after those that it depends on; otherwise by name, as the compiler orders them.
 
     Raises ApiError INVALID_ARGUMENT when tasks depend on each other.
     """
@@ -153,7 +153,7 @@ def _check_component(name: str, component: Json, spec: Json) -> None:
     tasks = _at(component, "dag", "tasks")
     for task_name, task in tasks.items():
         reference = task.get("componentRef", {}).get("name")
-        # Kubeflow carries it out in some versions (kubeflow/pipelines#11288, #11908); no page of Vertex AI names it.
+        # Some versions of Kubeflow retry a group (kubeflow/pipelines#11288, #11908); Vertex AI's pages do not.
         if task.get("retryPolicy") and "dag" in spec.get("components", {}).get(reference, {}):
             raise ApiError(
                 "UNIMPLEMENTED",
@@ -180,7 +180,7 @@ def _fits(value: Any, parameter_type: str) -> bool:
 
 
 def _at(message: Json, *path: str) -> Any:
-    """The value at `path`; an empty mapping where a part of the path is missing."""
+    """The value at `path`; an empty mapping if a part of the path is missing."""
     found: Any = message
     for key in path:
         found = found.get(key, {}) if isinstance(found, Mapping) else {}

@@ -1,4 +1,4 @@
-"""`{{$.…}}` in a spec that name the job or the task."""
+"""Values of the placeholders `{{$.…}}` of a spec that name the job or the task."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ _PLACEHOLDER = re.compile(r"\{\{\$\.(.*?)\}\}")
 
 
 def job_names(job: Job) -> dict[str, str]:
-    """The values of the job's placeholders, as on Vertex AI, or as in Kubeflow, which knows three of them.
+    """The values of the job's placeholders, as on Vertex AI or, for a Kubeflow run, of the three that Kubeflow knows.
 
     kubeflow/pipelines, `backend/src/v2/driver/resolve.go`; its `run name` is that of the Argo workflow.
     """
@@ -41,9 +41,9 @@ def task_names(job: Job, path: TaskPath) -> dict[str, str]:
 
 
 def substitute(value: Any, names: Mapping[str, str], *, whole: bool = False) -> Any:
-    """`value`, which is JSON, with the placeholders of `names` replaced in every string; all others stay.
+    """The JSON `value` with the placeholders in `names` replaced in every string; other placeholders stay.
 
-    `whole`: as in Kubeflow, a placeholder is replaced only where it is all of the string.
+    `whole`: as in Kubeflow, a placeholder is replaced only if it is the whole string.
     """
     if isinstance(value, str):
         if whole and not _PLACEHOLDER.fullmatch(value):

@@ -1,4 +1,4 @@
-"""Read masks that reach into a `Struct`, which `FieldMask.MergeMessage` does not understand and the SDK sends."""
+"""Read masks with paths inside a `Struct`: the SDK sends them, and `FieldMask.MergeMessage` does not handle them."""
 
 import re
 from typing import Any
@@ -10,7 +10,7 @@ from localcloud.core.api_errors import ApiError
 
 
 def masked(message: Any, mask: FieldMask) -> Any:
-    """A copy with only the fields of `mask`. Raises ApiError INVALID_ARGUMENT for a field that is not there."""
+    """A copy of `message` with only the fields of `mask`. Raises ApiError INVALID_ARGUMENT for an unknown field."""
     result = type(message)()
     for path in mask.paths:
         _copy(message, result, path.split("."), path)

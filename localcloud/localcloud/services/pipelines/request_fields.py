@@ -1,4 +1,4 @@
-"""Fields of a pipeline job that name resources elsewhere: their form is checked, a template's version is looked up."""
+"""Fields of a pipeline job that name other resources: checks their form, and looks up a template's version."""
 
 import re
 from typing import Any
@@ -30,7 +30,7 @@ def check_resource_names(job: Any) -> None:
 
 
 def set_template_version(job: Any, cloud: Cloud) -> None:
-    """Of a template in the registry of the local cloud, the version that its address or tag names."""
+    """Sets the version that the template URI or its tag names, for a template in the local cloud's registry."""
     match = _TEMPLATE.fullmatch(job.template_uri)
     if match is None:
         return

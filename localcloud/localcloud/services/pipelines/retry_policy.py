@@ -1,4 +1,4 @@
-"""How often a failed task is started again, and after how many seconds: `retryPolicy` of its task spec."""
+"""Retries of a failed task: their number and the seconds before each, from `retryPolicy` of the task spec."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +9,7 @@ _LONGEST_SECONDS = 3600.0
 
 
 def attempt(run: Callable[[], bool], task: Mapping[str, Any], wait: Callable[[float], None] = time.sleep) -> bool:
-    """Whether `run` succeeded, once or after the retries that the task is granted."""
+    """Calls `run` until it returns True or the task's retries are used up. Returns whether it succeeded."""
     if run():
         return True
     for seconds in retry_delays(task):
@@ -20,7 +20,7 @@ def attempt(run: Callable[[], bool], task: Mapping[str, Any], wait: Callable[[fl
 
 
 def retry_delays(task: Mapping[str, Any]) -> Iterator[float]:
-    """Seconds before each retry. Without a policy there is none."""
+    """Seconds before each retry; empty without a policy."""
     policy = task.get("retryPolicy", {})
     first = _seconds(policy.get("backoffDuration", "0s"))
     factor = float(policy.get("backoffFactor") or _FACTOR)

@@ -1,4 +1,4 @@
-"""Where one run of a pipeline keeps what it needs while it runs; nothing of it is worth keeping afterwards."""
+"""The folder of one run of a pipeline, with all its temporary files; it can be deleted after the run."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from localcloud.core.pip_variables import variables_for_pip
 from localcloud.services.pipelines import step_interpreter
 
-# Names by which components call their interpreter: all mean the daemon's own, with everything that it can import.
+# Names by which components call their interpreter: all start the daemon's interpreter, with its packages.
 _INTERPRETERS = ("python3", "python")
 # pip's configuration and cache are found by HOME.
 _OF_PIP = re.compile(
@@ -23,7 +23,7 @@ _SET_IN_STEPS = ("HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE", "REQUESTS_CA_BUN
 
 
 class RunDirectory:
-    """Names every path; `create()` makes them."""
+    """The paths of one run; `create()` makes the folders and programs."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -43,7 +43,7 @@ class RunDirectory:
         self.temporary = root / "tmp"
 
     def create(self) -> None:
-        """Raises FileExistsError when it is there already."""
+        """Makes the folders and programs. Raises FileExistsError if the folder of the run exists."""
         self.root.mkdir(parents=True, mode=0o700)
         for path in (
             self.processes,
@@ -63,7 +63,7 @@ class RunDirectory:
             _write_program(self.programs / name, f'{installed} "$@"\nexec {own} "$@"')
         for name in ("pip", "pip3"):
             _write_program(self.programs / name, f'exec {own} -m pip "$@"')
-        # The step's own PYTHONPATH is another.
+        # These programs need the daemon's PYTHONPATH; the step has another.
         python_path = shlex.quote(os.environ.get("PYTHONPATH", ""))
         ours = f"PYTHONPATH={python_path} exec {own} -P -m localcloud.services.pipelines"
         _write_program(self.fetch, f'{ours}.mounted_objects {shlex.quote(str(self.mounted))} "$@"')
@@ -73,7 +73,7 @@ class RunDirectory:
 
 
 def variables_of_pip(daemon: Mapping[str, str]) -> dict[str, str | None]:
-    """The variables that lead pip to the index of this machine; None for one that only a step has."""
+    """The variables by which pip finds this machine's index; None for variables that only a step has set."""
     known = variables_for_pip(daemon)
     return {
         **dict.fromkeys(_SET_IN_STEPS),

@@ -1,7 +1,7 @@
 """The process that runs one pipeline job: `python -m localcloud.services.pipelines.runner --job FILE`.
 
-It appends what happens to the run directory's events file, one JSON object a line. A file named `cancel` there cancels
-the job: the exit handler then still runs. SIGTERM, or the end of standard input, stops everything at once.
+It appends events to a file in the run directory, one JSON object per line. A file named `cancel` in that directory
+cancels the job; the exit handler still runs. SIGTERM, or the end of standard input, stops everything at once.
 """
 
 import argparse
@@ -27,7 +27,7 @@ _CANCEL_POLL_SECONDS = 0.2
 
 
 class Events:
-    """Appends events to a file, each at once, until they are closed."""
+    """Appends events to a file and flushes each, until `close()`."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a")
@@ -45,7 +45,7 @@ class Events:
 
 
 class ComponentTasks:
-    """Runs components, each in a process, and uploads what they produce."""
+    """Runs components, each in a process, and uploads their outputs."""
 
     def __init__(self, job: Job, directory: RunDirectory, processes: TaskProcesses, events: Events) -> None:
         from localcloud.services.pipelines.artifacts import Artifacts
@@ -87,7 +87,7 @@ class ComponentTasks:
         from localcloud.services.pipelines.retry_policy import attempt
         from localcloud.services.pipelines.step_packages import step_variables, without_satisfied_install
 
-        # An executor's output is the only one that exists beforehand: a container's shell redirects into its own.
+        # Only the folder of the executor's output is made here; a container's shell writes its other outputs itself.
         Path(told["outputs"]["outputFile"]).parent.mkdir(parents=True, exist_ok=True)
         command = [*container.get("command", []), *container.get("args", [])]
         variables = {variable["name"]: variable.get("value", "") for variable in container.get("env", [])}
@@ -102,9 +102,9 @@ class ComponentTasks:
         return {**parameters, **self._artifacts.publish(written_artifacts(told, records))}
 
     def _upload_written(self, records: "Mapping[str, ArtifactRecord]") -> None:
-        """The files of a failed task: below /gcs, on which Vertex AI mounts the buckets, they are in theirs at once.
+        """Uploads the files of a failed task: on Vertex AI, files below /gcs are in their bucket immediately.
 
-        A bucket that does not take them hides no failure.
+        An error of the upload is ignored, so that the task's own failure is reported.
         """
         from google.api_core.exceptions import GoogleAPIError
 
@@ -145,7 +145,7 @@ class _TaskRun:
 
 
 def run_job(job: Job, events: Events, processes: TaskProcesses) -> None:
-    """Runs the job to its end; its events are its only result."""
+    """Runs the job to its end. The events are its only result."""
     from localcloud.services.pipelines.dag import Dag
     from localcloud.services.pipelines.placeholders import job_names, substitute
 
@@ -173,14 +173,14 @@ def _watch_cancel_file(path: Path, processes: TaskProcesses) -> None:
 
 def _stop_with_daemon(processes: TaskProcesses, directory: RunDirectory, events: Events) -> None:
     def stop() -> None:
-        # The tasks that are ended now have not failed: the daemon says of the job that it was stopped.
+        # Ended tasks must not be reported as failed: the daemon reports that the job was stopped.
         events.close()
         processes.stop()
         shutil.rmtree(directory.root, ignore_errors=True)
         os._exit(1)
 
     watch_lifeline(stop)
-    # In a thread: the main one may hold a lock that `stop` needs.
+    # In a thread, because the main thread may hold a lock that `stop` needs.
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=stop, name="stop").start())
 
 

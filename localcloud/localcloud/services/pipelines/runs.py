@@ -1,4 +1,4 @@
-"""The daemon's side of running pipeline jobs: one runner process a job, whose events become the job's details."""
+"""The daemon's side of pipeline runs: one runner process per job, whose events become the job's details."""
 
 import contextlib
 import logging
@@ -34,7 +34,7 @@ _STOPPED = "The local cloud was stopped while this job was running."
 
 
 class PipelineRuns(Part):
-    """The jobs that run now, of one cloud."""
+    """The running jobs of one cloud."""
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
@@ -44,9 +44,9 @@ class PipelineRuns(Part):
         self._fork_servers = ForkServers(cloud)
 
     def run(self, message: Any, schedule_time: str = "") -> None:
-        """Starts the runner of a job that is stored already.
+        """Starts the runner of a stored job.
 
-        Raises ApiError UNAVAILABLE while the daemon stops, or when no runner can be started.
+        Raises ApiError UNAVAILABLE while the daemon stops, or if no runner can be started.
         """
         runners, steps = self._sockets()
         job = _job(self._cloud, message, schedule_time, str(steps))
@@ -73,7 +73,7 @@ class PipelineRuns(Part):
             thread.start()
 
     def _sockets(self) -> tuple[Path, Path]:
-        """The sockets of the servers that fork runners and steps, both of which run."""
+        """The sockets of the running servers that fork runners and steps."""
         try:
             with self._lock:
                 return self._fork_servers.runners(), self._fork_servers.steps()
@@ -81,8 +81,8 @@ class PipelineRuns(Part):
             raise ApiError("UNAVAILABLE", str(error)) from error
 
     def cancel(self, message: Any) -> None:
-        """Lets the job's runner know; ends at once."""
-        # Without a directory, it is about to start, and looks at its state first, or it has just ended.
+        """Asks the job's runner to cancel; does not wait for it."""
+        # Without a directory, the job has just ended, or is about to start and will read its state first.
         with contextlib.suppress(FileNotFoundError):
             RunDirectory(_run_directory(self._cloud, message)).cancel.touch()
 
@@ -98,7 +98,7 @@ class PipelineRuns(Part):
             thread.join()
 
     def start(self) -> None:
-        """Ends what an earlier daemon left unfinished: its jobs, their processes and their files."""
+        """Ends the jobs that an earlier daemon left unfinished, with their processes and files."""
         for message in self._cloud.store.list(PIPELINE_JOBS):
             if message.state not in FINAL_STATES:
                 end_orphans(RunDirectory(_run_directory(self._cloud, message)).processes, grace_seconds=0)
@@ -113,7 +113,7 @@ class PipelineRuns(Part):
         except Exception:
             _LOG.exception("the events of %s cannot be applied", job.name)
             child.stop()
-        # A job has ended when nothing of it is left, not when its last task has.
+        # A job has ended when its processes and files are removed, not when its last task ends.
         end_orphans(directory.processes, grace_seconds=0)
         shutil.rmtree(directory.root, ignore_errors=True)
         reason = f"The process that ran this job ended with status {child.returncode}; its log is {log}."
@@ -122,9 +122,9 @@ class PipelineRuns(Part):
             del self._running[job.name]
 
     def _apply_events(self, name: str, directory: RunDirectory, child: Child) -> TaskEnded | None:
-        """Shows what the runner reports until it ends; returns the end of the pipeline, if it reported one."""
+        """Applies the runner's events to the job until the runner ends. Returns the pipeline's end, if reported."""
         if self._cloud.store.require(PIPELINE_JOBS, name).state == PipelineState.PIPELINE_STATE_CANCELLING:
-            directory.cancel.touch()  # it was cancelled before there was a directory to say so in
+            directory.cancel.touch()  # cancelled before the directory existed
         end: TaskEnded | None = None
         position = 0
         ended = False
@@ -159,12 +159,12 @@ def _read_events(path: Path, position: int) -> tuple[list[Event], int]:
 
 
 def _member(cloud: Cloud, message: Any) -> str:
-    """The account that the job's steps act as: its service account; in Kubeflow, the cluster's owner."""
+    """The account of the job's steps: its service account; in Kubeflow, the cluster's owner."""
     return cloud.user if f"/{KFP_LOCATION}/" in message.name else member_of(message.service_account)
 
 
 def log_directory(cloud: Cloud, message: Any) -> Path:
-    """Where the logs of a job's tasks are kept; the runner's own is beside it, as `<job id>.log`."""
+    """The folder of the logs of a job's tasks; the runner's log, `<job id>.log`, is beside it."""
     return cloud.state.logs / "pipelines" / str(message.name).rpartition("/")[2]
 
 

@@ -1,4 +1,4 @@
-"""When a schedule runs next, and when it is done: decided of its message and a moment alone."""
+"""When a schedule runs next, and when it is complete: functions of its message and a time only."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +18,7 @@ def time_of(stamp: Timestamp) -> datetime:
 
 
 def plan_next(schedule: Any, after: datetime) -> None:
-    """Sets `next_run_time`: the first one after `after` and the start; none when that is after the end."""
+    """Sets `next_run_time` to the first time after `after` and the start; clears it if that time is after the end."""
     following = parse_cron(schedule.cron).after(max(after, time_of(schedule.start_time)))
     schedule.ClearField("next_run_time")
     if following is not None and not (schedule.HasField("end_time") and following > time_of(schedule.end_time)):
@@ -26,7 +26,7 @@ def plan_next(schedule: Any, after: datetime) -> None:
 
 
 def complete(schedule: Any, now: datetime) -> None:
-    """Ends it when it has made all of its runs, or when its end has come with no run left to make."""
+    """Sets COMPLETED if the schedule has made all its runs, or if its end has passed and no run is left."""
     counted_out = 0 < schedule.max_run_count <= schedule.started_run_count
     late = (
         schedule.HasField("end_time") and time_of(schedule.end_time) <= now and not schedule.HasField("next_run_time")
@@ -45,7 +45,7 @@ def is_due(schedule: Any, now: datetime) -> bool:
 
 
 def wakes_at(schedule: Any) -> datetime | None:
-    """When something happens to it by itself: a run, or its end."""
+    """The time of the schedule's next run or, without one, of its end; None if neither will come."""
     if schedule.state != _STATE.ACTIVE:
         return None
     if schedule.HasField("next_run_time"):
@@ -54,9 +54,9 @@ def wakes_at(schedule: Any) -> datetime | None:
 
 
 def skip_missed(schedule: Any, now: datetime) -> None:
-    """After a pause of the schedule or of the local cloud: continues with the first start that is still in the future.
+    """After a pause of the schedule or of the local cloud: sets the next run to the first future start.
 
-    With `catch_up`, the next run stays in the past, and all that were missed are made.
+    With `catch_up`, the next run stays in the past, and all missed runs are made.
     """
     if not schedule.catch_up:
         plan_next(schedule, now)

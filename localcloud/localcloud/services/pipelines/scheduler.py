@@ -1,7 +1,7 @@
 """Starts the runs of schedules when their times come, by the cloud's clock.
 
-A run that is due is started as `CreatePipelineJob` would start it. Runs that fell due while the local cloud was down
-are made up for by schedules with `catch_up`, as after a pause, and skipped by the others.
+A due run is started as by `CreatePipelineJob`. Runs that fell due while the local cloud was down are made afterwards by
+schedules with `catch_up`, as after a pause, and skipped by other schedules.
 """
 
 import logging
@@ -31,14 +31,14 @@ _LOG = logging.getLogger(__name__)
 
 SCHEDULES = Kind("schedule", SCHEDULE)
 
-# How often a schedule whose run waits for another one to end looks whether it has.
+# Seconds between two looks of a schedule whose run waits for another run to end.
 _QUEUE_SECONDS = 1.0
 # `last_scheduled_run_response` of a run that was started; the service's own words are not documented.
 _STARTED = "OK"
 
 
 class Scheduler(Part):
-    """One thread that waits for the next start time; a move of the clock starts the runs that fall due by it."""
+    """One thread that waits for the next start time. A move of the clock also starts the runs that it makes due."""
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
@@ -56,7 +56,7 @@ class Scheduler(Part):
         self._thread.start()
 
     def stop(self) -> None:
-        """Returns when no run is being started, and none will be."""
+        """Returns when no run is being started and no further run will be."""
         self._stopping = True
         self._changed.set()
         if self._thread.is_alive():
@@ -65,7 +65,7 @@ class Scheduler(Part):
             pass
 
     def wake(self) -> None:
-        """To be called when a schedule has changed."""
+        """Must be called when a schedule has changed."""
         self._changed.set()
 
     def run_due(self) -> None:
@@ -89,7 +89,7 @@ class Scheduler(Part):
             self._changed.wait(self._seconds_to_wait())
 
     def _seconds_to_wait(self) -> float | None:
-        """None when no schedule is active. What is past has just been looked at: it has to wait for something else."""
+        """None if no schedule is active. Past times were just handled: their runs wait for other runs to end."""
         now = self._cloud.clock()
         moments = [moment for schedule in self._cloud.store.list(SCHEDULES) if (moment := wakes_at(schedule))]
         waits = [(moment - now).total_seconds() if moment > now else _QUEUE_SECONDS for moment in moments]
@@ -101,7 +101,7 @@ class Scheduler(Part):
         return str(min(due, key=lambda schedule: time_of(schedule.next_run_time)).name) if due else ""
 
     def _run(self, name: str) -> bool:
-        """Starts the run that is due, or skips it; False when it has to wait for another one to end."""
+        """Starts the due run, or skips it; False if it must wait for another run to end."""
         with self._cloud.store.update(SCHEDULES, name) as schedule:
             if not is_due(schedule, self._cloud.clock()):
                 return True
@@ -112,7 +112,7 @@ class Scheduler(Part):
             scheduled_for.CopyFrom(schedule.next_run_time)
             plan_next(schedule, time_of(scheduled_for))
         if not full:
-            # Outside of the transaction: starting a job asks Cloud Storage, which may ask the store.
+            # Outside the transaction: starting a job calls Cloud Storage, which may use the store.
             response = self._start_job(schedule, scheduled_for)
             with self._cloud.store.update(SCHEDULES, name) as schedule:
                 schedule.last_scheduled_run_response.scheduled_run_time.CopyFrom(scheduled_for)
@@ -122,9 +122,9 @@ class Scheduler(Part):
         return True
 
     def _is_full(self, schedule: Any) -> bool:
-        """Whether as many of its runs are active as may be.
+        """Whether the schedule has reached its limit of active runs.
 
-        `max_concurrent_run_count` limits how many are being *started*, and here that is one at a time.
+        `max_concurrent_run_count` limits the runs being *started* at a time; here that is always one.
         """
         limit = schedule.max_concurrent_active_run_count
         location = str(schedule.name).rpartition("/schedules/")[0]
@@ -133,7 +133,7 @@ class Scheduler(Part):
         return bool(0 < limit <= len(active))
 
     def _start_job(self, schedule: Any, scheduled_for: Timestamp) -> str:
-        """The service's answer."""
+        """Starts a run. Returns "OK" or the error's code and message."""
         try:
             create_job(
                 schedule.create_pipeline_job_request,

@@ -1,4 +1,4 @@
-"""Registration of Vertex AI's pipeline jobs and their schedules, which Vertex AI's own hosts answer."""
+"""Registration of Vertex AI's pipeline jobs and schedules, served at Vertex AI's hosts."""
 
 from localcloud.core.registration import Registration
 from localcloud.services.pipelines import job_schedules, pipeline_jobs

@@ -1,6 +1,6 @@
-"""A step's own Python: artifacts have local paths, and pip installs for this step alone.
+"""Changes the Python of a step: artifacts have local paths, and pip installs packages for this step only.
 
-A step's interpreter imports a copy of this file as `sitecustomize`: it needs nothing but the standard library, and
+A step's interpreter imports a copy of this file as `sitecustomize`. The file needs only the standard library and
 works with every kfp 2.
 """
 
@@ -27,22 +27,22 @@ FETCH = "LOCALCLOUD_FETCH"
 """A program that copies the object at its argument, a `gs://` address, into the mounted folder."""
 
 PIP = "LOCALCLOUD_PIP"
-"""A program that does what pip does, into an environment of the step's own."""
+"""A program that runs pip's commands for an environment of the step's own."""
 PIP_VARIABLES = "LOCALCLOUD_PIP_VARIABLES"
-"""A JSON file: the variables by which pip finds its index on this machine; null for one that is not set there."""
+"""A JSON file: the variables by which pip finds its index on this machine; null: not set on this machine."""
 ENVIRONMENT = "LOCALCLOUD_STEP_ENVIRONMENT"
-"""A link to the environment that the step's packages were installed into; not there before that."""
+"""A link to the environment with the step's packages; missing until the first installation."""
 RUN = "LOCALCLOUD_RUN"
-"""The folder of the run: what a step has made below it may be changed by the step's pip, and nothing else."""
+"""The folder of the run: a step's pip may only change environments that the step has made below it."""
 MADE_FOR_STEP = ".python"
-"""How the names of environments begin that were made for a step, rather than by it."""
+"""Prefix of the names of environments that the local cloud, rather than the step itself, made."""
 
 _GCS = "/gcs"
 _FETCHED: dict[str, str] = {}
 
 
 def redirect(module: Any) -> None:
-    """Replaces what kfp's module of artifact types knows of /gcs. Does nothing outside of a step."""
+    """Replaces /gcs in kfp's module of artifact types by the mounted folder. Does nothing outside a step."""
     mount = os.environ.get(MOUNT)
     if not mount or f"{mount}/" == module._GCS_LOCAL_MOUNT_PREFIX:
         return
@@ -59,9 +59,10 @@ def redirect(module: Any) -> None:
 
 
 def _fetch(uri: str, what: str) -> None:
-    """Once in a process, as a component that keeps asking for a path reads what it has written there itself.
+    """Copies an object, once per process: later, the component may have written to the path itself.
 
-    `what`: `all` for the object or everything below it, `entry` for the object or an empty folder in its place.
+    `what`: `all` for the object or all objects below it, `entry` for the object or an empty folder in its place. Raises
+    PermissionError if the object cannot be read.
     """
     if f"{uri}/".startswith(os.environ[OWN_FOLDER]) or _FETCHED.get(uri) in ("all", what):
         return
@@ -72,7 +73,7 @@ def _fetch(uri: str, what: str) -> None:
 
 
 def redirect_files() -> None:
-    """Lets Python's own functions find `/gcs/BUCKET/OBJECT`. Other programs, and libraries in C, do not find it."""
+    """Makes Python's own functions find `/gcs/BUCKET/OBJECT`. Other programs, and libraries in C, do not find it."""
     mount = os.environ.get(MOUNT)
     if not mount or os.path.isdir(_GCS):
         return
@@ -86,13 +87,13 @@ def redirect_files() -> None:
 
 
 def _redirected(function: Any, mount: str, what: str) -> Any:
-    """`function` with each positional path below /gcs replaced. `what`: as of `_fetch`; "" for a change of names."""
+    """`function` with each positional path below /gcs replaced. `what`: as in `_fetch`; "": renames or removes."""
 
     @functools.wraps(function)
     def redirected(*arguments: Any, **options: Any) -> Any:
         return function(*(_local(each, mount, what) for each in arguments), **options)
 
-    # The standard library asks this before it uses an option of such a function.
+    # The standard library looks a function up in these sets before it uses the function's options.
     for able in (os.supports_dir_fd, os.supports_effective_ids, os.supports_fd, os.supports_follow_symlinks):
         if function in able:
             able.add(redirected)
@@ -107,7 +108,7 @@ def _local(argument: Any, mount: str, what: str) -> Any:
     if what:
         _fetch(uri, what)
     elif uri in _FETCHED:
-        raise OSError(errno.ENOTSUP, "an object of the local cloud is not removed or renamed by its path", path)
+        raise OSError(errno.ENOTSUP, "the local cloud cannot remove or rename an object by its path", path)
     return local
 
 
@@ -134,7 +135,7 @@ class _WhenImported(importlib.abc.MetaPathFinder):
 
 
 class _InstalledMeanwhile(importlib.abc.MetaPathFinder):
-    """Finds, after all others, what the step has installed since its interpreter started."""
+    """Finds modules, after all other finders, that the step has installed since its interpreter started."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -148,7 +149,7 @@ class _InstalledMeanwhile(importlib.abc.MetaPathFinder):
 
 
 def pip_arguments(command: Sequence[str]) -> list[str] | None:
-    """The arguments of the pip that an interpreter's command line runs; None when it runs something else."""
+    """pip's arguments in an interpreter's command line; None if the command line does not run pip."""
     words = list(command[1:])
     while words and words[0].startswith("-") and words[0] != "-m":
         words.pop(0)
@@ -158,11 +159,11 @@ def pip_arguments(command: Sequence[str]) -> list[str] | None:
 
 
 def _divert_pip() -> None:
-    """Into an environment of the step's own, unless the step has made one itself: there, only to the real index."""
+    """Replaces a pip process by the program in `PIP`. In an environment that the step made, only sets pip's index."""
     arguments = pip_arguments(sys.orig_argv)
     if arguments is None or PIP not in os.environ:
         return
-    # A step reaches its environment by a link.
+    # The path of the step's environment contains a link.
     own, run = os.path.realpath(sys.prefix), os.path.realpath(os.environ[RUN])
     if not own.startswith(f"{run}{os.sep}") or os.path.basename(own).startswith(MADE_FOR_STEP):
         os.execv(os.environ[PIP], [os.environ[PIP], *arguments])
@@ -184,7 +185,7 @@ def _run_the_one_that_this_hides() -> None:
 
 
 def prepare() -> None:
-    """For the interpreter of a step, before the step's own code."""
+    """Must run in a step's interpreter before the step's own code."""
     redirect_files()
     sys.meta_path.append(_InstalledMeanwhile())
     module = sys.modules.get(_ARTIFACT_TYPES)

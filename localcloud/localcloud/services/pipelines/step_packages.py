@@ -1,4 +1,4 @@
-"""pip of a step: packages go into an environment of their own, one per list, kept in the cache for later steps.
+"""pip of a step: each list of packages has an environment of its own, cached for later steps.
 
 `python -m localcloud.services.pipelines.step_packages install ARGUMENT…` does what `pip install` does in a container.
 """
@@ -24,7 +24,7 @@ from localcloud.services.pipelines.run_directory import RunDirectory
 
 _BASE = "LOCALCLOUD_STEP_BASE"
 _HISTORY = "LOCALCLOUD_STEP_PIP_HISTORY"
-# Images that hold Python and pip alone; any other may hold what this machine's environment does.
+# Images with only Python and pip. Any other image is assumed to have this machine's packages.
 _BARE_IMAGE = re.compile(r"(docker\.io/)?(library/)?python([:@].*)?")
 _QUIET_OPTIONS = frozenset(
     ("--quiet", "-q", "--no-warn-script-location", "--no-deps", "--disable-pip-version-check", "--no-cache-dir")
@@ -38,7 +38,7 @@ _INSTALL = re.compile(r"\s*python3 -m pip install (.*)", re.DOTALL)
 
 
 def step_variables(directory: RunDirectory, scratch: Path, image: str) -> dict[str, str]:
-    """The variables by which a step's Python installs packages for that step alone."""
+    """The variables that make a step's Python install packages for that step only."""
     python_path = [str(directory.site), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         "PYTHONPATH": os.pathsep.join(python_path),
@@ -52,7 +52,7 @@ def step_variables(directory: RunDirectory, scratch: Path, image: str) -> dict[s
 
 
 def without_satisfied_install(command: Sequence[str]) -> list[str]:
-    """A Python component's command without the installation before it, where that would change nothing."""
+    """A Python component's command without its `pip install`, if all packages are already installed."""
     match list(command):
         case ["sh", "-c", script, "sh", *component] if (preamble := _PREAMBLE.fullmatch(script)) and component:
             installs = [_INSTALL.fullmatch(part) for part in preamble[1].split(" && ")]
@@ -62,7 +62,7 @@ def without_satisfied_install(command: Sequence[str]) -> list[str]:
 
 
 def is_satisfied(arguments: Iterable[str]) -> bool:
-    """Whether this Python environment holds all that `pip install` is asked for, by name and version."""
+    """Whether this Python environment has every package of a `pip install`, by name and version."""
     for argument in arguments:
         if argument in _QUIET_OPTIONS:
             continue
@@ -79,7 +79,7 @@ def is_satisfied(arguments: Iterable[str]) -> bool:
 
 
 def environment_key(base: str, lists: Sequence[Sequence[str]], files: Mapping[str, str]) -> str:
-    """Name of the environment: the same for the same Python, base, lists in their order, and content of files."""
+    """Name of an environment: equal for equal Python, base, ordered package lists and contents of `files`."""
     content = [sys.version, sys.base_prefix, base, [list(each) for each in lists], dict(sorted(files.items()))]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
@@ -89,13 +89,13 @@ def _environments() -> Path:
 
 
 def _installed_here() -> str:
-    """The packages of this machine's environment: a layered one is built on it."""
+    """Hash of this machine's packages, on which layered environments are built."""
     found = sorted(f"{each.name}=={each.version}" for each in importlib.metadata.distributions())
     return hashlib.sha256("\n".join([sys.prefix, *found]).encode()).hexdigest()
 
 
 def _files_in(arguments: Iterable[str]) -> dict[str, str] | None:
-    """Arguments that are files, with the hash of their content; None when one is a folder."""
+    """The arguments that are files, with their SHA-256; None if an argument is a folder."""
     files = {}
     for argument in arguments:
         path = Path(argument.partition("[")[0])
@@ -114,7 +114,7 @@ def _install(arguments: list[str]) -> int:
     lists = [*history, arguments]
     files = _files_in(word for each in lists for word in each)
     layered = os.environ[_BASE] == "layered"
-    if files is None:  # a folder's content is not known by its name: this step's alone
+    if files is None:  # a folder's content has no hash here, so this step shares its environment with no other
         target = link.with_name(f"{step_interpreter.MADE_FOR_STEP}-{len(lists)}")
     else:
         base = f"layered {_installed_here()}" if layered else "bare"
@@ -130,7 +130,7 @@ def _install(arguments: list[str]) -> int:
 def _build(target: Path, lists: Sequence[Sequence[str]], layered: bool) -> int:
     shutil.rmtree(target, ignore_errors=True)
     variables = _pip_variables()
-    # Without a pip of its own, which takes seconds: the one of this environment installs into any other.
+    # `--without-pip`, because pip's installation takes seconds: this environment's pip installs into the new one.
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(target)], check=True, env=variables)
     pip = [sys.executable, "-m", "pip", "--python", str(target / "bin" / "python")]
     if layered:
@@ -156,7 +156,7 @@ def _standard_library() -> list[str]:
 
 
 def _pip_variables() -> dict[str, str]:
-    """The step's environment, but with this machine's way to an index; no variable that changes an interpreter."""
+    """The step's variables with this machine's index, without variables that change an interpreter."""
     found: dict[str, Any] = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LOCALCLOUD_"))
     }
@@ -165,7 +165,7 @@ def _pip_variables() -> dict[str, str]:
 
 
 def _point(link: Path, target: Path) -> None:
-    """The link is replaced at once: an interpreter of the step may start meanwhile."""
+    """Replaces the link atomically, because an interpreter of the step may start meanwhile."""
     arriving = link.with_name(f"{link.name}.new")
     arriving.unlink(missing_ok=True)
     arriving.symlink_to(target)

@@ -1,4 +1,4 @@
-"""The inputs of one task, gathered from what its group was given and what the tasks before it produced."""
+"""The inputs of one task, from its group's inputs and the outputs of earlier tasks."""
 
 import json
 import re
@@ -10,13 +10,13 @@ from localcloud.services.pipelines.values import integral
 
 Json = Mapping[str, Any]
 
-# The compiler writes no other selector: `parseJson(string_value)["key"]`, for an item of a loop over mappings.
+# The compiler's only selector: `parseJson(string_value)["key"]`, for an item of a loop over mappings.
 _SELECTOR = re.compile(r"""parseJson\(string_value\)((?:\[(?:"[^"]*"|'[^']*'|\d+)\])*)""")
 _KEY = re.compile(r"""\[(?:"([^"]*)"|'([^']*)'|(\d+))\]""")
 
 
 def task_arguments(task: Json, component: Json, given: Json, produced: Mapping[str, Json]) -> dict[str, Any]:
-    """Values by input name. `given`: inputs of the group; `produced`: outputs of each task of the group, by task name.
+    """Values by input name. `given`: the group's inputs; `produced`: outputs by task name of the group's tasks.
 
     An optional input whose source has no value is left out, so that the component's default applies: its producer was
     skipped or failed, and the task ignores failures before it. Raises ValueError when a required input has no value.
@@ -37,7 +37,7 @@ def task_arguments(task: Json, component: Json, given: Json, produced: Mapping[s
 
 
 def _value(source: Json, given: Json, produced: Mapping[str, Json]) -> Any:
-    """Raises LookupError, whose first argument says what is missing."""
+    """The value of an input. Raises LookupError, whose first argument names the missing output or input."""
     if "runtimeValue" in source:
         return integral(source["runtimeValue"].get("constant"))
     output = source.get("taskOutputParameter") or source.get("taskOutputArtifact")
@@ -70,7 +70,6 @@ def selected(value: Any, selector: str) -> Any:
 
 
 def _with_constants_resolved(sources: Json, found: dict[str, Any]) -> dict[str, Any]:
-    """Placeholders of other inputs are resolved in constants alone: text that a user or a task gave is left as it
-    is."""
+    """Resolves placeholders of other inputs in constants only: text from a user or a task is not changed."""
     constants = {name for name in found if "runtimeValue" in sources.get(name, {})}
     return {name: resolved_constant(value, found) if name in constants else value for name, value in found.items()}

@@ -1,4 +1,4 @@
-"""How a `PipelineJob` message changes: by an event of its runner, a cancellation, or the end of the run."""
+"""Changes of a `PipelineJob` message: by an event of its runner, a cancellation, or the end of the run."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -38,7 +38,7 @@ def uid_of(job: Any) -> str:
 
 
 def plan(job: Any, pipeline_name: str, tasks: Iterable[PlannedTask]) -> None:
-    """Fills in the details of a job that is yet to run."""
+    """Fills in the details of a job that has not started."""
     store = _metadata_store(job)
     context = job.job_detail.pipeline_context
     context.name = f"{store}/contexts/{pipeline_name}"
@@ -59,7 +59,7 @@ def plan(job: Any, pipeline_name: str, tasks: Iterable[PlannedTask]) -> None:
 
 
 def apply(job: Any, event: Event, now: Timestamp) -> None:
-    """Shows in `job` what its runner reports."""
+    """Applies an event of the job's runner to `job`."""
     job.update_time.CopyFrom(now)
     match event:
         case TaskStarted():
@@ -77,7 +77,7 @@ def cancel(job: Any, now: Timestamp) -> None:
 
 
 def abandon(job: Any, reason: str, now: Timestamp) -> None:
-    """Ends a job whose runner is gone, and with it every task that was not ended."""
+    """Ends a job whose runner no longer runs, and all its unfinished tasks, as failed for `reason`."""
     job.update_time.CopyFrom(now)
     for detail in job.job_detail.task_details:
         if detail.state == TASK.PENDING:
@@ -135,7 +135,7 @@ def _end_job(job: Any, state: str, error: str, now: Timestamp) -> None:
 def _add(job: Any, path: TaskPath, kind: TaskKind, now: Timestamp) -> Any:
     detail = job.job_detail.task_details.add(
         task_id=task_id(uid_of(job), path),
-        # The whole pipeline is a task, too: it has the job's id for a name, and is every other task's ancestor.
+        # The pipeline itself is also a task: its name is the job's id, and it is every other task's ancestor.
         task_name=path[-1] if path else _job_id(job),
         task_unique_name=".".join(path),
     )

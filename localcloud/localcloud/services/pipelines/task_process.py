@@ -1,4 +1,4 @@
-"""The processes of a run's tasks: each leads a process group as a container's first process does, and writes to its
+"""The processes of a run's tasks. Each leads a process group, as a container's first process does, and writes to its
 task's log."""
 
 import json
@@ -18,7 +18,7 @@ from localcloud.services.pipelines.first_process import has_init, terminate
 from localcloud.services.pipelines.image_init import without_init
 from localcloud.services.pipelines.warm_component import MODULE, component_arguments
 
-# After these seconds the remaining processes of a stopped run are killed: the daemon gives its children 15 s to end.
+# After these seconds a stopped run kills its remaining processes: the daemon gives its children 15 s to end.
 _STOP_GRACE_SECONDS = 5.0
 _POLL_SECONDS = 0.05
 _LOG_TAIL_BYTES = 64 * 1024
@@ -29,18 +29,18 @@ _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:: |$)")
 
 
 class TaskCancelledError(Exception):
-    """The run was cancelled: this task's process was ended, or was not started."""
+    """The run was cancelled: this task's process was ended or never started."""
 
 
 @dataclass(frozen=True)
 class ProcessResult:
     returncode: int
     cause: str
-    """Why it failed, in its own words: the last exception that it printed, else its last line; "" when it did not."""
+    """The last exception that a failed process printed, else its last line; "" if it succeeded."""
 
 
 class TaskProcesses:
-    """Starts the processes of one run. `records` names those that run, for `processes.end_orphans`."""
+    """Starts the processes of one run. The folder `records` names running ones, for `processes.end_orphans`."""
 
     def __init__(self, records: Path, grace_seconds: float, fork_server: Path) -> None:
         """`fork_server`: path of the socket of the server that forks Python components without packages to install."""
@@ -48,7 +48,7 @@ class TaskProcesses:
         self._grace_seconds = grace_seconds
         self._fork_server = fork_server
         self._lock = threading.Lock()
-        self._running: dict[int, bool] = {}  # process group → is it uncancellable?
+        self._running: dict[int, bool] = {}  # process group → whether it is uncancellable
         self._inits: set[int] = set()  # process groups of commands that begin with their image's init
         self._cancelled = threading.Event()
         self._stopped = False
@@ -60,9 +60,9 @@ class TaskProcesses:
     def run(
         self, command: Sequence[str], *, environment: Mapping[str, str], directory: Path, log: Path, uncancellable: bool
     ) -> ProcessResult:
-        """Runs `command` and all processes that it starts to their end; appends their output to `log`.
+        """Runs `command`, waits for all processes that it starts, and appends their output to `log`.
 
-        A task of the exit handler is `uncancellable`: it runs after, and in spite of, a cancellation.
+        A task of the exit handler is `uncancellable`: it runs even after a cancellation.
         Raises TaskCancelledError, and OSError when the program cannot be started.
         """
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -80,13 +80,13 @@ class TaskProcesses:
             raise TaskCancelledError
         returncode = process.returncode or 0
         if returncode < 0 and has_init(command):
-            returncode = 128 - returncode  # as an init reports a child that a signal has ended
+            returncode = 128 - returncode  # the exit code of an init whose child a signal has ended
         return ProcessResult(returncode, _cause(log, start) if returncode else "")
 
     def cancel(self) -> None:
-        """SIGTERM to each first process, SIGKILL to all after the grace; starts nothing cancellable any more.
+        """Sends SIGTERM to each first process, and SIGKILL to all after the grace. Starts no more cancellable tasks.
 
-        The grace of Vertex AI is not documented: 30 s, as Kubernetes has it, is an assumption.
+        The grace of Vertex AI is not documented: the 30 s of Kubernetes are an assumption.
         """
         with self._lock:
             if self.cancelled:
@@ -100,7 +100,7 @@ class TaskProcesses:
         timer.start()
 
     def stop(self) -> None:
-        """Ends all processes, and returns when they are gone: the run does not continue."""
+        """Ends all processes of the run, which does not continue. Returns when they have ended."""
         with self._lock:
             self._stopped = True
             groups = set(self._running)
@@ -145,7 +145,7 @@ class TaskProcesses:
 
     def _wait(self, process: subprocess.Popen[bytes] | ForkedProcess) -> None:
         process.wait()
-        # As in a container: when its first process ends, everything in it does.
+        # As in a container, the end of the first process ends all others.
         while process_table.group_members(process.pid):
             _signal({process.pid}, signal.SIGKILL)
             time.sleep(_POLL_SECONDS)
@@ -176,7 +176,7 @@ def _cause(log: Path, start: int) -> str:
 
 
 def failure_cause(text: str) -> str:
-    """The failure in a process's output: its last exception with its message, else its last line."""
+    """The failure in a process's output: the last exception with its message, else the last line."""
     lines = text.splitlines()
     starts = [index for index, line in enumerate(lines) if line.strip() == _TRACEBACK]
     for index in range(starts[-1] + 1 if starts else len(lines), len(lines)):

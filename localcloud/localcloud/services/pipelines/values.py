@@ -1,4 +1,4 @@
-"""Values that pass between tasks: JSON values for parameters, `ArtifactRecord`s, or lists of them, for artifacts."""
+"""Values passed between tasks: JSON for parameters; `ArtifactRecord`s, or lists of them, for artifacts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ Json = Mapping[str, Any]
 
 
 def integral(value: Any) -> Any:
-    """`value`, every whole number in it an integer.
+    """`value` with every whole number in it as an integer.
 
     A protobuf `Struct` holds doubles only. The JSON of Vertex AI writes 3, which Python reads as an integer;
     protobuf's Python library writes 3.0.
@@ -24,7 +24,7 @@ def integral(value: Any) -> Any:
 
 
 def typed(value: Any, definition: Json) -> Any:
-    """`value` as a parameter of this definition: a `NUMBER_DOUBLE` is a float, whole numbers elsewhere are integers."""
+    """`value` in its parameter's type: a `NUMBER_DOUBLE` is a float; other whole numbers are integers."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number and definition.get("parameterType") == "NUMBER_DOUBLE":
         return float(value)
@@ -32,7 +32,7 @@ def typed(value: Any, definition: Json) -> Any:
 
 
 def artifacts_in(value: Any) -> tuple[ArtifactRecord, ...]:
-    """The artifacts of an input or output, those of nested loops one after another; none when it is a parameter."""
+    """The artifacts of an input or output, with those of nested loops as one sequence; empty for a parameter."""
     if isinstance(value, ArtifactRecord):
         return (value,)
     if isinstance(value, list):
@@ -41,7 +41,7 @@ def artifacts_in(value: Any) -> tuple[ArtifactRecord, ...]:
 
 
 def described(values: Json) -> Values:
-    """`values`, which are the inputs or outputs of a task or group, as clients of the job see them."""
+    """The inputs or outputs `values` of a task or group, as clients of the job see them."""
     artifacts = {key: found for key, value in values.items() if (found := artifacts_in(value))}
     parameters = {key: value for key, value in values.items() if value is not None and key not in artifacts}
     return Values(parameters=parameters, artifacts=artifacts)

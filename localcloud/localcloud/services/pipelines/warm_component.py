@@ -1,8 +1,8 @@
-"""Does what the shell does that kfp starts a Python component with.
+"""Replaces the shell script by which kfp starts a Python component, so that a forked process can run it.
 
 `python -m localcloud.services.pipelines.warm_component HOW SOURCE ARGUMENT…`
 
-HOW: `wait` for a shell that waits with the interpreter as its child, `exec` for one that makes way for it: signals and
+HOW: `wait` for a script whose shell waits for the interpreter, its child; `exec` for one that executes it: signals and
 exit codes are the same as without a fork server.
 """
 
@@ -28,7 +28,7 @@ _HOW = {script: how for how, script in (("wait", _WAIT), ("exec", _WAIT.replace(
 
 
 def component_arguments(command: Sequence[str]) -> list[str] | None:
-    """The arguments of this module with the same effect as `command`; None when it is not a Python component's."""
+    """The arguments of this module with the effect of `command`; None if that is not a Python component's command."""
     match without_init(command):
         case ["sh", "-ec", script, source, *arguments] if how := _HOW.get(" ".join(script.split())):
             return [how, source, *arguments]
@@ -45,7 +45,7 @@ def main() -> None:
         code = os.waitstatus_to_exitcode(status)
         os._exit(code if code >= 0 else 128 - code)
     os.environ["_KFP_RUNTIME"] = "true"
-    sys.path.insert(0, os.getcwd())  # As `python3 -m` has it.
+    sys.path.insert(0, os.getcwd())  # as `python3 -m` does
     step_interpreter.prepare()
     run_as_main("kfp.dsl.executor_main", ["--component_module_path", str(program), *arguments])
 

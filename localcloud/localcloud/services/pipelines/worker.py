@@ -1,4 +1,4 @@
-"""The environment of a pipeline's tasks: that of a Vertex AI worker, as far as a process can have it."""
+"""The environment variables of a pipeline's tasks, like those of a Vertex AI worker."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from localcloud.core.cache import CACHE_VARIABLE, cache_directory
 from localcloud.services.pipelines.job import Job
 from localcloud.services.pipelines.run_directory import RunDirectory
 
-# All that tasks get from the shell that started the local cloud. No token, key or home directory is among it.
+# The only variables that tasks get from the shell of the local cloud: no token, key or home directory.
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH")
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
@@ -16,17 +16,17 @@ _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 def worker_environment(
     job: Job, *, cloud: Mapping[str, str], daemon: Mapping[str, str], labels: Mapping[str, str], interpreter: str
 ) -> dict[str, str]:
-    """`cloud`: what brings clients to the local cloud; `daemon`: the daemon's own environment."""
+    """Variables of a job's tasks. `cloud`: those that lead clients to the local cloud; `daemon`: the daemon's own."""
     directory = RunDirectory(Path(job.run_directory))
     search_path = [str(directory.programs), str(Path(interpreter).parent), daemon.get("PATH", _DEFAULT_PATH)]
     return {
         **common_environment(cloud, daemon),
-        # A pod of Kubeflow's has no such variable.
+        # Pods of Kubeflow have no variable with the project.
         **({} if job.kfp_run_name else _project(job)),
         "PATH": ":".join(search_path),
         "HOME": str(directory.home),
         "TMPDIR": str(directory.temporary),
-        # Environments for the packages of steps are kept there; by HOME it would be this run's own.
+        # The cache keeps environments for packages of steps: the default, below HOME, would belong to this run only.
         CACHE_VARIABLE: str(cache_directory()),
         # google-cloud-pipeline-components labels what it creates with these.
         "VERTEX_AI_PIPELINES_RUN_LABELS": json.dumps(dict(labels)),

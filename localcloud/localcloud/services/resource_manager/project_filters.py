@@ -1,4 +1,4 @@
-"""Filters of v1 `projects.list`: terms `field:value`, all of which hold; case does not matter, `*` is a wildcard.
+"""Filters of v1 `projects.list`: terms `field:value` that must all hold, case-insensitive, with `*` as wildcard.
 
 Resource Manager, reference of v1 `projects.list`, parameter `filter` (read 2026-11-30). `gcloud projects list` always
 sends `lifecycleState:ACTIVE`.
@@ -18,7 +18,7 @@ _FIELDS = ("id", "projectId", "name", "lifecycleState", "parent.type", "parent.i
 
 
 def project_filter(text: str) -> Callable[[Fields], bool]:
-    """Whether a v1 project fits. Raises ApiError UNIMPLEMENTED for OR, NOT, parentheses and other fields."""
+    """A function that tests a v1 project. Raises ApiError UNIMPLEMENTED for OR, NOT, parentheses and other fields."""
     terms = [_term(word) for word in re.findall(r'(?:[^\s"]|"[^"]*")+', text) if word != "AND"]
     return lambda project: all(term(project) for term in terms)
 

@@ -1,4 +1,4 @@
-"""Resource Manager: projects and their policies. A project exists once it is used; an id always has the same number.
+"""Resource Manager: projects and their policies. A project exists once it is used; an id never changes its number.
 
 The older v1 API of the same projects: `resource_manager_v1`.
 """
@@ -42,13 +42,13 @@ service = Service("google.cloud.resourcemanager.v3.Projects")
 
 @service.method("GetProject")
 def get_project(request: Any, cloud: Cloud) -> Message:
-    """By id or number; a number that no id has led to is refused as the real service refuses a stranger's project."""
+    """A project by id or number. An unknown number is refused, as the real service refuses a stranger's project."""
     return _project(cloud, request.name)
 
 
 @service.method("ListProjects")
 def list_projects(request: Any, cloud: Cloud) -> Message:
-    """The active ones right under a parent, which is required; `show_deleted` adds the others."""
+    """Lists the active projects directly under the required parent; `show_deleted` adds deleted projects."""
     if not _PARENT.fullmatch(request.parent):
         raise ApiError("INVALID_ARGUMENT", f"parent {request.parent!r} is neither organizations/N nor folders/N.")
     projects = [project for project in cloud.store.list(PROJECTS) if project.parent == request.parent]
@@ -59,7 +59,7 @@ def list_projects(request: Any, cloud: Cloud) -> Message:
 
 @service.method("SearchProjects")
 def search_projects(request: Any, cloud: Cloud) -> Message:
-    """Those that were made or looked at, and that the caller may get."""
+    """Lists the projects that were created or used, and that the caller may get."""
     if request.query:
         raise ApiError("UNIMPLEMENTED", "The local cloud does not implement queries of SearchProjects.")
     shown = [project for project in cloud.store.list(PROJECTS) if has(cloud, caller(), _GET, project.name)]
@@ -107,7 +107,7 @@ def update_project(request: Any, cloud: Cloud) -> Message:
 
 @service.method("DeleteProject")
 def delete_project(request: Any, cloud: Cloud) -> Message:
-    """For 30 days it can be undeleted, and its id stays taken; what is in it stays as it is."""
+    """Marks a project as deleted. For 30 days it can be undeleted; its id stays taken, and its resources are kept."""
     project = _change_state(cloud, request.name, _STATE.ACTIVE, _STATE.DELETE_REQUESTED)
     return cloud.operations.finished("", metadata=DeleteProjectMetadata.pb()(), response=project)
 
@@ -120,7 +120,7 @@ def undelete_project(request: Any, cloud: Cloud) -> Message:
 
 @service.method("GetIamPolicy")
 def get_iam_policy(request: Any, cloud: Cloud) -> Message:
-    """A project's policy is never an empty one: it has a version from the beginning."""
+    """A project's policy. It has a version even if it was never set."""
     policy = get_policy(cloud, cloud.canonical(request.resource))
     policy.version = policy.version or 1
     answered: Message = policy
@@ -140,7 +140,7 @@ def test_iam_permissions(request: Any, cloud: Cloud) -> Message:
 
 
 def _project(cloud: Cloud, name: str) -> Any:
-    """Made when it is first looked at. Raises ApiError."""
+    """The project `name`, created at its first use. Raises ApiError for a malformed name or an unknown number."""
     collection, _, project = name.partition("/")
     if collection != "projects" or not project or "/" in project:
         raise ApiError("INVALID_ARGUMENT", f"{name!r} is not of the form projects/PROJECT.")
@@ -173,7 +173,7 @@ def _touch(cloud: Cloud, project: Any) -> None:
 
 
 def _change_state(cloud: Cloud, name: str, before: int, after: int) -> Any:
-    """Raises ApiError FAILED_PRECONDITION where it is not in the state `before`."""
+    """Moves a project from state `before` to `after`. Raises ApiError FAILED_PRECONDITION in another state."""
     with cloud.store.update(PROJECTS, _project(cloud, name).name) as project:
         if project.state != before:
             raise ApiError("FAILED_PRECONDITION", f"{project.name} is in state {_STATE(project.state).name}.")

@@ -1,7 +1,7 @@
-"""Resource Manager's v1 API, which Terraform, Config Connector and `gcloud projects` still speak: v3 in older words.
+"""Resource Manager's v1 API, translated to v3: Terraform, Config Connector and `gcloud projects` still use v1.
 
 No client package has its messages; its reference is cloud.google.com/resource-manager/reference/rest/v1/projects.
-A project that nobody has used is refused as a stranger's, so that a client which looks before it creates does create.
+A project that was never used is refused as a stranger's, so that a client that checks first then creates it.
 """
 
 import json
@@ -29,7 +29,7 @@ _KNOWN = frozenset({"projectId", "projectNumber", "name", "labels", "parent", "l
 
 
 class _Call:
-    """A v1 request, and the v3 call that answers it."""
+    """A v1 request and the v3 call that answers it."""
 
     def __init__(self, request: Request, body: Fields) -> None:
         self.verb = request.method
@@ -41,7 +41,7 @@ class _Call:
         self.filter = request.query_params.get("filter", "")
 
     def v3(self, method: str, fields: Fields, service: str = _PROJECTS) -> Any:
-        """Calls with proto JSON. Raises ApiError INVALID_ARGUMENT for fields that the message does not have."""
+        """Calls a v3 method with proto JSON. Raises ApiError INVALID_ARGUMENT for unknown fields."""
         found = self.dispatcher.method(f"/{service}/{method}")
         try:
             message = json_format.ParseDict(fields, found.request_type())
@@ -107,7 +107,7 @@ def _get_operation(call: _Call) -> Fields:
 
 
 def _operation(operation: Operation) -> Fields:
-    """Of a project's creation in v1's words; others as they are."""
+    """An operation with v1's types if it created a project, else unchanged."""
     project = Project.pb()()
     fields = _json(operation)
     if "ProjectMetadata" in operation.metadata.type_url and operation.response.Unpack(project):
@@ -118,7 +118,7 @@ def _operation(operation: Operation) -> Fields:
 
 
 def _shown(project: Any) -> Fields:
-    """v1's fields. A project that nobody gave a name or a parent has none here."""
+    """A project with v1's fields. Name and parent are left out if they were never set."""
     fields = _json(project)
     named = project.display_name != project.project_id or project.parent
     kind, _, parent_id = project.parent.partition("/")

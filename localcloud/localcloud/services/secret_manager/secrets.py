@@ -1,4 +1,4 @@
-"""Secret Manager: secrets and their versions. Payloads lie in a store of their own, and nowhere else."""
+"""Secret Manager: secrets and their versions. Payloads are only in a store of their own."""
 
 import re
 from typing import Any
@@ -71,7 +71,7 @@ def list_secrets(request: Any, cloud: Cloud) -> Message:
 
 @service.method("UpdateSecret")
 def update_secret(request: Any, cloud: Cloud) -> Message:
-    """Only the fields of the mask, and of them only those that Secret Manager lets change."""
+    """Updates the mask's fields. Raises ApiError INVALID_ARGUMENT for a field that Secret Manager never changes."""
     # A path may name a part of a field: `rotation.next_rotation_time`.
     fixed = sorted(path for path in request.update_mask.paths if path.partition(".")[0] not in _MUTABLE_FIELDS)
     if fixed or not request.update_mask.paths:
@@ -133,7 +133,7 @@ def get_secret_version(request: Any, cloud: Cloud) -> Message:
 
 @service.method("ListSecretVersions")
 def list_secret_versions(request: Any, cloud: Cloud) -> Message:
-    """The newest first, as the real service lists them."""
+    """Lists versions, newest first, as the real service does."""
     versions = cloud.store.list(VERSIONS, _secret(cloud, request.parent).name)[::-1]
     chosen, token = page(versions, request)
     return ListSecretVersionsResponse.pb()(versions=chosen, next_page_token=token, total_size=len(versions))
@@ -181,7 +181,7 @@ def _change_state(request: Any, cloud: Cloud, state: Any) -> Message:
 
 
 def _fix_expiry(secret: Any, cloud: Cloud) -> None:
-    """`Secret.ttl` is for input alone: the service keeps the time that it leads to."""
+    """Replaces `Secret.ttl`, an input-only field, by the expiry time."""
     if secret.WhichOneof("expiration") == "ttl":
         lifetime = secret.ttl.ToTimedelta()
         secret.expire_time.FromDatetime(cloud.clock() + lifetime)

@@ -1,6 +1,6 @@
-"""Service Usage: which APIs a project has enabled. None to begin with; the local cloud serves them all the same.
+"""Service Usage: the APIs that a project has enabled. None at first; the local cloud also serves disabled APIs.
 
-Enabling Compute Engine's API makes its default service account.
+Enabling Compute Engine's API creates the project's default service account.
 """
 
 import re
@@ -39,7 +39,7 @@ def get_service(request: Any, cloud: Cloud) -> Message:
 
 @service.method("ListServices")
 def list_services(request: Any, cloud: Cloud) -> Message:
-    """Those that were ever enabled or disabled."""
+    """Lists the APIs that were ever enabled or disabled."""
     chosen, token = page(cloud.store.list(ENABLED_SERVICES, cloud.canonical(request.parent)), request)
     return ListServicesResponse.pb()(services=chosen, next_page_token=token)
 
@@ -58,7 +58,7 @@ def disable_service(request: Any, cloud: Cloud) -> Message:
 
 @service.method("BatchEnableServices")
 def batch_enable_services(request: Any, cloud: Cloud) -> Message:
-    """All of them, or none."""
+    """Enables all these APIs, or none. Raises ApiError if one is unknown."""
     names = [f"{request.parent}/services/{api}" for api in request.service_ids]
     if not 1 <= len(names) <= _LARGEST_BATCH:
         raise ApiError("INVALID_ARGUMENT", f"A batch has 1 to {_LARGEST_BATCH} services; got {len(names)}.")
@@ -97,5 +97,5 @@ def _service(cloud: Cloud, name: str) -> Any:
 
 
 def _done(cloud: Cloud, changed: Any, response: Message) -> Message:
-    # The operation belongs to nothing and says nothing of itself (recorded in 2026).
+    # The operation has no parent and no metadata (recorded in 2026).
     return cloud.operations.finished("", metadata=Empty(), response=response)

@@ -22,9 +22,9 @@ _IDENTITY = "type.googleapis.com/google.api.serviceusage.v1beta1.ServiceIdentity
 
 
 def service_identity(cloud: Cloud, project: str, api: str) -> Fields:
-    """`ServiceIdentity` of `api` in a project, whose agent exists from now on. Raises ApiError.
+    """`ServiceIdentity` of `api` in a project; creates the service agent. Raises ApiError.
 
-    No page names the permission; the stricter of those that could be meant is asked: the one of enabling the API.
+    No page names the permission: the local cloud checks the stricter candidate, the one for enabling the API.
     """
     require(cloud, "service-usage/generateServiceIdentity", f"projects/{project}/services/{api}")
     agent = accounts.make_service_agent(cloud, project, api, granted=False)

@@ -1,6 +1,6 @@
-"""Access control lists of buckets: the legacy roles of a bucket's IAM policy, shown and changed entry by entry.
+"""Access control lists of buckets: another form of the legacy roles in a bucket's IAM policy.
 
-A bucket has one truth, its policy: OWNER is `roles/storage.legacyBucketOwner`, and so on
+Only the policy is stored: the entry OWNER is the role `roles/storage.legacyBucketOwner`, and so on
 (cloud.google.com/storage/docs/access-control/iam#acls).
 """
 
@@ -45,7 +45,7 @@ def insert_entry(call: Call, backend: Backend) -> Reply:
 
 
 def update_entry(call: Call, backend: Backend) -> Reply:
-    """PUT and PATCH: the role is the one field that can change."""
+    """PUT and PATCH of an entry: only the role can change."""
     with backend.database.transaction() as transaction:
         bucket = existing_bucket(transaction, call.names["bucket"])
         role = _entry(entries_of(bucket), call.names["entity"])
@@ -77,8 +77,8 @@ def delete_entry(call: Call, backend: Backend) -> Reply:
 
 
 def with_list(bucket: BucketRow, resource: dict[str, Any], query: Mapping[str, str]) -> BucketRow:
-    """`bucket` with the list that a call's body gives. Raises StorageError: 501 for other ways to give one."""
-    # A whole bucket that is written back brings the list that was read.
+    """`bucket` with the list in a call's body. Raises StorageError: 400, or 501 for other ways to give a list."""
+    # A client that writes a whole bucket back sends the list that it read.
     if resource.get("defaultObjectAcl") and _roles(resource["defaultObjectAcl"]) != _roles(
         default_object_controls(bucket)
     ):
@@ -94,12 +94,12 @@ def with_list(bucket: BucketRow, resource: dict[str, Any], query: Mapping[str, s
 
 
 def access_controls(bucket: BucketRow, base_url: str) -> list[dict[str, Any]]:
-    """The list as `projection=full` shows it."""
+    """The access control list as `projection=full` shows it."""
     return [_shown(bucket, entity, role, base_url) for entity, role in entries_of(bucket).items()]
 
 
 def default_object_controls(bucket: BucketRow) -> list[dict[str, Any]]:
-    """The list `projectPrivate`, which a new bucket has; the local Cloud Storage has no way to change it."""
+    """The list `projectPrivate` of a new bucket, which cannot be changed in the local Cloud Storage."""
     roles = {"owners": "OWNER", "editors": "OWNER", "viewers": "READER"}
     return [
         {
@@ -114,7 +114,7 @@ def default_object_controls(bucket: BucketRow) -> list[dict[str, Any]]:
 
 
 def entries_of(bucket: BucketRow) -> Entries:
-    """The legacy roles of the policy, owners first."""
+    """Role by entity, from the policy's legacy roles, owners first."""
     entries: Entries = {}
     for role, name in _ROLES.items():
         for binding in bucket.policy["bindings"]:
@@ -125,9 +125,9 @@ def entries_of(bucket: BucketRow) -> Entries:
 
 
 def _with_entries(bucket: BucketRow, entries: Entries) -> Policy:
-    """The policy whose legacy roles are `entries`; other bindings stay.
+    """The bucket's policy with `entries` as its legacy roles; other bindings stay.
 
-    Raises StorageError (412) for everybody in a bucket that prevents public access.
+    Raises StorageError (412) for `allUsers` or `allAuthenticatedUsers` in a bucket that prevents public access.
     """
     check_public(entries, bucket.settings)
     others = [binding for binding in bucket.policy["bindings"] if binding["role"] not in _ROLES.values()]
@@ -150,7 +150,7 @@ def _roles(entries: list[dict[str, Any]]) -> dict[Any, Any]:
 
 
 def _role(entity: Any, role: Any) -> str:
-    """`role`, of an entry that Cloud Storage takes. Raises StorageError (400)."""
+    """Returns `role` if Cloud Storage accepts the entry. Raises StorageError (400)."""
     if not (_ENTITY.match(str(entity)) or _PROJECT_ENTITY.match(str(entity))):
         raise invalid(f"Could not parse entity {entity!r}; entities look like user-name@example.com or allUsers.")
     if role not in _ROLES:
@@ -202,7 +202,7 @@ def _shown(bucket: BucketRow, entity: str, role: str, base_url: str) -> dict[str
 
 
 def _entity(member: str, bucket: BucketRow) -> str:
-    """`serviceAccount:x` is `user-x` in a list."""
+    """The entity of a policy's member: `serviceAccount:x` becomes `user-x`."""
     kind, _, name = member.partition(":")
     if kind in _TEAMS:
         return f"project-{_TEAMS[kind]}-{bucket.project_number}"

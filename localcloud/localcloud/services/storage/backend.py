@@ -1,4 +1,4 @@
-"""State that every operation of the local Cloud Storage works on."""
+"""The state that all operations of the local Cloud Storage share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ def open_backend(
     ids: IdSource,
     access: Access | None = None,
 ) -> Backend:
-    """Opens what `data_dir` holds, and clears away what a killed process left half written."""
+    """Opens the buckets in `data_dir`, and deletes files that a killed process left incomplete."""
     data_dir.mkdir(parents=True, exist_ok=True)
     bytes_store = BytesStore(data_dir / "bytes", ids)
     database = Database(data_dir / METADATA_FILE, bytes_store.discard)

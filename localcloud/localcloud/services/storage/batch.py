@@ -26,7 +26,7 @@ class BatchAnswer:
 
 
 def run_batch(content_type: str, body: bytes, base_url: str, backend: Backend) -> BatchAnswer:
-    """Makes the calls one after the other; each succeeds or fails by itself.
+    """Makes the calls in their order; each succeeds or fails alone.
 
     Raises StorageError (400) when the request is not a batch.
     """

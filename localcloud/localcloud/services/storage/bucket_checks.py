@@ -1,4 +1,4 @@
-"""Bucket settings that Cloud Storage refuses, and those that the local one refuses as it does not carry them out."""
+"""Bucket settings that Cloud Storage refuses, or that the local one does not implement."""
 
 import re
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ _ENFORCEMENTS = (
 )
 _RESTRICTIONS = ("NotRestricted", "FullyRestricted")
 _EVERYBODY = frozenset(("allUsers", "allAuthenticatedUsers"))
-# Settings whose effect would be missed: nothing here is encrypted, billed to a reader, or kept from an address.
+# Settings without effect here: the local cloud does not encrypt, bill readers or filter addresses.
 _NOT_CARRIED_OUT = {
     "billing": ("requesterPays", "requester pays"),
     "ipFilter": ("mode", "filters of addresses"),
@@ -30,7 +30,7 @@ _NOT_CARRIED_OUT = {
 
 
 def check_bucket(settings: Settings, location_kind: str) -> None:
-    """Raises StorageError: 400 for a wrong value, 501 for a right one that the local cloud does not carry out.
+    """Raises StorageError: 400 for a wrong value, 501 for a valid one that the local cloud does not implement.
 
     `location_kind`: `region`, `dual-region` or `multi-region`.
     """
@@ -47,7 +47,7 @@ def check_bucket(settings: Settings, location_kind: str) -> None:
 
 
 def check_public(members: Iterable[str], settings: Settings) -> None:
-    """Raises StorageError (412) for everybody as a member, in a bucket that prevents public access."""
+    """Raises StorageError (412) for `allUsers` or `allAuthenticatedUsers` if the bucket prevents public access."""
     prevention = (settings.get("iamConfiguration") or {}).get("publicAccessPrevention")
     if prevention == "enforced" and not _EVERYBODY.isdisjoint(members):
         message = (
@@ -91,6 +91,6 @@ def _check_encryption(encryption: Settings) -> None:
             raise invalid(
                 f"Invalid argument: encryption.{name}.restrictionMode {mode!r} is not one of {_RESTRICTIONS}."
             )
-        # Neither keys of Cloud KMS nor keys of callers are taken here: to forbid them changes nothing.
+        # Keys of Cloud KMS and of callers are not accepted here, so forbidding them changes nothing.
         if mode == "FullyRestricted" and name == _ENFORCEMENTS[0]:
             raise not_implemented(f"buckets without encryption by Google's keys (encryption.{name})")

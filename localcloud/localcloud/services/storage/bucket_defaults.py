@@ -1,4 +1,4 @@
-"""Settings that Cloud Storage fills in when a bucket's caller says nothing of them.
+"""Defaults for bucket settings that a caller leaves out.
 
 Evidence: answers of the real service, recorded between 2024-08 and 2026-08 (docs/local-cloud.md, "How faithful it is").
 """
@@ -23,7 +23,7 @@ _TERMINAL_CLASSES = ("NEARLINE", "ARCHIVE")
 
 
 def complete(asked: Settings, before: Settings, now: datetime) -> Settings:
-    """`asked` with defaults; times of what did not change are those of `before`. Raises StorageError (400)."""
+    """`asked` with defaults; unchanged settings keep the times in `before`. Raises StorageError (400)."""
     settings: Settings = {"storageClass": "STANDARD", **asked}
     if not (asked.get("lifecycle") or {}).get("rule"):
         settings.pop("lifecycle", None)
@@ -59,7 +59,7 @@ def _access(asked: Settings, before: Settings, now: datetime) -> Settings:
 
 
 def _soft_delete(asked: Settings | None, before: Settings | None, now: datetime) -> Settings:
-    """A policy that is off has no time from which it is effective."""
+    """The soft delete policy with defaults; without `effectiveTime` if it is off. Raises StorageError (400)."""
     text = (asked or {}).get("retentionDurationSeconds", _DEFAULT_RETENTION_SECONDS)
     seconds = int(text) if str(text).isdigit() else -1
     if seconds != 0 and not _DEFAULT_RETENTION_SECONDS <= seconds <= _LONGEST_RETENTION_SECONDS:

@@ -23,7 +23,7 @@ _CONDITIONS_NEED_VERSION = 3
 
 
 def first_policy(project: str, *, uniform: bool = False) -> dict[str, Any]:
-    """The policy of a new bucket; with uniform access it also grants what access lists of objects would grant."""
+    """The policy of a new bucket; with uniform access, it includes the roles that replace lists of objects."""
     owners, viewers = [f"projectEditor:{project}", f"projectOwner:{project}"], [f"projectViewer:{project}"]
     bindings = [
         {"role": "roles/storage.legacyBucketOwner", "members": owners},
@@ -43,7 +43,7 @@ def get_policy(call: Call, backend: Backend) -> Reply:
 
 
 def set_policy(call: Call, backend: Backend) -> Reply:
-    """Refuses a policy that was read before somebody else's change: 412."""
+    """Sets a bucket's policy. Raises StorageError (412) if the policy was changed after the caller read it."""
     resource = call.resource()
     bindings = resource.get("bindings", [])
     with backend.database.transaction() as transaction:
@@ -52,7 +52,7 @@ def set_policy(call: Call, backend: Backend) -> Reply:
             raise precondition_failed()
         policy = {"version": int(resource.get("version", 1)), "bindings": bindings}
         _check(policy, bucket)
-        # As IAM answers it: the version says whether there are conditions, independent of the requested version.
+        # As IAM answers: version 3 if the policy has conditions, independent of the requested version.
         policy["version"] = _CONDITIONS_NEED_VERSION if any("condition" in binding for binding in bindings) else 1
         for binding in bindings:
             expression = str((binding.get("condition") or {}).get("expression", ""))
@@ -63,7 +63,7 @@ def set_policy(call: Call, backend: Backend) -> Reply:
 
 
 def test_permissions(call: Call, backend: Backend) -> Reply:
-    """Those of the permissions that are asked about which the caller has."""
+    """The permissions among the requested ones that the caller has."""
     with backend.database.transaction() as transaction:
         subject = object_subject(transaction, call.names["bucket"], "")
     permissions = call.query.getlist("permissions")
@@ -77,7 +77,7 @@ def test_permissions(call: Call, backend: Backend) -> Reply:
 
 
 def rename_member(backend: Backend, old: str, new: str) -> None:
-    """In the policies of all buckets: a service account was deleted, or undeleted."""
+    """Renames a service account, after its deletion or undeletion, in the policies of all buckets."""
     with backend.database.transaction() as transaction:
         for bucket in bucket_rows.all_buckets(transaction):
             bindings = [

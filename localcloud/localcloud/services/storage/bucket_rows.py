@@ -11,7 +11,7 @@ from localcloud.services.storage.storage_errors import bucket_not_found
 
 @dataclass(frozen=True)
 class BucketRow:
-    """`settings` holds the fields that a caller may set, `policy` the IAM policy's version and bindings."""
+    """A bucket. `settings`: the fields that a caller may set; `policy`: the IAM policy's version and bindings."""
 
     name: str
     project: str
@@ -30,7 +30,7 @@ class BucketRow:
 
     @property
     def object_retention(self) -> bool:
-        """True where objects may have a retention of their own."""
+        """Whether objects may have a retention of their own."""
         return bool(self.settings.get("objectRetention", {}).get("mode") == "Enabled")
 
     @property
@@ -44,7 +44,7 @@ def find_bucket(transaction: Transaction, name: str) -> BucketRow | None:
 
 
 def existing_bucket(transaction: Transaction, name: str) -> BucketRow:
-    """Raises StorageError (404)."""
+    """The bucket `name`. Raises StorageError (404)."""
     bucket = find_bucket(transaction, name)
     if bucket is None:
         raise bucket_not_found()
@@ -67,7 +67,7 @@ def save_bucket(transaction: Transaction, bucket: BucketRow) -> None:
 
 
 def remove_bucket(transaction: Transaction, name: str) -> None:
-    """Removes the bucket with its unfinished uploads; its objects must be gone."""
+    """Removes a bucket with its unfinished uploads. Its objects must be removed before."""
     for table, statement in {
         "resumable_uploads": "SELECT blob FROM resumable_uploads WHERE bucket = ?",
         "multipart_uploads": "SELECT blob FROM parts JOIN multipart_uploads ON upload_id = id WHERE bucket = ?",
@@ -78,7 +78,7 @@ def remove_bucket(transaction: Transaction, name: str) -> None:
 
 
 def is_empty(transaction: Transaction, name: str) -> bool:
-    """No objects, noncurrent ones included."""
+    """Whether the bucket has no objects, including noncurrent ones."""
     return transaction.execute("SELECT 1 FROM objects WHERE bucket = ? LIMIT 1", name).fetchone() is None
 
 

@@ -92,7 +92,7 @@ def update_bucket(call: Call, backend: Backend) -> Reply:
 
 
 def lock_retention_policy(call: Call, backend: Backend) -> Reply:
-    """For good: from now on the policy's period may only grow."""
+    """Locks the bucket's retention policy for ever: its period can then only grow."""
     if call.number("ifMetagenerationMatch") is None:
         raise required("ifMetagenerationMatch")
     with backend.database.transaction() as transaction:
@@ -127,7 +127,7 @@ def storage_layout(call: Call, backend: Backend) -> Reply:
 
 
 def managed_folders(call: Call, backend: Backend) -> Reply:
-    """There are none: nobody can make one here."""
+    """An empty list: the local Cloud Storage cannot create managed folders."""
     with backend.database.transaction() as transaction:
         existing_bucket(transaction, call.names["bucket"])
     return Reply({"kind": "storage#managedFolders"})
@@ -155,7 +155,7 @@ def _change(call: Call, backend: Backend, change: Callable[[dict[str, Any]], dic
 
 
 def _shown(bucket: BucketRow, call: Call, usual: str) -> dict[str, Any]:
-    """The bucket in the projection that the call asks for, or in the method's `usual` one."""
+    """The bucket in the call's projection, or without one in the method's default `usual`."""
     projection = call.query.get("projection") or usual
     if projection not in _PROJECTIONS:
         raise invalid(f"Invalid value for projection: {projection!r} is neither noAcl nor full.")

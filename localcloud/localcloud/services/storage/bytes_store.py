@@ -1,7 +1,7 @@
-"""Object bytes on disk, in files named by random ids; what they belong to is the metadata's business.
+"""Object bytes on disk, in files named by random ids; the metadata store knows their objects.
 
-A file is written once, from its start to its end. Who deletes an object says so with `discard`; a download in progress
-keeps the bytes until it ends.
+A file is written once, from start to end. `discard` deletes the bytes of a deleted object; a download in progress
+keeps them until its end.
 """
 
 import os
@@ -17,14 +17,14 @@ READ_SIZE = 1 << 20
 
 
 class IdSource(Protocol):
-    """A source of ids, as far as this package needs it."""
+    """A source of ids: the part of `localcloud.core.ids.Ids` that this package needs."""
 
     def hex(self, length: int = 32) -> str:
         """An id of that many hexadecimal digits in lower case."""
 
 
 class BytesWriter:
-    """Appends to one file and counts its checksums."""
+    """Appends to one file and computes its checksums."""
 
     def __init__(self, blob: str, descriptor: int, digest: Digest) -> None:
         self.blob = blob
@@ -55,12 +55,12 @@ class BytesStore:
             blob = self._ids.hex(32)
             path = self._path(blob)
             path.parent.mkdir(exist_ok=True)
-            # After a restart with the same seed, the source gives ids that are taken: then the next one is used.
+            # After a restart with the same seed, the source repeats ids: an id in use is skipped.
             with suppress(FileExistsError):
                 return BytesWriter(blob, os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), Digest())
 
     def reopen(self, blob: str, block: int) -> BytesWriter:
-        """Goes on with a file that an interrupted process left, cut to whole blocks of `block` bytes."""
+        """Continues a file that an interrupted process left, truncated to whole blocks of `block` bytes."""
         path = self._path(blob)
         whole_blocks = path.stat().st_size // block * block
         digest = Digest()
@@ -73,7 +73,7 @@ class BytesStore:
 
     @contextmanager
     def reading(self, blobs: Iterable[str]) -> Iterator[None]:
-        """Keeps these bytes on disk until the block ends, also when they are discarded in between."""
+        """Keeps these bytes on disk until the `with` block ends, even if they are discarded in between."""
         held = list(blobs)
         self.hold(held)
         try:
@@ -110,7 +110,7 @@ class BytesStore:
                     self._path(blob).unlink(missing_ok=True)
 
     def sweep(self, referenced: set[str]) -> None:
-        """Removes what no metadata refers to, left by a process that was killed. Only before the first request."""
+        """Removes files of a killed process that no metadata refers to. Must run before the first request."""
         for path in self._directory.glob("*/*"):
             if path.name not in referenced:
                 path.unlink()

@@ -1,4 +1,4 @@
-"""A JSON API call and its answer as values, the same for a single request and for a part of a batch."""
+"""A JSON API call and its answer as values, for single requests and for parts of a batch."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Call(RestRequest):
     """A call of the JSON API. `names` is empty until its operation is known."""
 
     def resource(self) -> dict[str, Any]:
-        """The body as a JSON object; an empty body is an empty one. Raises StorageError (400)."""
+        """The body as a JSON object; an empty body is an empty object. Raises StorageError (400)."""
         if not self.body.strip():
             return {}
         try:
@@ -29,7 +29,7 @@ class Call(RestRequest):
         return in_query(self.query, self.headers, prefix)
 
     def number(self, parameter: str, default: int | None = None) -> int | None:
-        """Raises StorageError (400) when the query's parameter is not a whole number; an empty one counts as absent."""
+        """A whole number in the query; `default` if it is absent or empty. Raises StorageError (400)."""
         text = self.query.get(parameter)
         if not text:
             return default
@@ -39,7 +39,7 @@ class Call(RestRequest):
             raise invalid(f"Invalid value for {parameter}: {text!r} is not a whole number.") from None
 
     def page_size(self, default: int = 1000) -> int:
-        """`maxResults`, at most 1,000 as the API has it."""
+        """`maxResults`, at most 1,000, as in the API. Raises StorageError (400) if it is below 1."""
         size = self.number("maxResults", default)
         if size is None or size < 1:
             raise invalid("Invalid value for maxResults: it must be at least 1.")
@@ -51,7 +51,7 @@ class Call(RestRequest):
 
 @dataclass(frozen=True)
 class Reply:
-    """`resource` None = an empty body."""
+    """The answer to a call. `resource` None: an empty body."""
 
     resource: dict[str, Any] | None
     status: int = 200

@@ -1,4 +1,4 @@
-"""CRC32C and MD5 of object bytes: counted while they stream, compared with the sender's, combined for parts."""
+"""CRC32C and MD5 of object bytes: computed while they stream, compared with the sender's, combined for parts."""
 
 import base64
 import binascii
@@ -19,7 +19,7 @@ _X_TO_THE_8 = 1 << 23
 
 
 class Digest:
-    """Both checksums of a stream, so far."""
+    """Both checksums of the bytes of a stream so far."""
 
     def __init__(self) -> None:
         self.crc32c = 0
@@ -38,13 +38,13 @@ class Digest:
 
 @dataclass(frozen=True)
 class DeclaredChecksums:
-    """Checksums that a sender gave for its bytes; None: not given."""
+    """Checksums that a sender declared for its bytes; None: not declared."""
 
     crc32c: int | None = None
     md5: bytes | None = None
 
     def verify(self, crc32c: int, md5: bytes | None) -> None:
-        """Raises StorageError (400) on a mismatch. `md5` is None for bytes that have none, as a composed object."""
+        """Raises StorageError (400) on a mismatch. `md5` is None for bytes without MD5, as of composed objects."""
         if self.crc32c is not None and self.crc32c != crc32c:
             raise _mismatch("CRC32C", "CrcMismatch", encode_crc32c(self.crc32c), encode_crc32c(crc32c))
         if self.md5 is not None and md5 is not None and self.md5 != md5:
@@ -91,9 +91,9 @@ def encode_md5(md5: bytes) -> str:
 
 
 def combine_crc32c(first: int, second: int, second_length: int) -> int:
-    """CRC32C of two runs of bytes, one after the other, from theirs; `second_length` in bytes.
+    """CRC32C of two concatenated byte sequences, from the CRC32C of each; `second_length` in bytes.
 
-    The first run's remainder moves up by the second's length: a multiplication by x^(8 * length) modulo the polynomial.
+    Appending the second sequence multiplies the first remainder by x^(8 * length) modulo the polynomial.
     """
     return _multiply(_x_to_the_8_times(second_length), first) ^ second
 

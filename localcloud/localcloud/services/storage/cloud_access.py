@@ -1,4 +1,4 @@
-"""How Cloud Storage asks the cloud's policies: a bucket's own, its project's, and what access control lists grant."""
+"""Permissions in Cloud Storage by the cloud's policies: the bucket's, its project's, and access control lists."""
 
 from collections.abc import Iterable, Iterator
 
@@ -16,7 +16,7 @@ from localcloud.services.storage.storage_access import Subject
 from localcloud.services.storage.storage_errors import StorageError, invalid, not_implemented
 
 _LENT = Kind("folder lent to a container", StringValue)
-"""By the member that reads it: a `gs://` URI."""
+"""By member: the `gs://` URI that the member may read."""
 
 _PUBLIC = frozenset({"allUsers", "allAuthenticatedUsers"})
 _READING = ("storage.objects.get", "storage.objects.list")
@@ -24,7 +24,7 @@ _SERVICE = "storage.googleapis.com"
 
 
 class CloudAccess:
-    """The policies of one cloud decide."""
+    """Decides permissions by the policies of one cloud."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
@@ -42,7 +42,7 @@ class CloudAccess:
 
     def allows(self, permission: str, subject: Subject) -> bool:
         member = caller()
-        if member == THE_CLOUD:  # may be asked inside of a transaction of the cloud's store: nothing is looked up there
+        if member == THE_CLOUD:  # may be inside a transaction of the cloud's store: read nothing from it
             return True
         project = str(subject.bucket.project_number) if subject.bucket else subject.project
         attributes = self._attributes(subject)
@@ -81,7 +81,7 @@ class CloudAccess:
 
 
 def lend(cloud: Cloud, member: str, uri: str) -> None:
-    """Lets `member` read the objects under `uri`, `gs://…`, independent of the bucket's policy."""
+    """Lets `member` read the objects under the `gs://` URI `uri`, independent of the bucket's policy."""
     cloud.store.put(_LENT, member, StringValue(value=uri))
 
 
@@ -98,7 +98,7 @@ def _bindings(subject: Subject) -> Iterator[Binding]:
         members = binding.members - _PUBLIC if prevented else binding.members
         yield Binding(binding.role, members, binding.condition)
     if not subject.bucket.uniform_access:
-        # The access control list `projectPrivate`, which new objects have ("Predefined ACLs").
+        # The list `projectPrivate` of new objects ("Predefined ACLs").
         project = subject.bucket.project
         owners = frozenset({f"projectOwner:{project}", f"projectEditor:{project}"})
         yield Binding("roles/storage.legacyObjectOwner", owners)

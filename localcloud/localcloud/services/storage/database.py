@@ -1,7 +1,7 @@
-"""The metadata store: one sqlite file, one writer at a time, consistent with the bytes after a kill.
+"""The metadata store: one sqlite file, with one writer at a time, consistent with the bytes after a kill.
 
-Bytes are on disk before a row names them, and rows are gone before their bytes are. So a killed process leaves at worst
-bytes that no row names, and the next start, with `referenced_blobs`, clears them away.
+Bytes are written before a row names them, and rows are deleted before their bytes. A killed process leaves at worst
+bytes that no row names; the next start deletes them by `referenced_blobs`.
 """
 
 import sqlite3
@@ -64,7 +64,7 @@ OR EXISTS (SELECT 1 FROM resumable_uploads WHERE blob = ?1 AND generation IS NUL
 
 
 class Transaction:
-    """Reads and writes that happen together or not at all."""
+    """Reads and writes that happen together or not at all (a sqlite transaction)."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -77,7 +77,7 @@ class Transaction:
         self._connection.executemany(statement, rows)
 
     def free(self, blobs: Iterable[str]) -> None:
-        """Says that a row that named these bytes is gone; they go too, unless another row names them at the end."""
+        """Notes that a row that named these bytes was deleted. At the end, bytes that no row names are deleted."""
         self.freed.update(blobs)
 
 
@@ -87,7 +87,7 @@ class Database:
         self._lock = threading.RLock()
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
-        # Write-ahead log without a sync for each commit: proof against a killed process, which is what happens here.
+        # A write-ahead log without a sync per commit survives a killed process, the only failure expected here.
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA foreign_keys = ON")

@@ -1,4 +1,4 @@
-"""Object bytes to the caller: whole, a range, or gunzipped; for the JSON API and the XML API."""
+"""Downloads of object bytes: whole, a range, or gunzipped; for the JSON API and the XML API."""
 
 import zlib
 from collections.abc import AsyncIterator, Iterator
@@ -31,7 +31,7 @@ _SHOWN_SETTINGS = {
     "contentLanguage": "content-language",
     "storageClass": "x-goog-storage-class",
 }
-# Recorded in 2021 by gcsfs: bytes through the JSON API are for their caller alone.
+# Recorded in 2021 by gcsfs: caches must not keep bytes from the JSON API.
 _JSON_API_USUAL = {
     "cache-control": "no-cache, no-store, max-age=0, must-revalidate",
     "content-disposition": "attachment",
@@ -41,7 +41,7 @@ _XML_API_ONLY = frozenset({"accept-ranges", "last-modified", "x-goog-stored-cont
 
 @dataclass(frozen=True)
 class Found:
-    """An object's version, and its bytes, which stay on disk until they are released."""
+    """A version of an object and its bytes, which stay on disk until `_release`."""
 
     row: ObjectRow
     content: Content
@@ -55,7 +55,7 @@ async def download(
     *,
     json_api: bool,
 ) -> Response:
-    """By the JSON API's `alt=media` or by the XML API. Raises StorageError (304, 404, 412)."""
+    """A download by the JSON API's `alt=media` or by the XML API. Raises StorageError (304, 404, 412)."""
     generation = _generation(request.query_params.get("generation"))
     found = await to_thread.run_sync(_hold, backend, *bucket_and_name, generation, preconditions)
     try:
@@ -69,7 +69,7 @@ async def download(
 
 
 class ObjectResponse(StreamingResponse):
-    """Sends the bytes as they are read, and lets go of them at the end, however it comes."""
+    """Sends the bytes while reading them, and releases them at the end, even after an error."""
 
     def __init__(self, backend: Backend, found: Found, part: ByteRange | None, gunzip: bool, json_api: bool) -> None:
         self._backend = backend
@@ -81,7 +81,7 @@ class ObjectResponse(StreamingResponse):
         if not json_api:
             tell_hashes(self, found.row.crc32c, found.row.md5)
         elif not part:
-            # Recorded in 2021: one header has both, and Google's client for Python finds MD5 in this form alone.
+            # Recorded in 2021: one header has both checksums; Google's Python client finds MD5 only in this form.
             self.headers["x-goog-hash"] = ",".join(_hashes(found.row.crc32c, found.row.md5))
         if part is not None:
             self.headers["content-range"] = part.content_range(found.row.size)
@@ -108,7 +108,7 @@ class ObjectResponse(StreamingResponse):
 
 
 def reads(content: Content, part: ByteRange) -> Iterator[tuple[str, int, int]]:
-    """The reads that give a range of an object, in order: (blob, offset, length)."""
+    """The reads that together give a range of an object, in order: (blob, offset, length), in bytes."""
     begin = 0
     for segment in content.segments:
         offset, stop = max(part.start - begin, 0), min(part.stop - begin, segment.size)
@@ -136,7 +136,7 @@ def object_headers(row: ObjectRow) -> dict[str, str]:
         headers["x-goog-component-count"] = str(row.component_count)
     shown = {header: row.settings[field] for field, header in _SHOWN_SETTINGS.items() if field in row.settings}
     if shown.get("content-encoding") == "identity":
-        # Recorded: the metadata keep the word, and no header says it.
+        # Recorded: the metadata keep this value, and no header has it.
         del shown["content-encoding"]
     custom = {f"x-goog-meta-{key}": value for key, value in row.settings.get("metadata", {}).items()}
     return headers | {name: _header_text(value) for name, value in (shown | custom).items()}
@@ -147,9 +147,9 @@ def _xml_api_headers(row: ObjectRow) -> dict[str, str]:
 
 
 def _json_api_headers(row: ObjectRow) -> dict[str, str]:
-    """Of `alt=media`: as recorded in 2021, the JSON API's own ETag, no date and nothing of how the bytes are stored.
+    """Headers of `alt=media`, as recorded in 2021: the JSON API's ETag, without dates and storage headers.
 
-    Google's .NET client finds `x-goog-stored-content-encoding` here when it is gzip.
+    `x-goog-stored-content-encoding` stays for gzip: Google's .NET client reads it.
     """
     headers = {**_JSON_API_USUAL, **object_headers(row), "etag": object_etag(row)}
     if headers["x-goog-stored-content-encoding"] == "identity":
@@ -158,7 +158,7 @@ def _json_api_headers(row: ObjectRow) -> dict[str, str]:
 
 
 def tell_hashes(response: Response, crc32c: int, md5: bytes | None) -> None:
-    """A header for each, of one name, as the XML API has it."""
+    """Adds a header `x-goog-hash` for each checksum, as in the XML API."""
     for told in _hashes(crc32c, md5):
         response.headers.append("x-goog-hash", told)
 
@@ -197,5 +197,5 @@ def _generation(text: str | None) -> int | None:
 
 
 def _header_text(value: str) -> str:
-    """UTF-8 bytes, in the Latin-1 that the server encodes headers with; no line breaks."""
+    """UTF-8 bytes as Latin-1 text, because the server encodes headers as Latin-1; without line breaks."""
     return value.replace("\r", " ").replace("\n", " ").encode().decode("latin-1")

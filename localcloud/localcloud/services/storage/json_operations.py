@@ -1,4 +1,4 @@
-"""The JSON API's methods that move no object bytes: one table, for single requests and for batches."""
+"""The JSON API's methods without object bytes: one table, for single requests and for batches."""
 
 import re
 from collections.abc import Callable
@@ -54,7 +54,7 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
 
 
 def path_pattern(template: str) -> re.Pattern[str]:
-    """A pattern for a path as it was sent, still percent-encoded: a name never holds a slash there."""
+    """A pattern for a percent-encoded path, in which a name never contains a slash."""
     return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", template) + "/?$")
 
 
@@ -62,7 +62,7 @@ _COMPILED = tuple((method, path_pattern(PREFIX + path), operation) for method, p
 
 
 def run(call: Call, backend: Backend) -> Reply:
-    """Raises StorageError; 501 for a method of the API that is not here."""
+    """Answers a call. Raises StorageError: 501 for a method that the local Cloud Storage does not implement."""
     for method, pattern, operation in _COMPILED:
         match = pattern.match(call.path)
         if match is not None and method == call.method:
@@ -77,7 +77,7 @@ def run(call: Call, backend: Backend) -> Reply:
 
 
 def decode_name(encoded: str) -> str:
-    """Raises StorageError (400) for what is no UTF-8."""
+    """The decoded name. Raises StorageError (400) if it is not UTF-8."""
     try:
         return unquote(encoded, errors="strict")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Where a bucket may be. Source: cloud.google.com/storage/docs/locations."""
+"""Locations of buckets. Source: cloud.google.com/storage/docs/locations."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ _REGIONS = frozenset(f"{area}{number}" for area, numbers in _REGIONS_OF_AREA.ite
 
 
 def checked_location(location: str) -> str:
-    """The location in capitals, as Cloud Storage keeps it. Raises StorageError (400) for one that is not there."""
+    """The location in capitals, as Cloud Storage keeps it. Raises StorageError (400) for an unknown location."""
     if location.upper() not in _MULTI_REGIONS | _DUAL_REGIONS | _REGIONS:
         raise invalid(f"The specified location constraint is not valid: {location}", "InvalidLocationConstraint")
     return location.upper()

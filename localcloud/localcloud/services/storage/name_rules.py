@@ -14,7 +14,7 @@ _LONGEST_OBJECT_NAME = 1024
 
 
 def checked_bucket_name(name: str) -> str:
-    """Raises StorageError (400) for a name that Cloud Storage would not take."""
+    """Returns a valid bucket name. Raises StorageError (400) for a name that Cloud Storage refuses."""
     components = name.split(".")
     valid = (
         _BUCKET_NAME.match(name)
@@ -29,7 +29,7 @@ def checked_bucket_name(name: str) -> str:
 
 
 def checked_object_name(name: str) -> str:
-    """Raises StorageError (400). A name is a name, not a path: it never becomes part of a file's."""
+    """Returns a valid object name, which is never used in a file path. Raises StorageError (400)."""
     length = len(name.encode())
     if not 1 <= length <= _LONGEST_OBJECT_NAME:
         raise invalid(

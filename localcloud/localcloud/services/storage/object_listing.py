@@ -18,7 +18,7 @@ from localcloud.services.storage.storage_errors import invalid
 
 @dataclass(frozen=True)
 class Query:
-    """A list request. `after` is the key of the last entry of the page before: a name or prefix, and a generation."""
+    """A list request. `after`: the key of the previous page's last entry: a name or prefix, and a generation."""
 
     prefix: str = ""
     delimiter: str = ""
@@ -57,7 +57,7 @@ def list_objects(call: Call, backend: Backend) -> Reply:
 def entries(
     transaction: Transaction, bucket: str, query: Query
 ) -> Iterator[tuple[tuple[str, int], str, ObjectRow | None]]:
-    """Entries of a list in order: (key, prefix, None) for a group of names, (key, "", object) for an object."""
+    """The entries of a list, in order: (key, prefix, None) for a group of names, (key, "", object) for an object."""
     name_after, generation_after = query.after
     start = max(query.start, query.prefix, name_after)
     last_prefix = ""
@@ -82,7 +82,7 @@ def encode_page_token(name: str, generation: int) -> str:
 
 
 def decode_page_token(token: str | None) -> tuple[str, int]:
-    """Raises StorageError (400) for a token that no list gave."""
+    """The name and generation in a token. Raises StorageError (400) for a malformed token."""
     if not token:
         return "", 0
     try:
@@ -93,7 +93,7 @@ def decode_page_token(token: str | None) -> tuple[str, int]:
 
 
 def glob_matcher(pattern: str) -> Callable[[str], bool]:
-    """`*` and `?` stop at slashes, `**` does not; `[a-z]` and `{a,b}` as in a shell.
+    """A function that matches names. `*` and `?` match no slash, `**` does; `[a-z]` and `{a,b}` are as in a shell.
 
     Source: cloud.google.com/storage/docs/json_api/v1/objects/list#list-objects-and-prefixes-using-glob.
     Raises StorageError (400).
@@ -112,7 +112,7 @@ def _query(call: Call) -> Query:
         delimiter=call.query.get("delimiter", ""),
         include_trailing_delimiter=call.flag("includeTrailingDelimiter"),
         start=call.query.get("startOffset", ""),
-        # Clients send parameters that they leave empty; empty is as good as absent.
+        # Clients send parameters with empty values: empty means absent.
         stop=call.query.get("endOffset") or None,
         matches=glob_matcher(glob) if glob else None,
         versions=call.flag("versions"),
@@ -121,7 +121,7 @@ def _query(call: Call) -> Query:
 
 
 def _group(name: str, query: Query) -> str:
-    """The prefix that replaces this name in the list, "" when the list shows the name itself."""
+    """The prefix that replaces this name in the list; "" if the list shows the name itself."""
     if not query.delimiter:
         return ""
     end = name.find(query.delimiter, len(query.prefix))
