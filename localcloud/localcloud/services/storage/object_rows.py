@@ -1,4 +1,4 @@
-"""Objects in the metadata store: their versions, and the runs of bytes that make them up."""
+"""Objects in the metadata store: their versions and the segments of bytes that make them up."""
 
 import json
 import sqlite3
@@ -17,7 +17,7 @@ WHERE buckets.name = objects.bucket) AS retained_seconds FROM objects
 
 @dataclass(frozen=True)
 class Segment:
-    """A run of an object's bytes: a whole file of the bytes store."""
+    """A part of an object's bytes: a whole file of the bytes store."""
 
     blob: str
     size: int
@@ -39,7 +39,7 @@ class Content:
 
 @dataclass(frozen=True)
 class ObjectRow:
-    """One version. `settings` holds the fields that a caller may set; `time_deleted` is None for the live version."""
+    """A version of an object. `settings`: fields that a caller may set; `time_deleted`: None for the live version."""
 
     id: int
     bucket: str
@@ -55,11 +55,11 @@ class ObjectRow:
     time_deleted: str | None
     settings: dict[str, Any]
     retained_seconds: int = 0
-    """Period of its bucket's retention policy; 0 without one."""
+    """Period of the bucket's retention policy, in seconds; 0 without a policy."""
 
 
 def next_generation(transaction: Transaction, now: datetime) -> int:
-    """Microseconds since 1970, as Cloud Storage numbers generations, and more than every one before."""
+    """A new generation: microseconds since 1970, as in Cloud Storage, and greater than all earlier generations."""
     row = transaction.execute("SELECT last FROM generations").fetchone()
     generation = max(int(now.timestamp() * 1_000_000), row["last"] + 1 if row else 1)
     transaction.execute("DELETE FROM generations")
@@ -98,7 +98,7 @@ def insert_object(
 
 
 def find_object(transaction: Transaction, bucket: str, name: str, generation: int | None = None) -> ObjectRow | None:
-    """The live version, or the one of that generation."""
+    """The live version, or the version of that generation; None if it does not exist."""
     if generation is None:
         statement = f"{_SELECT} WHERE bucket = ? AND name = ? AND time_deleted IS NULL"
         row = transaction.execute(statement, bucket, name).fetchone()
@@ -115,7 +115,7 @@ def content_of(transaction: Transaction, row: ObjectRow) -> Content:
 
 
 def save_object(transaction: Transaction, row: ObjectRow) -> None:
-    """Writes what may change of a version: its settings, metageneration and times."""
+    """Writes the fields of a version that can change: settings, metageneration and times."""
     transaction.execute(
         "UPDATE objects SET settings = ?, metageneration = ?, updated = ?, time_deleted = ? WHERE id = ?",
         json.dumps(row.settings),

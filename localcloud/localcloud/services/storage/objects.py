@@ -1,4 +1,4 @@
-"""Objects of the JSON API, without their bytes: get, patch, update, delete, compose, copy, rewrite."""
+"""Methods of the JSON API on objects, without bytes: get, patch, update, delete, compose, copy, rewrite."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -67,7 +67,7 @@ def compose(call: Call, backend: Backend) -> Reply:
 
 
 def restore(call: Call, backend: Backend) -> Reply:
-    """A generation that soft delete kept becomes the live version, with a generation of its own."""
+    """Makes a soft-deleted generation the live version, with a new generation."""
     bucket, name, generation = call.names["bucket"], call.names["object"], call.number("generation")
     if generation is None:
         raise required("generation")
@@ -87,7 +87,7 @@ def copy(call: Call, backend: Backend) -> Reply:
 
 
 def rewrite(call: Call, backend: Backend) -> Reply:
-    """Always done in one call, however large the object: no bytes move, both versions share them."""
+    """Completes in one call for any size, because both versions share the same bytes."""
     row = _copy(call, backend)
     sizes = {"totalBytesRewritten": str(row.size), "objectSize": str(row.size)}
     resource = object_resource(row, call.base_url)
@@ -95,7 +95,7 @@ def rewrite(call: Call, backend: Backend) -> Reply:
 
 
 def _copy(call: Call, backend: Backend) -> ObjectRow:
-    """Fields in the request's body replace all of the source's; an empty body keeps them."""
+    """Copies an object. Fields in the request's body replace all fields of the source; an empty body keeps them."""
     asked = object_settings(call.resource())
     name = checked_object_name(call.names["to_object"])
     with backend.database.transaction() as transaction:
@@ -131,7 +131,7 @@ def _named(transaction: Transaction, call: Call) -> ObjectRow:
 
 
 def _keeps(field: str) -> bool:
-    """Holds and retention are a version's own: a copy has none of its source's."""
+    """Whether a setting protects its version (a hold, a retention): copies do not take it from their source."""
     return field.endswith("Hold") or field == "retention" or field.startswith("_")
 
 

@@ -1,4 +1,4 @@
-"""Requests of multipart uploads: a record of each request with a part, which outlives upload and object."""
+"""A record of each request with a part of a multipart upload, kept after the end of the upload and the object."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -12,9 +12,9 @@ from localcloud.services.storage.upload_rows import MultipartUpload
 
 @dataclass(frozen=True)
 class PartRequest:
-    """`size` is in bytes, `stored` whether they became the part; times are RFC 3339, by the clock.
+    """A request with a part. `size`: bytes; `stored`: whether they became the part; times are RFC 3339, by the clock.
 
-    Of a sender that hung up, the last 64 KiB may not be counted: the server throws away what nobody read yet.
+    After a sender hung up, `size` may lack the last 64 KiB: the server discards bytes that were not read yet.
     """
 
     upload_id: str
@@ -26,7 +26,7 @@ class PartRequest:
 
 
 def part_requests(data_dir: Path, bucket: str, name: str) -> list[PartRequest]:
-    """Those for an object of the server over `data_dir`, which may be running, in the order in which they ended."""
+    """The requests for an object, in the order of their ends. `data_dir`: of a server, which may be running."""
     columns = "upload_id, number, size, stored, began, ended"
     query = f"SELECT {columns} FROM part_requests WHERE bucket = ? AND name = ? ORDER BY id"
     with closing(sqlite3.connect(data_dir / METADATA_FILE)) as connection:
@@ -35,7 +35,7 @@ def part_requests(data_dir: Path, bucket: str, name: str) -> list[PartRequest]:
 
 
 class PartBody:
-    """A part's bytes on their way, counted."""
+    """Counts a part's bytes while they arrive."""
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
@@ -52,7 +52,7 @@ class PartBody:
 def recorded(
     chunks: AsyncIterator[bytes], backend: Backend, upload: MultipartUpload, number: int
 ) -> Iterator[PartBody]:
-    """Writes the record when the block ends, however it does."""
+    """Writes the record when the `with` block ends, also after an error."""
     body, began = PartBody(chunks), backend.time()
     try:
         yield body

@@ -1,4 +1,4 @@
-"""The `fields` parameter: only what the caller wants of an answer.
+"""The `fields` parameter: the caller selects fields of the answer.
 
 Grammar: `a,b/c,d(e,f/g),*` (cloud.google.com/storage/docs/json_api#partial-response).
 """
@@ -14,7 +14,7 @@ Selection = dict[str, "Selection"]
 
 
 def select(resource: Any, fields: str) -> Any:
-    """Raises StorageError (400) for a malformed selection."""
+    """The selected fields of `resource`. Raises StorageError (400) for a malformed selection."""
     tokens = _TOKEN.findall(fields)
     if "".join(tokens) != re.sub(r"\s", "", fields) or not tokens:
         raise _invalid(fields)

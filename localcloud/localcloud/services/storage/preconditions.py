@@ -1,4 +1,4 @@
-"""Conditions that a request puts on the generation, metageneration and ETag of what it touches."""
+"""Conditions of a request on the generation, metageneration and ETag of its bucket or object."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from localcloud.services.storage.storage_errors import invalid, not_modified, pr
 
 @dataclass(frozen=True)
 class State:
-    """Generations that conditions are compared with. A missing object has generation 0, as the API has it."""
+    """The current values that conditions are compared with. As in the API, a missing object has generation 0."""
 
     generation: int = 0
     metageneration: int = 0
@@ -17,7 +17,7 @@ class State:
 
 @dataclass(frozen=True)
 class Preconditions:
-    """None = no such condition. ETags are compared without their quotes."""
+    """The conditions of a request; None: not set. ETags are compared without their quotes."""
 
     generation_match: int | None = None
     generation_not_match: int | None = None
@@ -27,7 +27,7 @@ class Preconditions:
     etag_not_match: str | None = None
 
     def check(self, state: State, *, reading: bool = False) -> None:
-        """Raises StorageError: 412, or 304 when a read's only failing conditions are of the "not match" kind."""
+        """Raises StorageError: 412, or 304 if only "not match" conditions of a read fail."""
         expected = (
             _equal(self.generation_match, state.generation)
             and _equal(self.metageneration_match, state.metageneration)
@@ -45,7 +45,7 @@ class Preconditions:
 
 
 def in_query(query: Mapping[str, str], headers: Mapping[str, str], prefix: str = "if") -> Preconditions:
-    """From `ifGenerationMatch` and its likes (prefix "ifSource": `ifSourceGenerationMatch`), and ETags in headers.
+    """The JSON API's: `ifGenerationMatch` etc. (prefix "ifSource": `ifSourceGenerationMatch`), and ETags in headers.
 
     Raises StorageError (400) for a value that is not a number.
     """
@@ -64,7 +64,7 @@ def in_query(query: Mapping[str, str], headers: Mapping[str, str], prefix: str =
 
 
 def in_headers(headers: Mapping[str, str]) -> Preconditions:
-    """From `x-goog-if-generation-match`, `x-goog-if-metageneration-match`, `If-Match` and `If-None-Match` (XML API)."""
+    """The XML API's: `x-goog-if-generation-match`, `x-goog-if-metageneration-match`, `If-Match`, `If-None-Match`."""
     names = ("x-goog-if-generation-match", "x-goog-if-metageneration-match")
     generation, metageneration = (_number(headers.get(name), name) for name in names)
     return Preconditions(

@@ -1,4 +1,4 @@
-"""Buckets and objects as the JSON API shows them."""
+"""Buckets and objects in the form of the JSON API."""
 
 import base64
 from datetime import datetime
@@ -12,14 +12,14 @@ from localcloud.services.storage.object_rows import ObjectRow
 from localcloud.services.storage.preconditions import State
 from localcloud.services.storage.retention import shown
 
-# Recorded: links leave these of a path segment's characters (RFC 3986, section 3.3) as they are, and encode `+`.
+# Recorded: links do not encode these characters of a path segment (RFC 3986, section 3.3), but encode `+`.
 _PLAIN_IN_LINKS = "!$&'()*,:;=@"
 
 
 def bucket_resource(bucket: BucketRow, base_url: str) -> dict[str, Any]:
-    """Without access control lists (`projection=noAcl`)."""
+    """A bucket without access control lists (`projection=noAcl`)."""
     kind = location_type(bucket.location, bucket.settings)
-    # A region is one zone-isolated place; what spans several has a recovery point objective.
+    # Only buckets in several regions have a recovery point objective.
     placement = {"satisfiesPZI": True} if kind == "region" else {"rpo": "DEFAULT"}
     return {
         "kind": "storage#bucket",
@@ -68,7 +68,7 @@ def object_resource(row: ObjectRow, base_url: str) -> dict[str, Any]:
 
 
 def _generation_of(bucket: BucketRow) -> int:
-    """Nanoseconds since 1970 of the bucket's creation: another bucket of the name has another generation."""
+    """The bucket's creation in nanoseconds since 1970: a later bucket with its name has another generation."""
     return round(datetime.fromisoformat(bucket.time_created).timestamp() * 1000) * 1_000_000
 
 
@@ -81,7 +81,7 @@ def object_etag(row: ObjectRow) -> str:
 
 
 def xml_etag(row: ObjectRow) -> str:
-    """The MD5 in hex, or, for an object that has none, a value made of its generation; without quotes."""
+    """The MD5 in hex, or, for an object without MD5, a value made of its generation; without quotes."""
     return row.md5.hex() if row.md5 is not None else "-" + object_etag(row)
 
 
@@ -96,7 +96,7 @@ def object_state(row: ObjectRow | None) -> State:
 
 
 def _etag(*numbers: int) -> str:
-    """The numbers as fields 1, 2, ... of a protobuf message, in base64: the form of Cloud Storage's own ETags."""
+    """The numbers as fields 1, 2, ... of a protobuf message, in base64, like Cloud Storage's ETags."""
     message = b"".join(bytes([field << 3]) + _varint(number) for field, number in enumerate(numbers, start=1))
     return base64.b64encode(message).decode()
 

@@ -1,7 +1,7 @@
 """Resumable uploads (cloud.google.com/storage/docs/performing-resumable-uploads): a session, then its bytes in chunks.
 
-A session keeps whole blocks of 256 KiB of what arrives; only the last chunk may end in between. So an interrupted
-sender, and a killed server, find at most one block less than was written.
+A session keeps arriving bytes in whole blocks of 256 KiB; only the last chunk may end inside a block. An interrupted
+sender, or a killed server, loses at most one block.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)$")
 
 @dataclass(frozen=True)
 class Chunk:
-    """Which bytes of the object a request holds: `first` to `stop` (excluded). `total` None = not known yet."""
+    """The bytes of the object in a request: `first` to `stop` (excluded). `total`: None if not known yet."""
 
     first: int
     stop: int | None
@@ -53,7 +53,7 @@ class Chunk:
 
 
 class ResumableUploads:
-    """The sessions of one server. Files of sessions in use stay open between chunks, with their checksums so far."""
+    """The sessions of one server. An active session's file stays open between chunks, with its checksums so far."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -104,7 +104,7 @@ class ResumableUploads:
         raise upload_cancelled()
 
     async def _receive_chunk(self, request: Request, upload: ResumableUpload, writer: BytesWriter) -> bool:
-        """Appends what is new in the request's bytes. Returns whether the object is complete."""
+        """Appends the request's bytes that are new. Returns whether the object is complete."""
         header = request.headers.get("content-range")
         chunk = _parse_content_range(header) if header else Chunk(0, None, None)
         persisted = writer.digest.size
@@ -142,9 +142,9 @@ class ResumableUploads:
         return self._writers[upload.id]
 
     def _finish(self, upload: ResumableUpload, writer: BytesWriter, checksums: DeclaredChecksums) -> ObjectRow:
-        """Makes the object. Whatever speaks against it ends the session too.
+        """Makes the object. An error also ends the session.
 
-        Who started the session had the permission: its URI "acts as an authentication token" ("Resumable uploads").
+        Permissions are only checked at the start: the URI "acts as an authentication token" ("Resumable uploads").
         """
         try:
             content = written_content(writer, upload.checksums.or_else(checksums))
@@ -185,7 +185,7 @@ class ResumableUploads:
 
 
 async def _append_blocks(chunks: AsyncIterator[bytes], writer: BytesWriter, chunk: Chunk) -> int:
-    """Writes what is new of a chunk: whole blocks, and the rest at the object's end. Returns the bytes received."""
+    """Writes a chunk's new bytes: whole blocks, and the rest at the object's end. Returns the bytes received."""
     skip, received, ended = writer.digest.size - chunk.first, 0, False
     rest = bytearray()
     try:
@@ -242,7 +242,7 @@ def _parse_content_range(header: str) -> Chunk:
 
 
 def _incomplete(persisted: int) -> Response:
-    """308, which here means: continue after these bytes."""
+    """The answer 308: the sender continues after `persisted` bytes."""
     return Response(status_code=308, headers={"Range": f"bytes=0-{persisted - 1}"} if persisted else {})
 
 

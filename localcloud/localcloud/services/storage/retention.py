@@ -1,8 +1,8 @@
-"""Holds and retention: what keeps a version of an object from being deleted or replaced, and until when.
+"""Holds and retention, which protect a version of an object from deletion and replacement, and until when.
 
-cloud.google.com/storage/docs/bucket-lock, /object-holds and /object-lock. A version is kept by a temporary or an
+cloud.google.com/storage/docs/bucket-lock, /object-holds and /object-lock. A version is protected by a temporary or an
 event-based hold; by the bucket's retention policy for its period, counted from the version's creation or from the
-release of its event-based hold; and by its own retention configuration. The longest of them counts.
+release of its event-based hold; and by its own retention configuration. The longest protection counts.
 """
 
 from datetime import datetime, timedelta
@@ -15,14 +15,14 @@ from localcloud.services.storage.storage_errors import StorageError, invalid
 Settings = dict[str, Any]
 
 RELEASED = "_eventBasedHoldReleased"
-"""Among a version's settings, never shown: the time of the release of its event-based hold."""
+"""Internal key in a version's settings: the time of the release of its event-based hold."""
 # "Retention periods": at most 100 years.
 _LONGEST_PERIOD = 3_155_760_000
 _MODES = ("Unlocked", "Locked")
 
 
 def check_removable(row: ObjectRow, now: datetime) -> None:
-    """Raises StorageError (403) where a hold or a retention keeps the version."""
+    """Raises StorageError (403) if a hold or a retention protects the version."""
     named = f"Object '{row.bucket}/{row.name}'"
     for field, kind in (("temporaryHold", "Temporary"), ("eventBasedHold", "Event-Based")):
         if row.settings.get(field):
@@ -38,7 +38,7 @@ def check_removable(row: ObjectRow, now: datetime) -> None:
 
 
 def shown(row: ObjectRow) -> Settings:
-    """A version's settings as the API shows them, with the time at which the bucket's policy lets go of it."""
+    """A version's settings as the API shows them, with the end of its protection by the bucket's policy."""
     settings = {name: value for name, value in row.settings.items() if not name.startswith("_")}
     until = _by_policy(row)
     if until is not None:
@@ -47,7 +47,7 @@ def shown(row: ObjectRow) -> Settings:
 
 
 def changed(before: Settings, after: Settings, now: datetime, *, enabled: bool, override: bool) -> Settings:
-    """A version's settings after a change; `enabled`: its bucket lets versions have a retention of their own.
+    """A version's settings after a change. `enabled`: the bucket allows retention of single versions.
 
     Raises StorageError (400, 403) for a retention configuration that may not be set, shortened or removed.
     """
@@ -71,10 +71,10 @@ def changed(before: Settings, after: Settings, now: datetime, *, enabled: bool, 
 
 
 def bucket_policy(asked: Settings | None, before: Settings | None, now: datetime) -> Settings | None:
-    """A bucket's retention policy after a change; None for no policy.
+    """A bucket's retention policy after a change; None: no policy.
 
-    `effectiveTime` is the server's (JSON API, "Buckets"). Raises StorageError (400) for a period that cannot be, (403)
-    for a locked policy that would be shortened or removed.
+    The server sets `effectiveTime` (JSON API, "Buckets"). Raises StorageError (400) for an invalid period, (403)
+    for shortening or removing a locked policy.
     """
     locked = bool((before or {}).get("isLocked"))
     if not asked:
@@ -98,7 +98,7 @@ def bucket_policy(asked: Settings | None, before: Settings | None, now: datetime
 
 
 def _by_policy(row: ObjectRow) -> datetime | None:
-    """None without a policy, and while an event-based hold keeps its clock from starting."""
+    """End of the protection by the bucket's policy; None without a policy and during an event-based hold."""
     if not row.retained_seconds or row.settings.get("eventBasedHold"):
         return None
     begun = datetime.fromisoformat(row.settings.get(RELEASED) or row.time_created)

@@ -1,4 +1,4 @@
-"""The fields of buckets and objects that a caller may set, and how a patch changes them."""
+"""The fields of buckets and objects that a caller may set, and changes of them by a patch."""
 
 from typing import Any
 
@@ -48,12 +48,12 @@ _STORAGE_CLASSES = frozenset(
 
 
 def bucket_settings(resource: dict[str, Any]) -> dict[str, Any]:
-    """Raises StorageError (400) for a value that the API refuses."""
+    """The settings in a bucket's resource. Raises StorageError (400) for a value that the API refuses."""
     return _checked({name: value for name, value in resource.items() if name in BUCKET_FIELDS and value is not None})
 
 
 def object_settings(resource: dict[str, Any]) -> dict[str, Any]:
-    """Raises StorageError: 400 for a value that the API refuses, 501 for a key of Cloud KMS."""
+    """The settings in an object's resource. Raises StorageError: 400 for an invalid value, 501 for a Cloud KMS key."""
     if resource.get("kmsKeyName"):
         raise not_implemented("encryption by keys of Cloud KMS (kmsKeyName)")
     return _checked({name: value for name, value in resource.items() if name in OBJECT_FIELDS and value is not None})

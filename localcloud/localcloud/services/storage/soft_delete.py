@@ -1,7 +1,7 @@
-"""Soft delete: a bucket with a `softDeletePolicy` keeps what was deleted or replaced, with its bytes, for some time.
+"""Soft delete: a bucket with a `softDeletePolicy` keeps deleted and replaced versions, with their bytes, for a time.
 
-cloud.google.com/storage/docs/soft-delete: objects are listed with `softDeleted=true`, brought back by `restore`, billed
-as before, and gone for good at their `hardDeleteTime`. A bucket is deleted with what it keeps.
+cloud.google.com/storage/docs/soft-delete: objects are listed with `softDeleted=true`, restored by `restore`, billed
+as before, and removed at their `hardDeleteTime`. A deleted bucket loses its soft-deleted objects.
 """
 
 import json
@@ -18,7 +18,7 @@ from localcloud.services.storage.resources import object_resource
 
 
 def remove(transaction: Transaction, backend: Backend, bucket: BucketRow, row: ObjectRow) -> None:
-    """Deletes a version: for good, or, by the bucket's policy, for some time."""
+    """Deletes a version: permanently or, with a soft delete policy, for the policy's time."""
     policy = bucket.settings.get("softDeletePolicy", {})
     seconds = int(policy.get("retentionDurationSeconds", 0))
     content = object_rows.content_of(transaction, row)
@@ -53,7 +53,7 @@ def kept(transaction: Transaction, bucket: str, prefix: str, base_url: str, now:
 def take(
     transaction: Transaction, bucket: str, name: str, generation: int, now: datetime
 ) -> tuple[ObjectRow, Content] | None:
-    """Takes that generation and its bytes out of the soft-deleted ones; None when it is not among them."""
+    """Removes a generation from the soft-deleted ones and returns it with its content; None if it is not there."""
     _forget_expired(transaction, now)
     entry = transaction.execute(
         "SELECT * FROM soft_deleted WHERE bucket = ? AND name = ? AND generation = ?", bucket, name, generation
@@ -72,7 +72,7 @@ def take(
 
 
 def forget_bucket(transaction: Transaction, bucket: str) -> None:
-    """When it is deleted."""
+    """Removes a deleted bucket's soft-deleted objects."""
     _forget(transaction, "bucket = ?", bucket)
 
 

@@ -1,6 +1,6 @@
-"""Permissions in Cloud Storage: those that each request asks for, and how it is refused.
+"""Permissions in Cloud Storage: those that each request needs, and its refusal.
 
-Refusals are worded as the service was recorded to word them (2024-08 to 2026-08): "ACCOUNT does not have
+Refusals have the recorded wording of the service (2024-08 to 2026-08): "ACCOUNT does not have
 storage.objects.list access to the Google Cloud Storage bucket. Permission 'storage.objects.list' denied on resource (or
 it may not exist)."
 """
@@ -15,7 +15,7 @@ from localcloud.services.storage.calls import Call
 from localcloud.services.storage.database import Transaction
 from localcloud.services.storage.storage_errors import StorageError, not_implemented
 
-# By the function that carries it out: the method in permissions.yaml.
+# By the name of the function that implements it: the method in permissions.yaml.
 _METHODS = {
     "insert_bucket": "buckets.insert",
     "list_buckets": "buckets.list",
@@ -50,15 +50,15 @@ _ACCESS_FIELDS = ("acl", "defaultObjectAcl")
 
 @dataclass(frozen=True)
 class Subject:
-    """The resource of a permission check: a project, a bucket in it, or an object in that."""
+    """The resource of a permission check: a project, a bucket, or an object."""
 
     project: str
-    """An id or a number."""
+    """The project's id or number."""
     bucket: BucketRow | None = None
     name: str = ""
-    """Of the object; "" = the bucket itself."""
+    """The object's name; "": the bucket itself."""
     listed: str = ""
-    """Prefix of the names that are listed."""
+    """Prefix of the names in a list request."""
 
     @property
     def kind(self) -> str:
@@ -74,17 +74,17 @@ class Access(Protocol):
         """The caller of a request with that header; "" is anonymous. Raises StorageError (401)."""
 
     def account(self) -> str:
-        """The current caller's address, "" when it is anonymous."""
+        """The current caller's e-mail address; "": an anonymous caller."""
 
     def allows(self, permission: str, subject: Subject) -> bool:
-        """Whether the current caller has the permission there."""
+        """Whether the current caller has the permission on `subject`."""
 
     def check_binding(self, role: str, members: Iterable[str], condition: str) -> None:
-        """Raises StorageError (400, 501) for a binding that no policy can hold."""
+        """Raises StorageError (400, 501) for an invalid binding."""
 
 
 class OpenAccess:
-    """Lets everybody do everything: a Cloud Storage without a cloud around it has no accounts."""
+    """Allows every request: a Cloud Storage outside a local cloud has no accounts."""
 
     def authenticate(self, authorization: str) -> str:
         return ""
@@ -96,11 +96,11 @@ class OpenAccess:
         return True
 
     def check_binding(self, role: str, members: Iterable[str], condition: str) -> None:
-        """Every binding is taken."""
+        """Accepts every binding."""
 
 
 def ask(access: Access, transaction: Transaction, operation: str, call: Call) -> None:
-    """Raises StorageError (401, 403) unless the caller may make the call that the function `operation` carries out."""
+    """Raises StorageError (401, 403) unless the caller may make a call of the function `operation`."""
     if operation not in _METHODS:
         raise not_implemented(f"permissions of {operation}")
     method = _METHODS[operation]
@@ -115,20 +115,20 @@ def ask(access: Access, transaction: Transaction, operation: str, call: Call) ->
 
 
 def ask_object(access: Access, transaction: Transaction, method: str, bucket: str, name: str = "") -> None:
-    """The same for what moves bytes: `method` as permissions.yaml has it, without the service."""
+    """Like `ask`, for methods that transfer bytes. `method`: its name in permissions.yaml without the service."""
     subject = object_subject(transaction, bucket, name)
     for permission in permission_table.methods()[f"storage/{method}"].permissions:
         require(access, permission, subject)
 
 
 def object_subject(transaction: Transaction, bucket: str, name: str) -> Subject:
-    """Raises StorageError (404) where the bucket does not exist: no permission is needed to learn that."""
+    """The subject of a bucket or object. Raises StorageError (404) for a missing bucket, without a permission check."""
     row = existing_bucket(transaction, bucket)
     return Subject(row.project, row, name)
 
 
 def require(access: Access, permission: str, subject: Subject) -> None:
-    """Raises StorageError (401, 403)."""
+    """Raises StorageError unless the caller has the permission: 401 if the caller is anonymous, else 403."""
     if access.allows(permission, subject):
         return
     account = access.account()
@@ -169,7 +169,7 @@ def _more(method: str, subject: Subject, call: Call) -> Iterator[str]:
 
 
 def _others(transaction: Transaction, operation: str, call: Call) -> Iterator[tuple[str, Subject]]:
-    """Permissions on other objects than the one in the path."""
+    """Permissions on objects other than the one in the path."""
     names: Mapping[str, str] = call.names
     if operation in ("copy", "rewrite"):
         yield "storage.objects.create", object_subject(transaction, names["to_bucket"], names["to_object"])

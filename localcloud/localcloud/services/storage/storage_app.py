@@ -1,4 +1,4 @@
-"""Cloud Storage as an ASGI application: routes, and the form of refusals."""
+"""Cloud Storage as an ASGI application: its routes, and the form of its refusals."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -44,10 +44,10 @@ def create_app(
     ids: IdSource,
     access: Access | None = None,
 ) -> "StorageApp":
-    """Cloud Storage over `data_dir`, which it creates and must have for itself.
+    """Cloud Storage with its data in `data_dir`, which it creates and no other process may use.
 
     `clock` gives aware times in UTC; `ids` names files and uploads, as `localcloud.core.ids.Ids` does; `access`
-    decides who may do what, and without it everybody may do everything.
+    decides permissions; without it, every request is allowed.
     """
     return StorageApp(open_backend(data_dir, project_number, clock, ids, access))
 
@@ -61,7 +61,7 @@ class StorageApp:
         self._backend.database.close()
 
     def rename_member(self, old: str, new: str) -> None:
-        """Replaces a member in the policies of all buckets."""
+        """Renames a member in the policies of all buckets."""
         bucket_policies.rename_member(self._backend, old, new)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,7 +137,7 @@ class StorageApp:
 
 
 def _raw_path(scope: Scope) -> str:
-    """The path as it was sent: names in it may hold encoded slashes."""
+    """The path before decoding, because names in it may contain encoded slashes."""
     raw = scope.get("raw_path")
     return raw.partition(b"?")[0].decode("ascii", "replace") if raw else quote(scope["path"])
 
@@ -152,13 +152,13 @@ def _wants_media(request: Request) -> bool:
 
 
 def refusal(error: StorageError, request: Request) -> Response:
-    """In JSON, XML or plain text, by what was asked."""
+    """The answer to a refused request: in JSON, XML or plain text, depending on the request."""
     path = _raw_path(request.scope)
     if _bucket_of_host(request) or not path.startswith(_JSON_PREFIXES):
         return error_document(error)
     if error.status == 304:
         return Response(status_code=304)
     if request.method == "GET" and _wants_media(request) and _MEDIA.match(path):
-        # Whoever asks for bytes gets the message as text, not as a JSON document.
+        # A request for bytes gets the message as text, not as a JSON document.
         return Response(error.message, error.status, {"cache-control": PRIVATE}, "text/html; charset=UTF-8")
     return Response(error.json(), error.status, media_type=error.json_type)

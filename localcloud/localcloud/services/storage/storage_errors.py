@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 
 class StorageError(Exception):
-    """A refusal. `reason` is the JSON API's word for it; `code`, `xml_message` and `details` are the XML API's."""
+    """A refusal. `reason` is in the JSON API's answer; `code`, `xml_message` and `details` are in the XML API's."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ def required(parameter: str) -> StorageError:
 
 
 def no_object_name() -> StorageError:
-    """Recorded: the service that takes uploads calls this JSON a text."""
+    """Recorded: the upload service answers this JSON with the content type of text."""
     error = StorageError(400, "required", "No object name")
     error.json_type = "text/html; charset=UTF-8"
     return error
@@ -129,6 +129,6 @@ _BY_STATUS = {
 
 
 def of_status(status: int, message: str = "") -> StorageError:
-    """The refusal of that status that says least about what was asked."""
+    """The most general refusal with that status."""
     reason, code, usual = _BY_STATUS.get(status, ("invalid", "InvalidArgument", "Invalid request."))
     return StorageError(status, reason, message or usual, code)

@@ -1,4 +1,4 @@
-"""Request bodies: to disk as they arrive, never whole in memory."""
+"""Request bodies: written to disk while they arrive, never completely in memory."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -11,19 +11,19 @@ from localcloud.services.storage.backend import Backend
 from localcloud.services.storage.bytes_store import BytesWriter
 from localcloud.services.storage.storage_errors import StorageError, invalid
 
-# Written at once: large enough that the hand-over to a thread costs little, small enough to keep memory flat.
+# Bytes per write: large, so that handing them to a thread costs little, but small against memory.
 FLUSH_SIZE = 1 << 20
 
 
 def base_url(request: Request) -> str:
-    """Scheme and host as the caller sees them: a request to a Google host came over TLS, which a proxy ended."""
+    """Scheme and host from the caller's view: a proxy ended the TLS of requests to Google hosts."""
     host = request.headers.get("host", "localhost")
     scheme = "https" if host.partition(":")[0].endswith(".googleapis.com") else request.url.scheme
     return f"{scheme}://{host}"
 
 
 class RequestBody:
-    """A request's body as the server hands it over, and how to get to its end."""
+    """A request's body as ASGI messages; `drain` reads the rest."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -35,14 +35,14 @@ class RequestBody:
         return message
 
     async def drain(self) -> None:
-        """Reads the rest: a sender that is still sending would see a broken connection instead of the answer."""
+        """Reads the rest: a client that is still sending would get a broken connection instead of the answer."""
         while not self._ended:
             await self.receive()
 
 
 @contextmanager
 def new_blob(backend: Backend) -> Iterator[BytesWriter]:
-    """A file for an upload's bytes, which goes again if the upload fails."""
+    """A file for an upload's bytes; it is deleted if the upload fails."""
     writer = backend.bytes.create()
     try:
         yield writer
@@ -64,7 +64,7 @@ async def write_all(chunks: AsyncIterator[bytes], writer: BytesWriter) -> None:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """A body that is metadata. Raises StorageError (413) when it is longer than `limit` bytes."""
+    """A body of metadata, in memory. Raises StorageError (413) if it exceeds `limit` bytes."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -74,14 +74,14 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 class DelimitedReader:
-    """Reads a stream up to marks in it."""
+    """Reads a stream up to delimiters in it."""
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
         self._buffer = bytearray()
 
     async def before(self, mark: bytes, limit: int) -> bytes:
-        """The bytes before the next mark, without the mark. Raises StorageError (400)."""
+        """The bytes before the next `mark`, without it. Raises StorageError (400) after `limit` bytes or at the end."""
         while (position := self._buffer.find(mark)) < 0:
             if len(self._buffer) > limit:
                 raise invalid("Malformed multipart body: a part's metadata is too long.")
@@ -91,7 +91,7 @@ class DelimitedReader:
         return found
 
     async def stream_before(self, mark: bytes) -> AsyncIterator[bytes]:
-        """The same in pieces, for what may be large."""
+        """Like `before`, in pieces and without a limit."""
         while (position := self._buffer.find(mark)) < 0:
             certain = len(self._buffer) - len(mark) + 1
             if certain > 0:

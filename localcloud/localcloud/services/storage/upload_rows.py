@@ -100,7 +100,7 @@ def find_resumable(transaction: Transaction, upload_id: str) -> ResumableUpload 
 
 
 def finish_resumable(transaction: Transaction, upload: ResumableUpload, generation: int) -> None:
-    """Keeps the session, so that a sender who lost the answer learns of the object."""
+    """Marks a session as finished. It is kept, so that a sender that lost the answer can ask again."""
     transaction.execute("UPDATE resumable_uploads SET generation = ? WHERE id = ?", generation, upload.id)
 
 
@@ -134,7 +134,7 @@ def remove_multipart(transaction: Transaction, upload: MultipartUpload) -> None:
 def multiparts_in_order(
     transaction: Transaction, bucket: str, prefix: str, after: tuple[str, str], limit: int
 ) -> list[MultipartUpload]:
-    """By object name, then upload id; `after` is the last one of the page before."""
+    """Uploads by object name, then upload id. `after`: the last upload of the previous page."""
     rows = transaction.execute(
         "SELECT * FROM multipart_uploads WHERE bucket = ? AND (name, id) > (?, ?) AND substr(name, 1, ?) = ?"
         " ORDER BY name, id LIMIT ?",
@@ -148,7 +148,7 @@ def multiparts_in_order(
 
 
 def save_part(transaction: Transaction, upload: MultipartUpload, part: Part) -> None:
-    """A part sent again replaces the one before."""
+    """Stores a part. A part that is sent again replaces the earlier one."""
     before = transaction.execute("SELECT blob FROM parts WHERE upload_id = ? AND number = ?", upload.id, part.number)
     transaction.free([row["blob"] for row in before])
     values = (upload.id, part.number, part.blob, part.size, part.crc32c, part.md5, part.last_modified)

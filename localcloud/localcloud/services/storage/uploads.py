@@ -36,7 +36,7 @@ async def multipart_upload(request: Request, backend: Backend, bucket: str) -> O
     boundary = _boundary(request)
     reader = DelimitedReader(aiter(request.stream()))
     await reader.before(b"--" + boundary, _LONGEST_METADATA)
-    # gcloud ends lines with \n alone, against RFC 2046, and the service takes it.
+    # gcloud ends lines with only \n, against RFC 2046, and the service accepts it.
     line_end, _ = await _part_headers(reader)
     part_end = line_end + b"--" + boundary
     resource = parse_resource(await reader.before(part_end, _LONGEST_METADATA))
@@ -57,7 +57,7 @@ async def store(
     checksums: DeclaredChecksums,
     preconditions: Preconditions | None = None,
 ) -> ObjectRow:
-    """Writes the body to disk and then, if all conditions hold, makes it an object. Raises StorageError."""
+    """Writes the body to disk and, if all conditions hold, makes an object of it. Raises StorageError."""
     if preconditions is None:
         preconditions = in_query(request.query_params, request.headers)
     checked = object_settings(settings)
@@ -88,7 +88,7 @@ def create_object(
 
 
 def written_content(writer: BytesWriter, checksums: DeclaredChecksums) -> Content:
-    """Raises StorageError (400) when the bytes are not those that were declared."""
+    """The content in a written file. Raises StorageError (400) if its bytes differ from the declared checksums."""
     digest = writer.digest
     checksums.verify(digest.crc32c, digest.md5)
     return Content((Segment(writer.blob, digest.size),), digest.crc32c, digest.md5)
@@ -107,7 +107,7 @@ def query_settings(request: Request) -> dict[str, str]:
 
 
 def parse_resource(body: bytes) -> dict[str, Any]:
-    """An object's resource as it was sent along with an upload. Raises StorageError (400)."""
+    """The object's resource that was sent with an upload. Raises StorageError (400)."""
     try:
         resource = json.loads(body) if body.strip() else {}
     except ValueError:
@@ -123,12 +123,12 @@ def _boundary(request: Request) -> bytes:
     boundary = header.get_boundary()
     if header.get_content_maintype() != "multipart" or not boundary:
         raise invalid("A multipart upload needs Content-Type: multipart/related; boundary=...")
-    # gcloud puts single quotes around it, which are part of a boundary by RFC 2045, and writes it without them.
+    # gcloud quotes the boundary with ', which RFC 2045 counts as part of it, but omits the quotes in the body.
     return (boundary[1:-1] if re.fullmatch("'.+'", boundary) else boundary).encode()
 
 
 async def _part_headers(reader: DelimitedReader) -> tuple[bytes, dict[str, str]]:
-    """How lines end, and the headers of the part whose boundary was read last."""
+    """The line ending, and the headers of the part whose boundary was read last."""
     rest = await reader.before(b"\n", _LONGEST_METADATA)
     headers = {}
     while line := (await reader.before(b"\n", _LONGEST_METADATA)).rstrip(b"\r"):

@@ -1,4 +1,4 @@
-"""Creating, replacing and deleting versions of an object, in one transaction with the conditions that guard them."""
+"""Creates, replaces and deletes versions of an object, in one transaction with the check of the conditions."""
 
 from dataclasses import replace
 from typing import Any
@@ -24,7 +24,7 @@ def create_version(
     settings: dict[str, Any],
     preconditions: Preconditions,
 ) -> ObjectRow:
-    """Makes `content` the live version of the object. Raises StorageError (404 no bucket, 412, 403)."""
+    """Makes `content` the live version. Raises StorageError: 404 without the bucket, 412, 403 if protected."""
     bucket = existing_bucket(transaction, bucket_name)
     live = object_rows.find_object(transaction, bucket_name, name)
     preconditions.check(object_state(live))
@@ -47,7 +47,7 @@ def delete_version(
     generation: int | None,
     preconditions: Preconditions,
 ) -> None:
-    """Deletes that generation, or, without one, the live version, which a versioned bucket keeps."""
+    """Deletes a generation or, without one, the live version, which a versioned bucket keeps as noncurrent."""
     bucket = existing_bucket(transaction, bucket_name)
     row = existing_version(transaction, bucket_name, name, generation)
     preconditions.check(object_state(row))
@@ -59,7 +59,7 @@ def delete_version(
 
 
 def existing_version(transaction: Transaction, bucket: str, name: str, generation: int | None = None) -> ObjectRow:
-    """Raises StorageError (404) when the bucket or the object is not there."""
+    """A version, live without `generation`. Raises StorageError (404) if the bucket or the version does not exist."""
     existing_bucket(transaction, bucket)
     row = object_rows.find_object(transaction, bucket, name, generation)
     if row is None:

@@ -9,11 +9,11 @@ from starlette.responses import Response
 from localcloud.services.storage.storage_errors import StorageError
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
-# XML 1.0 has no way to write these characters, not even escaped.
+# XML 1.0 cannot represent these characters, not even escaped.
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 PRIVATE = "private, max-age=0"
-"""How long an object that says nothing of it, and an error, may be kept by caches: not at all by shared ones."""
+"""Cache-Control of errors, and of objects without a setting of their own: shared caches must not keep them."""
 
 Fields = Sequence[tuple[str, "str | int | Fields"]]
 

@@ -59,7 +59,7 @@ async def upload_part(request: Request, backend: Backend, bucket: str, name: str
 
 
 async def complete(request: Request, backend: Backend, bucket: str, name: str) -> Response:
-    """Joins the parts without moving their bytes."""
+    """Joins the parts without copying their bytes."""
     upload = await to_thread.run_sync(_find, backend, request, bucket, name)
     listed = parse_parts(await read_body(request, _LONGEST_PARTS_LIST))
     row = await to_thread.run_sync(_finish, backend, upload, listed)
@@ -139,7 +139,7 @@ def _start(backend: Backend, bucket: str, name: str, settings: dict[str, str]) -
 def _find(
     backend: Backend, request: Request, bucket: str, name: str, method: str = "multipartUploads.create"
 ) -> MultipartUpload:
-    """`method`: what is asked of the caller, as permissions.yaml has it."""
+    """The upload of a request. `method`: the name in permissions.yaml that the caller needs. Raises StorageError."""
     with backend.database.transaction() as transaction:
         ask_object(backend.access, transaction, method, bucket, name)
         return _existing(transaction, request.query_params["uploadId"], bucket, name)
@@ -156,7 +156,7 @@ def _save_part(backend: Backend, upload: MultipartUpload, number: int, writer: B
     digest = writer.digest
     part = Part(number, writer.blob, digest.size, digest.crc32c, digest.md5, backend.time())
     with backend.database.transaction() as transaction:
-        # The upload may have ended while the part was on its way.
+        # The upload may have ended while the part arrived.
         _existing(transaction, upload.id, upload.bucket, upload.name)
         upload_rows.save_part(transaction, upload, part)
     return part
@@ -174,7 +174,7 @@ def _finish(backend: Backend, upload: MultipartUpload, listed: list[tuple[int, s
 
 
 def _chosen(sent: dict[int, Part], listed: list[tuple[int, str]]) -> list[Part]:
-    """The parts that the sender lists, checked. Raises StorageError (400)."""
+    """The parts that the sender lists. Raises StorageError (400) for an invalid list."""
     numbers = [number for number, _ in listed]
     if numbers != sorted(set(numbers)):
         raise invalid("The list of parts was not in ascending order.", "InvalidPartOrder")

@@ -1,4 +1,4 @@
-"""Objects of the XML API: GET, HEAD, PUT, DELETE, and where its multipart requests go."""
+"""Requests of the XML API to objects: GET, HEAD, PUT, DELETE and multipart uploads."""
 
 from anyio import to_thread
 from starlette.requests import Request

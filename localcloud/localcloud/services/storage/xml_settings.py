@@ -1,4 +1,4 @@
-"""Settings of an object as an XML API upload's headers give them."""
+"""Settings of an object from the headers of an XML API upload."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ def settings_in_headers(headers: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _text(header: str) -> str:
-    """Headers come as Latin-1; senders write UTF-8."""
+    """A header's text: the server decodes Latin-1, but senders write UTF-8."""
     try:
         return header.encode("latin-1").decode()
     except UnicodeError:

@@ -1,4 +1,4 @@
-"""Accelerators that a deployed model holds, and whether a project's quota has room for them."""
+"""The accelerators of a deployed model, and the check against a project's quotas."""
 
 import re
 from typing import Any
@@ -17,7 +17,7 @@ _N1 = re.compile(r"n1-[a-z]+-(?P<cpus>\d+)")
 
 
 def accelerator_need(deployed: Any, region: str) -> AcceleratorNeed | None:
-    """Accelerators of one replica of a raw DeployedModel, or None. Raises ApiError for a machine that is not rented."""
+    """Accelerators of one replica of a raw DeployedModel, or None. Raises ApiError for an unavailable machine."""
     spec = deployed.dedicated_resources.machine_spec
     accelerator = AcceleratorType(spec.accelerator_type).name if spec.accelerator_type else ""
     need = load_machines().accelerator_need(spec.machine_type, accelerator, spec.accelerator_count, region)
@@ -32,9 +32,9 @@ def is_preemptible(resources: Any) -> bool:
 
 
 def check_quota(cloud: Cloud, endpoint: EndpointName, deployed: Any) -> None:
-    """Raises ApiError RESOURCE_EXHAUSTED when `deployed`, with all others, could hold more than the project's quotas.
+    """Raises ApiError RESOURCE_EXHAUSTED if `deployed`, with all other models, could exceed the project's quotas.
 
-    A replica that may be started counts as one that runs (`DedicatedResources.max_replica_count`). Spot
+    All replicas that may be started count (`DedicatedResources.max_replica_count`). Spot
     and flex-start VMs have quotas of their own. The words are those of public logs: "429 The following quotas are
     exceeded: CustomModelServingA10080GBGPUsPerProjectPerRegion", as the error of the deployment's operation.
     """
@@ -54,7 +54,7 @@ def check_quota(cloud: Cloud, endpoint: EndpointName, deployed: Any) -> None:
 
 
 def _held(deployed: Any, region: str) -> dict[str, int]:
-    """Most accelerators of all replicas of a raw DeployedModel, by quota."""
+    """By quota: the maximal number of accelerators of all replicas of a raw DeployedModel."""
     resources = deployed.dedicated_resources
     need, replicas = accelerator_need(deployed, region), int(resources.max_replica_count)
     held = {need.accelerator.quota_id(is_preemptible(resources)): need.count * replicas} if need else {}

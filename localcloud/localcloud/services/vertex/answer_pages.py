@@ -1,4 +1,4 @@
-"""The answer of Vertex AI's list methods: filter, order, page, and of each resource the fields that were asked for."""
+"""The answers of Vertex AI's list methods: filter, order, page and read mask."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,14 +13,14 @@ from localcloud.core.paging import page
 
 M = TypeVar("M", bound=Message)
 Fields = Mapping[str, Callable[[Any], str]]
-"""Fields to filter on besides labels: name in snake_case → the function that reads it."""
+"""Fields for filters besides labels: name in snake_case → function that reads it."""
 
 _VALUE = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"\'=!:()<>,\\]+', re.DOTALL)
 _CAPITAL = re.compile(r"(?<=[a-z])([A-Z])")
 
 
 class ResourceFilter(FilterParser):
-    """The part of the filter language that lists of models and endpoints take, and nothing else of it.
+    """The part of the filter language that lists of models and endpoints support.
 
         filter      = [ restriction { "AND" restriction } ]
         restriction = field ( "=" | "!=" ) value | "labels." key ( "=" value | ":*" ) | "labels:" key
@@ -70,7 +70,7 @@ class ResourceFilter(FilterParser):
 
 
 def answer_page(resources: Sequence[M], request: Any, fields: Fields) -> tuple[list[M], str]:
-    """The page of `resources` that a request asks for, and the next token. Raises ApiError INVALID_ARGUMENT."""
+    """The page of `resources` for a request, and the next page's token. Raises ApiError INVALID_ARGUMENT."""
     matches = ResourceFilter(request.filter, fields).whole()
     chosen = [resource for resource in resources if matches(resource)]
     unfiltered = type(request)()

@@ -1,7 +1,7 @@
-"""As whom a deployed model's container runs, and who pulls its image.
+"""The accounts by which a deployed model's container runs and its image is pulled.
 
 "If you do not specify a service account, the container runs as one that does not have access to the resource project"
-(`DeployedModel.service_account`): it reads what `AIP_STORAGE_URI` names and nothing else. Images are pulled by Vertex
+(`DeployedModel.service_account`): it reads only the objects at `AIP_STORAGE_URI`. Images are pulled by Vertex
 AI's service agent, never by the container's own account (Vertex AI, "Use a custom service account", 2026-04-10).
 """
 
@@ -25,14 +25,14 @@ _IMAGE = re.compile(
 
 
 def container_member(endpoint: EndpointName, deployed: Any) -> str:
-    """The member that the container of a raw DeployedModel calls as."""
+    """The IAM member whose permissions the container of a raw DeployedModel has."""
     if deployed.service_account:
         return member_of(deployed.service_account)
     return _tenant_member(endpoint, deployed.id)
 
 
 def lend_artifacts(cloud: Cloud, endpoint: EndpointName, deployed: Any, artifact_uri: str) -> None:
-    """Lets a container without an account read the model's artifacts: Vertex AI hands it a copy."""
+    """Lets a container without an account read the model's artifacts, of which Vertex AI gives it a copy."""
     if artifact_uri and not deployed.service_account:
         lend(cloud, _tenant_member(endpoint, deployed.id), artifact_uri)
 
@@ -44,7 +44,7 @@ def take_artifacts_back(cloud: Cloud, endpoint: EndpointName, deployed_model_id:
 def check_pull(cloud: Cloud, project_number: str, image: str) -> None:
     """Raises ApiError FAILED_PRECONDITION when the project's Vertex AI agent may not pull the image.
 
-    An image of a repository that this cloud does not have is taken for a public one: images.yaml says what it is.
+    An image in a repository that this cloud does not have counts as public: images.yaml describes it.
     """
     found = _IMAGE.fullmatch(image)
     if found is None:
@@ -65,8 +65,8 @@ def check_agent(cloud: Cloud, project_number: str, service_account: str) -> None
     """Raises ApiError FAILED_PRECONDITION unless the project's Vertex AI agent administers the container's account.
 
     "You must grant the Service Account Admin role to the Vertex AI Service Agent" for predictions by an account of
-    one's own (Vertex AI, "Use a custom service account", 2026-04-10). Whether Vertex AI enforces it within a project,
-    and in which words, is not known: asked here is a permission of that role that the agent's own role lacks.
+    your own (Vertex AI, "Use a custom service account", 2026-04-10). Whether Vertex AI enforces it within a project,
+    and by which message, is not known: checked here is a permission of that role that the agent's own role lacks.
     """
     agent = service_agent(cloud, project_number, "aiplatform.googleapis.com")
     if not has(cloud, member_of(agent), _ADMINISTER, account_name(cloud, service_account)):
@@ -78,6 +78,6 @@ def check_agent(cloud: Cloud, project_number: str, service_account: str) -> None
 
 
 def _tenant_member(endpoint: EndpointName, deployed_model_id: str) -> str:
-    """An account of the project that Google keeps for its customer's containers."""
+    """An account of the Google project in which the containers of this project run."""
     name = f"custom-online-prediction-{endpoint.endpoint_id}-{deployed_model_id}"
     return f"serviceAccount:{name}@p{endpoint.location.project_number}-tp.iam.gserviceaccount.com"

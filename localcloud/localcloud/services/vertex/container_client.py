@@ -1,4 +1,4 @@
-"""HTTP to the container of a deployed model: unbuffered, within its time limit, and ended when its caller leaves."""
+"""HTTP to a deployed model's container: unbuffered, with a time limit, and closed if the caller disconnects."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -10,15 +10,15 @@ from localcloud.core.api_errors import ApiError
 from localcloud.services.vertex.predictions import container_error
 from localcloud.services.vertex.targets import Target, took_too_long
 
-# Bytes pass through unchanged, without another encoding.
+# The container must not compress: bytes are passed on unchanged.
 _IDENTITY = {"accept-encoding": "identity"}
 
 
 async def open_answer(
     target: Target, path: str, body: bytes, headers: Mapping[str, str], method: str = "POST"
 ) -> httpx.Response:
-    """The container's answer as soon as it begins, to be given to `close_answer`. Raises ApiError UNAVAILABLE."""
-    # A client a call: its connection is to this machine, and nothing is left over when the container ends.
+    """The container's answer, as soon as it begins; to be closed by `close_answer`. Raises ApiError UNAVAILABLE."""
+    # One client per call: connections to this machine are cheap, and none remains when the container ends.
     client = httpx.AsyncClient(trust_env=False, verify=False, timeout=target.timeout_seconds)
     request = client.build_request(method, f"{target.address}{path}", content=body, headers={**headers, **_IDENTITY})
     request.extensions["client"] = client
@@ -39,7 +39,7 @@ async def close_answer(answer: httpx.Response) -> None:
 
 
 async def ask(target: Target, path: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
-    """The container's whole answer, read and closed. Raises ApiError UNAVAILABLE."""
+    """The container's complete answer. Raises ApiError UNAVAILABLE."""
     answer = await open_answer(target, path, body, headers)
     try:
         async with asyncio.timeout(target.timeout_seconds):
@@ -53,9 +53,9 @@ async def ask(target: Target, path: str, body: bytes, headers: Mapping[str, str]
 
 @contextmanager
 def answer_stream(target: Target, body: bytes, content_type: str) -> Iterator[httpx.Response]:
-    """The answer of the predict route while it comes, for code that runs in a thread.
+    """The streamed answer of the predict route, for code that runs in a thread.
 
-    Raises ApiError: what the container refuses with, or UNAVAILABLE.
+    Raises ApiError: the container's own refusal, or UNAVAILABLE.
     """
     headers = {"content-type": content_type, **_IDENTITY}
     url = f"{target.address}{target.predict_route}"

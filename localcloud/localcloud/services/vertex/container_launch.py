@@ -1,4 +1,4 @@
-"""The launch of a deployed model: program, variables, port and routes, decided before anything runs."""
+"""The plan of a deployed model's process: program, variables, port and routes."""
 
 import sys
 from collections.abc import Mapping

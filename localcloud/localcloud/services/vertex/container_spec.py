@@ -1,4 +1,4 @@
-"""`ModelContainerSpec`: what Vertex AI refuses in it, and what it fills in."""
+"""`ModelContainerSpec`: Vertex AI's checks and defaults."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,14 +7,14 @@ from typing import Any
 from localcloud.services.vertex.validation import Violations
 
 _LONGEST_DEPLOYMENT_SECONDS = 7200  # `ModelContainerSpec.deployment_timeout`
-# Not published. Model Garden's containers set 7200; half an hour suits a plain container.
+# Vertex AI's default is not published; half an hour is assumed. Model Garden's containers set 7200 s.
 _DEFAULT_DEPLOYMENT_SECONDS = 1800.0
 _VARIABLE_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _REFERENCE = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
 
 
 def check_container_spec(spec: Any, violations: Violations) -> None:
-    """Adds what is wrong with a raw `ModelContainerSpec`."""
+    """Adds violations of a raw `ModelContainerSpec`."""
     field = "model.container_spec"
     violations.require(f"{field}.image_uri", spec.image_uri)
     for name in ("predict_route", "health_route"):
@@ -38,7 +38,7 @@ def check_container_spec(spec: Any, violations: Violations) -> None:
 
 
 def deployment_seconds(spec: Any) -> float:
-    """How long the container has to become healthy."""
+    """Seconds within which the container must become healthy."""
     return float(spec.deployment_timeout.ToSeconds()) or _DEFAULT_DEPLOYMENT_SECONDS
 
 
@@ -51,7 +51,7 @@ def health_route(spec: Any, endpoint_id: str, deployed_model_id: str) -> str:
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
-    """`$(NAME)` → its value, or unchanged where there is none; `$$` → `$`, as Kubernetes does it."""
+    """Replaces `$(NAME)` by its value, if it has one, and `$$` by `$`, as Kubernetes does."""
 
     def replace(match: re.Match[str]) -> str:
         if match.group() == "$$":
@@ -62,7 +62,7 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 
 def expand_environment(variables: Sequence[tuple[str, str]], given: Mapping[str, str]) -> dict[str, str]:
-    """The container's own variables; a later one may refer to earlier ones and to `given`."""
+    """The container's own variables. A value may refer to earlier variables and to `given`."""
     expanded: dict[str, str] = {}
     for name, value in variables:
         expanded[name] = expand(value, {**given, **expanded})

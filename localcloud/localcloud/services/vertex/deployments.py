@@ -1,4 +1,4 @@
-"""Deploying: what is asked for, whether Vertex AI would rent it, and the operations that start and stop it."""
+"""Deployment of models: checks of requests, and the operations that deploy and undeploy."""
 
 import re
 from functools import partial
@@ -37,9 +37,9 @@ _SERVICE_ACCOUNT = re.compile(r"[^@\s]+@[^@\s]+\.gserviceaccount\.com")
 
 
 def plan_deployed_model(requested: Any, endpoint: EndpointName, cloud: Cloud) -> Any:
-    """The DeployedModel as the endpoint will show it: checked, with an id and all defaults. Starts nothing.
+    """The checked DeployedModel with an id and all defaults, as the endpoint will show it. Starts nothing.
 
-    Raises ApiError in the words of Vertex AI, as far as they are known.
+    Raises ApiError with Vertex AI's message, if it is known.
     """
     name = read_model(requested.model, cloud)
     version = registry.find_version(cloud, name)
@@ -112,7 +112,7 @@ def _check_carried_out(deployed: Any) -> None:
 
 
 def start_deployment(endpoint: EndpointName, deployed: Any, traffic_split: dict[str, int], cloud: Cloud) -> Message:
-    """Takes the quota, starts the operation, which fails at once where the quota is not enough.
+    """Takes the quota and starts the operation, which fails at once if the quota is exceeded.
 
     Raises ApiError ALREADY_EXISTS, INVALID_ARGUMENT.
     """
@@ -135,7 +135,7 @@ def start_deployment(endpoint: EndpointName, deployed: Any, traffic_split: dict[
 
 
 def undeploy(endpoint: EndpointName, deployed_model_id: str, traffic_split: dict[str, int], cloud: Cloud) -> Message:
-    """Takes the deployed model out of its endpoint, so that no request comes any more, then stops the container."""
+    """Removes the deployed model from its endpoint, so that it gets no more requests, then stops the container."""
     with cloud.store.update(ENDPOINTS, str(endpoint)) as record:
         split = split_without(deployed_model_id, traffic_split, record)
         remaining = [deployed for deployed in record.deployed_models if deployed.id != deployed_model_id]
@@ -148,7 +148,7 @@ def undeploy(endpoint: EndpointName, deployed_model_id: str, traffic_split: dict
 
 
 def split_without(deployed_model_id: str, traffic_split: dict[str, int], record: Any) -> dict[str, int]:
-    """The split of the raw Endpoint `record` once the deployed model is gone. Raises ApiError where that is refused."""
+    """The traffic split of the raw Endpoint `record` without the deployed model. Raises ApiError if that is refused."""
     ids = [deployed.id for deployed in record.deployed_models]
     if deployed_model_id not in ids:
         raise ApiError("NOT_FOUND", f"The Endpoint {record.name} has no DeployedModel {deployed_model_id}.")

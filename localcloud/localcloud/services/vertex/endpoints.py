@@ -1,4 +1,4 @@
-"""EndpointService: create, get, list, update, delete, and what is deployed in an endpoint."""
+"""EndpointService: create, get, list, update and delete endpoints; deploy and undeploy models."""
 
 import hashlib
 from typing import Any
@@ -49,7 +49,7 @@ _LONGEST_INFERENCE_SECONDS = 3600  # Vertex AI docs, "Use dedicated public endpo
 
 
 class FlexStart(Part):
-    """Undeploys models from flex-start machines whose time is over, when the clock is moved."""
+    """Undeploys models whose flex-start machines have expired, when the clock is moved."""
 
     def start(self) -> None:
         self._cloud.clock.on_advance(lambda: undeploy_expired(self._cloud))
@@ -126,7 +126,7 @@ def update_endpoint(request: Any, cloud: Cloud) -> Message:
 
 @service.method("UpdateEndpointLongRunning")
 def update_endpoint_long_running(request: Any, cloud: Cloud) -> Message:
-    """Changes `client_connection_config` only, as the real one."""
+    """Changes only `client_connection_config`, as the real service does."""
     _check_endpoint(request.endpoint)
     name = str(read_endpoint(request.endpoint.name, cloud))
     with cloud.store.update(ENDPOINTS, name) as endpoint:
@@ -148,7 +148,7 @@ def delete_endpoint(request: Any, cloud: Cloud) -> Message:
                 f"Endpoint {name} has deployed or being-deployed DeployedModel(s): {', '.join(held)}.",
             )
         cloud.store.delete(ENDPOINTS, name)
-    # The endpoint is gone: the operation belongs to its location.
+    # The endpoint no longer exists: the operation belongs to its location.
     parent = name.partition("/endpoints/")[0]
     return cloud.operations.finished(parent, metadata=DeleteOperationMetadata.pb()(), response=Empty())
 
@@ -197,7 +197,7 @@ def mutate_deployed_model(request: Any, cloud: Cloud) -> Message:
 
 
 def _check_connection(endpoint: Any) -> None:
-    """google-cloud-aiplatform 1.165.1 sends the field for dedicated endpoints alone (models.py, Endpoint.create)."""
+    """google-cloud-aiplatform 1.165.1 sends the field only for dedicated endpoints (models.py, Endpoint.create)."""
     violations = Violations()
     if endpoint.HasField("client_connection_config") and not endpoint.dedicated_endpoint_enabled:
         violations.add("endpoint.client_connection_config", "Only a dedicated endpoint has one.")

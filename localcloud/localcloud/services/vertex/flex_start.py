@@ -1,7 +1,7 @@
-"""Flex-start machines: a model is undeployed from them when the time that was asked for is over.
+"""Flex-start machines: a model is undeployed from them when the requested time is over.
 
-Source: "Use Flex-start VMs with inference" (Vertex AI), 2026-11-30. No thread waits for that moment: a call that looks
-at endpoints undeploys the model, and so does a move of the clock.
+Source: "Use Flex-start VMs with inference" (Vertex AI), 2026-11-30. No thread waits for that time: a call that reads
+endpoints undeploys the model, as does a move of the clock.
 """
 
 from contextlib import suppress
@@ -16,9 +16,9 @@ from localcloud.services.vertex.resource_names import read_endpoint
 
 
 def undeploy_expired(cloud: Cloud, endpoint: str = "") -> None:
-    """Undeploys each model whose flex-start machines were asked for longer ago than they may run.
+    """Undeploys each model whose flex-start machines have exceeded their requested time.
 
-    `endpoint`: the name of the one that is looked at; "" for all.
+    `endpoint`: the name of the only endpoint to check; "" for all.
     """
     records = [cloud.store.get(ENDPOINTS, endpoint)] if endpoint else cloud.store.list(ENDPOINTS)
     for record in filter(None, records):
@@ -43,8 +43,8 @@ def _is_over(deployed: Any, cloud: Cloud) -> bool:
 
 
 def _traffic_of_others(record: Any, deployed_model_id: str) -> dict[str, int]:
-    """The traffic split without one model. No page documents where its share goes: here the largest of the others gets
-    it."""
+    """The traffic split without one model. No page documents who gets its share: here it is the
+    remaining model with the largest share."""
     split = {id: share for id, share in record.traffic_split.items() if id != deployed_model_id and share}
     if split:
         largest = max(split, key=lambda id: split[id])

@@ -1,4 +1,4 @@
-"""Custom jobs: there are none here, since nothing trains; asked for, they are not found rather than unknown."""
+"""Custom jobs: the local cloud has none. Lists are empty, and each job is not found."""
 
 from typing import Any, NoReturn
 

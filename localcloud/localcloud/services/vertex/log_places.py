@@ -1,4 +1,4 @@
-"""The owner of a container's log file: kept beside it, since the log outlives its endpoint."""
+"""The project and region of a container's log, in a file beside it, because the log is kept after its endpoint."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Machine types, their accelerators and the quota these count against, as Vertex AI's prediction service has them."""
+"""Machine types of Vertex AI's prediction service, with their accelerators and the accelerators' quotas."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ DEFAULT_MACHINE_TYPE = "n1-standard-2"  # `MachineSpec.machine_type`: the defaul
 
 @dataclass(frozen=True)
 class Accelerator:
-    """One kind of accelerator. `name` is of the `AcceleratorType` enum, but for TPUs that this enum lacks."""
+    """A kind of accelerator. `name` is from the `AcceleratorType` enum, except for TPUs that this enum lacks."""
 
     name: str
     quota: str
     regions: frozenset[str] | None
-    """None: no opinion."""
+    """Regions that have the accelerator; None: not checked."""
 
     def quota_id(self, spot: bool) -> str:
         """Id in the Cloud Quotas API."""
@@ -31,11 +31,11 @@ class Accelerator:
 class MachineType:
     name: str
     choices: Mapping[str, tuple[int, ...]]
-    """Accelerator name → the counts that can be asked for."""
+    """Accelerator name → the counts that can be requested."""
     included: Mapping[str, int]
-    """Accelerator name → how many come with the machine without being asked for."""
+    """Accelerator name → the count that is part of the machine."""
     regions: frozenset[str] | None = None
-    """None: those of its accelerators."""
+    """Regions that have the machine; None: the regions of its accelerator."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class MachineTable:
     def accelerator_need(
         self, machine_type: str, accelerator_type: str, count: int, region: str
     ) -> AcceleratorNeed | None:
-        """Accelerators of a replica on `machine_type`, or None without any; `accelerator_type` may be empty.
+        """Accelerators of a replica on `machine_type`, None if it has none; `accelerator_type` may be empty.
 
-        Raises ApiError INVALID_ARGUMENT where Vertex AI has no such machine, no such pair, or not in `region`.
+        Raises ApiError INVALID_ARGUMENT for an unknown machine, an impossible pair, or a pair that `region` lacks.
         """
         machine = self.machine_types.get(machine_type)
         if machine is None:
@@ -79,7 +79,7 @@ class MachineTable:
         return AcceleratorNeed(accelerator, count)
 
     def regions_of(self, machine: MachineType, accelerator: Accelerator) -> frozenset[str] | None:
-        """Regions that have the machine with such accelerators; None: no opinion."""
+        """Regions that have the machine with these accelerators; None: not checked."""
         return accelerator.regions if machine.regions is None else machine.regions
 
     def _included(self, machine: MachineType) -> AcceleratorNeed | None:

@@ -1,7 +1,7 @@
-"""Evaluations of model versions: import, get, list. A part of ModelService.
+"""Evaluations of model versions, a part of ModelService: import, get, list.
 
-Doubts, for want of a recording: an evaluation's name holds the model without its version; one imported for a model
-without a version belongs to its default version; the figures are checked for the two schemas that are known here.
+Assumptions without a recording: an evaluation's name contains the model without its version; an import for a model
+without a version belongs to the default version; figures are checked only for the two schemas below.
 """
 
 import math
@@ -63,9 +63,9 @@ def get_model_evaluation(request: Any, cloud: Cloud) -> Message:
 
 @service.method("ListModelEvaluations")
 def list_model_evaluations(request: Any, cloud: Cloud) -> Message:
-    """Of a version, or of the default one. A filter and a read mask are refused: neither is carried out."""
+    """Lists evaluations of a version, or of the default version. Raises ApiError for a filter or a read mask."""
     if request.filter or request.read_mask.paths:
-        raise ApiError("INVALID_ARGUMENT", "filter and read_mask are not carried out here.")
+        raise ApiError("INVALID_ARGUMENT", "The local cloud does not implement filter and read_mask here.")
     name = read_model(request.parent, cloud)
     version = registry.find_version(cloud, name)
     shown, token = page(cloud.store.list(MODEL_EVALUATIONS, _below(name, version.version_id)), request)

@@ -96,7 +96,7 @@ def list_model_versions(request: Any, cloud: Cloud) -> Message:
 
 @service.method("UpdateModel")
 def update_model(request: Any, cloud: Cloud) -> Message:
-    """With `@version` in the name the version is updated, without it (or with `@-`) the model."""
+    """Updates the version if the name has `@version`; without it, or with `@-`, the model."""
     name = read_model(request.model.name, cloud)
     of_model = name.version in ("", "-")
     paths = set(request.update_mask.paths)

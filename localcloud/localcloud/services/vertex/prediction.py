@@ -1,4 +1,4 @@
-"""PredictionService: predictions over REST, as routes that pass bytes on as they come, and over gRPC."""
+"""PredictionService: predictions over gRPC, and over REST by routes that pass bytes on while they arrive."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
@@ -37,7 +37,7 @@ from localcloud.services.vertex.targets import (
 service = Service("google.cloud.aiplatform.v1beta1.PredictionService")
 
 _JSON = "application/json"
-# Not for the container: the caller's credentials, and what belongs to one connection only.
+# Not passed to the container: the caller's credentials, and headers of one connection only.
 _WITHHELD = {
     "authorization",
     "proxy-authorization",
@@ -140,7 +140,7 @@ def _routes(version: str) -> list[Route]:
 
 
 class _TooLargeForDedicated(Exception):
-    """Dedicated endpoints answer it without Vertex AI's usual error body."""
+    """A request is too large for a dedicated endpoint, whose answer lacks Vertex AI's usual error body."""
 
 
 def _limited(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
@@ -197,7 +197,7 @@ async def _pass_on(
 
 
 async def _while_caller_stays(request: Request, work: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
-    """The result of `work`, which is cancelled when the caller hangs up: a container would continue for nobody."""
+    """The result of `work`, which is cancelled if the caller disconnects. Raises ApiError CANCELLED in that case."""
     working, leaving = asyncio.create_task(work), asyncio.create_task(_caller_left(request))
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)

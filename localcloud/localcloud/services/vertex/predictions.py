@@ -1,4 +1,4 @@
-"""Requests to a container for a prediction, and its answers translated back: plain values in, plain values out."""
+"""Translates prediction requests for a container, and its answers back, as plain values."""
 
 import json
 from typing import Any
@@ -28,7 +28,7 @@ _CODES = {
 
 
 def read_json_object(body: bytes) -> dict[str, Any]:
-    """Raises ApiError INVALID_ARGUMENT."""
+    """The body as a JSON object. Raises ApiError INVALID_ARGUMENT."""
     try:
         document = json.loads(body)
     except ValueError as error:
@@ -39,7 +39,7 @@ def read_json_object(body: bytes) -> dict[str, Any]:
 
 
 def container_body(document: dict[str, Any]) -> bytes:
-    """The body of `predict` for the container. Raises ApiError INVALID_ARGUMENT."""
+    """The container's body of a `predict` request. Raises ApiError INVALID_ARGUMENT."""
     for name in document:
         if name not in _PREDICT_FIELDS:
             message = f'Invalid JSON payload received. Unknown name "{name}": Cannot find field.'
@@ -52,7 +52,7 @@ def container_body(document: dict[str, Any]) -> bytes:
 
 
 def request_document(request: Any) -> dict[str, Any]:
-    """A raw `PredictRequest` as its JSON."""
+    """A raw `PredictRequest` as JSON."""
     document: dict[str, Any] = {"instances": [json_format.MessageToDict(instance) for instance in request.instances]}
     if request.HasField("parameters"):
         document["parameters"] = json_format.MessageToDict(request.parameters)
@@ -65,10 +65,10 @@ def chat_body(body: bytes) -> bytes:
 
 
 def prediction_answer(answer: bytes, target: Target) -> dict[str, Any]:
-    """The JSON that answers `predict`. Raises ApiError INTERNAL for a container that does not keep to the contract.
+    """The JSON answer of `predict`. Raises ApiError INTERNAL if the container's answer breaks its contract.
 
-    A container may answer a single object for all instances (chat completions do); messages know lists only, so shared
-    domains, which go through messages, make a list of it.
+    A container may answer a single object for all instances (chat completions do). Shared domains turn it into a list,
+    because their answers are protobuf messages, which allow only lists.
     """
     try:
         document = json.loads(answer)
@@ -91,7 +91,7 @@ def prediction_answer(answer: bytes, target: Target) -> dict[str, Any]:
 
 
 def fill_response(response: Any, answer: dict[str, Any]) -> Message:
-    """`answer` in a raw `PredictResponse`."""
+    """Fills a raw `PredictResponse` with `answer`, and returns it."""
     response.predictions.extend(json_format.ParseDict(prediction, Value()) for prediction in answer["predictions"])
     if "metadata" in answer:
         json_format.ParseDict(answer["metadata"], response.metadata)
@@ -110,6 +110,6 @@ def container_error(status: int, body: bytes) -> ApiError:
 
 
 def refuse_predict_of_invoked(target: Target) -> None:
-    """Raises ApiError FAILED_PRECONDITION for a model that was uploaded for `invoke`."""
+    """Raises ApiError FAILED_PRECONDITION for a model that was uploaded with an invoke route."""
     if target.invoked:
         raise ApiError("FAILED_PRECONDITION", "Given request uri is not supported. Please use /invoke for this Model.")

@@ -1,4 +1,4 @@
-"""Versions of models and their aliases. Every function that changes something is to be called inside a transaction."""
+"""Versions of models and their aliases. Functions that change records must be called inside a transaction."""
 
 import hashlib
 import re
@@ -23,7 +23,7 @@ DEFAULT_ALIAS = "default"
 _ALIAS = re.compile(r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]")  # `Model.version_aliases`
 _SHARED_FIELDS = ("display_name", "description")
 
-# The service's answer for a model with a container of its own; without one, the first type alone.
+# The service's answer for a model with a container; without a container, only the first type.
 _RESOURCE_TYPES = (Model.DeploymentResourcesType.DEDICATED_RESOURCES, Model.DeploymentResourcesType.SHARED_RESOURCES)
 _INPUT_FORMATS = ("jsonl", "bigquery", "csv", "tf-record", "tf-record-gzip", "file-list")
 _OUTPUT_FORMATS = ("jsonl", "bigquery")
@@ -38,7 +38,7 @@ def check_alias(alias: str) -> None:
 
 
 def create_model(cloud: Cloud, name: ModelName, uploaded: Any) -> None:
-    """The fields that all versions will share, from the first one. Raises ApiError ALREADY_EXISTS."""
+    """Stores the fields that all versions share, from the first version. Raises ApiError ALREADY_EXISTS."""
     shared = Model.pb()(
         name=str(name), create_time=cloud.timestamp(), update_time=cloud.timestamp(), labels=uploaded.labels
     )
@@ -48,7 +48,7 @@ def create_model(cloud: Cloud, name: ModelName, uploaded: Any) -> None:
 
 
 def add_version(cloud: Cloud, name: ModelName, uploaded: Any) -> str:
-    """Stores `uploaded` as the next version, and answers its id. The first version is the default one."""
+    """Stores `uploaded` as the next version and returns its id. The first version is the default."""
     first = not cloud.store.list(MODEL_VERSIONS, str(name))
     version_id = str(cloud.store.next_number(f"versions of {_incarnation(cloud, name)}"))
     version = Model.pb()()
@@ -67,7 +67,7 @@ def add_version(cloud: Cloud, name: ModelName, uploaded: Any) -> str:
 
 
 def find_version(cloud: Cloud, name: ModelName) -> Any:
-    """The stored version that `name` means: an id, an alias, or without either the default one.
+    """The stored version that `name` means: by id or alias, or the default version.
 
     Raises ApiError NOT_FOUND.
     """
@@ -80,7 +80,7 @@ def find_version(cloud: Cloud, name: ModelName) -> Any:
 
 
 def view(cloud: Cloud, name: ModelName, version: Any, answered_name: str) -> Any:
-    """A version as the service answers it: with what it shares with the others, and where it is deployed."""
+    """A version as the service shows it: with the fields shared by all versions, and its deployments."""
     shared = cloud.store.require(MODELS, str(name))
     model = Model.pb()()
     model.CopyFrom(version)
@@ -102,33 +102,33 @@ def view(cloud: Cloud, name: ModelName, version: Any, answered_name: str) -> Any
 
 
 def check_etag(given: str, current: str, *, of_model: bool) -> None:
-    """Raises ApiError ABORTED when what is to be updated, the model or its version, has changed since it was read.
+    """Raises ApiError ABORTED if the updated model or version has changed since it was read.
 
-    What was read as a version can be written as the model, so the etag covers both states.
+    A resource that was read as a version can be written as the model, so the etag covers both states.
     """
     part = 0 if of_model else -1
     validation.check_etag(given.split("-")[part], current.split("-")[part])
 
 
 def display_name(cloud: Cloud, model: str) -> str:
-    """Of the model with the resource name `model`, without a version. Raises ApiError NOT_FOUND."""
+    """The display name of `model`, a resource name without a version. Raises ApiError NOT_FOUND."""
     return str(cloud.store.require(MODELS, model).display_name)
 
 
 def uses(cloud: Cloud, name: ModelName, version_id: str) -> list[tuple[str, Any]]:
-    """(endpoint name, deployed model) of the version, or with "" of any version, that is deployed."""
+    """(endpoint name, deployed model) of each deployment of the version; `version_id` "": of any version."""
     return _of_model(deployed_models(cloud, _project(name)), name, version_id)
 
 
 def coming_uses(cloud: Cloud, name: ModelName, version_id: str) -> list[tuple[str, Any]]:
-    """Like `uses`, of what is being deployed."""
+    """Like `uses`, for models that are being deployed."""
     return _of_model(pending_deployments(cloud, _project(name)), name, version_id)
 
 
 def change_aliases(
     cloud: Cloud, name: ModelName, version_id: str, *, add: Iterable[str], remove: Iterable[str]
 ) -> None:
-    """An added alias leaves the version that had it. Raises ApiError INVALID_ARGUMENT."""
+    """Changes a version's aliases. An added alias leaves its former version. Raises ApiError INVALID_ARGUMENT."""
     adding, removing = set(add) - set(remove), set(remove) - set(add)
     for alias in adding | removing:
         check_alias(alias)
@@ -155,7 +155,7 @@ def replace_version(cloud: Cloud, name: ModelName, version: Any) -> None:
 
 
 def delete_version(cloud: Cloud, name: ModelName, version_id: str) -> None:
-    """Its evaluations go with it."""
+    """Deletes a version with its evaluations."""
     for place, _ in cloud.store.items(MODEL_EVALUATIONS, _key(name, version_id)):
         cloud.store.delete(MODEL_EVALUATIONS, place)
     cloud.store.delete(MODEL_VERSIONS, _key(name, version_id))
@@ -168,7 +168,7 @@ def delete_model(cloud: Cloud, name: ModelName) -> None:
 
 
 def _project(name: ModelName) -> str:
-    # A model may be deployed in other locations than its own.
+    # A model may be deployed outside its own location.
     return f"projects/{name.location.project_number}"
 
 
@@ -189,7 +189,7 @@ def _key(name: ModelName, version_id: str) -> str:
 
 
 def _incarnation(cloud: Cloud, name: ModelName) -> str:
-    # A deleted model whose id is used again starts at version 1.
+    # A new model with the id of a deleted one starts at version 1.
     return f"{name} of {cloud.store.require(MODELS, str(name)).create_time.ToNanoseconds()}"
 
 

@@ -1,4 +1,4 @@
-"""The running containers of deployed models. One process serves a deployed model of any replica count."""
+"""The running containers of deployed models. One process serves a deployed model, whatever its replica count."""
 
 import logging
 import socket
@@ -34,7 +34,7 @@ class Replicas(Part):
         self._closed = False
 
     def create(self, endpoint: EndpointName, deployed: Any) -> Replica:
-        """A replica that is not started yet. Raises ApiError when the model or its image cannot be run here."""
+        """A replica that is not started yet. Raises ApiError if the model or its image cannot run here."""
         replica = Replica(self._cloud, lambda: self._launch(endpoint, deployed))
         with self._lock:
             if self._closed:
@@ -47,7 +47,7 @@ class Replicas(Part):
             return self._replicas.get((str(endpoint), deployed_model_id))
 
     def remove(self, endpoint: EndpointName, deployed_model_id: str) -> None:
-        """Stops the replica, if there is one, and forgets it."""
+        """Stops and removes the replica, if it exists."""
         replica = self.find(endpoint, deployed_model_id)
         take_artifacts_back(self._cloud, endpoint, deployed_model_id)
         if replica is not None:
@@ -56,9 +56,9 @@ class Replicas(Part):
                 self._replicas.pop((str(endpoint), deployed_model_id), None)
 
     def start(self) -> None:
-        """Starts, in the background, the models that were deployed when the daemon ended.
+        """Starts, in the background, the models that were deployed when the previous daemon ended.
 
-        A deployment that was under way then is given up, as its operation is.
+        An unfinished deployment is dropped, like its operation.
         """
         for name, _ in self._cloud.store.items(PENDING_DEPLOYMENTS):
             self._cloud.store.delete(PENDING_DEPLOYMENTS, name)
@@ -68,7 +68,7 @@ class Replicas(Part):
                 self._restore_one(endpoint, deployed)
 
     def stop(self) -> None:
-        """Stops all, at the same time; none is started any more."""
+        """Stops all replicas at the same time, and starts no more."""
         with self._lock:
             self._closed = True
             replicas = list(self._replicas.values())
@@ -110,12 +110,12 @@ class Replicas(Part):
 
 
 def server_exited(endpoint: EndpointName, log: Path) -> ApiError:
-    """The container ended before it was healthy, in Vertex AI's words (seen in googleapis/python-aiplatform#4559)."""
+    """The container ended before it was healthy: Vertex AI's message (googleapis/python-aiplatform#4559)."""
     return _failure("Model server exited unexpectedly.", endpoint, log)
 
 
 def never_ready(endpoint: EndpointName, log: Path) -> ApiError:
-    """The container did not become healthy in time, in Vertex AI's words."""
+    """The container did not become healthy in time: Vertex AI's message."""
     advice = "Please validate that your model file or container configuration are valid."
     return _failure(f"Model server never became ready. {advice}", endpoint, log)
 

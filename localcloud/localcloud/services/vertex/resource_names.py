@@ -1,4 +1,4 @@
-"""Resource names of Vertex AI: read strictly, and always with the project's number, as the service answers them."""
+"""Resource names of Vertex AI: parsed strictly, and shown with the project's number, as by the service."""
 
 import re
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class ModelName:
     """A version id, a version alias, "-" (the model itself, in updates), or "" (the default version)."""
 
     def __str__(self) -> str:
-        """Without the version."""
+        """The model's name without its version."""
         return f"{self.location}/models/{self.model_id}"
 
     def with_version(self, version_id: str) -> str:
@@ -47,19 +47,19 @@ class ModelName:
 
 
 def read_location(parent: str, cloud: Cloud) -> Location:
-    """Raises ApiError INVALID_ARGUMENT for a malformed parent or a region that Vertex AI has not."""
+    """The location `parent`. Raises ApiError INVALID_ARGUMENT for a malformed name or an unknown region."""
     return _location(_match(parent, _LOCATION, "parent", "projects/{project}/locations/{location}"), cloud)
 
 
 def read_endpoint(name: str, cloud: Cloud) -> EndpointName:
-    """Raises ApiError INVALID_ARGUMENT."""
+    """The endpoint `name`. Raises ApiError INVALID_ARGUMENT for a malformed name or an unknown region."""
     form = "projects/{project}/locations/{location}/endpoints/{endpoint}"
     match = _match(name, rf"{_LOCATION}/endpoints/(?P<endpoint>[^/]+)", "Endpoint name", form)
     return EndpointName(_location(match, cloud), match["endpoint"])
 
 
 def read_model(name: str, cloud: Cloud) -> ModelName:
-    """Raises ApiError INVALID_ARGUMENT."""
+    """The model `name`. Raises ApiError INVALID_ARGUMENT for a malformed name or an unknown region."""
     form = "projects/{project}/locations/{location}/models/{model}[@{version}]"
     pattern = rf"{_LOCATION}/models/(?P<model>[^/@]+)(@(?P<version>[^/@]+))?"
     match = _match(name, pattern, "Model name", form)
@@ -67,7 +67,7 @@ def read_model(name: str, cloud: Cloud) -> ModelName:
 
 
 def check_model_id(model_id: str) -> None:
-    """`UploadModelRequest.model_id`: up to 63 of [a-z0-9_-], the first neither digit nor hyphen."""
+    """`UploadModelRequest.model_id`: up to 63 of [a-z0-9_-], the first neither digit nor hyphen. Raises ApiError."""
     if _MODEL_ID.fullmatch(model_id) is None:
         raise ApiError(
             "INVALID_ARGUMENT",
@@ -76,7 +76,7 @@ def check_model_id(model_id: str) -> None:
 
 
 def check_endpoint_id(endpoint_id: str) -> None:
-    """`CreateEndpointRequest.endpoint_id`: a letter first, or up to 9 digits without a leading zero."""
+    """`CreateEndpointRequest.endpoint_id`: a letter first, or up to 9 digits, the first not 0. Raises ApiError."""
     if _ENDPOINT_ID.fullmatch(endpoint_id) is None:
         raise ApiError(
             "INVALID_ARGUMENT",
@@ -86,7 +86,7 @@ def check_endpoint_id(endpoint_id: str) -> None:
 
 
 def check_numbered(name: str, kind: str) -> None:
-    """Raises ApiError INVALID_ARGUMENT for a name whose id the service cannot have given: such ids are numbers."""
+    """Raises ApiError INVALID_ARGUMENT for a name whose id is not a number, because the service's ids are numbers."""
     if re.fullmatch(rf"{_LOCATION}/[a-zA-Z]+/[1-9]\d*", name) is None:
         violations = Violations()
         violations.add("name", f"Invalid {kind} resource name.")

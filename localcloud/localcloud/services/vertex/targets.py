@@ -1,4 +1,4 @@
-"""Where a prediction goes: which endpoint, on which domain, to which of its deployed models."""
+"""The target of a prediction: the endpoint, the domain, and the deployed model."""
 
 import random
 from dataclasses import dataclass
@@ -36,11 +36,11 @@ class Target:
     address: str
     predict_route: str
     invoked: bool
-    """The model takes `invoke` on any route of its own, and no `predict`."""
+    """True for a model that accepts `invoke` on its own routes, and not `predict`."""
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers that Vertex AI adds to answers that it passes on unchanged."""
+        """Headers that Vertex AI adds to a container's unchanged answer."""
         return {
             "X-Vertex-AI-Endpoint-Id": self.endpoint.endpoint_id,
             "X-Vertex-AI-Deployed-Model-Id": self.deployed_model_id,
@@ -50,7 +50,7 @@ class Target:
 
 
 def largest_request(dedicated: bool) -> int:
-    """In bytes."""
+    """Limit of a request's body, in bytes."""
     return _DEDICATED_BYTES if dedicated else _SHARED_BYTES
 
 
@@ -59,9 +59,9 @@ def is_dedicated_domain(host: str) -> bool:
 
 
 def find_target(name: str, host: str, cloud: Cloud, deployed_model_id: str = "") -> Target:
-    """The deployed model that serves a request for the endpoint `name` sent to `host` ("" = a shared domain).
+    """The deployed model for a request to the endpoint `name` that was sent to `host` ("": a shared domain).
 
-    The traffic split chooses it, unless `deployed_model_id` does. Raises ApiError NOT_FOUND; FAILED_PRECONDITION for
+    Chosen by `deployed_model_id`, else by the traffic split. Raises ApiError NOT_FOUND; FAILED_PRECONDITION for
     the wrong domain and for an endpoint without traffic; UNAVAILABLE while the container is not healthy.
     """
     endpoint = read_endpoint(name, cloud)

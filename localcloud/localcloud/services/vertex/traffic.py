@@ -1,10 +1,10 @@
-"""Traffic splits: which share of an endpoint's requests goes to which of its deployed models, in percent."""
+"""Traffic splits: the percentage of an endpoint's requests for each of its deployed models."""
 
 from collections.abc import Collection, Mapping
 
 from localcloud.core.api_errors import ApiError
 
-# In `DeployModelRequest.traffic_split`: the deployed model that is being made.
+# In `DeployModelRequest.traffic_split`: the new deployed model.
 NEW_DEPLOYED_MODEL = "0"
 
 
@@ -22,7 +22,7 @@ def check_split(split: Mapping[str, int], deployed_model_ids: Collection[str]) -
 def split_after_deploy(
     current: Mapping[str, int], requested: Mapping[str, int], new_id: str, deployed_model_ids: Collection[str]
 ) -> dict[str, int]:
-    """The endpoint's split once `new_id` is deployed: unchanged without a request, "0" in a request being `new_id`.
+    """The endpoint's split after `new_id` is deployed: as requested, "0" meaning `new_id`; unchanged without a request.
 
     Raises ApiError INVALID_ARGUMENT.
     """
@@ -35,9 +35,9 @@ def split_after_deploy(
 def split_after_undeploy(
     current: Mapping[str, int], requested: Mapping[str, int], removed_id: str, deployed_model_ids: Collection[str]
 ) -> dict[str, int]:
-    """The endpoint's split once `removed_id` is gone; always empty when it was the last.
+    """The endpoint's split after `removed_id` is undeployed; empty if no model remains.
 
-    Raises ApiError INVALID_ARGUMENT for a malformed request, FAILED_PRECONDITION where `removed_id` would keep traffic.
+    Raises ApiError INVALID_ARGUMENT for a malformed request, FAILED_PRECONDITION if `removed_id` would keep traffic.
     """
     if set(deployed_model_ids) == {removed_id}:
         return {}
@@ -53,7 +53,7 @@ def split_after_undeploy(
 
 
 def choose(split: Mapping[str, int], point: float) -> str:
-    """The deployed model that serves a request; `point` is uniform in [0, 1). `split` must not be empty."""
+    """The deployed model for a request. `point`: a random number, uniform in [0, 1). `split` must not be empty."""
     threshold = 0.0
     for deployed_model_id, percentage in sorted(split.items()):
         threshold += percentage / 100

@@ -1,4 +1,4 @@
-"""Violations in any resource's fields, in Vertex AI's own form: all of a request, not one alone."""
+"""Violations in a request's fields, all reported together in Vertex AI's form."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -39,14 +39,14 @@ class Violations:
                 self.add(field, f"Invalid value `{value}` of label `{key}`.")
 
     def raise_any(self) -> None:
-        """Raises ApiError INVALID_ARGUMENT when anything was added."""
+        """Raises ApiError INVALID_ARGUMENT if a violation was added."""
         if self._found:
             listed = "".join(f"\t{n}.Field: {field}; Message: {why}" for n, (field, why) in enumerate(self._found, 1))
             raise ApiError("INVALID_ARGUMENT", f"List of found errors:{listed}\t")
 
 
 def check_update_mask(paths: Collection[str], updatable: Collection[str]) -> None:
-    """Raises ApiError INVALID_ARGUMENT for an empty mask, or one with a field that an update cannot change."""
+    """Raises ApiError INVALID_ARGUMENT for an empty mask, or for a field that an update cannot change."""
     violations = Violations()
     violations.require("update_mask", paths)
     for path in paths:
@@ -56,6 +56,6 @@ def check_update_mask(paths: Collection[str], updatable: Collection[str]) -> Non
 
 
 def check_etag(given: str, current: str) -> None:
-    """Raises ApiError ABORTED when the caller read an older state; no etag is a blind overwrite."""
+    """Raises ApiError ABORTED if the caller read an older state. Without an etag, the update overwrites."""
     if given and given != current:
         raise ApiError("ABORTED", "The etag does not match: the resource was changed since it was read. Read it again.")
