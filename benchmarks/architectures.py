@@ -1,4 +1,4 @@
-"""The plan's verdict on public architectures, as a table, or what is not known of one.
+"""A table of the plan's verdicts on public architectures, with the reasons for uncertain verdicts.
 
     python -m benchmarks.architectures           # writes the table into docs/planning/architectures.md
     python -m benchmarks.architectures --check   # writes nothing; exit code 1 when the page is not current
@@ -31,7 +31,7 @@ BILLION = 10**9
 
 
 def table() -> str:
-    """One row an architecture, in the order of the file."""
+    """One row per architecture, in the order of the file."""
     rows = [json.loads(line) for line in (HERE / "architectures.jsonl").read_text(encoding="utf-8").splitlines()]
     head = ["| architecture | numbers, billions | machine | verdict | why not certain |", "|---|---|---|---|---|"]
     return "\n".join([*head, *(_row(config) for config in rows)])
@@ -50,7 +50,7 @@ def _row(config: Mapping[str, Any]) -> str:
 
 
 def facts_of(config: Mapping[str, Any]) -> ModelFacts:
-    """Facts of a model of that config, with weights of the size that its shape has."""
+    """Facts of a model with that config, and weights of the size of its shape."""
     shape = transformer_from_config(config)
     counted = parameters(shape, 1)
     numbers = max(1, int(counted.linear + counted.tables))

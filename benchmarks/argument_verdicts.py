@@ -3,8 +3,8 @@
     python -m benchmarks.argument_verdicts 0.32.0 --folder .venv-vllm/lib/python3.11/site-packages
 
 FOLDER holds the `vllm` package of that version, installed or unpacked; the parser runs in the environment of
-VERTEX_VLLM_RUNTIME. Printed are the disagreements: a list that the parser refuses and the plan takes, and a list that
-the parser takes and the plan refuses. Exit code 1 if there is one.
+VERTEX_VLLM_RUNTIME. The disagreements are printed: lists that only the parser refuses, and lists that only the plan
+refuses. Exit code 1 if there is one.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from vertex_vllm.vllm_versions import VersionRange
 
 HERE = Path(__file__).resolve().parent.parent
 LISTS = 300
-# It ends the parser.
+# This option ends the parser.
 LEFT_OUT = {"--help"}
 # Values of arguments whose text has a form of its own.
 RIGHT_OF = {
@@ -41,7 +41,7 @@ WRONG_OF = {
     "--chat-template": ("examples/template.jinja",),
     "--lora-modules": ("sql", '{"name": "sql"}', "{sql}"),
 }
-# Of `--config FILE` the parser reads the file before it judges the rest; of `--config=FILE` it does not.
+# For `--config FILE`, unlike `--config=FILE`, the parser reads the file before it checks the other arguments.
 JOINED = ("--config",)
 WRONG = {
     "integer": ("abc", "1.5", "", "{}", "1e3"),
@@ -70,9 +70,9 @@ class Disagreement:
 
 
 def generated(table: ArgumentTable, version: str, seed: int = 0, count: int = LISTS) -> list[list[str]]:
-    """Lists of one to four arguments: half of the lists right throughout, the others with one wrong argument.
+    """Lists of one to four arguments: half of the lists are right, the others have one wrong argument.
 
-    Options are dealt from a deck, so that each is in some list.
+    Options are drawn without replacement, so that each is in some list.
     """
     chooser = random.Random(seed)
     rows = [
@@ -130,9 +130,9 @@ def _right(name: str, takes: Takes, chooser: random.Random, table: ArgumentTable
 
 
 def plan_verdict(arguments: Sequence[str], version: str) -> str:
-    """Empty for a list that is taken, `uncertain: …` for a doubt, else the refusal.
+    """The plan's verdict: "" for an accepted list, `uncertain: …` for a doubt, else the refusal.
 
-    Of options that the pipeline gives itself, and a plan refuses, the value alone is judged.
+    For options that plans refuse because the pipeline sets them itself, only the value is checked.
     """
     image = ImageChoice("image", VersionRange(version, version), "")
     catalog = load_catalog()

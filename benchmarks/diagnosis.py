@@ -36,21 +36,21 @@ def serving(size: int) -> Iterator[bytes]:
 
 
 def crashing(size: int) -> Iterator[bytes]:
-    """Nothing but tracebacks: a container that is started again and again."""
+    """Only tracebacks: a container that is restarted again and again."""
     start = (SAMPLES / "no_blocks_085.log").read_bytes() * 200
     for _ in range(size // len(start) + 1):
         yield start
 
 
 def errors(size: int) -> Iterator[bytes]:
-    """The shortest lines that are of interest."""
+    """The shortest lines that the diagnosis examines."""
     part = b"Error\nKilled\nERROR x\n" * 50_000
     for _ in range(size // len(part) + 1):
         yield part
 
 
 def entries(size: int) -> Iterator[bytes]:
-    """An export of Cloud Logging: a JSON object a line, some with a whole traceback in their text."""
+    """An export of Cloud Logging: one JSON object per line, some with a whole traceback in their text."""
     lines = (SAMPLES / "no_blocks_085.log").read_text().split("\n")
     texts = [*lines, "\n".join(lines)] * 200
     part = b"".join(
@@ -61,7 +61,7 @@ def entries(size: int) -> Iterator[bytes]:
 
 
 def one_line(size: int) -> Iterator[bytes]:
-    """No line break at all."""
+    """A log without a line break."""
     for _ in range(size // (1 << 20)):
         yield b"CUDA out of memory " * 55_188
 

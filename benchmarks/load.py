@@ -1,10 +1,10 @@
-"""Our load generator beside others, against the same server in one run.
+"""Compares our load generator with others, against the same server in one run.
 
 Run: `.venv/bin/python -m benchmarks.load --aiperf /path/to/bin/aiperf --guidellm /path/to/bin/guidellm`. Peers that
 are not named are left out. Prints a table in Markdown: for 1, 64, 512 and 2,000 streams at once
 
-- rate: requests per second as they arrived at the server, beside the rate that was asked for
-- timer error: by how much a request arrived later than its moment on a grid of equal gaps, 99th percentile, seen by the
+- rate: requests per second that arrived at the server, beside the requested rate
+- timer error: delay of a request's arrival against a grid of equal gaps, 99th percentile, measured at the
   server, with the same arithmetic for everybody; the most punctual request counts as in time
 - CPU: processor milliseconds per request of the generator's processes, from the first arrival to the last
 
@@ -36,7 +36,7 @@ _TOKENS = 20
 # Streams → seconds that an answer takes. The longer the answers, the lower the rate that keeps so many open.
 _ANSWER_SECONDS = {1: 1.0, 64: 2.0, 512: 5.0, 2000: 10.0}
 _WARM_UP = 0.1
-"""Share of the requests, the first ones, that are left out: processes start, connections are made."""
+"""Share of the first requests that is left out, during which processes start and connect."""
 _POLL_SECONDS = 0.25
 _PATIENCE_SECONDS = 90
 
@@ -70,7 +70,7 @@ def stub(seconds_between_tokens: float) -> Iterator[str]:
 
 
 class Cpu:
-    """Processor seconds of a process and all of its children, looked at four times a second until it is stopped."""
+    """Measures processor seconds of a process and its children, four times a second, until stopped."""
 
     def __init__(self, pid: int) -> None:
         self._root = psutil.Process(pid)
@@ -86,7 +86,7 @@ class Cpu:
         self._thread.join()
 
     def between(self, start: float, end: float) -> float:
-        """Linear between looks."""
+        """Processor seconds at a time, interpolated linearly."""
         return self._at(end) - self._at(start)
 
     def _at(self, moment: float) -> float:

@@ -1,13 +1,13 @@
-"""The mirror beside what else brings a model from the Hub into Cloud Storage, between a source and a sink of our own.
+"""Compares the mirror with other ways to copy a model from the Hub to Cloud Storage, between our own servers.
 
 Run: `.venv/bin/python -m benchmarks.mirror`; `--help` tells the rest. Prints a table in Markdown for each network:
 
-- plain HTTP on loopback: what a byte costs the processor
+- plain HTTP on loopback: processor time per byte
 - the same over TLS at both ends
-- 50 ms before each answer and a limit to each connection's rate: what concurrency brings
+- 50 ms before each answer and a limit to each connection's rate: the effect of concurrency
 
-Source and sink run on the same processors as what is measured: MB/s is theirs as well, processor seconds per GB are the
-client's alone. The sink checks every byte it is sent. Variants take turns; the table shows medians.
+Source and sink run on the same processors as the client: MB/s depends on all three, processor seconds per GB only on
+the client. The sink checks every byte that it receives. Variants take turns; the table shows medians.
 """
 
 import argparse
@@ -37,13 +37,13 @@ _CEILING, _SHA256 = "recv and send in C", "SHA-256 alone"
 _ALL = (_OURS, _CEILING, _SHA256, *_PEERS)
 _FLOOR_SHARE = 1.25
 _DELAY, _RATE = 0.05, 10e6
-# MiB of each file: as Llama 3.1 8B; on the slow network less, since peers take minutes for a GB there.
+# MiB of each file: as in Llama 3.1 8B; less on the slow network, where peers need minutes for a GB.
 _FAST_SIZE, _SLOW_SIZE = 3800, 1024
 
 
 @dataclass(frozen=True)
 class Row:
-    """A variant over all repetitions, medians."""
+    """Medians over all repetitions of a variant."""
 
     name: str
     megabytes_per_second: float
@@ -55,7 +55,7 @@ class Row:
 
 
 class Benchmark:
-    """One model, one folder for what variants put on disk, one compiler's output."""
+    """One model, with a folder for the variants' files and a compiled program."""
 
     def __init__(self, files: int, size: int, repetitions: int, scratch: Path) -> None:
         self.files, self.size, self.repetitions, self._scratch = files, size, repetitions, scratch
@@ -87,7 +87,7 @@ class Benchmark:
         return rows
 
     def second_run(self) -> int:
-        """Bytes that the mirror sends when everything is there."""
+        """Bytes that the mirror sends if everything is already in the bucket."""
         with world(self.files, self.size, Network()) as servers:
             first = self._measure([[*_variant(_OURS)]], servers)
             _check(_OURS, first, servers, self.files, forget=False)
@@ -132,7 +132,7 @@ def _variant(name: str, *arguments: str) -> list[str]:
 
 
 def _settings(servers: World, folder: str) -> dict[str, str]:
-    """For the command lines: nothing outside the folder, nobody but our servers."""
+    """Environment for the command lines: no files outside the folder, no hosts except our servers."""
     return {
         "PYTHONPATH": str(_ROOT),
         "HF_HOME": f"{folder}/hf",
@@ -162,7 +162,7 @@ def _compile(scratch: Path) -> Path | None:
 
 
 def _certificate(scratch: Path) -> Path:
-    """Certificate and key of 127.0.0.1 and localhost in one file, which is its own authority."""
+    """A file with a self-signed certificate for 127.0.0.1 and localhost, and its key."""
     import ipaddress
 
     from cryptography import x509
@@ -239,7 +239,7 @@ def main() -> None:
     given = parser.parse_args()
     chosen = [name for name in _ALL if name == _OURS or name in given.variants]
     bringing = [name for name in chosen if name in (_OURS, *_PEERS)]
-    # An exit, so that servers, variants and files go as with any other.
+    # Exit by an exception, so that servers, variants and files are cleaned up.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="mirror-benchmark-") as folder:
         scratch = Path(folder)
@@ -259,7 +259,7 @@ def main() -> None:
             title = f"50 ms before each answer, {_RATE / 1e6:.0f} MB/s for each connection, {slow.gigabytes:.1f} GB"
             rows = slow.run(title, Network(_DELAY, _RATE), bringing)
             (mine,) = [row for row in rows if row.name == _OURS]
-            # One process a file, eight reads each at most.
+            # One process per file, with at most eight reads each.
             most = _RATE / 1e6 * 8 * min(given.files, os.cpu_count() or 1)
             print(f"- {mine.megabytes_per_second / most:.0%} of limit × connections ({most:.0f} MB/s); wanted: 90 %.\n")
 

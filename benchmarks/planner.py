@@ -1,8 +1,8 @@
-"""The planner's memory model against what real vLLM held: predicted, observed and error of every start in a file.
+"""Compares the planner's memory model with real vLLM: predicted, observed and error of every start in a file.
 
-Run: `.venv/bin/python -m benchmarks.planner [OBSERVATIONS.jsonl]`. Exit code 1 where an error is larger than the
-planner is meant to make: weights within 1 %, KV tokens within 1 % at the median and 3 % at worst, no wrong verdict.
-Beside ours stand two published formulas, given the same tensors and the same KV bytes per token:
+Run: `.venv/bin/python -m benchmarks.planner [OBSERVATIONS.jsonl]`. Exit code 1 if an error exceeds the
+planner's bounds: weights within 1 %, KV tokens within 1 % at the median and 3 % at worst, no wrong verdict.
+Two published formulas are compared too, with the same tensors and the same KV bytes per token:
 
 - accelerate (`accelerate estimate-memory`, and its documentation's "up to an additional 20 %" for inference)
 - KAITO (its estimator: 1.02 × the weight files + 2.3 GiB a GPU, the rest is cache)
@@ -25,7 +25,7 @@ from vertex_vllm.planning.memory.weights import parameters
 from vertex_vllm.vllm_versions import VersionRange
 
 DEFAULT = Path(__file__).resolve().parent.parent / "tests/data/vllm_memory_observations.jsonl"
-# What PyTorch says an H200 has, for rows that failed before they told; one GPU, as the data's README says.
+# Memory of an H200 according to PyTorch, for rows that failed before they reported it; one GPU (the data's README).
 H200_BYTES, GPUS = 150_109_880_320, 1
 ACCELERATE_INFERENCE = 1.2
 WEIGHTS_WORST, TOKENS_MEDIAN, TOKENS_WORST = 0.01, 0.01, 0.03
@@ -34,12 +34,12 @@ KAITO_WEIGHTS, KAITO_RUNTIME = 1.02, 2.3 * GIB
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one method for one start."""
+    """The prediction of one method for one start."""
 
     weights: float
     """Bytes."""
     tokens: float
-    """That the KV cache holds."""
+    """Tokens that the KV cache holds."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,12 @@ class Row:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """One a line of the file; the model is given the inputs alone, never what the profiler held."""
+    """One row per line of the file. The model gets only the inputs, never the profiler's results."""
     return [_row(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def weight_error(figures: Figures, row: Row) -> float:
-    """Relative, signed; of a start that succeeded."""
+    """Signed relative error, for a start that succeeded."""
     return figures.weights / row.observed.weights - 1 if row.observed else 0.0
 
 
@@ -151,7 +151,7 @@ def _summary(rows: list[Row]) -> list[str]:
 
 
 def exceeded(rows: Iterable[Row]) -> list[str]:
-    """The bounds that our figures break, as sentences."""
+    """Sentences about the bounds that our figures exceed."""
     started, failed = [], []
     for row in rows:
         (started if row.observed else failed).append(row)

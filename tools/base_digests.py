@@ -1,9 +1,9 @@
-"""Asks the registries what the base image and the builders point at, and names them by digest where they are used.
+"""Reads the digests of the base image and of the builders from their registries, and writes them where they are used.
 
     python -m tools.base_digests            # prints each image with its digest, and which tags have moved
     python -m tools.base_digests --write    # puts the digests into constraints/images.yaml and behind the tags
 
-Exit code 1 where a tag points at another digest than the recorded one, 2 where a registry refuses. Anonymous: all of
+Exit code 1 if a tag points at another digest than the recorded one, 2 if a registry refuses. No credentials: all of
 them are public. The protocol is that of OCI's distribution specification, "Pulling manifests" and "Token
 authentication".
 """
@@ -20,7 +20,7 @@ import requests
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-# The files that name an image which runs code of a build, each with what stands before the name.
+# File that names an image which runs code of a build → pattern of the text before the image's name.
 USES = {
     "Dockerfile": r"^FROM ",
     "cloudbuild.yaml": r"^    name: ",
@@ -64,7 +64,7 @@ def moved(row: Mapping[str, Any], digest: str) -> str:
 
 
 def with_recorded(text: str, digests: Mapping[str, str], today: datetime.date) -> str:
-    """constraints/images.yaml with these digests, read today. A row whose digest stays the same stays as it is."""
+    """constraints/images.yaml with these digests. Changed rows get the date `today`."""
     comment = text[: text.index("images:")]
     rows = yaml.safe_load(text)["images"]
     for row in rows:
@@ -74,7 +74,7 @@ def with_recorded(text: str, digests: Mapping[str, str], today: datetime.date) -
 
 
 def images_in(text: str, before: str) -> Iterator[tuple[str, str]]:
-    """Image with its tag, and its digest (`sha256:…`, empty where there is none), in each place of the text."""
+    """(image with its tag, digest `sha256:…` or "") of each image in the text."""
     for match in re.finditer(before + _IMAGE, text, re.MULTILINE):
         yield match["image"], (match["digest"] or "").removeprefix("@")
 
@@ -90,7 +90,7 @@ def with_base_digests(text: str, before: str, digests: Mapping[str, str]) -> str
 
 
 def manifest_address(image: str) -> str:
-    """Where the registry describes the image: `python:3.11-slim` is Docker Hub's, a host names another registry."""
+    """Address of the image's manifest: `python:3.11-slim` is on Docker Hub; a host names another registry."""
     name, _, tag = image.partition(":")
     host, slash, path = name.partition("/")
     if not slash or "." not in host:
@@ -99,21 +99,21 @@ def manifest_address(image: str) -> str:
 
 
 def challenge_of(header: str) -> tuple[str, dict[str, str]]:
-    """Where `WWW-Authenticate: Bearer realm="…",service="…",scope="…"` says that a token is, and its parameters."""
+    """The token's address and parameters in `WWW-Authenticate: Bearer realm="…",service="…",scope="…"`."""
     fields = dict(re.findall(r'(\w+)="([^"]*)"', header))
     return fields.pop("realm"), fields
 
 
 def find_base_digest(image: str) -> str:
-    """`sha256:…` of the manifest that the tag points at. Raises as `digest_at`."""
+    """`sha256:…` of the manifest that the image's tag points at. Raises the errors of `digest_at`."""
     return digest_at(manifest_address(image))
 
 
 def digest_at(address: str) -> str:
-    """`sha256:…` of the manifest at an address of a registry, asked without credentials.
+    """`sha256:…` of the manifest at an address of a registry, requested without credentials.
 
-    Raises requests.RequestException, KeyError where the answer has no challenge or digest, ValueError where the digest
-    is not one: it becomes text of a file that a build follows.
+    Raises requests.RequestException; KeyError if the answer has no challenge or digest; ValueError if the digest
+    is malformed, because it is written into files that builds read.
     """
     answer = _head(address, {})
     if answer.status_code == requests.codes.unauthorized:

@@ -1,7 +1,7 @@
-"""Writes `constraints/*.hashes`: what pip may install, each file by its hash. `make hashes` runs it.
+"""Writes `constraints/*.hashes`: the packages that pip may install, each file by its hash. `make hashes` runs it.
 
-The versions are those of `constraints/project.txt`, `serving.txt` and `harness.txt`; where they do not resolve to
-exactly the packages that are listed there, nothing is written.
+The versions come from `constraints/project.txt`, `serving.txt` and `harness.txt`. Nothing is written if they do not
+resolve to exactly the packages in these lists.
 """
 
 import re
@@ -13,9 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS = ROOT / "constraints"
 # The build backend of the project's own wheel (pyproject.toml), so that pip downloads nothing else for it.
 _BUILD_BACKEND = "setuptools\n"
-# Its build for the CPU is of another index, whose files differ from place to place (serving_runtime.py).
+# torch's CPU build comes from another index, whose files differ between mirrors (serving_runtime.py).
 _WITHOUT_HASH = "torch"
-# The distribution beside this one: its packages are listed, and it is installed from its folder.
+# The second distribution: only its dependencies are listed, because it is installed from its folder.
 _LOCAL_CLOUD = "localcloud/pyproject.toml"
 
 
@@ -48,7 +48,7 @@ def _serving() -> str:
 
 def _compiled(arguments: tuple[str, ...], given: str) -> str:
     options = ("--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url", "--quiet")
-    # A list that is complete keeps its conditions on Python's version.
+    # A universal list keeps its conditions on Python's version.
     place = () if "--universal" in arguments else ("--python-platform", "linux")
     uv = str(ROOT / ".venv-hashes" / "bin" / "uv")
     command = [uv, "pip", "compile", "--python-version", "3.11", *options, *place, *arguments]

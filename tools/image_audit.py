@@ -2,9 +2,9 @@
 
     python -m tools.image_audit PIP_AUDIT     # the program pip-audit; it asks a database on the internet
 
-The images are Google's and may hold fixes that their version number does not tell, so a vulnerability fails nothing:
-each is printed with its images, and whether `vertex_vllm/catalog/advisories.yaml` has it. A version that the database
-does not know is said to be so.
+Google's images may contain fixes that their version number does not show, so a vulnerability never fails the command:
+each is printed with its images, and whether `vertex_vllm/catalog/advisories.yaml` has it. A line also says which
+versions the database does not know.
 """
 
 import json
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> None:
 
 
 def offered_versions(images: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Version → tags of the images that a plan may take and that may hold it: both ends of each image's range."""
+    """vLLM version → tags of images that plans may choose and that may contain it: both ends of each image's range."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for image in images.values():
         if image.variant == "gpu" and image.versions is not None:
@@ -40,7 +40,7 @@ def offered_versions(images: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def vulnerabilities(answer: Mapping[str, Any]) -> dict[str, tuple[frozenset[str], str]] | None:
-    """Id → all its names and the first fixed version (empty: none), of pip-audit's JSON; None where it skipped vLLM."""
+    """From pip-audit's JSON: id → its names and the first fixed version ("": none); None if it skipped vLLM."""
     (package,) = answer["dependencies"]
     if "skip_reason" in package:
         return None
@@ -51,7 +51,7 @@ def vulnerabilities(answer: Mapping[str, Any]) -> dict[str, tuple[frozenset[str]
 
 
 def told(found: Mapping[str, tuple[frozenset[str], str]] | None, known: set[str]) -> str:
-    """One line; a vulnerability that the catalogue has is named as the catalogue names it."""
+    """One line of text. A vulnerability in the catalogue has the catalogue's name."""
     if found is None:
         return "could not be looked up"
     if not found:

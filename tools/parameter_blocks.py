@@ -37,11 +37,11 @@ _MARK = re.compile(re.escape(MARK).replace(r"\{\}", r"(\w+)"))
 _WIDTH = 120
 
 Span = tuple[str, str]
-"""Names of the first and of the last parameter that a file holds now."""
+"""Names of the first and the last parameter in a file's generated block."""
 
 
 def written(root: Path = ROOT) -> dict[str, str]:
-    """File below `root` → its text as it should be. Raises ValueError where a file or a description does not fit."""
+    """File below `root` → its new text. Raises ValueError for missing marks or a too long description."""
     spans = {Path(name).stem: _span((root / name).read_text(encoding="utf-8"), name) for name in STEPS}
     files = {}
     for name, calls in (STEPS | PIPELINES).items():
@@ -63,7 +63,7 @@ def _span(source: str, name: str) -> Span:
 
 
 def _with_parameters(source: str, name: str, parameters: Sequence[Parameter], *, defaults: bool) -> str:
-    """The source with the parameters of its one function, and their descriptions, between the two that it names."""
+    """The source with new parameters and descriptions in its function, between the two names in its mark."""
     first, last = _span(source, name)
     lines = source.splitlines()
     function = next(node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
@@ -77,7 +77,7 @@ def _with_parameters(source: str, name: str, parameters: Sequence[Parameter], *,
 
 
 def _with_call(source: str, called: str, span: Span, parameters: Sequence[Parameter]) -> str:
-    """The source with the keywords, from the first of `span` to its last, of the one call of `called`."""
+    """The source with new keywords in the call of `called`, from the first name in `span` to the last."""
     lines = source.splitlines()
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     call = next(node for node in calls if isinstance(node.func, ast.Name) and node.func.id == called)
@@ -89,7 +89,7 @@ def _with_call(source: str, called: str, span: Span, parameters: Sequence[Parame
 
 
 def _lines_between(lines: Sequence[str], begin: int, end: int, first: str, last: str) -> tuple[int, int]:
-    """Indices of the line, of those numbered `begin` to `end`, that matches `first`, and after that of `last`."""
+    """Index of the line that matches `first`, and the index after the line of `last`, in lines `begin` to `end`."""
     numbered = range(begin - 1, end)
     found = [[index for index in numbered if re.match(rf"\s*{text}", lines[index])] for text in (first, last)]
     if not all(found):
@@ -128,7 +128,7 @@ def _row(parameter: Parameter) -> str:
 
 
 def differences(files: Mapping[str, str], root: Path = ROOT) -> list[str]:
-    """Unified diffs from the files as they are to `files`."""
+    """Unified diffs from the files on disk to the texts `files`."""
     return [
         line
         for name, text in files.items()

@@ -1,11 +1,11 @@
-"""Asks Artifact Registry what the tags of the catalogue's serving images point at, and notes it.
+"""Reads the digests of the catalogue's serving images from Artifact Registry.
 
     python -m tools.read_digests              # prints each tag with its digest, and where the catalogue has another
     python -m tools.read_digests --write      # puts the digests into vertex_vllm/catalog/images.yaml
     python -m tools.read_digests --anonymous  # asks by Docker's protocol, without the caller's credentials
 
-Plans then name an image by its digest. Images whose tag floats are left out: their digest is only today's. Exit code 1
-where a noted digest is not what the tag points at now, or a tag is gone; 2 where the registry refuses. The caller's
+Plans name an image by this digest. Images with a moving tag are left out, because their digest changes. Exit code 1
+if a tag points at another digest than the recorded one, or does not exist; 2 if the registry refuses. The caller's
 credentials need to read the repository; Google's are public. The workflow `digests` asks without any.
 """
 
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def find_anonymously(image: str) -> str | None:
-    """`sha256:…` of the tag; None where the registry has no such tag. Raises as `digest_at`."""
+    """`sha256:…` of the tag; None if the registry does not have the tag. Raises the errors of `digest_at`."""
     try:
         return find_base_digest(image)
     except requests.HTTPError as error:
@@ -56,12 +56,12 @@ def find_anonymously(image: str) -> str | None:
 
 
 def is_fixed(image: Image) -> bool:
-    """An image of a repository that its tag names for good, and that a plan may take."""
+    """Whether an image has a fixed tag in a repository, and plans may choose it."""
     return image.variant == "gpu" and not image.floating and ":" in image.uri
 
 
 def compared(image: Image, digest: str) -> str:
-    """The digest, with a word where the catalogue has another or the registry has none."""
+    """The digest, with a remark if the catalogue has another digest or the registry has none."""
     if not digest:
         return "gone: the registry has no such tag"
     if image.digest not in ("", digest):
@@ -70,7 +70,7 @@ def compared(image: Image, digest: str) -> str:
 
 
 def with_digests(text: str, digests: Mapping[str, str]) -> str:
-    """images.yaml with `digest` in the rows of these tags, behind the tag."""
+    """The text of images.yaml with `digest` after the tag, in the rows of these tags."""
     lines = []
     for line in text.splitlines():
         tag = line.partition("tag: ")[2].partition(",")[0]

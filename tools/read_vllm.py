@@ -4,9 +4,9 @@
     python -m tools.read_vllm 0.26.0 --folder FOLDER  # a `vllm` package that is unpacked already
     python -m tools.read_vllm --missing               # names the newest release, exit code 1, if the tables lack it
 
-Written are `vertex_vllm/catalog/arguments.yaml` (what each argument takes), `flags.yaml` (which versions have it),
-`quantizations.yaml` (limits of methods and number formats) and `architectures.yaml` (models of the registry); what
-other versions said stays. Reading arguments runs vLLM's own parser, and needs its dependencies for a CPU: the
+It writes `vertex_vllm/catalog/arguments.yaml` (the values of each argument), `flags.yaml` (its versions),
+`quantizations.yaml` (limits of methods and number formats) and `architectures.yaml` (models of the registry), and keeps
+the rows of other versions. Reading arguments runs vLLM's own parser, which needs vLLM's CPU dependencies: the
 environment in VERTEX_VLLM_RUNTIME, default `.venv-vllm`.
 """
 
@@ -27,7 +27,7 @@ from tools.vllm_architectures import ARCHITECTURES, read_architectures, read_rem
 from tools.vllm_quantizations import read_quantizations, read_refusing_float16, resolves_auto_dtype
 
 HERE = Path(__file__).resolve().parent
-# vLLM's wheels are tagged for these; pip takes no wheel of another platform unless it is named.
+# Platform tags of vLLM's wheels: pip downloads wheels of another platform only if it is named.
 PLATFORMS = ("manylinux1_x86_64", "manylinux2014_x86_64", *(f"manylinux_2_{n}_x86_64" for n in (17, 28, 31, 34, 35)))
 
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def record(version: str, folder: Path) -> None:
-    """Puts what the version says into the tables."""
+    """Writes the version's facts into the tables."""
     read = introspect(version, folder)
     arguments = {**read["arguments"]}
     parsers: dict[str, dict[str, Any]] = {
@@ -86,7 +86,7 @@ def write_architectures(version: str, folder: Path) -> int:
 
 
 def introspect(version: str, folder: Path) -> dict[str, Any]:
-    """What vLLM's own parser says, asked in the environment that has its dependencies."""
+    """The facts that vLLM's own parser gives, read in the environment with vLLM's dependencies."""
     runtime = Path(os.environ.get("VERTEX_VLLM_RUNTIME") or HERE.parent / ".venv-vllm")
     command = [str(runtime / "bin" / "python"), str(HERE / "vllm_introspection.py"), str(folder), version]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -97,7 +97,7 @@ def introspect(version: str, folder: Path) -> dict[str, Any]:
 
 
 def download(version: str, folder: Path) -> Path:
-    """The wheel, 200 to 500 MB."""
+    """Downloads the version's wheel, 200 to 500 MB."""
     options = [f"--platform={each}" for each in PLATFORMS] + [f"--abi={each}" for each in ("cp312", "abi3", "none")]
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
     python = ["--python-version=3.12", "--implementation=cp"]
@@ -106,7 +106,7 @@ def download(version: str, folder: Path) -> Path:
 
 
 def unpack(wheel: Path, folder: Path) -> None:
-    """Python files and metadata alone; the compiled parts are most of a wheel."""
+    """Unpacks only Python files and metadata, because compiled files are most of a wheel."""
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
             if (name.startswith("vllm/") and name.endswith(".py")) or name.endswith("METADATA"):
@@ -114,7 +114,7 @@ def unpack(wheel: Path, folder: Path) -> None:
 
 
 def requirement(folder: Path, package: str) -> str:
-    """The version's own requirement of a package, for example `>=4.55.2`; empty where it names none."""
+    """The version's requirement of a package, for example `>=4.55.2`; empty if it has none."""
     metadata = next(iter(folder.glob("*.dist-info/METADATA")), None)
     lines = metadata.read_text(encoding="utf-8").splitlines() if metadata else []
     found = (re.fullmatch(rf"Requires-Dist: {package}\b *([^;\[]*)", line) for line in lines)
@@ -122,7 +122,7 @@ def requirement(folder: Path, package: str) -> str:
 
 
 def report_missing() -> int:
-    """1 and a line where PyPI has a release that is newer than all in the tables."""
+    """Returns 1, and prints a line, if PyPI has a newer release than the tables; else 0."""
     newest, known = newest_release(), read_table(ARGUMENTS)["checked"]
     if newest in known:
         return 0
@@ -134,7 +134,7 @@ def report_missing() -> int:
 
 
 def newest_release() -> str:
-    """Of vLLM, as pip names it: `vllm (0.33.0)`."""
+    """vLLM's newest release, from pip's line `vllm (0.33.0)`."""
     pip = [sys.executable, "-m", "pip", "index", "versions", "vllm"]
     done = subprocess.run(pip, capture_output=True, text=True, check=False)
     named = re.search(r"^vllm \(([0-9.post]+)\)$", done.stdout, re.MULTILINE)

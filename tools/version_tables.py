@@ -1,4 +1,4 @@
-"""The catalogue's generated tables: what each version of vLLM said, as one row for each run of versions that agree."""
+"""The catalogue's generated tables of facts about vLLM versions: one row for consecutive versions that agree."""
 
 import datetime
 import json
@@ -37,7 +37,7 @@ COMMENTS = {
 
 
 def write_flags(arguments: Mapping[str, Any], place: Path = FLAGS) -> None:
-    """flags.yaml: which versions have an option, drawn from the table of arguments; rows of Google's fork stay."""
+    """Writes flags.yaml, the versions of each option, from the table of arguments; rows of Google's fork stay."""
     text = place.read_text(encoding="utf-8")
     head, _, rest = text.partition("\nchecked:")
     forks = [line for line in rest.splitlines() if "fork: true" in line or line.lstrip().startswith('- {flag: "-O"')]
@@ -58,7 +58,7 @@ def write_flags(arguments: Mapping[str, Any], place: Path = FLAGS) -> None:
 
 
 def read_table(place: Path, file: Path | None = None) -> dict[str, Any]:
-    """`checked` versions, and each section as version → name → row; from another `file` than the table's own."""
+    """A table: `checked` versions, and each section as version → name → row. `file`: read instead of the table's."""
     file = file or place
     if not file.is_file():
         return {"checked": [], **{section: {} for section in SECTIONS[place]}}
@@ -78,7 +78,7 @@ def read_table(place: Path, file: Path | None = None) -> dict[str, Any]:
 
 
 def with_version(table: Mapping[str, Any], version: str, added: Mapping[str, Any]) -> dict[str, Any]:
-    """The table with the version's rows in the place of what it had for it."""
+    """The table with the version's rows replaced."""
     checked = sorted({*table["checked"], version}, key=version_key)
     return {"checked": checked, **{section: {**table[section], version: rows} for section, rows in added.items()}}
 

@@ -16,7 +16,7 @@ from vertex_vllm.vllm_versions import version_key
 
 ARCHITECTURES = FOLDER / "architectures.yaml"
 REGISTRY = "vllm/model_executor/models/registry.py"
-# Tables of the registry, the first that has an architecture decides; the others hold parts of models, or generic ones.
+# Tables of the registry: the first with an architecture decides. Other tables have parts of models, or generic models.
 TABLES = {
     "_TEXT_GENERATION_MODELS": "text",
     "_MULTIMODAL_MODELS": "images",
@@ -31,7 +31,7 @@ REMOVED = "_PREVIOUSLY_SUPPORTED_MODELS"
 
 
 def read_architectures(root: Path) -> dict[str, str]:
-    """Architecture → text, images or pooling. `root` holds the unpacked `vllm` package; empty for a vLLM without."""
+    """Architecture → text, images or pooling. `root`: folder of the unpacked `vllm`. Empty without a registry."""
     tables = _tables(root)
     found: dict[str, str] = {}
     for table, takes in TABLES.items():
@@ -41,12 +41,12 @@ def read_architectures(root: Path) -> dict[str, str]:
 
 
 def read_removed(root: Path) -> dict[str, str]:
-    """Architecture → the last version that had it, by this version's own word."""
+    """Removed architecture → the last version that had it, according to this version."""
     return {name: str(version) for name, version in _tables(root).get(REMOVED, {}).items()}
 
 
 def with_architectures(text: str, version: str, found: Mapping[str, str], removed: Mapping[str, str]) -> str:
-    """architectures.yaml with what a version has. Rows that it does not touch stay as they are."""
+    """The text of architectures.yaml with a version's architectures. Rows of other architectures do not change."""
     head, _, _ = text.partition("\nchecked:")
     content = yaml.safe_load(text)
     rows: dict[str, dict[str, Any]] = {row["architecture"]: row for row in content["architectures"]}

@@ -1,4 +1,4 @@
-"""Prints as JSON what the source of one vLLM version says of its arguments, and of its tool and reasoning parsers.
+"""Prints, as JSON, the arguments and the tool and reasoning parsers of one vLLM version.
 
 Runs in an environment that has vLLM's dependencies for a CPU (`.venv-vllm`), not in the project's own:
 
@@ -24,15 +24,15 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
-# Each is put to an argument's own type; the set that is taken says which kind of value the argument takes.
+# Each probe is given to an argument's type function: the accepted ones show the kind of its values.
 PROBES = ("abc", "1", "1.5", "1k", "{}", "[1]", "None", "", "{x}", '{"no_such_key": 1}', "-1", "0", "auto")
 LIMITS = ("ge", "gt", "le", "lt")
-# Where the API server's parser is made: in 0.33, in 0.32, and before.
+# Modules with the API server's parser: in 0.33, in 0.32, and before.
 PARSER_MODULES = tuple(f"vllm.entrypoints.{each}.cli_args" for each in ("common", "launchers", "openai"))
 
 
 class _Nothing(type):
-    """Of a class that is not there: it may be iterated over, and holds nothing; as a decorator it changes nothing."""
+    """Metaclass of a missing class, which iterates over nothing and, as a decorator, changes nothing."""
 
     def __call__(cls, *args: Any, **options: Any) -> Any:
         return args[0] if len(args) == 1 and callable(args[0]) and not options else super().__call__()
@@ -62,7 +62,7 @@ class MissingModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
         top = name.partition(".")[0]
-        # A part of a module that was replaced is replaced too, whoever asks: PyTorch looks for Triton's.
+        # Submodules of a replaced module are replaced for every importer: PyTorch imports Triton's.
         if top == "vllm" or not (isinstance(sys.modules.get(top), _Missing) or self._from_vllm()):
             return None
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
@@ -77,13 +77,13 @@ class MissingModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         frame: types.FrameType | None = sys._getframe(2)
         while frame and ("importlib" in frame.f_code.co_filename or frame.f_globals is globals()):
             frame = frame.f_back
-        # A platform counts as present where its library can be imported.
+        # vLLM takes a platform as present if the platform's library can be imported.
         asking = frame.f_code.co_filename if frame else ""
         return asking.startswith(self.root) and "/vllm/platforms/" not in asking
 
 
 def prepare(root: Path, version: str) -> None:
-    """Makes `import vllm` take the files in `root` and believe in a CPU, without plug-ins."""
+    """Makes `import vllm` load the files in `root`, for a CPU and without plug-ins."""
     os.environ.update(VLLM_LOGGING_LEVEL="ERROR", VLLM_PLUGINS="", VLLM_TARGET_DEVICE="cpu", VLLM_NO_USAGE_STATS="1")
     sys.path.insert(0, str(root))
     installed = importlib.metadata.version
@@ -105,7 +105,7 @@ def prepare(root: Path, version: str) -> None:
 
 
 def parser_of_server() -> argparse.ArgumentParser:
-    """The parser that this version's API server takes its command line with."""
+    """The parser of this version's API server."""
     make_arg_parser = _first("make_arg_parser", *PARSER_MODULES)
     kind = _first("FlexibleArgumentParser", "vllm.utils.argparse_utils", "vllm.utils")
     parser: argparse.ArgumentParser = make_arg_parser(kind())
@@ -113,7 +113,7 @@ def parser_of_server() -> argparse.ArgumentParser:
 
 
 def _first(name: str, *modules: str) -> Any:
-    """`name` from the first of the modules that has it: both moved between versions."""
+    """`name` from the first module that has it, because names move between versions. Raises ImportError."""
     for module in modules:
         with suppress(ModuleNotFoundError, AttributeError):
             return getattr(importlib.import_module(module), name)
@@ -121,7 +121,7 @@ def _first(name: str, *modules: str) -> Any:
 
 
 def arguments(parser: argparse.ArgumentParser) -> dict[str, dict[str, Any]]:
-    """Long option → how its value is taken."""
+    """Long option → the form of its value."""
     limits = bounds_of_fields(parser)
     found = {}
     for action in parser._actions:

@@ -1,4 +1,4 @@
-"""Prints as JSON what vLLM's own parser says of argument lists: null for one that it takes, else its complaint.
+"""Prints, as JSON, the verdict of vLLM's own parser on argument lists: null if accepted, else the error message.
 
 Runs in an environment that has vLLM's dependencies, as `vllm_introspection.py` does:
 
@@ -25,7 +25,7 @@ from vllm_introspection import (  # type: ignore[import-not-found]  # The script
     prepare,
 )
 
-# Where the server's templates are loaded: in 0.33, in 0.32, and before.
+# Modules that load the server's templates: in 0.33, in 0.32, and before.
 TEMPLATE_MODULES = (
     "vllm.renderers.chat_utils.chat_template",
     "vllm.renderers.chat_utils",
@@ -56,13 +56,13 @@ def _complaint(
             check(parsed)
         except SystemExit:
             return said.getvalue().strip().splitlines()[-1][:300] if said.getvalue().strip() else "refused"
-        except Exception as error:  # Whatever the version raises for arguments that it does not take.
+        except Exception as error:  # Versions differ in the errors that they raise for refused arguments.
             return f"{type(error).__name__}: {error}"[:300]
     return next(chain(_out_of_bounds(vars(parsed), limits), _unknown_parsers(parsed), _template(parsed)), None)
 
 
 def _out_of_bounds(parsed: dict[str, Any], limits: dict[str, dict[str, float]]) -> Iterator[str]:
-    """What the config classes refuse when the engine is set up: bounds of their fields."""
+    """Refusals by bounds of the config classes' fields, which vLLM checks when it sets up the engine."""
     for name, bounds in limits.items():
         value = parsed.get(name)
         if not isinstance(value, int | float):
@@ -73,7 +73,7 @@ def _out_of_bounds(parsed: dict[str, Any], limits: dict[str, dict[str, float]]) 
 
 
 def _unknown_parsers(parsed: argparse.Namespace) -> Iterator[str]:
-    """What the server refuses before it starts (`validate_api_server_args`), by the version's own registries."""
+    """Refusals by `validate_api_server_args` before the server starts, according to the version's registries."""
     thinking = getattr(parsed, "reasoning_parser", "") or ""
     if thinking and thinking not in parsers("Reasoning"):
         yield f"invalid reasoning parser: {thinking}"

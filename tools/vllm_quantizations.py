@@ -1,4 +1,4 @@
-"""Quantisation methods of one vLLM version, from its source: names, least compute capability, and number formats.
+"""Quantisation methods of one vLLM version, from its source: names, minimal compute capability, number formats.
 
 Read from the syntax trees of `vllm/model_executor/layers/quantization`, so nothing is imported. Schemes of
 compressed-tensors are named `compressed-tensors/w8a8_fp8`, after their files, and ModelOpt's algorithms `modelopt/FP8`.
@@ -15,13 +15,13 @@ _NAMES = {"half": "float16", "float": "float32"}
 
 class Limits(TypedDict):
     capability: str
-    """CUDA compute capability, for example 8.9; empty: the class does not say."""
+    """Minimal CUDA compute capability, for example 8.9; empty: not in the class."""
     dtypes: list[str]
-    """Formats that activations may have; empty: the class does not say."""
+    """Number formats that activations may have; empty: not in the class."""
 
 
 def read_quantizations(root: Path) -> dict[str, Limits]:
-    """Method, or `method/scheme` → limits, empty where no class says any. `root` holds the unpacked `vllm` package."""
+    """Method, or `method/scheme` → limits, empty if no class has any. `root`: folder of the unpacked `vllm` package."""
     folder = root / FOLDER
     classes = {}
     for file in sorted(folder.rglob("*.py")):
@@ -47,7 +47,7 @@ def read_refusing_float16(root: Path) -> list[str]:
 
 
 def resolves_auto_dtype(root: Path) -> bool:
-    """Whether `dtype: auto` falls back to a format that the card has, instead of refusing the model's own."""
+    """Whether `dtype: auto` falls back to a format of the card, instead of refusing the model's format."""
     return any("def _resolve_auto_dtype" in file.read_text(encoding="utf-8") for file in _config_files(root))
 
 
@@ -81,7 +81,7 @@ def _methods(file: Path) -> dict[str, str]:
 
 
 def _named(file: Path) -> list[str]:
-    """Names that a version takes (`QuantizationMethods`), also those without a class of their own."""
+    """Names that a version accepts (`QuantizationMethods`), including names without a class."""
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "QuantizationMethods":
             return [str(each.value) for each in ast.walk(node) if isinstance(each, ast.Constant)]
@@ -89,7 +89,7 @@ def _named(file: Path) -> list[str]:
 
 
 def _algorithms(folder: Path) -> list[str]:
-    """ModelOpt's algorithms that a version takes; those without a list (`QUANT_ALGOS`) take FP8 alone."""
+    """ModelOpt's algorithms that a version accepts: only FP8 if it has no list `QUANT_ALGOS`."""
     file = folder / "modelopt.py"
     if not file.is_file():
         return []
@@ -126,7 +126,7 @@ def _limits(name: str, classes: dict[str, ast.ClassDef]) -> Limits:
 
 
 def _returned(name: str, method: str, classes: dict[str, ast.ClassDef]) -> ast.expr | None:
-    """The last value that a class's method returns, its own or a base's."""
+    """The last value that a class's method, or its base's method, returns."""
     node = classes.get(name)
     if node is None:
         return None

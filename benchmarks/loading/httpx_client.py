@@ -1,4 +1,4 @@
-"""The same load on httpx, in one process: `python -m benchmarks.loading.httpx_client URL RATE COUNT ANSWER_TOKENS`."""
+"""The same load by httpx, in one process: `python -m benchmarks.loading.httpx_client URL RATE COUNT ANSWER_TOKENS`."""
 
 import asyncio
 import gc

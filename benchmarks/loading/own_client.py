@@ -14,7 +14,7 @@ from vertex_vllm.percentiles import percentile
 def main(url: str, rate: float, count: int, tokens: int, streams: int) -> None:
     profile = named_profile("short", answer_tokens=f"fixed({tokens})")
     with LoadGenerator(server_address(f"{url}/v1", "stub")) as generator:
-        # Equal gaps: the server then sees in the arrivals alone how late each request is.
+        # Equal gaps, so that the server can compute from arrivals how late each request is.
         dues = schedule(OpenLoop(rate, poisson=False), profile, count, 0, seed=1)
         run = generator.run(dues, Limits(600, 60, 8192), streams)
     late = [sample.timer_error for sample in run.samples]

@@ -1,4 +1,4 @@
-"""Load generators of others, as commands that send the same load; each is installed in an environment of its own."""
+"""Commands of other load generators that send the same load; each is installed in an environment of its own."""
 
 import os
 import shutil
@@ -15,13 +15,13 @@ _TOKENIZER_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json")
 
 @dataclass(frozen=True)
 class Load:
-    """Requests with equal gaps and equal lengths."""
+    """A load: requests with equal gaps and equal lengths."""
 
     url: str
     rate: float
     """Requests per second."""
     count: int
-    """Requests in all."""
+    """Total number of requests."""
     answer_tokens: int
     streams: int
 
@@ -33,7 +33,7 @@ def find_tokenizer() -> Path | None:
 
 
 def hub_cache(tokenizer: Path, scratch: Path) -> Mapping[str, str]:
-    """A cache of the Hub with that tokenizer, as variables of the environment: nothing is downloaded."""
+    """Environment variables for a cache of the Hub with that tokenizer, so that nothing is downloaded."""
     model = scratch / "hub" / f"models--{_TOKENIZER.replace('/', '--')}"
     snapshot = model / "snapshots" / _COMMIT
     snapshot.mkdir(parents=True)
@@ -45,7 +45,7 @@ def hub_cache(tokenizer: Path, scratch: Path) -> Mapping[str, str]:
 
 
 def aiperf(program: str, load: Load, folder: Path) -> list[str]:
-    """NVIDIA's AIPerf, written for 0.13."""
+    """The command of NVIDIA's AIPerf 0.13."""
     return [
         *(program, "profile", "--model", "stub", "--endpoint-type", "chat", "--streaming", "--ui", "none"),
         *("--tokenizer", _TOKENIZER, "--use-server-token-count", "--no-gpu-telemetry", "--no-server-metrics"),
@@ -57,7 +57,7 @@ def aiperf(program: str, load: Load, folder: Path) -> list[str]:
 
 
 def guidellm(program: str, load: Load, folder: Path) -> list[str]:
-    """vLLM's GuideLLM, written for 0.8."""
+    """The command of vLLM's GuideLLM 0.8."""
     return [
         *(program, "run", "--backend", f"kind=openai_http,target={load.url},model=stub"),
         *("--profile", f"kind=constant,rate={load.rate},max_concurrency={2 * load.streams}"),
@@ -69,7 +69,7 @@ def guidellm(program: str, load: Load, folder: Path) -> list[str]:
 
 
 def version(program: str) -> str:
-    """Of the package that the program's environment holds."""
+    """Version of the package in the program's environment."""
     site = Path(program).resolve().parent.parent / "lib"
     name = os.path.basename(program)
     found = sorted(site.glob(f"*/site-packages/{name}-*.dist-info"))

@@ -1,4 +1,4 @@
-"""A server of chat completions that answers at once, for what a load generator itself costs.
+"""A server of chat completions that answers at once, to measure the cost of a load generator itself.
 
 Run: `python -m benchmarks.loading.stub_server PORT [SECONDS_BETWEEN_TOKENS]`. Each answer has `max_tokens` words, the
 first at once, the others at that pace (0: all at once). Prompt tokens are the words of the prompt and one more.
@@ -41,7 +41,7 @@ _DONE = _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
 
 class Pace:
-    """Calls functions later, all that are due in one tick together."""
+    """Calls functions later; functions of one tick are called together."""
 
     def __init__(self) -> None:
         self._due: list[tuple[float, int, Callable[[], None]]] = []

@@ -1,1 +1,1 @@
-"""A Hub and a Cloud Storage that cost next to nothing, and what is measured between them."""
+"""A Hub and a Cloud Storage of little processor time, and the programs that are measured between them."""

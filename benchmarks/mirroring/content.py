@@ -1,4 +1,4 @@
-"""The files of a model that exists nowhere: bytes of any amount, from one block that is repeated."""
+"""The files of an invented model: any number of bytes, from one repeated block."""
 
 import base64
 import hashlib
@@ -12,9 +12,9 @@ from itertools import pairwise
 
 from crc32c import crc32c
 
-# No multiple of any part's length: a part in the wrong place has the wrong bytes.
+# Not a multiple of any part's length, so that a part in the wrong place has wrong bytes.
 _BLOCK_BYTES = (37 << 20) + 4099
-# Of each file: as a shard of a model of some billions of parameters has.
+# Bytes of each file's header: as in a shard of a model with some billions of parameters.
 _HEADER_BYTES, _TENSORS = 64 << 10, 300
 
 
@@ -25,7 +25,7 @@ def _block() -> memoryview:
 
 @cache
 def _header(size: int) -> bytes:
-    """The header of a safetensors file of `size` bytes, as long as that of a shard of some GB."""
+    """The header of a safetensors file of `size` bytes, as long as in a shard of some GB."""
     room = size - 8 - _HEADER_BYTES
     ends = [room * number // _TENSORS for number in range(_TENSORS + 1)]
     entries = {
@@ -40,7 +40,7 @@ def _header(size: int) -> bytes:
 
 
 def pieces(start: int, length: int, size: int) -> Iterator[memoryview]:
-    """The bytes from `start` on of a file of `size` bytes, without copying any."""
+    """Bytes of a file of `size` bytes, from `start`, without a copy."""
     header = memoryview(_header(size))[start : start + length]
     if header:
         yield header
@@ -58,7 +58,7 @@ def _repeated(start: int, length: int) -> Iterator[memoryview]:
 
 @cache
 def md5(head: bytes, length: int, size: int) -> str:
-    """In Base64, of the `length` bytes that begin with `head`, wherever in a file of `size` bytes; computed once."""
+    """MD5 in Base64 of `length` bytes that begin with `head`, anywhere in a file of `size` bytes; computed once."""
     hashing = hashlib.md5(usedforsecurity=False)
     first = _header(size).startswith(head)
     for piece in pieces(0, length, size) if first else _repeated(bytes(_block()).index(head), length):
@@ -84,7 +84,7 @@ def _file(path: str, size: int) -> File:
 
 
 def model(files: int, size: int) -> tuple[File, ...]:
-    """That many safetensors files, each of `size` bytes, as a sharded model has them; all of the same content."""
+    """`files` safetensors files of `size` bytes each, like a sharded model's, all with the same content."""
     names = (f"model-{number:05}-of-{files:05}.safetensors" for number in range(1, files + 1))
     whole = _file("", size)
     return tuple(File(name, size, whole.sha256, whole.crc32c) for name in names)

@@ -1,4 +1,4 @@
-"""The cost of the mirror's look into the files that it copies: processor time beside that of their SHA-256."""
+"""The cost of the mirror's check of file contents: its processor time beside that of their SHA-256."""
 
 import hashlib
 import time
@@ -17,11 +17,11 @@ _HASHED = 10
 @dataclass(frozen=True)
 class Cost:
     check_seconds: float
-    """Processor time to check one file whose parts pass in order; the least of five."""
+    """Processor seconds to check one file whose parts arrive in order; the minimum of five runs."""
     index_seconds: float
-    """Processor time to compare the header with an index before the copy, without the request; the least of five."""
+    """Processor seconds to compare the header with an index before the copy, without the request; the minimum of five."""
     sha256_seconds: float
-    """Of hashing as many bytes."""
+    """Processor seconds to hash as many bytes."""
 
     def __str__(self) -> str:
         seconds = self.check_seconds + self.index_seconds
@@ -44,7 +44,7 @@ class _Reader:
 def measure_check(file: File) -> Cost:
     """Measures the check of `file`, in parts as the mirror reads them."""
     first = memoryview(b"".join(pieces(0, min(PART_BYTES, file.size), file.size)))
-    # Parts behind the header are passed over, whatever they hold.
+    # The check skips parts after the header, whatever their content.
     rest = max(file.size - len(first), 0) // PART_BYTES
 
     def check() -> float:

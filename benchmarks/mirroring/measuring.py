@@ -1,4 +1,4 @@
-"""A program's time, processor time, memory and disk, its children's included."""
+"""Time, processor time, memory and disk of a program and its children."""
 
 import os
 import re
@@ -18,18 +18,18 @@ _SAMPLE_SECONDS = 0.05
 class Measured:
     seconds: float
     cpu_seconds: float
-    """User and system, of the program and all children that it waited for."""
+    """User and system seconds of the program and of all children that it waited for."""
     peak_rss_bytes: int
-    """Resident memory, summed over the processes at each moment; what they share counts in each."""
+    """Peak of the sum of all processes' resident memory, in bytes; shared memory counts in each process."""
     largest_rss_bytes: int
-    """Most that a single process held, by the kernel's own account of its memory since it began its program.
+    """Peak memory of a single process since it started its program, by the kernel's count, in bytes.
 
-    Not `ru_maxrss`: that counts what the process was a copy of before, this one, for example.
+    `ru_maxrss` does not serve: it includes the process before its exec, a copy of this process.
     """
     disk_bytes: int
-    """Most that lay in the folder given to it."""
+    """Peak size of the program's folder, in bytes."""
     output: str
-    """The end of what it printed, if it failed."""
+    """The end of its output, if it failed."""
 
     @property
     def failed(self) -> bool:
@@ -37,7 +37,7 @@ class Measured:
 
 
 def measure(commands: Sequence[Sequence[str]], environment: Mapping[str, str], folder: Path) -> Measured:
-    """Runs the programs side by side in `folder`; broken off, it ends them and what they have started."""
+    """Runs the programs side by side in `folder`. If interrupted, ends them and all processes that they started."""
     begun = time.monotonic()
     log = folder.with_suffix(".log")
     processes: list[subprocess.Popen[bytes]] = []
@@ -72,7 +72,7 @@ def _kill(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 class _Sampler(threading.Thread):
-    """Looks every 50 ms; its own processor time is the benchmark's, not the program's."""
+    """Measures every 50 ms; its own processor time counts for the benchmark, not for the program."""
 
     def __init__(self, pids: Sequence[int], folder: Path) -> None:
         super().__init__(daemon=True)
@@ -93,7 +93,7 @@ class _Sampler(threading.Thread):
 
 
 def with_descendants(pids: Sequence[int]) -> list[int]:
-    """The processes, and what they have started, each after whoever started it."""
+    """The processes and all that they started, each after its parent."""
     found, left = [], list(pids)
     while left:
         pid = left.pop()

@@ -1,4 +1,4 @@
-"""What the servers and those who are measured call the model and the bucket; nobody who is measured imports more."""
+"""Names of the model and the bucket, the only module that servers and measured programs share."""
 
 MODEL = "benchmark/model"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -1,6 +1,6 @@
-"""A small HTTP/1.1 server over threads: bodies go from memory to socket and back in large pieces.
+"""A small HTTP/1.1 server with threads, which sends and receives bodies in large pieces.
 
-`Network` adds what a real one has: a delay before every answer, and a limit to each connection's rate.
+`Network` adds properties of a real network: a delay before every answer, and a limit to each connection's rate.
 """
 
 import json
@@ -14,23 +14,23 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 _PIECE = 1 << 20
-# Of a connection with a limited rate: small enough for the rate to be even.
+# Bytes per piece on a connection with a limited rate: small, so that the rate is even.
 _LIMITED_PIECE = 1 << 16
 
 
 @dataclass(frozen=True)
 class Network:
-    """Between the client and a server."""
+    """The network between the client and a server."""
 
     delay_seconds: float = 0.0
-    """Before each answer."""
+    """Delay before each answer, in seconds."""
     bytes_per_second: float = 0.0
-    """Of each connection and direction; 0: no limit."""
+    """Limit of each connection and direction, in bytes per second; 0: no limit."""
     certificate: Path | None = None
-    """Of a server that speaks TLS; holds the key, too."""
+    """File with certificate and key of a server that uses TLS."""
 
     def pace(self, sent: int, since: float) -> None:
-        """Waits until `sent` bytes since then are no more than the rate allows."""
+        """Waits until the rate allows `sent` bytes since the start."""
         if self.bytes_per_second:
             time.sleep(max(0.0, since + sent / self.bytes_per_second - time.monotonic()))
 
@@ -45,13 +45,13 @@ class Request:
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
-    """Names in lower case."""
+    """Headers by name in lower case."""
     _connection: "_Connection"
     left: int
-    """Bytes of the body that have not been read."""
+    """Unread bytes of the body."""
 
     def pieces(self) -> Iterable[memoryview]:
-        """The body, piece by piece; each is good until the next."""
+        """The body, piece by piece; each is valid until the next."""
         begun, total = time.monotonic(), 0
         while self.left:
             piece = self._connection.receive(min(self.left, self._connection.network.piece))
@@ -70,7 +70,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     stream: Iterable[memoryview] | None = None
-    """A body of `length` bytes instead."""
+    """A streamed body of `length` bytes, in the place of `body`."""
     length: int = 0
 
 
@@ -106,7 +106,7 @@ class _Connection:
                 self._socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             answer = handler(request)
             for _ in request.pieces():
-                pass  # What the handler left unread.
+                pass  # Skip the rest of the body that the handler did not read.
             time.sleep(self.network.delay_seconds)
             self._send(method, answer)
 
@@ -132,7 +132,7 @@ class _Connection:
 
 
 def serve(handler: Handler, network: Network) -> int:
-    """Serves on 127.0.0.1 in the background, until this process ends; returns the port."""
+    """Serves on 127.0.0.1 in the background until this process ends. Returns the port."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     context = None
     if network.certificate is not None:

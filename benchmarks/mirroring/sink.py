@@ -1,4 +1,4 @@
-"""Cloud Storage, as far as its clients and the mirror ask it: bytes are checked as they come, and forgotten."""
+"""The part of Cloud Storage that its clients and the mirror use: arriving bytes are checked and dropped."""
 
 import base64
 import fnmatch
@@ -19,11 +19,11 @@ from benchmarks.mirroring.names import BUCKET
 from benchmarks.mirroring.server import Answer, Request, as_json
 from vertex_vllm.mirror.checksums import combine_crc32c
 
-# Objects that are kept, for they are read again: manifests and journals.
+# Objects that are kept, because they are read again: manifests and journals.
 _KEPT_BYTES = 1 << 20
-# Of a piece of a file: enough to know where it begins.
+# First bytes of a piece of a file that identify its position.
 _HEAD_BYTES = 64
-# Of the XML API's answers: Cloud Storage speaks it as S3 does.
+# Namespace of the XML API's answers, as in S3.
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
@@ -32,15 +32,15 @@ class _Upload:
     name: str
     metadata: dict[str, str]
     parts: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """Number → bytes and CRC32C."""
+    """Number of the part → its bytes and CRC32C."""
     received: int = 0
     crc32c: int = 0
     head: bytes = b""
-    """How its content begins."""
+    """The first bytes of its content."""
 
 
 class Sink:
-    """Counts what it is sent, and notes in `faults` whatever is not as it should be."""
+    """Counts received bytes, and records in `faults` everything that is wrong."""
 
     def __init__(self, files: Sequence[File]) -> None:
         self._wanted = {file.path: file for file in files}
@@ -51,12 +51,12 @@ class Sink:
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
         self.origin = ""
-        """Scheme, host and port under which clients know it."""
+        """Scheme, host and port for clients."""
         self.received = 0
         self.faults: list[str] = []
 
     def report(self) -> dict[str, object]:
-        """What arrived since the last report; forgets it."""
+        """Counts since the last report, which are then reset."""
         whole = [name for name in self._objects if name.rpartition("/")[2] in self._wanted]
         told = {"received": self.received, "whole_files": len(whole), "faults": self.faults}
         self.received, self.faults = 0, []
@@ -81,7 +81,7 @@ class Sink:
         return self._xml(path.removeprefix(f"/{BUCKET}/"), request)
 
     def _receive(self, request: Request, start: int = 0) -> tuple[int, int, bytes]:
-        """Bytes and CRC32C of the body, and how it begins."""
+        """Length in bytes and CRC32C of the body, and its first bytes."""
         count, checksum, head = 0, start, b""
         for piece in request.pieces():
             head = head or bytes(piece[:_HEAD_BYTES])
@@ -120,7 +120,7 @@ class Sink:
         return as_json({"items": [self._objects[name] for name in names if fnmatch.fnmatchcase(name, glob)]})
 
     def _compose(self, name: str, request: Request) -> Answer:
-        """gcloud uploads large files in pieces of their own, and joins these."""
+        """Joins objects: gcloud uploads large files in pieces that are objects."""
         document = json.loads(request.body())
         size = checksum = 0
         for piece in document["sourceObjects"]:
@@ -143,7 +143,7 @@ class Sink:
         return as_json(self._objects[name])
 
     def _json_upload(self, request: Request) -> Answer:
-        """In one request, or as a resumable session."""
+        """An upload in one request, or the start of a resumable session."""
         if request.query.get("uploadType") == "multipart":
             return self._related(request)
         if request.method == "POST":

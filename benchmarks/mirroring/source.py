@@ -1,4 +1,4 @@
-"""The Hub and its content network, as far as huggingface_hub and the mirror ask them."""
+"""The parts of the Hub and its content network that huggingface_hub and the mirror use."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ _CONFIG = b'{"architectures": ["LlamaForCausalLM"], "model_type": "llama"}'
 
 
 def hub(files: Sequence[File], content_network: str) -> Handler:
-    """Serves config.json itself, and sends whoever asks for a large file on to `content_network`."""
+    """Serves config.json itself, and redirects requests for large files to `content_network`."""
     by_path = {file.path: file for file in files}
     config_oid = hashlib.sha1(b"blob %d\0" % len(_CONFIG) + _CONFIG, usedforsecurity=False).hexdigest()
     tree = [{"type": "file", "oid": config_oid, "size": len(_CONFIG), "path": "config.json"}]

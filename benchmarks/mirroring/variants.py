@@ -1,4 +1,4 @@
-"""What is measured, each as a program of its own: `python -m benchmarks.mirroring.variants NAME [ARGUMENT]`."""
+"""The measured programs: `python -m benchmarks.mirroring.variants NAME [ARGUMENT]` runs one."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def ours(connections: str = "8") -> None:
 
 
 def snapshot_and_transfer_manager() -> None:
-    """The usual two steps, with the usual packages and their defaults."""
+    """The usual two steps, download and upload, with the usual packages and their defaults."""
     from google.cloud.storage import Client, transfer_manager
     from huggingface_hub import snapshot_download
 
@@ -37,7 +37,7 @@ def snapshot_and_transfer_manager() -> None:
 
 
 def hf_and_gcloud() -> None:
-    """The two command lines that a runbook would use."""
+    """The command lines `hf` and `gcloud`, as a runbook would use them."""
     with _folder() as folder:
         hf = str(Path(sys.executable).parent / "hf")
         subprocess.run([hf, "download", MODEL, "--revision", COMMIT, "--local-dir", folder], check=True)
@@ -47,7 +47,7 @@ def hf_and_gcloud() -> None:
 
 
 def sha256(size: str) -> None:
-    """Only the hash of that many bytes: nobody who verifies can do without it."""
+    """Only the hash of the bytes, the minimal work of every copy that is verified."""
     import hashlib
 
     piece, hashing = bytes(1 << 20), hashlib.sha256()

@@ -19,7 +19,7 @@ from benchmarks.mirroring.source import content_network, hub
 
 @dataclass(frozen=True)
 class World:
-    """Both servers, and how a client finds them."""
+    """Both servers and the settings of a client."""
 
     hub: str
     content_network: str
@@ -43,7 +43,7 @@ class World:
         }
 
     def report(self, *, forget: bool) -> dict[str, object]:
-        """What the sink has received since the last report; `forget`: it is empty again."""
+        """Counts of the sink since the last report; `forget`: empties the sink."""
         self._sink.write(f"{json.dumps(forget)}\n")
         self._sink.flush()
         told: dict[str, object] = json.loads(self._answers.readline())

@@ -1,1 +1,1 @@
-"""Recorded answers of real services, sent to a local cloud again and compared: how faithful it is, as a number."""
+"""Replays recorded requests to a local cloud and compares the answers: its fidelity as a number."""

@@ -1,4 +1,4 @@
-"""Prints how a local cloud answers recorded requests, by service:
+"""Prints, by service, how many recorded requests a local cloud answers like the real services:
 
     python -m benchmarks.recordings FILE.jsonl [--tier real] [--service storage] [--differences 40] [--state DIR]
 
@@ -49,7 +49,7 @@ def verdict_of(outcome: Outcome) -> str:
 
 
 def table(outcomes: Iterable[Outcome]) -> str:
-    """A line a service. The share that is exact is of those that are served and that a recording can judge."""
+    """One line per service. The exact share refers to exchanges that are served and that a recording can judge."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for outcome in outcomes:
         for name in (outcome.service, "all"):
@@ -65,7 +65,7 @@ def table(outcomes: Iterable[Outcome]) -> str:
 
 
 def most_frequent(outcomes: Iterable[Outcome], limit: int) -> str:
-    """The differences that the list does not explain, the most frequent first, with an example each."""
+    """The differences that the list does not explain, most frequent first, each with an example."""
     counts: Counter[tuple[str, str]] = Counter()
     examples: dict[tuple[str, str], str] = {}
     for outcome in outcomes:

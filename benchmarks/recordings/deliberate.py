@@ -1,4 +1,4 @@
-"""Differences from the real services that are meant, or that a recording cannot judge: one list, with a reason each."""
+"""Differences from real services that are deliberate, or that a recording cannot judge: one list, with reasons."""
 
 import re
 from collections.abc import Iterable
@@ -42,19 +42,19 @@ def load_rows() -> tuple[Row, ...]:
 
 
 def load_unrecorded() -> dict[str, str]:
-    """Differences that no recording has shown, by id, with their reasons."""
+    """Reasons, by id, of differences that no recording has shown."""
     return {row["id"]: row["reason"] for row in yaml.safe_load(LIST.read_text())["unrecorded"]}
 
 
 def told(outcome: Outcome) -> list[str]:
-    """Every difference of an exchange in the words that the list's expressions match."""
+    """Every difference of an exchange, as text for the list's expressions."""
     if outcome.verdict == "status":
         return [f"status {outcome.exchange.status} {outcome.answer.status}"]
     return [f"{difference.kind} {difference.path}" for difference in outcome.differences]
 
 
 def reasons(outcome: Outcome, rows: Iterable[Row]) -> list[Row]:
-    """The rows that explain the differences of an exchange, one each; none where a difference is left."""
+    """The rows that explain the differences of an exchange, one each; empty if a difference is unexplained."""
     listed = list(rows)
     found = [next((row for row in listed if row.explains(outcome, text)), None) for text in told(outcome)]
     explained = [row for row in found if row is not None]

@@ -1,4 +1,4 @@
-"""Names that a service gives itself: learnt from its answers, and put into the requests that follow."""
+"""Names that a service generates: learnt from its answers, and inserted in later requests."""
 
 import re
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ NAME = re.compile(
     r"|\b[0-9a-f]{40}\b|\b[0-9a-f]{64}\b"
 )
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
-# Tokens that are copied whole into a later request.
+# Tokens that later requests repeat unchanged.
 _TOKENS = ("nextPageToken", "rewriteToken")
 _ANY_NAME = r"([^/@:?&\s\"]+)"
 
 
 class LearntNames:
-    """`given`: placeholders whose meaning is known from the beginning, such as the project's."""
+    """`given`: values of placeholders that are known at the start, such as the project's."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
         self.given = dict(given)
@@ -27,19 +27,19 @@ class LearntNames:
         self.last_etag = ""
 
     def fill(self, text: str) -> str:
-        """`text` with every name that is known; the others stay as they are."""
+        """`text` with all known names inserted; unknown placeholders stay."""
         for recorded, actual in self._tokens.items():
             text = text.replace(recorded, actual)
         return NAME.sub(lambda match: self._known(match) or match[0], text)
 
     def has_unknown(self, text: str) -> bool:
-        """Whether a placeholder would stay, or the token of a page that was never given."""
+        """Whether the text has a placeholder, or a page token, without a known value."""
         if any(token not in self._tokens for token in re.findall(r"[?&]pageToken=([^&]+)", text)):
             return True
         return any(match[1] and self._known(match) is None for match in NAME.finditer(text))
 
     def learn(self, recorded: Any, actual: Any, key: str = "") -> None:
-        """From an answer, and the recorded one in its place."""
+        """Learns names from an answer and the corresponding recorded answer."""
         if isinstance(recorded, dict) and isinstance(actual, dict):
             for name in recorded.keys() & actual.keys():
                 self.learn(recorded[name], actual[name], name)
@@ -50,13 +50,13 @@ class LearntNames:
             self._learn_text(recorded, actual, key)
 
     def remember_etag(self, resource: str, answer: Any) -> None:
-        """`resource`: a URL without an action; the etag of its latest answer is what a write has to bring."""
+        """Notes the etag of the URL `resource` (without an action): later writes must send the latest etag."""
         for holder in (answer, answer.get("response")) if isinstance(answer, dict) else ():
             if isinstance(holder, dict) and isinstance(holder.get("etag"), str):
                 self._etags[resource] = self.last_etag = holder["etag"]
 
     def with_current_etag(self, body: Any, resource: str) -> Any:
-        """A copy of `body` in which recorded etags are replaced by those that the service gave here."""
+        """A copy of `body` with recorded etags replaced by this service's etags."""
         if isinstance(body, list):
             return [self.with_current_etag(item, resource) for item in body]
         if not isinstance(body, dict):

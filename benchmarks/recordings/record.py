@@ -1,4 +1,4 @@
-"""Records what real services answer while a command runs, without ids, addresses and tokens of whoever records:
+"""Records the answers of real services while a command runs, without the recording user's ids, addresses and tokens:
 
     python -m benchmarks.recordings.record --output FILE.jsonl [--name NAME] [--hide TEXT=NAME] -- COMMAND…
 
@@ -32,15 +32,15 @@ from localcloud.front.proxy import Proxy
 from localcloud.server import HttpServers
 
 _GRPC_THREADS = 16
-# Routes of a local cloud that go around its proxy, or lead gRPC elsewhere.
+# Variables that bypass a local cloud's proxy, or lead gRPC elsewhere.
 _DIRECT = ("STORAGE_EMULATOR_HOST", "API_ENDPOINT_OVERRIDE", "HF_ENDPOINT", "KF_PIPELINES_ENDPOINT")
 _LEAKED = 3
-# A checksum among the fields of an upload.
+# Field of an upload with a checksum.
 _DECLARED = re.compile(r'"(?:crc32c|md5Hash)": ?"[^"]*",\s*|,\s*"(?:crc32c|md5Hash)": ?"[^"]*"')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command's exit code; 3 when its recording holds what it must not."""
+    """Returns the command's exit code; 3 if the scan finds ids or secrets in the recording."""
     options = _options(argv)
     with tempfile.TemporaryDirectory(prefix="recorder-") as folder:
         recorder = Recorder(Path(folder))
@@ -74,7 +74,7 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="recorder")
 
     def start(self) -> None:
-        """Returns when it listens. Raises what kept it from that, for example OSError for a port that is taken."""
+        """Returns when the proxy listens. Raises the error that prevented it, for example OSError for a used port."""
         self._thread.start()
         self._ready.wait()
         if self._failure is not None:
@@ -88,7 +88,7 @@ class Recorder:
         self._loop.close()
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
-        """`inherited`, with the variables that lead a command's clients through the recorder."""
+        """`inherited` and the variables that lead a command's clients through the recorder."""
         proxy, bundle = f"http://127.0.0.1:{self._ports.proxy}", str(self._folder / "bundle.pem")
         return {
             **{name: value for name, value in inherited.items() if name not in _DIRECT},
@@ -102,7 +102,7 @@ class Recorder:
     def _run(self) -> None:
         try:
             self._loop.run_until_complete(self._serve())
-        except BaseException as error:  # Raised by `start`: without this it would wait for ever.
+        except BaseException as error:  # `start` raises the error; without it, `start` would wait for ever.
             self._failure = error
         finally:
             self._ready.set()
@@ -127,7 +127,7 @@ class Recorder:
 
 
 def recording(journal: Journal, name: str, literals: Mapping[str, str]) -> tuple[str, list[str]]:
-    """The recording as one line of text, and the finds of the scan in it."""
+    """The recording as one line of text, and the scan's finds in it."""
     scrubber = Scrubber({**dict.fromkeys(journal.tokens, "xxx"), **literals})
     sequence: dict[str, Any] = {
         "fixture": name,
@@ -143,7 +143,7 @@ def recording(journal: Journal, name: str, literals: Mapping[str, str]) -> tuple
 
 
 def cleaned(exchange: Mapping[str, Any], scrubber: Scrubber) -> dict[str, Any]:
-    """A copy of `exchange`. An upload whose bytes change loses the checksums of them, in its answer, too."""
+    """A scrubbed copy of `exchange`. An upload with changed bytes loses their checksums, also in its answer."""
     clean: dict[str, Any] = scrubber.clean(dict(exchange))
     body = clean["request_body"]
     if "/upload/" not in exchange["url"] or body == exchange["request_body"]:
@@ -155,7 +155,7 @@ def cleaned(exchange: Mapping[str, Any], scrubber: Scrubber) -> dict[str, Any]:
 
 
 def _literals(options: argparse.Namespace, environment: Mapping[str, str], journal: Journal) -> dict[str, str]:
-    """The project by id and number, and what `--hide` names."""
+    """Replacements of the project's id and number, and those of `--hide`."""
     found = dict(pair.split("=", 1) for pair in options.hide)
     projects = {environment.get(name, "") for name in ("VERTEX_VLLM_TEST_PROJECT", "GOOGLE_CLOUD_PROJECT")} - {""}
     for project in projects:
@@ -166,7 +166,7 @@ def _literals(options: argparse.Namespace, environment: Mapping[str, str], journ
 
 
 def _numbers_of(project: str, exchanges: Sequence[Mapping[str, Any]]) -> set[str]:
-    """The number of a project, where an answer tells it: Resource Manager's, and names by number for names by id."""
+    """The project's number, from Resource Manager's answers or from answers that replace an id by a number."""
     numbers = set()
     for exchange in exchanges:
         asked, answered = json.dumps([exchange["url"], exchange["request_body"]]), json.dumps(exchange["response_body"])

@@ -22,42 +22,42 @@ _BOUNDARY = b"recorded"
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request and the answer that was recorded."""
+    """A request and its recorded answer."""
 
     method: str
-    """HTTP's, or `GRPC`."""
+    """HTTP method, or `GRPC`."""
     url: str
-    """Of gRPC: `/package.Service/Method`."""
+    """URL; for gRPC, `/package.Service/Method`."""
     request_body: Any
     status: int | str
-    """HTTP's number, or the name of gRPC's code."""
+    """HTTP status, or the name of the gRPC code."""
     response_body: Any
     request_headers: Mapping[str, str] = field(default_factory=dict)
     response_headers: Mapping[str, str] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
-    """Names of fields that are not compared."""
+    """Names of fields that the comparison skips."""
     compare_first_item: bool = False
-    """Compare lists of the project's resources by the form of their items, as lists of GET requests are."""
+    """Whether lists of the project's resources are compared by the form of their items, as for GET requests."""
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """Exchanges of one recording, in order."""
+    """The exchanges of one recording, in order."""
 
     fixture: str
     """Name of the recording."""
     service: str
     tier: str
-    """How sure it is that the real service answered."""
+    """Degree of certainty that the real service answered."""
     exchanges: tuple[Exchange, ...]
     setup: tuple[Mapping[str, Any], ...] = ()
-    """Resources that have to exist before the first exchange."""
+    """Resources that must exist before the first exchange."""
     ignore: tuple[str, ...] = ()
     """Names of fields that this recording cannot judge."""
 
 
 def read_sequences(file: Path) -> Iterator[Sequence]:
-    """Raises ValueError, with the line's number, for a line that is not a sequence."""
+    """The sequences in a file. Raises ValueError, with the line's number, for a line that is not a sequence."""
     with file.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             try:
@@ -67,7 +67,7 @@ def read_sequences(file: Path) -> Iterator[Sequence]:
 
 
 def encoded_body(body: Any, fill: Callable[[str], str]) -> tuple[bytes | None, str]:
-    """The bytes of a request's body and their Content-Type, "" where the body does not say. `fill` replaces names."""
+    """The bytes of a request's body and their Content-Type ("": unknown). `fill` replaces names."""
     match body:
         case None:
             return None, ""

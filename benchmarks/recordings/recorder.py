@@ -1,4 +1,4 @@
-"""Passes requests on to the services that they are meant for, over HTTP and gRPC, and records both sides."""
+"""Forwards requests to their services, over HTTP and gRPC, and records requests and answers."""
 
 import base64
 import gzip
@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from benchmarks.recordings.sending import grpc_host, methods_of_apis
 from localcloud.front.contract import Method
 
-# Longer bodies, weights above all, say nothing of a service.
+# Longer bodies, mostly weights, do not show the behaviour of a service.
 _LONGEST_BODY = 64 * 1024
 _TIMEOUT_SECONDS = 600
 _REQUEST_HEADERS = ("content-type", "content-range", "range", "if-match", "if-none-match", "x-upload-content-type")
@@ -41,7 +41,7 @@ _CODES = {"CANCELLED": "Canceled"}
 
 
 class Journal:
-    """Exchanges in the order of their ends, and tokens that were seen. Thread-safe."""
+    """Exchanges in the order of their ends, and all seen tokens. Thread-safe."""
 
     def __init__(self) -> None:
         self.exchanges: list[dict[str, Any]] = []
@@ -84,7 +84,7 @@ class RecordingApp:
         url = f"https://{host}{path}" + (f"?{query}" if query else "")
         sent = {name: value for name, value in request.headers.items() if name not in _HOP_BY_HOP | {"content-length"}}
         prepared = requests.Request(request.method, url, headers=sent, data=body or None).prepare()
-        prepared.url = url  # as it was written: `requests` would quote it in its own way
+        prepared.url = url  # unchanged, because `requests` would quote it differently
         settings = self._session.merge_environment_settings(url, {}, True, None, None)
         try:
             answered = self._session.send(prepared, allow_redirects=False, timeout=_TIMEOUT_SECONDS, **settings)
@@ -115,7 +115,7 @@ class RecordingApp:
             self._journal.leave_out(host)
             return
         if headers.get("content-encoding") == "gzip" and "json" in headers.get("content-type", ""):
-            # How an answer travels is agreed between its ends: the next client may not take it compressed.
+            # Without headers of transport: the next client may not accept the answer compressed.
             content = gzip.decompress(content)
             headers = {name: value for name, value in headers.items() if name != "content-encoding"}
         kind = request.headers.get("content-type", "")
@@ -141,7 +141,7 @@ class RecordingApp:
 
 
 class RecordingHandler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc carries no types
-    """Unary calls of every contract, passed on as they are; calls that stream are passed on and left out."""
+    """Forwards all gRPC calls unchanged; records only unary calls."""
 
     def __init__(self, journal: Journal, roots: bytes | None) -> None:
         """`roots`: the certificates by which the services are known; None: the system's."""
@@ -203,7 +203,7 @@ def _streamed(channel: grpc.Channel, path: str, method: Method) -> grpc.RpcMetho
 
 
 def _host_of(api: str, request_params: str) -> str:
-    """gRPC's server does not tell which host was asked: it follows from the API, and for Vertex AI from the region."""
+    """The host of a call, which gRPC's server does not report: from the API and, for Vertex AI, the region."""
     _, _, after = request_params.replace("%2F", "/").partition("/locations/")
     return grpc_host(api, after.partition("/")[0].partition("&")[0])
 
@@ -218,7 +218,7 @@ def _code_name(code: grpc.StatusCode) -> str:
 
 
 def _written(body: bytes, content_type: str) -> Any:
-    """As the form of a recording has it."""
+    """The body in the form of a recording."""
     if not body:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Sends a recorded sequence to the services that the environment leads to, and judges the answer of each exchange."""
+"""Sends a recorded sequence to the environment's services, and compares the answer of each exchange."""
 
 import json
 import re
@@ -27,9 +27,9 @@ _GRPC_PACKAGES = {
     "/google.api.serviceusage.": "service-usage",
     "/google.api.cloudquotas.": "cloud-quotas",
 }
-# Fields of a job that tell how far it is: a matter of speed until it has ended.
+# Fields of a job that show its progress, which depends on speed until it has ended.
 _PROGRESS = ("state", "jobDetail", "startTime", "endTime", "updateTime", "error")
-# Lists whose elements are those of the project that was recorded; of a bucket list the same.
+# Lists, also of buckets, whose elements belong to the recorded project.
 _OF_THE_PROJECT = ("services", "models", "schedules", "folders", "tagKeys", "tagValues")
 _BUCKET = re.compile(r"https://(?:storage|www)\.googleapis\.com/(?:(?:upload/|download/)?storage/v1/b/)?([^/?]+)")
 _REFRESH_TOKEN = re.compile(rb"(?<=\brefresh_token=)[^&\s\"]+")
@@ -62,7 +62,7 @@ class Replay:
         self._refresh_token = refresh_token
 
     def run(self, sequence: Sequence) -> Iterator[Outcome]:
-        """In a project of its own, in order."""
+        """Replays a sequence, in order, in a project of its own."""
         project = f"replay-{secrets.token_hex(6)}"
         names = LearntNames(
             {
@@ -85,7 +85,7 @@ class Replay:
     def send(
         self, method: str, url: str, body: Any, names: LearntNames, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """`body`: as recorded. A caller of the Hub brings its own token or none."""
+        """Sends a request with the recorded `body`. Requests to the Hub keep their own token, or none."""
         content, content_type = encoded_body(body, names.fill)
         sent = {name.title(): names.fill(value) for name, value in (headers or {}).items() if name != "host"}
         if content_type:
@@ -130,7 +130,7 @@ class Replay:
         return _awaited(lambda: self.send(exchange.method, url, body, names, exchange.request_headers), exchange)
 
     def _project_number(self, project: str) -> str:
-        """Of a project that has Compute Engine's default account, as the recorded ones have."""
+        """Makes a project with Compute Engine's default account, which the recorded projects have."""
         headers = {"Authorization": f"Bearer {self._token}"}
         compute = f"https://serviceusage.googleapis.com/v1/projects/{project}/services/compute.googleapis.com:enable"
         self._http.send("POST", compute, headers, None)
@@ -150,7 +150,7 @@ def _judge(
 def differences_of(
     exchange: Exchange, answer: Answer, sequence: Sequence, names: LearntNames
 ) -> tuple[Difference, ...]:
-    """Of an answer with the recorded status."""
+    """The verdict on an answer with the recorded status."""
     recorded = exchange.response_body
     ignored = (*sequence.ignore, *exchange.ignore, *(_PROGRESS if _is_under_way(recorded) else ()))
     compared = Comparison(names.fill, ignored, _samples(exchange))
@@ -173,7 +173,7 @@ def _other_status(exchange: Exchange, answer: Answer, names: LearntNames, made: 
     if exchange.method == "GET" and exchange.status == 404 and answer.status == 200:
         return "late" if any(resource.endswith(name) for name in made) else "status"
     if "/operations/" in resource and answer.status == 404:
-        # Of a call that was not served: its operation's name could not be learnt.
+        # The operation's call was not served, so its name is unknown.
         return "blocked"
     bucket = _BUCKET.match(names.fill(exchange.url))
     made_elsewhere = bucket is not None and answer.status == 404 and bucket[1] not in made
@@ -186,7 +186,7 @@ def _is_under_way(recorded: Any) -> bool:
 
 
 def _samples(exchange: Exchange) -> tuple[str, ...]:
-    """Lists of an answer whose elements are those of the project that was recorded."""
+    """Lists in an answer whose elements belong to the recorded project."""
     path = urllib.parse.urlsplit(exchange.url).path
     if path.endswith((":getIamPolicy", "/iam")) and exchange.method != "PUT":
         return ("bindings",)
@@ -196,7 +196,7 @@ def _samples(exchange: Exchange) -> tuple[str, ...]:
 
 
 def _is_of_bytes(exchange: Exchange) -> bool:
-    """Whether caches may look at the answer: the Hub's, and Cloud Storage's objects, but no JSON API's."""
+    """Whether caches may keep the answer: the Hub's answers and objects of Cloud Storage, not those of JSON APIs."""
     parts = urllib.parse.urlsplit(exchange.url)
     if parts.hostname == "huggingface.co":
         return True
@@ -218,7 +218,7 @@ def _status(exchange: Exchange) -> int | str:
 
 
 def _as_early(recorded: Any, answered: Any) -> Any:
-    """An operation that has ended already, as it was when it had not."""
+    """An ended operation in its form before the end."""
     early = isinstance(recorded, dict) and "/operations/" in f"/{recorded.get('name')}" and not recorded.get("done")
     if not early or not isinstance(answered, dict) or not answered.get("done"):
         return answered
@@ -227,7 +227,7 @@ def _as_early(recorded: Any, answered: Any) -> Any:
 
 
 def _awaited(send: Callable[[], Answer], exchange: Exchange) -> Answer:
-    """Asks until what had ended when it was recorded, an operation or a job, has ended."""
+    """Repeats a request until the operation or job has ended, if it had ended in the recording."""
     answer, begun = send(), time.monotonic()
     recorded = exchange.response_body
     if not isinstance(recorded, dict) or not exchange.method.startswith(("GET", "GRPC")):

@@ -1,7 +1,7 @@
-"""Removes ids, addresses and secrets of its maker from a recording, and then looks for them.
+"""Removes ids, addresses and secrets of the recording user, and then scans for them.
 
-Tokens and keys become `xxx`, addresses the documentation's (RFC 5737, RFC 2606), the project `${projectId}` and
-`${projectNumber}`, other generated numbers and UUIDs made-up ones, the same for the same.
+Tokens and keys become `xxx`, addresses those for documentation (RFC 5737, RFC 2606), the project `${projectId}` and
+`${projectNumber}`. Other generated numbers and UUIDs become invented ones, equal for equal originals.
 """
 
 import base64
@@ -17,7 +17,7 @@ import google_crc32c
 _REDACTED = "xxx"
 _REDACTED_BYTES = base64.b64encode(_REDACTED.encode()).decode()
 _REDACTED_CRC32C = str(google_crc32c.value(_REDACTED.encode()))
-# Fields whose values are secret whatever they look like.
+# Fields whose values are always secret.
 _SECRET_FIELDS = frozenset(
     {
         *("access_token", "accessToken", "id_token", "idToken", "refresh_token", "token", "signedBlob", "signedJwt"),
@@ -48,7 +48,7 @@ _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 
 @dataclass
 class Scrubber:
-    """`literals`: texts that must not stay, and what each becomes; longer ones are replaced first."""
+    """`literals`: text to remove → its replacement; longer texts are replaced first."""
 
     literals: dict[str, str] = field(default_factory=dict)
     _salt: bytes = field(default_factory=lambda: secrets.token_bytes(16))
@@ -75,7 +75,7 @@ class Scrubber:
         return self._text(value)
 
     def leaks(self, text: str) -> Iterator[str]:
-        """Finds in a recording everything that was replaced, and everything that looks like a secret or an address."""
+        """Yields every text in a recording that should have been replaced, or looks like a secret or an address."""
         packed = b"".join(base64.b64decode(found) for found in _BASE64.findall(text))
         for literal in (*self.literals, *self._replaced):
             if len(literal) > 5 and (literal in text or literal.encode() in packed):
@@ -99,7 +99,7 @@ class Scrubber:
         return _UUID.sub(self._made_up(_uuid), text)
 
     def _bytes(self, data: bytes) -> bytes:
-        """Of bytes that are not text only the literals are replaced: a number in them may be anything."""
+        """Replaces only the literals in bytes that are not text, because numbers in them have no known meaning."""
         for literal in sorted(self.literals, key=len, reverse=True):
             data = data.replace(literal.encode(), self.literals[literal].encode())
         return data

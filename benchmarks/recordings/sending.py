@@ -1,4 +1,4 @@
-"""Sends recorded requests by HTTP or gRPC, as they were recorded, through the proxy that the environment names."""
+"""Sends recorded requests unchanged, by HTTP or gRPC, through the environment's proxy."""
 
 import http.client
 import json
@@ -22,7 +22,7 @@ _TRIES = 2
 
 @dataclass(frozen=True)
 class Answer:
-    """`status`: of HTTP, or the name of a gRPC code (`OK`)."""
+    """An answer. `status`: the HTTP status, or the name of a gRPC code (`OK`)."""
 
     status: int | str
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Answer:
 
 
 class HttpClient:
-    """Adds no header, follows no redirect, decodes nothing. Connections are kept."""
+    """HTTP without added headers, redirects or decoding. Connections are kept."""
 
     def __init__(self) -> None:
         proxy = urllib.parse.urlsplit(os.environ["HTTPS_PROXY"])
@@ -48,7 +48,7 @@ class HttpClient:
         self._kept: dict[str, http.client.HTTPSConnection] = {}
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
-        """Raises OSError when the proxy refuses the host or the connection breaks."""
+        """Sends a request. Raises OSError if the proxy refuses the host or the connection breaks."""
         parts = urllib.parse.urlsplit(url)
         host = str(parts.hostname)
         for attempt in range(_TRIES):
@@ -56,7 +56,7 @@ class HttpClient:
             try:
                 return self._send(connection, method, parts, headers, body)
             except (http.client.HTTPException, ConnectionError, TimeoutError):
-                # A connection that was kept may have been closed at the other end.
+                # The server may have closed a kept connection.
                 self._kept.pop(host).close()
                 if attempt + 1 == _TRIES:
                     raise
@@ -93,7 +93,7 @@ class HttpClient:
 
 
 def methods_of_apis() -> dict[str, tuple[str, Method]]:
-    """Every gRPC method with the API that has it. Operations, which all APIs have, are taken for Vertex AI's."""
+    """gRPC method → its API. Methods of operations, which all APIs have, count as Vertex AI's."""
     methods: dict[str, tuple[str, Method]] = {}
     for api, packages in API_PACKAGES.items():
         for path, method in load_contract(packages).items():
@@ -102,14 +102,14 @@ def methods_of_apis() -> dict[str, tuple[str, Method]]:
 
 
 def grpc_host(api: str, region: str) -> str:
-    """`region`: "" and "global" for an API's only host."""
+    """The host of an API. `region` "" or "global": the API's only host."""
     if api == "vertex" and region not in ("", "global"):
         return f"{region}-aiplatform.googleapis.com"
     return next(route.host for route in ROUTES if route.app == api and "*" not in route.host)
 
 
 class GrpcClient:
-    """Messages come from the installed client packages."""
+    """gRPC calls with messages of the installed client packages."""
 
     def __init__(self, token: str) -> None:
         with open(os.environ["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"], "rb") as bundle:
@@ -121,7 +121,7 @@ class GrpcClient:
         return methods_of_apis()
 
     def call(self, path: str, fields: Mapping[str, Any], region: str) -> Answer:
-        """`fields`: the request as proto JSON. Raises KeyError for a method that the packages do not have."""
+        """Makes a call. `fields`: the request as proto JSON. Raises KeyError for a method that the packages lack."""
         api, method = self._methods[path]
         with grpc.secure_channel(f"{grpc_host(api, region)}:443", self._credentials) as channel:
             send = channel.unary_unary(path, method.request_type.SerializeToString, method.response_type.FromString)

@@ -1,4 +1,4 @@
-"""Creates the resources that a recorded sequence begins with: buckets, objects, Hub repositories, results of calls."""
+"""Creates the resources that a recorded sequence needs: buckets, objects, Hub repositories, results of calls."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ class HubSetup(Protocol):
 
 
 class LocalHubSetup:
-    """Puts repositories on the Hub of a local cloud, in folders that are gone when this is."""
+    """Adds repositories to a local cloud's Hub, in folders that are deleted with this object."""
 
     def __init__(self, state_dir: Path) -> None:
         self._data_dir = StateDirectory(state_dir).hub
@@ -49,9 +49,9 @@ class LocalHubSetup:
 
 
 def recorded_accounts(sequence: Sequence) -> list[str]:
-    """Ids of service accounts that the sequence's policies name and that no exchange of it creates.
+    """Ids of service accounts that the sequence's policies name and that none of its exchanges creates.
 
-    They belonged to the recorded project: a policy that names an account that does not exist is refused.
+    The recorded project had these accounts: a policy that names a missing account is refused.
     """
     written = [sequence.setup, *(exchange.request_body for exchange in sequence.exchanges)]
     created = {body.get("accountId") for body in written if isinstance(body, dict)}
@@ -59,7 +59,7 @@ def recorded_accounts(sequence: Sequence) -> list[str]:
 
 
 def set_up_project(sequence: Sequence, names: LearntNames, send: Send) -> None:
-    """Gives the project of the replay what the recorded one had: accounts, and for Vertex AI's jobs their editor."""
+    """Gives the project of the replay the recorded project's accounts, and its role of editor for Vertex AI's jobs."""
     for account in recorded_accounts(sequence):
         url = "https://iam.googleapis.com/v1/projects/${projectId}/serviceAccounts"
         send("POST", url, {"accountId": account}, names)
@@ -69,7 +69,7 @@ def set_up_project(sequence: Sequence, names: LearntNames, send: Send) -> None:
 
 
 def set_up(steps: Iterable[Mapping[str, Any]], names: LearntNames, send: Send, hub: HubSetup | None) -> bool:
-    """Whether all of it could be made."""
+    """Whether all resources could be made."""
     return all(_step(step, names, send, hub) for step in steps)
 
 
