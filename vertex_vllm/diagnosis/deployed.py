@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from vertex_vllm.diagnosis.never_ready import ready_unasked
 from vertex_vllm.diagnosis.ranking import Diagnosis
-from vertex_vllm.diagnosis.sources import diagnose_lines
+from vertex_vllm.diagnosis.sources import diagnose_lines, most_telling
 from vertex_vllm.errors import InputError
 from vertex_vllm.vertex_ai.container_logs import ContainerLog, read_container_logs
 from vertex_vllm.vertex_ai.resource_names import ResourceName
@@ -56,7 +56,7 @@ def diagnose_run(run: str) -> Diagnosis:
 
 def of_replicas(logs: tuple[ContainerLog, ...]) -> Diagnosis:
     """The diagnosis of the replica whose log says most: one with a cause, then one that failed."""
-    return max((diagnose_lines(log.lines) for log in logs), key=_says)
+    return most_telling(log.lines for log in logs)
 
 
 def diagnose_failure(said: str, endpoint: str, since: datetime) -> Diagnosis:
@@ -87,7 +87,3 @@ def _logs(endpoint: str, since: datetime) -> tuple[ContainerLog, ...]:
         if left:
             time.sleep(_BETWEEN_READS_SECONDS)
     return ()
-
-
-def _says(found: Diagnosis) -> tuple[bool, bool, int]:
-    return bool(found.causes), found.outcome == "failed", len(found.lines)
