@@ -1,6 +1,5 @@
 """Users of the weights in a bucket: versions of Models, active runs, fresh locks."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.errors import RegionClosedError, ServiceError
+from vertex_vllm.foreign_json import parsed
 from vertex_vllm.google.grpc_engine import keep_engine
 from vertex_vllm.google.regional_hosts import in_parallel
 from vertex_vllm.lifecycle.mentions import Mentions, texts_of
@@ -112,7 +112,7 @@ def _locks(bucket: "Bucket") -> Iterator[dict[str, Any]]:
 
     for blob in bucket.list_blobs(prefix=_LOCKS):
         with suppress(NotFound, ValueError):
-            lock = json.loads(blob.download_as_bytes())
+            lock = parsed(blob.download_as_bytes())
             if isinstance(lock, dict):
                 yield lock
 

@@ -89,7 +89,9 @@ def test_a_fresh_lock_keeps_the_bucket(
     assert [one.uri for one in found(shared_model, project)] == ([] if kept else [place])
 
 
-@pytest.mark.parametrize("text", ["not JSON", "[]", '{"until": "soon"}', "{}"])
+@pytest.mark.parametrize(
+    "text", ["not JSON", "[]", '{"until": "soon"}', "{}", "[" * 100_000], ids=lambda text: text[:9]
+)
 def test_what_is_no_lock_keeps_nothing(text: str, shared_model: SharedModel, project: str, place: str) -> None:
     shared_model.client.bucket(shared_model.bucket).blob("locks/x.json").upload_from_string(text)
     assert [one.uri for one in found(shared_model, project)] == [place]
