@@ -10,6 +10,8 @@ credentials need to read the repository; Google's are public. The workflow `dige
 """
 
 import argparse
+import datetime
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,7 +43,8 @@ def main(arguments: Sequence[str]) -> int:
     for tag, text in told.items():
         print(f"{tag}  {text}")
     if given.write:
-        IMAGES.write_text(with_digests(IMAGES.read_text(encoding="utf-8"), found), encoding="utf-8")
+        today = datetime.datetime.now(datetime.UTC).date()
+        IMAGES.write_text(with_digests(IMAGES.read_text(encoding="utf-8"), found, today), encoding="utf-8")
     return int(any(text.startswith(("moved", "gone")) for text in told.values()))
 
 
@@ -65,19 +68,22 @@ def compared(image: Image, digest: str) -> str:
     if not digest:
         return "gone: the registry has no such tag"
     if image.digest not in ("", digest):
-        return f"moved: {digest}, where the catalogue has {image.digest}"
+        return f"moved: {digest}, where the catalogue has {image.digest} of {image.digest_date}"
     return digest
 
 
-def with_digests(text: str, digests: Mapping[str, str]) -> str:
-    """The text of images.yaml with `digest` after the tag, in the rows of these tags."""
+def with_digests(text: str, digests: Mapping[str, str], today: datetime.date) -> str:
+    """The text of images.yaml with `digest` and its date in the rows of these tags; a row with that digest is kept."""
     lines = []
     for line in text.splitlines():
         tag = line.partition("tag: ")[2].partition(",")[0]
         if tag in digests and line.lstrip().startswith("- {repository: "):
             before, _, rest = line.partition(f"tag: {tag}, ")
-            rest = rest.partition(", ")[2] if rest.startswith("digest: ") else rest
-            line = f'{before}tag: {tag}, digest: "{digests[tag]}", {rest}'
+            if rest.startswith(f'digest: "{digests[tag]}"'):
+                lines.append(line)
+                continue
+            rest = re.sub(r'^digest: "[^"]*", (digest_date: [0-9-]+, )?', "", rest)
+            line = f'{before}tag: {tag}, digest: "{digests[tag]}", digest_date: {today}, {rest}'
         lines.append(line)
     return "\n".join(lines) + "\n"
 

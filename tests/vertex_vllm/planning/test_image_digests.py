@@ -1,5 +1,6 @@
 """Serving images by digest, once one is known."""
 
+import datetime
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.planning.planner import plan_serving
 
 TAG = "20251205_0916_RC01"
+READ = datetime.date(2026, 12, 1)
 DIGEST, OTHER_DIGEST = f"sha256:{'a1' * 32}", f"sha256:{'b2' * 32}"
 
 
@@ -59,21 +61,23 @@ def test_a_tag_that_floats_is_not_pinned() -> None:
 
 def test_digests_are_noted_in_the_rows_of_their_tags() -> None:
     text = IMAGES.read_text(encoding="utf-8")
-    noted = with_digests(text, {TAG: DIGEST})
+    noted = with_digests(text, {TAG: DIGEST}, READ)
     before, after = (yaml.safe_load(each)["images"] for each in (text, noted))
     assert [row for row in after if row not in before] == [
-        {**row, "digest": DIGEST} for row in before if row["tag"] == TAG
+        {**row, "digest": DIGEST, "digest_date": READ} for row in before if row["tag"] == TAG
     ]
-    assert yaml.safe_load(with_digests(noted, {TAG: OTHER_DIGEST}))["images"] == [
-        {**row, "digest": OTHER_DIGEST} if row["tag"] == TAG else row for row in before
+    later = READ + datetime.timedelta(days=7)
+    assert yaml.safe_load(with_digests(noted, {TAG: OTHER_DIGEST}, later))["images"] == [
+        {**row, "digest": OTHER_DIGEST, "digest_date": later} if row["tag"] == TAG else row for row in before
     ]
-    assert with_digests(noted, {TAG: DIGEST}) == noted
+    assert with_digests(noted, {TAG: DIGEST}, later) == noted
 
 
 def test_a_digest_that_differs_from_the_noted_one_is_told() -> None:
-    image: Image = catalog_with(TAG, DIGEST).images[f"{SERVE}:{TAG}"]
+    known: Image = catalog_with(TAG, DIGEST).images[f"{SERVE}:{TAG}"]
+    image = known.model_copy(update={"digest_date": READ})
     assert compared(image, DIGEST) == DIGEST
-    assert compared(image, OTHER_DIGEST) == f"moved: {OTHER_DIGEST}, where the catalogue has {DIGEST}"
+    assert compared(image, OTHER_DIGEST) == f"moved: {OTHER_DIGEST}, where the catalogue has {DIGEST} of 2026-12-01"
     assert compared(image, "") == "gone: the registry has no such tag"
     asked = [each for each in load_catalog().images.values() if is_fixed(each)]
     assert len(asked) > 25
