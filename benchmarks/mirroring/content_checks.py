@@ -19,7 +19,7 @@ class Cost:
     check_seconds: float
     """Processor seconds to check one file whose parts arrive in order; the minimum of five runs."""
     index_seconds: float
-    """Processor seconds to compare the header with an index before the copy, without the request; the minimum of five."""
+    """Processor seconds to compare the header with an index, without the request for it; the minimum of five."""
     sha256_seconds: float
     """Processor seconds to hash as many bytes."""
 
