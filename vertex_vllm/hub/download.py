@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
+from urllib.parse import urlsplit
 
 from vertex_vllm.errors import HubAccessError, ServiceError
 from vertex_vllm.hub.file_listing import HubFile
@@ -113,7 +114,10 @@ class RepoReader:
                     raise ServiceError(_ENDED, where=where) from None
                 refused += isinstance(error, ContentRefusedError)
                 if refused >= _MOST_REFUSED:
-                    fix = "The Hub gave a new URL each time. Try again later; if it persists, tell Hugging Face."
+                    fix = (
+                        "The Hub gave a new URL each time. If a proxy is in between, let it pass this host unchanged; "
+                        "else try again later, and tell Hugging Face if it persists."
+                    )
                     raise ServiceError(f"cannot be read: {error}, {refused} times", where=where, fix=fix) from None
                 self._on_retry(file.path, error)
                 raise
@@ -140,7 +144,11 @@ class RepoReader:
                     if isinstance(error, HubAccessError | TransientError):
                         self._locations.forget(read.file, located)
                     raise error
-                read.take(answer)
+                try:
+                    read.take(answer, urlsplit(url).hostname)
+                except ContentRefusedError:
+                    self._locations.forget(read.file, located)
+                    raise
                 return
         raise ServiceError("the Hub redirects in circles", where=self.where(read.file))
 
@@ -160,8 +168,9 @@ class _Read:
         first, last = self._range()
         return {} if (first, last) == (0, self.file.size - 1) else {"Range": f"bytes={first}-{last}"}
 
-    def take(self, answer: Answer) -> None:
+    def take(self, answer: Answer, host: str | None) -> None:
         self._check(answer)
+        self._check_body(answer, host)
         length = _SMALLEST_PIECE
         while not self.is_complete:
             begun = time.monotonic()
@@ -183,6 +192,19 @@ class _Read:
                 raise TransientError(f"Content-Range is not {expected!r}")
         elif answer.status != 200 or first != 0:
             raise TransientError(f"status {answer.status} in answer to a range")
+
+    def _check_body(self, answer: Answer, host: str | None) -> None:
+        """Raises ContentRefusedError for a body of another length or encoding: a proxy's page, a compressed file."""
+        encoding = answer.headers.get("Content-Encoding", "identity")
+        if encoding != "identity":
+            raise ContentRefusedError(
+                f"{host} sends the file compressed ({encoding}), though it was asked for as it is"
+            )
+        first, last = self._range()
+        length, wanted = answer.headers.get("Content-Length", ""), last + 1 - first
+        if length.isdecimal() and int(length) != wanted:
+            kind = answer.headers.get("Content-Type", "unknown type")[:80]
+            raise ContentRefusedError(f"{host} sends {length} bytes of {kind} instead of {wanted}")
 
     def _range(self) -> tuple[int, int]:
         return self._start + self._have, self._start + len(self._view) - 1

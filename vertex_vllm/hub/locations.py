@@ -41,7 +41,7 @@ class XetAddress:
 
 
 class ContentRefusedError(TransientError):
-    """The content network refused a file that the Hub lists."""
+    """The content network refused a file that the Hub lists, or sent a body that cannot be that file."""
 
 
 class Locations:

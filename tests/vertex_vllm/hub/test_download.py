@@ -1,5 +1,6 @@
 """Ranged reads against a Hub and a CDN that break in every way that HTTP has."""
 
+import gzip
 import logging
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,14 @@ SIGNATURE = "X-Amz-Signature=canarysignature"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 DATA = bytes(range(256)) * 10_000
 FILE = HubFile("folder/model 1.safetensors", len(DATA), "a" * 64, "b" * 40)
+
+# In the place of the whole file.
+OTHER_BODIES = {
+    "compressed": gzip.compress(DATA),
+    "a page": b"<html>Log in to the network</html>",
+    "longer": DATA + b"x",
+    "shorter": DATA[:-1],
+}
 
 
 @dataclass
@@ -62,11 +71,14 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
 
         def body(self, first: int, last: int, ranged: bool, fault: str) -> None:
-            data = DATA[first : last + 1]
+            data = OTHER_BODIES.get(fault, DATA[first : last + 1])
             told = 0 if fault == "another range" else first
             self.send_response(206 if ranged and fault != "range ignored" else 200)
             self.send_header("Content-Range", f"bytes {told}-{told + len(data) - 1}/{len(DATA)}")
             self.send_header("Content-Length", str(len(data)))
+            self.send_header("Content-Type", "text/html" if fault == "a page" else "application/octet-stream")
+            if fault == "compressed":
+                self.send_header("Content-Encoding", "gzip")
             self.end_headers()
             if self.command == "HEAD":
                 return
@@ -160,6 +172,28 @@ def test_a_wrong_answer_is_asked_for_again(reader: RepoReader, cdn: Server, faul
     assert len(cdn.seen) == 2
 
 
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("compressed", "sends the file compressed (gzip), though it was asked for as it is"),
+        ("a page", f"sends {len(OTHER_BODIES['a page'])} bytes of text/html instead of {len(DATA)}"),
+        ("longer", f"sends {len(DATA) + 1} bytes of application/octet-stream instead of {len(DATA)}"),
+        ("shorter", f"sends {len(DATA) - 1} bytes of application/octet-stream instead of {len(DATA)}"),
+    ],
+)
+def test_another_body_is_not_read_and_told_when_it_stays(
+    reader: RepoReader, hub: Server, cdn: Server, fault: str, words: str
+) -> None:
+    cdn.faults = [fault]
+    assert reader.read(FILE) == DATA
+    assert [len(server.seen) for server in (hub, cdn)] == [2, 2], "a new URL"
+    cdn.faults = [fault] * 20
+    with pytest.raises(ServiceError) as raised:
+        reader.read(FILE)
+    assert raised.value.message == f"cannot be read: 127.0.0.1 {words}, 8 times"
+    assert "proxy" in raised.value.fix
+
+
 @pytest.mark.parametrize("status", ["401", "403"])
 def test_a_signed_url_that_has_run_out_is_asked_for_anew(
     reader: RepoReader, hub: Server, cdn: Server, status: str
@@ -184,7 +218,8 @@ def test_what_the_cdn_never_has_is_an_error_that_hides_the_url(reader: RepoReade
     assert len(hub.seen) == 8
     assert str(raised.value) == (
         f"org/model@{COMMIT}: folder/model 1.safetensors: cannot be read: status 404 from 127.0.0.1, 8 times. "
-        "The Hub gave a new URL each time. Try again later; if it persists, tell Hugging Face."
+        "The Hub gave a new URL each time. If a proxy is in between, let it pass this host unchanged; else try again "
+        "later, and tell Hugging Face if it persists."
     )
 
 
