@@ -1,7 +1,6 @@
 """The evaluation in Vertex Experiments."""
 
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -10,20 +9,12 @@ import pytest
 from google.cloud import aiplatform
 from google.cloud import aiplatform_v1beta1 as vertex
 
+from tests.vertex_vllm.evaluation.evaluated_endpoint import MODEL, Evaluated
 from tests.vertex_vllm.evaluation.evaluations import EVALUATION
-from tests.vertex_vllm.evaluation.test_measurement_store import MODEL, Evaluated
-from tests.vertex_vllm.served_models import REGION, teach
+from tests.vertex_vllm.served_models import REGION
 from vertex_vllm.evaluation.evaluate import Evaluation, Thresholds, metrics_of
 from vertex_vllm.evaluation.experiment_run import ExperimentRun, record_experiment_run
 from vertex_vllm.labels import experiment_id
-
-
-@pytest.fixture(scope="module")
-def served(cloud: Any) -> Iterator[Evaluated]:
-    teach(cloud)
-    made = Evaluated()
-    yield made
-    made.in_vertex.clear()
 
 
 @pytest.fixture
@@ -73,6 +64,12 @@ def test_a_step_that_is_repeated_writes_the_same_run_again(served: Evaluated, ex
     record_experiment_run(refused, experiment)
     (run,) = aiplatform.ExperimentRun.list(experiment=experiment, project=served.project, location=REGION)
     assert (run.get_state(), run.get_params()["passed"]) == ("FAILED", 0)
+
+
+def test_a_run_on_kubeflow_is_recorded_where_its_endpoint_is(served: Evaluated, experiment: str) -> None:
+    on_kubeflow = replace(EVALUATION.subject, endpoint=served.endpoint, run="deploy-x7k2p")
+    name = record_experiment_run(replace(EVALUATION, subject=on_kubeflow), experiment)
+    assert found(served, experiment, "deploy-x7k2p").resource_name == name
 
 
 def test_runs_that_begin_at_once_share_the_experiment(served: Evaluated, experiment: str) -> None:
