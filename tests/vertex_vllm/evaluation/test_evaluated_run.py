@@ -70,12 +70,14 @@ def test_a_run_without_a_result_leaves_the_baseline(served: Evaluated, caplog: p
 
 def test_a_second_attempt_of_a_run_asks_nothing_again(served: Evaluated, order: Order) -> None:
     first = evaluate_run(served.endpoint, True, "resumed", RUN.format("1"), order)
-    # With a cap of two requests there is none left for a question that had no answer.
-    again = evaluate_run(served.endpoint, True, "resumed", RUN.format("1"), replace(order, limits=Limits(requests=2)))
+    assert first.load.result is not None
+    # The caps leave what the first attempt sent: two questions, three probes, and the load.
+    exactly = Limits(requests=2 + 3 + len(first.load.result.samples))
+    again = evaluate_run(served.endpoint, True, "resumed", RUN.format("1"), replace(order, limits=exactly))
     assert (again.answers, again.stopped, again.started_at) == (first.answers, "", first.started_at)
     # Nor is the load measured again, unless another one is asked for.
-    assert first.load.result is not None
     assert again.load.result is not None
+    assert again.load.result.ended_by == ""
     assert again.load.result.samples == first.load.result.samples
     other = replace(order, load=replace(order.load, answer_tokens="fixed(2)"))
     third = evaluate_run(served.endpoint, True, "resumed", RUN.format("1"), other)
