@@ -37,10 +37,14 @@ class Category:
     examples: tuple[tuple[str, str], ...] = field(default=())
 
 
-def items_of(category: Category, seed: str, per_level: int) -> Iterator[Item]:
-    """`per_level` items of each level, no prompt twice. Raises RuntimeError for a generator that repeats itself."""
+def items_of(category: Category, seed: str, per_level: int, levels: Sequence[int]) -> Iterator[Item]:
+    """`per_level` items of each of `levels`, no prompt twice.
+
+    A level's items do not depend on which other levels are asked for. Raises RuntimeError for a generator that repeats
+    itself.
+    """
     examples = [Example(prompt=prompt, answer=answer) for prompt, answer in category.examples]
-    for level in LEVELS:
+    for level in levels:
         random = Random(f"{seed}/{category.name}/{level}")
         seen: set[tuple[str, str, bytes]] = set()
         number = cluster = idle = 0

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from vertex_vllm.evaluation.suites.generated.draft import BRIEFLY, Category, Draft, exact, items_of, number
+from vertex_vllm.evaluation.suites.generated.draft import BRIEFLY, LEVELS, Category, Draft, exact, items_of, number
 from vertex_vllm.evaluation.suites.generated.drawing import PAINT, SHAPES, SIZE, Figure, bar_chart, lettering, picture
 from vertex_vllm.evaluation.suites.generated.words import ANIMALS, FRUITS, NAMES, THINGS
 from vertex_vllm.evaluation.suites.item import Item
@@ -127,10 +127,10 @@ CATEGORIES = (
 )
 
 
-def image_items() -> Iterator[Item]:
-    """336 items: 14 of each level of each category."""
+def image_items(levels: Sequence[int] = LEVELS) -> Iterator[Item]:
+    """336 items: 14 of each level of each category; of `levels` alone where they are given."""
     for category in CATEGORIES:
-        yield from items_of(category, SEED, PER_LEVEL)
+        yield from items_of(category, SEED, PER_LEVEL, levels)
 
 
 def _scattered(random: Random, count: int, distinct: bool = False) -> list[Figure]:

@@ -1,9 +1,9 @@
 """The shipped text suite: fourteen categories, four levels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from vertex_vllm.evaluation.suites.generated import calculating, following, given_texts
-from vertex_vllm.evaluation.suites.generated.draft import BRIEFLY, Category, items_of
+from vertex_vllm.evaluation.suites.generated.draft import BRIEFLY, LEVELS, Category, items_of
 from vertex_vllm.evaluation.suites.item import Item
 
 SEED = "vertex-vllm text suite 1"
@@ -68,7 +68,7 @@ CATEGORIES = (
 )
 
 
-def text_items() -> Iterator[Item]:
-    """720 items: 12 of each level of each category."""
+def text_items(levels: Sequence[int] = LEVELS) -> Iterator[Item]:
+    """720 items: 12 of each level of each category; of `levels` alone where they are given."""
     for category in CATEGORIES:
-        yield from items_of(category, SEED, PER_LEVEL)
+        yield from items_of(category, SEED, PER_LEVEL, levels)
