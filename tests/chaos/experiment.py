@@ -1,4 +1,7 @@
-"""One case carried out: the run that it strikes, a sweep where the exit handler could not run, and a clean run."""
+"""One case carried out: the run that it strikes, a sweep where the exit handler could not run, and a clean run.
+
+A case that strikes nothing is a clean run by itself, and has no second one.
+"""
 
 import time
 from dataclasses import replace
@@ -8,7 +11,7 @@ from localcloud import daemon
 from tests.canary import Commands
 from tests.chaos import runs
 from tests.chaos.acts import ACTS, Processes
-from tests.chaos.cases import Case
+from tests.chaos.cases import NOTHING, Case
 from tests.chaos.outcome import Ended, Outcome
 from tests.chaos.place import REGION, Place
 from tests.chaos.runs import FREE
@@ -37,7 +40,10 @@ def carry_out(case: Case, place: Place, project: str, commands: Commands) -> Out
     swept = late or faulted.handler != "SUCCEEDED"
     report = sweep(project, [REGION], dry_run=False, now=_when_due(project)) if swept else None
     after_sweep = runs.left(project) if swept else ()
-    clean = _ended(_to_its_end(runs.start(project, deployment, f"{project}-clean"), commands), time.monotonic())
+    clean, clean_promoted = faulted, promoted
+    if case.family != NOTHING:  # Nothing struck that run: it was clean itself.
+        clean = _ended(_to_its_end(runs.start(project, deployment, f"{project}-clean"), commands), time.monotonic())
+        clean_promoted = _look_and_remove(project, case, clean)
     return Outcome(
         seed=case.seed,
         faulted=faulted,
@@ -50,7 +56,7 @@ def carry_out(case: Case, place: Place, project: str, commands: Commands) -> Out
         left_by_sweep=after_sweep,
         sweep_failures=tuple(": ".join(each) for each in report.remaining.items()) if report else (),
         clean=clean,
-        clean_promoted=_look_and_remove(project, case, clean),
+        clean_promoted=clean_promoted,
         left_in_the_end=runs.left(project),
         seconds=time.monotonic() - began,
     )
