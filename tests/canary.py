@@ -11,6 +11,7 @@ Looked for as it is and in base64, in which a secret travels in JSON and in `Aut
 
 import base64
 import gzip
+import os
 import subprocess
 import threading
 import uuid
@@ -111,14 +112,13 @@ def _found(needles: list[bytes], path: Path, *, packed: bool) -> bool:
 
 
 def _command_lines() -> Iterator[bytes]:
-    processes = Path("/proc")
-    if not (processes / "self/cmdline").exists():
+    if not os.path.exists("/proc/self/cmdline"):
         listed = subprocess.run(["ps", "-A", "-ww", "-o", "args="], capture_output=True, check=False)
         yield from listed.stdout.splitlines()
         return
-    for entry in processes.iterdir():
-        if entry.name.isdigit():
-            try:
-                yield (entry / "cmdline").read_bytes()
-            except OSError:  # ended meanwhile
-                continue
+    for name in filter(str.isdigit, os.listdir("/proc")):  # not by pathlib, which takes twice as long
+        try:
+            with open(f"/proc/{name}/cmdline", "rb", buffering=0) as file:
+                yield file.read()
+        except OSError:  # ended meanwhile
+            continue
