@@ -133,46 +133,113 @@ _FIELD_END = rf"{_PAUSE}{{1,20}}"
 _COMMAND = r"\$\(gcloud auth "
 
 SHAPES = tuple(
-    re.compile(shape)
-    for shape in (
-        rf"(?s)()(?:{_HYPHEN}){{5}}BEGIN(?:[A-Z]|{_BETWEEN}){{0,40}}PRIVATE{_BETWEEN}KEY(?:{_BLANK}{{1,20}}BLOCK)?"
-        rf"(?:{_HYPHEN}){{5}}.*?(?:(?:{_HYPHEN}){{5}}END(?:[A-Z]|{_BETWEEN}){{0,40}}PRIVATE{_BETWEEN}KEY"
-        rf"(?:{_BLANK}{{1,20}}BLOCK)?(?:{_HYPHEN}){{5}}|$)",
-        rf"(){_START}(?:{'|'.join(_TOKENS)})",
+    (tuple(words.split()), re.compile(shape))
+    for words, shape in (
+        (
+            "private",
+            rf"(?s)()(?:{_HYPHEN}){{5}}BEGIN(?:[A-Z]|{_BETWEEN}){{0,40}}PRIVATE{_BETWEEN}KEY(?:{_BLANK}{{1,20}}BLOCK)?"
+            rf"(?:{_HYPHEN}){{5}}.*?(?:(?:{_HYPHEN}){{5}}END(?:[A-Z]|{_BETWEEN}){{0,40}}PRIVATE{_BETWEEN}KEY"
+            rf"(?:{_BLANK}{{1,20}}BLOCK)?(?:{_HYPHEN}){{5}}|$)",
+        ),
+        (
+            "",
+            rf"(){_START}(?:{'|'.join(_TOKENS)})",
+        ),
         # Variables of a container, headers of a recording.
-        rf"(?i)({_NAME_FIELD}{_NAMED}{_FIELD_END}{_VALUE_FIELD}(?:(?:{_SCHEMES}){_BETWEEN})?){_NOT_YET}{_LONG_VALUE}",
-        rf"(?i)({_VALUE_FIELD}){_NOT_YET}{_LONG_VALUE}(?={_FIELD_END}{_NAME_FIELD}{_NAMED}{_QUOTE})",
-        rf"(?i)({_START}{_HEADERS}{_ASSIGNS}(?:{_LONG_SCHEMES}){_BLANK}{{1,20}}){_NOT_YET}(?:(?!\\{{1,7}}[nr])[^\r\n])+",
-        rf"(?i)({_START}{_HEADERS}{_ASSIGNS}(?:(?:{_SCHEMES})(?:{_BLANK}{{1,20}}|{_NEXT_ITEM}))?)"
-        rf"(?!value{_QUOTE}|b?['\"]?\[redacted\]|(?:{_SCHEMES}|{_LONG_SCHEMES})\b|{_COMMAND}){_FIELD_VALUE}+",
-        rf"(?i)({_START}(?:set-)?cookie{_ASSIGNS}){_NOT_YET}(?:(?!{_QUOTE}|\\{{1,7}}[nr]|%(?:25){{0,5}}0[ad])[^\r\n])+",
-        rf"(?i)({_START}(?:{_FIELDS}){_ASSIGNS}){_NOT_YET}{_FIELD_VALUE}{{8,}}",
-        rf"(?i)({_ENDINGS}{_GIVES}){_NOT_YET}{_LONG_VALUE}",
-        rf"(?i)({_PASSWORDS}{_GIVES}){_NOT_YET}(?=[^\s]{{0,80}}[0-9]){_FIELD_VALUE}{{8,}}",
-        rf"(?i)({_OPTIONS}{_BETWEEN}){_NOT_YET}{_LONG_VALUE}",
-        rf"(?i)({_START}(?:{_REGISTRY_CLIENTS})[^\r\n]{{1,80}}?login{_SOME}(?:{_DASHES}password|{_HYPHEN}p)"
-        rf"(?:{_BETWEEN}|{_EQUALS})){_NOT_YET}{_WORD_CHARACTER}{{6,}}",
-        rf"(?i)({_START}(?:curl|wget){_SOME}(?:{_LOGINS})(?:{_BETWEEN}|{_EQUALS}{_QUOTE}?)?{_WORD_CHARACTER}{{1,64}}?"
-        rf"{_COLON}){_NOT_YET}{_WORD_CHARACTER}{{3,}}",
-        rf"(?i)({_START}(?:{_LOGINS})(?:{_BETWEEN}|{_EQUALS}{_QUOTE}?)(?:(?![/@]){_WORD_CHARACTER}){{1,64}}?"
-        rf"{_COLON}(?!{_SLASH}{_SLASH})){_NOT_YET}(?=[^\s]{{0,80}}[0-9])(?=[^\s]{{0,80}}[a-z]){_WORD_CHARACTER}{{12,}}",
-        rf"(?i)({_START}(?:echo|printf){_BETWEEN}){_NOT_YET}{_WORD_CHARACTER}{{8,}}"
-        rf"(?={_BETWEEN}?{_PIPE}{_SOME}{_HYPHEN}stdin)",
+        (
+            "value",
+            rf"(?i)({_NAME_FIELD}{_NAMED}{_FIELD_END}{_VALUE_FIELD}(?:(?:{_SCHEMES}){_BETWEEN})?){_NOT_YET}{_LONG_VALUE}",
+        ),
+        (
+            "value",
+            rf"(?i)({_VALUE_FIELD}){_NOT_YET}{_LONG_VALUE}(?={_FIELD_END}{_NAME_FIELD}{_NAMED}{_QUOTE})",
+        ),
+        (
+            "authorization",
+            rf"(?i)({_START}{_HEADERS}{_ASSIGNS}(?:{_LONG_SCHEMES}){_BLANK}{{1,20}}){_NOT_YET}(?:(?!\\{{1,7}}[nr])[^\r\n])+",
+        ),
+        (
+            "authorization",
+            rf"(?i)({_START}{_HEADERS}{_ASSIGNS}(?:(?:{_SCHEMES})(?:{_BLANK}{{1,20}}|{_NEXT_ITEM}))?)"
+            rf"(?!value{_QUOTE}|b?['\"]?\[redacted\]|(?:{_SCHEMES}|{_LONG_SCHEMES})\b|{_COMMAND}){_FIELD_VALUE}+",
+        ),
+        (
+            "cookie",
+            rf"(?i)({_START}(?:set-)?cookie{_ASSIGNS}){_NOT_YET}(?:(?!{_QUOTE}|\\{{1,7}}[nr]|%(?:25){{0,5}}0[ad])[^\r\n])+",
+        ),
+        (
+            "token secret key passw passphrase",
+            rf"(?i)({_START}(?:{_FIELDS}){_ASSIGNS}){_NOT_YET}{_FIELD_VALUE}{{8,}}",
+        ),
+        (
+            "token key",
+            rf"(?i)({_ENDINGS}{_GIVES}){_NOT_YET}{_LONG_VALUE}",
+        ),
+        (
+            "passw pwd",
+            rf"(?i)({_PASSWORDS}{_GIVES}){_NOT_YET}(?=[^\s]{{0,80}}[0-9]){_FIELD_VALUE}{{8,}}",
+        ),
+        (
+            "passw token key secret",
+            rf"(?i)({_OPTIONS}{_BETWEEN}){_NOT_YET}{_LONG_VALUE}",
+        ),
+        (
+            "login",
+            rf"(?i)({_START}(?:{_REGISTRY_CLIENTS})[^\r\n]{{1,80}}?login{_SOME}(?:{_DASHES}password|{_HYPHEN}p)"
+            rf"(?:{_BETWEEN}|{_EQUALS})){_NOT_YET}{_WORD_CHARACTER}{{6,}}",
+        ),
+        (
+            "curl wget",
+            rf"(?i)({_START}(?:curl|wget){_SOME}(?:{_LOGINS})(?:{_BETWEEN}|{_EQUALS}{_QUOTE}?)?{_WORD_CHARACTER}{{1,64}}?"
+            rf"{_COLON}){_NOT_YET}{_WORD_CHARACTER}{{3,}}",
+        ),
+        (
+            "",
+            rf"(?i)({_START}(?:{_LOGINS})(?:{_BETWEEN}|{_EQUALS}{_QUOTE}?)(?:(?![/@]){_WORD_CHARACTER}){{1,64}}?"
+            rf"{_COLON}(?!{_SLASH}{_SLASH})){_NOT_YET}(?=[^\s]{{0,80}}[0-9])(?=[^\s]{{0,80}}[a-z]){_WORD_CHARACTER}{{12,}}",
+        ),
+        (
+            "stdin",
+            rf"(?i)({_START}(?:echo|printf){_BETWEEN}){_NOT_YET}{_WORD_CHARACTER}{{8,}}"
+            rf"(?={_BETWEEN}?{_PIPE}{_SOME}{_HYPHEN}stdin)",
+        ),
         # A .netrc, in one line or several.
-        rf"(?i)({_START}login{_BETWEEN}{_WORD_CHARACTER}{{1,100}}?{_BETWEEN}password{_BETWEEN}){_NOT_YET}"
-        rf"{_WORD_CHARACTER}{{3,}}",
+        (
+            "password",
+            rf"(?i)({_START}login{_BETWEEN}{_WORD_CHARACTER}{{1,100}}?{_BETWEEN}password{_BETWEEN}){_NOT_YET}"
+            rf"{_WORD_CHARACTER}{{3,}}",
+        ),
         # Docker's config.json.
-        rf"(?i)({_QUOTE}auth{_QUOTE}{_BLANK}{{0,4}}{_COLON}{_PAUSE}{{0,8}}{_QUOTE}){_NOT_YET}{_WORD_CHARACTER}{{12,}}",
-        rf"(?i)(hooks{_DOT}slack{_DOT}com{_SLASH}services{_SLASH}){_NOT_YET}{_WORD_CHARACTER}{{20,}}",
-        rf"(?i)({_START}bearer{_BETWEEN})[A-Za-z0-9._~+/-]{{16,}}=*",
-        rf"(?i)((?:{_AMPERSAND}|{_form('?')}|{_form(';')})(?:{_QUERY}){_EQUALS}){_NOT_YET}{_QUERY_VALUE}",
+        (
+            "auth",
+            rf"(?i)({_QUOTE}auth{_QUOTE}{_BLANK}{{0,4}}{_COLON}{_PAUSE}{{0,8}}{_QUOTE}){_NOT_YET}{_WORD_CHARACTER}{{12,}}",
+        ),
+        (
+            "slack",
+            rf"(?i)(hooks{_DOT}slack{_DOT}com{_SLASH}services{_SLASH}){_NOT_YET}{_WORD_CHARACTER}{{20,}}",
+        ),
+        (
+            "bearer",
+            rf"(?i)({_START}bearer{_BETWEEN})[A-Za-z0-9._~+/-]{{16,}}=*",
+        ),
+        (
+            "",
+            rf"(?i)((?:{_AMPERSAND}|{_form('?')}|{_form(';')})(?:{_QUERY}){_EQUALS}){_NOT_YET}{_QUERY_VALUE}",
+        ),
         # The password of an address, `https://user:password@host`.
-        rf"({_COLON}{_SLASH}{_SLASH}(?:{_WORD}|~){{0,64}}{_COLON}){_NOT_YET}(?!PASSWORD@)"
-        rf"(?:(?!{_SLASH})[^\s'\"<>]){{1,256}}(?={_form('@')})",
+        (
+            "",
+            rf"({_COLON}{_SLASH}{_SLASH}(?:{_WORD}|~){{0,64}}{_COLON}){_NOT_YET}(?!PASSWORD@)"
+            rf"(?:(?!{_SLASH})[^\s'\"<>]){{1,256}}(?={_form('@')})",
+        ),
         # A token in the place of the user, `https://token@host`.
-        rf"(?i)(https?{_COLON}{_SLASH}{_SLASH}){_NOT_YET}(?=[^\s@]{{0,80}}[0-9]){_WORD}{{16,256}}(?={_form('@')})",
+        (
+            "http",
+            rf"(?i)(https?{_COLON}{_SLASH}{_SLASH}){_NOT_YET}(?=[^\s@]{{0,80}}[0-9]){_WORD}{{16,256}}(?={_form('@')})",
+        ),
     )
 )
+"""Words, one of which is in every text that the pattern finds something in (none: any text), and the pattern."""
 
 
 # The two digits of base64 that are others in URLs.
