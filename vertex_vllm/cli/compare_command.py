@@ -6,8 +6,8 @@ import click
 
 from vertex_vllm.cli.json_output import print_json
 from vertex_vllm.cli.place import place_options
-from vertex_vllm.cli.table import text_table
-from vertex_vllm.cli.terminal import say
+from vertex_vllm.cli.table import side_by_side
+from vertex_vllm.cli.terminal import columns, say
 
 if TYPE_CHECKING:
     from vertex_vllm.evaluation.run_results import RunResult
@@ -35,7 +35,7 @@ def compare(runs: tuple[str, ...], project: str | None, region: str, as_json: bo
         print_json({"runs": found, "differences": differing_parameters(found)})
         return
     header, rows = comparison_rows(found)
-    say(text_table(header, rows), nl=False)
+    say(side_by_side(header, rows, columns()), nl=False)
     for result in found:
         if not result.metrics:
             say(f"{result.name} has no evaluation: {result.state}", err=True)

@@ -1,5 +1,6 @@
 """Rows as text: aligned columns where they fit the terminal, else a few lines a row."""
 
+import string
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -22,6 +23,22 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]], width: int 
         padded = ([cell.ljust(size) for cell, size in zip(line, widths, strict=True)] for line in lines)
         return "".join(f"{_GAP.join(cells).rstrip()}\n" for cells in padded)
     return "".join(_record(lines[0], line, width) for line in lines[1:])
+
+
+def side_by_side(header: Sequence[str], rows: Iterable[Sequence[str]], width: int | None) -> str:
+    """A column for each of the things that `header` names after its first cell, to be compared.
+
+    If that is wider than `width` columns, the header has letters, which lines below the table explain.
+    """
+    lines = list(rows)
+    table = text_table(header, lines)
+    if width is None or max(map(len, table.splitlines())) <= width:
+        return table
+    letters = dict(zip(string.ascii_uppercase, header[1:], strict=False))
+    if len(letters) < len(header) - 1:
+        return table
+    named = "".join(f"{letter}  {name}\n" for letter, name in letters.items())
+    return f"{text_table((header[0], *letters), lines)}\n{named}"
 
 
 def _record(header: Sequence[str], line: Sequence[str], width: int) -> str:

@@ -105,6 +105,9 @@ def _shown(value: float | None) -> str:
 
 
 def _text(value: Any) -> str:
+    """Vertex AI gives whole numbers back as floats."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return "-" if value is None else str(value)
 
 

@@ -88,7 +88,7 @@ class SweepReport:
             f"{'STILL THERE' if each.still_there else done}: {each.name} ({each.reason}; {_dollars(each.usd_per_hour)})"
             for each in self.findings
         ]
-        return "\n".join([*lines, self._saved()])
+        return "\n".join([*lines, self._saved()]) if lines else "nothing found to remove"
 
     def _saved(self) -> str:
         gone = [each.usd_per_hour for each in self.findings if not each.still_there]

@@ -3,7 +3,7 @@
 import pytest
 
 from vertex_vllm.cli.next_steps import say_next
-from vertex_vllm.cli.table import text_table
+from vertex_vllm.cli.table import side_by_side, text_table
 from vertex_vllm.cli.terminal import columns, fact
 
 HEADER = ("run", "state", "age", "deployment", "owner", "runs as")
@@ -66,4 +66,12 @@ def test_a_next_command_that_fills_the_line_has_its_purpose_above_it(
         "\nNext:\n"
         "  vertex-vllm ask small 'Who?'   # an answer\n"
         f"  # the report of the evaluation\n  vertex-vllm runs open {'a' * 40}\n"
+    )
+
+
+def test_runs_with_long_names_are_compared_under_letters() -> None:
+    header, rows = ("", "a-run-of-today", "a-run-of-yesterday"), [("quality", "0.5", "0.6")]
+    assert side_by_side(header, rows, 60) == text_table(header, rows)
+    assert side_by_side(header, rows, 40) == (
+        "          A     B\nquality   0.5   0.6\n\nA  a-run-of-today\nB  a-run-of-yesterday\n"
     )

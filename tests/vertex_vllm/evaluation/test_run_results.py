@@ -25,7 +25,7 @@ CHEAP = result_of("run-1", "SUCCEEDED", {"deployment": "a-try-1", "max_num_seqs"
 DEAR = replace(
     CHEAP,
     name="run-2",
-    parameters={"deployment": "a-try-2", "max_num_seqs": 256, "spot": False},
+    parameters={"deployment": "a-try-2", "max_num_seqs": 256.0, "spot": False},
     metrics={**CHEAP.metrics, "usd_per_million_output_tokens": 4.0, "slo_rate": 1234.0},
 )
 UNMEASURED = RunResult("run-3", {"max_num_seqs": 512}, state="CANCELLED")

@@ -244,6 +244,10 @@ def test_a_price_that_nobody_knows_is_not_in_the_sum() -> None:
     ]
 
 
+def test_a_sweep_that_finds_nothing_says_so() -> None:
+    assert str(SweepReport(dry_run=True)) == "nothing found to remove"
+
+
 def test_a_sweep_whose_time_is_over_looks_no_further_and_says_so(cloud: Any, project: str) -> None:
     report = sweep(project, [REGION, "europe-west4"], deadline_seconds=0)
     assert report.remaining == dict.fromkeys((REGION, "europe-west4"), "not looked at, the time was over")
