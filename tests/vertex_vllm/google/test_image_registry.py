@@ -56,6 +56,7 @@ def test_who_may_not_read_the_image_is_told_the_command(cloud: Connection, pushe
     [
         *("vllm/vllm-openai:latest", "evil.example/image:1", "evil.example#-docker.pkg.dev/p/r/i:1"),
         *("us-docker.pkg.dev.evil.example/p/r/i:1", "us-docker.pkg.dev@evil.example/p/r/i:1", "docker.pkg.dev"),
+        *("us-docker.pkg.dev/p/../../token/i:1", "us-docker.pkg.dev/p//r/i:1", "us-docker.pkg.dev/p/r/i..i:1"),
         *("us-docker.pkg.dev/../i:1", "us-docker.pkg.dev/p/r/i?x=1", "us-docker.pkg.dev/p/r/i:1\n", ""),
     ],
 )
