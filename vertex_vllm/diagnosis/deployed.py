@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from vertex_vllm.diagnosis.never_ready import ready_unasked
 from vertex_vllm.diagnosis.ranking import Diagnosis
+from vertex_vllm.diagnosis.refused_requests import refused_requests
 from vertex_vllm.diagnosis.sources import diagnose_lines, most_telling
 from vertex_vllm.errors import InputError
 from vertex_vllm.vertex_ai.container_logs import ContainerLog, read_container_logs
@@ -74,6 +75,8 @@ def _best(logged: Diagnosis | None, said: Sequence[str]) -> Diagnosis:
         return logged
     if logged and (unasked := ready_unasked(logged, said)):
         return unasked
+    if logged and (refused := refused_requests(logged, said)):
+        return refused
     own = replace(diagnose_lines(said), outcome="failed")
     return replace(own, lines=logged.lines or own.lines, line_count=logged.line_count) if logged else own
 

@@ -8,6 +8,7 @@ from vertex_vllm.diagnosis.exports import HEAD_BYTES, MOST_BYTES, in_order, may_
 from vertex_vllm.diagnosis.never_ready import ADDRESS_MARKS
 from vertex_vllm.diagnosis.phases import phase_marks
 from vertex_vllm.diagnosis.ranking import Diagnosis, diagnose
+from vertex_vllm.diagnosis.refused_requests import LOAD_MARKS
 from vertex_vllm.diagnosis.rules import load_rules
 from vertex_vllm.diagnosis.scan import Scanner, scan_file
 
@@ -29,15 +30,15 @@ def diagnose_lines(lines: Iterable[str]) -> Diagnosis:
 
 
 def most_telling(replicas: Iterable[Iterable[str]]) -> Diagnosis:
-    """The diagnosis of the replica whose log says most: one with a cause, then one that failed."""
+    """The diagnosis of the replica whose log says most: one with a cause, then one that failed, or was restarted."""
     return max(map(diagnose_lines, replicas), key=_says)
 
 
-def _says(found: Diagnosis) -> tuple[bool, bool, int]:
-    return bool(found.causes), found.outcome == "failed", len(found.lines)
+def _says(found: Diagnosis) -> tuple[bool, bool, int, int]:
+    return bool(found.causes), found.outcome == "failed", found.starts, len(found.lines)
 
 
 def _diagnosed(stream: IO[bytes], head: bytes) -> Diagnosis:
-    scanner = Scanner(load_rules(), (*phase_marks(), *ADDRESS_MARKS))
+    scanner = Scanner(load_rules(), (*phase_marks(), *ADDRESS_MARKS, *LOAD_MARKS))
     scanner.feed(head)
     return diagnose(scan_file(stream, scanner))

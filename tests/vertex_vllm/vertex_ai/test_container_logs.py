@@ -10,6 +10,7 @@ from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2
 from localcloud.daemon import Connection
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
 from vertex_vllm.cli import main
+from vertex_vllm.diagnosis.deployed import diagnose_failure
 from vertex_vllm.diagnosis.failed_step import diagnosed
 from vertex_vllm.errors import DeploymentError
 from vertex_vllm.labels import endpoint_resource_id
@@ -51,6 +52,19 @@ def test_a_deploy_that_succeeds_writes_nothing_down(in_vertex: Vertex, make_plan
     with diagnosed(str(artifact), str(page)):
         in_vertex.deploy(make_plan())
     assert (artifact.read_text(), page.read_text()) == ("", "")
+
+
+def test_requests_that_are_refused_are_explained_by_the_log_of_the_replica(
+    in_vertex: Vertex, make_plan: MakePlan, tmp_path: Path
+) -> None:
+    begun, said = datetime.now(UTC) - timedelta(seconds=2), tmp_path / "said"
+    load = (
+        "Engine 000: Avg prompt throughput: 9.1 tokens/s, Running: 12 reqs, Waiting: 300 reqs, GPU KV cache usage: 97%"
+    )
+    said.write_text(f"INFO:     Application startup complete.\nINFO 11-30 12:50:01 [loggers.py:248] {load}\n")
+    endpoint = in_vertex.deploy(make_plan(args=(f"--say={said}",)))
+    found = diagnose_failure("HTTP 503: no healthy upstream", endpoint, begun)
+    assert [cause.rule for cause in found.causes] == ["overloaded"]
 
 
 def test_logs_are_read_by_endpoint_and_time(
