@@ -141,6 +141,7 @@ def plan_serving(
     from vertex_vllm.planning.render import render_plan
     from vertex_vllm.planning.throughput import with_throughput
     from vertex_vllm.project_names import default_bucket
+    from vertex_vllm.serving.adapter_check import check_adapters
     from vertex_vllm.serving.pinned_image import with_digest
     from vertex_vllm.serving.quota_check import read_quotas
     from vertex_vllm.steps import step, write_artifact
@@ -194,6 +195,7 @@ def plan_serving(
             ttl=ttl,
         )
         facts, catalog = read_facts(model_id, commit, hub_token(hf_token_secret)), load_catalog()
+        check_adapters(extra_args, facts, project, catalog)
         # A named machine is planned without regard to quota: the next step checks it.
         quotas = (
             {} if machine_type else read_quotas(project, region, catalog.quota_ids(region, asked.serving.preemptible))

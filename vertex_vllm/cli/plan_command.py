@@ -80,6 +80,7 @@ def plan(
     deployment = load_deployment(config)
     catalog = load_catalog()
     known = model_facts(deployment, catalog, hub, facts, project)
+    check_stored_adapters(deployment, known, catalog, project)
     decided = plan_serving(known, deployment, catalog, quotas_of(deployment, catalog, project) if quota else None)
     found = [measurement for file in throughput_files for measurement in throughputs_in(file)]
     if resolve or measured or against:
@@ -115,6 +116,17 @@ def _resolved(decided: "ServingPlan", deployment: "Deployment", project: str | N
 
     project_of(deployment, project)
     return with_digest(decided)
+
+
+def check_stored_adapters(
+    deployment: "Deployment", facts: "ModelFacts", catalog: "Catalog", project: str | None
+) -> None:
+    """Raises PlanError for an adapter in Cloud Storage that does not fit; a config without one is planned offline."""
+    if any("gs://" in argument for argument in deployment.serving.extra_args):
+        from vertex_vllm.cli.submit_command import project_of
+        from vertex_vllm.serving.adapter_check import check_adapters
+
+        check_adapters(deployment.serving.extra_args, facts, project_of(deployment, project), catalog)
 
 
 def _say_plan(text: str) -> None:

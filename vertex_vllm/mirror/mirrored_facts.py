@@ -22,7 +22,9 @@ class BucketFile:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class BucketReader:
+    """Reads objects under a prefix as files of a model."""
+
     bucket: MirrorBucket
 
     def read(self, file: BucketFile, start: int = 0, length: int | None = None) -> bytes:
@@ -45,7 +47,7 @@ def read_mirrored_facts(uri: str, project: str) -> ModelFacts:
                 raise PlanError("there are no objects", where=uri, fix="Mirror the model first, or check the prefix")
             model_id, commit = _whose(bucket, uri)
             return facts_from_files(
-                _Reader(bucket),
+                BucketReader(bucket),
                 files,
                 model_id=model_id or uri,
                 commit=commit,

@@ -221,7 +221,7 @@ def _of_file(name: str, values: Sequence[str]) -> Iterator[Fault]:
             yield Fault(f"--prompt-adapters may not be {value!r}", "Write NAME=PATH")
     if name == "--lora-modules":
         for value in values:
-            path = value.partition("=")[2] if "=" in value and not value.startswith("{") else _adapter_path(value)
+            path = adapter_path(value)
             if not path:
                 yield Fault(f"--lora-modules may not be {value!r}", "Write NAME=PATH, or JSON with name and path")
             elif _HUB_ID.fullmatch(path):
@@ -232,7 +232,10 @@ def _of_file(name: str, values: Sequence[str]) -> Iterator[Fault]:
                 )
 
 
-def _adapter_path(value: str) -> str:
+def adapter_path(value: str) -> str:
+    """The path in a value of --lora-modules, `NAME=PATH` or JSON; empty where it has none."""
+    if "=" in value and not value.startswith("{"):
+        return value.partition("=")[2]
     try:
         parsed = json.loads(value)
     except (ValueError, RecursionError):
