@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from vertex_vllm.diagnosis.never_ready import ready_unasked
+from vertex_vllm.diagnosis.never_ready import ready_after_all, ready_unasked
 from vertex_vllm.diagnosis.ranking import Diagnosis
 from vertex_vllm.diagnosis.refused_requests import refused_requests
 from vertex_vllm.diagnosis.sources import diagnose_lines, most_telling
 from vertex_vllm.errors import InputError
 from vertex_vllm.vertex_ai.container_logs import ContainerLog, read_container_logs
+from vertex_vllm.vertex_ai.failed_deploy import failed_deploy
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 _ENDPOINT = re.compile(r"projects/[\w:.-]{1,80}/locations/[a-z0-9-]{1,40}/endpoints/[\w-]{1,80}")
@@ -32,7 +33,10 @@ def diagnose_endpoint(endpoint: str, since: datetime, until: datetime | None = N
             where=name,
             fix="Look back further: --hours",
         )
-    return of_replicas(logs)
+    found = of_replicas(logs)
+    if found.outcome == "serving" and not found.causes and (deploy := failed_deploy(name)):
+        return ready_after_all(found, deploy.refusal.words, deploy.ended)
+    return found
 
 
 def diagnose_run(run: str) -> Diagnosis:

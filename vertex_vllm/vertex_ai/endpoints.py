@@ -164,10 +164,11 @@ def _listed_deploys(client: vertex.EndpointServiceClient, endpoint_name: str) ->
         except exceptions.MethodNotImplemented as error:
             log.warning("The operations of %s cannot be listed, only the noted one is known: %s", endpoint_name, error)
             return names
-        names += [operation.name for operation in page.operations if not operation.done and _is_deploy(operation)]
+        names += [operation.name for operation in page.operations if not operation.done and is_deploy(operation)]
     return names
 
 
-def _is_deploy(operation: operations_pb2.Operation) -> bool:
+def is_deploy(operation: operations_pb2.Operation) -> bool:
+    """Whether an operation of an endpoint deploys a model."""
     # Whole type: google.cloud.aiplatform.v1beta1.DeployModelOperationMetadata, or v1's.
     return str(operation.metadata.type_url).endswith(".DeployModelOperationMetadata")

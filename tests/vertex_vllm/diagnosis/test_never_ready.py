@@ -1,8 +1,10 @@
 """A server that is ready, and that Vertex AI did not reach, is told apart from one that serves."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from vertex_vllm.diagnosis.never_ready import ready_unasked
+from vertex_vllm.diagnosis.never_ready import ready_after_all, ready_unasked
 from vertex_vllm.diagnosis.sources import diagnose_lines
 
 START = "(APIServer pid=1) INFO 11-30 12:34:01 [utils.py:299] vLLM API server version 0.26.0"
@@ -43,3 +45,40 @@ def test_a_ready_server_that_was_not_taken_for_healthy_says_where_it_listens(lin
 )
 def test_every_other_log_is_left_to_the_rules(log: list[str], said: str) -> None:
     assert ready_unasked(diagnose_lines(log), [said]) is None
+
+
+ENDED = datetime(2026, 10, 14, 16, 0, tzinfo=UTC)
+STARTED = (
+    "Loading weights took 1912.40 seconds",
+    "torch.compile takes 41.20 s in total",
+    "Graph capturing finished in 12 secs, took 0.84 GiB",
+    "init engine (profile, create kv cache, warmup model) took 2070.00 seconds",
+    "Starting vLLM server on http://0.0.0.0:8080",
+    "Application startup complete.",
+)
+
+
+@pytest.mark.parametrize(
+    ("before_the_end", "rule"),
+    [
+        (timedelta(minutes=20), "health_route_unanswered"),
+        (timedelta(seconds=20), "ready_too_late"),
+        (timedelta(seconds=-90), "ready_too_late"),
+    ],
+    ids=["long ready", "ready at the last moment", "ready afterwards"],
+)
+def test_the_end_of_the_deploy_tells_a_late_server_from_an_unreached_one(before_the_end: timedelta, rule: str) -> None:
+    moment = f"{ENDED - before_the_end:%Y-%m-%dT%H:%M:%S.%fZ}"
+    logged = diagnose_lines([START, *(f"{moment} (APIServer pid=1) INFO:     {line}" for line in STARTED)])
+    assert (logged.outcome, logged.causes) == ("serving", ())
+    found = ready_after_all(logged, "Deployment timed out.", ENDED)
+    [cause] = found.causes
+    assert (found.outcome, cause.rule) == ("failed", rule)
+    assert cause.explanation.startswith("The deploy ended at 2026-10-14 16:00:00 UTC: Deployment timed out. ")
+    assert ("The longest phase of its start was load, 1912 s." in cause.explanation) == (rule == "ready_too_late")
+
+
+def test_a_log_without_years_leaves_the_port_to_be_named() -> None:
+    said = "INFO 04-29 09:12:44 [api_server.py:1090] Starting vLLM API server on http://0.0.0.0:9999"
+    [cause] = ready_after_all(diagnose_lines([START, said, READY]), "x", ENDED).causes
+    assert cause.rule == "port_mismatch"
