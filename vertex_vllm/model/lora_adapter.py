@@ -21,6 +21,20 @@ _READ_HIDDEN = ("q_proj", "k_proj", "v_proj", "qkv_proj", "gate_proj", "up_proj"
 _WRITE_HIDDEN = ("o_proj", "down_proj")
 
 
+# Features of PEFT that vLLM does not serve (`_validate_features` in lora/peft_helper.py of 0.32.0). Older versions
+# serve some of them as a plain LoRA, and the answers are wrong.
+_FEATURES = {
+    "use_dora": "DoRA",
+    "lora_bias": "a bias of its own",
+    "alora_invocation_tokens": "Activated LoRA",
+    "layer_replication": "repeated layers",
+    "use_bdlora": "block-diagonal LoRA",
+    "use_qalora": "QALoRA",
+}
+_PLAIN_INITS = ("gaussian", "eva", "orthogonal", "mica", "lora_ga")
+_CLASSIFIERS = ("classifier", "score")
+
+
 def adapter_rank(config: Mapping[str, Any]) -> int:
     """The largest rank of adapter_config.json: `r`, or a module's own in `rank_pattern`; 0 where it has none."""
     patterns = config.get("rank_pattern")
@@ -36,9 +50,9 @@ def adapter_faults(
     A model of the same hidden size and number of layers cannot be told from the adapter's own base.
     """
     if (kind := config.get("peft_type")) not in (None, "LORA"):
-        yield f"it is a {kind} adapter, and vLLM serves LoRA alone"
-    if config.get("use_dora"):
-        yield "it uses DoRA (use_dora), which vLLM does not serve"
+        yield f"its kind is {str(kind)[:40]}, and vLLM serves LoRA alone"
+    for feature in _unserved(config):
+        yield f"it has {feature}, which vLLM does not serve"
     if adapter_rank(config) < 1:
         yield "adapter_config.json has no rank (r)"
     named = [(name, match, shape) for name, shape in shapes.items() if (match := _TENSOR.search(name))]
@@ -52,6 +66,18 @@ def adapter_faults(
         if width not in (None, model.hidden_size):
             yield f"{name[:200]} is made for a hidden size of {width}, and the model's is {model.hidden_size}"
             return
+
+
+def _unserved(config: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"{name} ({key})" for key, name in _FEATURES.items() if config.get(key))
+    if config.get("bias") not in (None, "none"):
+        yield "trained biases of the model (bias)"
+    init = config.get("init_lora_weights")
+    if isinstance(init, str) and init.lower() not in _PLAIN_INITS:
+        yield f"weights that belong to a changed base model (init_lora_weights: {init[:40]})"
+    saved = config.get("modules_to_save")
+    if isinstance(saved, list) and (whole := [str(each)[:80] for each in saved if each not in _CLASSIFIERS]):
+        yield f"whole modules beside the low-rank ones (modules_to_save: {', '.join(whole[:5])})"
 
 
 def _hidden_width(module: str, side: str, shape: tuple[int, ...]) -> int | None:
