@@ -50,7 +50,7 @@ check: $(VENV)/.ready  ## Lint, format, types, import rules, generated files cur
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/pytest -q tests/test_architecture.py tests/test_parameter_blocks.py tests/pipelines/test_compiled.py tests/vertex_vllm/config/test_shipped_configs.py
+	@$(BIN)/pytest -q tests/test_architecture.py tests/test_parameter_blocks.py tests/pipelines/test_compiled.py tests/vertex_vllm/config/test_shipped_configs.py tests/vertex_vllm/config/test_fields_page.py
 
 # In an environment of its own: what it needs is no business of the project's. It asks a database on the internet.
 audit: $(VENV)/.ready  ## Known vulnerabilities of the pinned packages (needs the internet), and their licences
@@ -75,9 +75,10 @@ format: $(VENV)/.ready  ## Rewrite the sources as ruff wants them
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-compile: $(VENV)/.ready  ## Write everything that follows from `Deployment`: parameters, console.md, the schema, compiled/*.yaml; IMAGE=… pins another image
+compile: $(VENV)/.ready  ## Write everything that follows from `Deployment`: parameters, docs/{console,fields}.md, the schema, compiled/*.yaml; IMAGE=… pins another image
 	@$(BIN)/python -m tools.parameter_blocks
 	@$(BIN)/python -m vertex_vllm.config.schema configs/deployment.schema.json
+	@$(BIN)/python -m vertex_vllm.config.fields_page docs/fields.md
 	@$(BIN)/python -m pipelines.compile $(if $(IMAGE),--image $(IMAGE))
 
 check-compiled: $(VENV)/.ready  ## Fail when a file is not what `make compile` writes

@@ -106,6 +106,7 @@ def test_a_serving_field_reaches_form_step_plan_and_request(tmp_path: Path) -> N
     }
     assert spec["components"]["comp-plan-serving"]["inputDefinitions"]["parameters"]["access_logging"]
     assert "| `access_logging` | `false`. Log time" in (tmp_path / "docs" / "console.md").read_text()
+    assert "| `access_logging` | true or false | `false` |" in (tmp_path / "docs" / "fields.md").read_text()
     assert '"access_logging"' in (tmp_path / "configs" / "deployment.schema.json").read_text()
     (default, *unset), (logged, *set_) = done.execute(
         """

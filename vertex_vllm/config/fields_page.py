@@ -11,7 +11,7 @@ from vertex_vllm.config.deployment import Deployment
 _HEAD = """\
 # Fields of a config
 
-Every field of `configs/*.yaml`, with its type, default and bounds. `make fields-page` writes this page from the schema
+Every field of `configs/*.yaml`, with its type, default and bounds. `make compile` writes this page from the schema
 that `vertex-vllm validate` uses; [configs.md](configs.md) explains the fields in context.
 """
 
@@ -43,7 +43,9 @@ def _sections(schema: dict[str, Any], part: dict[str, Any], path: str) -> Iterat
             inner.append((f"{path}.{name}" if path else name, section))
         required = name in part.get("required", ())
         default = "required" if required else _default(field, section is not None)
-        lines.append(f"| `{name}` | {_type(field)} | {default} | {_cell(field.get('description', ''))} |")
+        # Pydantic leaves out a field's description that is also its section's docstring.
+        meaning = field.get("description") or (section or {}).get("description", "")
+        lines.append(f"| `{name}` | {_type(field)} | {default} | {_cell(meaning)} |")
     yield "\n".join(lines) + "\n"
     for where, section in inner:
         yield from _sections(schema, section, where)
@@ -63,20 +65,15 @@ def _type(field: dict[str, Any]) -> str:
     if "anyOf" in field:
         return " or ".join(_type(each) for each in field["anyOf"] if each.get("type") != "null")
     if field.get("type") == "array":
-        return "list of sections" if "$ref" in field.get("items", {}) else "list of texts"
+        kind, comma, bounds = _type(field["items"]).partition(", ")
+        return f"list of {kind}s{comma}{bounds}"
     named = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
     return named.get(field.get("type", ""), "any values") + _bounds(field)
 
 
 def _bounds(field: dict[str, Any]) -> str:
-    words = {
-        "minimum": "at least",
-        "exclusiveMinimum": "more than",
-        "maximum": "at most",
-        "exclusiveMaximum": "less than",
-    }
-    told = [f"{text} {field[key]:g}" for key, text in words.items() if key in field]
-    return f", {', '.join(told)}" if told else ""
+    bounds = [f"{words} {field[key]}" for key, words in _BOUNDS.items() if key in field]
+    return f", {', '.join(bounds)}" if bounds else ""
 
 
 def _default(field: dict[str, Any], is_section: bool) -> str:
