@@ -1,4 +1,4 @@
-"""The front door: its commands do what it shows."""
+"""The commands of the README work, and print what it shows."""
 
 import re
 from pathlib import Path
