@@ -22,7 +22,7 @@ from tests.vertex_vllm.bootstrap.test_bootstrap_command import (
     session,
 )
 from vertex_vllm.bootstrap.making import is_missing, project_number
-from vertex_vllm.bootstrap.required_setup import Settings, wanted
+from vertex_vllm.bootstrap.required_setup import APIS, FEDERATION_APIS, Settings, wanted
 from vertex_vllm.bootstrap.session import Session
 from vertex_vllm.bootstrap.setup_steps import Grant
 from vertex_vllm.project_names import sources_bucket
@@ -79,6 +79,11 @@ def test_the_commands_of_the_page_work(cloud: Connection, project: str, tmp_path
         )
         assert answer.returncode == 0, answer.stderr
     assert bootstrap(project, "--check").returncode == 1
+
+
+def test_the_page_names_every_api() -> None:
+    (row,) = re.findall(r"^\| APIs \| (.+?) \|", (ROOT / "docs" / "bootstrap.md").read_text(), re.MULTILINE)
+    assert len(re.split(", |; with GitHub also | and ", row)) == len((*APIS, *FEDERATION_APIS))
 
 
 def test_the_page_names_every_template() -> None:
