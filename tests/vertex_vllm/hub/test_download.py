@@ -91,9 +91,14 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+class Listener(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Prints nothing: a reader that refuses an answer closes the connection."""
+
+
 def serve() -> Iterator[Server]:
     server = Server()
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), handler(server))
+    listener = Listener(("127.0.0.1", 0), handler(server))
     server.url = f"http://127.0.0.1:{listener.server_port}"
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
