@@ -58,9 +58,13 @@ def _descend(value: Any, rest: list[str], field: FieldDescriptor | None) -> list
 class FilterParser:
     """Parses a filter from left to right. A list method that accepts only a part of the language has a subclass."""
 
+    deepest = 50
+    """Parentheses and NOTs inside one another, at most; AIP-160 names no number."""
+
     def __init__(self, text: str, aliases: Aliases) -> None:
         self._text = text
         self._aliases = aliases
+        self._depth = 0
         self.tokens: list[str] = []
         position = 0
         while text[position:].strip():
@@ -98,15 +102,16 @@ class FilterParser:
 
     def _term(self) -> Predicate:
         token = self.next()
-        if token == "NOT":
-            negated = self._term()
-            return lambda message: not negated(message)
-        if token == "(":
-            inside = self.conjunction()
-            if self.next() != ")":
-                raise self.refusal("a parenthesis is not closed")
-            return inside
-        return self.comparison(token)
+        if token not in ("NOT", "("):
+            return self.comparison(token)
+        self._depth += 1
+        if self._depth > self.deepest:
+            raise self.refusal(f"it is nested more than {self.deepest} deep")
+        inside = self._term() if token == "NOT" else self.conjunction()
+        if token == "(" and self.next() != ")":
+            raise self.refusal("a parenthesis is not closed")
+        self._depth -= 1
+        return (lambda message: not inside(message)) if token == "NOT" else inside
 
     def comparison(self, field: str) -> Predicate:
         operator = self.next()

@@ -23,7 +23,8 @@ def page(
     """The page of `messages` that a list request asks for, and the token of the next page ("": this is the last).
 
     Obeys the request's `filter`, `order_by`, `page_size` and `page_token`, where its type has them. Raises ApiError
-    INVALID_ARGUMENT for a wrong filter, an unknown field to order by, a negative page size, or a token not made here.
+    INVALID_ARGUMENT for a wrong filter, a field to order by that is unknown or has no order, a negative page size, or a
+    token not made here.
     """
     matches = compile_filter(getattr(request, "filter", ""), aliases)
     chosen = _ordered([message for message in messages if matches(message)], getattr(request, "order_by", ""))
@@ -45,6 +46,8 @@ def _ordered(messages: list[M], order_by: str) -> list[M]:
 
 def _sort_key(message: Message, path: list[str]) -> tuple[bool, Any]:
     values = [value.ToNanoseconds() if isinstance(value, Timestamp) else value for value in field_values(message, path)]
+    if any(isinstance(value, Message) for value in values):
+        raise ApiError("INVALID_ARGUMENT", f"Invalid order_by: {'.'.join(path)} is not a value.")
     return (bool(values), values)
 
 

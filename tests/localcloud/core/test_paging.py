@@ -23,6 +23,7 @@ def _job(name: str, state: PipelineState, hour: int, **labels: str) -> Any:
         state=state,
         create_time=datetime(2026, 1, 1, hour, tzinfo=UTC),
         labels=labels,
+        job_detail={},
     )
 
 
@@ -73,6 +74,8 @@ def test_filters(text: str, chosen: list[int]) -> None:
         "display_name=a)",
         "no_such_field=1",
         'create_time>"noon"',
+        pytest.param("(" * 5000 + "name=a" + ")" * 5000, id="nested parentheses"),
+        pytest.param("NOT " * 5000 + "name=a", id="nested NOT"),
     ],
 )
 def test_wrong_filters_are_refused(text: str) -> None:
@@ -100,7 +103,13 @@ def test_pages_put_together_are_the_whole_list(size: int) -> None:
 
 @pytest.mark.parametrize(
     "request_",
-    [Request(page_token="junk"), Request(page_size=-1), Request(order_by="nothing"), Request(order_by="name up")],
+    [
+        Request(page_token="junk"),
+        Request(page_size=-1),
+        Request(order_by="nothing"),
+        Request(order_by="name up"),
+        Request(order_by="job_detail"),
+    ],
 )
 def test_wrong_pages_are_refused(request_: Any) -> None:
     with pytest.raises(ApiError) as refused:
