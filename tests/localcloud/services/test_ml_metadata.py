@@ -134,6 +134,11 @@ def test_lists_answer_the_filters_of_the_sdk(client: Client, store: str) -> None
     assert listed(f'(schema_title="{RUN}" OR schema_title="system.PipelineRun") AND {in_one}') == ["run-0", "run-1"]
     assert listed(f'child_contexts:"{runs[1].name}"') == ["one-experiment", "two-experiment"]
     assert listed('metadata.score.number_value >= 1 AND metadata.kind.string_value = "x"') == ["run-1", "run-2"]
+    assert listed("metadata.kind.number_value = 0") == []  # it is a text
+    assert listed('create_time > "2020-11-19T11:30:00-04:00" AND schema_title="system.Experiment"') == [
+        "one-experiment",
+        "two-experiment",
+    ]
     assert listed('display_name="run*"') == ["run-0", "run-1", "run-2"]
     assert list(client.get_context(name=runs[1].name).parent_contexts) == [one.name, two.name]
     pages = client.list_contexts(request={"parent": store, "page_size": 2, "order_by": "display_name desc"}).pages
@@ -142,7 +147,11 @@ def test_lists_answer_the_filters_of_the_sdk(client: Client, store: str) -> None
         ["run-1", "run-0"],
         ["one-experiment"],
     ]
-    for refused in ('etag="1"', f'in_context("{one.name}")', f'parent_contexts="{one.name}"', "metadata.score=1"):
+    for refused in (
+        *('etag="1"', f'in_context("{one.name}")', f'parent_contexts="{one.name}"', "metadata.score=1"),
+        *('create_time > "2020-11-19"', 'create_time > "2020-11-19T11:30:00"', "metadata.number_value = 1"),
+        *("metadata.a.b.number_value = 1", "(" * 6 + 'display_name="x"' + ")" * 6),
+    ):
         with pytest.raises(exceptions.BadRequest, match="Invalid filter"):
             listed(refused)
 
@@ -154,6 +163,21 @@ def test_a_context_is_no_child_of_its_own_child(client: Client, store: str) -> N
         client.add_context_children(context=two.name, child_contexts=[one.name])
     client.delete_context(name=one.name).result()
     assert list(client.get_context(name=two.name).parent_contexts) == []
+
+
+def test_nodes_of_another_store_are_no_members(client: Client, parent: str, store: str) -> None:
+    other = client.create_metadata_store(parent=parent, metadata_store={}, metadata_store_id="other").result().name
+    one, run = context(client, store, "one-experiment"), context(client, other, "a-run-1", RUN)
+    model = client.create_artifact(parent=other, artifact={"schema_title": "system.Model"}, artifact_id="model").name
+    step = client.create_execution(parent=other, execution={"schema_title": "system.Run"}, execution_id="step-1").name
+    here = client.create_execution(parent=store, execution={"schema_title": "system.Run"}, execution_id="step-1").name
+    with pytest.raises(exceptions.BadRequest, match="another MetadataStore"):
+        client.add_context_children(context=one.name, child_contexts=[run.name])
+    for members in ({"artifacts": [model]}, {"executions": [step]}):
+        with pytest.raises(exceptions.BadRequest, match="another MetadataStore"):
+            client.add_context_artifacts_and_executions(context=one.name, **members)
+    with pytest.raises(exceptions.BadRequest, match="another MetadataStore"):
+        client.add_execution_events(execution=here, events=[{"artifact": model, "type_": vertex.Event.Type.INPUT}])
 
 
 def test_the_lineage_of_a_context(client: Client, store: str) -> None:

@@ -1,7 +1,8 @@
 """MetadataService: which nodes belong together, added and asked for.
 
 By the docstrings of the client (google-cloud-aiplatform 1.165.1): what has been added already is skipped; a context has
-at most 10 parents and is in no circle; a subgraph has at most 1,000 artifacts, executions and events.
+at most 10 parents and is in no circle; a subgraph has at most 1,000 artifacts, executions and events. A doubt: nodes of
+another store are refused.
 """
 
 from typing import Any
@@ -34,7 +35,7 @@ def add_context_children(request: Any, cloud: Cloud) -> Message:
         parent = require_node(cloud, CONTEXT, request.context, "AddContextChildren").name
         above = _ancestors(cloud, parent)
         for name in request.child_contexts:
-            child = require_node(cloud, CONTEXT, name, "AddContextChildren")
+            child = _beside(parent, require_node(cloud, CONTEXT, name, "AddContextChildren"))
             if parent in child.parent_contexts:
                 continue
             if child.name in above:
@@ -52,9 +53,9 @@ def add_context_artifacts_and_executions(request: Any, cloud: Cloud) -> Message:
     with cloud.store.transaction():
         context = require_node(cloud, CONTEXT, request.context, method).name
         for name in request.artifacts:
-            add_member(cloud, context, require_node(cloud, ARTIFACT, name, method).name)
+            add_member(cloud, context, _beside(context, require_node(cloud, ARTIFACT, name, method)).name)
         for name in request.executions:
-            add_member(cloud, context, require_node(cloud, EXECUTION, name, method).name)
+            add_member(cloud, context, _beside(context, require_node(cloud, EXECUTION, name, method)).name)
     return AddContextArtifactsAndExecutionsResponse.pb()()
 
 
@@ -65,7 +66,7 @@ def add_execution_events(request: Any, cloud: Cloud) -> Message:
         for given in request.events:
             if given.type_ not in (Event.Type.INPUT, Event.Type.OUTPUT):
                 raise ApiError("INVALID_ARGUMENT", "events: the type of an event is INPUT or OUTPUT.")
-            artifact = require_node(cloud, ARTIFACT, given.artifact, "AddExecutionEvents").name
+            artifact = _beside(execution, require_node(cloud, ARTIFACT, given.artifact, "AddExecutionEvents")).name
             name = f"{execution}/events/{artifact.rpartition('/')[2]}"
             if cloud.store.get(EVENTS, name) is None:
                 event = Event.pb()(artifact=artifact, execution=execution, type_=given.type_, labels=given.labels)
@@ -97,6 +98,13 @@ def _subgraph(cloud: Cloud, store: str, members: frozenset[str], events: list[An
     if max(map(len, (artifacts, executions, events))) > _MOST_OF_A_SUBGRAPH:
         raise ApiError("FAILED_PRECONDITION", f"The subgraph has more than {_MOST_OF_A_SUBGRAPH} nodes or events.")
     return LineageSubgraph.pb()(artifacts=artifacts, executions=executions, events=events)
+
+
+def _beside(name: str, node: Any) -> Any:
+    """The node. Raises ApiError INVALID_ARGUMENT where it is in another store than the node `name`."""
+    if node.name.rsplit("/", 2)[0] != name.rsplit("/", 2)[0]:
+        raise ApiError("INVALID_ARGUMENT", f"{node.name} is in another MetadataStore than {name}.")
+    return node
 
 
 def _ancestors(cloud: Cloud, context: str) -> set[str]:

@@ -5,11 +5,12 @@ from typing import Any
 from localcloud.core.cloud import Cloud
 from localcloud.services.ml_metadata.metadata_kinds import CONTEXT
 from localcloud.services.ml_metadata.metadata_names import ensure_store
+from localcloud.services.ml_metadata.metadata_nodes import put_node
 from localcloud.services.pipelines.job import KFP_LOCATION
 
 
 def record_contexts(cloud: Cloud, job: Any) -> None:
-    """Writes the contexts of a planned job; that of a pipeline that ran before keeps its time of creation.
+    """Writes the contexts of a new job. One that exists, as that of a pipeline that ran before, is only updated.
 
     A context of the same id and another schema, an experiment for example, stays as it is: a doubt, as no page says
     what Vertex AI does. Executions and artifacts of the tasks are not recorded.
@@ -21,11 +22,11 @@ def record_contexts(cloud: Cloud, job: Any) -> None:
         ensure_store(cloud, f"{location}/metadataStores/default")
         for context in (job.job_detail.pipeline_context, job.job_detail.pipeline_run_context):
             earlier = cloud.store.get(CONTEXT.kind, context.name)
-            if earlier is not None and earlier.schema_title != context.schema_title:
-                continue
-            if earlier is not None:
-                context.create_time.CopyFrom(earlier.create_time)
-            cloud.store.put(CONTEXT.kind, context.name, context)
+            if earlier is None:
+                cloud.store.put(CONTEXT.kind, context.name, context)
+            elif earlier.schema_title == context.schema_title:
+                earlier.parent_contexts.extend(set(context.parent_contexts) - set(earlier.parent_contexts))
+                put_node(cloud, CONTEXT, earlier)
 
 
 def show_contexts(cloud: Cloud, job: Any) -> None:

@@ -51,8 +51,9 @@ def create_job(request: Any, cloud: Cloud, *, schedule_name: str = "", schedule_
     job.schedule_name = schedule_name
     spec = json_format.MessageToDict(job.pipeline_spec)
     task_details.plan(job, spec["pipelineInfo"]["name"], planned_tasks(spec))
-    record_contexts(cloud, job)
-    cloud.store.insert(PIPELINE_JOBS, job.name, job)
+    with cloud.store.transaction():
+        cloud.store.insert(PIPELINE_JOBS, job.name, job)
+        record_contexts(cloud, job)
     if reason := missing_rights(cloud, job):
         with cloud.store.update(PIPELINE_JOBS, job.name) as failed:
             task_details.abandon(failed, reason, cloud.timestamp())

@@ -71,6 +71,33 @@ def test_a_job_makes_the_default_store_and_its_contexts(job_of: Any, project: st
     assert pipeline.create_time < pipeline.update_time
 
 
+def test_contexts_keep_their_experiment_when_the_job_is_created_again_and_its_pipeline_runs_again(
+    job_of: Any, project: str
+) -> None:
+    store = f"projects/{project}/locations/{REGION}/metadataStores/default"
+    client = aiplatform_v1.MetadataServiceClient(client_options={"api_endpoint": f"{REGION}-aiplatform.googleapis.com"})
+    first, second = (job_of(samples.greetings, parameter_values={"name": "Ada"}) for _ in range(2))
+    first.submit()
+    experiment = client.create_context(
+        parent=store, context={"schema_title": "system.Experiment"}, context_id="an-experiment"
+    ).name
+    ids = ("greetings", first.resource_name.rpartition("/")[2])
+    client.add_context_children(context=experiment, child_contexts=[f"{store}/contexts/{each}" for each in ids])
+    before = [client.get_context(name=f"{store}/contexts/{each}") for each in ids]
+
+    jobs = aiplatform_v1.PipelineServiceClient(client_options={"api_endpoint": f"{REGION}-aiplatform.googleapis.com"})
+    found = jobs.get_pipeline_job(name=first.resource_name)
+    same = aiplatform_v1.PipelineJob(pipeline_spec=found.pipeline_spec, runtime_config=found.runtime_config)
+    with pytest.raises(exceptions.AlreadyExists):
+        jobs.create_pipeline_job(
+            parent=f"projects/{project}/locations/{REGION}", pipeline_job=same, pipeline_job_id=ids[1]
+        )
+    assert [client.get_context(name=f"{store}/contexts/{each}") for each in ids] == before
+
+    second.submit()
+    assert list(client.get_context(name=before[0].name).parent_contexts) == [experiment]
+
+
 def test_a_pipeline_whose_root_takes_an_artifact_is_refused_with_the_artifact(job_of: Any, project: str) -> None:
     with pytest.raises(exceptions.InvalidArgument, match=r"takes artifacts \(data\); a job here reads none"):
         job_of(takes_a_dataset).submit()
