@@ -82,7 +82,7 @@ def test_artifacts_of_an_execution_are_found_by_the_run(experiment: str) -> None
     assert [each.uri for each in execution.get_output_artifacts()] == ["gs://b/model"]
 
 
-def test_a_pipeline_job_of_an_experiment_is_one_of_its_runs(project: str, bucket: Any, tmp_path: Any) -> None:
+def test_a_pipeline_job_of_an_experiment_is_one_of_its_runs(pipeline_bucket: Any, tmp_path: Any) -> None:
     """The context of the job's run is a child of the experiment's; its executions are not recorded here."""
     yaml = pytest.importorskip("yaml")
     from tests.localcloud.services.pipelines import samples
@@ -94,7 +94,7 @@ def test_a_pipeline_job_of_an_experiment_is_one_of_its_runs(project: str, bucket
     job = aiplatform.PipelineJob(
         display_name="a job",
         template_path=str(spec),
-        pipeline_root=f"gs://{bucket.name}/runs",
+        pipeline_root=f"gs://{pipeline_bucket.name}/runs",
         parameter_values={"name": "Ada"},
         project=PROJECT,
         location=REGION,
