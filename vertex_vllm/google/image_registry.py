@@ -10,7 +10,8 @@ from vertex_vllm.retries import TransientError, with_retries
 # The access token of the caller is sent to these hosts of Google alone.
 _HOST = r"(?:[a-z0-9-]+-docker\.pkg\.dev|(?:[a-z]+\.)?gcr\.io)"
 # OCI's distribution specification, "Pulling manifests"; Artifact Registry: LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/…
-_TAGGED = re.compile(rf"(?P<host>{_HOST})/(?P<path>[a-z0-9]+(?:[./_-]+[a-z0-9]+)*)(?::(?P<tag>\w[\w.-]{{0,127}}))?")
+_PART = "[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*"
+_TAGGED = re.compile(rf"(?P<host>{_HOST})/(?P<path>{_PART}(?:/{_PART})*)(?::(?P<tag>\w[\w.-]{{0,127}}))?")
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
 _MANIFESTS = ", ".join(
     f"application/vnd.{kind}+json"

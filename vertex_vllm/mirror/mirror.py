@@ -15,6 +15,7 @@ from vertex_vllm.mirror.bucket import MirrorBucket
 from vertex_vllm.mirror.content_check import check_openings, named
 from vertex_vllm.mirror.file_distribution import copy_large_files
 from vertex_vllm.mirror.manifest import Manifest, MirroredFile, is_whole
+from vertex_vllm.mirror.mirrored_facts import BucketFile, BucketReader
 from vertex_vllm.mirror.needed_files import (
     EVERYTHING_NEEDED,
     Selection,
@@ -144,7 +145,7 @@ def compare(
     job = Job(check_model_id(model_id), check_commit(commit), token, destination, project, Transfer())
     with google_errors("Cloud Storage", destination), closing(_bucket(job)) as bucket, _reader(job) as reader:
         manifest, _ = bucket.read_manifest()
-        wanted = _wanted(job, selection, reader)
+        _, wanted = _wanted(job, selection, reader)
         objects = bucket.objects()
         bucket.check_fit()
         present = _present(wanted, bucket, objects, manifest if _is_of(manifest, model_id, commit) else None)
@@ -165,7 +166,7 @@ def _copy_missing(
 ) -> tuple[MirroredFile, ...]:
     with ExitStack() as stack:
         reader = stack.enter_context(_reader(job))
-        wanted = _wanted(job, selection, reader)
+        index, wanted = _wanted(job, selection, reader)
         check_selected(wanted, pickled_weights, f"{job.model_id}@{job.commit}")
         meter = Meter(job.model_id, {file.path: file.size for file in wanted}, on_progress)
         stack.enter_context(meter.beating())
@@ -178,27 +179,32 @@ def _copy_missing(
         missing = _missing(wanted, there)
         there |= copy_small_files([file for file in missing if not _is_large(file, job)], reader, bucket, meter)
         there |= copy_large_files([file for file in missing if _is_large(file, job)], job, meter)
+        with named(f"{job.model_id}@{job.commit}"):
+            _check_index(index, wanted, bucket)
     return tuple(there[file.path] for file in wanted)
 
 
-def _wanted(job: Job, selection: Selection, reader: RepoReader) -> tuple[HubFile, ...]:
+def _wanted(job: Job, selection: Selection, reader: RepoReader) -> tuple[Mapping[str, str], tuple[HubFile, ...]]:
+    """The index of the weights (tensor → path; empty where none is wanted) and the selected files."""
     listing = list_files(job.model_id, job.commit, job.token)
     with named(f"{job.model_id}@{job.commit}"):
         with saying_what_lasts(f"reading the index of {job.model_id} from the Hub"):
             index = read_index(reader, listing) if is_index_wanted(listing, selection) else {}
         indexed = frozenset(index.values())
         selected = select_files(listing, indexed, selection)
-        with saying_what_lasts(f"reading the headers of {job.model_id} from the Hub"):
-            _check_index(index, [file for file in selected if file.path in indexed], reader)
     if missing := left_out_of_index(selected, listing, indexed):
         _LOG.warning("%s: the patterns leave out %s, which the index names", job.destination, ", ".join(missing))
-    return selected
+    return index, selected
 
 
-def _check_index(index: Mapping[str, str], shards: Sequence[HubFile], reader: RepoReader) -> None:
-    """Raises PlanError where the index names tensors that no shard holds, unless patterns leave a shard out."""
+def _check_index(index: Mapping[str, str], files: Sequence[HubFile], bucket: MirrorBucket) -> None:
+    """Raises PlanError where the index names tensors that no shard holds, unless patterns leave a shard out.
+
+    The headers are read from the objects, whose bytes are verified: on the way from the Hub any byte may be damaged.
+    """
+    shards = [BucketFile(file.path, file.size) for file in files if file.path in set(index.values())]
     if len(shards) == len(set(index.values())) and all(file.path.endswith(".safetensors") for file in shards):
-        check_tensors(index, read_tensors(reader, shards))
+        check_tensors(index, read_tensors(BucketReader(bucket), shards))
 
 
 def _missing(wanted: Sequence[HubFile], there: dict[str, MirroredFile]) -> list[HubFile]:

@@ -22,6 +22,11 @@ class Clock:
     def __call__(self) -> datetime:
         return datetime.now(UTC) + self._offset
 
+    @property
+    def ahead(self) -> timedelta:
+        """By how much the clock is ahead of the machine's."""
+        return self._offset
+
     def advance(self, seconds: int) -> None:
         """Moves the clock forward, and returns when everything that became due has been started.
 

@@ -31,6 +31,7 @@ def test_every_role_is_on_the_narrowest_resource_that_has_it() -> None:
         ("vertex-vllm-pipeline", "roles/storage.objectUser", weights),
         ("vertex-vllm-pipeline", custom("vertexVllmBucket"), weights),
         ("vertex-vllm-pipeline", "roles/storage.objectUser", runs),
+        ("vertex-vllm-pipeline", "roles/artifactregistry.reader", "repository us-central1/vertex-vllm"),
         ("vertex-vllm-pipeline", "roles/iam.serviceAccountUser", account("vertex-vllm-serving")),
         ("vertex-vllm-serving", "roles/storage.objectViewer", weights),
         ("vertex-vllm-ci", custom("vertexVllmCi"), "project team-project"),

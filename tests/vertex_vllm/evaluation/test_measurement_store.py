@@ -70,7 +70,8 @@ def test_a_plan_reads_it_from_the_bucket_and_from_a_file(served: Evaluated, tmp_
         assert answer.exit_code == 0, answer.output
         return ServingPlan.from_json(answer.stdout)
 
-    before = plan()
+    # With the digest of its image, as the endpoint that is measured.
+    before = plan("--measured", "--project", served.project)
     assert before.throughput is None
     record_throughput(served.evaluation)
     (found,) = read_throughputs(served.project, served.bucket, MODEL)

@@ -70,7 +70,7 @@ def test_what_was_promoted_outlives_its_run_but_not_its_time() -> None:
 
 
 def test_what_a_dead_run_left_stays_while_another_run_may_count_on_it() -> None:
-    assert verdict(made("bad"), busy=frozenset({"llama"})) == Verdict(False, "another run of llama is going on")
+    assert verdict(made("bad"), busy=frozenset({"llama"})) == Verdict(False, "another run of llama is active")
     assert verdict(made("bad"), busy=frozenset({"qwen"})).goes
 
 

@@ -131,6 +131,6 @@ def test_a_part_is_not_sent_again_once_others_have_failed(
             begun.send(PART[:1000])
             connections.close()
             begun.send(PART[1000:])
-            with pytest.raises(ServiceError, match="others have failed"):
+            with pytest.raises(ServiceError, match="another transfer has failed"):
                 upload.put(1, PART, CRC32C, begun)
         assert server.received(1) == [(1000, "")]

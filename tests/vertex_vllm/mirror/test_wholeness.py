@@ -152,7 +152,7 @@ def test_a_repository_cannot_bring_a_manifest(place: Place, local: LocalCloud) -
     repo = local.repo({**place.files, MANIFEST_NAME: b"{}"})
     commit = check_access(repo, "main", None).commit
     uri = destination(place.bucket.name, repo, commit)
-    with pytest.raises(PlanError, match="the name of what a mirror writes"):
+    with pytest.raises(PlanError, match="a name that a mirror needs for an object of its own"):
         mirror_weights(repo, commit, None, uri, place.project)
     left_out = Selection(exclude=(MANIFEST_NAME,))
     assert len(mirror_weights(repo, commit, None, uri, place.project, selection=left_out).files) == len(place.files)

@@ -1,7 +1,7 @@
 """Cloud Logging for readers: `entries.list` over the logs of the containers of deployed models.
 
 Times of lines are not recorded: the last line has the time at which the file was last written, and each line above it
-a microsecond less.
+a microsecond less. The local cloud's clock, as it was when the container started, counts.
 """
 
 import json
@@ -26,7 +26,7 @@ service = Service("google.logging.v2.LoggingServiceV2")
 _LARGEST_PAGE = 1000
 # Cloud Logging, "Quotas and limits": 256 KB an entry.
 _LONGEST_TEXT = 256 * 1024
-_MICROSECOND = 1000
+_MICROSECOND, _SECOND = 1000, 1_000_000_000
 _PROJECT = re.compile(r"projects/[^/]+")
 _SEVERITY = re.compile(r"\bseverity\s*(?:>|<)")
 
@@ -60,14 +60,15 @@ def _entries(cloud: Cloud, project_number: str, asked: str) -> Iterator[Any]:
             continue
         place = json.loads(place_file(log).read_text()) if place_file(log).exists() else {}
         if place.get("project") == project_number:
-            yield from _of_container(cloud, log, project_number, place["location"], endpoint_id, deployed_model_id)
+            yield from _of_container(cloud, log, place, endpoint_id, deployed_model_id)
 
 
 def _of_container(
-    cloud: Cloud, log: Path, project_number: str, location: str, endpoint_id: str, deployed_model_id: str
+    cloud: Cloud, log: Path, place: dict[str, Any], endpoint_id: str, deployed_model_id: str
 ) -> Iterator[Any]:
+    project_number, location = place["project"], place["location"]
     lines = log.read_bytes().split(b"\n")[:-1]
-    written = log.stat().st_mtime_ns
+    written = log.stat().st_mtime_ns + place["clock_ahead_seconds"] * _SECOND
     for number, line in enumerate(lines, 1):
         entry = LogEntry.pb()(
             log_name=f"projects/{cloud.project_id(project_number)}/logs/aiplatform.googleapis.com%2Fprediction_container",

@@ -95,7 +95,7 @@ class Replicas(Part):
         lend_artifacts(self._cloud, endpoint, deployed, version.artifact_uri)
         image_uri = tagged(self._cloud, version.container_spec.image_uri)
         stem = f"{endpoint.endpoint_id}-{deployed.id}"
-        note_place(self._cloud.state.container_logs / f"{stem}.log", endpoint)
+        note_place(self._cloud.state.container_logs / f"{stem}.log", endpoint, self._cloud.clock.ahead)
         return plan_launch(
             endpoint=endpoint,
             deployed=deployed,

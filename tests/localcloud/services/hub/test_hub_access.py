@@ -113,7 +113,7 @@ def test_ids_that_are_none(hub, tmp_path, repo_id):
 
 
 def test_settings_that_cannot_work(hub, tmp_path):
-    with pytest.raises(ValueError, match="no directory"):
+    with pytest.raises(ValueError, match="is not a directory"):
         add_repo(hub.data_dir, "org/nowhere", tmp_path / "nowhere")
     with pytest.raises(ValueError, match="SHA-256"):
         add_token(hub.data_dir, GOOD, "alice", [])
