@@ -7,7 +7,7 @@ from components.image import IMAGE
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def check_quota(project: str, plan: dsl.Input[dsl.Artifact]) -> int:
-    """Compare the serving quota of the accelerator in the region with accelerators × replicas; or a fallback's.
+    """Compare the serving quota of the accelerator in the region with accelerators × replicas, else a fallback's.
 
     Args:
         project: Project id.

@@ -34,8 +34,8 @@ def deploy_model(
         project: Project id.
         run: Pipeline job, projects/P/locations/REGION/pipelineJobs/ID: its cancellation ends the step.
         run_id: Name of the pipeline job, for the labels.
-        run_started: When the pipeline job was created, ISO 8601: its time to live begins then.
-        owner: Team or person who answers for it, for the labels.
+        run_started: Creation time of the pipeline job, ISO 8601: the time to live begins then.
+        owner: Team or person who answers for the deployment, for the labels.
         ttl: Lifetime of all that the run creates; empty: for ever.
         serving_service_account: Runs the container; empty: bootstrap's, vertex-vllm-serving.
         model_uri: gs:// prefix of the weights.
@@ -43,10 +43,10 @@ def deploy_model(
         plan: The serving plan.
         model: The Model version.
         endpoint: The Endpoint that serves it.
-        served: The Model version that it serves: another version where a fallback was taken.
+        served: The Model version that the Endpoint serves: another version after a fallback.
         attempts: The places without free machines, JSON.
         diagnosis: Why the container did not start, JSON; empty if it started.
-        diagnosis_page: The same for people.
+        diagnosis_page: The diagnosis as an HTML page.
         gcp_resources: The deploy operation, as the console expects it.
 
     Returns:

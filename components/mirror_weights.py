@@ -28,7 +28,7 @@ def mirror_weights(
         hf_token_secret: Secret Manager version that holds the token; empty: anonymous.
         bucket: Bucket name without gs://.
         trust_remote_code: Copy the repo's own Python code too, which serving it would run.
-        signing_key: Cloud KMS key version that signs the mirror and that upload_model asks for. Default: none.
+        signing_key: Cloud KMS key version that signs the mirror; upload_model verifies it. Default: not signed.
         pickled_weights: Weights in pickle files: refuse; scanned takes those without dangerous imports; any takes all.
         manifest: Every file with its size, sha256, crc32c and generation; the speed is in the metadata.
 

@@ -76,7 +76,7 @@ def plan_serving(
         allowed_regression: Share of right answers that may be lost against the baseline, 0 to 1.
         confidence: Confidence with which the comparison decides.
         project: Project id.
-        deployment: Name of the deployment, on everything it makes.
+        deployment: Name of the deployment: in names and labels of all that its runs create.
         model_id: Hugging Face repo, owner/name.
         revision: Branch, tag or commit of the repo.
         region: Region of endpoint, model and bucket.
@@ -84,7 +84,7 @@ def plan_serving(
         hf_token_secret: Secret Manager version with the Hub token, projects/P/secrets/S/versions/V; empty: anonymous.
         machine_type: Vertex AI machine type. Default: the planner's choice.
         accelerator_type: Accelerator, as in Vertex AI's AcceleratorType. Default: the machine's.
-        accelerator_count: Accelerators a replica. 0: as many as the machine has.
+        accelerator_count: Accelerators per replica. 0: all of the machine.
         image: Container image with vLLM. Default: the planner's choice.
         max_model_len: Longest prompt and answer together, in tokens. 0: the model's, else the longest that is useful.
         max_num_seqs: Sequences that vLLM works on at once. 0: the planner's choice.
@@ -93,35 +93,35 @@ def plan_serving(
         trust_remote_code: Run the repo's own Python code, which some models need; revision must then be a commit.
         tools: Answer with tool calls, read by the parser of the model's family; thoughts are separated too.
         forbid_advisories: Refuse an image whose vLLM has a known security advisory that touches the model.
-        media_domains: Hosts that requests may name pictures on; empty: any. Needs a vLLM that can restrict them.
-        extra_args: Further vLLM arguments, for example --enable-lora; they win over the planner's.
+        media_domains: Hosts of pictures that requests may name; empty: any. Needs a vLLM that can restrict them.
+        extra_args: Further vLLM arguments, for example --enable-lora; they override the planner's.
         min_replica_count: Replicas that always run.
-        max_replica_count: Replicas at most; quota must cover them.
-        fallbacks: REGION/MACHINE_TYPE to take, in this order, when the machine is out of stock.
+        max_replica_count: Most replicas; the quota must cover them.
+        fallbacks: REGION/MACHINE_TYPE to deploy to, in this order, when the machine is out of stock.
         spot: Cheaper machines that Google may take back at any time.
         flex_start_hours: Hours on cheaper flex-start machines; then Vertex AI undeploys the model. 0: ordinary ones.
         dedicated_endpoint: Endpoint with a DNS name of its own: longer requests, larger payloads, streaming.
         request_timeout_seconds: Longest time for one request on a dedicated endpoint.
         deployment_timeout_seconds: Longest time until the container must be healthy.
-        concurrency: Questions under way at once; the cache gets room for as many full requests.
-        load_rate: Requests per second, at random moments; 0: as many at once as evaluation.concurrency says.
+        concurrency: Questions sent at once; the planner leaves room in the cache for as many full requests.
+        load_rate: Requests per second, at random moments. 0: evaluation.concurrency requests at a time.
         load_profile: Lengths of prompts and answers: short, conversation, coding.
         load_prompt_tokens: Lengths of prompts, for example uniform(64, 512). Default: the profile's.
         load_answer_tokens: Lengths of answers, for example lognormal(129, 0.8, 4, 1024). Default: the profile's.
-        load_trace: gs:// object with recorded lengths and arrivals, in the place of the profile.
+        load_trace: gs:// object with recorded lengths and arrivals, which replaces the profile.
         slo_time_to_first_token_seconds: Longest time to the first token, in seconds, at the SLO's percentile. 0: any.
         slo_inter_token_latency_seconds: Longest mean time of a further token, in seconds, at that percentile. 0: any.
         slo_end_to_end_seconds: Longest time of a whole answer, in seconds, at that percentile. 0: any.
-        slo_percentile: Per cent of the requests that must keep every limit, 50 to 99.9.
+        slo_percentile: Percentage of the requests that must keep every limit, 50 to 99.9.
         find_highest_rate: Search the highest rate that keeps the SLO, and the rate of saturation.
-        load_requests: Requests that are measured. 0: as many as the gated percentile needs, else 3 for each at once.
-        load_max_minutes: The load ends after so many minutes, with what it knows by then.
+        load_requests: Requests to measure. 0: as many as the gated percentile needs, at least 3 times the concurrency.
+        load_max_minutes: The load ends after so many minutes; its figures then cover the requests so far.
         allowed_licences: Licences as model cards name them, for example apache-2.0 or gemma; empty: any.
         pickled_weights: Weights in pickle files: refuse; scanned takes those without dangerous imports; any takes all.
-        owner: Team or person who answers for it, on everything it makes as a label.
+        owner: Team or person who answers for the deployment: a label on all that its runs create.
         ttl: Lifetime of all that a run creates, for example 8h or 7d; then a sweep removes it. Default: for ever.
         plan: The serving plan, JSON.
-        page: The same for people, each number unfolded into its terms.
+        page: The serving plan as an HTML page; each number unfolds into its terms.
 
     Returns:
         Whether the model takes images, and whether it has a chat template.

@@ -18,7 +18,7 @@ def setup_bucket(
         deployment: Name of the deployment, for the bucket's labels.
         run_id: Name of the pipeline job, for the bucket's labels.
         serving_service_account: Gets read access to this bucket; empty: bootstrap's, vertex-vllm-serving.
-        owner: Team or person who answers for it, for the bucket's labels.
+        owner: Team or person who answers for the deployment, for the bucket's labels.
 
     Returns:
         The bucket's name.

@@ -21,7 +21,7 @@ def smoke_test_text(
         chat: The model has a chat template.
         answers: Requests and answers, JSON.
         diagnosis: Why the endpoint did not answer, JSON; empty if it answered.
-        diagnosis_page: The same for people.
+        diagnosis_page: The diagnosis as an HTML page.
     """
     from vertex_vllm.diagnosis.failed_step import diagnosed
     from vertex_vllm.inference.smoke import answers_json, smoke_test_text

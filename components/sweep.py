@@ -13,9 +13,9 @@ def sweep(
 
     Args:
         project: Project id.
-        run_started: When the pipeline job was created, ISO 8601: resources that expired before it are removed.
-        regions: Regions to sweep; empty: all that the catalogue knows.
-        deployments: Deployments that have a config: resources of others are removed too. Empty: only expired ones.
+        run_started: Creation time of the pipeline job, ISO 8601: resources that expired before it are removed.
+        regions: Regions to sweep; empty: all regions of the catalogue.
+        deployments: Deployments that have a config; all others lose their resources too. Empty: only expired ones.
         dry_run: Only list what would be removed.
         report: The resources that were due, and whether they were removed, JSON.
     """

@@ -12,9 +12,9 @@ def teardown(project: str, region: str, fallbacks: list, deployment: str, run_id
     Args:
         project: Project id.
         region: Region of the resources.
-        fallbacks: REGION/MACHINE_TYPE that may have been taken instead.
+        fallbacks: REGION/MACHINE_TYPE that the run may have deployed to instead.
         deployment: Name of the deployment.
-        run_id: Name of the pipeline job whose resources are deleted; empty: all of the deployment's.
+        run_id: Name of the pipeline job whose resources are deleted; empty: all resources of the deployment.
         delete_prefix: gs:// prefix that is deleted too; empty: none.
     """
     from vertex_vllm.lifecycle.teardown import teardown

@@ -21,11 +21,11 @@ def teardown_run(
     Args:
         project: Project id.
         region: Region of the resources.
-        fallbacks: REGION/MACHINE_TYPE that may have been taken instead.
+        fallbacks: REGION/MACHINE_TYPE that the run may have deployed to instead.
         bucket: Bucket that holds the deployment's lock; empty: <project>-vertex-vllm-<region>.
         deployment: Name of the deployment.
         run_id: Name of the pipeline job.
-        keep_endpoint: The endpoint stays when the run succeeds.
+        keep_endpoint: Keep the endpoint when the run succeeds.
         status: How the run ended.
     """
     from vertex_vllm.lifecycle.run_end import end_run

@@ -24,8 +24,8 @@ def upload_model(
     Args:
         project: Project id.
         run_id: Name of the pipeline job, for the labels.
-        run_started: When the pipeline job was created, ISO 8601: its time to live begins then.
-        owner: Team or person who answers for it, for the labels.
+        run_started: Creation time of the pipeline job, ISO 8601: the time to live begins then.
+        owner: Team or person who answers for the deployment, for the labels.
         ttl: Lifetime of all that the run creates; empty: for ever.
         signing_key: Cloud KMS key version whose signature the mirror must have; empty: none.
         model_uri: gs:// prefix of the weights.

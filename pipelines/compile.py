@@ -34,10 +34,10 @@ def compile_pipeline(name: str, image: str = IMAGE) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.yaml"
         compiler.Compiler().compile(pipeline, str(path))
-        return _told_to_stop(path.read_text()).replace(IMAGE, image)
+        return _with_signals(path.read_text()).replace(IMAGE, image)
 
 
-def _told_to_stop(spec: str) -> str:
+def _with_signals(spec: str) -> str:
     steps = spec.count("        command:\n")
     if not steps == spec.count(_SHELL) == spec.count(_PYTHON):
         raise RuntimeError("kfp compiles another command than that of 2.17.0: signals would not reach the steps")

@@ -47,34 +47,34 @@ def evaluate(
 
     Args:
         project: Project id.
-        deployment: Name of the deployment, on everything it makes.
+        deployment: Name of the deployment: in names and labels of all that its runs create.
         endpoint: Endpoint to evaluate, projects/P/locations/REGION/endpoints/ID.
         chat: Ask by chat completions; false for a model without chat template.
-        concurrency: Questions under way at once; the cache gets room for as many full requests.
+        concurrency: Questions sent at once; the planner leaves room in the cache for as many full requests.
         suite: Questions: text, image, text-and-image, text-small, image-small, a YAML file or gs:// of one.
         suite_items: Questions of the suite that are asked. 0: all.
         suite_levels: Difficulty levels that are asked, 1 for 135M parameters to 4 for 70B; empty: all.
-        baseline: Run that answers are compared with: promoted, the deployment's last; none; gs:// of a result.
+        baseline: Run to compare answers with: promoted (the deployment's last), none, or gs:// of a result.
         allowed_regression: Share of right answers that may be lost against the baseline, 0 to 1.
-        allowed_changed_answers: Share of answers that may change where the same commit is served, 0 to 1. 1: any.
-        confidence: Confidence with which the comparison decides, 0.5 to 0.9999.
+        allowed_changed_answers: Share of answers that may change if the baseline has the same commit, 0 to 1. 1: any.
+        confidence: Confidence of the comparison, 0.5 to 0.9999.
         max_requests: Questions and load end after so many requests. 0: never.
-        max_tokens: Questions and load end after so many tokens read and written. 0: never.
+        max_tokens: Questions and load end after so many tokens of prompts and answers. 0: never.
         max_minutes: Questions and load end after so many minutes. 0: never.
-        max_usd: Questions and load end when the machine has cost so much. 0: never.
+        max_usd: Questions and load end when the machine has cost so many US dollars. 0: never.
         experiment: Vertex experiment that records the evaluation; empty: the deployment's name; none: not recorded.
-        load_rate: Requests per second, at random moments; 0: as many at once as evaluation.concurrency says.
+        load_rate: Requests per second, at random moments. 0: evaluation.concurrency requests at a time.
         load_profile: Lengths of prompts and answers: short, conversation, coding.
         load_prompt_tokens: Lengths of prompts, for example uniform(64, 512). Default: the profile's.
         load_answer_tokens: Lengths of answers, for example lognormal(129, 0.8, 4, 1024). Default: the profile's.
-        load_trace: gs:// object with recorded lengths and arrivals, in the place of the profile.
+        load_trace: gs:// object with recorded lengths and arrivals, which replaces the profile.
         slo_time_to_first_token_seconds: Longest time to the first token, in seconds, at the SLO's percentile. 0: any.
         slo_inter_token_latency_seconds: Longest mean time of a further token, in seconds, at that percentile. 0: any.
         slo_end_to_end_seconds: Longest time of a whole answer, in seconds, at that percentile. 0: any.
-        slo_percentile: Per cent of the requests that must keep every limit, 50 to 99.9.
+        slo_percentile: Percentage of the requests that must keep every limit, 50 to 99.9.
         find_highest_rate: Search the highest rate that keeps the SLO, and the rate of saturation.
-        load_requests: Requests that are measured. 0: as many as the gated percentile needs, else 3 for each at once.
-        load_max_minutes: The load ends after so many minutes, with what it knows by then.
+        load_requests: Requests to measure. 0: as many as the gated percentile needs, at least 3 times the concurrency.
+        load_max_minutes: The load ends after so many minutes; its figures then cover the requests so far.
         min_exact_match: Least share of right answers, 0 to 1.
         max_p95_time_to_first_token_seconds: Longest 95th percentile of the time to the first token, in seconds. 0: any.
         min_tokens_per_second: Least median of output tokens per second of one answer. 0: any.

@@ -28,7 +28,7 @@ def mirror(
 
     Args:
         project: Project id.
-        deployment: Name of the deployment, on everything it makes.
+        deployment: Name of the deployment: in names and labels of all that its runs create.
         model_id: Hugging Face repo, owner/name.
         region: Region of endpoint, model and bucket.
         bucket: Bucket for weights and measurements. Default: PROJECT-vertex-vllm-REGION, made if missing.
@@ -37,9 +37,9 @@ def mirror(
         serving_service_account: Service account of the container. Default: the project's vertex-vllm-serving.
         trust_remote_code: Run the repo's own Python code, which some models need; revision must then be a commit.
         allowed_licences: Licences as model cards name them, for example apache-2.0 or gemma; empty: any.
-        signing_key: Cloud KMS key version that signs the mirror and that upload_model asks for. Default: none.
+        signing_key: Cloud KMS key version that signs the mirror; upload_model verifies it. Default: not signed.
         pickled_weights: Weights in pickle files: refuse; scanned takes those without dangerous imports; any takes all.
-        owner: Team or person who answers for it, on everything it makes as a label.
+        owner: Team or person who answers for the deployment: a label on all that its runs create.
     """
     access = validate_hf_token(
         model_id=model_id, revision=revision, hf_token_secret=hf_token_secret, allowed_licences=allowed_licences

@@ -17,8 +17,8 @@ def sweep(
 
     Args:
         project: Project id.
-        regions: Regions to sweep; empty: all that the catalogue knows.
-        deployments: Deployments that have a config: resources of others are removed too. Empty: only expired ones.
+        regions: Regions to sweep; empty: all regions of the catalogue.
+        deployments: Deployments that have a config; all others lose their resources too. Empty: only expired ones.
         dry_run: Only list what would be removed.
     """
     sweep_step(

@@ -19,10 +19,10 @@ def teardown(
 
     Args:
         project: Project id.
-        deployment: Name of the deployment, on everything it makes.
+        deployment: Name of the deployment: in names and labels of all that its runs create.
         region: Region of endpoint, model and bucket.
-        fallbacks: REGION/MACHINE_TYPE to take, in this order, when the machine is out of stock.
-        run_id: Pipeline job whose endpoint and model go; empty: all of the deployment's.
+        fallbacks: REGION/MACHINE_TYPE to deploy to, in this order, when the machine is out of stock.
+        run_id: Pipeline job whose endpoint and model are deleted; empty: all of the deployment.
         delete_prefix: gs:// prefix that is deleted too, weights for example; empty: none.
     """
     teardown_step(

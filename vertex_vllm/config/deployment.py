@@ -28,7 +28,7 @@ class Model(Section):
 
 
 class GoogleCloud(Section):
-    """Where it runs, and as whom."""
+    """Project, region, bucket and service accounts."""
 
     project: Annotated[str, PipelineParameter(description="Project id.")] = Field(
         default="", pattern=shapes.PROJECT, description="Project id. Default: --project, then GOOGLE_CLOUD_PROJECT."
@@ -63,7 +63,7 @@ class Serving(Section):
         default="", max_length=63, description="Accelerator, as in Vertex AI's AcceleratorType. Default: the machine's."
     )
     accelerator_count: int = Field(
-        default=0, ge=0, le=16, description="Accelerators a replica. 0: as many as the machine has."
+        default=0, ge=0, le=16, description="Accelerators per replica. 0: all of the machine."
     )
     image: str = Field(
         default="",
@@ -101,23 +101,23 @@ class Serving(Section):
     media_domains: list[Annotated[str, Field(max_length=253, pattern=shapes.DOMAIN)]] = Field(
         default_factory=list,
         max_length=32,
-        description="Hosts that requests may name pictures on; empty: any. Needs a vLLM that can restrict them.",
+        description="Hosts of pictures that requests may name; empty: any. Needs a vLLM that can restrict them.",
     )
     extra_args: list[
         Annotated[str, Field(max_length=4096, pattern=shapes.ARGUMENT), AfterValidator(holds_no_token)]
     ] = Field(
         default_factory=list,
         max_length=64,
-        description="Further vLLM arguments, for example --enable-lora; they win over the planner's.",
+        description="Further vLLM arguments, for example --enable-lora; they override the planner's.",
     )
     min_replica_count: int = Field(default=1, ge=1, le=1000, description="Replicas that always run.")
     max_replica_count: int = Field(
-        default=1, ge=1, le=1000, validate_default=True, description="Replicas at most; quota must cover them."
+        default=1, ge=1, le=1000, validate_default=True, description="Most replicas; the quota must cover them."
     )
     fallbacks: list[Annotated[str, Field(max_length=127, pattern=shapes.PLACE)]] = Field(
         default_factory=list,
         max_length=8,
-        description="REGION/MACHINE_TYPE to take, in this order, when the machine is out of stock.",
+        description="REGION/MACHINE_TYPE to deploy to, in this order, when the machine is out of stock.",
     )
     spot: bool = Field(default=False, description="Cheaper machines that Google may take back at any time.")
     # "Use Flex-start VMs with inference" (Vertex AI), 2026-11-30: at most seven days.
@@ -165,10 +165,13 @@ class Deployment(Section):
     """One open model on one Vertex AI endpoint."""
 
     name: Annotated[str, PipelineParameter("deployment")] = Field(
-        pattern=shapes.DEPLOYMENT_NAME, description="Name of the deployment, on everything it makes."
+        pattern=shapes.DEPLOYMENT_NAME,
+        description="Name of the deployment: in names and labels of all that its runs create.",
     )
     model: Model = Field(description="The open model to serve.")
-    google_cloud: GoogleCloud = Field(default_factory=GoogleCloud, description="Where it runs, and as whom.")
+    google_cloud: GoogleCloud = Field(
+        default_factory=GoogleCloud, description="Project, region, bucket and service accounts."
+    )
     hf_token_secret: Annotated[
         str,
         AfterValidator(is_no_token),
@@ -183,18 +186,23 @@ class Deployment(Section):
             "Default: anonymous."
         ),
     )
-    serving: Serving = Field(default_factory=Serving, description="How it is served.")
-    evaluation: Evaluation = Field(default_factory=Evaluation, description="How the endpoint is tried.")
+    serving: Serving = Field(
+        default_factory=Serving,
+        description="Settings of the endpoint; the planner decides about fields that are left out.",
+    )
+    evaluation: Evaluation = Field(
+        default_factory=Evaluation, description="Questions and load that the endpoint must pass before it is promoted."
+    )
     licences: Licences = Field(default_factory=Licences, description="Licences under which a model may be served.")
     mirror: Mirror = Field(default_factory=Mirror, description="How the weights get from the Hub to the bucket.")
     keep_endpoint: bool = Field(
         default=True,
-        description="The endpoint stays when the run succeeds; false: it is torn down after the evaluation.",
+        description="Keep the endpoint when the run succeeds. false: it is torn down after the evaluation.",
     )
     owner: str = Field(
         default="",
         pattern=shapes.OWNER,
-        description="Team or person who answers for it, on everything it makes as a label.",
+        description="Team or person who answers for the deployment: a label on all that its runs create.",
     )
     ttl: Annotated[str, AfterValidator(is_lifetime)] = Field(
         default="",
@@ -204,12 +212,12 @@ class Deployment(Section):
     )
     deploy_on_change: Annotated[bool, NOT_A_PARAMETER] = Field(
         default=False,
-        description="CI deploys it when this file, a pipeline or the library changes. false: CI only plans it.",
+        description="CI deploys after a change of this file, a pipeline or the library. false: CI only plans.",
     )
     schedules: Annotated[list[Schedule], NOT_A_PARAMETER] = Field(
         default_factory=list,
         max_length=16,
-        description="Pipelines that `vertex-vllm schedule apply` has run again and again.",
+        description="Pipelines that Vertex AI starts at given times; `vertex-vllm schedule apply` creates them.",
     )
 
     @field_validator("schedules")

@@ -1,4 +1,4 @@
-"""Section of a config that says how an endpoint is tried."""
+"""Section of a config: the questions, load and thresholds that an endpoint must pass."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class Thresholds(Section):
-    """Figures that the evaluation must reach; a miss fails the run and tears it down. 0 asks nothing."""
+    """Figures that the evaluation must reach; a miss fails the run, which deletes the endpoint. 0: no threshold."""
 
     min_exact_match: Probability = Field(default=0.0, description="Least share of right answers, 0 to 1.")
     max_p95_time_to_first_token_seconds: float = Field(
@@ -24,13 +24,13 @@ class Thresholds(Section):
 
 
 class Evaluation(Section):
-    """How the endpoint is tried before it counts as deployed."""
+    """Questions and load that the endpoint must pass before it is promoted."""
 
     concurrency: int = Field(
         default=4,
         ge=1,
         le=256,
-        description="Questions under way at once; the cache gets room for as many full requests.",
+        description="Questions sent at once; the planner leaves room in the cache for as many full requests.",
     )
     suite: str = Field(
         default="text",
@@ -50,26 +50,26 @@ class Evaluation(Section):
         default="promoted",
         max_length=1024,
         pattern=shapes.BASELINE,
-        description="Run that answers are compared with: promoted, the deployment's last; none; gs:// of a result.",
+        description="Run to compare answers with: promoted (the deployment's last), none, or gs:// of a result.",
     )
     allowed_regression: Probability = Field(
         default=0.05, description="Share of right answers that may be lost against the baseline, 0 to 1."
     )
     allowed_changed_answers: Probability = Field(
-        default=0.1, description="Share of answers that may change where the same commit is served, 0 to 1. 1: any."
+        default=0.1, description="Share of answers that may change if the baseline has the same commit, 0 to 1. 1: any."
     )
     confidence: float = Field(
-        default=0.95, ge=0.5, le=0.9999, description="Confidence with which the comparison decides, 0.5 to 0.9999."
+        default=0.95, ge=0.5, le=0.9999, description="Confidence of the comparison, 0.5 to 0.9999."
     )
     max_requests: int = Field(default=0, ge=0, description="Questions and load end after so many requests. 0: never.")
     max_tokens: int = Field(
-        default=0, ge=0, description="Questions and load end after so many tokens read and written. 0: never."
+        default=0, ge=0, description="Questions and load end after so many tokens of prompts and answers. 0: never."
     )
     max_minutes: float = Field(
         default=60.0, ge=0, description="Questions and load end after so many minutes. 0: never."
     )
     max_usd: float = Field(
-        default=0.0, ge=0, description="Questions and load end when the machine has cost so much. 0: never."
+        default=0.0, ge=0, description="Questions and load end when the machine has cost so many US dollars. 0: never."
     )
     experiment: str = Field(
         default="",
@@ -77,7 +77,7 @@ class Evaluation(Section):
         description="Vertex experiment that records the evaluation; empty: the deployment's name; none: not recorded.",
     )
     load: Load = Field(default_factory=Load, description="Requests that measure the speed, after the questions.")
-    thresholds: Thresholds = Field(default_factory=Thresholds, description="What the evaluation must reach.")
+    thresholds: Thresholds = Field(default_factory=Thresholds, description="Figures that the evaluation must reach.")
 
     @field_validator("thresholds")
     @classmethod

@@ -1,4 +1,4 @@
-"""The part of a config that says what load an evaluation puts on the endpoint, and which latencies it must keep."""
+"""Section of a config: the load that an evaluation sends to the endpoint, and the latencies that it must keep."""
 
 from typing import Annotated
 
@@ -41,7 +41,7 @@ class Slo(Section):
         default=0.0, ge=0, description="Longest time of a whole answer, in seconds, at that percentile. 0: any."
     )
     percentile: Annotated[float, PipelineParameter("slo_percentile")] = Field(
-        default=95.0, ge=50, le=99.9, description="Per cent of the requests that must keep every limit, 50 to 99.9."
+        default=95.0, ge=50, le=99.9, description="Percentage of the requests that must keep every limit, 50 to 99.9."
     )
 
     @property
@@ -62,7 +62,7 @@ class Load(Section):
         default=0.0,
         ge=0,
         le=1000,
-        description="Requests per second, at random moments; 0: as many at once as evaluation.concurrency says.",
+        description="Requests per second, at random moments. 0: evaluation.concurrency requests at a time.",
     )
     profile: Annotated[str, PipelineParameter("load_profile"), AfterValidator(_is_profile)] = Field(
         default=DEFAULT_PROFILE,
@@ -83,9 +83,9 @@ class Load(Section):
         default="",
         max_length=1024,
         pattern=shapes.TRACE,
-        description="gs:// object with recorded lengths and arrivals, in the place of the profile.",
+        description="gs:// object with recorded lengths and arrivals, which replaces the profile.",
     )
-    slo: Slo = Field(default_factory=Slo, description="Latencies that must be kept.")
+    slo: Slo = Field(default_factory=Slo, description="Latencies that the requests must keep.")
     find_highest_rate: bool = Field(
         default=False, description="Search the highest rate that keeps the SLO, and the rate of saturation."
     )
@@ -94,10 +94,13 @@ class Load(Section):
         ge=0,
         le=1_000_000,
         validate_default=True,
-        description="Requests that are measured. 0: as many as the gated percentile needs, else 3 for each at once.",
+        description="Requests to measure. 0: as many as the gated percentile needs, at least 3 times the concurrency.",
     )
     max_minutes: Annotated[float, PipelineParameter("load_max_minutes")] = Field(
-        default=30.0, gt=0, le=1440, description="The load ends after so many minutes, with what it knows by then."
+        default=30.0,
+        gt=0,
+        le=1440,
+        description="The load ends after so many minutes; its figures then cover the requests so far.",
     )
 
     @property

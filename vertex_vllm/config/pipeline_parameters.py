@@ -35,17 +35,19 @@ class Parameter:
 
 _ENDPOINT = Parameter("endpoint", str, None, "Endpoint to evaluate, projects/P/locations/REGION/endpoints/ID.")
 _CHAT = Parameter("chat", bool, True, "Ask by chat completions; false for a model without chat template.")
-_RUN_ID = Parameter("run_id", str, "", "Pipeline job whose endpoint and model go; empty: all of the deployment's.")
+_RUN_ID = Parameter(
+    "run_id", str, "", "Pipeline job whose endpoint and model are deleted; empty: all of the deployment."
+)
 _DELETE_PREFIX = Parameter(
     "delete_prefix", str, "", "gs:// prefix that is deleted too, weights for example; empty: none."
 )
 _SWEEP = (
-    Parameter("regions", list, [], "Regions to sweep; empty: all that the catalogue knows."),
+    Parameter("regions", list, [], "Regions to sweep; empty: all regions of the catalogue."),
     Parameter(
         "deployments",
         list,
         [],
-        "Deployments that have a config: resources of others are removed too. Empty: only expired ones.",
+        "Deployments that have a config; all others lose their resources too. Empty: only expired ones.",
     ),
     Parameter("dry_run", bool, True, "Only list what would be removed."),
 )

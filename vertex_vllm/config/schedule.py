@@ -1,4 +1,4 @@
-"""The part of a config that has a pipeline run again and again."""
+"""Section of a config: a pipeline that Vertex AI starts at the times of a cron."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -12,28 +12,31 @@ from vertex_vllm.config.section import Section
 
 
 class Schedule(Section):
-    """A pipeline that is run again and again, with the deployment's parameters."""
+    """A pipeline that Vertex AI starts at the times of a cron, with the deployment's parameters."""
 
-    name: str = Field(pattern=shapes.SCHEDULE_NAME, description="Name of the schedule, of its own in the deployment.")
+    name: str = Field(pattern=shapes.SCHEDULE_NAME, description="Name of the schedule, unique in the deployment.")
     cron: Annotated[str, AfterValidator(is_cron)] = Field(
-        max_length=256, description="When: minute hour day-of-month month day-of-week, for example 0 3 * * 1-5."
+        max_length=256,
+        description="Times of the runs: minute hour day-of-month month day-of-week, for example 0 3 * * 1-5.",
     )
     time_zone: Annotated[str, AfterValidator(is_known_time_zone)] = Field(
         default="UTC", max_length=63, description="Time zone of the cron, for example Europe/Zurich."
     )
     pipeline: Literal["deploy", "evaluate", "mirror", "teardown"] = Field(
-        default="deploy", description="What is run: the spec of that name."
+        default="deploy", description="Pipeline to start."
     )
     parameters: dict[str, Any] = Field(
         default_factory=dict, max_length=64, description="Parameters of the pipeline that differ from the deployment's."
     )
     start: Annotated[str, AfterValidator(is_moment)] = Field(
-        default="", description='No run before it, for example "2030-01-31T08:00:00Z". Default: at once.'
+        default="", description='Earliest time of a run, for example "2030-01-31T08:00:00Z". Default: at once.'
     )
     end: Annotated[str, AfterValidator(is_moment)] = Field(
-        default="", description='No run after it, for example "2030-12-31T20:00:00+01:00". Default: none.'
+        default="", description='Latest time of a run, for example "2030-12-31T20:00:00+01:00". Default: none.'
     )
-    max_run_count: int | None = Field(default=None, ge=1, le=1_000_000, description="Runs in all. Default: any number.")
+    max_run_count: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Most runs of the schedule. Default: any number."
+    )
 
     @field_validator("end")
     @classmethod

@@ -26,7 +26,7 @@ class Mirror(Section):
     signing_key: str = Field(
         default="",
         pattern=shapes.KEY_VERSION,
-        description="Cloud KMS key version that signs the mirror and that upload_model asks for. Default: none.",
+        description="Cloud KMS key version that signs the mirror; upload_model verifies it. Default: not signed.",
     )
     pickled_weights: Literal["refuse", "scanned", "any"] = Field(
         default="refuse",

@@ -164,7 +164,7 @@ def test_the_other_pipelines_are_given_the_same_values_where_they_ask(pipeline: 
                 "extra_args",
                 list,
                 [],
-                "Further vLLM arguments, for example --enable-lora; they win over the planner's.",
+                "Further vLLM arguments, for example --enable-lora; they override the planner's.",
             ),
         ),
         (
@@ -173,7 +173,9 @@ def test_the_other_pipelines_are_given_the_same_values_where_they_ask(pipeline: 
         ),
         (
             "teardown",
-            Parameter("run_id", str, "", "Pipeline job whose endpoint and model go; empty: all of the deployment's."),
+            Parameter(
+                "run_id", str, "", "Pipeline job whose endpoint and model are deleted; empty: all of the deployment."
+            ),
         ),
     ],
 )
@@ -195,7 +197,10 @@ def test_parameters_are_what_a_pipeline_takes(pipeline: str) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"model_id": "a/b"}, "deployment: is missing. Name of the deployment, on everything it makes."),
+        (
+            {"model_id": "a/b"},
+            "deployment: is missing. Name of the deployment: in names and labels of all that its runs create.",
+        ),
         (
             {"deployment": "a", "model_id": "a/b", "max_len": 1},
             "max_len: unknown parameter. Known: project, deployment,",
