@@ -83,13 +83,13 @@ def _rows(evaluation: Evaluation) -> list[Row]:
 
 
 def _changes(evaluation: Evaluation, rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    """Lost answers, the easiest questions first, then those that read otherwise, then gained ones."""
+    """Title and rows of the lost answers, the other changed ones, and the gained ones; the easiest questions first."""
     compared = evaluation.comparison
     if compared is None:
         return []
     lost, gained = frozenset(compared.lost), frozenset(compared.gained)
     otherwise = frozenset(compared.changed) - lost - gained
-    named = (("Lost", lost), ("Wrong as before, but otherwise", otherwise), ("Gained", gained))
+    named = (("Lost", lost), ("Changed, neither lost nor gained", otherwise), ("Gained", gained))
     return [(title, [row for row in rows if row.answered.item.id in ids]) for title, ids in named]
 
 
