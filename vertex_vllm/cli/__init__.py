@@ -22,7 +22,7 @@ GROUPS = {
         "validate": "Check configs: fields, types, machines and regions.",
         "plan": "Show how a config would be served, and why, without creating anything.",
         "facts": "Read a model's facts for planning from the Hub or a bucket, without a download.",
-        "catalog": "Look up the data that planning rests on: machines, images, models, flags.",
+        "catalog": "Look up the data that planning uses: machines, images, models, flags.",
     },
     "A project": {
         "doctor": "Check what a run needs: credentials, project, APIs, accounts, image, quota, the Hub.",
@@ -38,18 +38,18 @@ GROUPS = {
         "endpoints": "Endpoints that serve now: list, show, with price, owner and how to call them.",
         "ask": "Ask the live endpoint of a deployment a question.",
         "harness": "Run an evaluation harness, inspect-ai for example, against a deployment.",
-        "schedule": "Pipelines that run again and again, as the configs say: apply, list, pause, resume, delete.",
+        "schedule": "Pipelines that Vertex AI starts at the configs' times: apply, list, pause, resume, delete.",
         "ci": "Plan a change of configs as a comment, and deploy it.",
-        "mirror": "Copy a model from the Hugging Face Hub to Cloud Storage, by itself; clean up after mirrors.",
+        "mirror": "Copy a model from the Hugging Face Hub to Cloud Storage; verify or delete mirrors.",
     },
-    "Changing and leaving": {
+    "Changing and removing": {
         "inventory": "Everything that vertex-vllm made in a project, in every region, and its cost so far.",
         "rollback": "Make the superseded endpoint of a deployment live again, in seconds.",
         "teardown": "Remove the endpoints and models of a deployment, of one run, or the superseded ones.",
-        "sweep": "Remove what expired, what dead runs left, and on request what has no config.",
+        "sweep": "Remove resources that expired or that dead runs left, and on request those without a config.",
     },
     "On this machine": {
-        "demo": "Run the whole way from Hub to teardown on the local cloud.",
+        "demo": "Run everything from the Hub to the teardown on the local cloud.",
         "local": "A Google Cloud project on this machine: up, down, status, env, clock, hub, fault.",
         "completion": "Print a script with which bash, zsh or fish complete commands, configs and deployments.",
     },

@@ -25,7 +25,7 @@ def secret_value(session: "Session", steps: tuple["Step", ...]) -> str:
         raise InputError(
             "no Hugging Face token on standard input",
             where="secret hf-token",
-            fix="Pipe it in, or say --no-hf-token when all models are public.",
+            fix="Pipe it in, or give --no-hf-token when all models are public.",
         )
     token = str(value).strip()
     remember(token)

@@ -30,25 +30,33 @@ _ROOT = Path(__file__).resolve().parents[2]
     "--github-repository-id",
     default="",
     metavar="NUMBER",
-    help="Pushes to its branch may act as the CI account; see --github-owner-id.",
+    help="Repository on GitHub whose pushes to one branch may act as the CI account; see --github-owner-id.",
 )
 @click.option(
     "--github-owner-id",
     default="",
     metavar="NUMBER",
-    help="Of the same repository; gh api repos/OWNER/NAME --jq '.id, .owner.id' prints both.",
+    help="Owner of that repository; gh api repos/OWNER/NAME --jq '.id, .owner.id' prints both.",
 )
-@click.option("--github-branch", default="main", show_default=True, help="Branch whose pushes may act as that account.")
-@click.option("--cloud-build", is_flag=True, help="Accounts for CI by Cloud Build's triggers, too.")
+@click.option(
+    "--github-branch", default="main", show_default=True, help="Branch whose pushes may act as the CI account."
+)
+@click.option("--cloud-build", is_flag=True, help="Also an account for the builds of pull requests on Cloud Build.")
 @click.option("--signing-key", default="", metavar="KEY", help="Key of Cloud KMS, made beforehand, that signs mirrors.")
-@click.option("--build-region", default="", help="Region of the image's build.  [default: --region, if it may build]")
+@click.option(
+    "--build-region",
+    default="",
+    help="Region of the image's build.  [default: --region, if the project may build there]",
+)
 @click.option("--no-hf-token", is_flag=True, help="For public models alone: no secret.")
 @click.option("--no-image", is_flag=True, help="Neither build the image of the steps nor publish the specs.")
 @click.option("--dry-run", is_flag=True, help="Print every request as JSON, and change nothing.")
-@click.option("--check", is_flag=True, help="Say what is missing; exit code 1 when anything is.")
-@click.option("--remove", "removing", is_flag=True, help="Remove what bootstrap made.")
+@click.option("--check", is_flag=True, help="List what is missing; exit code 1 if anything is.")
+@click.option("--remove", "removing", is_flag=True, help="Remove what bootstrap created.")
 @click.option("--delete-data", is_flag=True, help="With --remove: also buckets and repositories that hold something.")
-@click.option("--yes", is_flag=True, help="Do not ask before grants are revoked, or with --remove before anything is.")
+@click.option(
+    "--yes", is_flag=True, help="Do not ask before grants are revoked, nor with --remove before anything is removed."
+)
 def bootstrap(
     project: str,
     region: str,
@@ -240,7 +248,7 @@ def _consent(count: int) -> bool:
     """Asks a person at a terminal; without a terminal, raises with the command to run."""
     if sys.stdin.isatty():
         return click.confirm(f"Revoke these {count} grants of an earlier bootstrap?", err=True)
-    say("Left as they are: the same command with --yes revokes them.", err=True)
+    say("These grants stay: the same command with --yes revokes them.", err=True)
     return False
 
 
@@ -289,7 +297,7 @@ def _remove(session: "Session", steps: tuple["Step", ...], *, delete_data: bool,
                 say(f"{'would remove' if outcome == REMOVED else outcome}  {step.kind} {step.name}", err=True)
         if not sys.stdin.isatty():
             raise InputError(
-                "nobody can be asked, so nothing was removed",
+                "there is no terminal to ask at, so nothing was removed",
                 where="bootstrap --remove",
                 fix="The same command with --yes removes the above",
             )

@@ -32,7 +32,7 @@ _NEAR = 0.6
 
 @click.group(cls=Group)
 def catalog() -> None:
-    """Look up the facts that planning rests on, each row with its source and date.
+    """Look up the facts that planning uses, each row with its source and date.
 
     Example: vertex-vllm catalog show g2-standard-12
     """
@@ -40,7 +40,7 @@ def catalog() -> None:
 
 @catalog.command("list")
 @click.argument("table", type=click.Choice(list(TABLES)), default="machines", metavar="[TABLE]")
-@click.option("--region", help="Of machines, those that the region has.")
+@click.option("--region", help="Only machines that the region has.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with sources.")
 def list_command(table: str, region: str | None, as_json: bool) -> None:
     """The rows of a table; machines by default.
@@ -123,10 +123,12 @@ def _find(loaded: "Catalog", name: str) -> "tuple[str, SourcedRow]":
     also = {old: model.model for model in loaded.models.values() for old in model.also}
     found = every.get(also.get(name, name))
     if found is None:
-        raise InputError(f"the catalogue has nothing of the name {name}", where="NAME", fix=_closest(name, list(every)))
+        raise InputError(
+            f"the catalogue has no row with the name {name}", where="NAME", fix=_closest(name, list(every))
+        )
     if len({row.model_dump_json() for _, row in found}) > 1 and "/" not in name:
         uris = " or ".join(getattr(row, "uri", table) for table, row in found)
-        raise InputError(f"{name} is the name of several", where="NAME", fix=f"Name one in full: {uris}")
+        raise InputError(f"several rows have the name {name}", where="NAME", fix=f"Name one in full: {uris}")
     return found[0]
 
 

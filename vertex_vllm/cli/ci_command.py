@@ -50,7 +50,7 @@ def revision_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--base", required=True, metavar="REV", help="Commit to compare with."),
         click.option("--head", default="HEAD", show_default=True, metavar="REV", help="Commit to plan or deploy."),
         click.option(
-            "--pipeline", type=click.Choice(PIPELINES), default="deploy", show_default=True, help="What would run."
+            "--pipeline", type=click.Choice(PIPELINES), default="deploy", show_default=True, help="Pipeline to run."
         ),
         click.option(
             "--repository",

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 @click.argument("model")
 @click.option("--revision", default="main", show_default=True, help="Branch, tag or commit of a repo on the Hub.")
 @click.option("--hf-token-secret", default="", help="Secret Manager secret with the Hub token; default: anonymous.")
-@click.option("--output", type=click.Path(path_type=Path), help="Write them to this file instead, for plan --facts.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Write the facts to this file instead, for plan --facts."
+)
 @click.option("--project", help="Project of secret and bucket; default: GOOGLE_CLOUD_PROJECT.")
 def facts(model: str, revision: str, hf_token_secret: str, output: Path | None, project: str | None) -> None:
     """Print the facts of a model that planning needs, read without downloading a weight.
@@ -56,6 +58,8 @@ def read_file(path: Path, model_id: str) -> "ModelFacts":
         raise InputError(f"is not a file of facts: {error}", where=str(path), fix=fix) from error
     if found.model_id not in (model_id, found.source):
         raise InputError(
-            f"holds facts of {found.model_id}, the config is for {model_id}", where=str(path), fix="Give its own"
+            f"holds facts of {found.model_id}, the config is for {model_id}",
+            where=str(path),
+            fix="Give the facts of the config's model",
         )
     return found

@@ -81,9 +81,9 @@ def status(state_dir: Path) -> None:
 
 @local.command()
 @state_option
-@click.option("--unset", is_flag=True, help="Print what takes a shell back to Google Cloud.")
+@click.option("--unset", is_flag=True, help="Print the commands that bring a shell back to Google Cloud.")
 def env(state_dir: Path, unset: bool) -> None:
-    """Print the exports that bring any Google client to the local cloud; with --unset, what takes a shell back.
+    """Print the exports that bring any Google client to the local cloud; with --unset, those that undo them.
 
     Example: eval "$(vertex-vllm local env)"
     """
@@ -116,12 +116,12 @@ def as_account(state_dir: Path, account: str) -> None:
         raise InputError(
             error.reason, where=account, fix="Name an account that exists, or none for the owner of all projects"
         ) from None
-    say(f"New clients are {account or 'the owner of all projects'}")
+    say(f"New clients act as {account or 'the owner of all projects'}")
 
 
 @local.command()
 @state_option
-@click.option("--advance-seconds", type=click.IntRange(min=0), required=True, help="How far to move it.")
+@click.option("--advance-seconds", type=click.IntRange(min=0), required=True, help="Seconds to move the clock by.")
 def clock(state_dir: Path, advance_seconds: int) -> None:
     """Move the local cloud's clock forward, and start the runs that its schedules have due by then.
 
@@ -137,14 +137,14 @@ def clock(state_dir: Path, advance_seconds: int) -> None:
 @local.command()
 @state_option
 @click.argument("model_id", required=False)
-@click.option("--list", "listing", is_flag=True, help="Print the models that are on it, one a line.")
+@click.option("--list", "listing", is_flag=True, help="Print the models on the Hub, one per line.")
 @click.option(
     "--from",
     "folder",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder with the model's files. Default: one of the demo's models, built on first use.",
 )
-@click.option("--gated", is_flag=True, help="Only for tokens that have been granted access.")
+@click.option("--gated", is_flag=True, help="Only tokens with granted access may read the model.")
 def hub(state_dir: Path, model_id: str | None, listing: bool, folder: Path | None, gated: bool) -> None:
     """Put a model on the local Hugging Face Hub, or list its models.
 
@@ -159,7 +159,7 @@ def hub(state_dir: Path, model_id: str | None, listing: bool, folder: Path | Non
             say(line)
         return
     if model_id is None:
-        raise InputError("no model", where="local hub", fix="Name the model to put on it, or say --list")
+        raise InputError("no model", where="local hub", fix="Name the model to put on the Hub, or give --list")
 
     path = folder or demo_model(model_id, say)
     if path is None:

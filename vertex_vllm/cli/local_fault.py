@@ -25,7 +25,7 @@ _TEXTS = {
     "code": "error, operation_error: name of google.rpc.Code.",
     "known": "error, operation_error: stockout or quota_exceeded.",
     "message": "error, operation_error: the message.",
-    "content_range": "wrong_content_range: what to say.",
+    "content_range": "wrong_content_range: value of the header.",
     "when": "crash: before or after the call is executed.",
 }
 _WHOLE_NUMBERS = {
@@ -36,7 +36,7 @@ _WHOLE_NUMBERS = {
     "retry_after_seconds": "error: seconds until the client may try again.",
     "after_bytes": "truncate, stall: bytes of the body that are sent.",
     "offset": "flip_byte, flip_sent_byte: index of the byte in the body.",
-    "bytes_per_second": "slow_body: how fast.",
+    "bytes_per_second": "slow_body: bytes sent per second.",
 }
 _NUMBERS = {
     "probability": "Strikes each call with this probability.",
@@ -141,7 +141,7 @@ def clear(state_dir: Path) -> None:
 
     with told(daemon.DaemonError):
         running(state_dir).clear_faults()
-    say("No fault is posted any more")
+    say("All faults are removed")
 
 
 def _described(fault: dict[str, Any]) -> str:

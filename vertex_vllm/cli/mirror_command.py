@@ -64,7 +64,7 @@ def mirror() -> None:
     type=click.IntRange(1, 64),
     default=8,
     show_default=True,
-    help="Reads of each process, at most; each takes 24 MiB.",
+    help="Most reads at once in each process; each needs 24 MiB.",
 )
 @click.option(
     "--transport",
@@ -182,16 +182,21 @@ def verify_command(uri: str, key: str, content: bool, as_json: bool, project: st
 @mirror.command("gc")
 @click.argument("bucket", metavar="gs://BUCKET")
 @click.option(
-    "--older-than-days", "days", type=click.IntRange(0), default=7, show_default=True, help="Nothing written later."
+    "--older-than-days",
+    "days",
+    type=click.IntRange(0),
+    default=7,
+    show_default=True,
+    help="Only what was last written so many days ago.",
 )
-@click.option("--delete", is_flag=True, help="Delete it; without this option, it is only listed.")
+@click.option("--delete", is_flag=True, help="Delete them; without this option, they are only listed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--project", help="Project of the bucket and of the Models; default: GOOGLE_CLOUD_PROJECT.")
 def gc_command(bucket: str, days: int, delete: bool, as_json: bool, project: str | None) -> None:
     """Find mirrors that nothing in the project serves from, and abandoned uploads.
 
-    A dry run unless --delete is given. Looks at the Models and the runs of every region, and at the bucket's locks;
-    It does not see Models of other projects.
+    A dry run unless --delete is given. Looks at the Models and the runs of every region, and at the bucket's locks.
+    Models of other projects are not seen.
 
     Example: vertex-vllm mirror gc gs://my-bucket
     """

@@ -30,7 +30,7 @@ def save_page(run: "Run", project: str, folder: Path) -> Path:
             path.write_bytes(content)
             return path
     raise InputError(
-        "the run has put out no page yet: neither report nor plan",
+        "the run has written no page yet: neither report nor plan",
         where=run.name,
         fix=f"Wait for its step plan-serving: vertex-vllm runs watch {run.name}",
     )

@@ -65,7 +65,7 @@ def list_command(project: str | None, region: str, deployment: str, limit: int, 
 @place_options
 @_json_option
 def show(run: str, project: str | None, region: str, as_json: bool) -> None:
-    """A run's steps with states, times and errors, and the artifacts that they put out.
+    """A run's steps with states, times and errors, and the artifacts that they wrote.
 
     Example: vertex-vllm runs show deploy-llama-3-1-8b-20260101120000 --project my-project
     """
@@ -218,7 +218,7 @@ def cancel(run: str, project: str | None, region: str, wait: bool) -> None:
         ended = engine.watch(name, view.update)
     say(ended.state)
     if ended.state != "CANCELLED":
-        say(f"error: the run ended otherwise: {ended.state}", err=True)
+        say(f"error: the run was not cancelled; it ended as {ended.state}", err=True)
         sys.exit(1)
 
 

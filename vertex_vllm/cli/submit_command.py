@@ -42,7 +42,7 @@ PIPELINES = ("deploy", "evaluate", "mirror", "teardown")
     show_default=True,
     help="Vertex AI Pipelines, or an open-source Kubeflow Pipelines.",
 )
-@click.option("--host", envvar="KF_PIPELINES_ENDPOINT", help="With --engine kfp: its address.")
+@click.option("--host", envvar="KF_PIPELINES_ENDPOINT", help="With --engine kfp: address of Kubeflow Pipelines.")
 @click.option("--namespace", default="", help="With --engine kfp, of a multi-user Kubeflow: the profile's namespace.")
 @click.option("--wait", is_flag=True, help="Follow the steps; exit code 0 when the run succeeds, 1 when not.")
 def submit(

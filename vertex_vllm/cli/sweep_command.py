@@ -23,7 +23,7 @@ _SCHEDULE_REGION = "us-central1"
 @click.option("--project", help="Project id; default: GOOGLE_CLOUD_PROJECT.")
 @regions_option
 @click.option("--orphans", is_flag=True, help="Also resources of deployments without a config: give all CONFIGS.")
-@click.option("--delete", is_flag=True, help="Remove it; without this option, it is only listed.")
+@click.option("--delete", is_flag=True, help="Remove them; without this option, they are only listed.")
 @click.option("--schedule", "cron", metavar="CRON", help="Let Vertex AI repeat it, for example at '0 * * * *'.")
 @click.option("--service-account", default="", help="With --schedule: runs the sweep; default: the pipelines'.")
 @image_option

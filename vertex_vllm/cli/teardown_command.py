@@ -44,7 +44,7 @@ def teardown(
     from vertex_vllm.lifecycle.teardown import remove_everywhere, require_gone, would_remove
 
     if superseded and run_id:
-        raise InputError("--superseded and --run name different things", where="teardown", fix="Give one of the two")
+        raise InputError("--superseded and --run exclude each other", where="teardown", fix="Give one of the two")
     places, named = named_regions(regions), named_project(project)
     require_credentials(named)
     look = SupersededOf(deployment) if superseded else None
@@ -92,7 +92,7 @@ def _consent(deployment: str, live: tuple[str, ...]) -> None:
         say(f"live: {name}", err=True)
     if not sys.stdin.isatty():
         raise InputError(
-            f"the live endpoint of {deployment} would be removed", where="teardown", fix="Say --yes to remove it"
+            f"the live endpoint of {deployment} would be removed", where="teardown", fix="Give --yes to remove it"
         )
     click.confirm(
         f"Remove the live endpoint of {deployment}? Its callers get errors from then on.", abort=True, err=True

@@ -218,7 +218,7 @@ def test_the_command_makes_checks_and_removes(cloud: Connection, project: str) -
     assert second.stderr.startswith("no change\n")
     declined = bootstrap(project, "--remove", stdin="n\n")
     assert declined.returncode == 2
-    assert "nobody can be asked, so nothing was removed" in declined.stderr
+    assert "there is no terminal to ask at, so nothing was removed" in declined.stderr
     # What would go and what would stay, and nothing that was never made.
     told = declined.stderr.splitlines()
     assert f"would remove  bucket gs://{runs_bucket(project, REGION)}" in told

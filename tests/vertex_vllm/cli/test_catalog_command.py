@@ -87,17 +87,17 @@ def test_for_people_a_row_is_a_line_a_field() -> None:
     [
         (
             ("show", "g2-standrad-12"),
-            "NAME: the catalogue has nothing of the name g2-standrad-12. Did you mean g2-standard-12 or "
+            "NAME: the catalogue has no row with the name g2-standrad-12. Did you mean g2-standard-12 or "
             "g2-standard-32 or g2-standard-24?",
         ),
         (
             ("show", "nvidia_l4"),
-            "NAME: the catalogue has nothing of the name nvidia_l4. Did you mean NVIDIA_L4 or NVIDIA_TESLA_T4 or "
+            "NAME: the catalogue has no row with the name nvidia_l4. Did you mean NVIDIA_L4 or NVIDIA_TESLA_T4 or "
             "NVIDIA_B200?",
         ),
         (
             ("show", "zzzz"),
-            "NAME: the catalogue has nothing of the name zzzz. `vertex-vllm catalog list` shows what there is",
+            "NAME: the catalogue has no row with the name zzzz. `vertex-vllm catalog list` shows what there is",
         ),
         (
             ("list", "machines", "--region", "us-centrall"),

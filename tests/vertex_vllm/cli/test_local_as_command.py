@@ -27,12 +27,12 @@ def who_am_i(cloud: Connection) -> str:
 def test_the_credential_is_another_person_s_until_it_is_the_owner_s_again(own_cloud: Connection) -> None:
     folder: Path = own_cloud.state_dir.parent
     switched = vertex_vllm("local", "as", "ada@example.com", cwd=folder)
-    assert (switched.returncode, switched.stdout) == (0, "New clients are ada@example.com\n")
+    assert (switched.returncode, switched.stdout) == (0, "New clients act as ada@example.com\n")
     assert who_am_i(own_cloud) == "ada@example.com"
     token_file = Path(own_cloud.environment["CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"])
     assert token_file.read_text() == own_cloud.access_token("ada@example.com")
 
-    assert vertex_vllm("local", "as", cwd=folder).stdout == "New clients are the owner of all projects\n"
+    assert vertex_vllm("local", "as", cwd=folder).stdout == "New clients act as the owner of all projects\n"
     assert who_am_i(own_cloud) == "owner@localcloud.example"
 
 
