@@ -11,13 +11,13 @@ COPY pyproject.toml setup.py README.md LICENSE ./
 COPY vertex_vllm vertex_vllm
 RUN python -m pip install --no-cache-dir --no-deps --no-build-isolation --no-index .
 
-# The first process of every step (pipelines/compile.py): hands SIGTERM on.
+# The first process of every step (pipelines/compile.py): forwards SIGTERM.
 RUN apt-get update && apt-get install --yes --no-install-recommends tini && rm -rf /var/lib/apt/lists/*
 
-# What the image holds, as a CycloneDX bill. The build fails where Python's packages are not exactly the listed ones.
+# A CycloneDX bill of the image's packages. The build fails if Python's packages are not exactly the listed ones.
 RUN python -P -m vertex_vllm.publishing.image_bill /usr/share/vertex-vllm/image.cdx.json
 
 RUN useradd --create-home --uid 1000 steps
-# By number: Kubernetes' runAsNonRoot cannot tell who a name is.
+# A number, because Kubernetes' runAsNonRoot cannot check a name.
 USER 1000
 WORKDIR /home/steps

@@ -80,7 +80,8 @@ that a run needs.
 A pull request that changes a config gets its plan as a comment. After the merge, configs with `deploy_on_change: true`
 are deployed. `{WORKFLOW_PATH}` names the repository variables that it reads.
 
-To leave: `vertex-vllm teardown DEPLOYMENT --yes {where}`; `vertex-vllm inventory {where}` shows the rest.
+`vertex-vllm teardown DEPLOYMENT --yes {where}` removes a deployment; `vertex-vllm inventory {where}` lists
+what still exists and costs.
 """
 
 
