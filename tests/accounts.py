@@ -1,4 +1,4 @@
-"""Accounts and grants that tests need, made by the owner of all projects as a person would make them."""
+"""Accounts and grants that tests need, created by the owner of all projects through the same APIs as a person's."""
 
 from typing import Any
 
@@ -61,7 +61,7 @@ def lend_accounts(project: str) -> None:
         grant(project, role, agent)
 
 
-# Accounts that tests name without making them: who runs jobs, and who serves.
+# Accounts that tests name without creating them: the one that runs jobs, and the one that serves.
 _NAMED = (("some-project", "runner"), ("some-project", "serving"))
 # The name that bootstrap gives it.
 SERVING = "vertex-vllm-serving"

@@ -1,4 +1,4 @@
-"""A token that must turn up nowhere, and where it turned up: below a folder, and in what processes were started with.
+"""A token that must be found nowhere, and the search for it in the files of a folder and the command lines of processes.
 
     canary = new_canary()
     with watched_processes() as seen:
@@ -23,7 +23,7 @@ from pathlib import Path
 # Bytes. A chunk and all its needles stay in the processor's cache.
 CHUNK = 1 << 20
 _GZIP = b"\x1f\x8b"
-# A file that went while we looked, or that only begins as gzip's do.
+# A file that was deleted during the search, or that only begins like a gzip file.
 _GONE_OR_BROKEN = (FileNotFoundError, EOFError, gzip.BadGzipFile, zlib.error)
 # Seconds. A Python process takes longer to start and end; a look takes some milliseconds of a processor.
 _LOOK_EVERY = 0.1
@@ -65,7 +65,7 @@ class Commands:
 
 @contextmanager
 def watched_processes() -> Iterator[Commands]:
-    """Looks, until the block ends, at what runs on this machine, many times a second."""
+    """Records the command lines of this machine's processes many times a second, until the block ends."""
     seen, over = Commands(), threading.Event()
 
     def watch() -> None:
@@ -82,7 +82,7 @@ def watched_processes() -> Iterator[Commands]:
 
 
 def _needles(secret: str) -> list[bytes]:
-    """The secret as it is, and what base64 makes of its middle, wherever in a longer text it stands."""
+    """The secret itself, and its middle in base64 at each of the three offsets that a longer text can give it."""
     found = {secret.encode()}
     for before in range(3):
         text = bytes(before) + secret.encode()

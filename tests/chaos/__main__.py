@@ -11,7 +11,7 @@ from tests.chaos.suite import Order, Result, Told, orders, run_all
 
 
 class Progress:
-    """A line a case on a terminal or in a log, with what is still to come."""
+    """Prints a line per case on a terminal or in a log, with the number of cases still to come."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -36,7 +36,7 @@ class Progress:
 
 
 def summary(result: Result, seconds: float) -> str:
-    """A row a family: how its cases ended."""
+    """A row per family: how its cases ended."""
     rows = Counter((told.case.family, told.outcome.kind) for told in result.told)
     wrong = Counter(told.case.family for told in result.failed)
     families = sorted({family for family, _ in rows})
@@ -53,7 +53,7 @@ def summary(result: Result, seconds: float) -> str:
 
 
 def _stop(number: int, _: object) -> None:
-    """By way of everything that clears up, which another such signal does not break off."""
+    """Ends the suite through all of its cleanup; a second signal does not interrupt the cleanup."""
     signal.signal(number, signal.SIG_IGN)
     sys.exit(128 + number)
 

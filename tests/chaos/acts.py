@@ -1,4 +1,4 @@
-"""What is done to a run's processes, at a moment that a case chose."""
+"""Acts on a run's processes, at a moment that the case chooses: kills, signals, cancellations."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from vertex_vllm.runs.vertex_engine import VertexEngine
 
 
 class Processes:
-    """Those of the one run that goes on in a place."""
+    """Processes of the one active run of a place."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -21,7 +21,7 @@ class Processes:
         self.runner = 0
 
     def find_runner(self) -> None:
-        """Right after the submission: the one runner that the local cloud has more than before."""
+        """Looks up the runner that the local cloud has started since the submission."""
         self.runner = next(iter(self._runners() - self._before), 0)
 
     def steps(self) -> set[int]:
@@ -40,7 +40,7 @@ def _kill_step(run: str, processes: Processes) -> bool:
 
 
 def _stop_step(run: str, processes: Processes) -> bool:
-    """SIGTERM as a container gets it: its init hands it on to one child, which leads the step's group."""
+    """Sends SIGTERM as a container gets it: the init forwards it to one child, which leads the step's group."""
     return _signal(processes.steps(), signal.SIGTERM, os.kill)
 
 
@@ -62,7 +62,7 @@ ACTS: dict[str, Act] = {
     "kill runner": _kill_runner,
     "cancel": _cancel,
 }
-"""Each tells whether there was anybody to do it to."""
+"""Acts by name; each returns whether it found a process to act on."""
 
 
 def _signal(leaders: set[int], number: signal.Signals, send: Callable[[int, int], None]) -> bool:

@@ -1,4 +1,4 @@
-"""What is done to a run, as a value that a seed decides alone."""
+"""A chaos case as a value: the faults and acts that a run meets, drawn from a seed alone."""
 
 import random
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tests.chaos.struck_calls import Call, calls
 NOTHING, EVERYTHING = "nothing", "a fifth of everything"
 _LONGEST_MOMENT_SECONDS = 6.0
 HELD_SECONDS = 1.5
-"""So long is a call held during which somebody is killed: the suite looks every 50 ms."""
+"""Seconds that a call is held while a process is killed: the suite looks every 50 ms."""
 
 
 @dataclass(frozen=True)
@@ -20,17 +20,17 @@ class Case:
     family: str
     model: str
     faults: tuple[dict[str, Any], ...] = ()
-    """Each the fields of `Connection.add_fault`; none where only an act is done."""
+    """Arguments of `Connection.add_fault`, per fault; empty for a case with an act alone."""
     act: str = ""
-    """What is done to processes once the fault has struck, or at `moment`: a name in `acts.ACTS`."""
+    """Act on processes after the fault has struck, or at `moment`: a name in `acts.ACTS`."""
     moment: float | None = None
     """Seconds after the submission."""
     words: tuple[str, ...] = ()
-    """Of which an error that this causes holds one; none: it must cause no error."""
+    """Texts, one of which is in the error that the case causes; empty: the case must cause no error."""
     keeps_server: bool = True
     """False: the local cloud itself ends."""
     keeps_endpoint: bool = False
-    """The pipeline's parameter keep_endpoint: whether what a run deploys is to stay and serve."""
+    """The pipeline's parameter keep_endpoint: whether the run's endpoint is kept."""
 
     def faults_at(self, bucket: str) -> list[dict[str, Any]]:
         """The faults, for a run that uses that bucket."""
@@ -44,7 +44,7 @@ class Case:
 
     @property
     def holds_a_call(self) -> bool:
-        """Whether somebody is killed or cancelled while a call of theirs waits to be executed."""
+        """Whether a process is killed or cancelled while a call of its own waits to be executed."""
         return bool(self.act) and any(fault["kind"] == "latency" for fault in self.faults)
 
     def __str__(self) -> str:
@@ -56,28 +56,28 @@ class Case:
 
 
 def case(seed: int) -> Case:
-    """The same for the same seed, whatever was drawn before."""
+    """The case of a seed, independent of the cases drawn before."""
     draw = random.Random(seed)
     family = draw.choices(list(_FAMILIES), [weight for weight, _ in _FAMILIES.values()])[0]
     return case_of(family, seed)
 
 
 def case_of(family: str, seed: int) -> Case:
-    """One of that family."""
+    """A case of the family."""
     _, make = _FAMILIES[family]
     made = make(family, seed, random.Random(f"{family} {seed}"))
     return replace(made, keeps_endpoint=_keeps_endpoint(made))
 
 
 def _keeps_endpoint(made: Case) -> bool:
-    """As what is struck needs it, else by the toss of a coin."""
+    """The value that the struck call requires, else a random one."""
     struck = [call for call in calls() for fault in made.faults if call.where.items() <= fault.items()]
     needed = {call.kept for call in struck} - {None}
     return True in needed if len(needed) == 1 else random.Random(f"keeps {made.seed}").random() < 0.5
 
 
 def families() -> tuple[str, ...]:
-    """Those that are drawn."""
+    """Names of the families that seeds draw from."""
     return tuple(name for name, (weight, _) in _FAMILIES.items() if weight)
 
 
@@ -183,7 +183,7 @@ def _endless_operation(family: str, seed: int, draw: random.Random) -> Case:
 
 
 def _held(draw: random.Random) -> tuple[tuple[dict[str, Any], ...], float | None, str]:
-    """A call that is held, or a moment; and the model."""
+    """The call that is held, or a moment, and the model."""
     if draw.random() < 0.3:
         return (), draw.uniform(0, _LONGEST_MOMENT_SECONDS), SMALL_MODEL
     call = draw.choice(calls())
@@ -204,17 +204,17 @@ def _crash(family: str, seed: int, draw: random.Random) -> Case:
     return Case(seed, family, _model(call), (fault,), words=("local cloud was stopped",), keeps_server=False)
 
 
-# --- what no number draws
+# --- families that no seed draws
 
 
 def _nothing(family: str, seed: int, draw: random.Random) -> Case:
-    """Faults that meet everything in calls.yaml and strike nothing: they count."""
+    """Faults that match every call of calls.yaml and strike none: they only count."""
     counters = tuple({**call.where, "kind": "latency", "latency_seconds": 0.001, "nth": 10**6} for call in calls())
     return Case(seed, family, LARGE_MODEL, counters)
 
 
 def _everything(family: str, seed: int, draw: random.Random) -> Case:
-    """A fifth of all calls to every API fails, in each of the ways that pass."""
+    """A fifth of all calls to every API fails, in each way that a retry overcomes."""
     kinds: list[dict[str, Any]] = [{"kind": "error", "status": status} for status in (503, 500, 429)]
     kinds += [{"kind": "reset"}, {"kind": "error", "code": "UNAVAILABLE"}]
     faults: list[dict[str, Any]] = [
@@ -231,7 +231,7 @@ def _everything(family: str, seed: int, draw: random.Random) -> Case:
     return Case(seed, family, draw.choice((SMALL_MODEL, LARGE_MODEL)), tuple(faults))
 
 
-# Of n ways that are met one after the other, each with this share, some strikes a fifth of the calls: 1 - 0.8^(1/n).
+# With this probability for each of n faults that match the same call, a fifth of the calls fails: 1 - 0.8^(1/n).
 _OF_TWO, _OF_FOUR = 1 - 0.8 ** (1 / 2), 1 - 0.8 ** (1 / 4)
 _EVERYWHERE: tuple[tuple[dict[str, str], float], ...] = (
     *(({"service": name, "rpc": "*"}, _OF_TWO) for name in ("vertex", "secret-manager", "cloud-quotas")),
@@ -277,4 +277,4 @@ _FAMILIES: dict[str, tuple[int, Make]] = {
     NOTHING: (0, _nothing),
     EVERYTHING: (0, _everything),
 }
-"""Name → how often of a hundred, and how one is drawn."""
+"""Family → its weight out of 100, and the function that draws a case."""

@@ -1,6 +1,6 @@
-"""One case carried out: the run that it strikes, a sweep where the exit handler could not run, and a clean run.
+"""Execution of a case: the run that it strikes, a sweep if the exit handler could not run, and a run without faults.
 
-A case that strikes nothing is a clean run by itself, and has no second one.
+A case that strikes nothing is itself a run without faults, and has no second run.
 """
 
 import time
@@ -35,13 +35,13 @@ def carry_out(case: Case, place: Place, project: str, commands: Commands) -> Out
     faulted, struck, met, acted = _Faulted(case, place, project, deployment, commands).to_its_end()
     promoted = _look_and_remove(project, case, faulted)
     after_handler = runs.left(project)
-    # What lands after the exit handler's last look, and costs nothing, is for the sweep, too.
+    # The sweep also removes a resource that appears after the exit handler's last look, and costs nothing.
     late = case.holds_a_call and bool(after_handler) and all(FREE in name for name in after_handler)
     swept = late or faulted.handler != "SUCCEEDED"
     report = sweep(project, [REGION], dry_run=False, now=_when_due(project)) if swept else None
     after_sweep = runs.left(project) if swept else ()
     clean, clean_promoted = faulted, promoted
-    if case.family != NOTHING:  # Nothing struck that run: it was clean itself.
+    if case.family != NOTHING:  # Nothing struck that run, so no second run is needed.
         clean = _ended(_to_its_end(runs.start(project, deployment, f"{project}-clean"), commands), time.monotonic())
         clean_promoted = _look_and_remove(project, case, clean)
     return Outcome(
@@ -63,7 +63,7 @@ def carry_out(case: Case, place: Place, project: str, commands: Commands) -> Out
 
 
 def _look_and_remove(project: str, case: Case, run: Ended) -> bool:
-    """Whether the run has promoted an endpoint. What was meant to stay is removed, as its user would remove it."""
+    """Whether the run has promoted an endpoint. Removes the kept resources, as a user would."""
     promoted = runs.has_promoted(project)
     if case.keeps_endpoint and run.state == "SUCCEEDED":
         runs.remove(project)
@@ -71,7 +71,7 @@ def _look_and_remove(project: str, case: Case, run: Ended) -> bool:
 
 
 def _when_due(project: str) -> datetime:
-    """What a run had promoted before it died is meant to serve, until its time to live is over."""
+    """An endpoint that the run promoted before it died serves until it expires."""
     return datetime.now(UTC) + (2 * runs.TIME_TO_LIVE if runs.has_promoted(project) else timedelta(0))
 
 
@@ -83,7 +83,7 @@ class _Faulted:
         processes = Processes(place)
         self._began = time.monotonic()
         self._name = runs.start(project, deployment, f"{project}-faulted")
-        # From here on only the run itself calls what faults strike; its first step begins in a moment.
+        # From here on only the run makes the calls that faults strike; its first step begins soon.
         for fault in case.faults_at(default_bucket(project, REGION)):
             place.cloud.add_fault(**fault)
         processes.find_runner()
@@ -95,14 +95,14 @@ class _Faulted:
 
     def to_its_end(self) -> tuple[Ended, int, tuple[int, ...], bool]:
         run = wait_until(self._ended, every_seconds=_FAULTS_SECONDS)
-        if self._case.holds_a_call:  # It lands though whoever made it is gone.
+        if self._case.holds_a_call:  # The call is executed although its caller has died.
             wait_until(lambda: not any(fault["striking"] for fault in self._place.cloud.faults()))
         self._count()
         self._place.cloud.clear_faults()
         return _ended(run, self._began), self._struck, self._met, self._acted
 
     def _ended(self) -> Run | None:
-        """The run once it has ended; until then, acts where it is time to."""
+        """Returns the run after its end; until then, performs the case's act at its moment."""
         if daemon.status(self._place.state_dir) is None:
             self._crashed()
         self._act_when_due()
@@ -115,7 +115,7 @@ class _Faulted:
 
     def _crashed(self) -> None:
         assert not self._case.keeps_server, "the local cloud is gone, and nobody had asked for that"
-        self._struck = 1  # What it counted went with it.
+        self._struck = 1  # Its counters are lost with it.
         self._place.restart()
         runs.forget_clients()
 
@@ -162,7 +162,7 @@ def _ended(run: Run, began: float) -> Ended:
 
 
 def broken(case: Case, error: BaseException) -> Outcome:
-    """Of a case in which the suite itself failed."""
+    """The outcome of a case in which the suite itself failed."""
     nothing = Ended("")
     said = f"{type(error).__name__}: {error}"
     return replace(

@@ -1,6 +1,6 @@
 """A process that carries out cases one after the other on a local cloud of its own: `python -m tests.chaos.lane STATE`.
 
-Numbers of cases come by standard input, a line each, and what became of them goes out as lines of JSON. At the end of
+Numbers of cases come by standard input, a line each, and the outcomes go out as lines of JSON. At the end of
 the input it looks through everything that was written for the token, and at what is left anywhere.
 """
 
@@ -17,7 +17,7 @@ from tests.chaos.place import Place, open_place
 
 
 def main() -> None:
-    out, sys.stdout = sys.stdout, sys.stderr  # What the SDK prints is no answer.
+    out, sys.stdout = sys.stdout, sys.stderr  # Output of the SDK is not an outcome.
     place = open_place(Path(sys.argv[1]))
     from tests.chaos.cases import case, case_of
     from tests.chaos.experiment import broken, carry_out
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _end(place: Place, commands: Commands) -> Iterator[str]:
-    """What is wrong with all of them together."""
+    """Faults of all runs of the lane together."""
     from localcloud import daemon
 
     for name in files_holding(place.token, place.state_dir):

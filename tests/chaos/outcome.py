@@ -1,4 +1,4 @@
-"""What became of one case, as plain values; and what is wrong with that."""
+"""The outcome of a case as plain values, and the faults found in it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ class Ended:
     """A run at its end."""
 
     state: str
-    """SUCCEEDED, FAILED, CANCELLED; or what it was in when patience ended."""
+    """SUCCEEDED, FAILED or CANCELLED; another state if the suite stopped waiting."""
     errors: tuple[str, ...] = ()
-    """Of the run and its steps."""
+    """Errors of the run and its steps."""
     handler: str = ""
     """State of the exit handler's task."""
     seconds: float = 0.0
@@ -21,20 +21,20 @@ class Ended:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a case did, and how its run ended."""
+    """The effects of a case, and how its run ended."""
 
     seed: int
-    """Of the case: the same seed gives the same faults."""
+    """Seed of the case: the same seed gives the same faults."""
     faulted: Ended
     """The run that met the faults."""
     struck: int
     """How many calls were struck."""
     met: tuple[int, ...]
-    """Of each fault, how many calls were of those that it is meant for; none where the local cloud crashed."""
+    """Number of calls that each fault matched; empty if the local cloud crashed."""
     acted: bool
-    """Whether the case's act had anybody to be done to."""
+    """Whether the case's act found a process to act on."""
     promoted: bool
-    """Whether the run had an endpoint made live or superseded that is still there at its end."""
+    """Whether a live or superseded endpoint of the run still exists at its end."""
     left_by_handler: tuple[str, ...]
     swept: bool
     left_by_sweep: tuple[str, ...]
@@ -44,7 +44,7 @@ class Outcome:
     left_in_the_end: tuple[str, ...]
     seconds: float
     broke: str = ""
-    """Why the suite itself could not go on with it; empty when it could."""
+    """Why the suite itself could not finish the case; empty if it could."""
 
     @property
     def happened(self) -> bool:
@@ -52,7 +52,7 @@ class Outcome:
 
     @property
     def handled(self) -> bool:
-        """Whether the exit handler ran to its end; else it is for a sweep to clear up."""
+        """Whether the exit handler ran to its end; otherwise a sweep removes the resources."""
         return self.faulted.handler == "SUCCEEDED"
 
     @property
@@ -69,7 +69,7 @@ KINDS = ("survived", "cleaned by handler", "cleaned by sweep", "missed")
 
 
 def problems(case: Case, outcome: Outcome) -> tuple[str, ...]:
-    """What should not have been; pure."""
+    """Violations of the suite's rules, as sentences. Pure."""
     if outcome.broke:
         return (f"the case could not be carried out: {outcome.broke}",)
     return (*_of_the_run(case, outcome), *_of_what_is_left(outcome), *_of_the_clean_run(case, outcome))

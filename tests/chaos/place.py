@@ -17,13 +17,13 @@ from vertex_vllm.local import ADDITIONS
 
 REGION = "us-central1"
 SMALL_MODEL, LARGE_MODEL = "chaos/small", "chaos/large"
-# Everything that stands for an image of vLLM's. -S: it needs nothing that is installed, and starts sooner.
+# Command that runs in the place of vLLM's images. -S: it needs no installed package, and starts sooner.
 _IMAGES = {"images": [{"image": "*vllm*", "command": ["{python}", "-S", PROGRAM]}]}
 
 
 @dataclass
 class Place:
-    """One local cloud, brought up again where it has crashed."""
+    """A local cloud of its own, which can be started again after a crash."""
 
     cloud: Connection
     token: str
@@ -33,7 +33,7 @@ class Place:
         return self.cloud.state_dir
 
     def restart(self) -> None:
-        """After a crash: from its state, on the same ports."""
+        """Starts the crashed cloud again, from its state, on the same ports."""
         again = _up(self.state_dir)
         assert again.environment == self.cloud.environment, "somebody took a port of the crashed local cloud's"
         self.cloud = again

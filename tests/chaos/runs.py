@@ -59,12 +59,12 @@ def start(project: str, what: Deployment, run: str, **parameters: Any) -> str:
 
 @cache
 def _pipelines() -> Any:
-    """Kept: a client's credentials and connections cost more than the look."""
+    """The cached client: its credentials and connections cost more than a look."""
     return pipeline_client(REGION)
 
 
 def forget_clients() -> None:
-    """After the other end has gone."""
+    """Drops the cached client, after the local cloud has crashed."""
     _pipelines.cache_clear()
 
 
@@ -73,17 +73,17 @@ def look(name: str) -> Run:
 
 
 def remove(project: str) -> None:
-    """What a run has left standing because it was meant to."""
+    """Deletes the resources that a run has kept on purpose."""
     teardown(project, REGION, DEPLOYMENT)
 
 
 def has_promoted(project: str) -> bool:
-    """Whether there is an endpoint that is, or was, the live one."""
+    """Whether an endpoint exists that is live or superseded."""
     return any(STAGE_LABEL in endpoint.labels for endpoint in every_endpoint(endpoint_client(REGION), project, REGION))
 
 
 def left(project: str) -> tuple[str, ...]:
-    """What is there of a project: endpoints, Models, deploys that go on, model servers. What is not billed says so."""
+    """Resources of a project: endpoints, Models, active deploys, model servers. Free ones are marked as not billed."""
     found = []
     client = endpoint_client(REGION)
     for endpoint in every_endpoint(client, project, REGION):

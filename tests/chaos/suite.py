@@ -1,4 +1,4 @@
-"""Many cases on several lanes at once, told as they end."""
+"""Runs many cases on several lanes at once, and reports each when it ends."""
 
 import json
 import os
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Order:
-    """One case to be carried out; of a family when one is named, else of the seed's own choice."""
+    """A case to execute, by seed; `family` replaces the family that the seed draws."""
 
     seed: int
     family: str = ""
@@ -46,7 +46,7 @@ class Told:
 class Result:
     told: list[Told] = field(default_factory=list)
     at_the_end: list[str] = field(default_factory=list)
-    """What is wrong with all runs of a lane together."""
+    """Faults of all runs of a lane together."""
 
     @property
     def failed(self) -> list[Told]:
@@ -54,7 +54,7 @@ class Result:
 
 
 def run_all(orders: Sequence[Order], lanes: int, on_told: Callable[[Told], object] = lambda told: None) -> Result:
-    """Every lane takes the next case when it has done with one. Leaves nothing, whatever ends it."""
+    """Each lane takes the next case when it has finished one. Leaves no process and no file, however it ends."""
     waiting: queue.SimpleQueue[Order] = queue.SimpleQueue()
     for order in orders:
         waiting.put(order)
@@ -118,7 +118,7 @@ class _Lane:
         )
 
     def end(self) -> None:
-        """At once, where it has not ended."""
+        """Closes the lane's input, waits for its process, and stops its local cloud."""
         if self._process.stdin is not None and not self._process.stdin.closed:
             with suppress(OSError):
                 self._process.stdin.close()
@@ -128,7 +128,7 @@ class _Lane:
 
     def _say(self, line: str) -> None:
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # Its silence tells.
+        with suppress(BrokenPipeError):  # A dead lane is noticed by its missing answer.
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
 
@@ -139,7 +139,7 @@ class _Lane:
 
 
 def _inherited() -> dict[str, str]:
-    """Nothing of what may lead Google's clients elsewhere than to the lane's own local cloud."""
+    """The environment without variables that could send Google's clients past the lane's own local cloud."""
     names = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV")
     return {name: os.environ[name] for name in names if name in os.environ}
 
@@ -152,5 +152,5 @@ def _outcome(fields: dict[str, Any]) -> Outcome:
 
 
 def orders(count: int, seed: int) -> Iterable[Order]:
-    """`count` cases with the seeds from `seed` on: any of them can be had again by its own."""
+    """`count` cases with the seeds from `seed` on: each can be repeated by its own seed."""
     return [Order(seed + number) for number in range(count)]

@@ -16,7 +16,7 @@ LANES = 1
 OTHERS = {"local cloud crashes": 2}
 ONE_OF_EACH = {family: Order(OTHERS.get(family, 1), family) for family in families()}
 OFTEN = ("run cancelled",)
-# A run that keeps its endpoint and one that does not call different things.
+# A run that keeps its endpoint makes other calls than one that does not.
 COUNTED = (Order(1, NOTHING), Order(2, NOTHING))
 FEW = (*(ONE_OF_EACH[family] for family in OFTEN), *COUNTED, Order(1, EVERYTHING))
 REST = tuple(order for family, order in ONE_OF_EACH.items() if family not in OFTEN)
@@ -113,7 +113,7 @@ FINE = Outcome(1, FAILED, 1, (1,), False, False, (), False, (), (), GOOD, False,
         (replace(FINE, promoted=True), "the run promoted an endpoint that was not meant to stay"),
         (replace(FINE, clean_promoted=True), "the clean run promoted an endpoint that was not meant to stay"),
         (replace(FINE, broke="KeyError"), "could not be carried out"),
-        # Left behind by a handler that could not run: that is for the sweep.
+        # The exit handler could not run: the sweep removes the resource.
         (replace(FINE, faulted=replace(FAILED, handler="FAILED"), left_by_handler=("x",), swept=True), ""),
     ],
 )
