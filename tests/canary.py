@@ -1,4 +1,4 @@
-"""A token that must be found nowhere, and the search for it in the files of a folder and the command lines of processes.
+"""A token that must be found nowhere, and the search for it in files of a folder and command lines of processes.
 
     canary = new_canary()
     with watched_processes() as seen:

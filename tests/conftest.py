@@ -30,7 +30,7 @@ os.environ.pop("COLUMNS", None)
 # Some clients read their environment when they are imported, which test modules do before any fixture runs.
 _ENVIRONMENT = {"GOOGLE_CLOUD_PROJECT": REAL.id} if REAL else daemon.plan(_STATE_DIR)
 os.environ.update(_ENVIRONMENT)
-# What the local cloud, and whatever a test starts, writes there is gone in the end, and can be looked through.
+# Temporary files of the local cloud and of every process of a test: searched by tests, deleted at the end.
 _TEMPORARY_FILES = Path(_TEMPORARY.name) / "tmp"
 _TEMPORARY_FILES.mkdir()
 os.environ["TMPDIR"] = str(_TEMPORARY_FILES)
@@ -71,7 +71,7 @@ def temporary_files() -> Path:
 
 @pytest.fixture
 def faulty(cloud: Connection) -> Iterator[Connection]:
-    """The same local cloud, for a test that posts faults: they go when it does."""
+    """The same local cloud, for a test that posts faults: they are cleared before and after it."""
     cloud.clear_faults()
     yield cloud
     cloud.clear_faults()

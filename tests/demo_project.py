@@ -1,4 +1,4 @@
-"""Projects in which tests run the shipped specs, and what real vLLM serves there for all tests that only ask it.
+"""Projects in which tests run the shipped specs, and the deployments of real vLLM that all tests share.
 
 `demo_project` has the demo's models, served by real vLLM. `small_project` has a repository of some hundred kilobytes,
 served by the small model server, for tests in which the engine is not the subject. On a real project (`make
@@ -35,7 +35,7 @@ from vertex_vllm.runs.submission import Submission
 from vertex_vllm.runs.vertex_engine import VertexEngine
 
 ROOT = Path(__file__).resolve().parents[1]
-QUESTIONS = 15  # One of each category.
+QUESTIONS = 15  # A question of each category.
 REGION = REAL.region if REAL else "us-central1"
 TEXT_CONFIG, IMAGE_CONFIG = "smollm2-135m-instruct", "smollm2-135m-idefics3"
 
@@ -45,7 +45,7 @@ _DEADLINE: list[float] = []
 
 
 def allow_hours(hours: float) -> None:
-    """From now on, fails whatever rents a machine when `hours` are over."""
+    """Sets a limit: a run that rents a machine fails its test when `hours` are over."""
     _DEADLINE.append(time.monotonic() + 3600 * hours)
 
 
@@ -57,13 +57,13 @@ def _within_the_hours(run: Run) -> None:
 
 @dataclass
 class DemoProject:
-    """A project whose Hub token opens its gated model."""
+    """A project whose Hub token may read its gated model."""
 
     id: str
     token: str
     gated: str
     small_model: str = ""
-    """Repository that stands for the text model's; with one, the small model server stands for vLLM."""
+    """Repository in the place of the text model's; if set, the small model server runs in the place of vLLM."""
     runs: list[str] = field(default_factory=list)
     deployments: set[str] = field(default_factory=set)
 
@@ -90,14 +90,14 @@ class DemoProject:
         self.runs.append(name)
         try:
             return VertexEngine().watch(name, _within_the_hours)
-        except BaseException:  # Ctrl-C, too: nobody watches the run any more
+        except BaseException:  # Ctrl-C, too: the run would continue unwatched
             with suppress(GoogleAPIError):  # it may have ended meanwhile
                 VertexEngine().cancel(name)
             raise
 
 
 def _of_the_tests(deployment: Deployment) -> Deployment:
-    """Under a name that nobody's own deployment has, on the machine whose price is known."""
+    """The deployment under a name of the tests, on the machine whose price is known."""
     machine = {
         "machine_type": MACHINE_TYPE,
         "accelerator_type": ACCELERATOR_TYPE,
@@ -133,14 +133,14 @@ def with_flags(cloud: Connection, deployment: Deployment, *flags: str) -> Deploy
 
 @pytest.fixture(scope="session")
 def commands() -> Iterator[Commands]:
-    """The command line of every process on this machine from now on."""
+    """The command lines of all processes that run on this machine during the session."""
     with watched_processes() as seen:
         yield seen
 
 
 @pytest.fixture(scope="session")
 def demo_project(request: pytest.FixtureRequest) -> Iterator[DemoProject]:
-    """The demo's models and real vLLM. On a real project, whatever its tests deployed is torn down in the end."""
+    """The demo's models and real vLLM. On a real project, everything that tests deployed is torn down at the end."""
     project = _real_project() if REAL else _vllm_project(request)
     try:
         yield project
@@ -196,7 +196,7 @@ def _local_project(cloud: Connection, folders: dict[str, Path], gated: str, smal
 
 @dataclass(frozen=True)
 class Served:
-    """A deployment that a run of the shipped spec has brought up, and that stays."""
+    """A deployment that a run of the shipped spec has created and kept."""
 
     project: DemoProject
     deployment: Deployment
@@ -227,7 +227,7 @@ def _served(project: DemoProject, deployment: Deployment) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def served_text(demo_project: DemoProject) -> Iterator[Served]:
-    """The text model, served by real vLLM: the one start of it that all tests share which only ask it."""
+    """The text model, served by real vLLM, started once for all tests that only send it requests."""
     yield from _served(demo_project, demo_project.deployment(TEXT_CONFIG))
 
 

@@ -1,6 +1,6 @@
 """Which tests a suite leaves out, and which tests one process runs.
 
-Two marks say what a test needs, and stand on single tests: `vllm` (asks real vLLM on the CPU) and `slow` (left to
+Two marks on single tests say what a test needs: `vllm` (asks real vLLM on the CPU) and `slow` (left to
 `make test-all`). The tests of a file share what its fixtures start, so one process runs them all; tests with `vllm`
 share one vLLM, so one process runs these, whichever file they stand in.
 """
@@ -25,7 +25,7 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Names each test's group for xdist's `loadgroup`. The group of vLLM comes first, since it takes longest.
 
-    Its last tests look for the token in everything that the others have left.
+    Its last tests search all files of the earlier ones for the token.
     """
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))
@@ -47,7 +47,7 @@ class LeftOut:
         self._files.update(item.nodeid.partition("::")[0] for item in items)
 
     def pytest_sessionfinish(self) -> None:
-        """In a worker of xdist: hands its findings on. Every worker collects, and leaves out, the same tests."""
+        """In a worker of xdist: reports the tests that it left out. Every worker collects the same tests."""
         if hasattr(self._config, "workeroutput"):
             self._config.workeroutput["left_out"] = dict(self._files)
 
@@ -60,7 +60,7 @@ class LeftOut:
         if not selection and self._config.args_source is pytest.Config.ArgsSource.TESTPATHS:
             terminalreporter.line("No test was left out.")
         if selection not in SUITES or not count:
-            return  # a selection of somebody's own
+            return  # a selection that no command of `make` has
         terminalreporter.section(f"{count} tests are left to `{SUITES[selection]}`")
         for file, tests in sorted(self._files.items()):
             terminalreporter.line(f"{tests:5} {file}")

@@ -1,4 +1,4 @@
-"""Tests that take long and do not say so: named at the end of a run, and never a failure."""
+"""Tests that take long and have no mark: a warning at the end of a run, never a failure."""
 
 import pytest
 

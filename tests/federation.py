@@ -1,4 +1,4 @@
-"""Tokens as GitHub's issuer signs them, for a provider that was given the key, and credentials made from one."""
+"""Tokens as GitHub's issuer signs them, with a key that the tests' provider trusts, and credentials from them."""
 
 import base64
 import json

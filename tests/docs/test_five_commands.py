@@ -1,4 +1,4 @@
-"""From a prepared project to an answer: at most five commands, each of which the one before it has named."""
+"""At most five commands lead from an empty project to an answer; each command's output names the next."""
 
 import re
 import shlex

@@ -1,10 +1,10 @@
-"""The messages that the page quotes are those that the code has."""
+"""The code has every message that the page quotes."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# The shell's own words, and what an HTTP client sees.
+# Messages of the shell, and routes that an HTTP client calls.
 NOT_OURS = {"command not found", "/models", "/completions", "/embeddings"}
 
 

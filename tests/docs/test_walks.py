@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
-    # The page ends it too, unless the walk was broken off.
+    # The page stops the local cloud too, unless the walk failed before.
     daemon.down(tmp_path / "my-models" / ".local-cloud")
 
 
@@ -39,7 +39,7 @@ def test_a_tutorial_is_as_its_page_says(page: str, folder: Path) -> None:
 @pytest.mark.vllm
 @pytest.mark.parametrize("page", ["tutorials/vision.md", "first-deployment.md"])
 def test_a_tutorial_with_real_vllm(page: str, folder: Path) -> None:
-    """The pages that say so."""
+    """The pages that say that they run with real vLLM."""
     walked(page, (DOCS / page).read_text(encoding="utf-8"), folder)
 
 

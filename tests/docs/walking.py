@@ -62,7 +62,7 @@ def walk(page: Path, folder: Path, environment: Mapping[str, str]) -> Iterator[t
 
 
 def missing_lines(shown: tuple[str, ...], output: str) -> list[str]:
-    """Lines of the page that do not come in this order; `…` stands for any text."""
+    """Lines of the page that the output lacks in this order; `…` matches any text."""
     lines = iter(output.splitlines())
     return [line for line in shown if line.strip() and not any(_matches(line, each) for each in lines)]
 

@@ -1,8 +1,8 @@
 """Parity of the end-to-end tests.
 
-Every test is marked with what is known of its parity: `parity("checked on the cloud")`, `parity("not yet")` or
-`parity("local cloud only")`. `make test-cloud` runs the first two on a real project; `machine_hours` bounds what a test
-rents there.
+A mark on every test says whether it has run on the real cloud: `parity("checked on the cloud")`, `parity("not yet")`
+or `parity("local cloud only")`. `make test-cloud` runs tests with the first two marks on a real project; `machine_hours`
+limits the hours of machines that a test rents there.
 """
 
 from pathlib import Path
@@ -13,9 +13,9 @@ from tests.demo_project import SERVED_HOURS, allow_hours
 from tests.real_cloud import PARITY, REAL, RefusedError, check_budget
 
 
-@pytest.hookimpl(trylast=True)  # after -k and -m have taken theirs away
+@pytest.hookimpl(trylast=True)  # after -k and -m have deselected tests
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Which tests run where, and whether what they may rent is within the budget: before any of them starts."""
+    """Selects the tests that run on this cloud, and refuses a budget that is too low before any of them starts."""
     ours = [item for item in items if Path(__file__).parent in item.path.parents]
     for item in ours:
         marker = item.get_closest_marker("parity")
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     except RefusedError as error:
         raise pytest.UsageError(str(error)) from None
     print(f"On {REAL.id} in {REAL.region}, {told}")
-    # The runs of tests that rent nothing take their time, too; nothing stays rented beyond this.
+    # Runs of tests that rent nothing take time, too; no machine stays rented beyond this limit.
     allow_hours(hours)
 
 

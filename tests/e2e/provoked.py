@@ -1,4 +1,4 @@
-"""Failures of real vLLM that a test can bring about: what is wrong with the config, the weights or the cloud."""
+"""Failures that tests provoke in real vLLM, by faults in the config, in the weights or in the cloud."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ Damage = Callable[[Path], None]
 
 @dataclass(frozen=True)
 class Provoked:
-    """One failure, with the rule that must name it."""
+    """A failure, with the rule of diagnosis that must name it."""
 
     rule: str
     arguments: tuple[str, ...] = ()
@@ -22,9 +22,9 @@ class Provoked:
     serving: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of `serving` in the config."""
     damage: Damage | None = None
-    """To the weights in Cloud Storage; the mended deployment has them without it."""
+    """Damage to the weights in Cloud Storage; the mended deployment has undamaged ones."""
     length: int = 0
-    """Tokens that config.json says the model takes; 0: as it is."""
+    """Context length to write into config.json, in tokens; 0: unchanged."""
     patched: bool = True
     """Whether a change of the config removes the cause."""
 
@@ -61,7 +61,7 @@ def truncated(name: str) -> Damage:
 
 
 def of_a_smaller_model(name: str) -> Damage:
-    """A shard with the same tensors of half the rows: one that belongs to another model of the family."""
+    """A shard whose tensors have half the rows, as one of another model of the family."""
 
     def damage(folder: Path) -> None:
         data = (folder / name).read_bytes()

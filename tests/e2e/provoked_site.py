@@ -1,4 +1,4 @@
-"""A project of the local cloud in which real vLLM is deployed with something wrong, and then mended."""
+"""A project of the local cloud in which real vLLM is deployed with a fault, and then without it."""
 
 import uuid
 from collections.abc import Callable
@@ -30,13 +30,13 @@ from vertex_vllm.serving.deploy import deploy_model
 from vertex_vllm.serving.upload import upload_model
 
 DEADLINE_SECONDS = 900
-# Of deploys that cannot end well: each is longer, until vLLM is ready before the deadline on a busy machine, too.
+# Deadlines of deploys that must fail with a ready vLLM: longer ones follow where vLLM was not ready in time.
 _NEVER_READY_SECONDS = (120, 240, 480, 960)
 
 
 @dataclass
 class Site:
-    """One project of the local cloud with a bucket of weights, and the model that is deployed there."""
+    """A project of the local cloud with a bucket of weights, and the model that is deployed there."""
 
     cloud: Connection
     vertex: Vertex
@@ -46,7 +46,7 @@ class Site:
     bucket: str = field(default_factory=lambda: f"weights-{uuid.uuid4().hex[:8]}")
 
     def weights(self, damage: Callable[[Path], None] | None = None, length: int = 0) -> str:
-        """gs:// address of the model's files, damaged; of a model that takes `length` tokens where that is not 0."""
+        """gs:// address of the model's damaged files; `length` other than 0 replaces the context length, in tokens."""
         folder = copied(self.source, self.folder / uuid.uuid4().hex[:6])
         if length:
             edit_json("config.json", max_position_embeddings=length)(folder)
@@ -67,7 +67,7 @@ class Site:
         return deploy_model(self.vertex.project, plan, model, owner, "", deadline_seconds)
 
     def never_ready(self, plan: ServingPlan, uri: str) -> Diagnosis:
-        """The diagnosis of a deployment whose vLLM is ready, and that ends at its deadline all the same."""
+        """The diagnosis of a deployment that ends at its deadline although its vLLM is ready."""
         for seconds in _NEVER_READY_SECONDS:
             found = self.refused(plan, uri, seconds)
             if found.causes and found.causes[0].rule != "terminated":
@@ -75,7 +75,7 @@ class Site:
         return found
 
     def refused(self, plan: ServingPlan, uri: str, deadline_seconds: int = DEADLINE_SECONDS) -> Diagnosis:
-        """The diagnosis of a deployment that must not come up."""
+        """The diagnosis of a deployment that must fail."""
         since = datetime.now(UTC)
         with pytest.raises(DeploymentError) as raised:
             self.deploy(plan, uri, deadline_seconds)
@@ -86,7 +86,7 @@ _BROUGHT_UP: set[tuple[Any, ...]] = set()
 
 
 def comes_up(site: Site, plan: ServingPlan, weights: Callable[[], str], *what: Any) -> None:
-    """Deploys, unless the same args and weights (`what` says which) have come up in this process."""
+    """Deploys, unless a deployment of the same args and weights (named by `what`) has succeeded in this process."""
     key = (plan.image, plan.args, plan.health_route, *what)
     if key not in _BROUGHT_UP:
         site.deploy(plan, weights())

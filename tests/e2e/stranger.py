@@ -1,4 +1,4 @@
-"""What the tutorial does by hand, written against public client packages alone. Nothing of this project is imported.
+"""The steps of Google's tutorial, written against public client packages alone. Imports nothing of this project.
 
 Usage, with an environment that says which cloud:
     python stranger.py serve PROJECT REPO_ID TRANSPORT   bucket, weights, Model and endpoint, then `ask`; all removed
@@ -97,7 +97,7 @@ def serve(project, repo_id, transport):
 
     ask(endpoint, pictures=True)
 
-    # 5. An endpoint made earlier is found again by its id; then everything goes.
+    # 5. Find the endpoint again by its id; then delete everything.
     again = aiplatform.Endpoint(endpoint.name)
     assert [deployed.display_name for deployed in again.list_models()] == ["stranger"]
     again.undeploy_all()
@@ -109,7 +109,7 @@ def serve(project, repo_id, transport):
 
 
 def ask(endpoint, pictures):
-    # 4. Ask it: predict both ways, with a picture, and chat completions, whole and streamed.
+    # 4. Send requests: predict both ways, with a picture, and chat completions, whole and streamed.
     instance = {"prompt": "What is a car?", "max_tokens": 20, "temperature": 0, "top_p": 1.0, "top_k": 1}
     wrapped = endpoint.predict([{**instance, "raw_response": False}], use_dedicated_endpoint=True).predictions[0]
     raw = endpoint.predict([{**instance, "raw_response": True}], use_dedicated_endpoint=True).predictions[0]

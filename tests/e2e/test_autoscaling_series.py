@@ -1,4 +1,4 @@
-"""The series that an endpoint is scaled by, in what the container really answers to the scraper."""
+"""The metrics that an endpoint is scaled by are in the real container's answer to the scraper."""
 
 import urllib.request
 

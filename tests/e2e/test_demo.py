@@ -1,6 +1,6 @@
-"""`vertex-vllm demo`, as `make demo` runs it: to its end, and broken off half way.
+"""`vertex-vllm demo`, as `make demo` runs it: to its end, and interrupted half way.
 
-The small model server stands for vLLM; `make test-all` runs the same tests with real vLLM.
+The small model server runs in the place of vLLM; `make test-all` runs the same tests with real vLLM.
 """
 
 import os
@@ -57,7 +57,7 @@ def start_demo(folder: Path, config: str, server: str, *flags: str) -> "subproce
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        # A background job of a shell ignores SIGINT, and hands that on: somebody's own terminal does not.
+        # A background job of a shell ignores SIGINT, and so do its children; a program in a terminal does not.
         preexec_fn=heed_sigint,
     )
 
@@ -68,14 +68,14 @@ def test_a_demo_broken_off_while_it_deploys_leaves_nothing(
     tmp_path: Path, server: str, breaking: signal.Signals
 ) -> None:
     """A shell's Ctrl-C is SIGINT."""
-    # Never healthy, so that the demo is still deploying when it is broken off.
+    # Never healthy, so that the demo is still deploying when it is interrupted.
     demo, temporary = start_demo(tmp_path, TEXT_CONFIG, server, "--healthy-when=/nowhere/at/all"), tmp_path / "tmp"
     assert demo.stdout is not None
     said = []
     for line in demo.stdout:
         said.append(line)
         if "deploy-model" in line and "RUNNING" in line:
-            # The container has started its server, so that there is something to leave behind.
+            # The container has started its server, so that a process could be left behind.
             wait_until(lambda: any(server in process for process in started_with(str(temporary))), every_seconds=0.2)
             demo.send_signal(breaking)
             break
@@ -83,7 +83,7 @@ def test_a_demo_broken_off_while_it_deploys_leaves_nothing(
     assert demo.wait() != 0, "".join(said)
     wait_until(
         lambda: not started_with(str(temporary)), every_seconds=0.2
-    )  # A killed demo's orphans notice it in their own time.
+    )  # Orphans of a killed demo end after a while.
     if breaking is not signal.SIGKILL:
         assert "teardown-run         SUCCEEDED" in "".join(said), "".join(said)
         assert list(temporary.iterdir()) == []
@@ -91,7 +91,7 @@ def test_a_demo_broken_off_while_it_deploys_leaves_nothing(
 
 @pytest.mark.slow
 def test_a_demo_of_a_gated_model_ends_well_and_has_shown_its_token_nowhere(tmp_path: Path, server: str) -> None:
-    """Its folder is looked through when its run is over, before the demo takes it away."""
+    """The demo's folder is searched when its run is over, before the demo deletes it."""
     found: list[str] = []
     tokens: set[bytes] = set()
     said = []

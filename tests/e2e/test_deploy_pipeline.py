@@ -1,4 +1,4 @@
-"""compiled/deploy.yaml, submitted as anyone would: with real vLLM where its answers matter."""
+"""compiled/deploy.yaml, submitted by Google's own client; with real vLLM where its answers matter."""
 
 import json
 from typing import Any
@@ -111,7 +111,7 @@ def test_a_second_run_finds_what_is_there(served_text: Served, demo_project: Dem
 def test_a_run_that_keeps_nothing_leaves_the_live_endpoint_as_it_is(served_small: Served) -> None:
     live = endpoint_client(REGION).get_endpoint(name=served_small.endpoint)
     before = [deployed.id for deployed in live.deployed_models]
-    # Of another config: it deploys an endpoint of its own.
+    # A run of another config deploys its own endpoint.
     run = served_small.project.run("deploy", served_small.deployment, keep_endpoint=False, max_num_seqs=4)
     assert run.state == "SUCCEEDED"
     assert states(run).get("promote-endpoint") in (None, "NOT_TRIGGERED")

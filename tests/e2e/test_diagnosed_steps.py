@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.parity("local cloud only")]
 
 SAMPLES = ROOT / "tests" / "vertex_vllm" / "diagnosis" / "samples"
 NO_TEMPLATE = {
-    # vllm 0.32.0 renderers/hf.py:797, as its chat completions answer it.
+    # Answer of chat completions in vLLM 0.32.0, renderers/hf.py:797.
     "status": 400,
     "message": "As of transformers v4.44, default chat template is no longer allowed, so you must provide a chat "
     "template if the tokenizer does not define one.",

@@ -1,4 +1,4 @@
-"""Runs of compiled/deploy.yaml that cannot succeed: the cause is told, and nothing is left."""
+"""Runs of compiled/deploy.yaml that cannot succeed: the error names the cause, and no resource is left."""
 
 import uuid
 from typing import Any
@@ -104,7 +104,7 @@ def test_a_quota_that_is_too_small_is_named_with_what_is_needed(
 @pytest.mark.vllm
 @pytest.mark.parity("not yet", machine_hours=1.0)
 def test_a_container_that_vllm_refuses_to_start_is_torn_down(demo_project: DemoProject) -> None:
-    # Known to every vLLM and to the catalogue; refused when it starts, since the container has no such file.
+    # A valid option of every vLLM; vLLM refuses it at its start, because the container lacks the file.
     refused = ["--chat-template=/no/such/template.jinja"]
     said = "--chat-template names a file that the container does not have: /no/such/template.jinja"
     assert_a_failed_start_is_torn_down(demo_project, demo_project.own_deployment("refused"), said, extra_args=refused)
@@ -121,7 +121,7 @@ def test_a_container_that_does_not_start_is_torn_down(
 def assert_a_failed_start_is_torn_down(
     project: DemoProject, deployment: Deployment, said: str, **parameters: Any
 ) -> None:
-    """`said`: a part of the step's error that tells why the container ended."""
+    """`said`: the part of the step's error that says why the container ended."""
     run = project.run("deploy", deployment, keep_endpoint=True, **parameters)
     name, error = failed_step(run)
     assert name == "deploy-model"

@@ -1,4 +1,4 @@
-"""A pipeline of google-cloud-pipeline-components' own operators, submitted as anyone would: nothing in it is ours."""
+"""A pipeline of google-cloud-pipeline-components' own operators, submitted by Google's client: nothing in it is this project's."""
 
 import uuid
 from pathlib import Path

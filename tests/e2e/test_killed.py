@@ -1,4 +1,4 @@
-"""Killed with SIGKILL while it deploys, a run leaves no server: after its exit handler, or else after one sweep."""
+"""A run that is killed with SIGKILL while it deploys leaves no server after its exit handler, or after one sweep."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ def served_by(request: pytest.FixtureRequest) -> DemoProject:
 
 
 def servers(cloud: Connection) -> set[str]:
-    """Containers and the processes in them; a step's own command names vertex_vllm, and is none."""
+    """Command lines of containers and of the processes in them, without those of steps."""
     marks = ("vertex_vllm.local.container ", "vllm_launcher", "VLLM::", "model_server.py")
     return {process for process in started_with(str(cloud.state_dir)) if any(mark in process for mark in marks)}
 

@@ -1,4 +1,4 @@
-"""An empty project, made ready by one command, lists the pipelines and runs them."""
+"""One command prepares an empty project, which then lists the pipelines and runs them."""
 
 import uuid
 from pathlib import Path

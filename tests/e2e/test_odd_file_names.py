@@ -14,7 +14,7 @@ from vertex_vllm.runs.vertex_engine import run_name
 
 pytestmark = [pytest.mark.slow, pytest.mark.parity("local cloud only")]
 
-# As macOS names screenshots: a narrow no-break space stands before AM.
+# A name of a macOS screenshot: a narrow no-break space before AM.
 SCREENSHOT = "Screenshot 2024-05-01 at 10.12.51\u202fAM.png"
 
 

@@ -1,4 +1,4 @@
-"""The paired gate with real vLLM: the same model passes against its own baseline, broken servings of it do not.
+"""The paired gate with real vLLM: the same model passes against its own baseline, and a broken deployment of it fails.
 
 RECORD_ANSWERS=FOLDER writes every run's answers there, which tests/vertex_vllm/evaluation/recorded/ is made of.
 """

@@ -1,4 +1,4 @@
-"""Real vLLM refuses to start, is named the cause, and starts with the mended config, weights or cloud.
+"""Real vLLM refuses to start, the diagnosis names the cause, and the mended config, weights or cloud start.
 
 Each container is deployed by itself: the mirror and the planner refuse most of this before a machine is rented. A
 mended deployment that another test of this process has brought up already, with the same args and weights, is not
@@ -120,7 +120,7 @@ def test_a_failed_start_is_named_and_the_mended_one_comes_up(site: Site, name: s
 
 
 def test_an_adapter_of_a_wider_base_is_named_and_left_out(site: Site) -> None:
-    """One of a narrower base is served by vLLM; the plan refuses it (`serving/adapter_check.py`)."""
+    """vLLM serves an adapter of a narrower base; the plan refuses it (`serving/adapter_check.py`)."""
     adapter = write_adapter(site.folder / "adapter", width=2 * site.facts.shape.hidden_size)
     arguments = ("--enable-lora", f"--lora-modules=other={adapter}")
     site.grant()
@@ -187,7 +187,7 @@ def test_a_health_route_that_the_server_lacks_is_named(site: Site) -> None:
 def test_an_argument_that_only_an_image_of_ones_own_obeys_is_named_and_left_out(
     site: Site, short_folder: Path, argument: str, rule: str, words: str
 ) -> None:
-    """The local cloud's stand-in for Model Garden's image decides these two itself."""
+    """The program in the place of Model Garden's image sets these two options itself."""
     image = f"us-docker.pkg.dev/tests/images/upstream:{uuid.uuid4().hex}"
     program(
         site.cloud,

@@ -1,4 +1,4 @@
-"""A schedule that a config asks for runs the shipped spec, twice, as time goes by."""
+"""A config's schedule starts the shipped spec twice as the local cloud's clock moves."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.parity("local cloud only")]
 
 @pytest.fixture
 def version(small_project: DemoProject) -> str:
-    """A key version that nobody is granted yet."""
+    """A key version on which no account has a grant yet."""
     client = kms_v1.KeyManagementServiceClient()
     ring = client.create_key_ring(
         parent=f"projects/{small_project.id}/locations/{REGION}",
@@ -33,7 +33,7 @@ def version(small_project: DemoProject) -> str:
 
 
 def grant(version: str, project: str) -> None:
-    """As bootstrap does with --signing-key."""
+    """Grants the pipeline's account the key, as bootstrap does with --signing-key."""
     member = f"serviceAccount:{account_email(PIPELINE_ACCOUNT, project)}"
     binding = policy_pb2.Binding(role="roles/cloudkms.signerVerifier", members=[member])
     key = version.partition("/cryptoKeyVersions/")[0]

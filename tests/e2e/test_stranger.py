@@ -1,4 +1,4 @@
-"""Anyone's script, with `vertex-vllm local env` and nothing else, does what the tutorial does by hand."""
+"""A script without this project runs the tutorial's steps, with nothing but `vertex-vllm local env`."""
 
 import os
 import shlex
@@ -18,7 +18,7 @@ from tests.vertex_vllm.model_server import PROGRAM
 pytestmark = pytest.mark.parity("local cloud only")
 
 REPO_ID = "vertex-vllm/SmolLM2-135M-Idefics3-demo"
-# What a person's shell has, and nothing of what the tests themselves were given.
+# Variables of a person's shell, without those of the tests themselves.
 PERSON = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
 
 

@@ -67,7 +67,7 @@ def test_the_page_s_commands_work(folder: Path, serving: str) -> None:
         questions.write_text(answers_of("text-small"), encoding="utf-8")
         row = {"image": "*vllm*", "command": ["{python}", PROGRAM, f"--questions={questions}"]}
         (folder / ".local-cloud" / "images.yaml").write_text(yaml.safe_dump({"images": [row]}))
-    # Its later sections have tests of their own.
+    # The page's later sections have tests of their own.
     page = (ROOT / "docs" / "local-cloud.md").read_text().partition("\n## ")[0]
     blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
     answer = shell("\n".join(blocks), folder)

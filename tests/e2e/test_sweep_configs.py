@@ -55,7 +55,7 @@ def invoked(*arguments: str) -> Result:
 
 
 def left_of(project: DemoProject, config: Path) -> list[str]:
-    """Endpoints and models of any variant that are still there."""
+    """Endpoints and models of any variant that still exist."""
     prefix, parent = load_deployment(config).name, f"projects/{project.id}/locations/{REGION}"
     found = [*endpoint_client(REGION).list_endpoints(parent=parent), *model_client(REGION).list_models(parent=parent)]
     return [each.name for each in found if each.labels.get("vertex-vllm-deployment", "").startswith(prefix)]

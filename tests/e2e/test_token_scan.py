@@ -1,4 +1,4 @@
-"""Where the Hub token is after runs that needed it, those that failed too: in the secret, and nowhere else."""
+"""After runs that needed the Hub token, failed ones too, the token is in the secret and nowhere else."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def test_the_token_is_nowhere_but_in_the_secret_store(
 ) -> None:
     """The last of these tests (tests/distribution.py): all runs before it used the same cloud and the same token.
 
-    Specs, parameters, run folders, logs, artifacts and reports in the buckets: all lie in the local cloud's folder.
+    Specs, parameters, run folders, logs, artifacts and reports in the buckets: all are in the local cloud's folder.
     """
     secret = f"projects/{demo_project.id}/secrets/hf-token/versions/latest"
     client = secretmanager.SecretManagerServiceClient()
@@ -32,12 +32,12 @@ def test_the_token_is_nowhere_but_in_the_secret_store(
 
 
 def test_no_service_but_the_hub_is_sent_the_token(faulty: Connection, demo_project: DemoProject) -> None:
-    """Faults count the requests with it: a client that follows the Hub to its content network may take it along."""
+    """Faults count the requests with the token: a client that follows a redirect of the Hub could send it along."""
     others = {route.app for route in ROUTES} - {"hub", "secret-manager"} | {"content-network", "metadata"}
     for service in ("hub", *sorted(others)):
         where = {"service": service, "headers": {"authorization": f"*{demo_project.token}*"}}
         faulty.add_fault(kind="latency", latency_seconds=0.001, times=None, **where)
-    # Without what earlier runs have mirrored, so that every byte is asked for.
+    # Deletes earlier mirrors, so that the run requests every byte.
     mirrored = storage.Client(project=demo_project.id).bucket(default_bucket(demo_project.id, REGION))
     mirrored.delete_blobs(list(mirrored.list_blobs(prefix=f"models/{demo_project.gated}/")))
     run = demo_project.run("mirror", demo_project.deployment("smollm2-135m-idefics3"))
@@ -48,5 +48,5 @@ def test_no_service_but_the_hub_is_sent_the_token(faulty: Connection, demo_proje
 
 
 def test_the_command_lines_of_containers_have_been_seen(served_image: Served, commands: Commands) -> None:
-    """Else the test above would have looked at nothing. Steps, forked here, have some in a demo."""
+    """Otherwise the test above would have searched nothing. Steps are forked here; a demo's have command lines."""
     assert commands.holding("vertex_vllm.local.container")

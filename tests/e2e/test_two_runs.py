@@ -1,6 +1,6 @@
-"""Two whole runs of one deployment at once: one works, the other waits for it; nothing is there twice, nothing is lost.
+"""Two whole runs of one deployment at once: one works, the other waits for it; nothing is created twice, and nothing lost.
 
-A small model server stands in for vLLM: what is asked is who may deploy, not what answers.
+The small model server runs in the place of vLLM: the tests are about the lock, not about answers.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.parity("local cloud only")
 
 @dataclass(frozen=True)
 class Twice:
-    """A deployment that two runs are to serve; its server becomes healthy when the test says so."""
+    """A deployment for two runs; its server becomes healthy when the test creates a file."""
 
     project: DemoProject
     deployment: Deployment

@@ -1,4 +1,4 @@
-"""A project from nothing to nothing: each command as the account that makes it on Google Cloud, IAM enforced."""
+"""A project from bootstrap to removal: each command runs as the account that calls it on Google Cloud, with IAM."""
 
 import os
 import subprocess
@@ -41,7 +41,7 @@ def succeed(*arguments: str | Path, cwd: Path) -> Answer:
 
 
 def succeed_as(account: str, cloud: Connection, *arguments: str, cwd: Path) -> None:
-    """In a process of the account's own: clients keep the credential that they found first."""
+    """Runs the command in a new process of the account, because clients keep the credential that they found first."""
     environment = {**os.environ, **cloud.environment_of(account), "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-m", "vertex_vllm", *arguments]
     answer = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=cwd)
@@ -51,7 +51,7 @@ def succeed_as(account: str, cloud: Connection, *arguments: str, cwd: Path) -> N
 
 
 def states(project: str) -> list[tuple[str, str]]:
-    """Of the runs, the oldest first."""
+    """Pipeline and state of each run, the oldest first."""
     return [(run.pipeline, run.state) for run in reversed(list_runs(project, REGION))]
 
 

@@ -1,4 +1,4 @@
-"""Real vLLM as an image without Model Garden's front: its server itself listens on the port that the args name.
+"""Real vLLM like an image without Model Garden's front: vLLM's own server listens on the port that the args name.
 
     python -m tests.e2e.upstream_server FOLDER {port} -- python -m vllm.entrypoints.api_server --port=8080 …
 
