@@ -164,10 +164,10 @@ def _under_load(
 ) -> Load:
     """Measures the load with what the questions leave of every cap."""
     settings, price = replace(asking.load, concurrency=asking.concurrency), asking.limits.usd_per_hour
-    left = budget.left()
-    if cap := left.used_up:
-        return Load(failure=f"the questions used up {cap}", usd_per_hour=price, capped=True)
-    return put_load(subject.endpoint, subject.chat, settings, price, kept_load(settings), ANSWER_SECONDS, left)
+    if reason := budget.cap_reached:
+        return Load(failure=reason, usd_per_hour=price, capped=True)
+    kept = kept_load(settings)
+    return put_load(subject.endpoint, subject.chat, settings, price, kept, ANSWER_SECONDS, budget.left())
 
 
 def _warm_up(client: EndpointClient, chat: bool) -> None:

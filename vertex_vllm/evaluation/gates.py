@@ -112,6 +112,8 @@ def _shortened_load(evaluation: Evaluation) -> list[str]:
     result = evaluation.load.result
     if result is None or not result.ended_by:
         return []
+    if result.search is not None and result.search.steps:
+        return [f"{result.ended_by} ended the search for the highest rate after {len(result.search.steps)} rates."]
     return [f"{result.ended_by} ended the load after {result.figures.requests} measured requests."]
 
 

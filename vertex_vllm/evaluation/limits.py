@@ -111,6 +111,12 @@ class Budget:
         with self._lock:
             return self._reason()
 
+    @property
+    def cap_reached(self) -> str:
+        """Which cap leaves nothing, and after how much; empty: none does."""
+        with self._lock:
+            return self._cap()
+
     def _add_tokens(self, reply: Reply) -> None:
         self._tokens += (reply.input_tokens or 0) + (reply.output_tokens or 0)
         self._uncounted = self._uncounted or (not reply.error and reply.output_tokens is None)
@@ -122,6 +128,9 @@ class Budget:
     def _reason(self) -> str:
         if self._failures >= GIVE_UP_AFTER:
             return f"{GIVE_UP_AFTER} requests in a row failed, the last with: {self._failure}"
+        return self._cap()
+
+    def _cap(self) -> str:
         limits = self._limits
         if limits.requests and self._requests >= limits.requests:
             return f"max_requests is reached: {self._requests} requests were sent"

@@ -131,8 +131,8 @@ class _Load:
             step = self._measured(rate, dues)
             self._kept.keep(step)
         self._count(step.run.samples)
-        if len(step.run.samples) < len(planned) or cap:
-            self.ended_by = cap or self._time_cap()
+        if len(step.run.samples) < len(planned):
+            self.ended_by = cap if len(step.run.samples) >= len(dues) else self._time_cap()
         if all(sample.warm_up for sample in step.run.samples):
             raise CutShort(next((sample.error for sample in step.run.samples if sample.error), "no request was sent"))
         concurrency = 0 if rate else self._settings.concurrency

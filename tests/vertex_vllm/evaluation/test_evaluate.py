@@ -125,7 +125,13 @@ def test_a_cap_stops_the_questions_and_fails_the_gate(endpoint: str, limits: Lim
     require_answers(evaluation)
     passed, sentence = verdict_of(evaluation)
     assert not passed
-    assert f"The load could not be measured: the questions used up {told.partition(' ')[0]}." in sentence
+    assert f"The load could not be measured: {told}" in sentence
+
+
+def test_a_cap_on_tokens_that_the_endpoint_does_not_count_leaves_no_load(endpoint: str) -> None:
+    evaluation = evaluated(endpoint, [FRANCE], chat=False, limits=Limits(tokens=10_000))
+    assert (len(evaluation.answers), evaluation.stopped) == (1, "")
+    assert "measured: max_tokens cannot be kept: the endpoint does not count the tokens" in verdict_of(evaluation)[1]
 
 
 def test_a_cap_ends_the_load_that_the_questions_leave_room_for(endpoint: str) -> None:

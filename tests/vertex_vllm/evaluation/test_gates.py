@@ -12,6 +12,7 @@ from vertex_vllm.evaluation.gates import Gate, failed_gates, gates_of, require, 
 from vertex_vllm.evaluation.load import Load, load_of
 from vertex_vllm.evaluation.questioning import judge
 from vertex_vllm.load.load_settings import LoadSettings
+from vertex_vllm.load.rate_search import RateSearch
 from vertex_vllm.load.samples import Sample
 
 
@@ -209,6 +210,16 @@ def test_the_limits_of_a_load_count_its_failures_and_need_enough_requests(
 
 def test_failed_requests_of_the_load_are_told_in_the_verdict() -> None:
     assert "60 of 100 requests of the load failed, most often with: HTTP 503: busy." in verdict_of(loaded(100, 60))[1]
+
+
+def test_a_search_that_a_cap_ended_is_told_by_its_rates() -> None:
+    evaluation = loaded(100, 0)
+    assert evaluation.load.result is not None
+    search = RateSearch((evaluation.load.result.figures,) * 3, "max_usd was reached")
+    result = replace(evaluation.load.result, search=search, ended_by="max_usd")
+    told = verdict_of(replace(evaluation, load=Load(result)))[1]
+    assert "max_usd ended the search for the highest rate after 3 rates." in told
+    assert "measured requests" not in told
 
 
 def test_an_endpoint_that_refuses_every_question_is_no_pass() -> None:

@@ -55,6 +55,7 @@ def test_only_failures_in_a_row_give_an_endpoint_up() -> None:
     for _ in range(GIVE_UP_AFTER):
         budget.replied(Reply("", 0.1, error="HTTP 503: busy"))
     assert budget.stopped == f"{GIVE_UP_AFTER} requests in a row failed, the last with: HTTP 503: busy"
+    assert budget.cap_reached == ""
 
 
 def test_money_without_a_price_cannot_be_capped() -> None:
@@ -81,7 +82,7 @@ def test_the_load_has_what_the_questions_left() -> None:
     budget.replied(ANSWER)
     assert budget.left() == LoadCaps(requests=3, tokens=4, seconds=60.0)
     budget.replied(Reply("a", 0.1))
-    assert budget.left().used_up == "max_tokens"
+    assert (budget.left().used_up, budget.cap_reached.partition(" ")[0]) == ("max_tokens", "max_tokens")
     assert Budget(Limits()).left() == NO_CAPS
 
 

@@ -211,6 +211,7 @@ def test_a_token_is_renewed_before_it_expires_and_requests_do_not_wait_for_it() 
         (LoadCaps(requests=3 + 2 + 5), 5, "max_requests"),  # three probes, and two requests that warm up
         (LoadCaps(requests=100, tokens=100_000, seconds=600.0), 12, ""),
         (LoadCaps(seconds=0.001, seconds_cap="max_usd"), None, "max_usd"),
+        (LoadCaps(requests=10, seconds=0.001, seconds_cap="max_usd"), None, "max_usd"),  # before all ten were sent
         (LoadCaps(requests=4), None, "max_requests"),
         (LoadCaps(tokens=1), None, "max_tokens"),
     ],
