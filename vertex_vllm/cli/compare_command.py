@@ -1,6 +1,6 @@
 """`vertex-vllm compare RUN RUN…`"""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -42,24 +42,33 @@ def compare(runs: tuple[str, ...], project: str | None, region: str, as_json: bo
 
 
 def run_result(name: str) -> "RunResult":
-    """The run's parameters and the figures of its evaluation. Raises InputError for an unknown run, ServiceError."""
+    """The run's parameters and the figures of its evaluation.
+
+    Raises InputError for an unknown run and for a result that this version cannot read, ServiceError.
+    """
+    from google.protobuf import json_format
+
+    from vertex_vllm.errors import InputError
     from vertex_vllm.evaluation.run_results import result_of
+    from vertex_vllm.foreign_json import parsed
     from vertex_vllm.runs.vertex_engine import find_run, read_run
 
     job = find_run(name)
     run = read_run(job)
+    parameters = json_format.MessageToDict(type(job).pb(job).runtime_config).get("parameterValues", {})
     artifact = run.output("evaluate-endpoint", "evaluation")
-    document = _document(name, artifact.uri) if artifact else None
-    return result_of(name.rpartition("/")[2], run.state, dict(job.runtime_config.parameter_values), document)
+    text = _written(name, artifact.uri) if artifact else None
+    try:
+        return result_of(name.rpartition("/")[2], run.state, parameters, None if text is None else parsed(text))
+    except ValueError as error:
+        fix = "Name runs that this version of vertex-vllm has evaluated."
+        raise InputError(f"not an evaluation: {error}", where=artifact.uri if artifact else name, fix=fix) from error
 
 
-def _document(run: str, uri: str) -> dict[str, Any] | None:
+def _written(run: str, uri: str) -> bytes | None:
     """The evaluation's JSON; None where its step ended before it wrote one."""
-
     from google.cloud.storage import Client
 
-    from vertex_vllm.errors import ServiceError
-    from vertex_vllm.foreign_json import parsed
     from vertex_vllm.google.error_boundary import google_errors
 
     project, bucket = run.split("/")[1], uri.removeprefix("gs://").partition("/")[0]
@@ -67,9 +76,4 @@ def _document(run: str, uri: str) -> dict[str, Any] | None:
         blob = Client(project=project).bucket(bucket).get_blob(uri.removeprefix(f"gs://{bucket}/"))
         if blob is None:
             return None
-        text = blob.download_as_bytes()
-    try:
-        document: dict[str, Any] = parsed(text)
-    except ValueError as error:
-        raise ServiceError(f"not an evaluation: {error}", where=uri) from error
-    return document
+        return bytes(blob.download_as_bytes())

@@ -1,8 +1,12 @@
 """Results of several runs side by side: quality, the SLO's rate, latency, price of tokens, config differences."""
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from vertex_vllm.evaluation.baseline import FORMAT
 
 # Figure of the table → metric of an evaluation that it is read from, and whether more is better.
 FIGURES = {
@@ -36,14 +40,21 @@ class RunResult:
         return self.metrics.get(FIGURES[name][0])
 
 
-def result_of(name: str, state: str, parameters: Mapping[str, Any], document: Mapping[str, Any] | None) -> RunResult:
-    """`document`: the evaluation's JSON; None where the run wrote none."""
+def result_of(name: str, state: str, parameters: Mapping[str, Any], document: Any) -> RunResult:
+    """`document`: the evaluation's JSON value; None where the run wrote none. Raises ValueError for another one."""
     if document is None:
         return RunResult(name, parameters, state=state)
-    verdict = document.get("verdict")
-    passed = verdict.get("passed") if isinstance(verdict, Mapping) else None
-    metrics = {key: float(value) for key, value in document.get("metrics", {}).items() if _is_number(value)}
-    return RunResult(name, parameters, metrics, state, passed)
+    if not isinstance(document, dict):
+        raise ValueError("not a JSON object")
+    if document.get("format") != FORMAT:
+        raise ValueError(f"its format is {document.get('format')!r}, not {FORMAT!r}")
+    verdict, metrics = document.get("verdict"), document.get("metrics")
+    if not isinstance(verdict, dict) or not isinstance(verdict.get("passed"), bool):
+        raise ValueError(f"its verdict is {verdict!r:.100}")
+    if not isinstance(metrics, dict):
+        raise ValueError(f"its metrics are {metrics!r:.100}")
+    figures = {key: float(value) for key, value in metrics.items() if _is_figure(value)}
+    return RunResult(name, parameters, figures, state, verdict["passed"])
 
 
 def differing_parameters(results: Sequence[RunResult]) -> dict[str, tuple[Any, ...]]:
@@ -105,11 +116,24 @@ def _shown(value: float | None) -> str:
 
 
 def _text(value: Any) -> str:
-    """Vertex AI gives whole numbers back as floats."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    value = _whole(value)
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
     return "-" if value is None else str(value)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _whole(value: Any) -> Any:
+    """The value with whole numbers as such: Vertex AI gives them back as floats."""
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _whole(each) for key, each in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _is_figure(value: Any) -> bool:
+    """Whether it is a finite number that a float can hold."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False

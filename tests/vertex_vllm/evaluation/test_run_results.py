@@ -1,6 +1,10 @@
 """Runs side by side, and their rank."""
 
+import math
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from vertex_vllm.evaluation.run_results import (
     RunResult,
@@ -11,7 +15,8 @@ from vertex_vllm.evaluation.run_results import (
     result_of,
 )
 
-DOCUMENT = {
+DOCUMENT: dict[str, Any] = {
+    "format": "vertex-vllm-evaluation/1",
     "verdict": {"passed": True},
     "metrics": {
         "exact_match": 0.75,
@@ -19,6 +24,8 @@ DOCUMENT = {
         "latency_p95_seconds": 1.25,
         "usd_per_million_output_tokens": 2.5,
         "questions": True,
+        "drop": math.nan,
+        "lost_answers": 10**400,
     },
 }
 CHEAP = result_of("run-1", "SUCCEEDED", {"deployment": "a-try-1", "max_num_seqs": 64, "spot": False}, DOCUMENT)
@@ -40,6 +47,40 @@ def test_a_result_holds_the_numbers_of_the_evaluation() -> None:
         "usd_per_million_output_tokens": 2.5,
     }
     assert result_of("run-3", "CANCELLED", {"max_num_seqs": 512}, None) == UNMEASURED
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ([], "not a JSON object"),
+        ("passed", "not a JSON object"),
+        ({}, "its format is None, not 'vertex-vllm-evaluation/1'"),
+        (DOCUMENT | {"format": "vertex-vllm-evaluation/2"}, "its format is 'vertex-vllm-evaluation/2'"),
+        (DOCUMENT | {"metrics": None}, "metrics"),
+        (DOCUMENT | {"metrics": []}, "metrics"),
+        (DOCUMENT | {"verdict": None}, "verdict"),
+        (DOCUMENT | {"verdict": {"passed": "false"}}, "verdict"),
+    ],
+)
+def test_a_document_that_is_no_evaluation_is_refused(document: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        result_of("run-1", "SUCCEEDED", {}, document)
+
+
+def test_parameters_that_are_lists_are_shown_as_json() -> None:
+    runs = [
+        RunResult(f"run-{n}", {"suite_levels": [1.0, n], "fallbacks": [{"region": "a", "max_replica_count": 2.0}] * n})
+        for n in (1, 2)
+    ]
+    rows = comparison_rows(runs)[1]
+    assert rows[1:] == [
+        ("suite_levels", "[1, 1]", "[1, 2]"),
+        (
+            "fallbacks",
+            '[{"region": "a", "max_replica_count": 2}]',
+            '[{"region": "a", "max_replica_count": 2}, {"region": "a", "max_replica_count": 2}]',
+        ),
+    ]
 
 
 def test_the_table_has_the_figures_that_some_run_has_and_the_parameters_that_differ() -> None:
