@@ -80,6 +80,19 @@ def test_nothing_is_tried_where_no_variant_fits(small_project: DemoProject, conf
     assert left_of(small_project, config) == []
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--budget-usd", "nan", "--hours", "9"), "--budget-usd: not a number"),
+        (("--budget-usd", "9", "--hours", "nan"), "--hours: not a number"),
+        (("--budget-usd", "9", "--hours", "9", "--output", "missing/best.yaml"), "not a file in an existing folder"),
+    ],
+)
+def test_options_are_refused_before_anything_is_rented(config: Path, options: tuple[str, ...], told: str) -> None:
+    swept = invoked("sweep-configs", str(config), *OVER, *options)
+    assert (swept.exit_code, told in str(swept.exception)) == (1, True)
+
+
 @pytest.mark.slow
 def test_variants_are_deployed_ranked_and_torn_down(small_project: DemoProject, config: Path) -> None:
     swept = invoked(*command(small_project, config, "--budget-usd", "10", "--hours", "9"))

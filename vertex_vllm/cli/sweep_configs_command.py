@@ -53,10 +53,14 @@ def sweep_configs(
     from vertex_vllm.cli.submit_command import project_of
     from vertex_vllm.config import load_deployment
     from vertex_vllm.config.config_grid import parse_over, variants
+    from vertex_vllm.errors import InputError
     from vertex_vllm.lifecycle.config_sweep import Budget, fitted, try_points
 
+    budget, best = Budget(budget_usd, hours), output or config.with_suffix(".best.yaml")
+    if not best.parent.is_dir() or best.is_dir():
+        raise InputError("not a file in an existing folder", where=f"--output {best}", fix="Name another file.")
     load_deployment(config)
-    text, budget = config.read_text(encoding="utf-8"), Budget(budget_usd, hours)
+    text = config.read_text(encoding="utf-8")
     found = variants(text, str(config), parse_over(over))
     named = project_of(found[0].deployment, project)
     points = fitted([_planned(variant, named) for variant in found], budget)
@@ -68,10 +72,10 @@ def sweep_configs(
         sys.exit(1)
     with _told_to_stop():
         tried, left = try_points(points, budget, lambda point, stop: _try(point, named, image, hours, stop))
-    _tell(tried, left, output or config.with_suffix(".best.yaml"))
+    _tell(tried, left, best)
     if any("interrupted" in point.why_not for point in left):
         sys.exit(130)
-    if not tried:
+    if not tried or any(point.failed for point in left):
         sys.exit(1)
 
 
@@ -170,6 +174,7 @@ def _cancel(engine: "Engine", name: str) -> None:
 
 def _tell(tried: Sequence["Tried"], left: Sequence["Point"], output: Path) -> None:
     """The ranked table on standard output, the best config in its file, and what was not tried."""
+    from vertex_vllm.cli.failures import told
     from vertex_vllm.evaluation.run_results import FIGURES, is_candidate, ranked
 
     by_run = {each.result.name: each for each in tried}
@@ -189,9 +194,10 @@ def _tell(tried: Sequence["Tried"], left: Sequence["Point"], output: Path) -> No
     if rows:
         say(text_table(("rank", "variant", *figures, "USD spent", "state", "run"), rows, columns()), nl=False)
     for point in left:
-        say(f"not tried: {point.variant.label}: {point.why_not}", err=True)
+        say(f"{'error' if point.failed else 'not tried'}: {point.variant.label}: {point.why_not}", err=True)
     if order and is_candidate(order[0].result):
-        output.write_text(order[0].point.variant.text, encoding="utf-8")
+        with told(OSError):
+            output.write_text(order[0].point.variant.text, encoding="utf-8")
         say(f"the best config is in {output}", err=True)
 
 

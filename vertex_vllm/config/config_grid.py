@@ -5,10 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from vertex_vllm.config.config_file import parse_deployment
 from vertex_vllm.config.deployment import Deployment
+from vertex_vllm.config.yaml_document import DocumentError, read_document
 from vertex_vllm.config.yaml_edit import edited
 from vertex_vllm.error_data import ConfigFault
 from vertex_vllm.errors import ConfigError, InputError
@@ -59,15 +58,16 @@ class Variant:
 
 
 def parse_over(texts: Sequence[str]) -> dict[str, tuple[Any, ...]]:
-    """`serving.max_num_seqs=64,256` as field and values; a value is read as YAML reads it.
+    """`serving.max_num_seqs=64,256` as field and values; a value is read as in a config.
 
-    Raises InputError for another form, a field given twice, and fields that a variant cannot have of its own.
+    Raises InputError for another form, a field or a value given twice, and fields that a variant cannot have of its
+    own.
     """
     found: dict[str, tuple[Any, ...]] = {}
     for text in texts:
         field, equals, values = text.partition("=")
         parts = [part.strip() for part in values.split(",")]
-        if not equals or not field or "" in parts:
+        if not equals or "" in (*parts, *field.split(".")):
             fix = "Write FIELD=VALUE,VALUE, for example serving.max_num_seqs=64,256."
             raise InputError(f"`{text}` names no field with its values", where=_OPTION, fix=fix)
         if field in found:
@@ -75,6 +75,10 @@ def parse_over(texts: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         if field.partition(".")[0] in _FIXED:
             raise InputError(f"{field} cannot vary: each variant has its own", where=_OPTION)
         found[field] = tuple(map(_value, parts))
+        if len(set(map(repr, found[field]))) < len(parts):
+            raise InputError(
+                f"`{text}` gives a value twice", where=_OPTION, fix="Each variant is a run: leave one out."
+            )
     if not found:
         raise InputError("nothing varies", where=_OPTION, fix="Name a field and its values.")
     return found
@@ -108,9 +112,12 @@ def _combinations(over: dict[str, tuple[Any, ...]]) -> Iterator[tuple[tuple[str,
 
 def _value(text: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"`{text}` is not a value in YAML", where=_OPTION) from error
+        document = read_document(f"value: {text}")
+    except DocumentError as error:
+        raise InputError(f"`{text}` is not a value in YAML: {error}", where=_OPTION) from error
+    if document.unreadable:
+        raise InputError(document.unreadable[0][1], where=_OPTION)
+    return document.values["value"]
 
 
 def _shown(value: Any) -> str:

@@ -1,11 +1,13 @@
 """Tries variants of a config one after another within a budget: which variants fit, and how each run ended."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from vertex_vllm.config.config_grid import Variant
+from vertex_vllm.errors import InputError, VertexVllmError
 from vertex_vllm.evaluation.run_results import RunResult
 from vertex_vllm.planning.plan import ServingPlan
 
@@ -18,8 +20,15 @@ OVERHEAD_SECONDS = 1200.0
 
 @dataclass(frozen=True)
 class Budget:
+    """Raises InputError for values that are no numbers: every price is within those."""
+
     usd: float
     hours: float
+
+    def __post_init__(self) -> None:
+        for option, value in (("--budget-usd", self.usd), ("--hours", self.hours)):
+            if math.isnan(value):
+                raise InputError("not a number", where=option, fix="Give US dollars and hours, for example 20 and 3.")
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,9 @@ class Point:
     plan: ServingPlan | None
     """None: nothing can serve it as asked."""
     why_not: str = ""
-    """Why it is not tried; empty: it is."""
+    """Why it is not tried, or why its run has no result; empty: it is tried."""
+    failed: bool = False
+    """Its run has no result because of an error."""
 
     @property
     def hours(self) -> float:
@@ -92,17 +103,16 @@ def try_points(
 ) -> tuple[list[Tried], list[Point]]:
     """Tries the points that fit, one by one. Returns those tried, and those not tried with the reason.
 
-    Each point may use what the earlier ones left of the budget, usually more than planned. A KeyboardInterrupt ends
-    the sweep after the point's teardown; the results so far are returned with it as their reason.
+    Each point may use what the earlier ones left of the budget, usually more than planned. A KeyboardInterrupt and an
+    error of a point end the sweep after the point's teardown; the results so far are returned.
     """
     start, spent = clock(), 0.0
     tried: list[Tried] = []
     left: list[Point] = []
-    interrupted = False
+    ended = ""
     for point in points:
         used = (clock() - start) / _SECONDS_PER_HOUR
-        reason = "the sweep was interrupted" if interrupted else point.why_not
-        reason = reason or _too_much(point, budget.usd - spent, budget.hours - used)
+        reason = ended or point.why_not or _too_much(point, budget.usd - spent, budget.hours - used)
         if reason:
             left.append(replace(point, why_not=reason))
             continue
@@ -114,8 +124,12 @@ def try_points(
         try:
             result = try_one(point, partial(_over, clock, deadline))
         except KeyboardInterrupt:
-            interrupted = True
-            left.append(replace(point, why_not="the sweep was interrupted"))
+            ended = "the sweep was interrupted"
+            left.append(replace(point, why_not=ended))
+            continue
+        except VertexVllmError as error:
+            ended = "an earlier variant ended with an error"
+            left.append(replace(point, why_not=str(error), failed=True))
             continue
         finally:
             usd = (clock() - begun) / _SECONDS_PER_HOUR * price

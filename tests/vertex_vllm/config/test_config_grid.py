@@ -49,6 +49,12 @@ def test_a_variant_is_tried_under_a_name_of_its_own_and_torn_down() -> None:
         (("keep_endpoint=false",), "keep_endpoint cannot vary"),
         (("google_cloud.region=us-east4",), "google_cloud.region cannot vary"),
         (("serving.spot={",), "is not a value in YAML"),
+        (("serving.spot=" + "[" * 3000,), "is not a value in YAML"),
+        (("serving.max_num_seqs=~",), "is empty"),
+        (("serving..spot=true",), "names no field with its values"),
+        (("serving.max_num_seqs=64,1:30",), "1:30 is read as 90"),
+        (("serving.max_num_seqs=64,010",), "010 is read as 8"),
+        (("serving.max_num_seqs=64,128,64",), "gives a value twice"),
     ],
 )
 def test_an_option_that_varies_nothing_is_refused(texts: tuple[str, ...], said: str) -> None:

@@ -1,5 +1,6 @@
 """Variants tried within a budget."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests.vertex_vllm.served_models import serving_plan
 from vertex_vllm.config.config_grid import parse_over, variants
+from vertex_vllm.errors import InputError, ServiceError
 from vertex_vllm.evaluation.run_results import RunResult
 from vertex_vllm.lifecycle.config_sweep import OVERHEAD_SECONDS, Budget, Point, fitted, try_points
 
@@ -73,6 +75,26 @@ def test_points_are_tried_one_by_one_until_the_budget_is_used_up() -> None:
     assert [point.why_not for point in left] == ["needs up to 2.00 USD, and 0.00 are left"]
     # 2.10 USD were left for the second: it was told to stop when they were used up.
     assert asked == ["", "", "", "the budget is used up"]
+
+
+@pytest.mark.parametrize("budget", [(math.nan, 1.0), (1.0, math.nan)])
+def test_a_budget_is_a_number(budget: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match="not a number"):
+        Budget(*budget)
+
+
+def test_an_error_ends_the_sweep_and_keeps_what_it_knows() -> None:
+    def try_one(point: Point, stop: Callable[[], str]) -> RunResult:
+        if point.variant.number == 2:
+            raise ServiceError("the endpoint could not be deleted")
+        return result(point)
+
+    tried, left = try_points(POINTS, Budget(99.0, 99.0), try_one, Clock())
+    assert [each.result.name for each in tried] == ["run-1"]
+    assert [(point.why_not, point.failed) for point in left] == [
+        ("the endpoint could not be deleted", True),
+        ("an earlier variant ended with an error", False),
+    ]
 
 
 def test_an_interrupted_sweep_keeps_what_it_knows() -> None:
