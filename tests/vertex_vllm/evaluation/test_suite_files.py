@@ -126,6 +126,7 @@ def test_all_faults_of_all_lines_with_what_to_do(folder: Path) -> None:
         (HEADER + "name: two\n", "s/suite.yaml:8: name: given again. Keep one of them"),
         (HEADER.replace("items.jsonl", "gone.jsonl"), "s/gone.jsonl:1: no such file. Name one that exists"),
         (HEADER.replace("items.jsonl", "/etc/passwd"), "s/suite.yaml:7: items: /etc/passwd is not beside the suite"),
+        (HEADER.replace("[items.jsonl]", '["a\\0.jsonl"]'), ".jsonl:1: cannot be read: no name of a file"),
         ("- a\n", "s/suite.yaml:1: "),
     ],
 )
@@ -140,6 +141,7 @@ def test_faults_of_the_yaml_file(folder: Path, header: str, fault: str) -> None:
     [
         ("texts", "there is no suite 'texts'. Known: text, image"),
         ("gone/suite.yaml", "gone/suite.yaml:1: no such file"),
+        ("gone\0.yaml", "cannot be read: no name of a file"),
     ],
 )
 def test_a_suite_that_is_not_there(place: str, told: str) -> None:
@@ -167,6 +169,31 @@ def test_a_part_of_a_suite_is_even_and_the_same_every_time(folder: Path) -> None
 def test_a_bundle_that_is_none(text: str) -> None:
     with pytest.raises(InputError, match=r"gs://b/s.json: not a bundled suite"):
         from_bundle(text, "gs://b/s.json")
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"items": []}, "it has no items"),
+        ({"items": [5]}, "an item is not a JSON object"),
+        ({"items": {"id": "a"}}, "an item is not a JSON object"),
+        ({"items": None}, "not iterable"),
+        ({"name": 5}, "name is 5, not a text"),
+        ({"license": None}, "license is None, not a text"),
+    ],
+)
+def test_a_bundle_that_was_changed_is_refused(folder: Path, changed: dict[str, Any], told: str) -> None:
+    bundle = json.loads(to_bundle(load_suite(write(folder, FRANCE))))
+    with pytest.raises(InputError, match=told):
+        from_bundle(json.dumps(bundle | changed), "gs://b/s.json")
+    with pytest.raises(InputError, match="it has an item twice"):
+        from_bundle(json.dumps(bundle | {"items": bundle["items"] * 2}), "gs://b/s.json")
+
+
+def test_a_byte_order_mark_is_no_part_of_an_item(folder: Path) -> None:
+    place = write(folder, FRANCE)
+    (folder / "items.jsonl").write_bytes(b"\xef\xbb\xbf" + (folder / "items.jsonl").read_bytes())
+    assert [item.id for item in load_suite(place).items] == ["france"]
 
 
 def test_a_question_that_is_asked_twice_is_refused(folder: Path) -> None:

@@ -10,6 +10,8 @@ from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.validators import extend
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from vertex_vllm.evaluation.quality import contains, is_exact, normalise
 from vertex_vllm.evaluation.suites.answer_reading import last_number, named_option
@@ -165,8 +167,8 @@ class JsonSchema(Part):
             raise ValueError(f"is not a JSON schema: {error.message}") from None
         for pattern in _patterns(schema):
             _compiled(pattern)
-        if any(not reference.startswith("#") for reference in _references(schema)):
-            raise ValueError("a $ref must stay inside the schema and begin with #")
+        for reference in _references(schema):
+            _check_reference(reference, schema)
         return schema
 
     def right(self, answer: str) -> bool:
@@ -177,7 +179,7 @@ class JsonSchema(Part):
                 return False
             told = json.loads(fenced[2] if fenced else text, parse_constant=_refuse_constant)
             _Re2Validator(self.json_schema, registry=Registry()).validate(told)
-        except (ValueError, ValidationError, RecursionError):
+        except (ValueError, ValidationError, RecursionError, ArithmeticError, Unresolvable):
             return False
         return True
 
@@ -268,6 +270,19 @@ def _patterns(schema: Any) -> list[str]:
         raise ValueError("patternProperties is not supported: name the properties")
     own = [schema["pattern"]] if isinstance(schema.get("pattern"), str) else []
     return own + [found for part in schema.values() for found in _patterns(part)]
+
+
+def _check_reference(reference: str, schema: dict[str, Any]) -> None:
+    """Raises ValueError unless the reference is to a part of the schema that is a schema itself."""
+    if not reference.startswith("#"):
+        raise ValueError("a $ref must stay inside the schema and begin with #")
+    resource = DRAFT202012.create_resource(schema)
+    try:
+        found = Registry().with_resource("", resource).resolver().lookup(reference).contents
+    except Unresolvable:
+        found = None
+    if not isinstance(found, dict | bool):
+        raise ValueError(f"$ref {reference} leads to no schema inside of this one")
 
 
 def _references(schema: Any) -> list[str]:

@@ -88,16 +88,22 @@ def from_bundle(text: str, place: str) -> Suite:
         told: dict[str, Any] = parsed(text)
         if told["format"] != BUNDLE_FORMAT:
             raise ValueError(f"format is {told['format']!r}, not {BUNDLE_FORMAT!r}")
-        items = tuple(_from_row(row) for row in told["items"])
+        for name in ("name", "license", "description"):
+            if not isinstance(told[name], str):
+                raise ValueError(f"{name} is {told[name]!r:.100}, not a text")
+        items = tuple(map(_from_row, told["items"]))
+        if not items or min(len({item.id for item in items}), len({item.digest for item in items})) < len(items):
+            raise ValueError("it has no items" if not items else "it has an item twice")
         return Suite(told["name"], told["license"], items, told["description"])
     except (ValueError, KeyError, TypeError) as error:
         fix = "Name the suite's YAML file in the config; `submit` writes the document from it."
         raise InputError(f"not a bundled suite: {' '.join(str(error).split())[:300]}", where=place, fix=fix) from error
 
 
-def _from_row(row: dict[str, Any]) -> Item:
-    content = base64.b64decode(row.pop("content", ""))
-    return Item.model_validate({**row, "content": content})
+def _from_row(row: Any) -> Item:
+    if not isinstance(row, dict):
+        raise ValueError("an item is not a JSON object")
+    return Item.model_validate({**row, "content": base64.b64decode(row.get("content", ""))})
 
 
 def _evenly(items: Sequence[Item], count: int) -> list[Item]:

@@ -168,14 +168,17 @@ def _text(read: ReadFile, name: str, shown: str) -> str:
             [ConfigFault(shown, 1, "", f"larger than {MOST_BYTES >> 20} MiB. Split it into several files")]
         )
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigError([ConfigFault(shown, 1, "", "is not UTF-8 text. Save it as UTF-8")]) from None
 
 
 def _read_local(folder: Path, name: str) -> bytes:
     """Raises OSError, also for a link that leads out of the folder: the suite is sent to a bucket."""
-    path = (folder / name).resolve()
+    try:
+        path = (folder / name).resolve()
+    except ValueError as error:  # a NUL character
+        raise OSError(f"no name of a file: {error}") from None
     if not path.is_relative_to(folder.resolve()):
         raise OSError(f"{path} is not beside the suite")
     return path.read_bytes()
