@@ -15,6 +15,7 @@ from vertex_vllm.evaluation.suite_reach import NONE, PROMOTED
 from vertex_vllm.foreign_json import parsed
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.labels import label_value
+from vertex_vllm.plain_text import whole_characters
 
 FOLDER = "evaluations"
 FORMAT = "vertex-vllm-evaluation/1"
@@ -86,20 +87,20 @@ def read_baseline(named: str, project: str, bucket: str, deployment: str) -> Bas
     return parse_baseline(text, named)
 
 
-def parse_baseline(text: str, source: str) -> Baseline:
-    """Raises InputError where the text is not a result document."""
+def parse_baseline(text: str | bytes, source: str) -> Baseline:
+    """Raises InputError where the text, UTF-8 if it is bytes, is not a result document."""
     try:
         told = parsed(text)
         if told["format"] != FORMAT:
             raise ValueError(f"its format is {told['format']!r}, not {FORMAT!r}")
         return Baseline(
             source=source,
-            run=str(told["run"]),
-            started_at=str(told["started_at"]),
-            model_id=str(told["model"]["id"]),
-            commit=str(told["model"]["commit"]),
-            suite=str(told["suite"]["name"]),
-            suite_digest=str(told["suite"]["digest"]),
+            run=whole_characters(str(told["run"])),
+            started_at=whole_characters(str(told["started_at"])),
+            model_id=whole_characters(str(told["model"]["id"])),
+            commit=whole_characters(str(told["model"]["commit"])),
+            suite=whole_characters(str(told["suite"]["name"])),
+            suite_digest=whole_characters(str(told["suite"]["digest"])),
             items=tuple(_item(row) for row in told["items"]),
         )
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
@@ -131,7 +132,7 @@ def keep_as_baseline(project: str, bucket: str, deployment: str, run_id: str) ->
         log.warning("The deployment keeps its earlier baseline: %s", error)
 
 
-def _write(text: str, project: str, bucket: str, name: str) -> None:
+def _write(text: str | bytes, project: str, bucket: str, name: str) -> None:
     from google.cloud.storage import Client
     from google.cloud.storage.retry import DEFAULT_RETRY
 
@@ -140,7 +141,7 @@ def _write(text: str, project: str, bucket: str, name: str) -> None:
         blob.upload_from_string(text, content_type="application/json", retry=DEFAULT_RETRY)
 
 
-def _read(place: str, project: str) -> str | None:
+def _read(place: str, project: str) -> bytes | None:
     """None where the object or the bucket does not exist."""
     from google.api_core.exceptions import NotFound
     from google.cloud.storage import Client
@@ -148,7 +149,7 @@ def _read(place: str, project: str) -> str | None:
     bucket, _, name = place.removeprefix("gs://").partition("/")
     with google_errors("Cloud Storage", place):
         try:
-            return str(Client(project=project).bucket(bucket).blob(name).download_as_bytes().decode())
+            return bytes(Client(project=project).bucket(bucket).blob(name).download_as_bytes())
         except NotFound:
             return None
 
@@ -165,5 +166,6 @@ def _item(row: Mapping[str, Any]) -> BaselineItem:
     for name in _FIGURES:
         if not (row[name] is None or (type(row[name]) in (int, float) and math.isfinite(row[name]))):
             raise ValueError(f"item {row['id']}: {name} is {row[name]!r}, not a number")
-    told = {name: row[name] for name in (*_TEXTS, *_FLAGS)}
-    return BaselineItem(**told, figures={name: row[name] for name in _FIGURES})
+    texts = {name: whole_characters(row[name]) for name in _TEXTS}
+    flags = {name: row[name] for name in _FLAGS}
+    return BaselineItem(**texts, **flags, figures={name: row[name] for name in _FIGURES})

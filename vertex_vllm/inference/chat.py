@@ -9,6 +9,8 @@ from vertex_vllm.foreign_json import parsed
 from vertex_vllm.plain_text import whole_characters
 
 _SHOWN_CHARACTERS = 300
+_MOST_TOKENS = 2**53
+"""Above it a float does not count any more."""
 # Marks of DeepSeek-R1, Qwen3 and the models trained like them.
 THOUGHTS, THOUGHTS_END = "<think>", "</think>"
 
@@ -90,7 +92,12 @@ def _text(message: dict[str, Any]) -> str:
 
 def _count(told: Any) -> int | None:
     """A number of tokens; None for what is not one."""
-    if isinstance(told, bool) or not isinstance(told, int | float) or told < 0 or told != told // 1:
+    if (
+        isinstance(told, bool)
+        or not isinstance(told, int | float)
+        or not 0 <= told <= _MOST_TOKENS
+        or told != told // 1
+    ):
         return None
     return int(told)
 

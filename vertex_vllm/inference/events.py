@@ -1,7 +1,9 @@
 """Reads server-sent events from a stream (WHATWG HTML, "Server-sent events", section "Parsing an event stream")."""
 
+import math
 import re
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 
 # A carriage return at the end of a chunk may be the first half of a line end.
 _LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")
@@ -50,9 +52,22 @@ class EventReader:
         self._rest = rest[start:]
 
 
-def event_data(chunks: Iterable[bytes]) -> Iterator[str]:
-    """The data of each event. An event that the end of the stream cut off is skipped, as the standard says."""
-    reader = EventReader()
+def event_data(
+    chunks: Iterable[bytes], silence: float = math.inf, clock: Callable[[], float] = time.monotonic
+) -> Iterator[str]:
+    """The data of each event. An event that the end of the stream cut off is skipped, as the standard says.
+
+    Raises TimeoutError when chunks have held no event for more than `silence` seconds, comments alone for example.
+    """
+    reader, heard = EventReader(), clock()
     for chunk in chunks:
-        yield from reader.feed(chunk)
+        for data in reader.feed(chunk):
+            yield data
+            heard = clock()
+        if clock() - heard > silence:
+            raise TimeoutError(no_event(silence))
     yield from reader.end()
+
+
+def no_event(seconds: float) -> str:
+    return f"The stream held no event for {seconds:.0f} s"

@@ -9,6 +9,7 @@ from typing import Any
 import requests
 
 from vertex_vllm.errors import InferenceError
+from vertex_vllm.foreign_json import parsed
 from vertex_vllm.inference.chat import ChatAnswer, ChatChunk, read_answer, read_chunk
 from vertex_vllm.inference.endpoint_connection import EndpointConnection
 from vertex_vllm.inference.events import event_data
@@ -38,7 +39,7 @@ class EndpointClient:
         """One prediction an instance: a string for a prompt, a chat completion for messages with `@requestFormat`."""
         body = {"instances": list(instances), **({"parameters": dict(parameters)} if parameters else {})}
         response = self._connection.post("v1", ":predict", json.dumps(body).encode())
-        predictions = _json(response).get("predictions")
+        predictions = read_json(response).get("predictions")
         # For a single chat completion Model Garden's container answers with it, rather than with a list of it.
         found = [predictions] if isinstance(predictions, dict) else predictions
         if not isinstance(found, list) or len(found) != len(instances):
@@ -53,7 +54,7 @@ class EndpointClient:
         """`options`: max_tokens, temperature and any other parameter of OpenAI's chat completions or of vLLM."""
         start = time.monotonic()
         response = self._connection.post(_CHAT_VERSION, _CHAT_PATH, _chat_body(messages, options))
-        return read_answer(_json(response), time.monotonic() - start)
+        return read_answer(read_json(response), time.monotonic() - start)
 
     def stream_chat(self, messages: Sequence[Message], **options: Any) -> Iterator[ChatChunk]:
         """The answer in chunks as they are made, the last with the token counts.
@@ -67,7 +68,7 @@ class EndpointClient:
         with closing(response):
             try:
                 pieces = response.iter_content(chunk_size=None)
-                for data in event_data(pieces):
+                for data in event_data(pieces, self._connection.answer_seconds):
                     if data == _END:
                         _read_out(pieces)
                         return
@@ -76,6 +77,8 @@ class EndpointClient:
                     yield chunk
             except requests.RequestException as error:
                 raise InferenceError(f"The answer broke off: {error}") from error
+            except TimeoutError as error:
+                raise InferenceError(str(error), where=str(self._connection.name)) from error
         if not finished:
             raise InferenceError("The stream ended before the answer did")
 
@@ -92,9 +95,10 @@ def _chat_body(messages: Sequence[Message], options: Mapping[str, Any]) -> bytes
     return json.dumps({"model": "", "messages": list(messages), **options}).encode()
 
 
-def _json(response: requests.Response) -> Any:
+def read_json(response: requests.Response) -> dict[str, Any]:
+    """The JSON object of an answer. Raises InferenceError for any other answer."""
     try:
-        body = response.json()
+        body = parsed(response.content)
     except ValueError as error:
         raise InferenceError(f"The answer is not JSON: {response.text[:300]}") from error
     if not isinstance(body, dict):

@@ -17,7 +17,7 @@ from vertex_vllm.errors import InferenceError, VertexVllmError
 from vertex_vllm.foreign_json import parsed
 from vertex_vllm.inference.chat import read_chunk
 from vertex_vllm.inference.endpoint_connection import CONNECT_SECONDS, server_words
-from vertex_vllm.inference.events import EventReader
+from vertex_vllm.inference.events import EventReader, no_event
 from vertex_vllm.load.address import Address
 from vertex_vllm.load.due_requests import Due
 from vertex_vllm.load.prompts import PromptWriter, TokenScale
@@ -64,7 +64,7 @@ class StreamClient:
         body = self._body(due)
         clock = asyncio.get_running_loop().time
         began = clock()
-        answer = _Answer(clock)
+        answer = StreamedAnswer(clock)
         error, retryable = "", False
         try:
             await self._exchange(body, answer)
@@ -105,7 +105,7 @@ class StreamClient:
         }
         return json.dumps({**chat, **options}).encode()
 
-    async def _exchange(self, body: bytes, answer: "_Answer") -> None:
+    async def _exchange(self, body: bytes, answer: "StreamedAnswer") -> None:
         authorization = await self._authorization.header()
         headers = {"Authorization": authorization} if authorization else None
         async with self._session.post(self._address.url, data=body, headers=headers, proxy=self._proxy) as response:
@@ -113,13 +113,13 @@ class StreamClient:
                 words = server_words(await response.text(errors="replace"))
                 raise InferenceError(f"HTTP {response.status}: {words}", status=response.status)
             if self._address.chat:
-                await answer.read(response.content)
+                await answer.read(response.content, self._address.answer_seconds)
             else:
                 _require_predictions(await response.read())
 
 
 @dataclass
-class _Answer:
+class StreamedAnswer:
     """The part of a stream that has arrived. Times by the event loop's clock."""
 
     clock: Callable[[], float]
@@ -131,19 +131,24 @@ class _Answer:
     finished: bool = False
     reader: EventReader = field(default_factory=EventReader)
 
-    async def read(self, content: aiohttp.StreamReader) -> None:
+    async def read(self, content: aiohttp.StreamReader, silence: float) -> None:
         """Reads to the stream's last byte, so that its connection can be reused.
 
-        Raises InferenceError where the stream ends before the answer does, or holds an error of the server's.
+        Raises InferenceError where the stream ends before the answer does, holds an error of the server's, or holds no
+        event for more than `silence` seconds, comments alone for example.
         """
+        heard = self.clock()
         while True:
             piece = await content.readany()
             if not piece:
                 break
             now = self.clock()
             for data in self.reader.feed(piece):
+                heard = now
                 if data != _END:
                     self._take(data, now)
+            if now - heard > silence:
+                raise InferenceError(no_event(silence))
         if not self.finished:
             raise InferenceError("The stream ended before the answer did")
 

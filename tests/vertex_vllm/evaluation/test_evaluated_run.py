@@ -90,6 +90,7 @@ def test_a_second_attempt_of_a_run_asks_nothing_again(served: Evaluated, order: 
     [
         ({"baseline": "gs://{bucket}/none.json"}, "gs://{bucket}/none.json: there is no such object"),
         ({"baseline": "gs://{bucket}/broken.json"}, "gs://{bucket}/broken.json: not the result of an evaluation"),
+        ({"baseline": "gs://{bucket}/binary.json"}, "gs://{bucket}/binary.json: not the result of an evaluation"),
         ({"suite": "gs://{bucket}/none/suite.yaml"}, "gs://{bucket}/none/suite.yaml:1: no such file"),
         ({"suite": "gs://{bucket}/broken.json"}, "gs://{bucket}/broken.json: not a bundled suite"),
         ({"suite": "texts"}, "there is no suite 'texts'"),
@@ -99,7 +100,9 @@ def test_a_second_attempt_of_a_run_asks_nothing_again(served: Evaluated, order: 
 def test_an_order_that_cannot_be_met_asks_nothing(
     served: Evaluated, order: Order, changed: dict[str, Any], told: str
 ) -> None:
-    Client(project=served.project).bucket(served.bucket).blob("broken.json").upload_from_string("{}")
+    bucket = Client(project=served.project).bucket(served.bucket)
+    bucket.blob("broken.json").upload_from_string("{}")
+    bucket.blob("binary.json").upload_from_string(b"\xff\xfe{}")
     filled = {
         name: value.format(bucket=served.bucket) if isinstance(value, str) else value for name, value in changed.items()
     }

@@ -15,6 +15,7 @@ from vertex_vllm.evaluation.answer_journal import Page
 from vertex_vllm.evaluation.asking import Reply
 from vertex_vllm.evaluation.baseline import parse_baseline
 from vertex_vllm.evaluation.comparison import Terms, compare
+from vertex_vllm.evaluation.evaluation_report import render
 from vertex_vllm.evaluation.gates import verdict_of
 from vertex_vllm.evaluation.questioning import Answered, judge
 from vertex_vllm.evaluation.result import to_json
@@ -90,6 +91,20 @@ def test_a_baseline_with_values_that_no_evaluation_writes_is_refused_with_the_it
     (name,) = fields
     with pytest.raises(InputError, match=f"not the result of an evaluation: item france: {name}"):
         parse_baseline(document(**fields), "gs://b/result.json")
+
+
+@pytest.mark.parametrize("half", ["run", "started_at", "model", "suite", "items"])
+def test_half_a_character_in_a_baseline_can_be_written_down(half: str) -> None:
+    told = json.loads(document(answer="\ud800", compared="\ud800") if half == "items" else document())
+    if isinstance(told[half], dict):
+        told[half] = dict.fromkeys(told[half], "\ud800")
+    elif half != "items":
+        told[half] = "\ud800"
+    baseline = parse_baseline(json.dumps(told), "gs://b/result.json")
+    compared = compare(baseline, EVALUATION.answers, COMMIT, Terms())
+    evaluation = replace(EVALUATION, asking=replace(EVALUATION.asking, baseline=baseline), comparison=compared)
+    assert to_json(evaluation).encode()
+    assert render(evaluation).encode()
 
 
 _WILD = (

@@ -91,6 +91,10 @@ def test_a_malformed_answer_is_shown(body: Any) -> None:
             chunk(choices=[], usage={"prompt_tokens": 35, "total_tokens": 42, "completion_tokens": 7}),
             ChatChunk("", "", 35, 7, 0.2),
         ),
+        (
+            chunk(choices=[], usage={"prompt_tokens": 10**400, "completion_tokens": 1e300}),
+            ChatChunk("", "", None, None, 0.2),
+        ),
     ],
 )
 def test_the_chunks_of_a_stream(data: str, expected: ChatChunk) -> None:

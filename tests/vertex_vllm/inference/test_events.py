@@ -84,3 +84,12 @@ def test_an_event_is_there_as_soon_as_its_bytes_are() -> None:
         raise AssertionError("asked for more before giving out the first event")
 
     assert json.loads(next(event_data(chunks()))) == {"first": 1}
+
+
+def test_a_stream_of_comments_alone_ends() -> None:
+    seconds = iter(range(0, 1000, 7))
+    pings = (b": ping\n\n" for _ in range(500))
+    with pytest.raises(TimeoutError, match="held no event for 20 s"):
+        list(event_data(pings, 20, lambda: next(seconds)))
+    slow = iter(range(0, 1000, 7))
+    assert list(event_data([b"data: x\n\n"] * 5, 20, lambda: next(slow))) == ["x"] * 5

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import requests
 
 from tests.vertex_vllm.conftest import LocalCloud
 from vertex_vllm.errors import InferenceError, InputError
 from vertex_vllm.inference import endpoint_connection
 from vertex_vllm.inference.chat import ChatAnswer
-from vertex_vllm.inference.inference_client import EndpointClient
+from vertex_vllm.inference.inference_client import EndpointClient, read_json
 
 CAR = "A car is a vehicle with four wheels."
 QUESTION = [{"role": "user", "content": "What is a car?"}]
@@ -149,3 +150,10 @@ def test_no_way_to_the_service_is_told_after_some_tries(
 def test_what_is_no_endpoints_name_is_refused_before_anything_is_asked(name: str) -> None:
     with pytest.raises(InputError, match="endpoints/ID"):
         EndpointClient(name)
+
+
+def test_an_answer_that_is_nested_too_deeply_is_no_json() -> None:
+    answer = requests.Response()
+    answer._content = b'{"predictions": ' + b"[" * 200_000
+    with pytest.raises(InferenceError, match="The answer is not JSON"):
+        read_json(answer)

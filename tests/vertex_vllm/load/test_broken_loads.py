@@ -1,5 +1,6 @@
 """Loads on an endpoint that errs, drops streams or stalls, and loads that were killed, end in figures that say so."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from tests.vertex_vllm.evaluation.evaluations import EVALUATION
 from tests.vertex_vllm.served_models import own_project, serving_plan
+from vertex_vllm.errors import InferenceError
 from vertex_vllm.evaluation.evaluation_report import render
 from vertex_vllm.evaluation.gates import verdict_of
 from vertex_vllm.evaluation.load import put_load
@@ -16,6 +18,7 @@ from vertex_vllm.load.kept_steps import Step
 from vertex_vllm.load.load_settings import LoadSettings
 from vertex_vllm.load.measuring import measure_load
 from vertex_vllm.load.slo import Slo
+from vertex_vllm.load.stream_client import StreamedAnswer
 
 PROBES = 3
 QUICK = LoadSettings(concurrency=2, answer_tokens="fixed(3)", requests=6)
@@ -117,3 +120,20 @@ def test_a_killed_search_measures_only_what_is_missing(cloud: Any, endpoint: str
     kept.most = len(kept.steps)
     again = measure_load(address, settings, kept)
     assert (again.figures, again.search) == (whole.figures, whole.search)
+
+
+class Pings:
+    """A stream of comments, 7 seconds apart, that never ends."""
+
+    seconds = 0.0
+
+    async def readany(self) -> bytes:
+        self.seconds += 7.0
+        return b": ping\n\n"
+
+
+def test_a_stream_of_comments_alone_is_no_answer() -> None:
+    pings: Any = Pings()
+    with pytest.raises(InferenceError, match="held no event for 20 s"):
+        asyncio.run(StreamedAnswer(lambda: pings.seconds).read(pings, 20.0))
+    assert pings.seconds == 21.0
