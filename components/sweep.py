@@ -15,7 +15,7 @@ def sweep(
         project: Project id.
         run_started: Creation time of the pipeline job, ISO 8601: resources that expired before it are removed.
         regions: Regions to sweep; empty: all regions of the catalogue.
-        deployments: Deployments that have a config; all others lose their resources too. Empty: only expired ones.
+        deployments: Deployments that have a config: resources of others are removed, too. Empty: others are left.
         dry_run: Only list what would be removed.
         report: The resources that were due, and whether they were removed, JSON.
     """

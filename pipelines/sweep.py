@@ -18,7 +18,7 @@ def sweep(
     Args:
         project: Project id.
         regions: Regions to sweep; empty: all regions of the catalogue.
-        deployments: Deployments that have a config; all others lose their resources too. Empty: only expired ones.
+        deployments: Deployments that have a config: resources of others are removed, too. Empty: others are left.
         dry_run: Only list what would be removed.
     """
     sweep_step(

@@ -47,7 +47,7 @@ _SWEEP = (
         "deployments",
         list,
         [],
-        "Deployments that have a config; all others lose their resources too. Empty: only expired ones.",
+        "Deployments that have a config: resources of others are removed, too. Empty: others are left.",
     ),
     Parameter("dry_run", bool, True, "Only list what would be removed."),
 )

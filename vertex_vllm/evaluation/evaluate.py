@@ -90,7 +90,7 @@ class Evaluation:
     stopped: str = ""
     """Why not all items were asked; empty: all were."""
     comparison: Comparison | None = None
-    """None: there is no baseline."""
+    """None: there is no baseline, or it has an answer to none of the questions."""
 
 
 def evaluate_endpoint(

@@ -28,7 +28,7 @@ def stated_reach(
 
 
 def _sized(suite: str, levels: Sequence[int], items: int, project: str) -> tuple[str, SuiteSize]:
-    """Name and size of the part of a suite that is asked, without building the suite."""
+    """Name and size of the part of a suite that is asked. A whole shipped suite is not built for that."""
     known = SHIPPED_SIZES.get(suite)
     if known is not None and not levels and not items:
         return suite, known

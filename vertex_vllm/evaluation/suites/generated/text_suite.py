@@ -1,4 +1,4 @@
-"""The shipped text suite: fourteen categories, four levels."""
+"""The shipped text suite: fifteen categories, four levels."""
 
 from collections.abc import Iterator, Sequence
 
