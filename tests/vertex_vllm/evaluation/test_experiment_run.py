@@ -88,6 +88,7 @@ def test_a_call_that_fails_once_is_repeated(served: Evaluated, experiment: str, 
     cloud.add_fault(rpc=rpc, kind="error", code="UNAVAILABLE", times=1)
     try:
         assert record_experiment_run(of(served), experiment)
+        assert [fault["struck"] for fault in cloud.faults()] == [1]
     finally:
         cloud.clear_faults()
 
@@ -96,7 +97,10 @@ def test_a_run_belongs_to_its_experiment_once_the_call_that_adds_it_was_lost(
     served: Evaluated, experiment: str, cloud: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     cloud.add_fault(rpc="AddContextChildren", kind="error", code="PERMISSION_DENIED", times=1)
-    assert record_experiment_run(of(served), experiment) == ""
+    try:
+        assert record_experiment_run(of(served), experiment) == ""
+    finally:
+        cloud.clear_faults()
     assert "Vertex Experiments do not show the evaluation: " in caplog.text
     record_experiment_run(of(served), experiment)
     assert found(served, experiment).resource_name
@@ -117,9 +121,11 @@ def test_a_name_that_is_taken_by_something_else_is_said(
 
 def test_nothing_is_recorded_where_the_config_asks_for_none(served: Evaluated, cloud: Any) -> None:
     cloud.add_fault(rpc="GetMetadataStore", kind="error", code="PERMISSION_DENIED", times=1)
-    assert record_experiment_run(of(served), "") == ""
-    assert cloud.faults()
-    cloud.clear_faults()
+    try:
+        assert record_experiment_run(of(served), "") == ""
+        assert [fault["met"] for fault in cloud.faults()] == [0]
+    finally:
+        cloud.clear_faults()
 
 
 @pytest.mark.parametrize(
