@@ -55,7 +55,7 @@ def _timeline(axes: Axes, figures: LoadFigures) -> None:
 
 
 def _rates(axes: Axes, steps: Sequence[LoadFigures], slo: Slo) -> None:
-    """The SLO's percentile of each limited latency against the rate, on logarithmic axes; missed steps are hollow."""
+    """The SLO's percentile of each limited latency against the rate, both logarithmic. Only met steps are filled."""
     which = f"p{slo.percentile:g}"
     for (latency, limit), colour in zip(slo.limits.items(), (FIRST, SECOND, INK), strict=False):
         points = [(step, step.latencies[latency][which].value) for step in steps if latency in step.latencies]

@@ -43,8 +43,8 @@ class LoadResult:
     """Of all requests that this load sent, as the server counts them: warm-up, probes and search included."""
     output_tokens: int
     ended_by: str = ""
-    """Cap that ended the load before all of its requests were sent: max_requests, max_tokens, max_minutes, max_usd, or
-    load.max_minutes, the load's own; empty: none did."""
+    """Cap that ended the load before all of its requests were sent, or its search: max_requests, max_tokens,
+    max_minutes, max_usd, or load.max_minutes, the load's own; empty: none did."""
 
     def to_document(self) -> dict[str, Any]:
         """JSON values. Of the samples at most 2,000, spread over the load."""

@@ -8,12 +8,14 @@ from tests.vertex_vllm.evaluation.evaluations import ANSWERS, COMPLETIONS, EVALU
 from vertex_vllm.errors import GateError
 from vertex_vllm.evaluation.asking import Reply
 from vertex_vllm.evaluation.evaluate import Evaluation, Thresholds, metrics_of
+from vertex_vllm.evaluation.evaluation_report import render
 from vertex_vllm.evaluation.gates import Gate, failed_gates, gates_of, require, verdict_of
 from vertex_vllm.evaluation.load import Load, load_of
 from vertex_vllm.evaluation.questioning import judge
 from vertex_vllm.load.load_settings import LoadSettings
 from vertex_vllm.load.rate_search import RateSearch
 from vertex_vllm.load.samples import Sample
+from vertex_vllm.load.slo import Slo
 
 
 def test_the_figures_of_an_evaluation() -> None:
@@ -213,13 +215,18 @@ def test_failed_requests_of_the_load_are_told_in_the_verdict() -> None:
 
 
 def test_a_search_that_a_cap_ended_is_told_by_its_rates() -> None:
-    evaluation = loaded(100, 0)
-    assert evaluation.load.result is not None
-    search = RateSearch((evaluation.load.result.figures,) * 3, "max_usd was reached")
-    result = replace(evaluation.load.result, search=search, ended_by="max_usd")
-    told = verdict_of(replace(evaluation, load=Load(result)))[1]
-    assert "max_usd ended the search for the highest rate after 3 rates." in told
+    samples = tuple(Sample(n, 0.0, 0.0, 1.0, 2.0, 2.0, 11) for n in range(100))
+    whole = load_of(samples, LoadSettings(concurrency=2, slo=Slo(end_to_end=60.0), find_highest_rate=True)).result
+    assert whole is not None
+    steps = (replace(whole.figures, rate=2.0), replace(whole.figures, rate=4.0, meets_slo=None, enough=False))
+    result = replace(whole, search=RateSearch(steps, "max_usd was reached"), ended_by="max_usd")
+    capped = replace(EVALUATION, load=Load(result))
+    told = verdict_of(capped)[1]
+    assert "max_usd ended the search for the highest rate after 2 rates." in told
     assert "measured requests" not in told
+    page = render(capped)
+    assert "max_usd ended the search for the highest rate.</p>" in page
+    assert ("too few requests" in page, "missed</span>" in page) == (True, False)
 
 
 def test_an_endpoint_that_refuses_every_question_is_no_pass() -> None:
