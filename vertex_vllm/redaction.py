@@ -19,6 +19,8 @@ from vertex_vllm.secret_shapes import ENCODED, REDACTED, SHAPES, decoded_texts, 
 # Characters. A shorter secret would redact ordinary words.
 _SHORTEST_SECRET = 8
 _KNOWN: dict[str, tuple[re.Pattern[str], ...]] = {}
+# Letters that a pattern takes for `i` and `s` when it ignores case, and that `str.lower` keeps apart from them.
+_OTHER_CASES = str.maketrans("İıſ", "iis")
 
 _PROCESS_EVENTS = {"subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.system"}
 _depth = 0
@@ -36,7 +38,7 @@ def redact(text: str) -> str:
     for forms in tuple(_KNOWN.values()):
         for form in forms:
             text = form.sub(REDACTED, text)
-    lowered = text.lower()
+    lowered = (text if text.isascii() else text.translate(_OTHER_CASES)).lower()
     for words, shape in SHAPES:
         # Most lines of a log have none of the words, and a search for words is cheap.
         if not words or any(word in lowered for word in words):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_vllm.redaction import redact, remember
+from vertex_vllm.secret_shapes import SHAPES
 from vertex_vllm.steps import write_artifact
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,6 +68,21 @@ def test_all_other_text_stays(text: str) -> None:
 def test_any_text_can_be_redacted_and_twice_is_once(text: str) -> None:
     assert redact(redact(text)) == redact(text)
     assert TOKEN not in redact(f"{text}\n{TOKEN}\n{text}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "authorızation: abcdefghi12345",
+        "AUTHORİZATION: abcdefghi12345",
+        "paſſword=abc12345678",
+        "cooKıe: a=b",
+        "docker logın -p abcdefghi12345",
+    ],
+)
+def test_a_word_may_have_letters_that_are_another_case_of_its_own(text: str) -> None:
+    assert any(shape.search(text) for _, shape in SHAPES)
+    assert "[redacted]" in redact(text)
 
 
 def test_a_token_in_use_is_redacted_whatever_it_looks_like() -> None:
