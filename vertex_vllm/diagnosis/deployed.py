@@ -1,5 +1,6 @@
 """Diagnoses of an endpoint's containers, of a run of the pipeline, and of a step that failed just now."""
 
+import logging
 import re
 import time
 from collections.abc import Sequence
@@ -10,9 +11,9 @@ from vertex_vllm.diagnosis.never_ready import ready_after_all, ready_unasked
 from vertex_vllm.diagnosis.ranking import Diagnosis
 from vertex_vllm.diagnosis.refused_requests import refused_requests
 from vertex_vllm.diagnosis.sources import diagnose_lines, most_telling
-from vertex_vllm.errors import InputError
+from vertex_vllm.errors import DeploymentError, InputError
 from vertex_vllm.vertex_ai.container_logs import ContainerLog, read_container_logs
-from vertex_vllm.vertex_ai.failed_deploy import failed_deploy
+from vertex_vllm.vertex_ai.failed_deploy import FailedDeploy, failed_deploy
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 _ENDPOINT = re.compile(r"projects/[\w:.-]{1,80}/locations/[a-z0-9-]{1,40}/endpoints/[\w-]{1,80}")
@@ -21,10 +22,15 @@ _READS = 3
 _BETWEEN_READS_SECONDS = 4.0
 _AFTER_A_RUN = timedelta(minutes=10)
 
+log = logging.getLogger(__name__)
+
 
 def diagnose_endpoint(endpoint: str, since: datetime, until: datetime | None = None) -> Diagnosis:
-    """The diagnosis of the replica whose log says most. Raises InputError if the endpoint logged nothing in that
-    time."""
+    """The diagnosis of the replica whose log says most; of a ready server with no deployed model, the deploy's error
+    is read, too.
+
+    Raises InputError if the endpoint logged nothing in that time, and ServiceError if its log cannot be read.
+    """
     name = str(ResourceName.parse(endpoint, "endpoints"))
     logs = read_container_logs(name, since, until=until)
     if not logs:
@@ -34,9 +40,20 @@ def diagnose_endpoint(endpoint: str, since: datetime, until: datetime | None = N
             fix="Look back further: --hours",
         )
     found = of_replicas(logs)
-    if found.outcome == "serving" and not found.causes and (deploy := failed_deploy(name)):
-        return ready_after_all(found, deploy.refusal.words, deploy.ended)
+    if found.outcome == "serving" and not found.causes and (deploy := _failed_deploy(name)):
+        return ready_after_all(found, deploy.refusal, deploy.begun, deploy.ended) or _best(
+            found, [deploy.refusal.words]
+        )
     return found
+
+
+def _failed_deploy(endpoint: str) -> FailedDeploy | None:
+    """None, and a warning, where it cannot be read: an account may read logs alone."""
+    try:
+        return failed_deploy(endpoint)
+    except DeploymentError as refused:
+        log.warning("How the endpoint's deploy ended is not known: %s", refused)
+        return None
 
 
 def diagnose_run(run: str) -> Diagnosis:

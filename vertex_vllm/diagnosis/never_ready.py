@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from vertex_vllm.diagnosis.log_lines import LogLine
 from vertex_vllm.diagnosis.phases import phases_of
 from vertex_vllm.diagnosis.ranking import Cause, Diagnosis
+from vertex_vllm.diagnosis.refused_requests import LOAD_MARKS
 from vertex_vllm.diagnosis.rules import Change
+from vertex_vllm.error_data import Refusal
 from vertex_vllm.planning.arguments import PORT
 
 ADDRESS_MARKS = ("server on http", "server 0 on http", "running on http")
@@ -33,15 +35,27 @@ def ready_unasked(logged: Diagnosis, said: Sequence[str]) -> Diagnosis | None:
     return replace(logged, outcome="failed", causes=(_unasked(logged),))
 
 
-def ready_after_all(logged: Diagnosis, said: str, ended: datetime) -> Diagnosis:
-    """Why a deploy failed whose server is ready: too late, or under another port or route than Vertex AI asks for.
+def ready_after_all(logged: Diagnosis, refusal: Refusal, begun: datetime, ended: datetime) -> Diagnosis | None:
+    """Why a deploy took too long although its server is ready: ready too late, or under another port or route than
+    Vertex AI asks for. None if the deploy failed otherwise, or the log is of an earlier deploy.
 
-    `said` is the error of the deploy's operation, and `ended` its end.
+    `refusal` is the error of the deploy's operation, `begun` and `ended` its times.
     """
-    ready = max((moment for line in logged.marks if (moment := _moment(line))), default=None)
+    said = refusal.words
+    # This project cancels a deploy that takes longer than serving.deployment_timeout_seconds.
+    if refusal.code not in ("CANCELLED", "DEADLINE_EXCEEDED") and not any(words in said for words in _NEVER_READY):
+        return None
+    ready = max((moment for line in _of_the_start(logged) if (moment := _moment(line))), default=None)
+    if ready and ready < begun:
+        return None
     cause = _too_late(logged) if ready and ready > ended - _LAST_PROBES else _unasked(logged)
     told = f"The deploy ended at {ended:%Y-%m-%d %H:%M:%S} UTC: {said.rstrip('.')}. {cause.explanation}"
     return replace(logged, outcome="failed", causes=(replace(cause, explanation=told),))
+
+
+def _of_the_start(logged: Diagnosis) -> list[LogLine]:
+    """The marks without the load that a ready server logs as long as it runs."""
+    return [line for line in logged.marks if not any(mark in line.message for mark in LOAD_MARKS)]
 
 
 def _moment(line: LogLine) -> datetime | None:
@@ -64,7 +78,7 @@ def _too_late(logged: Diagnosis) -> Cause:
         advice="Give the start more time, or shorten its longest phase: a smaller model copies and loads faster, and "
         "--enforce-eager compiles and captures nothing.",
         changes=(Change("set", ("serving.deployment_timeout_seconds", "7200")),),
-        evidence=tuple(logged.marks[-1:]),
+        evidence=tuple(_of_the_start(logged)[-1:]),
         seen=_SEEN,
     )
 

@@ -17,17 +17,19 @@ from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 @dataclass(frozen=True)
 class FailedDeploy:
-    """The end of a deploy operation."""
+    """A deploy operation that failed or was cancelled."""
 
     operation: str
     refusal: Refusal
+    begun: datetime
     ended: datetime
 
 
 def failed_deploy(endpoint_name: str) -> FailedDeploy | None:
-    """The newest deploy that failed or was cancelled; None if the endpoint serves a model, or is deleted.
+    """The newest deploy that has ended, if it failed; None if it succeeded, or the endpoint serves a model or is
+    deleted.
 
-    None as well where Vertex AI does not list operations. Raises ServiceError.
+    None as well where Vertex AI does not list operations. Raises DeploymentError.
     """
     with service_errors(f"Reading the operations of {endpoint_name}"):
         client = endpoint_client(ResourceName.parse(endpoint_name, "endpoints").region)
@@ -35,19 +37,28 @@ def failed_deploy(endpoint_name: str) -> FailedDeploy | None:
         if endpoint is None or endpoint.deployed_models:
             return None
         try:
-            return max(_failed(client, endpoint_name), key=lambda failed: failed.ended, default=None)
+            newest = max(_ended_deploys(client, endpoint_name), key=lambda each: each[1].update_time, default=None)
         except exceptions.MethodNotImplemented:
             return None
+    if newest is None or not (refusal := failure(newest[0])):
+        return None
+    operation, times = newest
+    return FailedDeploy(operation.name, refusal, times.create_time, times.update_time)
 
 
-def _failed(client: vertex.EndpointServiceClient, endpoint_name: str) -> Iterator[FailedDeploy]:
+def _ended_deploys(
+    client: vertex.EndpointServiceClient, endpoint_name: str
+) -> Iterator[tuple[operations_pb2.Operation, vertex.GenericOperationMetadata]]:
+    """Deploys that have ended, each with its times: its start, and its end as the last update."""
     request = operations_pb2.ListOperationsRequest(name=endpoint_name)
     while True:
         page = client.list_operations(request, retry=RETRY, timeout=CALL_SECONDS)
         for operation in page.operations:
-            if operation.done and is_deploy(operation) and (refusal := failure(operation)):
-                told = vertex.DeployModelOperationMetadata.deserialize(operation.metadata.value).generic_metadata
-                yield FailedDeploy(operation.name, refusal, told.update_time)
+            if operation.done and is_deploy(operation):
+                yield (
+                    operation,
+                    vertex.DeployModelOperationMetadata.deserialize(operation.metadata.value).generic_metadata,
+                )
         if not page.next_page_token:
             return
         request.page_token = page.next_page_token

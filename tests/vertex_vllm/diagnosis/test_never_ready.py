@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from vertex_vllm.diagnosis.never_ready import ready_after_all, ready_unasked
+from vertex_vllm.diagnosis.ranking import Diagnosis
 from vertex_vllm.diagnosis.sources import diagnose_lines
+from vertex_vllm.error_data import Refusal
 
 START = "(APIServer pid=1) INFO 11-30 12:34:01 [utils.py:299] vLLM API server version 0.26.0"
 READY = "(APIServer pid=1) INFO:     Application startup complete."
@@ -48,6 +50,7 @@ def test_every_other_log_is_left_to_the_rules(log: list[str], said: str) -> None
 
 
 ENDED = datetime(2026, 10, 14, 16, 0, tzinfo=UTC)
+TIMED_OUT = Refusal("FAILED_PRECONDITION", "Deployment timed out.")
 STARTED = (
     "Loading weights took 1912.40 seconds",
     "torch.compile takes 41.20 s in total",
@@ -56,6 +59,15 @@ STARTED = (
     "Starting vLLM server on http://0.0.0.0:8080",
     "Application startup complete.",
 )
+
+
+def _explained(logged: Diagnosis, refusal: Refusal = TIMED_OUT) -> Diagnosis:
+    found = ready_after_all(logged, refusal, ENDED - timedelta(hours=1), ENDED)
+    assert found is not None
+    return found
+
+
+LOAD = "Engine 000: Avg prompt throughput: 0.0 tokens/s, Running: 0 reqs, Waiting: 0 reqs, GPU KV cache usage: 0.0%"
 
 
 @pytest.mark.parametrize(
@@ -71,14 +83,22 @@ def test_the_end_of_the_deploy_tells_a_late_server_from_an_unreached_one(before_
     moment = f"{ENDED - before_the_end:%Y-%m-%dT%H:%M:%S.%fZ}"
     logged = diagnose_lines([START, *(f"{moment} (APIServer pid=1) INFO:     {line}" for line in STARTED)])
     assert (logged.outcome, logged.causes) == ("serving", ())
-    found = ready_after_all(logged, "Deployment timed out.", ENDED)
+    found = _explained(logged)
     [cause] = found.causes
     assert (found.outcome, cause.rule) == ("failed", rule)
     assert cause.explanation.startswith("The deploy ended at 2026-10-14 16:00:00 UTC: Deployment timed out. ")
     assert ("The longest phase of its start was load, 1912 s." in cause.explanation) == (rule == "ready_too_late")
 
 
+def test_a_server_that_logs_its_load_was_ready_before_that() -> None:
+    ready, last = (f"{ENDED - timedelta(minutes=before):%Y-%m-%dT%H:%M:%SZ}" for before in (20, 0))
+    said = [f"{ready} (APIServer pid=1) INFO:     {line}" for line in STARTED]
+    logged = diagnose_lines([START, *said, f"{last} (APIServer pid=1) INFO 10-14 16:00:00 [loggers.py:248] {LOAD}"])
+    [cause] = _explained(logged).causes
+    assert cause.rule == "health_route_unanswered"
+
+
 def test_a_log_without_years_leaves_the_port_to_be_named() -> None:
     said = "INFO 04-29 09:12:44 [api_server.py:1090] Starting vLLM API server on http://0.0.0.0:9999"
-    [cause] = ready_after_all(diagnose_lines([START, said, READY]), "x", ENDED).causes
+    [cause] = _explained(diagnose_lines([START, said, READY])).causes
     assert cause.rule == "port_mismatch"
