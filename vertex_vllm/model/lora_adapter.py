@@ -11,15 +11,15 @@ from typing import Any
 
 from vertex_vllm.model.transformer import Transformer
 
-# A layer of the text model; a vision tower's layers have other names in front.
+# A layer of any part; those of a vision or audio tower, or of a part that speaks, have other names in front.
 _TENSOR = re.compile(
     r"(?P<before>.*?)\blayers\.(?P<layer>\d{1,6})\.(?:self_attn|attention|mlp)\.(?P<module>\w+)\.lora_(?P<side>[AB])\b"
 )
-_OTHER_TOWERS = ("vision", "visual", "audio", "image")
+# vpm, apm and tts are MiniCPM's.
+_OTHER_PARTS = ("vision", "visual", "audio", "image", "encoder", "vpm", "apm", "tts", "talker")
 # Modules that read, or write, vectors of the model's hidden size. Other widths differ by family.
 _READ_HIDDEN = ("q_proj", "k_proj", "v_proj", "qkv_proj", "gate_proj", "up_proj", "gate_up_proj")
 _WRITE_HIDDEN = ("o_proj", "down_proj")
-
 
 # Features of PEFT that vLLM does not serve (`_validate_features` in lora/peft_helper.py of 0.32.0). Older versions
 # serve some of them as a plain LoRA, and the answers are wrong.
@@ -47,7 +47,8 @@ def adapter_faults(
 ) -> Iterator[str]:
     """Reasons why vLLM cannot serve the adapter with this model. `shapes`: name of each tensor → its sizes.
 
-    A model of the same hidden size and number of layers cannot be told from the adapter's own base.
+    A model of the same hidden size and number of layers cannot be told from the adapter's own base. Sizes that the
+    model's config.json lacks are not compared.
     """
     if (kind := config.get("peft_type")) not in (None, "LORA"):
         yield f"its kind is {str(kind)[:40]}, and vLLM serves LoRA alone"
@@ -57,13 +58,13 @@ def adapter_faults(
         yield "adapter_config.json has no rank (r)"
     named = [(name, match, shape) for name, shape in shapes.items() if (match := _TENSOR.search(name))]
     for name, match, shape in named:
-        if any(tower in match["before"] for tower in _OTHER_TOWERS):
+        if any(part in match["before"] for part in _OTHER_PARTS):
             continue
-        if int(match["layer"]) >= model.layers:
+        if model.layers and int(match["layer"]) >= model.layers:
             yield f"{name[:200]} is of layer {match['layer']}, and the model has {model.layers} layers"
             return
         width = _hidden_width(match["module"], match["side"], shape)
-        if width not in (None, model.hidden_size):
+        if model.hidden_size and width not in (None, model.hidden_size):
             yield f"{name[:200]} is made for a hidden size of {width}, and the model's is {model.hidden_size}"
             return
 

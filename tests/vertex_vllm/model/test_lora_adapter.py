@@ -1,6 +1,7 @@
 """Adapters are told apart by the widths and the layers that their tensors are made for."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +22,9 @@ LAYER = "base_model.model.model.layers.{}.{}.lora_{}.weight"
         (LORA, {LAYER.format(3, "mlp.down_proj", "B"): (256, 8)}, ""),
         # A vision tower has layers of its own.
         (LORA, {"base_model.model.vision_tower.layers.26.self_attn.q_proj.lora_A.weight": (8, 1152)}, ""),
+        (LORA, {"base_model.model.vpm.encoder.layers.26.self_attn.q_proj.lora_A.weight": (8, 1152)}, ""),
+        (LORA, {"base_model.model.apm.layers.23.self_attn.q_proj.lora_A.weight": (8, 1024)}, ""),
+        (LORA, {"base_model.model.talker.model.layers.9.self_attn.q_proj.lora_A.weight": (8, 896)}, ""),
         # A vector for an activation, and a module that the family widens.
         (LORA, {LAYER.format(0, "self_attn.q_proj", "A"): (8,), LAYER.format(0, "mlp.gate", "A"): (8, 99)}, ""),
         (LORA, {LAYER.format(0, "self_attn.q_proj", "A"): (8, 512)}, "made for a hidden size of 512, and .* is 256"),
@@ -43,6 +47,12 @@ def test_why_an_adapter_does_not_fit(config: dict[str, Any], shapes: dict[str, t
     found = list(adapter_faults(config, shapes, MODEL))
     assert len(found) == bool(fault)
     assert all(re.search(fault, each) for each in found)
+
+
+def test_a_model_of_unknown_sizes_takes_any_adapter() -> None:
+    unknown = replace(MODEL, hidden_size=0, layers=0, missing=("config.json: hidden_size",))
+    shapes = {LAYER.format(3, "self_attn.q_proj", "A"): (8, 256)}
+    assert list(adapter_faults(LORA, shapes, unknown)) == []
 
 
 def test_the_largest_rank_counts() -> None:
