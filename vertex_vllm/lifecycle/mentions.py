@@ -74,7 +74,7 @@ class Mentions:
 
 
 def texts_of(value: Any) -> list[str]:
-    """All strings in nested lists and dicts, keys among them; the values of a list also joined by blanks."""
+    """All strings in nested lists and dicts, keys among them."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, dict):
