@@ -67,10 +67,10 @@ class Commit:
         return {path: _ENTRY_KINDS.get(facts.split()[0], "file") for facts, _, path in found}
 
     def text(self, path: str) -> str | None:
-        """The file's text, what is not UTF-8 replaced; None where the commit has no such file."""
+        """The file's text; bytes that are not UTF-8 are kept as `surrogateescape` does. None without such a file."""
         if not _git(self.root, "ls-tree", "--name-only", "-z", self.id, "--", path):
             return None
-        return _git(self.root, "cat-file", "blob", f"{self.id}:{path}").decode("utf-8", "replace")
+        return _git(self.root, "cat-file", "blob", f"{self.id}:{path}").decode("utf-8", "surrogateescape")
 
 
 def _git(folder: Path, *arguments: str) -> bytes:

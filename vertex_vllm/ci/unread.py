@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from vertex_vllm.ci.concerned_configs import CONFIGS, is_config, is_example
 from vertex_vllm.config.yaml_document import DocumentError, read_document
+from vertex_vllm.encoded_text import readable_text
 
 EntryKind = Literal["file", "link", "submodule"]
 
@@ -98,10 +99,11 @@ def _elsewhere(path: str, kind: EntryKind, text_of: Callable[[str], str | None],
 
 
 def _values(text: str | None) -> Mapping[str, Any]:
+    """Fields of a YAML or JSON text in any encoding; none where it is neither."""
     if text is None:
         return {}
     try:
-        values: Any = read_document(text).values
+        values: Any = read_document(readable_text(text.encode("utf-8", "surrogateescape"))).values
     except DocumentError:
         return {}
     return values if isinstance(values, Mapping) else {}

@@ -48,11 +48,12 @@ def facts(model: str, revision: str, hf_token_secret: str, output: Path | None, 
 
 def read_file(path: Path, model_id: str) -> "ModelFacts":
     """Facts as `facts --output` wrote them, of the model that is asked for. Raises InputError for anything else."""
+    from vertex_vllm.encoded_text import utf8_text
     from vertex_vllm.errors import InputError
     from vertex_vllm.model.facts import ModelFacts
 
     try:
-        found = ModelFacts.from_json(path.read_text(encoding="utf-8"))
+        found = ModelFacts.from_json(utf8_text(path.read_bytes()))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         fix = "Write it with `vertex-vllm facts MODEL --output FILE`"
         raise InputError(f"is not a file of facts: {error}", where=str(path), fix=fix) from error

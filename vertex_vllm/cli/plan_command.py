@@ -202,11 +202,12 @@ def quotas_of(deployment: "Deployment", catalog: "Catalog", project: str | None)
 
 def throughputs_in(path: Path) -> "tuple[Measurement, ...]":
     """Measurements as an evaluation writes them, one or a list. Raises InputError for a file that holds none."""
+    from vertex_vllm.encoded_text import utf8_text
     from vertex_vllm.errors import InputError
     from vertex_vllm.planning.measurement import parse_measurements
 
     try:
-        return parse_measurements(path.read_text(encoding="utf-8"))
+        return parse_measurements(utf8_text(path.read_bytes()))
     except (OSError, ValueError) as error:
         fix = (
             "Take what an evaluation wrote to gs://BUCKET/measurements/MODEL, or write it as "

@@ -10,6 +10,7 @@ from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.config.schedule_check import check_schedules
 from vertex_vllm.config.validation import salvaged, validate
 from vertex_vllm.config.yaml_document import Document, DocumentError, read_document
+from vertex_vllm.encoded_text import utf8_text
 from vertex_vllm.error_data import ConfigFault
 from vertex_vllm.errors import ConfigError
 
@@ -66,11 +67,11 @@ def located(text: str, name: str, faults: Iterable[Fault]) -> list[ConfigFault]:
 def _text(path: Path) -> str:
     """Raises DocumentError where the file cannot be read as text."""
     try:
-        return path.read_text(encoding="utf-8")
+        return utf8_text(path.read_bytes())
     except FileNotFoundError:
         raise DocumentError(1, "no such file") from None
-    except (UnicodeDecodeError, ValueError):
-        raise DocumentError(1, "is not UTF-8 text") from None
+    except ValueError as error:
+        raise DocumentError(1, str(error)) from None
     except OSError as error:
         raise DocumentError(1, f"cannot be read: {error.strerror}") from None
 

@@ -10,6 +10,8 @@ from yaml.constructor import ConstructorError, SafeConstructor
 from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, DocumentStartEvent
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from vertex_vllm.encoded_text import utf8_text
+
 # A config with all fields is 3 KB: no file that is written by hand is as large as this limit.
 SIZE_LIMIT = 64 * 1024
 DEPTH_LIMIT = 8
@@ -51,8 +53,9 @@ class Document:
 
 def read_document(text: str) -> Document:
     """The text's only document. Raises DocumentError if it is too large, not YAML, not one document, or no mapping."""
-    if len(text.encode()) > SIZE_LIMIT:
+    if len(text.encode("utf-8", "surrogatepass")) > SIZE_LIMIT:
         raise DocumentError(1, f"larger than {SIZE_LIMIT // 1024} KB, which no config is")
+    _refuse_encoding(text)
     try:
         _refuse_tricks(text)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -66,6 +69,16 @@ def read_document(text: str) -> Document:
     document = Document({})
     document.values = _mapping(root, (), document)
     return document
+
+
+def _refuse_encoding(text: str) -> None:
+    """Raises DocumentError that names the encoding of bytes which `surrogateescape` kept in the text."""
+    try:
+        utf8_text(text.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        raise DocumentError(1, "is not UTF-8 text: half a character. Save it as UTF-8") from None
+    except ValueError as error:
+        raise DocumentError(1, str(error)) from None
 
 
 def _refuse_tricks(text: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vertex_vllm.catalog.load_profiles import Lengths
+from vertex_vllm.encoded_text import utf8_text
 from vertex_vllm.errors import InputError
 from vertex_vllm.google.error_boundary import google_errors
 
@@ -63,9 +64,9 @@ def _download(address: str) -> str:
             raise InputError(f"{address} is larger than {_MOST_BYTES >> 20} MiB", where=_WHERE, fix="Cut the trace.")
         data: bytes = blob.download_as_bytes()
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"The trace is not UTF-8: {error}", where=address) from error
+        return utf8_text(data)
+    except ValueError as error:
+        raise InputError(f"The trace {error}", where=address) from error
 
 
 def read_trace(path: Path) -> Trace:
@@ -74,8 +75,10 @@ def read_trace(path: Path) -> Trace:
     Raises InputError that names the file and the line.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = utf8_text(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"The trace {error}", where=str(path)) from error
+    except OSError as error:
         raise InputError(f"The trace cannot be read: {error}", where=str(path), fix=_TRACE_FIX) from error
     return parse_trace(text, path.name, str(path))
 

@@ -3,6 +3,7 @@
 import codecs
 import json
 
+from vertex_vllm import encoded_text
 from vertex_vllm.errors import PlanError
 
 
@@ -29,9 +30,9 @@ def utf8_text(data: bytes, file: str) -> str:
     if data.startswith(codecs.BOM_UTF8):
         raise PlanError("begins with a byte order mark, which transformers does not read", where=file)
     try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise PlanError(f"is not UTF-8: byte {error.start} cannot be read", where=file) from None
+        return encoded_text.utf8_text(data)
+    except ValueError as error:
+        raise PlanError(str(error).partition(". ")[0], where=file) from None
 
 
 def is_count(value: object) -> bool:

@@ -39,6 +39,35 @@ def test_a_config_that_would_be_skipped_ends_the_plan_with_its_name(clone: Clone
     assert "2 files that may be configs are not read" in told.stdout
 
 
+@pytest.mark.parametrize(
+    ("path", "encoding", "words"),
+    [
+        ("configs/b.yaml", "utf-16", "configs/b.yaml:1: is in UTF-16, not in UTF-8. Save it as UTF-8"),
+        ("configs/b.yaml", "utf-16-le", "configs/b.yaml:1: is in UTF-16, not in UTF-8. Save it as UTF-8"),
+        ("configs/b.yaml", "latin-1", "configs/b.yaml:1: is not UTF-8 text: byte 91 cannot be read. Save it as UTF-8"),
+        ("configs/b.json", "utf-16", "configs/b.json: looks like a config and is not read"),
+        ("deployments/b.yaml", "utf-16", "deployments/b.yaml: looks like a config and is not read"),
+        ("deployments/b.yaml", "latin-1", "deployments/b.yaml: looks like a config and is not read"),
+    ],
+)
+def test_a_config_in_another_encoding_is_told_as_such(clone: Clone, path: str, encoding: str, words: str) -> None:
+    place = clone.root / path
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(f"{CONFIG.format('two')}# größe\n".encode(encoding))
+    clone.commit({})
+    told = plan(clone)
+    assert isinstance(told.exception, ConfigError)
+    assert str(told.exception).startswith(words)
+
+
+def test_a_config_that_is_saved_in_another_encoding_is_not_called_removed(clone: Clone) -> None:
+    (clone.root / "configs/a.yaml").write_bytes(CONFIG.format("one").encode("utf-16"))
+    clone.commit({})
+    told = plan(clone)
+    assert "configs/a.yaml:1: is in UTF-16" in str(told.exception)
+    assert "is removed" not in told.output
+
+
 def test_a_link_is_a_fault_as_long_as_it_is_there(clone: Clone) -> None:
     (clone.root / "configs" / "b.yaml").symlink_to("a.yaml")
     clone.commit({})

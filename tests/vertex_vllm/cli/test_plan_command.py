@@ -145,6 +145,20 @@ def test_a_file_that_holds_no_facts_says_how_to_make_one(
     assert "vertex-vllm facts MODEL --output FILE" in str(answer.exception)
 
 
+@pytest.mark.parametrize("option", ["--facts", "--throughput"])
+def test_a_file_that_windows_wrote_is_read_or_its_encoding_named(tmp_path: Path, config: Path, option: str) -> None:
+    facts = load_catalog().facts("meta-llama/Llama-3.1-8B-Instruct")
+    assert isinstance(facts, ModelFacts)
+    written = tmp_path / "written.json"
+    written.write_text(facts.to_json(), encoding="utf-16")
+    answer = run(config, option, written)
+    assert "is in UTF-16, not in UTF-8. Save it as UTF-8" in str(answer.exception)
+    written.write_text(facts.to_json(), encoding="utf-8-sig")
+    answer = run(config, option, written)
+    assert "BOM" not in str(answer.exception)
+    assert option == "--throughput" or answer.exit_code == 0
+
+
 def test_facts_of_another_model_are_refused(tmp_path: Path, config: Path) -> None:
     facts = load_catalog().facts("meta-llama/Llama-3.1-70B")
     assert isinstance(facts, ModelFacts)

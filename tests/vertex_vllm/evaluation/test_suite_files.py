@@ -76,6 +76,17 @@ def test_a_line_of_a_file_ends_where_json_lines_end(folder: Path, end: str) -> N
     assert item.prompt.startswith(f"Capital{end}of France?")
 
 
+@pytest.mark.parametrize("name", ["suite.yaml", "items.jsonl"])
+def test_files_that_windows_wrote_are_read_or_their_encoding_named(folder: Path, name: str) -> None:
+    place, file = write(folder, FRANCE), folder / name
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text, encoding="utf-8-sig")
+    assert len(load_suite(place).items) == 1
+    file.write_text(text, encoding="utf-16")
+    with pytest.raises(ConfigError, match="is in UTF-16, not in UTF-8. Save it as UTF-8"):
+        load_suite(place)
+
+
 def test_a_picture_stands_before_its_question_and_travels_with_the_bundle(folder: Path) -> None:
     (folder / "dot.png").write_bytes(png())
     suite = load_suite(write(folder, {**FRANCE, "picture": "dot.png"}))

@@ -90,9 +90,9 @@ def test_json_that_nobody_reads_may_be_anything() -> None:
     ("path", "data", "words"),
     [
         ("config.json", b"\xef\xbb\xbf{}", "begins with a byte order mark"),
-        ("config.json", "{}".encode("utf-16"), "is not UTF-8"),
+        ("config.json", "{}".encode("utf-16"), "is in UTF-16, not in UTF-8"),
         ("chat_template.jinja", b"{{ \xe9 }}", "is not UTF-8"),
-        ("merges.txt", b"\xff\xfea", "is not UTF-8"),
+        ("merges.txt", b"\xff\xfea", "is in UTF-16, not in UTF-8"),
         ("config.json", b'{"a": 1,}', "is not JSON: line 1, column"),
         ("config.json", b"[" * 100_000, "is not JSON: nested too deeply"),
     ],

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from vertex_vllm.config.yaml_document import Document, DocumentError, read_document
+from vertex_vllm.encoded_text import utf8_text
 from vertex_vllm.error_data import ConfigFault
 from vertex_vllm.errors import ConfigError, InputError
 from vertex_vllm.evaluation.suites.checks import Part
@@ -168,9 +169,9 @@ def _text(read: ReadFile, name: str, shown: str) -> str:
             [ConfigFault(shown, 1, "", f"larger than {MOST_BYTES >> 20} MiB. Split it into several files")]
         )
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ConfigError([ConfigFault(shown, 1, "", "is not UTF-8 text. Save it as UTF-8")]) from None
+        return utf8_text(data)
+    except ValueError as error:
+        raise ConfigError([ConfigFault(shown, 1, "", str(error))]) from None
 
 
 def _read_local(folder: Path, name: str) -> bytes:
