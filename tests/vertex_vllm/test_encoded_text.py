@@ -26,13 +26,13 @@ def test_utf_8_is_read_with_and_without_its_mark(data: bytes) -> None:
     ],
 )
 def test_another_encoding_is_named_and_its_text_is_recognised(data: bytes, name: str) -> None:
-    with pytest.raises(ValueError, match=f"is in {name}, not in UTF-8. Save it as UTF-8"):
+    with pytest.raises(ValueError, match=rf"is in {name}, not in UTF-8\. Save it as UTF-8"):
         utf8_text(data)
     assert readable_text(data) == TEXT
 
 
 def test_a_code_page_is_not_guessed() -> None:
-    with pytest.raises(ValueError, match="is not UTF-8 text: byte 8 cannot be read. Save it as UTF-8"):
+    with pytest.raises(ValueError, match=r"is not UTF-8 text: byte 8 cannot be read\. Save it as UTF-8"):
         utf8_text(TEXT.encode("latin-1"))
     assert readable_text(TEXT.encode("latin-1")) == "name: gr\ufffd\ufffde\n"
 

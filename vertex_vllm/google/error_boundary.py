@@ -154,7 +154,9 @@ def _act_as(refusal: Refusal) -> str:
 
 def enable_api(refusal: Refusal) -> str:
     """The command that enables the API which refused because it is disabled; empty for any other refusal."""
-    if refusal.reason != "SERVICE_DISABLED":
+    off = worded(refusal, "service-disabled")
+    if off is None:
         return ""
-    service, project = refusal.details.get("service", ""), refusal.details.get("consumer", "").removeprefix("projects/")
+    service = refusal.details.get("service") or off["service"] or "SERVICE"
+    project = refusal.details.get("consumer", "").removeprefix("projects/") or off["project"] or "PROJECT"
     return f"Run `gcloud services enable {service} --project={project}`, wait a minute, try again."

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.errors import InputError, ServiceError
-from vertex_vllm.google.error_boundary import google_errors, refusal_of
+from vertex_vllm.google.error_boundary import enable_api, google_errors, refusal_of
 from vertex_vllm.google.iam import own_member
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _refusals(name: str) -> Iterator[None]:
         except NotFound as error:
             raise _refused(name, error, f"Create the key: {_create(name)}") from error
         except PermissionDenied as error:
-            if error.reason == "SERVICE_DISABLED":
+            if enable_api(refusal_of(error)):
                 raise
             raise _refused(name, error, _grant(name), said="this account may not use it: ") from error
         except FailedPrecondition as error:

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from vertex_vllm.errors import ServiceError
-from vertex_vllm.google.error_boundary import google_errors, refusal_of
+from vertex_vllm.google.error_boundary import enable_api, google_errors, refusal_of
 
 if TYPE_CHECKING:
     from google.cloud.cloudquotas_v1 import CloudQuotasClient, DimensionsInfo
@@ -54,7 +54,7 @@ def read_limit(project: str, quota_id: str, region: str) -> int:
             ) from error
         except PermissionDenied as error:
             refusal = refusal_of(error)
-            if refusal.reason == "SERVICE_DISABLED":
+            if enable_api(refusal):
                 raise
             fix = f"Grant roles/cloudquotas.viewer on project {project} to whoever runs this."
             raise ServiceError("this account may not read the quota", where=name, fix=fix, refusal=refusal) from error

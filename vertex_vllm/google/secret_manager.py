@@ -6,22 +6,29 @@ from contextlib import contextmanager
 
 from vertex_vllm.error_data import Refusal
 from vertex_vllm.errors import SecretAccessError, ServiceError
-from vertex_vllm.google.error_boundary import google_errors, refusal_of, worded
+from vertex_vllm.google.error_boundary import enable_api, google_errors, refusal_of, worded
 from vertex_vllm.google.iam import own_member
 
 # Secret Manager, "Create a secret": ids of at most 255 letters, digits, hyphens and underscores; a version is a number,
 # `latest`, or an alias of at most 63 characters.
+_REGIONAL_NAME = re.compile(
+    r"projects/(?P<project>[A-Za-z0-9.:_-]+)/locations/(?P<location>[a-z0-9-]{1,63})/"
+    r"secrets/(?P<secret>[A-Za-z0-9_-]{1,255})(/versions/[A-Za-z0-9_-]{1,63})?"
+)
 _VERSION_NAME = re.compile(
     r"projects/(?P<project>[A-Za-z0-9.:_-]+)/secrets/(?P<secret>[A-Za-z0-9_-]{1,255})/versions/(?P<version>[A-Za-z0-9_-]{1,63})"
 )
+_WRITE = 'printf %s "$HF_TOKEN" | gcloud secrets'
 
 
 def read_secret(resource_name: str) -> str:
     """Value of the secret version `projects/P/secrets/S/versions/V` (V a number, an alias, or `latest`). Never logged.
 
-    Raises SecretAccessError when the name is malformed, the secret does not exist, is disabled or may not be read, or
-    it is empty or not text; ServiceError when Secret Manager fails or its checksum does not match.
+    Raises SecretAccessError when the name is malformed, the secret is regional, does not exist or may not be read, its
+    version is disabled or destroyed, or the value is empty or not text; ServiceError when Secret Manager is disabled or
+    fails, or its checksum does not match.
     """
+    _refuse_regional(resource_name)
     name = _VERSION_NAME.fullmatch(resource_name)
     if name is None:
         # Not echoed: a token pasted here by mistake must not reach a log.
@@ -39,6 +46,7 @@ def pinned(resource_name: str) -> str:
     A run with a numbered version reads the same one from its first step to its last. Reads no value. Raises
     SecretAccessError and ServiceError as `read_secret`.
     """
+    _refuse_regional(resource_name)
     name = _VERSION_NAME.fullmatch(resource_name)
     if name is None or name["version"].isdecimal():
         return resource_name
@@ -48,6 +56,19 @@ def pinned(resource_name: str) -> str:
         found = SecretManagerServiceClient().get_secret_version(name=resource_name)
     number = found.name.rpartition("/")[2]
     return f"projects/{name['project']}/secrets/{name['secret']}/versions/{number}"
+
+
+def _refuse_regional(resource_name: str) -> None:
+    """Raises SecretAccessError for a regional secret, which only its location's own host has."""
+    if name := _REGIONAL_NAME.fullmatch(resource_name):
+        location, project = name["location"], name["project"]
+        create = f'printf %s "$HF_TOKEN" | gcloud secrets create {name["secret"]} --data-file=- --project={project}'
+        raise SecretAccessError(
+            f"is a regional secret of {location}, and only global secrets are read",
+            secret=resource_name,
+            fix=f"Create a global one, kept there alone: {create} --replication-policy=user-managed "
+            f"--locations={location}",
+        )
 
 
 def _payload(resource_name: str, name: re.Match[str]) -> bytes:
@@ -72,26 +93,43 @@ def _refusals(resource_name: str, name: re.Match[str], role: str) -> Iterator[No
             raise SecretAccessError(refusal.words, secret=resource_name, fix=fix, refusal=refusal) from error
         except PermissionDenied as error:
             refusal = refusal_of(error)
-            if refusal.reason == "SERVICE_DISABLED":
+            if enable_api(refusal):
                 raise
-            said, fix = f"this account may not read it: {refusal.words}", _grant(name, role)
+            is_grant = worded(refusal, "permission-missing")
+            said = f"this account may not read it: {refusal.words}" if is_grant else refusal.words
+            fix = _grant(name, role) if is_grant else ""
             raise SecretAccessError(said, secret=resource_name, fix=fix, refusal=refusal) from error
         except (FailedPrecondition, InvalidArgument) as error:
-            fix = "Enable that version, or name one that is enabled."
             refusal = refusal_of(error)
+            fix = _restore(name, refusal)
             raise SecretAccessError(refusal.words, secret=resource_name, fix=fix, refusal=refusal) from error
 
 
 def _make(name: re.Match[str], refusal: Refusal) -> str:
     """The command that makes the secret or the version; Secret Manager does not always say which of them is missing."""
     secret, project = name["secret"], name["project"]
-    value, last = 'printf %s "$HF_TOKEN" | gcloud secrets', f"--data-file=- --project={project}"
+    create, add = f"{_WRITE} create {_data(name)}", f"{_WRITE} versions add {_data(name)}"
     if worded(refusal, "secret-version-missing"):
         return f"Name a version that exists: gcloud secrets versions list {secret} --project={project}"
     if worded(refusal, "secret-without-versions"):
-        add, create = f"{value} versions add {secret} {last}", f"{value} create {secret} {last}"
         return f"If the secret exists, add a version: {add}; if not, create it: {create}"
-    return f"Create it: {value} create {secret} {last}"
+    return f"Create it: {create}"
+
+
+def _restore(name: re.Match[str], refusal: Refusal) -> str:
+    """The command that brings a disabled version back, or replaces a destroyed one; empty for any other cause."""
+    found = worded(refusal, "secret-version-state")
+    if found is None:
+        return ""
+    if found["state"] == "DESTROYED":
+        return f"Its value is gone for good. Add a version: {_WRITE} versions add {_data(name)}"
+    secret = f"--secret={name['secret']} --project={name['project']}"
+    enable = f"gcloud secrets versions enable {found['version']} {secret}"
+    return f"Enable it: {enable}; or name a version that is enabled."
+
+
+def _data(name: re.Match[str]) -> str:
+    return f"{name['secret']} --data-file=- --project={name['project']}"
 
 
 def _grant(name: re.Match[str], role: str) -> str:

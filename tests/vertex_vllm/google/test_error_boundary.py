@@ -52,6 +52,13 @@ def refusal(reason: str, **metadata: str) -> GoogleAPICallError:
             "Run `gcloud services enable a.googleapis.com --project=p`, wait a minute, try again.",
         ),
         (
+            PermissionDenied(
+                "Some API has not been used in project 42 before or it is disabled. Enable it by visiting "
+                "https://console.developers.google.com/apis/api/a.googleapis.com/overview?project=42 then retry."
+            ),
+            "Run `gcloud services enable a.googleapis.com --project=42`, wait a minute, try again.",
+        ),
+        (
             InvalidArgument(
                 "You do not have permission to act as service_account: a@p.iam.gserviceaccount.com. (or it may not "
                 "exist)."
@@ -62,7 +69,15 @@ def refusal(reason: str, **metadata: str) -> GoogleAPICallError:
         (refusal("CONSUMER_INVALID"), ""),
         (ValueError("x"), ""),
     ],
-    ids=["in a region", "on the project", "disabled", "act as", "another reason", "another error"],
+    ids=[
+        "in a region",
+        "on the project",
+        "disabled",
+        "disabled, in words",
+        "act as",
+        "another reason",
+        "another error",
+    ],
 )
 def test_the_command_follows_from_the_reason(error: Exception, fix: str) -> None:
     assert tested.remedy(tested.refusal_of(error)) == fix

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from google.cloud.secretmanager_v1 import SecretManagerServiceClient
 
-from vertex_vllm.errors import SecretAccessError, TokenInvalidError, TokenMissingError
+from vertex_vllm.errors import SecretAccessError, ServiceError, TokenInvalidError, TokenMissingError
 from vertex_vllm.google.secret_manager import pinned, read_secret
 from vertex_vllm.hub import hub_token
 
@@ -165,5 +165,67 @@ def test_a_secret_that_is_not_there_cannot_be_pinned(cloud: Any, project: str) -
 def test_a_disabled_version(client: SecretManagerServiceClient, project: str) -> None:
     name = store(client, project, b"value")
     client.disable_secret_version(name=name.replace("latest", "1"))
-    with pytest.raises(SecretAccessError, match=r"DISABLED.*Enable that version"):
-        read_secret(name)
+    enable = rf"gcloud secrets versions enable 1 --secret=hf-token --project={project}"
+    for wanted in (name, name.replace("latest", "1")):
+        with pytest.raises(SecretAccessError, match=rf"DISABLED.*{enable}"):
+            read_secret(wanted)
+
+
+def test_the_value_of_a_destroyed_version_does_not_come_back(client: SecretManagerServiceClient, project: str) -> None:
+    name = store(client, project, b"value")
+    client.destroy_secret_version(name=name.replace("latest", "1"))
+    for wanted in (name, name.replace("latest", "1")):
+        with pytest.raises(SecretAccessError, match=r"DESTROYED.*gcloud secrets versions add hf-token") as raised:
+            read_secret(wanted)
+        assert "nable" not in raised.value.fix
+
+
+OFF = (
+    "Secret Manager API has not been used in project 42 before or it is disabled. Enable it by visiting "
+    "https://console.developers.google.com/apis/api/secretmanager.googleapis.com/overview?project=42 then retry."
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind", "fix"),
+    [
+        (
+            "PERMISSION_DENIED",
+            OFF,
+            ServiceError,
+            "Run `gcloud services enable secretmanager.googleapis.com --project=42`, wait a minute, try again.",
+        ),
+        (
+            "PERMISSION_DENIED",
+            "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: abc",
+            SecretAccessError,
+            "",
+        ),
+        ("PERMISSION_DENIED", "This API method requires billing to be enabled.", SecretAccessError, ""),
+        ("FAILED_PRECONDITION", "Cloud KMS key projects/p/keys/k is disabled.", SecretAccessError, ""),
+        ("INVALID_ARGUMENT", "The alias is not one of this secret.", SecretAccessError, ""),
+    ],
+)
+def test_advice_follows_what_secret_manager_says(
+    code: str,
+    message: str,
+    kind: type[Exception],
+    fix: str,
+    client: SecretManagerServiceClient,
+    project: str,
+    faulty: Any,
+) -> None:
+    name = store(client, project, b"value")
+    faulty.add_fault(kind="error", service="secret-manager", code=code, message=message, times=None)
+    for read in (read_secret, pinned):
+        with pytest.raises(kind) as raised:
+            read(name)
+        assert (message in raised.value.message, raised.value.fix) == (True, fix)
+
+
+def test_a_secret_of_one_location_is_called_that(project: str) -> None:
+    name = f"projects/{project}/locations/us-central1/secrets/hf-token/versions/latest"
+    for read in (read_secret, pinned):
+        with pytest.raises(SecretAccessError, match="regional secret of us-central1") as raised:
+            read(name)
+        assert "--replication-policy=user-managed --locations=us-central1" in raised.value.fix
