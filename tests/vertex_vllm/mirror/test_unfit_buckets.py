@@ -1,5 +1,6 @@
 """Buckets that refuse the mirror's bookkeeping: said before the first byte, got over where nobody may look."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,6 +56,44 @@ def test_a_finished_mirror_in_such_a_bucket_is_found(shared_model: SharedModel, 
     retain(shared_model)
     mirror(shared_model, place, project)
     shared_model.assert_published(place)
+
+
+def softly_deleting(model: SharedModel) -> SharedModel:
+    bucket = model.client.get_bucket(model.bucket)
+    bucket.soft_delete_policy.retention_duration_seconds = 7 * 86400
+    bucket.patch()
+    return model
+
+
+def with_versions(model: SharedModel) -> SharedModel:
+    bucket = model.client.get_bucket(model.bucket)
+    bucket.versioning_enabled = True
+    bucket.patch()
+    return model
+
+
+def with_object_retention(model: SharedModel) -> SharedModel:
+    made = model.client.create_bucket(f"{model.bucket}-lock", location="us-central1", enable_object_retention=True)
+    return replace(model, bucket=made.name)
+
+
+@pytest.mark.parametrize(
+    ("make", "kept"),
+    [
+        (softly_deleting, {"soft_deleted": True}),
+        (with_versions, {"versions": True}),
+        (with_object_retention, {"versions": True}),
+    ],
+)
+def test_a_bucket_that_only_keeps_what_is_deleted_holds_a_mirror(
+    make: Any, kept: dict[str, bool], shared_model: SharedModel, project: str
+) -> None:
+    model = make(shared_model)
+    place = model.place()
+    mirror(model, place, project)
+    model.assert_published(place)
+    journals = [blob.name for blob in model.client.list_blobs(model.bucket, prefix=".vertex-vllm/", **kept)]
+    assert bool(journals) == (make is not with_object_retention)
 
 
 @pytest.mark.parametrize("make", [hold, retain])
