@@ -1,4 +1,7 @@
-"""A pipeline of google-cloud-pipeline-components' own operators, submitted by Google's client: nothing in it is this project's."""
+"""A pipeline of google-cloud-pipeline-components' own operators, submitted by Google's client.
+
+Nothing in it is this project's.
+"""
 
 import uuid
 from pathlib import Path

@@ -3,7 +3,6 @@
 import json
 import sys
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,8 +113,10 @@ def bootstrap(
     sources = None if no_image or removing else read_sources(_ROOT)
     release = _release(settings, sources, build_region) if sources else None
     if dry_run:
-        printed = [*map(_printed, steps), *_printed_withdrawn(settings), *_printed_release(release)]
-        say_json(json.dumps(printed, indent=2))
+        from vertex_vllm.cli.bootstrap_requests import request_of, requests_of_release, withdrawn_requests
+
+        requests = [*map(request_of, steps), *withdrawn_requests(settings), *requests_of_release(release)]
+        say_json(json.dumps(requests, indent=2))
     elif check:
         _check(session, settings, steps, release)
     elif removing:
@@ -147,52 +148,6 @@ def _release(settings: "Settings", sources: "Sources", build_region: str) -> "Re
     build = ImageBuild(project, region, bucket, sources.digest, settings.account(BUILD), commit, build_region)
     destination = Destination(project, region, TEMPLATES_REPOSITORY, runs_bucket(project, region), commit or build.tag)
     return Release(build, destination, pipelines(), spec_for)
-
-
-def _printed(step: "Step") -> dict[str, object]:
-    from vertex_vllm.bootstrap.setup_steps import Grant, ServiceAgent
-
-    if isinstance(step, Grant):
-        change: dict[str, object] = {"role": step.role, "member": step.member}
-        if step.condition:
-            change["condition"] = dict(step.condition)
-        return {"grant": change, "on": step.on.resource, "read": asdict(step.on.read), "write": asdict(step.on.write)}
-    if isinstance(step, ServiceAgent):
-        return {step.kind: step.name, "create": asdict(step.create)}
-    return {step.kind: step.name, "look": asdict(step.look), "create": asdict(step.create)}
-
-
-def _printed_withdrawn(settings: "Settings") -> list[dict[str, object]]:
-    from vertex_vllm.bootstrap.withdrawn_grants import withdrawn
-
-    return [
-        {"revoke_where_it_exists": {"role": grant.role, "member": grant.member}, "on": grant.on.resource}
-        for grant in withdrawn(settings)
-    ]
-
-
-def _printed_release(release: "Release | None") -> list[dict[str, object]]:
-    from google.cloud.devtools.cloudbuild_v1.types import CreateBuildRequest
-
-    from vertex_vllm.publishing.building import create_build_request
-
-    if release is None:
-        return []
-    build, destination = release.build, release.destination
-    request = CreateBuildRequest.to_dict(
-        create_build_request(build), use_integers_for_enums=False, always_print_fields_with_no_presence=False
-    )
-    image = {"image": build.tagged, "upload": f"gs://{build.bucket}/{build.object_name}", "create_build": request}
-    # A spec names the image by the digest that it has once it is built.
-    templates = [
-        {
-            "template": name,
-            "upload": f"gs://{destination.bucket}/{destination.object_name(name)}",
-            "to": destination.host,
-        }
-        for name in release.pipelines
-    ]
-    return [image, *templates]
 
 
 def _check(session: "Session", settings: "Settings", steps: tuple["Step", ...], release: "Release | None") -> None:

@@ -90,7 +90,7 @@ def test_a_plan_reads_it_from_the_bucket_and_from_a_file(served: Evaluated, tmp_
     assert from_bucket.throughput.source == served.endpoint
     file = tmp_path / "throughput.json"
     file.write_text(f"[{planned.to_json()}]", encoding="utf-8")
-    assert plan("--throughput", file).throughput == from_bucket.throughput
+    assert plan("--resolve", "--throughput", file).throughput == from_bucket.throughput
     blob.delete()
 
 
