@@ -22,8 +22,10 @@ def encoding_of(data: bytes) -> str:
     marked = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), "")
     if marked or len(data) < 4:
         return marked or "utf-8-sig"
-    zeros = tuple(byte == 0 for byte in data[:4])
-    return {(False, True, False, True): "utf-16-le", (True, False, True, False): "utf-16-be"}.get(zeros, "utf-8-sig")
+    zeros = [byte == 0 for byte in data[:4]]
+    if zeros == [False, True, False, True]:
+        return "utf-16-le"
+    return "utf-16-be" if zeros == [True, False, True, False] else "utf-8-sig"
 
 
 def utf8_text(data: bytes) -> str:

@@ -167,5 +167,5 @@ def _item(row: Mapping[str, Any]) -> BaselineItem:
         if not (row[name] is None or (type(row[name]) in (int, float) and math.isfinite(row[name]))):
             raise ValueError(f"item {row['id']}: {name} is {row[name]!r}, not a number")
     texts = {name: whole_characters(row[name]) for name in _TEXTS}
-    flags = {name: row[name] for name in _FLAGS}
-    return BaselineItem(**texts, **flags, figures={name: row[name] for name in _FIGURES})
+    figures = {name: row[name] for name in _FIGURES}
+    return BaselineItem(right=row["right"], thinks=row["thinks"], figures=figures, **texts)
