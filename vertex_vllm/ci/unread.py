@@ -1,6 +1,7 @@
 """Files that may be meant as configs and are not read as configs: each is reported, so that none is skipped in
 silence."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -16,6 +17,9 @@ _YAML = (".yaml", ".yml")
 _TEXTS = (*_YAML, ".json", ".toml")
 # Beside configs, nothing else is expected to be there.
 _KNOWN = (".md", ".schema.json")
+# Lines of a config, in a text that is not one plain YAML document.
+_NAME = re.compile(r"^name:[ \t]*\S", re.MULTILINE)
+_MODEL = re.compile(r"^model:[ \t]*(\{.*\bid:|(#.*)?\n(([ \t].*)?\n)*?[ \t]+id:)", re.MULTILINE)
 _NOT_DEPLOYED = frozenset(("examples", "test", "tests", "docs", "testdata", "fixtures"))
 
 
@@ -56,8 +60,12 @@ def deployment_name(text: str | None) -> str | None:
 
 
 def looks_like_config(text: str | None) -> bool:
-    """Whether a YAML or JSON text has a name, and a model with an id."""
-    values = _values(text)
+    """Whether a YAML or JSON text has a name, and a model with an id; a text that is neither, by its lines."""
+    try:
+        values = _document(text)
+    except DocumentError:
+        readable = _readable(text)
+        return bool(_NAME.search(readable) and _MODEL.search(readable))
     model = values.get("model")
     return "name" in values and isinstance(model, Mapping) and "id" in model
 
@@ -100,10 +108,18 @@ def _elsewhere(path: str, kind: EntryKind, text_of: Callable[[str], str | None],
 
 def _values(text: str | None) -> Mapping[str, Any]:
     """Fields of a YAML or JSON text in any encoding; none where it is neither."""
-    if text is None:
-        return {}
     try:
-        values: Any = read_document(readable_text(text.encode("utf-8", "surrogateescape"))).values
+        return _document(text)
     except DocumentError:
         return {}
-    return values if isinstance(values, Mapping) else {}
+
+
+def _document(text: str | None) -> Mapping[str, Any]:
+    """Fields of a YAML or JSON text in any encoding. Raises DocumentError where it is neither."""
+    if text is None:
+        return {}
+    return read_document(_readable(text)).values
+
+
+def _readable(text: str | None) -> str:
+    return readable_text((text or "").encode("utf-8", "surrogateescape"))

@@ -102,6 +102,11 @@ CONFIG = "name: one\nmodel:\n  id: org/model\n"
         ("services/chat/configs/a.yaml", "file", CONFIG, "Move it below configs/", True),
         ("a.yml", "file", CONFIG, "Move it below configs/", True),
         ("services/configs/a.yaml", "link", "b", "symbolic link", True),
+        ("deployments/all.yaml", "file", f"{CONFIG}---\n{CONFIG}", "Move it below configs/", True),
+        ("deployments/a.yaml", "file", f"{CONFIG}serving: [\n", "Move it below configs/", True),
+        ("deployments/a.yaml", "file", f"x: &x 1\n{CONFIG}y: *x\n", "Move it below configs/", True),
+        ("deployments/a.yml", "file", "name: a\nmodel: {id: o/m}\n\tx: 1\n", "Move it below configs/", True),
+        ("configs/all.txt", "file", f"{CONFIG}---\n{CONFIG}", "Write it as YAML", True),
     ],
 )
 def test_a_file_that_may_be_a_config_is_told(path: str, kind: str, text: str | None, why: str, is_fault: bool) -> None:
@@ -120,6 +125,9 @@ def test_a_file_that_may_be_a_config_is_told(path: str, kind: str, text: str | N
         ("tests/data/a.yaml", CONFIG),
         ("services/x.yaml", "name: x\nmodel: y\n"),
         ("services/x.yaml", "- a"),
+        ("services/x.yaml", "name: x\nmodel: y\n---\nid: z\n"),
+        ("services/x.yaml", "kind: a\nspec:\n  name: x\n  model:\n    id: y\n---\nkind: b\n"),
+        ("services/x.yaml", "{{ if .Values.x }}\nname: x\n{{ end }}\n"),
         ("services/x.py", CONFIG),
         ("services/retired.yaml", CONFIG.replace("one", "retired")),
     ],
