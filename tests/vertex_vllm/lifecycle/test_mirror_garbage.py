@@ -2,11 +2,18 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import yaml
+from google.cloud import aiplatform
+from kfp import dsl
 
+from tests.accounts import classic_project
+from tests.localcloud.services.pipelines.compiling import compiled_with_init
 from tests.vertex_vllm.mirror.conftest import MANIFEST, SMALL_STEPS, SharedModel
 from tests.vertex_vllm.mirror.test_mirror_command import upload_model_serving_from
+from tests.waiting import wait_until
 from vertex_vllm.lifecycle.mirror_garbage import Garbage, find_garbage, remove_garbage
 from vertex_vllm.mirror import mirror_weights
 
@@ -58,6 +65,41 @@ def test_a_model_that_comes_meanwhile_keeps_it(shared_model: SharedModel, projec
     assert remove(shared_model, project, garbage) == ()
     shared_model.assert_published(place)
     assert found(shared_model, project) == ()
+
+
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def wait(model_id: str, bucket: str) -> None:
+    import signal
+
+    signal.pause()
+
+
+@dsl.pipeline(name="mirrors")
+def mirrors(model_id: str, bucket: str = "") -> None:
+    wait(model_id=model_id, bucket=bucket)
+
+
+def test_an_active_run_keeps_the_mirrors_of_its_model(
+    shared_model: SharedModel, project: str, place: str, tmp_path: Path
+) -> None:
+    classic_project(project)
+    spec = tmp_path / "mirrors.yaml"
+    spec.write_text(yaml.safe_dump(compiled_with_init(mirrors)))
+    job = aiplatform.PipelineJob(
+        display_name="mirrors",
+        template_path=str(spec),
+        pipeline_root=f"gs://{shared_model.bucket}/runs",
+        parameter_values={"model_id": shared_model.id, "bucket": shared_model.bucket},
+        project=project,
+        location=REGIONS[0],
+    )
+    job.submit()
+    try:
+        assert found(shared_model, project) == ()
+    finally:
+        job.cancel()
+        wait_until(job.done)
+    assert [one.uri for one in found(shared_model, project)] == [place]
 
 
 def test_a_manifest_becomes_young_when_a_run_finds_it(shared_model: SharedModel, project: str, place: str) -> None:
