@@ -127,6 +127,21 @@ def test_facts_are_written_once_and_planned_from_offline(
 
 
 @pytest.mark.parametrize(
+    "name", ["Screenshot 10.12.51\u202fAM.png", "assets/a\tb.png", "a\nb.txt", "x\u202ey.md", "a\\b.txt"]
+)
+def test_facts_and_plan_leave_out_files_whose_names_cannot_be_copied(
+    local: Any, llama: dict[str, bytes], tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sized = {**json.loads(llama["config.json"]), "vocab_size": 49152, "intermediate_size": 1536}
+    model_id = local.repo({**llama, "config.json": json.dumps(sized).encode(), name: b"x"})
+    config = tmp_path / "odd.yaml"
+    config.write_text(f"name: odd\nmodel:\n  id: {model_id}\n", encoding="utf-8")
+    assert json.loads(CliRunner().invoke(vertex_vllm, ["facts", model_id]).stdout)["model_id"] == model_id
+    assert "1 files have names that cannot be copied" in caplog.text
+    assert json.loads(run(config, "--json").stdout)["model_id"] == model_id
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         ("{", "is not a file of facts"),
