@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vertex_vllm.encoded_text import utf8_text
 from vertex_vllm.errors import InputError, VertexVllmError
 from vertex_vllm.evaluation.suite_reach import NONE, PROMOTED
 from vertex_vllm.foreign_json import parsed
@@ -79,18 +80,18 @@ def read_baseline(named: str, project: str, bucket: str, deployment: str) -> Bas
         return None
     if named == PROMOTED:
         source = f"gs://{bucket}/{promoted_object(deployment)}"
-        text = _read(source, project) if bucket else None
-        return None if text is None else parse_baseline(text, source)
-    text = _read(named, project)
-    if text is None:
+        data = _read(source, project) if bucket else None
+        return None if data is None else parse_baseline(data, source)
+    data = _read(named, project)
+    if data is None:
         raise InputError("there is no such object", where=named, fix="Name the result of an evaluation as baseline.")
-    return parse_baseline(text, named)
+    return parse_baseline(data, named)
 
 
-def parse_baseline(text: str | bytes, source: str) -> Baseline:
-    """Raises InputError where the text, UTF-8 if it is bytes, is not a result document."""
+def parse_baseline(data: str | bytes, source: str) -> Baseline:
+    """The baseline in a result document, which as bytes is UTF-8. Raises InputError for anything else."""
     try:
-        told = parsed(text)
+        told = parsed(utf8_text(data) if isinstance(data, bytes) else data)
         if told["format"] != FORMAT:
             raise ValueError(f"its format is {told['format']!r}, not {FORMAT!r}")
         return Baseline(
@@ -122,11 +123,11 @@ def keep_as_baseline(project: str, bucket: str, deployment: str, run_id: str) ->
     """
     source, target = f"gs://{bucket}/{run_object(deployment, run_id)}", promoted_object(deployment)
     try:
-        text = _read(source, project)
-        if text is None:
+        data = _read(source, project)
+        if data is None:
             log.warning("%s does not exist: the deployment keeps its earlier baseline", source)
             return
-        _write(text, project, bucket, target)
+        _write(data, project, bucket, target)
         log.info("Later evaluations of %s are compared with %s", deployment, source)
     except VertexVllmError as error:
         log.warning("The deployment keeps its earlier baseline: %s", error)

@@ -107,6 +107,13 @@ def test_half_a_character_in_a_baseline_can_be_written_down(half: str) -> None:
     assert render(evaluation).encode()
 
 
+def test_a_baseline_that_windows_saved_is_read_or_its_encoding_named() -> None:
+    assert parse_baseline(document().encode("utf-8-sig"), "gs://b/result.json").items
+    for encoding in ("utf-16", "utf-16-le"):
+        with pytest.raises(InputError, match="not the result of an evaluation: is in UTF-16, not in UTF-8"):
+            parse_baseline(document().encode(encoding), "gs://b/result.json")
+
+
 _WILD = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.integers(), max_size=2)
 )
