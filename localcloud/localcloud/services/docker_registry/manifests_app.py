@@ -1,7 +1,7 @@
 """`REGION-docker.pkg.dev` and `gcr.io`: the digest of an image's tag, by OCI's distribution specification.
 
-`HEAD /v2/NAME/manifests/TAG` with a Bearer token of Google's is answered. Pulls, pushes, catalogues and callers without
-a token are refused by name: no image has layers here.
+`HEAD /v2/NAME/manifests/REFERENCE`, of a tag or a digest, with a Bearer token of Google's is answered. Pulls, pushes,
+catalogues and callers without a token are refused by name: no image has layers here.
 """
 
 from starlette.applications import Starlette
@@ -27,7 +27,7 @@ def create_app(cloud: Cloud) -> Starlette:
             raise ApiError("UNIMPLEMENTED", "The local cloud has no layers of images: it answers HEAD alone.")
         name = f"{request.headers['host'].partition(':')[0]}/{request.path_params['name']}"
         with calling_as(caller):
-            digest = await run_in_threadpool(digest_of, cloud, name, request.path_params["tag"])
+            digest = await run_in_threadpool(digest_of, cloud, name, request.path_params["reference"])
         return Response(headers={"Docker-Content-Digest": digest}, media_type=_INDEX)
 
     async def unknown(request: Request) -> Response:
@@ -35,7 +35,7 @@ def create_app(cloud: Cloud) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/v2/{name:path}/manifests/{tag}", manifest, methods=["GET", "HEAD"]),
+            Route("/v2/{name:path}/manifests/{reference}", manifest, methods=["GET", "HEAD"]),
             Route("/{rest:path}", unknown, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
         ],
         exception_handlers={ApiError: _refuse},
