@@ -18,21 +18,25 @@ _LARGEST_PAGE = 100
 
 
 def page(
-    messages: Sequence[M], request: Any, aliases: Aliases | None = None, largest: int = _LARGEST_PAGE
+    messages: Sequence[M],
+    request: Any,
+    aliases: Aliases | None = None,
+    largest: int = _LARGEST_PAGE,
+    bound: str = "",
 ) -> tuple[list[M], str]:
     """The page of `messages` that a list request asks for, and the token of the next page ("": this is the last).
 
-    Obeys the request's `filter`, `order_by`, `page_size` and `page_token`, where its type has them. Raises ApiError
-    INVALID_ARGUMENT for a wrong filter, a field to order by that is unknown or has no order, a negative page size, or a
-    token not made here.
+    Obeys the request's `filter`, `order_by`, `page_size` and `page_token`, where its type has them. `bound`: a token is
+    refused by a request with another one. Raises ApiError INVALID_ARGUMENT for a wrong filter, a field to order by that
+    is unknown or has no order, a negative page size, or a token not made here.
     """
     matches = compile_filter(getattr(request, "filter", ""), aliases)
     chosen = _ordered([message for message in messages if matches(message)], getattr(request, "order_by", ""))
     if request.page_size < 0:
         raise ApiError("INVALID_ARGUMENT", "page_size must not be negative.")
-    start = _offset(request.page_token)
+    start = _offset(request.page_token, bound)
     end = start + min(request.page_size or largest, largest)
-    return chosen[start:end], _token(end) if end < len(chosen) else ""
+    return chosen[start:end], _token(end, bound) if end < len(chosen) else ""
 
 
 def _ordered(messages: list[M], order_by: str) -> list[M]:
@@ -51,16 +55,16 @@ def _sort_key(message: Message, path: list[str]) -> tuple[bool, Any]:
     return (bool(values), values)
 
 
-def _token(offset: int) -> str:
-    return base64.urlsafe_b64encode(f"offset:{offset}".encode()).decode()
+def _token(offset: int, bound: str) -> str:
+    return base64.urlsafe_b64encode(f"offset{bound}:{offset}".encode()).decode()
 
 
-def _offset(token: str) -> int:
+def _offset(token: str, bound: str) -> int:
     if not token:
         return 0
     try:
         label, _, number = base64.urlsafe_b64decode(token).decode().partition(":")
-        if label == "offset" and number.isdigit():
+        if label == f"offset{bound}" and number.isdigit():
             return int(number)
     except ValueError:  # binascii.Error and UnicodeDecodeError are ValueErrors
         pass

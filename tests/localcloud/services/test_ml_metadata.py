@@ -147,6 +147,13 @@ def test_lists_answer_the_filters_of_the_sdk(client: Client, store: str) -> None
         ["run-1", "run-0"],
         ["one-experiment"],
     ]
+    token = client.list_contexts(request={"parent": store, "page_size": 2}).next_page_token
+    assert ids(client.list_contexts(request={"parent": store, "page_token": token}))[0] == "run-0"
+    with pytest.raises(exceptions.BadRequest, match="Invalid page token"):
+        client.list_contexts(request={"parent": store, "page_token": token, "filter": in_one})
+    parent = store.rpartition("/metadataStores/")[0]
+    with pytest.raises(exceptions.BadRequest, match="page_size must be in range 1-1000"):
+        client.list_metadata_stores(request={"parent": parent, "page_size": 1001})
     for refused in (
         *('etag="1"', f'in_context("{one.name}")', f'parent_contexts="{one.name}"', "metadata.score=1"),
         *('create_time > "2020-11-19"', 'create_time > "2020-11-19T11:30:00"', "metadata.number_value = 1"),

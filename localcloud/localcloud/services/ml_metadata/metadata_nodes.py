@@ -13,22 +13,21 @@ from google.protobuf.message import Message
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud
 from localcloud.core.filters import Predicate
-from localcloud.core.paging import page
 from localcloud.core.registration import Service
 from localcloud.services.ml_metadata.metadata_edges import members_of, parents_of, remove_edges
 from localcloud.services.ml_metadata.metadata_filters import MetadataFilter
 from localcloud.services.ml_metadata.metadata_kinds import ARTIFACT, CONTEXT, EXECUTION, NodeKind
 from localcloud.services.ml_metadata.metadata_names import new_id, read_node, read_store
+from localcloud.services.ml_metadata.metadata_pages import metadata_page
 from localcloud.services.vertex.validation import Violations
 
 service = Service("google.cloud.aiplatform.v1beta1.MetadataService")
 
 NODES = (CONTEXT, EXECUTION, ARTIFACT)
 
-# The comments on the messages: "up to 128 Unicode characters", "should not exceed 200KB", pages of "1-1000", else 100.
+# The comments on the messages: "up to 128 Unicode characters", "should not exceed 200KB".
 _MOST_DISPLAY_NAME = 128
 _MOST_METADATA_BYTES = 200_000
-_LARGEST_PAGE, _USUAL_PAGE = 1000, 100
 
 
 def require_node(cloud: Cloud, node: NodeKind, name: str, method: str) -> Any:
@@ -80,15 +79,8 @@ def _get(node: NodeKind, request: Any, cloud: Cloud) -> Message:
 
 def _list(node: NodeKind, request: Any, cloud: Cloud) -> Message:
     store = read_store(request.parent, cloud)
-    if not 0 <= request.page_size <= _LARGEST_PAGE:
-        raise ApiError("INVALID_ARGUMENT", f"page_size must be in range 1-{_LARGEST_PAGE}, inclusive.")
     matches = _predicate(node, request.filter, cloud)
-    asked = type(request)()
-    asked.CopyFrom(request)
-    asked.filter, asked.page_size = "", request.page_size or _USUAL_PAGE
-    shown, token = page(
-        [each for each in cloud.store.list(node.kind, store) if matches(each)], asked, None, _LARGEST_PAGE
-    )
+    shown, token = metadata_page([each for each in cloud.store.list(node.kind, store) if matches(each)], request)
     return node.listed(**{node.collection: shown, "next_page_token": token})
 
 

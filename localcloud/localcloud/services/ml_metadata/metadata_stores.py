@@ -13,11 +13,11 @@ from google.protobuf.message import Message
 
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud
-from localcloud.core.paging import page
 from localcloud.core.registration import Service
 from localcloud.services.ml_metadata.metadata_edges import EVENTS, MEMBERS
 from localcloud.services.ml_metadata.metadata_names import STORES, ensure_store, new_id, read_store
 from localcloud.services.ml_metadata.metadata_nodes import NODES
+from localcloud.services.ml_metadata.metadata_pages import metadata_page
 from localcloud.services.vertex.resource_names import read_location
 
 service = Service("google.cloud.aiplatform.v1beta1.MetadataService")
@@ -53,7 +53,7 @@ def get_metadata_store(request: Any, cloud: Cloud) -> Message:
 @service.method("ListMetadataStores")
 def list_metadata_stores(request: Any, cloud: Cloud) -> Message:
     stores = cloud.store.list(STORES, str(read_location(request.parent, cloud)))
-    shown, token = page(stores, request)
+    shown, token = metadata_page(stores, request)
     return ListMetadataStoresResponse.pb()(metadata_stores=shown, next_page_token=token)
 
 
