@@ -86,6 +86,13 @@ def test_a_context_is_created_once_and_read_as_it_was_written(client: Client, st
         client.get_context(name=missing)
 
 
+def test_blanks_around_keys_of_metadata_are_trimmed(client: Client, store: str) -> None:
+    made = context(client, store, "an-experiment", metadata={" a ": 1, "b": {" c": 2}})
+    assert dict(made.metadata) == {"a": 1, "b": {" c": 2}}
+    changed = client.update_context(context={"name": made.name, "metadata": {"d ": 1}})
+    assert dict(changed.metadata) == {"d": 1}
+
+
 def test_an_update_replaces_what_it_gives_unless_the_node_was_changed_since(client: Client, store: str) -> None:
     old = context(client, store, "a-run-1", RUN, metadata={"_metrics": {"a": 1}, "_state": "RUNNING"})
     changed = client.update_context(context={"name": old.name, "metadata": {"_state": "COMPLETE"}})
@@ -112,6 +119,8 @@ def test_an_update_replaces_what_it_gives_unless_the_node_was_changed_since(clie
         ("an-experiment", {"schema_title": "mine.Experiment"}, "is not a schema here"),
         ("an-experiment", {"metadata": {"text": "x" * 200_001}}, "Larger than 200000 bytes"),
         ("an-experiment", {"labels": {"Key": "v"}}, "Invalid label key"),
+        ("an-experiment", {"labels": {f"key-{n}": "v" for n in range(65)}}, "More than 64 labels"),
+        ("an-experiment", {"schema_version": "1.0.0"}, "has no version `1.0.0` here"),
     ],
 )
 def test_what_a_context_may_not_be(client: Client, store: str, identity: str, fields: Any, told: str) -> None:

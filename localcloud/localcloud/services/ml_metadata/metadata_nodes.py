@@ -25,8 +25,11 @@ service = Service("google.cloud.aiplatform.v1beta1.MetadataService")
 
 NODES = (CONTEXT, EXECUTION, ARTIFACT)
 
-# The comments on the messages: "up to 128 Unicode characters", "should not exceed 200KB".
+# The comments on the messages: "up to 128 Unicode characters", "no more than 64 user labels", "should not exceed
+# 200KB". Version of Google's own schemas: google-cloud-aiplatform 1.165.1, `metadata/constants.py`.
 _MOST_DISPLAY_NAME = 128
+_MOST_LABELS = 64
+_SCHEMA_VERSION = "0.0.1"
 _MOST_METADATA_BYTES = 200_000
 
 
@@ -43,13 +46,19 @@ def require_node(cloud: Cloud, node: NodeKind, name: str, method: str) -> Any:
 
 
 def put_node(cloud: Cloud, node: NodeKind, message: Any) -> None:
-    """Stores the node with its time of update, and an etag: that time in milliseconds (recorded in 2026)."""
+    """Stores the node with its time of update, and an etag: that time in milliseconds (recorded in 2026).
+
+    "Top level metadata keys' heading and trailing spaces will be trimmed" (the comment on the field).
+    """
     message.update_time.CopyFrom(cloud.timestamp())
     if not message.HasField("create_time"):
         message.create_time.CopyFrom(message.update_time)
     # Two updates within a millisecond have two etags.
     message.etag = str(max(message.update_time.ToMilliseconds(), int(message.etag or 0) + 1))
     message.metadata.SetInParent()
+    for key in [key for key in message.metadata.fields if key != key.strip()]:
+        message.metadata.fields[key.strip()].CopyFrom(message.metadata.fields[key])
+        del message.metadata.fields[key]
     cloud.store.put(node.kind, message.name, message)
 
 
@@ -145,6 +154,13 @@ def _check(node: NodeKind, given: Any) -> None:
     if given.schema_title not in node.schemas:
         known = ", ".join(sorted(node.schemas))
         violations.add(f"{node.field}.schema_title", f"`{given.schema_title}` is not a schema here; {known} are.")
+    elif given.schema_version not in ("", _SCHEMA_VERSION):
+        violations.add(
+            f"{node.field}.schema_version",
+            f"`{given.schema_title}` has no version `{given.schema_version}` here; its version is {_SCHEMA_VERSION}.",
+        )
+    if len(given.labels) > _MOST_LABELS:
+        violations.add(f"{node.field}.labels", f"More than {_MOST_LABELS} labels.")
     if len(given.display_name) > _MOST_DISPLAY_NAME:
         violations.add(f"{node.field}.display_name", f"Longer than {_MOST_DISPLAY_NAME} characters.")
     if given.metadata.ByteSize() > _MOST_METADATA_BYTES:
