@@ -100,8 +100,9 @@ def test_aliases_that_multiply_are_not_written_out() -> None:
         "textPayload: [",
         '{"textPayload": 1}',
         "- - -\n" * 99,
+        f"textPayload: {'[' * 100_000}",
     ],
-    ids=["cut off", "not YAML", "no time", "a list of lists"],
+    ids=["cut off", "not YAML", "no time", "a list of lists", "nested too deeply"],
 )
 def test_an_export_that_cannot_be_read_is_read_line_by_line(text: str) -> None:
     assert first_rule(f"{text}\nValueError: No available memory for the cache blocks.\n") == "no_room_for_cache"
