@@ -48,13 +48,19 @@ def _starting(logged: Diagnosis) -> Cause | None:
 
 
 def _overloaded(logged: Diagnosis) -> Cause | None:
-    loads = [(int(load["waiting"]), line, load) for line in logged.marks if (load := _LOAD.search(line.message))]
-    waiting, line, load = max(loads, key=lambda each: each[0], default=(0, None, None))
-    if not waiting or line is None or load is None or logged.outcome != "serving":
+    """None unless more requests waited than were worked on: a busy server shows a few that have just arrived."""
+    if logged.outcome != "serving":
+        return None
+    loads = ((load, line) for line in logged.marks if (load := _LOAD.search(line.message)))
+    queues = [(int(load["waiting"]), int(load["running"]), line) for load, line in loads]
+    waiting, running, line = max(
+        (queue for queue in queues if queue[0] > queue[1] > 0), key=lambda queue: queue[0], default=(0, 0, None)
+    )
+    if line is None:
         return None
     return Cause(
         rule="overloaded",
-        cause=f"The replica is overloaded: {waiting} requests waited while it worked on {load['running']}",
+        cause=f"The replica is overloaded: {waiting} requests waited while it worked on {running}",
         advice="Send fewer requests at once, raise serving.max_replica_count, or ask for fewer max_tokens.",
         evidence=(line,),
         seen=_SEEN,

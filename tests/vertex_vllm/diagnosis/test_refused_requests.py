@@ -27,6 +27,9 @@ REFUSED, SLOW = "HTTP 503: no healthy upstream", "HTTP 503: Took too long to res
         ([START], REFUSED, "replica_starting"),
         ([START, READY, IDLE], REFUSED, ""),
         ([START, READY, IDLE], SLOW, ""),
+        # Requests that have just arrived, and an engine that works on nothing.
+        ([START, READY, *[BUSY.format(minute=50, running=12, waiting=2)] * 5], SLOW, ""),
+        ([START, READY, BUSY.format(minute=50, running=0, waiting=1)], REFUSED, ""),
         ([START, READY, *QUEUE], "HTTP 404: Not Found", ""),
         ([START, CRASH], REFUSED, ""),
     ],
