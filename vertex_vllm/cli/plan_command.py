@@ -121,12 +121,22 @@ def _resolved(decided: "ServingPlan", deployment: "Deployment", project: str | N
 def check_stored_adapters(
     deployment: "Deployment", facts: "ModelFacts", catalog: "Catalog", project: str | None
 ) -> None:
-    """Raises PlanError for an adapter in Cloud Storage that does not fit; a config without one is planned offline."""
-    if any("gs://" in argument for argument in deployment.serving.extra_args):
-        from vertex_vllm.cli.submit_command import project_of
-        from vertex_vllm.serving.adapter_check import check_adapters
+    """Raises PlanError for an adapter in Cloud Storage that does not fit.
 
-        check_adapters(deployment.serving.extra_args, facts, project_of(deployment, project), catalog)
+    A config without such an adapter is planned offline, and one without a project without a look at its adapters.
+    """
+    if not any("gs://" in argument for argument in deployment.serving.extra_args):
+        return
+    from vertex_vllm.cli.submit_command import project_of
+    from vertex_vllm.errors import InputError
+    from vertex_vllm.serving.adapter_check import check_adapters
+
+    try:
+        named = project_of(deployment, project)
+    except InputError as missing:
+        say(f"adapters in Cloud Storage were not compared with the model: {missing}", err=True)
+        return
+    check_adapters(deployment.serving.extra_args, facts, named, catalog)
 
 
 def _say_plan(text: str) -> None:

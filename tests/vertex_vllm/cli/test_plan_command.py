@@ -206,3 +206,16 @@ def test_a_warning_fails_a_strict_plan(tmp_path: Path) -> None:
     assert (lax.exit_code, strict.exit_code) == (0, 1)
     assert lax.output.splitlines()[0].startswith("Verdict           fits, with ")
     assert "is gated and the config names no hf_token_secret" in " ".join(lax.output.split())
+
+
+def test_without_a_project_adapters_in_storage_are_planned_and_not_compared(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+    arguments = "{extra_args: [--enable-lora, --lora-modules, 'sql=gs://some-bucket/adapter']}"
+    config.write_text(CONFIG.format(name=load_deployment(config).name, serving=arguments), encoding="utf-8")
+    answer = run(config)
+    assert (answer.exit_code, "Verdict" in answer.stdout) == (0, True)
+    assert (
+        "adapters in Cloud Storage were not compared with the model: google_cloud.project: no project" in answer.stderr
+    )
