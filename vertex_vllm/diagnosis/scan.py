@@ -106,8 +106,9 @@ class Scanner:
                 self._by_literal.setdefault(literal, []).append(rule)
         self._literals = tuple(self._by_literal)
         self._which = _set(self._literals)
-        self._limits = dict.fromkeys((*self._by_literal, *_START, *_READY, *FRAMES, *marks), _MOST_OF_A_LITERAL)
-        self._limits |= {word: _MOST_OF_A_WORD for word in _WORDS if word not in self._limits}
+        self._limits = dict.fromkeys((*self._by_literal, *_START, *_READY, *FRAMES), _MOST_OF_A_LITERAL)
+        # A mark may come every ten seconds, and the last of them tell most: the log's end holds fewer than the limit.
+        self._limits |= {word: _MOST_OF_A_WORD for word in (*_WORDS, *marks) if word not in self._limits}
         self._counts: Counter[str] = Counter()
         self._search = _automaton(tuple(self._limits))
         self._rest, self._lines, self._seen = b"", 0, 0

@@ -22,6 +22,9 @@ REFUSED, SLOW = "HTTP 503: no healthy upstream", "HTTP 503: Took too long to res
     [
         ([START, READY, *QUEUE], REFUSED, "overloaded"),
         ([START, READY, *QUEUE], SLOW, "overloaded"),
+        # A day of work before, and a few hours of it.
+        ([START, READY, *[IDLE] * 8000, *QUEUE], REFUSED, "overloaded"),
+        ([START, READY, *[IDLE] * 600, *QUEUE], REFUSED, "overloaded"),
         ([START, READY, *QUEUE], "openai.RateLimitError: Error code: 429", "overloaded"),
         ([START, READY, *[IDLE] * 12, START, READY], REFUSED, "replica_restarted"),
         ([START], REFUSED, "replica_starting"),
