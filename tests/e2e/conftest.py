@@ -1,8 +1,8 @@
 """Parity of the end-to-end tests.
 
 A mark on every test says whether it has run on the real cloud: `parity("checked on the cloud")`, `parity("not yet")`
-or `parity("local cloud only")`. `make test-cloud` runs tests with the first two marks on a real project;
-`machine_hours` limits the hours of machines that a test rents there.
+or `parity("local cloud only")`. `make test-cloud` runs those with the first two on a real project; `machine_hours`
+limits the hours of machines that a test rents there.
 """
 
 from pathlib import Path

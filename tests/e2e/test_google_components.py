@@ -1,7 +1,4 @@
-"""A pipeline of google-cloud-pipeline-components' own operators, submitted by Google's client.
-
-Nothing in it is this project's.
-"""
+"""A pipeline of google-cloud-pipeline-components' own operators alone, submitted by Google's client."""
 
 import uuid
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Two whole runs of one deployment at once: one works, the other waits; nothing is created twice, and nothing lost.
+"""Two whole runs of one deployment at once: one works, the other waits; nothing is created twice, and nothing is lost.
 
 The small model server runs in the place of vLLM: the tests are about the lock, not about answers.
 """

@@ -112,7 +112,7 @@ def test_a_daemon_that_cannot_start_says_why(state_dir: Path) -> None:
         daemon.up(state_dir)
 
 
-# Read by the daemon's Python when it starts. The first of them loses a port that it has chosen to another listener.
+# The daemon's Python runs this at its start: the first daemon loses its chosen port to another listener.
 LOSES_A_PORT = """
 import pathlib, socket
 from localcloud.core import ports
@@ -151,7 +151,7 @@ sys.stdin.read()
 
 @pytest.mark.slow
 def test_a_token_is_good_when_the_daemon_that_gave_it_is_gone(state_dir: Path) -> None:
-    """As Google's is: whoever holds one goes on where the cloud has crashed and come back."""
+    """An access token stays valid after the local cloud has crashed and started again, as on Google Cloud."""
     daemon.up(state_dir)
     token = (state_dir / "run/access-token").read_text()
     daemon.down(state_dir)

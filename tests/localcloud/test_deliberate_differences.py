@@ -1,4 +1,4 @@
-"""The differences from Google that are meant and that no recording shows: one test for each one of the list."""
+"""Deliberate differences from Google that no recording shows: one test for each row of the list."""
 
 import urllib.error
 import urllib.request

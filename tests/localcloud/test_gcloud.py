@@ -29,7 +29,7 @@ Gcloud = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def gcloud(cloud: Connection, project: str, tmp_path: Path) -> Gcloud:
-    """Runs gcloud as in a shell after `eval "$(vertex-vllm local env)"`; what it writes goes to the test's folder."""
+    """Runs gcloud as in a shell after `eval "$(vertex-vllm local env)"`; its files go to the test's folder."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     own = {"HOME": str(tmp_path), "CLOUDSDK_CONFIG": str(tmp_path / "gcloud"), "CLOUDSDK_CORE_PROJECT": project}
 

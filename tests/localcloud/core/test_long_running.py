@@ -1,4 +1,4 @@
-"""Long-running operations as the one who polls them sees them."""
+"""Long-running operations as a polling client sees them."""
 
 import threading
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""IAM is enforced: each call is made by somebody, and refused in Google's words where nobody granted it."""
+"""IAM is enforced: every call has a member, and is refused in Google's words without a grant."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ def robot(cloud: Connection, project: str) -> str:
 
 @pytest.fixture
 def as_robot(cloud: Connection, robot: str) -> Callable[..., Any]:
-    """Makes a client of a class that is the robot's."""
+    """Makes a client of a class with the robot's credentials."""
 
     def make(client: Any, **options: Any) -> Any:
         return client(credentials=Credentials(cloud.access_token(robot)), **options)

@@ -1,4 +1,4 @@
-"""A state folder whose daemon writes into it while a command looks whose it is."""
+"""A state folder that its daemon writes to while a command checks the folder's owner."""
 
 import threading
 from pathlib import Path

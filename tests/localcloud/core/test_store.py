@@ -1,4 +1,4 @@
-"""What the store keeps, and that it keeps it whole."""
+"""The store keeps every value, and each value whole."""
 
 import threading
 from pathlib import Path

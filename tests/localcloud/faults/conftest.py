@@ -16,7 +16,7 @@ def bucket(cloud: Connection) -> storage.Bucket:
 
 @pytest.fixture(scope="module")
 def http(cloud: Connection) -> Iterator[requests.Session]:
-    """One try a request, by the owner of all projects."""
+    """A session without retries, with the credential of the owner of all projects."""
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {cloud.access_token(OWNER)}"
         yield session

@@ -1,4 +1,4 @@
-"""Faults that a first run on a real project meets: accounts that are not known yet, operations that cannot be asked."""
+"""Faults of a first run on a real project: accounts that are not known yet, operations that cannot be read."""
 
 import pytest
 from google.api_core import exceptions

@@ -1,4 +1,4 @@
-"""What generated clients see of faults, over gRPC and over REST."""
+"""Faults as generated clients see them, over gRPC and over REST."""
 
 import uuid
 

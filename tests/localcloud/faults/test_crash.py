@@ -1,4 +1,4 @@
-"""The local cloud itself crashes at a call, and goes on from its state."""
+"""The local cloud itself crashes at a call, and continues from its state."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What clients of the Hub and of its content network see of faults."""
+"""Faults as clients of the Hub and of its content network see them."""
 
 import hashlib
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def repo(cloud: Connection, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def http() -> Iterator[requests.Session]:
-    """One try a request, without a token: the hub refuses tokens of Google's."""
+    """A session without retries and without a token: the Hub refuses tokens of Google's."""
     with requests.Session() as session:
         yield session
 

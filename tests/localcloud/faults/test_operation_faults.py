@@ -43,7 +43,7 @@ def endpoint(clients: Clients, parent: str) -> str:
 
 @pytest.fixture
 def deploy(clients: Clients, parent: str, endpoint: str) -> Deploy:
-    """Calls DeployModel, and gives the operation."""
+    """Calls DeployModel, and returns the operation."""
     model = upload_echo(clients, ECHO_IMAGE, parent)
     return lambda: clients.endpoints.deploy_model(
         endpoint=endpoint, deployed_model=deployed_model(model), traffic_split={"0": 100}

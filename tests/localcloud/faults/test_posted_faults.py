@@ -1,4 +1,4 @@
-"""Which of the calls that a fault meets it strikes, and what is no fault at all."""
+"""The calls that a fault strikes among those that it matches, and faults that are refused."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ DEPLOY = Call("vertex", "grpc", "us-central1-aiplatform.googleapis.com", rpc="En
 
 
 def strikes(faults: Faults, call: Call, calls: int) -> str:
-    """One letter a call: its number among the faults, or a point for none."""
+    """A character per call: the number of the fault that strikes it, or a point for none."""
     taken = (faults.take(call) for _ in range(calls))
     return "".join("." if strike is None else strike.fault.message for strike in taken)
 

@@ -1,4 +1,4 @@
-"""What clients of Cloud Storage see of each kind of fault."""
+"""Each kind of fault as clients of Cloud Storage see it."""
 
 from typing import Any
 
@@ -95,7 +95,7 @@ def test_googles_client_retries_what_is_transient_and_raises_the_rest(
 
 def test_a_reset_call_is_not_executed(faulty: Connection, bucket: storage.Bucket, http: requests.Session) -> None:
     faulty.add_fault(service="storage", method="PUT", kind="reset")
-    # urllib3 does not mind that the connection broke while it was sending, and then finds no answer.
+    # urllib3 ignores that the connection broke while it was sending, and then reads no answer.
     with pytest.raises(requests.ConnectionError, match=r"reset by peer|without response"):
         http.put(f"{faulty.environment['API_ENDPOINT_OVERRIDE']}/{bucket.name}/reset", data=b"x")
     assert not bucket.blob("reset").exists()
@@ -103,7 +103,7 @@ def test_a_reset_call_is_not_executed(faulty: Connection, bucket: storage.Bucket
 
 def test_a_reset_goes_through_the_proxy(faulty: Connection, blob: storage.Blob, http: requests.Session) -> None:
     faulty.add_fault(host="storage.googleapis.com", kind="reset")
-    # Python's ssl tells of a reset as of an end.
+    # Python's ssl reports a reset as an end.
     with pytest.raises(requests.ConnectionError, match=r"reset by peer|without response"):
         http.get(f"https://storage.googleapis.com/{blob.bucket.name}/{blob.name}")
     assert struck(faulty) == [1]

@@ -1,4 +1,4 @@
-"""What is asked of the daemon by its own address, and what clients then see."""
+"""Requests to the daemon's administration address, and their effect on clients."""
 
 import hashlib
 from pathlib import Path

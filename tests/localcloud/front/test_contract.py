@@ -1,4 +1,4 @@
-"""The contract comes from private parts of the client packages: these tests tell when an upgrade has moved them."""
+"""The contract comes from private parts of the client packages: these tests fail if an upgrade moves them."""
 
 from collections.abc import Iterator, Mapping
 

@@ -1,4 +1,4 @@
-"""One handler for both versions of an API, with the operations' types in the version of whoever asks."""
+"""One handler serves both versions of an API, with the operations' types in the caller's version."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -69,7 +69,7 @@ def test_types_in_operations_follow_the_version(dispatcher: Dispatcher, contract
     operation = dispatcher.call(_method(contract, "v1", "CreateEndpoint"), request)
     assert _types(operation) == _named("v1")
     poll = contract["/google.longrunning.Operations/GetOperation"]
-    # gRPC says no version: it is that of the call that made the operation. REST says one in the URL.
+    # gRPC names no version: the version of the call that created the operation counts. REST has one in the URL.
     assert _types(dispatcher.call(poll, GetOperationRequest(name=operation.name))) == _named("v1")
     assert _types(dispatcher.call(poll, GetOperationRequest(name=operation.name), "v1beta1")) == _named("v1beta1")
     endpoint = EndpointV1.pb()()

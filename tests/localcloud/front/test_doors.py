@@ -1,4 +1,4 @@
-"""The local cloud is for one user: another one of the machine, and a page in a browser, get nothing from any port."""
+"""The local cloud has one user: other users of the machine, and pages in a browser, get nothing from any port."""
 
 import json
 import os
@@ -144,7 +144,7 @@ def test_only_keys_that_the_cloud_knows_sign_tokens(cloud: Connection, project: 
 
 @pytest.mark.parametrize("token", ["", "x", "1//local-", "1//local-dXNlcjpvd25lckBsb2NhbGNsb3VkLmV4YW1wbGU-0000"])
 def test_a_login_that_the_cloud_did_not_give_out_is_its_users(cloud: Connection, token: str) -> None:
-    """A login of Google's, as `gcloud auth application-default login` keeps it."""
+    """A person's credential, as `gcloud auth application-default login` stores it."""
     form = {"grant_type": "refresh_token", "client_id": "x", "client_secret": "x", "refresh_token": token}
     answer = ask(cloud, "api", "/token", verb="POST", headers={"host": "oauth2.googleapis.com"}, data=form)
     assert answer.json()["access_token"] == cloud.access_token("")
@@ -162,7 +162,7 @@ def test_a_state_folder_is_its_owners_also_when_it_existed(tmp_path: Path) -> No
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
 @pytest.mark.parametrize("planted", ["", "images.yaml", "token", "ca", "hub", "run/ready.json"])
 def test_a_state_folder_that_another_user_prepared_is_refused(tmp_path: Path, planted: str) -> None:
-    """images.yaml says which programs run as whoever starts the local cloud."""
+    """images.yaml names programs that run as the user of the local cloud."""
     path = tmp_path / "state" / planted
     if path.suffix or planted == "token":
         path.parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The proxy: Google's hosts lead here, all others nowhere."""
+"""The proxy: Google's hosts lead to the local cloud, and all other hosts are refused."""
 
 import asyncio
 import http.client
@@ -94,12 +94,12 @@ def test_a_client_that_does_not_know_the_authority_is_not_deceived(cloud: Connec
     ],
 )
 def test_a_certificate_is_for_the_host_that_was_asked_for(cloud: Connection, url: str) -> None:
-    # Nobody without a token is let in; that the answer came at all says that TLS was trusted.
+    # A call without a token is refused; the refusal itself proves that TLS was trusted.
     assert httpx.get(url, timeout=20).status_code == 401
 
 
 def test_a_slow_reader_gets_every_byte(cloud: Connection, project: str) -> None:
-    """More than all buffers on the way hold, read in small pieces, so that somebody has to wait."""
+    """The body is larger than all buffers on the way, and is read in small pieces, so that the sender has to wait."""
     bucket, content = f"{project}-bucket", bytes(range(256)) * 4096 * 24
     headers = {"Authorization": f"Bearer {cloud.access_token(OWNER)}"}
     with httpx.Client(base_url="https://storage.googleapis.com", headers=headers, timeout=60) as client:

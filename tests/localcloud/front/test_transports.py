@@ -1,7 +1,7 @@
 """One walk through a resource's life, over every transport and version of every API that generated clients speak.
 
-The tests of the services go one way; here the same calls go all ways: bodies, update masks, long-running operations,
-pages and refusals.
+The tests of the services use one transport; here the same calls use all of them: bodies, update masks, long-running
+operations, pages and refusals.
 """
 
 from collections.abc import Callable

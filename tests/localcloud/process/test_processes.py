@@ -1,4 +1,4 @@
-"""Children: none is left, whoever ends first."""
+"""Children: none is left, whichever process ends first."""
 
 import json
 import os
@@ -77,7 +77,7 @@ def test_the_environment_is_exactly_what_was_given(processes: Processes, tmp_pat
     child = processes.spawn([sys.executable, "-c", code], log=tmp_path / "log", environment={"ONLY": "this"})
     assert child.wait(PATIENCE_SECONDS) == 0
     seen = json.loads((tmp_path / "log").read_text())
-    seen.pop("LC_CTYPE", None)  # Python's own doing (PEP 538)
+    seen.pop("LC_CTYPE", None)  # set by Python itself (PEP 538)
     assert seen == {"ONLY": "this"}
 
 

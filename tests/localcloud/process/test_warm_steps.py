@@ -163,7 +163,7 @@ def test_its_surroundings_are_its_own(processes: TaskProcesses, start: str, tmp_
     assert step.end() == ProcessResult(0, ""), step.log
     found = step.output
     environment = found.pop("environment")
-    shells = {"PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE"}  # What a shell and an interpreter add.
+    shells = {"PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE"}  # Variables that a shell and an interpreter add.
     assert set(environment) - shells == {"PATH", "HOME", "TMPDIR", "PYTHONUNBUFFERED", "ONLY_HERE", "_KFP_RUNTIME"}
     assert environment["HOME"] == str(tmp_path / "home")
     assert found == {

@@ -1,4 +1,4 @@
-"""Cloud Build as its own client sees it: what it takes, what it refuses, and the image that there is afterwards."""
+"""Cloud Build as its own client sees it: accepted and refused requests, and the image that a build leaves."""
 
 import io
 import tarfile
@@ -34,7 +34,7 @@ def parent(cloud: Connection, project: str) -> str:
 
 @pytest.fixture
 def image(project: str, parent: str) -> str:
-    """An image of a repository that is there."""
+    """An image of an existing repository."""
     artifactregistry_v1.ArtifactRegistryClient().create_repository(
         parent=parent, repository_id="images", repository=Repository(format_=Repository.Format.DOCKER)
     ).result()

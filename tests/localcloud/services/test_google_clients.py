@@ -1,4 +1,4 @@
-"""Google's own clients, brought here by the environment alone."""
+"""Google's own clients reach the local cloud by the environment alone."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Quota preferences by their own client: granted at once where they ask for less, else when somebody grants them."""
+"""Quota preferences by their own client: a lower value is granted at once, a higher one when a test grants it."""
 
 from collections.abc import Iterator
 from typing import Any

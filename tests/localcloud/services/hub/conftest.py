@@ -37,7 +37,7 @@ def hub(serve, tmp_path_factory) -> Iterator[LocalHub]:
 
 @pytest.fixture(scope="session")
 def http() -> Iterator[requests.Session]:
-    """For what the client library never sends."""
+    """Raw requests, for those that the client library never sends."""
     with requests.Session() as session:
         session.trust_env = False
         yield session

@@ -15,7 +15,7 @@ GOOD, STRANGER, BAD = "hf_good", "hf_stranger", "hf_bad"
 
 @dataclass
 class Clock:
-    """Time stands still, until a test moves it."""
+    """A clock that only a test moves."""
 
     now: datetime = field(default_factory=lambda: datetime(2026, 3, 1, tzinfo=UTC))
 
@@ -35,7 +35,7 @@ class LocalHub:
     directories: Path
 
     def add(self, repo_id: str, files: dict[str, bytes | str], **settings) -> Path:
-        """Adds a repo with these files, and gives its directory."""
+        """Adds a repo with these files, and returns its directory."""
         directory = self.directories / repo_id
         write_files(directory, files)
         add_repo(self.data_dir, repo_id, directory, **settings)

@@ -1,4 +1,4 @@
-"""Who may have what, and how refusals are told apart: by the real client's exceptions."""
+"""Access to repositories, and refusals as the real client's exceptions."""
 
 import hashlib
 from pathlib import Path

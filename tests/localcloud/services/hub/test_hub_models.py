@@ -1,4 +1,4 @@
-"""What the Hub tells about a repo, as the real client reads it."""
+"""The Hub's answers about a repo, as the real client reads them."""
 
 import hashlib
 import json

@@ -19,7 +19,7 @@ def compiled(pipeline: Any) -> dict[str, Any]:
 
 
 def compiled_with_init(pipeline: Any) -> dict[str, Any]:
-    """The same with an init before each Python component, whose shell makes way for it.
+    """The compiled spec with an init before each Python component, and Python in the place of the shell.
 
     As kfp compiles it, no signal would reach the component in a container.
     """

@@ -71,7 +71,7 @@ def schedule_bucket(project: str) -> str:
 def create_schedule(
     cloud: Connection, project: str, schedule_bucket: str, tmp_path: Path
 ) -> Iterator[Callable[..., Any]]:
-    """Makes schedules of a pipeline that says for when it was scheduled, and removes them after the test."""
+    """Makes schedules of a pipeline that prints its scheduled time, and removes them after the test."""
     from google.cloud import aiplatform
 
     made = []

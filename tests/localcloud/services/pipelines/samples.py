@@ -75,7 +75,7 @@ def fail_until(path: str, attempts: int) -> int:
 
 @dsl.component(base_image="python:3.11", install_kfp_package=False)
 def wait_for_signal(path: str) -> str:
-    """Writes its process id to `path`, and what signal ended its waiting."""
+    """Writes its process id to `path`, and the signal that ended its wait."""
     import os
     import signal
     import sys
@@ -207,7 +207,7 @@ def named(text: str = "no text", count: int = 3):
 
 @dsl.pipeline(name="timed")
 def timed():
-    """Says for when it was scheduled."""
+    """Prints the run's scheduled time."""
     echo(value=dsl.PIPELINE_JOB_SCHEDULE_TIME_UTC_PLACEHOLDER)
 
 

@@ -13,7 +13,7 @@ def offset_of(state_dir: Path) -> int:
 
 
 def hourly(state_dir: Path) -> str:
-    """Half an hour away by the cloud's clock: no test lasts until it comes by itself."""
+    """A time half an hour ahead by the cloud's clock: no test lasts so long."""
     now = datetime.now(UTC) + timedelta(seconds=offset_of(state_dir))
     return f"{(now.minute + 30) % 60} * * * *"
 

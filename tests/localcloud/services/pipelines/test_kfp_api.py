@@ -71,7 +71,7 @@ def test_placeholders_stand_for_what_they_do_in_kubeflow(
     name, run_id, workflow, job_id = json.loads((tmp_path / "told.json").read_text())
     assert (name, run_id) == ("The first: run", started.run_id)
     assert started.run_id in workflow
-    # Nor is the step told of a Vertex AI that would run it.
+    # The step gets no variable of Vertex AI either.
     assert job_id == ""
 
 

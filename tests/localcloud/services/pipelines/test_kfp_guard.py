@@ -1,4 +1,4 @@
-"""The private parts of kfp that steps rely on: a new kfp has to be read before it is let in."""
+"""The private parts of kfp that steps rely on: a new version of kfp must be read before it is pinned."""
 
 import inspect
 from importlib.metadata import version

@@ -1,4 +1,4 @@
-"""The walk through a pipeline's tasks, with every task really run, in this process."""
+"""The execution of a pipeline's tasks in order, with every task really run, in this process."""
 
 import json
 import os
@@ -20,7 +20,7 @@ JOB_NAME = "projects/12/locations/us-central1/pipelineJobs/run-1"
 
 
 class Finished:
-    """What a run's events say of its tasks, by their unique names; "" is the pipeline."""
+    """States, errors and outputs of a run's tasks from its events, by unique name; "" is the pipeline."""
 
     def __init__(self, events: list[dict[str, Any]]) -> None:
         self.events = [(event["event"], ".".join(event["path"])) for event in events]
@@ -38,7 +38,7 @@ def fork_server() -> Iterator[Path]:
 
 @pytest.fixture
 def run(tmp_path: Path, fork_server: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    # No task here produces an artifact: the storage client is made, and asked nothing.
+    # No task here produces an artifact: the storage client exists, and sends nothing.
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
 
     def run_pipeline(pipeline: Any, *, fail_fast: bool = False, **parameters: Any) -> Finished:

@@ -1,4 +1,4 @@
-"""What is left of a job whose runner, or whose whole local cloud, goes away: nothing, and the job says so."""
+"""A job whose runner or local cloud is killed leaves no process, and reports its failure."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ STOPPED = "The local cloud was stopped while this job was running."
 
 
 class LocalCloud:
-    """A local cloud of its own, asked over REST: this process's clients belong to another one."""
+    """A local cloud of its own, called over REST: this process's clients belong to another one."""
 
     def __init__(self, state_dir: Path) -> None:
         self.state_dir = state_dir
@@ -82,7 +82,7 @@ def local_cloud(tmp_path: Path) -> Iterator[LocalCloud]:
 
 
 def states(job: dict[str, Any]) -> dict[str, str]:
-    """States of tasks by name; none before the job says of its first task."""
+    """States of tasks by name; empty before the job reports its first task."""
     return {task.get("taskUniqueName", ""): task["state"] for task in job["jobDetail"].get("taskDetails", [])}
 
 

@@ -1,4 +1,4 @@
-"""Requests for pipeline jobs: what is refused, and the accounts that a job acts as."""
+"""Requests for pipeline jobs: refusals, and the accounts that a job acts as."""
 
 import copy
 import uuid
@@ -19,7 +19,7 @@ from tests.localcloud.services.pipelines.finished_jobs import PARENT, REGION, en
 
 @pytest.fixture
 def create(cloud: daemon.Connection, bucket: str) -> Callable[..., tuple[int, dict[str, Any]]]:
-    """`CreatePipelineJob` over plain REST: no client checks what is sent."""
+    """`CreatePipelineJob` over plain REST: no client checks the request."""
     credentials, _ = google.auth.default()
     session = google.auth.transport.requests.AuthorizedSession(credentials)
 
@@ -96,7 +96,7 @@ def test_a_job_runs_as_its_account_which_needs_rights_of_its_own(job_of: Any, bu
 def test_a_task_s_image_is_pulled_by_vertex_ai_s_agent(
     cloud: daemon.Connection, create: Any, aiplatform: Any, project: str
 ) -> None:
-    """From another project's repository only where the agent may."""
+    """The agent needs the role on another project's repository to pull its image."""
     artifactregistry_v1.ArtifactRegistryClient().create_repository(
         parent=f"projects/{project}/locations/{REGION}", repository_id="images", repository={"format_": "DOCKER"}
     ).result()

@@ -112,7 +112,7 @@ def test_a_cancelled_job_ends_its_task_and_still_cleans_up(job_of: Any, tmp_path
     job = job_of(samples.waiting, {"path": str(waiting), "status_path": str(status)})
     job.submit()
     process = process_id_in(waiting)
-    # The job tells of its tasks a moment after they have begun.
+    # The job reports its tasks a moment after they have begun.
     wait_until(lambda: job.state.name == "PIPELINE_STATE_RUNNING")
     job.cancel()
     assert job.state.name in ("PIPELINE_STATE_CANCELLING", "PIPELINE_STATE_CANCELLED")

@@ -1,4 +1,4 @@
-"""Requests for schedules: what is refused, and when what they run is looked at."""
+"""Requests for schedules: refusals, and the time at which the scheduled request is checked."""
 
 import json
 import re
@@ -55,7 +55,7 @@ def test_what_a_schedule_runs_is_checked_when_it_is_made(create_schedule: Callab
 def test_a_schedule_takes_a_spec_whose_components_a_run_cannot_carry_out(
     cloud: Connection, create_schedule: Callable[..., Any], project: str
 ) -> None:
-    """Vertex AI looks at them when a run is created, not before."""
+    """Vertex AI checks them when a run is created, not before."""
     from google.cloud import aiplatform_v1
     from google.protobuf import json_format
 

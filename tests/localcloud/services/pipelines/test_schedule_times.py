@@ -1,4 +1,4 @@
-"""When schedules run: cron in its time zone, and what becomes of a schedule as time goes by."""
+"""Times of schedules: cron in its time zone, and the states of a schedule as the clock moves."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Schedules through the real clients; what time it is, the tests say."""
+"""Schedules through the real clients; the tests move the clock."""
 
 from collections.abc import Callable
 from contextlib import suppress

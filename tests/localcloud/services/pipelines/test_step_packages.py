@@ -71,7 +71,7 @@ def test_what_a_step_installs_is_its_own(shell: Shell, cache: Path, tmp_path: Pa
     assert shell('python3 -c "import tiny_answer"').returncode == 1
     with pytest.raises(importlib.metadata.PackageNotFoundError):
         importlib.metadata.version("tiny_answer")
-    # The same list, the same content: the same environment, however it was asked for.
+    # The same list with the same content uses the same environment.
     assert len(list((cache / "step-environments").iterdir())) <= 3
 
 

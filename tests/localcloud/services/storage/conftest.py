@@ -42,7 +42,7 @@ def shared_bucket(client) -> storage.Bucket:
 
 @pytest.fixture(scope="session")
 def http() -> Iterator[requests.Session]:
-    """For what the client library never sends."""
+    """Raw requests, for those that the client library never sends."""
     with requests.Session() as session:
         session.trust_env = False
         yield session

@@ -13,7 +13,7 @@ from localcloud.services.storage import StorageApp, create_app
 
 
 class RandomIds:
-    """From the same seed always the same ids, also in a second process over the same data."""
+    """A source of ids: the same seed gives the same ids, also in a second process over the same data."""
 
     def __init__(self, seed: int = 0) -> None:
         self._random = random.Random(seed)

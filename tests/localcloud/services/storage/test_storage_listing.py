@@ -21,7 +21,7 @@ def listed(client):
 
 
 def expected_list(prefix, delimiter, trailing, start, stop):
-    """What the documentation says of a list, said in the simplest way."""
+    """A list as the documentation describes it, in the simplest code."""
     items, prefixes = [], set()
     for name in NAMES:
         if not name.startswith(prefix) or name < start or (stop and name >= stop):

@@ -18,7 +18,7 @@ NAMESPACE = {"": "http://s3.amazonaws.com/doc/2006-03-01/"}
 
 
 class Multipart:
-    """One upload, by raw requests."""
+    """A multipart upload by raw requests."""
 
     def __init__(self, http, endpoint, bucket, name="folder/object", **headers):
         self.http, self.bucket, self.name = http, bucket, name
@@ -251,7 +251,7 @@ def test_every_request_with_a_part_is_on_record(http, endpoint, bucket, storage_
     etags = [upload.send(number, data).headers["etag"] for number, data in ((2, b"end"), (1, bytes(SMALLEST)))]
     assert upload.send(2, b"END", **{"x-goog-hash": "crc32c=AAAAAA=="}).status_code == 400
     half_sent(endpoint, f"/{bucket.name}/folder/with%20space?partNumber=3&uploadId={upload.id}", bytes(100_000))
-    # The server notices in its own time that somebody hung up.
+    # The server notices after a while that the client has disconnected.
     until_recorded(storage_data_dir, bucket.name, name, 4)
     assert upload.complete([(1, etags[1]), (2, etags[0])]).ok
     another = Multipart(http, endpoint, bucket, name)
@@ -269,7 +269,7 @@ def test_every_request_with_a_part_is_on_record(http, endpoint, bucket, storage_
 
 
 def half_sent(endpoint, target, data):
-    """Sends half of a part, and hangs up."""
+    """Sends half of a part, and disconnects."""
     host, port = endpoint.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
         head = f"PUT {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n"

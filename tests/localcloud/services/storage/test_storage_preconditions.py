@@ -1,4 +1,4 @@
-"""Every verb obeys the conditions put on it: `right` holds for the object as it is, `wrong` does not."""
+"""Every method obeys its preconditions: `right` holds for the object as it is, `wrong` does not."""
 
 import pytest
 from google.api_core.exceptions import NotModified, PreconditionFailed

@@ -36,7 +36,7 @@ class Server:
         self.process.wait()
 
     def peak_memory(self) -> int:
-        """Bytes resident at most, so far."""
+        """Peak of resident memory so far, in bytes."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) * 1024
 
@@ -143,7 +143,7 @@ def test_a_multipart_upload_goes_on_after_a_kill(tmp_path):
 def test_a_download_that_its_client_leaves_lets_the_bytes_go(tmp_path):
     with running(tmp_path) as server:
         bucket = server.client().bucket("left-alone")
-        bucket.soft_delete_policy.retention_duration_seconds = 0  # Nothing else keeps the bytes of what is deleted.
+        bucket.soft_delete_policy.retention_duration_seconds = 0  # Nothing else keeps the bytes of deleted objects.
         bucket.create()
         bucket.blob("object").upload_from_string(bytes(24 << 20))
         with requests.get(f"{server.url}/left-alone/object", stream=True) as answer:

@@ -12,7 +12,7 @@ BLOCK = 256 * 1024
 
 @pytest.fixture(scope="module")
 def start(endpoint, http):
-    """Starts a session and gives its URL."""
+    """Starts a session and returns its URL."""
 
     def start_session(bucket, name="object", resource=None, **headers):
         url = f"{endpoint}/upload/storage/v1/b/{bucket.name}/o"

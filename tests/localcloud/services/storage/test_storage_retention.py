@@ -1,4 +1,4 @@
-"""Holds, retention policies and object retention: what they keep, for how long, and what lifts them."""
+"""Holds, retention policies and object retention: the objects that they protect, for how long, and their removal."""
 
 from datetime import UTC, datetime, timedelta
 

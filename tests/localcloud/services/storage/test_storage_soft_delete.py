@@ -1,4 +1,4 @@
-"""Soft delete: what a bucket with a policy for it keeps, shows and brings back."""
+"""Soft delete: deleted objects that a bucket with such a policy keeps, lists and restores."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -64,7 +64,7 @@ def test_an_empty_object(bucket):
 
 
 def test_a_multipart_body_as_gcloud_writes_it(endpoint, http, bucket):
-    """Lines end with a line feed alone, and the boundary stands between single quotes, which are none of it."""
+    """Lines end with a line feed alone, and the boundary is in single quotes, which are not part of it."""
     data = b"one\n\ntwo\r\n"
     body = b"--==1==\nContent-Type: application/json\n\n" + b'{"name": "object"}' + b"\n--==1==\n"
     body += b"Content-Type: text/x-own\nContent-Transfer-Encoding: binary\n\n" + data + b"\n--==1==--"

@@ -1,4 +1,4 @@
-"""The echo container in the local cloud, and clients of every kind to deploy and ask it with."""
+"""The echo container in the local cloud, and clients of every kind to deploy and call it."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,13 +24,13 @@ from tests.waiting import PATIENCE_SECONDS
     ]
 )
 def clients(cloud: Any, request: pytest.FixtureRequest) -> Clients:
-    """Every way that generated clients speak to Vertex AI. `make test` tries all of them in test_transports.py."""
+    """Clients of every version and transport. `make test` tries all of them in test_transports.py."""
     return Clients(*request.param)
 
 
 @pytest.fixture(scope="module")
 def gapic(cloud: Any) -> Clients:
-    """One way, for what does not depend on it."""
+    """Clients of one version and transport, for tests that depend on neither."""
     return Clients(aiplatform_v1beta1, "grpc")
 
 

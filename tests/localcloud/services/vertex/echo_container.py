@@ -1,6 +1,6 @@
 """A user's own serving container, as the local cloud runs it: a program that answers Vertex AI's routes.
 
-It does what its environment and its requests say: CRASH ends it before it is healthy, UNHEALTHY keeps it from being so.
+Its environment and its requests control it: CRASH ends it before it is healthy, UNHEALTHY keeps it unhealthy.
 """
 
 import json
@@ -84,7 +84,7 @@ class Container(BaseHTTPRequestHandler):
 
 
 def _numbers(gate: Path, caller: socket.socket) -> Iterator[int]:
-    """1 at once, 2 when somebody who has read 1 makes the file `gate`; the file `left` when the caller hangs up."""
+    """Yields 1 at once, and 2 when a test creates `gate`; creates the file `left` when the caller disconnects."""
     yield 1
     while not gate.exists():
         readable, _, _ = select.select([caller], [], [], 0.01)

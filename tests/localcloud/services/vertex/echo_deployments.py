@@ -1,4 +1,4 @@
-"""Deploying the echo container, and what is asked about it."""
+"""Deployments of the echo container, and their processes."""
 
 import os
 import sys
@@ -83,12 +83,12 @@ def _environment(process: Path) -> list[str]:
         return []
     try:
         return (process / "environ").read_text(errors="replace").split("\0")
-    except OSError:  # it ended meanwhile, or is somebody else's
+    except OSError:  # it ended meanwhile, or is another user's
         return []
 
 
 def deploy(clients: Any, endpoint: Any, deployed: dict[str, Any], split: dict[str, int] | None = None) -> Any:
-    """The operation."""
+    """Starts the deployment, and returns its operation."""
     return clients.endpoints.deploy_model(
         endpoint=endpoint.name, deployed_model=deployed, traffic_split={"0": 100} if split is None else split
     )

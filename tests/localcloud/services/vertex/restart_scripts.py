@@ -1,4 +1,4 @@
-"""What a client does before and after a local cloud goes away, as scripts."""
+"""Scripts of a client, before and after the restart of a local cloud."""
 
 import os
 import subprocess

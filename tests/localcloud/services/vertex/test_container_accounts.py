@@ -1,4 +1,4 @@
-"""As whom containers run, and who pulls their images."""
+"""Accounts that containers run as, and that pull their images."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ def bucket(cloud: Connection, project: str) -> storage.Bucket:
 
 
 def credentials_of(endpoint_name: str) -> tuple[str, Credentials]:
-    """Who the endpoint's container is, by the metadata server that its environment names."""
+    """Account of the endpoint's container, as the metadata server of its environment names it."""
     (container,) = containers_of(endpoint_name)
     variables = Path(f"/proc/{container}/environ").read_text().split("\0")
     host = next(value.partition("=")[2] for value in variables if value.startswith("GCE_METADATA_HOST="))

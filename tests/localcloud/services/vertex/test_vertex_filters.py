@@ -1,4 +1,4 @@
-"""Filters of lists of models and endpoints: a part of the language, and nothing else of it."""
+"""Filters of lists of models and endpoints: the supported part of the language, and refusals of the rest."""
 
 from contextlib import suppress
 from typing import Any
@@ -92,7 +92,7 @@ _PIECES = st.sampled_from(
 
 @given(st.one_of(st.text(), st.lists(_PIECES, max_size=12).map("".join)))
 def test_any_text_is_a_filter_or_an_invalid_argument(text: str) -> None:
-    # Whatever else it raises would be an error of the service's own, 500 to its caller.
+    # Any other exception would be an error of the service itself, 500 to its caller.
     with suppress(ApiError):
         assert ResourceFilter(text, FIELDS).whole()(endpoint()) in {True, False}
 

@@ -4,7 +4,7 @@ from localcloud.core.api_errors import ApiError
 from localcloud.services.cloud_quotas.quotas import catalogue
 from localcloud.services.vertex.machines import load_machines
 
-# The tutorial's machines, and one of each way to ask for accelerators.
+# The tutorial's machines, and one machine of each way to request accelerators.
 NEEDS = [
     ("g2-standard-12", "NVIDIA_L4", 1, "us-central1", ("NVIDIA_L4", 1)),
     ("g2-standard-96", "NVIDIA_L4", 8, "europe-west4", ("NVIDIA_L4", 8)),
