@@ -59,6 +59,7 @@ def test_the_tests_are_refused_before_one_of_them_starts() -> None:
     assert "the budget is 0.01 USD" in answer.stderr + answer.stdout
 
 
+@pytest.mark.slow
 def test_a_body_runs_on_a_project_that_is_named(cloud: Connection) -> None:
     named = {"VERTEX_VLLM_TEST_PROJECT": f"real-{uuid.uuid4().hex[:8]}", "VERTEX_VLLM_TEST_BUDGET_USD": "20"}
     prepared(named["VERTEX_VLLM_TEST_PROJECT"])

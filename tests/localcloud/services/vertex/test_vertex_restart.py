@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pytest
 import yaml
 from echo_deployments import ECHO_ROW, containers_of
 from restart_scripts import ASK, DEPLOY, run
@@ -7,6 +8,7 @@ from restart_scripts import ASK, DEPLOY, run
 from localcloud import daemon
 
 
+@pytest.mark.slow
 def test_deployed_models_come_back(tmp_path: Path) -> None:
     (tmp_path / "images.yaml").write_text(yaml.safe_dump({"images": [ECHO_ROW]}))
     try:
