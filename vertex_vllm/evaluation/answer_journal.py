@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
+from pydantic import TypeAdapter
+
 from vertex_vllm.evaluation.asking import Reply
 from vertex_vllm.evaluation.kept_text import KeptText
 from vertex_vllm.evaluation.suites.item import Item
@@ -23,6 +25,9 @@ class Journal(Protocol):
 
     def add(self, item: Item, reply: Reply) -> None:
         """Keeps a reply for a later attempt."""
+
+
+_REPLY = TypeAdapter(Reply)
 
 
 @dataclass
@@ -57,7 +62,7 @@ class Page:
         for row in rows[1:]:
             try:
                 page.replies[str(row["id"]), str(row["digest"])] = _reply(row["reply"])
-            except (KeyError, TypeError):
+            except (KeyError, TypeError, ValueError):
                 continue
             page.lines.append(json.dumps(row, ensure_ascii=False))
         return page
@@ -115,6 +120,7 @@ def _row(line: str) -> dict[str, object] | None:
 
 
 def _reply(told: object) -> Reply:
+    """Raises TypeError and ValueError for fields of other names or types, as another version may have written them."""
     if not isinstance(told, Mapping):
         raise TypeError("not a reply")
-    return Reply(**told)
+    return _REPLY.validate_json(json.dumps(asdict(Reply(**told))), strict=True)

@@ -4,11 +4,15 @@ import json
 from dataclasses import asdict, astuple
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from vertex_vllm.evaluation.kept_text import KeptText
 from vertex_vllm.foreign_json import parsed
 from vertex_vllm.load.kept_steps import Step
 from vertex_vllm.load.load_settings import LoadSettings
 from vertex_vllm.load.samples import Run, Sample
+
+_RUN = TypeAdapter(Run)
 
 
 class LoadJournal:
@@ -26,7 +30,7 @@ class LoadJournal:
         for row in rows if header == self._lines[0] else []:
             try:
                 step = _step(parsed(row))
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, OverflowError):
                 continue
             self._steps[step.number, step.rate] = step
             self._lines.append(row)
@@ -51,7 +55,9 @@ def _row(step: Step) -> dict[str, Any]:
 
 
 def _step(row: dict[str, Any]) -> Step:
+    """Raises ValueError, TypeError, KeyError and OverflowError for a row of another form."""
     run = row["run"]
-    samples = tuple(Sample(*values) for values in run["samples"])
-    told = Run(samples, tuple(run["late"]), float(run["cpu"]))
+    samples = [asdict(Sample(*values)) for values in run["samples"]]
+    fields = json.dumps({"samples": samples, "late": run["late"], "cpu_seconds": run["cpu"]})
+    told = _RUN.validate_json(fields, strict=True)
     return Step(int(row["number"]), float(row["rate"]), str(row["started_at"]), float(row["seconds"]), told)

@@ -1,10 +1,12 @@
 """The journal of answers: a killed evaluation resumes from it, and its report is that of one that was not killed."""
 
+import json
 import random
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.cloud.storage import Client
@@ -12,7 +14,11 @@ from google.cloud.storage import Client
 from tests.vertex_vllm.evaluation.evaluations import FRANCE, SPAIN, SUM
 from vertex_vllm.evaluation.answer_journal import ObjectJournal, Page
 from vertex_vllm.evaluation.asking import Reply
+from vertex_vllm.evaluation.load_journal import LoadJournal
 from vertex_vllm.evaluation.suites.item import Item
+from vertex_vllm.load.kept_steps import Step
+from vertex_vllm.load.load_settings import LoadSettings
+from vertex_vllm.load.samples import Run, Sample
 
 ENDPOINT = "projects/p/locations/us-central1/endpoints/1"
 REPLY = Reply("Paris.", 0.4, 0.2, 0.4, 3)
@@ -112,6 +118,45 @@ def test_answers_of_another_endpoint_or_to_another_question_are_not_taken() -> N
 )
 def test_a_text_that_is_not_a_journal_is_an_empty_one(text: str) -> None:
     assert Page.read(text, "e", "12:00").replies == {}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"text": 5}, {"text": None}, {"text": "\ud800"}, {"seconds": "1"}, {"output_tokens": [3]}, {"error": None}),
+        {"a_field_of_a_later_version": 1},
+    ],
+    ids=ascii,
+)
+def test_a_reply_of_another_form_is_asked_again(changed: dict[str, Any]) -> None:
+    page = Page("e", "12:00")
+    page.put(FRANCE, REPLY)
+    header, row = page.text().splitlines()
+    told = json.loads(row)
+    damaged = json.dumps({**told, "reply": told["reply"] | changed})
+    assert Page.read(f"{header}\n{damaged}\n", "e", "12:00").replies == {}
+    assert Page.read(f"{header}\n{damaged}\n{row}\n", "e", "12:00").replies == page.replies
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"number": 1e999}, {"number": "one"}, {"seconds": None}, {"run": None}),
+        {"run": {"samples": [["a"] * 12], "late": [], "cpu": 1.0}},
+        {"run": {"samples": [], "late": ["x"], "cpu": 1.0}},
+        {"run": {"samples": [[0, 0.0]], "late": [], "cpu": 1.0}},
+    ],
+    ids=ascii,
+)
+def test_a_step_of_another_form_is_measured_again(project: str, bucket: str, changed: dict[str, Any]) -> None:
+    place, settings = (project, bucket, "evaluations/demo/runs/r.load.jsonl", ENDPOINT), LoadSettings()
+    step = Step(2, 0.0, "12:00", 1.0, Run((Sample(0, 0.0, 0.0, 1.0, 2.0, 2.0, 11),), (0.001,), 0.5))
+    LoadJournal(*place, settings).keep(step)
+    assert LoadJournal(*place, settings).found(2, 0.0) == step
+    blob = Client(project=project).bucket(bucket).blob(place[2])
+    header, row = blob.download_as_text().splitlines()
+    blob.upload_from_string(f"{header}\n{json.dumps(json.loads(row) | changed)}\n")
+    assert LoadJournal(*place, settings).found(2, 0.0) is None
 
 
 def test_a_later_attempt_reads_the_replies_and_the_start_of_the_first(project: str, bucket: str) -> None:
