@@ -1,4 +1,4 @@
-"""Projects as a run finds them: prepared by bootstrap, with an image for its steps."""
+"""Projects that are ready for a run: prepared by bootstrap, with an image for its steps."""
 
 from tests.accounts import grant, grant_on_bucket, lend_accounts, make_account
 from vertex_vllm.cli.local_project import prepare
@@ -11,13 +11,13 @@ RUNNER = "runner@some-project.iam.gserviceaccount.com"
 
 
 def prepared(project: str, region: str = REGION) -> str:
-    """The project's id, once bootstrap has made what is missing. The caller's clients reach the local cloud already."""
+    """Prepares the project by bootstrap; returns its id. The caller's clients must reach the local cloud already."""
     prepare(project, region)
     return project
 
 
 def with_serving_account(project: str) -> str:
-    """The project's id, once containers may run as their account: enough to deploy by hand."""
+    """Lets containers run as their account, which is enough to deploy by hand; returns the project's id."""
     make_account(project, SERVING_ACCOUNT)
     lend_accounts(project)
     return project

@@ -1,6 +1,6 @@
-"""The switch from the local cloud to a real project, and what that may cost: decided before anything is started.
+"""The switch from the local cloud to a real project, and the check of the budget before any test starts.
 
-Nobody has run it yet (docs/test-cloud.md).
+The tests have not run on a real project yet (docs/test-cloud.md).
 """
 
 import os
@@ -20,7 +20,7 @@ class RealProject:
     id: str
     region: str
     budget_usd: float | None
-    """What its owner allows a run of the tests to cost; None: nobody has said."""
+    """Most that a run of the tests may cost, in US dollars; None: not given."""
 
 
 class RefusedError(Exception):
@@ -46,7 +46,7 @@ REAL = chosen()
 
 
 def ceiling_usd(hours: float, region: str) -> float:
-    """Most that `hours` of one serving machine cost. Raises RefusedError where the catalogue has no price."""
+    """Highest price of `hours` of one serving machine, in US dollars. Raises RefusedError if the price is unknown."""
     replicas = Replicas(MACHINE_TYPE, ACCELERATOR_TYPE, ACCELERATOR_COUNT, region, spot=False, least=1, most=1)
     price = hourly_price(replicas, load_catalog())
     if price is None:
@@ -55,7 +55,7 @@ def ceiling_usd(hours: float, region: str) -> float:
 
 
 def check_budget(project: RealProject, hours: float) -> str:
-    """What the tests may cost at most, in words. Raises RefusedError without a budget, or when that is more."""
+    """The highest cost of the tests, in words. Raises RefusedError without a budget, or if the budget is lower."""
     if project.budget_usd is None:
         raise RefusedError("These tests rent machines. Say what they may cost: make test-cloud PROJECT=… BUDGET_USD=5")
     ceiling = ceiling_usd(hours, project.region)

@@ -42,7 +42,7 @@ def test_a_component_file_needs_only_kfp_to_be_imported(path: Path) -> None:
 
 
 def test_the_library_imports_the_local_cloud_only_inside_functions() -> None:
-    """Import-linter says which commands may import it, and knows nothing of where in a file an import stands.
+    """Import-linter checks which commands import it; this test checks where in a file they do.
 
     An installation without the extra `local` has no `localcloud`, which `vertex_vllm.local` imports.
     """

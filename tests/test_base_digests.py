@@ -1,4 +1,4 @@
-"""Base image and builders: which there are, where registries describe them, and their digests in the files."""
+"""Base image and builders: their list, the addresses of their registries, and their digests in the files."""
 
 import datetime
 import json

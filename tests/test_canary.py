@@ -1,4 +1,4 @@
-"""Whoever looks for a secret finds it wherever it can stand: a scan that finds nothing is worth as much as this."""
+"""The search for a token finds it in every place and encoding: scans of other tests rely on it."""
 
 import base64
 import gzip

@@ -54,7 +54,7 @@ class Recipe:
 
     def _run(self, command: list[str]) -> str:
         programs = {
-            # This test's own environment, which is not made anew.
+            # The environment of this test, which `make` must not create again.
             "make": ("make", "--silent", f"VENV={sys.prefix}", f"--assume-old={sys.prefix}/.ready"),
             "vertex-vllm": VERTEX_VLLM,
         }

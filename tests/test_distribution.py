@@ -30,7 +30,7 @@ def test_tests_of_vllm_come_first_in_one_group_and_all_others_by_file(request: p
         assert marker is not None
         file = item.nodeid.partition("::")[0]
         assert marker.args == ("vLLM" if item.get_closest_marker("vllm") else file,)
-        if hasattr(request.config, "workerinput"):  # xdist schedules by what it has put behind the id
+        if hasattr(request.config, "workerinput"):  # xdist schedules by the group that it appends to the id
             assert item.nodeid.endswith(f"@{marker.args[0]}")
         groups.append(marker.args[0])
     assert "vLLM" not in groups[groups.count("vLLM") :]

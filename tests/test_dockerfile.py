@@ -67,7 +67,7 @@ def test_the_image_is_based_on_the_oldest_python_that_the_project_supports() -> 
 
 def test_the_steps_do_not_run_as_root() -> None:
     (user,) = (rest for instruction, rest in instructions() if instruction == "USER")
-    # Kubernetes refuses a name where it is told to run nothing as root.
+    # Kubernetes refuses a user's name under runAsNonRoot.
     assert int(user) > 0
     assert any(
         instruction == "RUN" and f"useradd --create-home --uid {user} " in rest for instruction, rest in instructions()
@@ -89,7 +89,7 @@ def test_everything_that_a_step_of_a_shipped_spec_imports_is_in_the_image(image:
 
 @pytest.mark.slow
 def test_the_image_s_bill_is_of_what_is_installed_in_it(image: Path, tmp_path: Path) -> None:
-    """The bill's Debian packages are this machine's here, or there are none."""
+    """The bill's Debian packages are those of this machine, if it has any."""
     (command,) = (rest for instruction, rest in instructions() if "image_bill" in rest)
     program = command.replace("python ", f"{image} ", 1).rsplit(maxsplit=1)[0].split()
     wrote = subprocess.run([*program, str(tmp_path / "bill")], capture_output=True, text=True, cwd="/", check=False)

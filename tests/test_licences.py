@@ -26,7 +26,7 @@ def canonical(name: str) -> str:
 
 
 def licences(*path: str) -> dict[str, str]:
-    """Package → what its metadata says, in the newest of the three ways to say it."""
+    """Package → licence in its metadata, from the newest of the three fields that hold one."""
     found = metadata.distributions(path=list(path)) if path else metadata.distributions()
     return {canonical(each.metadata["Name"]): said(each.metadata) for each in found}
 
@@ -38,7 +38,7 @@ def said(fields: metadata.PackageMetadata) -> str:
 
 
 def refused(names: Iterator[str], installed: Mapping[str, str]) -> dict[str, str]:
-    """Package → licence, of those installed that no rule allows."""
+    """Package → licence, for installed packages that no rule allows."""
     there = {name: installed[name] for name in names if name in installed}
     return {name: text for name, text in there.items() if not allowed(text) and EXCEPTIONS.get(name) != text}
 

@@ -1,4 +1,4 @@
-"""The benchmark of load generators as a program, briefly and without the peers: its figures are no matter of tests."""
+"""The benchmark of load generators as a program, briefly and without the peers: its figures are not tested."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The catalogue and the local cloud know the same machines, regions and quotas, each from its own table."""
+"""The tables of the catalogue and of the local cloud have the same machines, regions and quotas."""
 
 from localcloud.services.cloud_quotas.quotas import catalogue
 from localcloud.services.vertex.machines import MachineType, load_machines

@@ -1,4 +1,4 @@
-"""The mirror's benchmark as a program, on a small model and without the peers: its figures are no matter of tests."""
+"""The mirror's benchmark as a program, on a small model and without the peers: its figures are not tested."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def start(temporary: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "benchmarks.mirror", "--files", "2", *arguments]
-    # Not the tests' environment, which leads clients to the local cloud.
+    # Not the tests' environment, whose variables send clients to the local cloud.
     environment = {"PATH": os.environ["PATH"], "TMPDIR": str(temporary), "HOME": str(temporary)}
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

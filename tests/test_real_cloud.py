@@ -1,4 +1,4 @@
-"""What keeps `make test-cloud` honest and cheap; the real project is played by the local cloud."""
+"""Checks of `make test-cloud` for selection and budget; the local cloud is in the place of the real project."""
 
 import os
 import re

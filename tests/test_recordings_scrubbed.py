@@ -1,4 +1,4 @@
-"""Recordings are scrubbed of secrets, addresses and names of whoever made them, and a scan finds what was not."""
+"""Recordings are scrubbed of secrets, addresses and names of their makers, and a scan finds unscrubbed ones."""
 
 import base64
 import json

@@ -38,7 +38,7 @@ def test_pip_installs_what_has_a_listed_hash_and_this_project_alone() -> None:
     }
     for name, command in commands:
         if name == STARTER.name:
-            continue  # It has a wheel and no checkout: test_starter_workflow.py
+            continue  # The starter's workflow has a wheel and no checkout: test_starter_workflow.py
         listed = re.search(r"--no-deps --require-hashes --requirement (constraints/\w+\.hashes)", command)
         if listed:
             assert (ROOT / listed[1]) in HASHED, (name, command)
@@ -84,7 +84,7 @@ def test_the_build_backend_is_the_listed_one() -> None:
 
 @pytest.mark.parametrize("folder", [ROOT, ROOT / "localcloud"], ids=lambda folder: folder.name)
 def test_every_requirement_of_a_wheel_is_a_listed_package(folder: Path) -> None:
-    """pip asks an index for each requirement; a name that nobody of ours registered there is anybody's to register."""
+    """pip asks an index for each requirement, and anybody can register an unregistered name there."""
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
     extras = project.get("optional-dependencies", {})
     wanted = {

@@ -69,7 +69,7 @@ _PREVIOUSLY_SUPPORTED_MODELS = {"ZambaForCausalLM": "9.9.0"}
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """What the readers look at of an unpacked wheel."""
+    """An unpacked wheel with the files that the readers read."""
     folder = tmp_path / "vllm" / "model_executor" / "layers" / "quantization"
     for path, text in {
         folder / "__init__.py": METHODS,

@@ -1,4 +1,4 @@
-"""Both distributions as wheels, installed into an environment that knows nothing of this checkout."""
+"""Both distributions as wheels, installed into an environment without this checkout."""
 
 import json
 import os

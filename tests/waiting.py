@@ -7,13 +7,13 @@ from typing import TypeVar
 from localcloud.process.process_table import start_time
 
 PATIENCE_SECONDS = 600
-"""Ends a test that would wait for ever. No test expects anything to be done by then: a slow machine may take long."""
+"""Seconds after which a wait fails. No test relies on the value: a slow machine may take long."""
 
 _Found = TypeVar("_Found")
 
 
 def wait_until(holds: Callable[[], _Found], every_seconds: float = 0.02) -> _Found:
-    """Asks `holds` again and again; returns its first answer that is true. Raises AssertionError out of patience."""
+    """Calls `holds` again and again; returns its first true result. Raises AssertionError after `PATIENCE_SECONDS`."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (found := holds()):
         assert time.monotonic() < deadline, "waited for in vain"
@@ -28,5 +28,5 @@ def wait_until_gone(pids: Iterable[int]) -> None:
 
 
 def take_time(seconds: float) -> None:
-    """For what stands in a test for something slow. No test may count on how long it takes."""
+    """Sleeps in a test's model of a slow operation. No test may rely on its duration."""
     time.sleep(seconds)

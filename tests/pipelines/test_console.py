@@ -1,4 +1,4 @@
-"""docs/console.md, against what the console's form is made of; and each spec with nothing but what it requires."""
+"""docs/console.md against the fields of the console's form, and each spec with its required parameters alone."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A step told to stop, as a container's first process: the compiled command, with nothing signalled but that process.
+"""A step that gets SIGTERM as a container's first process: the compiled command, where only that process is signalled.
 
 The process is the first one of a PID namespace where this machine makes namespaces, as in a container: there, signals
 without a handler are ignored.
@@ -67,7 +67,7 @@ class Step:
     def __init__(self, vertex: Vertex, plan: ServingPlan, folder: Path, namespace: list[str], run: str = "") -> None:
         model = vertex.upload(plan)
         (folder / "plan.json").write_text(plan.to_json())
-        # No object was mirrored, and none is there: the weights are whole.
+        # The manifest lists no object, and the bucket has none: the weights are whole.
         bucket = storage.Client(project=vertex.project).create_bucket(
             f"{vertex.project}-weights", location="us-central1"
         )
@@ -150,7 +150,7 @@ def executor_input(project: str, model: str, folder: Path, run: str) -> dict[str
 
 
 def operation_id(vertex: Vertex) -> str:
-    """Of the deploy operation, as the endpoint says it; empty where none is noted."""
+    """Name of the deploy operation in the endpoint's label; empty without the label."""
     return next((each.labels.get(OPERATION_LABEL, "") for each in vertex.endpoints()), "")
 
 

@@ -1,4 +1,4 @@
-"""The exit handler's decision, apart from any pipeline: what a run made stays or goes by how the run ended."""
+"""The exit handler's decision, without a pipeline: how a run ended decides whether its resources are deleted."""
 
 import pytest
 from google.cloud import storage
@@ -14,7 +14,7 @@ REGION = "us-central1"
 
 @pytest.mark.parametrize(
     ("state", "left"),
-    # What Kubeflow Pipelines has called success at first, too.
+    # COMPLETE is the success of older versions of Kubeflow Pipelines.
     [("SUCCEEDED", 1), ("COMPLETE", 1), ("FAILED", 0), ("CANCELLED", 0)],
 )
 def test_an_endpoint_that_is_to_stay_stays_when_the_run_has_succeeded(

@@ -29,7 +29,7 @@ def bucket(client: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def pipeline_bucket(cloud: Connection) -> Any:
-    """With objects that pipelines import."""
+    """A bucket with objects that pipelines import."""
     storage = pytest.importorskip("google.cloud.storage", reason="google-cloud-storage is not installed")
     classic_project(PROJECT)
     made = storage.Client(project=PROJECT).create_bucket(f"strangers-{uuid.uuid4().hex[:12]}", location=REGION)

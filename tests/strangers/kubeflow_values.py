@@ -1,4 +1,4 @@
-"""Pipelines of Kubeflow's users about values and artifacts: what a step is given, and where it writes."""
+"""Pipelines of Kubeflow's users about values and artifacts: inputs of steps, and the paths that steps write to."""
 
 from typing import NamedTuple, Optional
 

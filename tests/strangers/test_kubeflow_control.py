@@ -29,7 +29,7 @@ def test_loops_go_over_items_of_every_type(ended: Any) -> None:
     run = ended(control.loops)
     assert [run.output(name) for name in ("show", "show-2", "show-3", "show-4")] == [
         "['a', 'b/c', 'ü']",
-        # A whole number of a list is an integer: JSON does not tell them apart.
+        # A whole number of a list is an integer: JSON does not distinguish them.
         "[0.25, 1]",
         "[False, True]",
         "[['xa', 'xb/c', 'xü'], ['ya', 'yb/c', 'yü']]",

@@ -1,4 +1,4 @@
-"""What tests of services put into the local cloud beforehand."""
+"""Models, tokens and buckets that tests put into the local cloud beforehand."""
 
 import hashlib
 import json
@@ -43,7 +43,7 @@ class LocalCloud:
         return model_id
 
     def token(self, *granted: str) -> str:
-        """A token of a new account that has been let into these models."""
+        """A token of a new account with access to these models."""
         token = f"hf_canary{uuid.uuid4().hex}"
         self.put(
             "hub/tokens", sha256=hashlib.sha256(token.encode()).hexdigest(), user="some-user", granted=list(granted)
@@ -56,7 +56,7 @@ class LocalCloud:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests count tries, not seconds: what this process tries again, it tries again soon."""
+    """Shortens the first wait of retries: tests count tries, not seconds."""
     monkeypatch.setattr(retries, "_FIRST_WAIT", 0.02)
 
 
@@ -82,7 +82,7 @@ def safetensors() -> Callable[..., bytes]:
 
 @pytest.fixture(scope="session")
 def llama(safetensors: Callable[..., bytes]) -> dict[str, bytes]:
-    """Files of a small sharded Llama, and beside them what is not to be mirrored."""
+    """Files of a small sharded Llama, and files that must not be mirrored."""
     first, second = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
     config = {key: value for key, value in SMOLLM2_135M.items() if key != "tie_word_embeddings"}
     index = {"metadata": {}, "weight_map": {"embed": first, "layers": second, "head": second}}

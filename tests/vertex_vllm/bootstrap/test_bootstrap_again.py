@@ -1,4 +1,4 @@
-"""Bootstrap of a project that an earlier one has prepared, or somebody else, or a moment ago."""
+"""Bootstrap of a project that an earlier bootstrap or somebody else has prepared, long ago or just before."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Bootstrap of an empty project of the local cloud: made, checked, broken off anywhere, removed."""
+"""Bootstrap of an empty project of the local cloud: created, checked, interrupted at any change, removed."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ GITHUB_OPTIONS = ("--github-repository-id", "4711", "--github-owner-id", "42")
 
 
 def bootstrap(project: str, *options: str, stdin: str = TOKEN) -> Answer:
-    """Without the image, which has tests of its own."""
+    """Runs bootstrap without the image, which has tests of its own."""
     return bootstrap_all(project, "--no-image", *options, stdin=stdin)
 
 
@@ -61,7 +61,7 @@ class BreakingOff:
 
 
 class Counting:
-    """A session that knows what it was asked to change."""
+    """A session that records its changing requests."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -219,7 +219,7 @@ def test_the_command_makes_checks_and_removes(cloud: Connection, project: str) -
     declined = bootstrap(project, "--remove", stdin="n\n")
     assert declined.returncode == 2
     assert "there is no terminal to ask at, so nothing was removed" in declined.stderr
-    # What would go and what would stay, and nothing that was never made.
+    # The resources that would be removed and that would stay, without any that does not exist.
     told = declined.stderr.splitlines()
     assert f"would remove  bucket gs://{runs_bucket(project, REGION)}" in told
     assert "left: others may need it  API iam.googleapis.com" in told

@@ -1,4 +1,4 @@
-"""Each account works with all the grants of bootstrap, and not without any one; docs/security.md tells each refusal.
+"""Each account works with all the grants of bootstrap, and not without any one; docs/security.md names each refusal.
 
 `make grants-tried` writes the permissions that were refused into vertex_vllm/bootstrap/grant_refusals.yaml.
 """
@@ -55,7 +55,7 @@ from vertex_vllm.vertex_ai.container_logs import read_container_logs
 
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN = "hf_" + "t" * 34
-# The product's own errors end with what to run, or pass on the service's words for it.
+# The product's own errors end with the command to run, or with the service's message.
 REMEDY = re.compile(r"vertex-vllm bootstrap|gcloud .*add-iam-policy-binding|[Gg]rant .*roles/")
 RENEW = "RENEW_GRANT_REFUSALS"
 # Refusals in which Google names no permission, and the permission that each means.
@@ -141,7 +141,7 @@ def ci(place: Place) -> None:
 
 
 def agent(place: Place) -> None:
-    """A run whose steps Vertex AI's agent pulls the image of."""
+    """A run; Vertex AI's agent pulls the image of its steps."""
     _submit(place, "teardown", "--wait", environment={})
 
 
@@ -160,7 +160,7 @@ def _submit(place: Place, pipeline: str, *options: str, environment: dict[str, s
 
 
 def build(place: Place) -> None:
-    """The image of sources that nobody has built, by the owner, who has the build done as its account."""
+    """The owner builds the image of new sources; the build runs as its own account."""
     sources = read_sources(ROOT)
     digest = uuid.uuid4().hex * 2
     bucket = sources_bucket(place.id, REGION)
@@ -184,7 +184,7 @@ def workflow(place: Place) -> None:
 
 
 def work_of(row: GrantRow) -> Callable[[Place], None]:
-    """Work of the account that a grant is for, which asks for it."""
+    """Work of a grant's account that needs the grant."""
     if row.role == "roles/logging.logWriter" and row.account != "build":
         return lambda place: triggered(place, row.account)
     works: dict[str, Callable[[Place], None]] = {"serving": serving, "ci": ci, "build": build, "github": workflow}
@@ -205,7 +205,7 @@ def test_with_all_of_them_a_trigger_s_build_is_done(place: Place, account: str) 
 
 @pytest.mark.parametrize("row", grant_rows(), ids=lambda row: "-".join(row.which).replace("roles/", ""))
 def test_without_one_of_them_it_is_refused(place: Place, row: GrantRow, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A new account's permissions take a while on the real cloud; here the missing one never comes.
+    # On the real cloud a new account's permissions take a while to apply; here the missing one is never granted.
     monkeypatch.setattr(building, "_PATIENCE_SECONDS", 0.1)
     grant = place.grant(row)
     assert revoke(place.session, grant)

@@ -1,4 +1,4 @@
-"""A project that lacks something for a run: the first thing that is missing, and the command that makes it."""
+"""A project that is not ready for a run: the error names the first missing resource and the command that creates it."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What is asked for, as values."""
+"""The resources and grants of bootstrap, as values."""
 
 from dataclasses import replace
 
@@ -138,7 +138,7 @@ def test_one_id_alone_is_not_enough(ids: tuple[str, str]) -> None:
 def test_removal_knows_everything_that_may_have_been_made() -> None:
     names = {step.name for step in removable(PLAIN)}
     assert {step.name for step in wanted(FULL)} - names == {
-        # They go with their pool, their account, or stay.
+        # These are deleted with their pool or account, or stay.
         "sts.googleapis.com",
         "iamcredentials.googleapis.com",
         "projects/123/locations/global/workloadIdentityPools/vertex-vllm-github/providers/vertex-vllm-github",

@@ -1,4 +1,4 @@
-"""docs/security.md says who may do what as bootstrap grants it; the table of grants holds what it needs and no more."""
+"""docs/security.md has the grants of bootstrap; the table of grants has the needed permissions and no others."""
 
 import re
 from pathlib import Path

@@ -21,7 +21,7 @@ def bootstrap(project: str, *options: str) -> Answer:
 
 
 def by_name(settings: Settings) -> Grant:
-    """The grant to a repository on GitHub that was known by its name."""
+    """The grant to a repository on GitHub by its name."""
     member = f"principalSet://iam.googleapis.com/{settings.identity_pool}/attribute.repository/team/models"
     place = api_requests.account_policy(settings.project, settings.account(CI))
     return Grant(member, "roles/iam.workloadIdentityUser", place)

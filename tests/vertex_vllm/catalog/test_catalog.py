@@ -156,7 +156,7 @@ def test_a_release_that_nobody_checked_is_unknown(span: Span, version: str, pres
         ("0.10.2", "0.12.0", "unknown"),
         ("0.12.0", "0.13.0", "absent"),
         ("0.8.4", "0.8.5", "absent"),
-        # Both ends lack it, and yet the image may have one of the versions between.
+        # Both ends of the range lack the flag; a version between them, which the image may have, does not.
         ("0.8.5", "0.12.0", "unknown"),
     ],
 )
@@ -194,5 +194,5 @@ def test_which_images_have_llama_vision_and_swap_space(
 
 
 def test_every_region_is_one_of_vertex_ai(catalog: Catalog) -> None:
-    """Elsewhere there is no service that could be asked: looking through all regions would wait for it, and fail."""
+    """Other regions have no service: a command that looked there would wait, and fail."""
     assert set(catalog.regions) <= set(SUPPORTED_REGIONS)

@@ -1,4 +1,4 @@
-"""A config before and after: its faults with file, line and field; its plan; the comment that tells of both."""
+"""A config before and after: its faults with file, line and field; its plan; the comment about both."""
 
 from dataclasses import replace
 from pathlib import Path

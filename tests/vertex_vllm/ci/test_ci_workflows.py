@@ -62,7 +62,7 @@ def test_the_job_that_may_write_runs_nothing_of_the_pull_request() -> None:
 
 @pytest.mark.parametrize("text", ["# Plan\n\n`$(id)` $HOME 'x' \\n\nplan<<EOF\nEOF", "é" * 40000])
 def test_the_plan_comes_to_the_comment_as_it_is(tmp_path: Path, text: str) -> None:
-    """By the scripts of the two jobs, with a `gh` that keeps what it is given."""
+    """Runs the scripts of the two jobs, with a `gh` that records its input."""
     (tmp_path / "comment.md").write_text(text)
     (tmp_path / "gh").write_text("#!/bin/sh\ncat > body\n")
     (tmp_path / "gh").chmod(0o755)

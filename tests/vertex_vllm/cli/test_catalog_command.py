@@ -1,4 +1,4 @@
-"""What planning rests on, as people and programs look it up."""
+"""`vertex-vllm catalog`: the tables of the catalogue, for people and programs."""
 
 import json
 from typing import Any

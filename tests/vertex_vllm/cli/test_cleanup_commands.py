@@ -1,4 +1,4 @@
-"""`vertex-vllm inventory`, `sweep` and `teardown` over what is there on the local cloud."""
+"""`vertex-vllm inventory`, `sweep` and `teardown` over resources of the local cloud."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Every command that a page shows, those that no test can run too, is one that there is, with options that it has."""
+"""Every command that a page shows exists and has the options that the page gives it."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def shown(page: Path) -> Iterator[str]:
-    """In blocks, a backslash joining two lines, and in the text."""
+    """Commands in blocks, where a backslash joins two lines, and in the text."""
     fenced = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
     text = page.read_text().replace("\\\n", " ")
     for block in fenced.findall(text):
@@ -44,7 +44,7 @@ def test_every_shown_command_exists_and_has_its_options(page: Path) -> None:
     for line in shown(page):
         command, rest = command_of(line.partition(" -- ")[0].split()[1:])  # After it come another command's options.
         known = {option for parameter in command.params for option in parameter.opts}
-        if isinstance(command, click.Group):  # `mirror MODEL` stands for `mirror copy MODEL`
+        if isinstance(command, click.Group):  # `mirror MODEL` is `mirror copy MODEL`
             known |= {
                 option
                 for name in command.list_commands(click.Context(command))

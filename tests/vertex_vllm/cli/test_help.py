@@ -10,7 +10,7 @@ from vertex_vllm.cli.catalog_command import TABLES
 
 
 def contexts(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[click.Context]:
-    """One for each command, groups before their commands."""
+    """The words of each command, groups before their commands."""
     context = click.Context(command, parent=parent, info_name=name)
     yield context
     if isinstance(command, click.Group):

@@ -1,4 +1,4 @@
-"""`vertex-vllm schedule` against the local cloud: reality becomes what the files say, and stays it."""
+"""`vertex-vllm schedule` against the local cloud: its schedules become equal to the configs, and stay so."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

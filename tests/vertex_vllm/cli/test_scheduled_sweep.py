@@ -1,4 +1,4 @@
-"""An hourly sweep of a project fires, and takes away what has expired by then.
+"""An hourly sweep of a project starts, and removes the resources that have expired by then.
 
 Parity: local cloud only; nothing of it has been checked on Google Cloud yet.
 """

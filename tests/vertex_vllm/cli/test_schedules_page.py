@@ -23,7 +23,7 @@ EXAMPLES = sorted((ROOT / "configs" / "examples").glob("*.yaml"))
 
 
 def shell(script: str, cwd: Path, environment: dict[str, str]) -> str:
-    """What `script` prints; its first command that fails ends it."""
+    """Output of `script`, which its first failing command ends."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     answer = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
@@ -77,5 +77,5 @@ def test_on_a_local_cloud_of_its_own_every_schedule_runs(tmp_path: Path) -> None
         daemon.down(tmp_path / ".local-cloud")
     rows = [line.rsplit(maxsplit=2)[1:] for line in printed.splitlines() if "ACTIVE" in line]
     assert [answer for _, answer in rows] == ["OK"] * 3
-    # One at a time; the others follow as each ends, which the first may have done by now.
+    # One run at a time; the next starts when it ends, so the second may have started already.
     assert all(int(started) >= 1 for started, _ in rows)

@@ -1,4 +1,4 @@
-"""Small mistakes at the command line: each is answered with the words that would have been right."""
+"""Small mistakes at the command line: the error names the right words for each."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`vertex-vllm submit`: what it shows and refuses before it sends, and what it marks the run with."""
+"""`vertex-vllm submit`: output and refusals before it sends, and the labels of the run."""
 
 import subprocess
 from collections.abc import Iterator

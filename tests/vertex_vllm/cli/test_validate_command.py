@@ -1,4 +1,4 @@
-"""`vertex-vllm validate` over several files: what each says, and what they say together."""
+"""`vertex-vllm validate` over several files: faults of single files, and of all files together."""
 
 from pathlib import Path
 

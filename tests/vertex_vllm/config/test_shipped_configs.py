@@ -1,4 +1,4 @@
-"""What stands in configs/ is valid and plannable without the Hub, the tutorial's machines among the answers."""
+"""The files in configs/ are valid and can be planned without the Hub; the tutorial's machines are among the offers."""
 
 from pathlib import Path
 
@@ -59,5 +59,5 @@ def test_a_config_is_named_like_its_file_and_a_gated_model_names_a_secret(path: 
 
 
 def test_the_schema_for_editors_is_current() -> None:
-    """`python -m vertex_vllm.config.schema configs/deployment.schema.json` makes it so."""
+    """`python -m vertex_vllm.config.schema configs/deployment.schema.json` writes the current schema."""
     assert (CONFIGS / "deployment.schema.json").read_text(encoding="utf-8") == schema_text()

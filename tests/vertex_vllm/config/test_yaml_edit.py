@@ -1,4 +1,4 @@
-"""Fields of a config file are changed in its text, and nothing else of it."""
+"""Fields of a config file are changed in its text, and the rest of the text stays."""
 
 from typing import Any
 
