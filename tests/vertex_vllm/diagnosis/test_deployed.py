@@ -1,4 +1,4 @@
-"""An endpoint is diagnosed from its containers' logs and from the end of its deploy."""
+"""An endpoint is diagnosed from its containers' logs and from the end of its deploy operation."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

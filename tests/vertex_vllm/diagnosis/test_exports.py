@@ -22,7 +22,7 @@ Entries = list[dict[str, Any]]
 
 
 def entries(lines: list[str], replica: str = "") -> Entries:
-    """An entry a line, every third at the moment of the one before."""
+    """An entry per line; every third has the time of the one before it."""
     return [
         {
             "insertId": f"{replica}{number}",
@@ -79,7 +79,7 @@ def test_a_log_of_vllm_alone_may_begin_with_its_newest_line() -> None:
 
 @pytest.mark.parametrize("form", FORMS[:3])
 def test_replicas_that_take_turns_are_told_apart(form: Callable[[Entries], str]) -> None:
-    """The replica that failed is named, although the other one says last that it is ready."""
+    """The failed replica is named, although the other replica's later line says that it is ready."""
     failed, healthy = entries(lines_of("run_shape_mismatch"), "a"), entries([*HEALTHY], "b")
     for entry in healthy:
         entry["timestamp"] = "2026-11-30T13:00:00.5Z"

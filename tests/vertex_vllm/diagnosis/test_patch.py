@@ -1,4 +1,4 @@
-"""The change that a cause calls for is planned again, and offered only where the plan holds."""
+"""The change of the config for a cause is planned again, and offered only if the plan fits."""
 
 import re
 from typing import Any
@@ -125,7 +125,7 @@ def test_a_dearer_machine_is_shown_with_both_prices() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", sorted({rule.changes for rule in load_rules() if rule.changes}, key=str), ids=str)
 def test_patches_are_valid_and_never_lead_back_to_a_config_that_failed(changes: tuple[Change, ...]) -> None:
-    """With values as a log has them, for the same cause again and again until there is no further patch."""
+    """Patches for the same cause, with values as a log has them, repeated until no further patch exists."""
     values = {"estimate": "2048", "most": "4096", "tokens": "128", "item": "8192", "rank": "64", "needed": "5842"}
     filled = tuple(
         Change(

@@ -1,4 +1,4 @@
-"""The table of rules: every row adds up, names where it was seen, and calls for changes that exist."""
+"""The table of rules: every row is consistent, names its source, and proposes changes that exist."""
 
 from vertex_vllm.diagnosis.config_changes import ACTIONS
 from vertex_vllm.diagnosis.rules import load_rules

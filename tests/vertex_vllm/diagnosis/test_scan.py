@@ -1,4 +1,4 @@
-"""A log of any kind is read line by line, in bounded memory, and no line of it can do harm."""
+"""A log of any kind is read line by line, in bounded memory, and no line of it breaks the reader."""
 
 import io
 

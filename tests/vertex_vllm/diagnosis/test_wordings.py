@@ -1,4 +1,4 @@
-"""Words of failures in the frames of several versions of vLLM: the cause comes first whichever process says them."""
+"""Messages of failures in logs of several versions of vLLM: the cause comes first, whichever process logs it."""
 
 import io
 import json
@@ -42,7 +42,7 @@ def ending(prefix: str) -> list[str]:
 
 
 def in_0_8(row: dict[str, Any]) -> list[str]:
-    """One unsigned stream: the logger's lines, then the process's own traceback."""
+    """Lines without a process's name: those of the logger, then the process's own traceback."""
     logged = ["EngineCore hit an exception: Traceback (most recent call last):", *traceback(row)[1:]]
     error = "ERROR 04-29 09:12:33 [core.py:396] "
     return [
@@ -55,7 +55,7 @@ def in_0_8(row: dict[str, Any]) -> list[str]:
 
 
 def in_0_11(row: dict[str, Any]) -> list[str]:
-    """Each process signs its lines."""
+    """Each line begins with its process's name."""
     engine = "(EngineCore_DP0 pid=27) "
     error = f"{engine}ERROR 10-14 15:03:20 [core.py:708] "
     return [
@@ -68,7 +68,7 @@ def in_0_11(row: dict[str, Any]) -> list[str]:
 
 
 def in_0_26(row: dict[str, Any]) -> list[str]:
-    """Two workers write at once, a line each; the engine that waits for them fails after them."""
+    """Two workers write alternate lines; the engine that waits for them fails after them."""
     workers = [
         f"(Worker_TP{rank} pid={150 + rank}) ERROR 11-30 12:35:20 [multiproc_executor.py:870] " for rank in (0, 1)
     ]
@@ -105,7 +105,7 @@ LOGS: dict[str, tuple[Frame, ...]] = {
 
 
 def entries(lines: list[str]) -> list[str]:
-    """Cloud Logging's entries, one JSON object a line; lines that begin alike stand together in one entry."""
+    """Cloud Logging's entries, a JSON object per line; lines with the same beginning are one entry."""
     texts = ["\n".join(lines[first : first + 3]) for first in range(0, len(lines), 3)]
     return [json.dumps({"insertId": "1", "severity": "ERROR", "textPayload": text, "resource": {}}) for text in texts]
 
@@ -143,7 +143,7 @@ def labelled(lines: list[str]) -> list[str]:
 
 
 def cut_at_the_end(lines: list[str]) -> list[str]:
-    """Without the wrapper of the process that waits."""
+    """The log without the error of the waiting process."""
     return lines[:-2] if "Engine core initialization failed" in lines[-1] and len(lines) > 3 else lines
 
 

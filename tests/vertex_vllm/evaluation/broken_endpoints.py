@@ -1,4 +1,4 @@
-"""Endpoints that answer otherwise than the one that was promoted: the same server, asked or heard through a fault."""
+"""Endpoints with other answers than the promoted one: the same server, with a fault in its requests or answers."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ class TruncatedContext(EndpointClient):
 
 
 class ForcedTemperature(EndpointClient):
-    """Samples whatever the request says."""
+    """Samples even if the request says otherwise."""
 
     def stream_chat(self, messages: Sequence[Message], **options: Any) -> Iterator[ChatChunk]:
         return super().stream_chat(messages, **{**options, "temperature": 1.0})

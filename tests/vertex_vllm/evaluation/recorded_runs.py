@@ -1,4 +1,4 @@
-"""Runs from answers: those of real vLLM that were recorded, and baselines made of runs."""
+"""Runs made of recorded answers of real vLLM, and baselines made of runs."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent / "recorded"
 
 
 def recorded(name: str, items: Sequence[Item]) -> tuple[Answered, ...]:
-    """Answers of one recorded run to `items`, judged again. KeyError for an item that was not asked."""
+    """Answers of one recorded run to `items`, judged again. KeyError for an item without a recorded answer."""
     rows = [json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
     known = {(row["id"], row["digest"]): row["answer"] for row in rows}
     return tuple(answered(item, known[item.id, item.digest]) for item in items)

@@ -89,7 +89,7 @@ def test_killing_at_random_points_and_going_on_gives_the_same_report(tmp_path: P
     assert attempt(broken, 0) == 0
     for name in ("result.json", "report.html"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
-    # A kill loses no more than the answers that were on their way: at most three at once, one of them never asked.
+    # A kill loses only the answers under way: at most three, one of which was not sent yet.
     once = len((whole / "asked").read_text().splitlines())
     assert len((broken / "asked").read_text().splitlines()) <= once + 2 * KILLS
 

@@ -1,4 +1,4 @@
-"""The gate on answers of real vLLM that were recorded: the same model passes, broken servings of it do not.
+"""The gate on recorded answers of real vLLM: the same model passes, and a broken deployment of it fails.
 
 recorded/text-levels-1-2.jsonl: SmolLM2-135M-Instruct on vLLM for the CPU, levels 1 and 2 of the text suite, 2026-11-30.
 The faults are simulated on these answers; tests/e2e/test_paired_gate.py has faults of real vLLM.
@@ -24,7 +24,7 @@ BROKEN_RUNS = 4
 NOISE = 0.02
 
 Fault = Callable[[Answered, Random], str]
-"""The text that a broken endpoint answers in the place of a recorded one."""
+"""Answer of a broken endpoint in the place of a recorded answer."""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def compared(baseline: Sequence[Answered], candidate: Sequence[Answered], commit
 
 
 def noise(each: Answered, random: Random) -> str:
-    """Rounding: now and then an answer reads otherwise, right or wrong."""
+    """Rounding: some answers change, right ones and wrong ones."""
     if random.random() >= NOISE:
         return each.answer
     return each.item.check.expected if random.random() < 0.5 else f"{each.answer} or so"
@@ -87,22 +87,22 @@ def wrong_template(each: Answered, random: Random) -> str:
 
 
 def truncated_context(each: Answered, random: Random) -> str:
-    """The beginning is lost: long prompts are answered without it."""
+    """The beginning of long prompts is lost."""
     return "I do not see any text." if len(each.item.prompt) > 250 else each.answer
 
 
 def another_seed(each: Answered, random: Random) -> str:
-    """Right as often in each category, but on other questions; wrong answers read otherwise."""
+    """Equally many right answers in each category, but to other questions; wrong answers change."""
     return each.item.check.expected if random.random() < 0.34 else f"maybe {random.randint(100, 999)}"
 
 
 def noisy_weights(each: Answered, random: Random) -> str:
-    """Four bits without calibration: a quarter of the answers go astray."""
+    """Four bits without calibration: a quarter of the answers become wrong."""
     return f"{each.answer[:8]} {random.choice(('the', 'of', 'and'))} the the" if random.random() < 0.25 else each.answer
 
 
 def swapped_adapter(each: Answered, random: Random) -> str:
-    """The facts are the same, the manner is another's."""
+    """The same facts in another model's style."""
     return f"Arr, {each.answer}, matey!"
 
 
@@ -146,7 +146,7 @@ def test_a_broken_endpoint_is_caught_with_the_items_that_show_it(baseline: tuple
 
 
 def test_ignored_pictures_are_caught() -> None:
-    """A model that looks: right on half of the questions; without the picture it guesses the same every time."""
+    """A model with vision: right on half of the questions; without the picture it gives the same answer every time."""
     items = part_of(shipped_suite("image"), [1, 2]).items
     random = Random(1)
     seen = tuple(answered(item, item.check.expected if random.random() < 0.5 else "a cat") for item in items)
@@ -171,7 +171,7 @@ def test_a_fault_of_one_kind_of_question_shows_in_its_category(
 
 
 def test_another_model_of_the_same_quality_is_not_gated_by_its_words(baseline: tuple[Answered, ...]) -> None:
-    """Another commit may answer as it likes, as long as it is right as often."""
+    """Another commit may change its answers, if equally many are right."""
     other = run(baseline, lambda each, random: each.answer if each.right else "otherwise wrong")
     found = compared(baseline, other, commit="b" * 40)
     assert (found.passed, found.same_model, len(found.changed) > 100) == (True, False, True)
@@ -191,7 +191,7 @@ def test_only_questions_of_both_runs_are_compared(baseline: tuple[Answered, ...]
 
 
 def test_questions_that_the_baseline_has_no_answer_to_are_left_out(baseline: tuple[Answered, ...]) -> None:
-    """An endpoint that failed while the baseline was made is no measure: any candidate would be better."""
+    """A baseline whose endpoint failed is not a measure: any candidate would be better."""
     failed = tuple(
         replace(each, right=False, reply=replace(each.reply, error="HTTP 503: busy")) if number % 2 else each
         for number, each in enumerate(baseline)

@@ -52,7 +52,7 @@ def test_questions_and_a_load(endpoint: str, chat: bool) -> None:
     facts = [each for each in part_of(shipped_suite("text"), [1]).items if each.category == "facts"]
     evaluation = evaluated(endpoint, [FRANCE, SUM, japan, *facts], chat=chat)
     metrics = metrics_of(evaluation)
-    # The model server knows France and sums, and answers for Japan in a whole sentence.
+    # The model server has answers for France and sums, and answers for Japan in a whole sentence.
     right = {answered.item.id for answered in evaluation.answers if answered.right}
     assert {"france", "sum"} <= right
     assert "japan" not in right
@@ -121,7 +121,7 @@ def test_a_cap_stops_the_questions_and_fails_the_gate(endpoint: str, limits: Lim
     evaluation = evaluated(endpoint, items, limits=limits, concurrency=1)
     assert len(evaluation.answers) < len(items)
     assert evaluation.stopped.startswith(told)
-    # The load shares the caps; that it has nothing left is no fault of the endpoint.
+    # The load shares the caps; a load without any requests left is not a failure of the endpoint.
     require_answers(evaluation)
     passed, sentence = verdict_of(evaluation)
     assert not passed
@@ -147,7 +147,7 @@ def test_a_second_attempt_asks_only_what_has_no_answer_yet(endpoint: str) -> Non
     items = [item(f"q{number}", f"What is the capital of France? ({number})", "Paris") for number in range(6)]
     journal = MemoryJournal(endpoint, "2026-11-30T12:00:00")
     first = evaluated(endpoint, items[:4], journal=journal)
-    # Two requests more than an earlier attempt sent: those of the two new questions.
+    # Two more requests than in the earlier attempt: those of the two new questions.
     second = evaluated(endpoint, items, journal=journal, limits=Limits(requests=6))
     assert (second.stopped, second.started_at) == ("", "2026-11-30T12:00:00")
     assert second.answers[:4] == first.answers

@@ -47,7 +47,7 @@ def test_a_run_is_compared_with_the_run_that_was_promoted_last(served: Evaluated
         "No run of compared has been promoted with an evaluation yet: this is the first.",
     )
     assert (first.subject.model_id, first.subject.commit) == (MODEL, COMMIT)
-    # A run that is not promoted is nobody's baseline.
+    # A run that is not promoted does not become a baseline.
     assert run("2").comparison is None
     promote_result(served.endpoint, weights(served), "compared", "deploy-demo-1")
     third = run("3")
@@ -71,11 +71,11 @@ def test_a_run_without_a_result_leaves_the_baseline(served: Evaluated, caplog: p
 def test_a_second_attempt_of_a_run_asks_nothing_again(served: Evaluated, order: Order) -> None:
     first = evaluate_run(served.endpoint, True, "resumed", RUN.format("1"), order)
     assert first.load.result is not None
-    # The caps leave what the first attempt sent: two questions, three probes, and the load.
+    # The caps allow exactly the requests of the first attempt: two questions, three probes, and the load.
     exactly = Limits(requests=2 + 3 + len(first.load.result.samples))
     again = evaluate_run(served.endpoint, True, "resumed", RUN.format("1"), replace(order, limits=exactly))
     assert (again.answers, again.stopped, again.started_at) == (first.answers, "", first.started_at)
-    # Nor is the load measured again, unless another one is asked for.
+    # The load is not measured again either, unless the config changes it.
     assert again.load.result is not None
     assert again.load.result.ended_by == ""
     assert again.load.result.samples == first.load.result.samples

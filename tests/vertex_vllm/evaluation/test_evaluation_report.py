@@ -1,4 +1,4 @@
-"""The report, as a browser takes it apart."""
+"""The report, as an HTML parser reads it."""
 
 from dataclasses import replace
 from html.parser import HTMLParser

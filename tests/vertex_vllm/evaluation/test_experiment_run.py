@@ -110,7 +110,7 @@ def test_a_run_belongs_to_its_experiment_once_the_call_that_adds_it_was_lost(
 def test_a_name_that_is_taken_by_something_else_is_said(
     served: Evaluated, experiment: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    record_experiment_run(of(served), f"{experiment}-first")  # makes the store
+    record_experiment_run(of(served), f"{experiment}-first")  # creates the metadata store
     aiplatform.Context.create(
         schema_title="system.Pipeline", resource_id=experiment, project=served.project, location=REGION
     )

@@ -70,7 +70,7 @@ def test_a_figure_that_was_not_measured_is_absent_rather_than_zero() -> None:
                 Gate("tokens_per_second_p50", 15.0, 100.0, True),
             ),
         ),
-        # A figure that was asked for and cannot be had is no pass.
+        # A gated figure without a value fails the gate.
         (
             COMPLETIONS,
             Thresholds(max_p95_time_to_first_token_seconds=1.0),
@@ -155,7 +155,7 @@ def test_a_run_that_was_stopped_is_no_pass() -> None:
 
 
 def test_a_baseline_without_these_questions_is_no_pass() -> None:
-    """Otherwise a changed suite would be a way around the comparison."""
+    """Otherwise a changed suite would avoid the comparison."""
     assert verdict_of(against(EVALUATION, many(3, 1).answers)) == (
         False,
         "The baseline has an answer to none of these questions, so nothing was compared. To accept a run on another "

@@ -1,4 +1,4 @@
-"""What an evaluation has measured is there for later plans, in the bucket that the weights came from."""
+"""Figures of an evaluation are stored for later plans, in the bucket of the weights."""
 
 import json
 import logging
@@ -61,7 +61,7 @@ def test_what_was_measured_is_read_again(served: Evaluated) -> None:
 
 
 def test_a_plan_reads_it_from_the_bucket_and_from_a_file(served: Evaluated, tmp_path: Path) -> None:
-    """The very machine that was measured has no accelerators and is in no plan: another's figure is put beside it."""
+    """The measured machine has no accelerators and is in no plan: the test adds the figure of another machine."""
     config = tmp_path / "served.yaml"
     config.write_text(f"name: served\nmodel:\n  id: {MODEL}\n", encoding="utf-8")
 
@@ -197,6 +197,6 @@ def test_the_highest_rate_within_the_slo_is_what_a_plan_is_told(served: Evaluate
     assert metrics["usd_per_million_output_tokens"] == pytest.approx(1000 / 8, rel=0.02)
     assert metrics["usd_per_million_output_tokens_at_saturation"] == 50.0
     assert load_needs(evaluation.load) == (("slo_rate", 1.0, 0.0, True),)
-    # At how many requests at once it was measured, and at what rate, does not make it another measurement.
+    # Another concurrency or rate of the load does not make a second measurement.
     assert object_name(told) == object_name(replace(told, concurrency=77, requests_per_second=9.0))
     assert "Highest rate within p95 time to first token 1 s: 1 requests per second" in render(evaluation)

@@ -23,7 +23,7 @@ from vertex_vllm.evaluation.statistics.share_interval import share_at_least, sha
 from vertex_vllm.evaluation.statistics.student import student_quantile
 
 RUNS = 2000
-MANY_RUNS = 10_000  # where equal outcomes are computed once: the simulation's own error is 0.2 points
+MANY_RUNS = 10_000  # Simulations that compute equal outcomes once; their own error is 0.2 points.
 ONE_POINT = 0.01
 
 
@@ -150,7 +150,7 @@ def test_clusters_that_agree_in_themselves_count_as_clusters() -> None:
 
 
 def test_questions_on_a_single_text_count_as_a_single_question() -> None:
-    """Their agreement cannot be known, however many they are."""
+    """The correlation within clusters cannot be estimated, however many questions there are."""
     on_one = paired_counts([True] * 2 + [False] * 298, [False] * 300, ["text"] * 300)
     assert (on_one.effective_items, on_one.clusters) == (1, 1)
     assert drop_at_most(on_one, 0.95) > 0.5
@@ -195,7 +195,7 @@ def test_the_ends_of_all_right_all_wrong_and_a_single_question(before: list[bool
     low, high = drop_interval(counts, 0.9)
     assert -1 <= low <= counts.drop <= high <= 1
     assert high - low > 0 or abs(counts.drop) == 1
-    # A single question never shows that no more than 5 points are lost, unless nothing was to be lost.
+    # A single question never proves a loss of at most 5 points, unless its baseline answer was wrong.
     assert len(before) > 1 or high > 0.05
 
 

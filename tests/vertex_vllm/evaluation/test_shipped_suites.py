@@ -94,7 +94,7 @@ def test_every_item_can_be_answered_right_and_an_empty_answer_is_wrong(name: str
 
 
 def test_a_question_does_not_pass_for_its_own_answer() -> None:
-    """Echoing the prompt back is no answer. Forms that only ask for words of the prompt are told by the stop string."""
+    """A repeated prompt is not a right answer. Questions about words of the prompt use the stop string to detect it."""
     items = [
         item for item in shipped_suite("text").items if not isinstance(item.check, Number | Includes | Form | Choice)
     ]

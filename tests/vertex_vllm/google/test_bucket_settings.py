@@ -1,4 +1,4 @@
-"""Settings under which a bucket cannot hold weights, told before anything is written."""
+"""Settings under which a bucket cannot hold weights: refused before anything is written."""
 
 from dataclasses import replace
 from typing import Any

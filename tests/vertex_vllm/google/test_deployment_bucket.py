@@ -36,7 +36,7 @@ def test_a_new_bucket_is_as_it_should_be(bucket: str, project: str) -> None:
     assert made.labels == OWNER.labels
     assert made.iam_configuration.uniform_bucket_level_access_enabled
     assert made.iam_configuration.public_access_prevention == "enforced"
-    # Weights come from the Hub again: deleted ones are not kept, and billed, for another week.
+    # Weights can be mirrored again: deleted ones need not be kept, and billed, for another week.
     assert made.soft_delete_policy.retention_duration_seconds == 0
     assert list(made.lifecycle_rules) == [
         {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 7}}
@@ -77,7 +77,7 @@ def test_a_bucket_elsewhere(bucket: str, project: str, location: str) -> None:
 
 
 def test_a_bucket_that_we_may_not_look_at(faulty: Any, bucket: str, project: str) -> None:
-    """Cloud Storage answers so for another project's, too, and says why in its own words."""
+    """Cloud Storage gives the same answer for a bucket of another project, with its own reason."""
     path = f"/storage/v1/b/{bucket}"
     faulty.add_fault(service="storage", method="GET", path=path, kind="error", status=403, message="ask Ann", times=1)
     with pytest.raises(BucketError, match=r"another project's, or we lack storage\.buckets\.get on it: .*ask Ann"):

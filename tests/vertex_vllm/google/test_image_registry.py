@@ -1,4 +1,4 @@
-"""What a tag points at, asked of the local cloud's registry of images."""
+"""The digest that a tag points at, read from the local cloud's registry of images."""
 
 import pytest
 

@@ -22,7 +22,7 @@ PERSON = {
 def credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "credentials.json"
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
-    monkeypatch.setenv(VARIABLE, "")  # so that it is put back afterwards
+    monkeypatch.setenv(VARIABLE, "")  # so that monkeypatch restores it
     return path
 
 

@@ -1,4 +1,4 @@
-"""A region decides which host is sent our access token: all that is not a region is refused, wherever it comes from."""
+"""A region decides which host gets our access token: any text that is not a region is refused, whatever its source."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""Ages and expiry by the clock of the services, which dates what they hold."""
+"""Ages and expiry by the clock of the services, which also dates their resources."""
 
 import re
 from datetime import UTC, datetime, timedelta

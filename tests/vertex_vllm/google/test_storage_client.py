@@ -1,4 +1,4 @@
-"""A Cloud Storage that cannot be reached: told at once where nothing heals, and on every try where something may."""
+"""An unreachable Cloud Storage: an error at once if a retry cannot help, otherwise a warning on every try."""
 
 import logging
 import socket
@@ -100,7 +100,7 @@ def test_what_is_tried_again_is_said(monkeypatch: pytest.MonkeyPatch, caplog: py
 
 
 def test_the_session_that_the_client_keeps_is_known() -> None:
-    """Guards names that google-cloud-storage and google-auth do not promise."""
+    """Checks private names of google-cloud-storage and google-auth that the code relies on."""
     client = storage_client("some-project", AnonymousCredentials())
     assert type(client._http.get_adapter("https://storage.googleapis.com")).__name__ == "_Adapter"
     assert issubclass(UnreachableError, VertexVllmError)

@@ -1,4 +1,4 @@
-"""The Hub, asked by the real client: who may read what, which files there are, and what they say."""
+"""The Hub through the real client: access, lists of files, and their content."""
 
 import json
 import logging
@@ -36,7 +36,7 @@ UNKNOWN = "hf_canaryThatNobodyGave"
 
 
 def told(error: BaseException) -> str:
-    """All that anybody could print of an error."""
+    """Every text of an error that a program could print."""
     return f"{error!s} {error!r} {error.__cause__!r} {error.__context__!r}"
 
 
@@ -61,7 +61,7 @@ def test_an_account_that_was_let_in(local: Any) -> None:
 
 def test_no_token_for_a_gated_model(local: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model_id = local.repo({"config.json": CONFIG}, gated=True)
-    # One that is lying about must not be used.
+    # A token in the environment must not be used.
     monkeypatch.setenv("HF_TOKEN", local.token(model_id))
     with pytest.raises(TokenMissingError, match=f"https://huggingface.co/{model_id}.*hf_token_secret"):
         check_access(model_id, "main", None)
@@ -135,7 +135,7 @@ def test_the_token_is_not_logged(
 def test_files_are_listed_with_what_they_are_verified_against(local: Any, llama: dict[str, bytes]) -> None:
     model_id = local.repo(llama)
     files = list_files(model_id, check_access(model_id, "main", None).commit, None)
-    # A Hub repository may bring its .gitattributes.
+    # A Hub repository may contain .gitattributes.
     listed = {file.path: file for file in files if file.path != ".gitattributes"}
     assert {path: file.size for path, file in listed.items()} == {path: len(data) for path, data in llama.items()}
     assert [path for path, file in listed.items() if file.sha256 and path.endswith(".json")] == []
@@ -229,7 +229,7 @@ HOSTILE_CODE = b"open('marker', 'w').close()\n"
 def test_no_code_of_a_repo_runs_when_it_is_planned(
     local: Any, llama: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool
 ) -> None:
-    """Neither its Python files nor its chat template, whether or not serving it would be allowed to run them."""
+    """Planning executes neither the repo's Python files nor its chat template, with and without consent to its code."""
     monkeypatch.chdir(tmp_path)
     config = {**json.loads(llama["config.json"]), "auto_map": {"AutoConfig": "configuration_x.Config"}}
     files = {

@@ -31,7 +31,7 @@ OTHER_BODIES = {
 
 @dataclass
 class Server:
-    """Answers with `DATA`, or as the next of `faults` says, and keeps what it was asked."""
+    """Answers with `DATA`, or as the next of `faults` says, and records its requests."""
 
     faults: list[str] = field(default_factory=list)
     redirect_to: str = ""

@@ -1,4 +1,4 @@
-"""Refusals of the Hub: read into one value, told in its own words, with advice only where the reason is known."""
+"""Refusals of the Hub: read into one value, shown in its own words, with advice only if the reason is known."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""One model server behind a dedicated and a shared endpoint, for all tests of this folder."""
+"""A model server behind a dedicated and a shared endpoint, for all tests of this folder."""
 
 from collections.abc import Iterator
 from typing import Any

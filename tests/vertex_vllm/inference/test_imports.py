@@ -1,4 +1,4 @@
-"""What asking an endpoint costs before the first request."""
+"""Imports of the inference client: none is slow before the first request."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Every way to ask an endpoint, dedicated and shared."""
+"""Every method that calls an endpoint, dedicated and shared."""
 
 import json
 import logging
@@ -76,7 +76,7 @@ def test_a_passing_refusal_is_tried_again(client: EndpointClient, endpoint: str)
 
 @pytest.mark.parametrize("kind", ["reset", "lost_answer"])
 def test_a_connection_that_breaks_is_tried_again(client: EndpointClient, faulty: Any, kind: str) -> None:
-    """Asked twice, a model answers twice: no more than that is lost."""
+    """A repeated request costs a second answer, and nothing else."""
     faulty.add_fault(service="vertex", method="POST", path="*/chat/completions", kind=kind, times=3)
     assert client.chat(QUESTION).text == CAR
     faulty.add_fault(service="vertex", method="POST", path="*/chat/completions", kind=kind, times=4)

@@ -1,4 +1,4 @@
-"""An endpoint behind the bridge, asked by OpenAI's client and by inspect-ai."""
+"""An endpoint behind the bridge, called by OpenAI's client and by inspect-ai."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def test_a_harness_finds_the_server_in_its_environment(live: Live, tmp_path: Pat
     assert vertex_vllm("harness", live.deployment, *place, "--", sys.executable, program).returncode == 3
     assert (tmp_path / "answer").read_text() == "Paris."
     with pytest.raises(InferenceError, match="HTTP 404"), bridge_to(f"{live.endpoint}-gone"):
-        pass  # Told before anything listens.
+        pass  # The error comes before anything listens.
     missing = vertex_vllm("harness", live.deployment, *place, "--", "no-such-harness")
     assert (missing.returncode, missing.stderr) == (
         2,

@@ -1,4 +1,4 @@
-"""Smoke tests: every way of asking, each answer recorded, and nothing malformed let through."""
+"""Smoke tests: every method, each answer recorded, and malformed answers refused."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""States in which a teardown may find a deployment, and what is there afterwards."""
+"""States in which a teardown may find a deployment, and the resources afterwards."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +19,7 @@ State = Callable[[Vertex, ServingPlan], None]
 
 
 def nothing(in_vertex: Vertex, plan: ServingPlan) -> None:
-    """Not even a Model."""
+    """A deployment without any resource, not even a Model."""
 
 
 def model(in_vertex: Vertex, plan: ServingPlan) -> None:

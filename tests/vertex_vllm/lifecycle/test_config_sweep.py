@@ -73,7 +73,7 @@ def test_points_are_tried_one_by_one_until_the_budget_is_used_up() -> None:
     tried, left = try_points(POINTS, Budget(4.5, 9.0), try_one, clock)
     assert [(each.result.name, round(each.usd, 2)) for each in tried] == [("run-1", 2.4), ("run-2", 2.4)]
     assert [point.why_not for point in left] == ["needs up to 2.00 USD, and 0.00 are left"]
-    # 2.10 USD were left for the second: it was told to stop when they were used up.
+    # 2.10 USD were left for the second variant, which was cancelled when they were spent.
     assert asked == ["", "", "", "the budget is used up"]
 
 

@@ -1,4 +1,4 @@
-"""One run of a deployment at a time, whatever becomes of the one that has the lock."""
+"""Only one run of a deployment at a time, however the run with the lock ends."""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ DEPLOYMENT = "llama"
 
 
 class Project:
-    """Runs that go on until they are cancelled, and the bucket with their lock."""
+    """Runs that stay active until they are cancelled, and the bucket with their lock."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name, self.folder = name, folder
@@ -40,7 +40,7 @@ class Project:
         self.runs: list[str] = []
 
     def start(self, run_id: str) -> str:
-        """Resource name of a run that goes on."""
+        """Resource name of an active run."""
         parameters = {"path": str(self.folder / run_id), "status_path": str(self.folder / f"{run_id}-status")}
         root, labels = f"gs://{self.bucket.name}/runs", run_labels("deploy", DEPLOYMENT)
         account = runner(self.name)

@@ -1,4 +1,4 @@
-"""Weights in use are seen in whatever spelling a Model or a run names them."""
+"""Weights in use are found in every spelling in which a Model or a run names them."""
 
 import json
 from typing import Any

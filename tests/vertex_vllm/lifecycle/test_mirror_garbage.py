@@ -1,4 +1,4 @@
-"""Weights that something counts on stay: looked at when they are found, and again before each deletion."""
+"""Weights in use stay: the use is checked when garbage is listed, and again before each deletion."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""One endpoint of a deployment is live."""
+"""Only one endpoint of a deployment is live."""
 
 from dataclasses import replace
 from typing import Any
@@ -21,7 +21,7 @@ def test_the_promoted_endpoint_is_live_and_the_others_are_superseded(in_vertex: 
 
     assert promote_endpoint(in_vertex.project, REGION, first, models[0], owner) == (second,)
     assert promote_endpoint(in_vertex.project, REGION, second, models[1], owner) == (first,)
-    # Once more comes to the same.
+    # A second promotion changes nothing.
     assert promote_endpoint(in_vertex.project, REGION, second, models[1], owner) == (first,)
 
     stages = [in_vertex.endpoint(name).labels.get("vertex-vllm-stage") for name in (first, second, bystander)]
@@ -34,7 +34,7 @@ def test_the_promoted_endpoint_is_live_and_the_others_are_superseded(in_vertex: 
         for alias in version.version_aliases
     }
     assert (by_alias["live"], by_alias["default"]) == ("2", "2")
-    # Who still calls the superseded endpoint goes on being answered.
+    # The superseded endpoint still serves its callers.
     assert len(in_vertex.endpoint(first).deployed_models) == 1
 
 

@@ -1,4 +1,4 @@
-"""The sweep on the local cloud: what is due goes, and nothing else."""
+"""The sweep on the local cloud: deletes the resources that are due, and no others."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -42,7 +42,7 @@ def keep(in_vertex: Vertex, name: str) -> None:
 
 def ended_run(in_vertex: Vertex, run_id: str, folder: Path) -> None:
     """A run that was cancelled, whose exit handler removed nothing."""
-    # It ends by its cancellation alone, however late that reaches it.
+    # Only its cancellation ends the run, however late it arrives.
     files = {"path": str(folder / "waiting"), "status_path": str(folder / "status")}
     submit_run(in_vertex.project, run_id, folder, samples.waiting, **files)
     name = f"{in_vertex.parent}/pipelineJobs/{run_id}"
@@ -92,7 +92,7 @@ def test_what_a_cancelled_run_left_goes_unless_it_was_promoted(
     kept = in_vertex.deploy(live, "run-1")
     (version,) = [each.name for each in in_vertex.versions() if live.deployment in each.name]
     promote_endpoint(in_vertex.project, REGION, kept, version, Owner(live.deployment, "run-1"))
-    assert sweep(in_vertex.project, [REGION], dry_run=False).findings == ()  # nobody knows of such a run
+    assert sweep(in_vertex.project, [REGION], dry_run=False).findings == ()  # no such run exists
     ended_run(in_vertex, "run-1", tmp_path)
     reasons = {each.reason for each in sweep(in_vertex.project, [REGION], dry_run=False).findings}
     assert reasons == {"left by run run-1, which is CANCELLED"}

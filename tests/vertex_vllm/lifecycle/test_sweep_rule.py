@@ -1,4 +1,4 @@
-"""What a sweep removes, decided on labels and states of runs alone."""
+"""Resources that a sweep removes, by labels and states of runs alone."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -44,7 +44,7 @@ def test_what_is_due_goes(labels: dict[str, str], reason: str) -> None:
         (made(hours=1), "of run good, which is SUCCEEDED"),
         (made("going"), "of run going, which is RUNNING"),
         (made("ending"), "of run ending, which is CANCELLING"),
-        # Made in another way, or in another region's job: nobody knows that it is over.
+        # The creating run is not listed, or is in another region: its end is unknown.
         (made("somebody"), "of run somebody, which is unknown"),
         (made("bad", **{KEEP_LABEL: "yes"}), f"label {KEEP_LABEL}"),
         (made(hours=-1, **{KEEP_LABEL: ""}), f"label {KEEP_LABEL}"),

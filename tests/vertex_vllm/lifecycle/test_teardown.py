@@ -1,4 +1,4 @@
-"""Teardown from whatever is there, to nothing of it; and never of what is not ours."""
+"""Teardown removes all resources of a deployment from any state, and never anybody else's."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -162,7 +162,7 @@ def test_what_cannot_be_removed_is_named_and_the_rest_goes(
     two_endpoints(in_vertex, plan)
     stuck, other = sorted(endpoint.name for endpoint in in_vertex.endpoints())
     local.deny("aiplatform.endpoints.undeploy", stuck)
-    with pytest.raises(TeardownError) as raised:  # long before its half-hour is over: nobody undeploys that one
+    with pytest.raises(TeardownError) as raised:  # long before the deadline: a retry cannot help
         teardown(in_vertex.project, REGION, plan.deployment)
     local.put("denials", permission="aiplatform.endpoints.undeploy", resource=stuck, denied=False)
     assert f"{stuck} could not be removed, and serves it" in raised.value.message
@@ -194,7 +194,7 @@ def test_a_teardown_told_to_stop_still_begins_to_undeploy_everything(
     two_endpoints(in_vertex, plan)
     with monkeypatch.context() as patched:
         patched.setattr("vertex_vllm.lifecycle.teardown.interruption", told_to_stop)
-        # Whether all of it is gone at that moment is for the service to say.
+        # The service may still be deleting some of it at that moment.
         with suppress(TeardownError):
             teardown(in_vertex.project, REGION, plan.deployment)
     for endpoint in in_vertex.endpoints():
