@@ -55,7 +55,7 @@ def test_requests_that_fail_are_counted_with_their_reason(
 ) -> None:
     broken(**fault, times=4)
     settings = replace(QUICK, slo=Slo(end_to_end=60.0), requests=72)
-    # Short enough for a stall to end, and long enough for an answer on a machine with other work.
+    # Seconds: shorter than a stall, and longer than an answer on a busy machine.
     load = put_load(endpoint, True, settings, answer_seconds=4.0 if fault["kind"] == "stall" else 60.0)
     assert load.result is not None
     # Two of the four are the warm-up's.

@@ -54,7 +54,7 @@ def test_a_request_is_good_within_every_limit(slo: Slo, met: bool) -> None:
 
 def test_an_answer_of_one_token_has_no_inter_token_latency_to_exceed() -> None:
     assert Slo(inter_token_latency=0.1).met_by(replace(ANSWERED, output_tokens=1))
-    # A prediction that comes whole has no first token: whether it was in time is not known.
+    # A prediction that is not streamed has no first token: its latency to the first token is unknown.
     assert not Slo(inter_token_latency=0.1).met_by(replace(ANSWERED, first_token=None))
 
 
@@ -91,7 +91,7 @@ def test_a_queue_that_grows_is_saturation() -> None:
 def test_figures_of_a_generator_that_fell_behind_are_marked() -> None:
     late = figures_of(Run(many(100, late=2 * LATE_SECONDS), (), 1.0), NO_SLO, "short", rate=1.0)
     assert (late.fell_behind, late.timer_error_p99) == (True, pytest.approx(2 * LATE_SECONDS))
-    # A closed loop has no schedule: how late the event loop wakes stands for it.
+    # A closed loop has no schedule: the delay of the event loop is used instead.
     assert figures_of(Run(many(9), (0.2,), 1.0), NO_SLO, "short", concurrency=1).fell_behind
     assert not figures_of(Run(many(9), (0.001,), 1.0), NO_SLO, "short", concurrency=1).fell_behind
 

@@ -76,7 +76,7 @@ def test_the_tokens_of_a_load_are_those_that_the_server_counts(server: str) -> N
     assert (result.prompt_tokens, result.output_tokens) == pytest.approx(counted, rel=0.02)
     figures = result.figures
     assert (figures.requests, figures.failed, figures.concurrency, figures.most_under_way) == (30, 0, 3, 3)
-    # The prompts have the lengths that were asked for: the server counts words, and the scale was found out.
+    # The prompts have the lengths that were asked for: the server counts words, and the probes found the scale.
     asked = sum(due.lengths.prompt for due in schedule(ClosedLoop(3), _profile(settings), 30, 3, seed=2)[3:])
     assert sum(sample.prompt_tokens or 0 for sample in result.samples if not sample.warm_up) == asked
     assert all(each["p50"].value > 0 for each in figures.latencies.values())

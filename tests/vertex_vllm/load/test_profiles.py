@@ -1,4 +1,4 @@
-"""Profiles and traces, and the requests that follow from them."""
+"""Profiles and traces, and the requests that they produce."""
 
 import itertools
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The search for the highest rate, on servers that are simulated: a queue with a few workers."""
+"""The search for the highest rate, on simulated servers: a queue with a few workers."""
 
 import heapq
 import random

@@ -76,6 +76,6 @@ def test_tokens_agree_with_those_of_vllm(vllm: str) -> None:
     counted = after[0] - before[0], after[1] - before[1]
     assert (result.prompt_tokens, result.output_tokens) == pytest.approx(counted, rel=0.02)
     assert (result.figures.requests, result.figures.failed) == (24, 0)
-    # The prompts have the lengths that were asked for, within what two probes can tell of a tokenizer.
+    # The prompts have the lengths that were asked for, as far as two probes can estimate a tokenizer.
     lengths = [sample.prompt_tokens for sample in result.samples if not sample.warm_up and sample.prompt_tokens]
     assert 45 <= min(lengths) <= max(lengths) <= 220

@@ -1,4 +1,4 @@
-"""The serving runtime's making, with packages of a few bytes in the place of the real ones."""
+"""Creation of the serving runtime, with packages of a few bytes in the place of the real ones."""
 
 import hashlib
 import subprocess
@@ -16,7 +16,7 @@ LIST = "torch==2.13.0+cpu\nvllm-cpu==0.32.0\n"
 
 @pytest.fixture
 def wheels(tmp_path, monkeypatch) -> Path:
-    """The only place where pip looks."""
+    """The only index of pip."""
     folder = tmp_path / "wheels"
     folder.mkdir()
     for name in list(serving_runtime.os.environ):

@@ -1,4 +1,4 @@
-"""Model Garden's vLLM container behind the service: what the tutorial does by hand, with real vLLM and real weights."""
+"""Model Garden's vLLM container behind the service: the tutorial's calls, with real vLLM and real weights."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ def test_a_chat_model(cloud: Any, served_text: Served) -> None:
     )
     question = [{"role": "user", "content": "What is the capital of France?"}]
     whole = chat.chat.completions.create(model="", messages=question, max_tokens=16, temperature=0)
-    # What so small a model says to a question differs from processor to processor; that it says something does not.
+    # The answer of so small a model differs from processor to processor, so the test only expects one.
     assert str(whole.choices[0].message.content).strip()
     chunks = list(chat.chat.completions.create(model="", messages=question, max_tokens=16, temperature=0, stream=True))
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == (

@@ -1,4 +1,4 @@
-"""A model whose large files have several parts each, and what came of it in the bucket."""
+"""A model whose large files have several parts each, and checks of its mirror in the bucket."""
 
 import hashlib
 import json
@@ -16,11 +16,11 @@ from vertex_vllm.mirror import Manifest, Transfer, destination
 from vertex_vllm.mirror.own_objects import BILL_OF_MATERIALS_NAME
 
 MANIFEST = "vertex-vllm-manifest.json"
-# Bytes: the least that Cloud Storage takes as a part.
+# Bytes: the smallest part that Cloud Storage accepts.
 PART = 5 << 20
 _HEADER = 128
 SHARDS = {f"model-{number:05}-of-00003.safetensors": 5 * PART + 1000 * number for number in (1, 2, 3)}
-# Small parts and few of them at once, so that little is under way; noted at every part.
+# Small parts, few at once, so that little is under way; the journal is written after every part.
 SMALL_STEPS = Transfer(processes=2, connections=2, part_bytes=PART, journal_seconds=0.0, patience_seconds=60.0)
 
 
@@ -64,7 +64,7 @@ class SharedModel:
         return {blob.name.removeprefix(f"{prefix}/"): blob.download_as_bytes() for blob in blobs}
 
     def assert_published(self, place: str) -> None:
-        """Every byte is right, the manifest says so, and nothing is left of the way there."""
+        """Asserts that every byte and the manifest are right, and that no journal or upload is left."""
         arrived = self.objects(place)
         manifest = Manifest.from_json(arrived.pop(MANIFEST).decode())
         del arrived[BILL_OF_MATERIALS_NAME]

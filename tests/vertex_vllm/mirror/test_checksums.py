@@ -1,4 +1,4 @@
-"""What arrives is compared with what the Hub lists, and what is sent with what lies in the bucket."""
+"""Received bytes are compared with the Hub's listing, and sent bytes with the object in the bucket."""
 
 import hashlib
 import subprocess
@@ -70,7 +70,7 @@ def test_a_hash_that_was_put_aside_goes_on_where_it_was(first: bytes, second: by
 
 @pytest.mark.parametrize("state", ["x", "little", "little00", "big" + "00" * 112, "little" + "zz" * 112])
 def test_a_state_that_cannot_be_taken_up_is_refused(state: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - bytes.fromhex's own is one, and as good
+    with pytest.raises(ValueError):  # noqa: PT011 - the error of bytes.fromhex is a ValueError, too
         sha256(state)
 
 

@@ -1,4 +1,4 @@
-"""The limit against links that answer to it in one way or another."""
+"""The limit of concurrent reads on networks of several kinds."""
 
 import random
 from collections import Counter
@@ -83,7 +83,7 @@ def test_a_throttled_service_is_asked_half_as_much_at_once() -> None:
     link = Link(16, lambda reads: reads * 1e6)
     while link.limit.value < 16:
         link.use(0.1)
-    for _ in range(16):  # Every read under way is told the same.
+    for _ in range(16):  # Every read under way fails in the same way.
         link.limit.throttled()
     assert link.limit.value == 8
     link.use(1)

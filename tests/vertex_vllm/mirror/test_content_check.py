@@ -1,4 +1,4 @@
-"""A mirror that is verified can be loaded: headers are read from the bytes that pass, whatever pieces they come in."""
+"""A mirror that is verified can be loaded: headers are read from the copied bytes, whatever the size of the pieces."""
 
 import json
 import struct
@@ -131,7 +131,7 @@ def test_small_weights_that_are_a_pointer_are_not_published(local: Any, shared_m
 
 
 def test_what_an_earlier_version_copied_is_looked_at(local: Any, shared_model: Any, project: str) -> None:
-    """Objects without a manifest, whose metadata vouches for them, are no proof that they can be loaded."""
+    """Objects without a manifest, even with the right metadata, do not prove that they can be loaded."""
     model_id = local.repo({"config.json": b"{}", "model.safetensors": POINTER})
     commit = check_access(model_id, "main", None).commit
     place = destination(shared_model.bucket, model_id, commit)

@@ -41,5 +41,5 @@ def test_a_journal_that_cannot_be_is_none(field: str, value: object) -> None:
 
 @given(st.text(max_size=40) | st.sampled_from(["{}", "[]", '{"format": 1}', '{"format": 1, "crc32c": {}}']))
 def test_any_other_text_is_no_journal(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - json's own error is one, and as good
+    with pytest.raises(ValueError):  # noqa: PT011 - json's own error is a ValueError, too
         Journal.from_json(text)

@@ -1,4 +1,4 @@
-"""What ends the copies of a process: the first failure, said so that a person knows what to do."""
+"""The first failure ends all copies of a process, with a message that says what to do."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,7 +15,7 @@ from vertex_vllm.mirror.progress import Meter, ignore_progress
 
 
 class Failing:
-    """A source whose credentials have run out."""
+    """A source whose credentials were revoked."""
 
     def read_into(self, view: memoryview, file: HubFile, start: int, on_piece: OnPiece = ignore_piece) -> None:
         raise RefreshError("the key was revoked")

@@ -1,4 +1,4 @@
-"""The manifest as text, and against what lies in the bucket."""
+"""The manifest as text, and compared with the objects in the bucket."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def test_round_trip() -> None:
 
 @given(st.text(max_size=40) | st.sampled_from(["{}", "[]", '{"format": 2}', '{"format": 1, "files": 3}']))
 def test_any_other_text_is_no_manifest(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - json's own error is one, and as good
+    with pytest.raises(ValueError):  # noqa: PT011 - json's own error is a ValueError, too
         Manifest.from_json(text)
 
 

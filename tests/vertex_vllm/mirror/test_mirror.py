@@ -44,7 +44,7 @@ def bucket(client: Client) -> str:
 
 @pytest.fixture
 def model(local: Any, llama: dict[str, bytes], bucket: str, project: str) -> tuple[str, str, str]:
-    """Id and commit of a public model on the Hub, and where it goes."""
+    """Id and commit of a public model on the Hub, and the destination of its mirror."""
     model_id = local.repo(llama)
     commit = check_access(model_id, "main", None).commit
     return model_id, commit, destination(bucket, model_id, commit)

@@ -1,4 +1,4 @@
-"""`vertex-vllm mirror` as a person or a script runs it, and what it cleans up."""
+"""`vertex-vllm mirror` as a person or a script runs it, and its cleanup."""
 
 import json
 from dataclasses import replace
@@ -96,7 +96,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
 def test_a_new_commit_takes_what_another_one_has(
     faulty: Any, shared_model: SharedModel, project: str, local: Any, shards: dict[str, bytes]
 ) -> None:
-    """The content network is cut off: what arrives can only have come from the bucket itself."""
+    """The content network is cut off: the bytes can only have come from the bucket itself."""
     mirror_weights(shared_model.id, shared_model.commit, None, f"{shared_model.place()}", project, transfer=SMALL_STEPS)
     faulty.add_fault(service="content-network", kind="error", status=404, times=None)
     place = shared_model.place()

@@ -1,4 +1,4 @@
-"""A mirror among services that fail in every way they can: it ends right, or says why and publishes nothing."""
+"""A mirror with failing services: it succeeds, or names the cause and publishes nothing."""
 
 import json
 import logging
@@ -14,13 +14,13 @@ from vertex_vllm.errors import HubAccessError, MirrorError, ServiceError, Vertex
 from vertex_vllm.hub.access import check_access
 from vertex_vllm.mirror import Progress, mirror_weights
 
-# Stalls are noticed within a second, and nothing is tried for long.
+# Stalls are noticed within a second, and retries end soon.
 TRANSFER = replace(SMALL_STEPS, stall_seconds=1.0, patience_seconds=20.0)
 PARTS = {"query": {"partNumber": "*"}, "method": "PUT"}
 CONTENT = {"service": "content-network", "method": "GET"}
 STORAGE = {"service": "storage"}
 
-# A kept connection that breaks is opened again without a word: the server may have closed it long before.
+# A broken kept connection is opened again without a warning: the server may have closed it long before.
 UNCOUNTED = ("reset", "lost_answer", "slow_body")
 
 SURVIVED: dict[str, list[dict[str, Any]]] = {
@@ -66,7 +66,7 @@ def run(model: SharedModel, place: str, project: str) -> list[Progress]:
     return seen
 
 
-# Those that wait longest, each with another of its side that stays, are left to `make test-all`.
+# The faults with the longest waits are left to `make test-all`; a shorter one of each service stays here.
 WAITING = (
     "the source is silent in the middle of a body",
     "the source throttles",
@@ -131,7 +131,7 @@ FATAL: dict[str, tuple[dict[str, Any], type[VertexVllmError], str]] = {
 }
 
 
-# One of each side; the others are left to `make test-all`.
+# A fault of the source and one of the bucket; the others are left to `make test-all`.
 FEW = ("the source always flips a byte", "the bucket says no")
 REST = [pytest.param(name, marks=pytest.mark.slow) for name in FATAL if name not in FEW]
 

@@ -1,4 +1,4 @@
-"""A mirror killed at random moments, again and again: the next one goes on, and sends nothing twice."""
+"""A mirror killed at random moments, again and again: the next one continues, and sends nothing twice."""
 
 import json
 import os
@@ -105,7 +105,7 @@ def test_workers_that_are_killed_whenever_they_start_end_the_mirror(shared_model
 
 
 def test_another_machine_goes_on_where_one_was(shared_model: SharedModel, project: str) -> None:
-    """What is known lies in the bucket: hash, checksums and parts of the file in work."""
+    """The journal in the bucket has the hash, checksums and parts of the unfinished file."""
     place = shared_model.place()
     one_at_a_time = Transfer(**{**asdict(SMALL_STEPS), "processes": 1, "connections": 1})
     shared_model.cloud.add_fault(service="storage", method="PUT", query={"partNumber": "4"}, kind="error", status=403)

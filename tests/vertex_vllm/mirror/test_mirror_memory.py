@@ -1,4 +1,4 @@
-"""A model far larger than any memory it may take: 20 GB, between a source and a sink that store nothing."""
+"""The memory of a mirror of 20 GB, between a source and a sink that store nothing."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ def test_twenty_gigabytes_take_no_more_memory_than_is_stated(tmp_path: Path) -> 
     folder.mkdir()
     command = [sys.executable, "-m", "benchmarks.mirroring.variants", "ours"]
     with world(FILES, SIZE, Network()) as servers:
-        # Not this process's own environment: that leads to the local cloud.
+        # Not this process's own environment, whose variables lead to the local cloud.
         plain = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         measured = measure([command], {**plain, **servers.environment, "PYTHONPATH": str(ROOT)}, folder)
         report = servers.report(forget=True)

@@ -1,4 +1,4 @@
-"""A part that is sent while it is read, to a service that takes it in one way or another."""
+"""A part that is sent while it is read, to services with several kinds of answers."""
 
 import queue
 import threading
@@ -21,7 +21,7 @@ HASH, MD5 = f"crc32c={as_base64(CRC32C)}", "md5=XUFAKrxLKna5cZ2REBfFkg=="
 
 
 class Service(ThreadingHTTPServer):
-    """Answers each part with the next of `hashes`, one header each, and notes what it was sent."""
+    """Answers each part with the next of `hashes`, a header each, and records the parts."""
 
     def __init__(self, hashes: list[list[str]]) -> None:
         super().__init__(("127.0.0.1", 0), _Part)

@@ -1,4 +1,4 @@
-"""What a watcher is told."""
+"""The progress that a watcher gets."""
 
 import json
 

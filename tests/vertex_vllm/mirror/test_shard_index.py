@@ -16,7 +16,7 @@ from vertex_vllm.mirror.needed_files import EVERYTHING_NEEDED
 INDEX = "model.safetensors.index.json"
 FIRST, SECOND, THIRD = (f"model-0000{number}-of-00003.safetensors" for number in (1, 2, 3))
 HELD = {FIRST: ["embed"], SECOND: ["layers", "norm"], THIRD: ["head"]}
-# Tensors by file, as the index has them; fault of the mirror, where it is one; doubt of the plan.
+# Tensors by file, as the index has them; the mirror's error, if any; the plan's doubt.
 INDEXES: dict[str, tuple[dict[str, list[str]], str, str]] = {
     "right": (HELD, "", ""),
     "tensors in one another's files": ({FIRST: ["head"], SECOND: ["embed", "norm"], THIRD: ["layers"]}, "", ""),

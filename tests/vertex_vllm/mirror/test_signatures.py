@@ -1,4 +1,4 @@
-"""A signed statement: its form, read again, and each way in which it is not what was signed. No cloud."""
+"""A signed statement: its form, its verification, and each fault in it. No cloud."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Mirrors that are signed: verified before a Model names them, and by anybody; each change is refused by its name."""
+"""Signed mirrors: verified before a Model names them, and by anybody; each change is refused with the object's name."""
 
 import json
 import uuid
@@ -169,7 +169,7 @@ def test_a_mirror_that_another_key_signed_is_not_believed(place: Place, key: Sig
 
 
 def plant_whole(place: Place) -> None:
-    """Another object together with a manifest that lists it: without a signature, the next mirror believes both."""
+    """Another object together with a manifest that lists it: without a signature, the next mirror trusts both."""
     import hashlib
 
     data = other(place.files[WEIGHTS])

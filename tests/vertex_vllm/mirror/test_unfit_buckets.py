@@ -1,4 +1,4 @@
-"""Buckets that refuse the mirror's bookkeeping: said before the first byte, got over where nobody may look."""
+"""Buckets that keep every object: an error before the first byte, or a warning if the settings cannot be read."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Objects in the bucket that somebody else wrote, before, during and after a mirror: none of them is loaded untold."""
+"""Objects that somebody else wrote before, during and after a mirror: loading any of them is an error."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ class Place:
         return self.bucket.blob(f"{self.uri.removeprefix(f'gs://{self.bucket.name}/')}/{path}")
 
     def plant(self, path: str, data: bytes, **metadata: str) -> None:
-        """As somebody else may write it, with whatever metadata."""
+        """Writes an object with any metadata, as somebody else may."""
         blob = self.blob(path)
         blob.metadata = metadata
         blob.upload_from_string(data)
@@ -132,7 +132,7 @@ def remove(place: Place) -> str:
 def test_a_change_between_the_mirror_and_the_load_stops_it_by_name(
     place: Place, change: Callable[[Place], str]
 ) -> None:
-    """`upload_model`, `deploy_model` and `promote_endpoint` ask this, each at its beginning."""
+    """`upload_model`, `deploy_model` and `promote_endpoint` make this check at their beginning."""
     manifest = place.mirror()
     require_whole(manifest, place.project)
     fault = change(place)

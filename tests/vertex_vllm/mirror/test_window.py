@@ -1,4 +1,4 @@
-"""The parts of one file, read and sent by several threads and taken in by one."""
+"""The parts of one file, read and sent by several threads and hashed by one."""
 
 import threading
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def test_more_connections_have_the_memory_to_be_used() -> None:
 
 
 class Unlimited(AdaptiveLimit):
-    """As if reads at once knew no bounds."""
+    """A limit that never stops a read."""
 
     def __init__(self) -> None:
         super().__init__(1000, PAGE)
@@ -66,7 +66,7 @@ def window(parts: tuple[Part, ...], buffers: int, limit: int) -> Window:
 
 
 def nothing(*_: object) -> None:
-    """For bytes that nobody looks at."""
+    """Does nothing with a part's bytes."""
 
 
 def read_at_once(part: Part, view: memoryview, has_read: Callable[[], None]) -> None:
@@ -125,7 +125,7 @@ def test_no_more_parts_are_in_memory_than_there_are_buffers() -> None:
         for part in window(parts, 6, 8).run(threads, 8, carry, nothing):
             with lock:
                 in_memory.discard(part.number)
-    assert most == 2  # One that is read, with which it begins, and one that waits to be taken in.
+    assert most == 2  # One part that is being read, and one that waits to be hashed.
 
 
 @pytest.mark.parametrize("where", ["read", "sent", "taken in", "over"])
@@ -164,7 +164,7 @@ def test_a_pass_without_parts_is_over_at_once() -> None:
 
 
 def test_the_next_file_begins_as_the_last_of_this_one_arrives() -> None:
-    """And both share what memory there is."""
+    """Both files share the memory."""
     flow = Flow(AdaptiveLimit(4, PAGE), 5 * PAGE)
     begun = threading.Event()
     stays = threading.Event()

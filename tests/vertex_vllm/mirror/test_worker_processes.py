@@ -53,7 +53,7 @@ def test_how_one_ended_is_told_while_the_other_runs(workers: Workers) -> None:
 
 
 def test_killed_with_its_parent(workers: Workers) -> None:
-    """What says so is the parent's own exit code; who has not been forked yet ends with it."""
+    """The parent's own exit code shows the kill; a worker that is not forked yet ends with the parent."""
     os.kill(workers.group, signal.SIGKILL)
     first, _ = workers.all
     first.end_input()
@@ -79,7 +79,7 @@ def test_who_has_ended_hears_nothing(workers: Workers) -> None:
 
 
 def test_one_ends_though_nobody_reads_what_it_says(cloud: Any) -> None:
-    """As when whoever started it is killed: its socket is closed with an event in it."""
+    """A worker whose starter was killed: its socket is closed with an event in it."""
     job = Job("org/model", "a" * 40, None, "gs://some-bucket/prefix", "some-project", SMALL_STEPS)
     ours, theirs = socket.socketpair()
     command = [sys.executable, "-m", "vertex_vllm.mirror.worker", str(theirs.fileno())]

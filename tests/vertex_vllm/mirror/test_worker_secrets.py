@@ -1,4 +1,4 @@
-"""A worker is given the token through its input, and shows it to nobody."""
+"""A worker gets the token through its input, and never prints it."""
 
 import json
 from contextlib import closing
@@ -10,7 +10,7 @@ from tests.vertex_vllm.mirror.conftest import SMALL_STEPS
 from vertex_vllm.mirror.worker_job import Job
 from vertex_vllm.mirror.worker_processes import Workers
 
-# Of no shape by which a token would be known.
+# Text without the shape of a token.
 TOKEN = "canary-token-that-looks-like-none"
 
 

@@ -1,4 +1,4 @@
-"""The chunk store as a source, and what happens when it does not answer. No real store is to be had here."""
+"""The chunk store as a source, and what happens when it does not answer. No real store is available here."""
 
 import json
 import logging
@@ -22,14 +22,14 @@ FILE = HubFile("model.safetensors", len(DATA), "a" * 64, "b" * 40)
 
 @pytest.fixture
 def silent_store() -> Iterator[str]:
-    """Takes connections and never says a word, as the store was seen to do."""
+    """Accepts connections and never answers, as the real store was seen to do."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.fixture
 def hub(silent_store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """A Hub whose one file is in that store; what it was asked."""
+    """A Hub whose only file is in that store, and its requests."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):

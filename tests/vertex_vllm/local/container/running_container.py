@@ -1,4 +1,4 @@
-"""A container as the daemon runs it: its own process group, stdin a pipe that somebody holds."""
+"""A container as the daemon runs it: its own process group, and a pipe as stdin that the parent keeps open."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ class RunningContainer:
     def __init__(self, folder: Path, *args: str) -> None:
         self.log_path = folder / "container.log"
         self.ready_file = folder / "ready"
-        # Short, so that the container does not turn to another one.
+        # A short path: the container replaces one that is too long for vLLM's sockets.
         self.temporary = Path(tempfile.mkdtemp(prefix="c-", dir="/tmp"))
         self.port = _free_port()
         options = ["--port", str(self.port), "--ready-file", str(self.ready_file), "--image", OLD_IMAGE]
@@ -55,11 +55,11 @@ class RunningContainer:
         return self.process.wait(PATIENCE_SECONDS)
 
     def members(self) -> list[int]:
-        """What runs of the container's process group."""
+        """Process ids of the container's process group."""
         return process_table.group_members(self.process.pid)
 
     def wait_gone(self) -> None:
-        """Returns when nothing of it runs any more."""
+        """Returns when no process of the group runs."""
         wait_until(lambda: not self.members())
 
 

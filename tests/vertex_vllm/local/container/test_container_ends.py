@@ -1,4 +1,4 @@
-"""How a container with real vLLM ends: killed, told to end, or refused by vLLM."""
+"""The end of a container with real vLLM: by SIGKILL, by SIGTERM, or because vLLM refuses to start."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Real vLLM in the container: asked at its port, behind which the pipeline's runs have deployed the demo's models."""
+"""Real vLLM in the container: requests to the ports of the containers in which runs have deployed the demo's models."""
 
 import base64
 import json
@@ -97,7 +97,7 @@ def test_a_stream_comes_in_parts_while_the_model_writes(text):
     deltas = [json.loads(event)["choices"][0]["delta"].get("content", "") for event in events[:-1]]
     assert events[-1] == "[DONE]"
     assert "vehicle" in "".join(deltas)
-    # Buffered on its way, it would come in a part or two.
+    # A buffered answer would arrive in one or two parts.
     assert len(parts) > 10
 
 

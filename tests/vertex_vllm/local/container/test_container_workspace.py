@@ -61,7 +61,7 @@ def test_what_a_killed_container_left_is_removed_and_what_a_living_one_has_is_no
 
 
 def test_containers_that_start_at_once_keep_their_workspaces(parent):
-    """A start removes what killed containers left, which a workspace that is not locked yet must not count as."""
+    """A start removes the workspaces of killed containers, but not a new one that is not locked yet."""
 
     def start(_):
         with workspace() as directory:

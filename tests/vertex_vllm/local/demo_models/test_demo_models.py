@@ -1,4 +1,4 @@
-"""The demo's models as the cache has them; the first test of a machine builds them."""
+"""The demo's models in the cache; the first test on a machine builds them."""
 
 import json
 import math
