@@ -60,7 +60,7 @@ def imports_the_local_cloud(tree: ast.AST) -> bool:
     )
 
 
-def test_a_file_name_stands_once_in_the_library() -> None:
+def test_a_file_name_occurs_once_in_the_library() -> None:
     """A search for a bare name finds one file."""
     files = [path for path in (ROOT / "vertex_vllm").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     # Files of the demo's two repositories have the names that the Hub wants.
@@ -81,11 +81,19 @@ def test_no_file_passes_300_lines() -> None:
 
 
 def test_a_sentence_about_the_code_begins_with_its_subject() -> None:
-    """Docstrings and comments of the product: a reader meets the thing first, and not a pronoun."""
+    """Docstrings and comments begin with the thing, and not with a pronoun."""
     riddle = re.compile(r'\s*("""|# )(What|Who|Whom|Whose|So|That)\b')
     found = [
         f"{path.relative_to(ROOT)}:{number}"
-        for package in ("vertex_vllm", "components", "pipelines", "localcloud/localcloud")
+        for package in (
+            "vertex_vllm",
+            "components",
+            "pipelines",
+            "localcloud/localcloud",
+            "tests",
+            "tools",
+            "benchmarks",
+        )
         for path in sorted((ROOT / package).rglob("*.py"))
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if riddle.match(line)

@@ -17,7 +17,7 @@ NAMES = {"arguments": "argument", "parsers": "parser", "quantizations": "quantiz
 SECTIONS = {ARGUMENTS: ("arguments", "parsers"), QUANTIZATIONS: ("quantizations", "formats")}
 COMMENTS = {
     ARGUMENTS: """\
-# What each argument of vLLM's server takes, and the names of its tool and reasoning parsers, by version.
+# Values that each argument of vLLM's server takes, and the names of its tool and reasoning parsers, by version.
 #
 # Made by `python -m tools.read_vllm VERSION`, from the version's own parser. `first` and `last` are the ends of a run
 # of checked releases that say the same. `takes`: switch (no value; `negatable`: --no-… too), choice, integer,

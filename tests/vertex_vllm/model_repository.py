@@ -47,7 +47,7 @@ def weights(tensors: Tensors, path: str = "model.safetensors") -> MadeFile:
         entries[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [end, end + size]}
         end += size
     header = json.dumps(entries).encode()
-    # The reader asks for at least so much at once; a real file has it.
+    # The reader requests at least so many bytes; a real file has them.
     padding = b" " * max(-len(header) % 8, (128 << 10) - len(header))
     header += padding
     return MadeFile(path, 8 + len(header) + end, struct.pack("<Q", len(header)) + header)

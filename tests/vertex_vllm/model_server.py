@@ -1,4 +1,4 @@
-"""A small model server with the routes of Model Garden's vLLM container, for tests of what happens around it.
+"""A small model server with the routes of Model Garden's vLLM container, for tests without real vLLM.
 
 It answers from a table, and misbehaves when a prompt asks it to. Its flags come from the Model's container args:
 
@@ -33,15 +33,15 @@ ANSWERS = {
 }
 FALLBACK = "I do not know."
 PAUSE = threading.Event()
-"""Never set: waiting for it is how this server takes its time."""
+"""An event that is never set: the server waits for it to spend time."""
 THOUGHTS = "Let me see what that may be."
-# With fewer, a model that thinks first gets no further than its thoughts.
+# With fewer tokens, a model that thinks first ends within its thoughts.
 MANY_TOKENS = 1000
 
 
 class ModelServer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # On a connection that is used again, Nagle's algorithm would hold back every word for 40 ms.
+    # On a reused connection, Nagle's algorithm would delay every word by 40 ms.
     disable_nagle_algorithm = True
     healthy_when = ""
     refused: ClassVar[set[str]] = set()
@@ -145,7 +145,7 @@ class ModelServer(BaseHTTPRequestHandler):
 
 
 def reply_to(prompt: str) -> str:
-    # The last question asked: a prompt may show examples before it.
+    # The last question of the prompt, which may begin with examples.
     asked = prompt.rpartition("Question:")[2]
     return next((answer for words, answer in ANSWERS.items() if words in asked), FALLBACK)
 
@@ -232,7 +232,7 @@ def main() -> None:
             ANSWERS.update((row["question"], row["accepted"][0]) for row in map(json.loads, questions))
     if options.stop_after:
         signal.signal(signal.SIGTERM, lambda *_: (PAUSE.wait(options.stop_after), os._exit(0)))
-    # Whoever started it holds the other end of stdin: its end is this one's.
+    # The parent holds the other end of stdin: the server ends with it.
     threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
     ThreadingHTTPServer(("127.0.0.1", int(os.environ["AIP_HTTP_PORT"])), ModelServer).serve_forever()
 

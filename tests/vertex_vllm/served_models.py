@@ -73,7 +73,7 @@ def teach(cloud: Any, image: str = IMAGE, *flags: str) -> None:
 
 @contextmanager
 def told_to_stop() -> Iterator[Interruption]:
-    """As `interruption`, with SIGTERM come at once."""
+    """As `interruption`, after a SIGTERM."""
     with interruption() as asked:
         os.kill(os.getpid(), signal.SIGTERM)
         assert asked.wait(PATIENCE_SECONDS)
@@ -81,7 +81,7 @@ def told_to_stop() -> Iterator[Interruption]:
 
 
 class Vertex:
-    """What is there in one project, asked of Vertex AI itself."""
+    """Resources of a project, read from Vertex AI itself, with functions that create them."""
 
     def __init__(self, project: str) -> None:
         self.project = project
@@ -113,7 +113,7 @@ class Vertex:
         return deploy_model(self.project, plan, model, owner, "", **options)
 
     def clear(self) -> None:
-        """Undeploys everything, so that no process of the test's goes on."""
+        """Undeploys everything, so that no process of the test stays."""
         for endpoint in self.endpoints():
             for operation in self.operations(endpoint.name):
                 if not operation.done:

@@ -1,4 +1,4 @@
-"""Text of services, models and file names on a terminal, on a page and in the log of a CI system."""
+"""Text of services, models and file names on a terminal, on a page and in a CI system's log is harmless."""
 
 import ast
 import json

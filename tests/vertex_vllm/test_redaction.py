@@ -1,4 +1,4 @@
-"""Secrets, in every shape and by every way out of a process."""
+"""Secrets of every shape are redacted in every output of a process."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What is tried again, and how long a service may make us wait."""
+"""Errors that are retried, and the longest wait that a service may ask for."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime

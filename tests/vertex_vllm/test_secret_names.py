@@ -1,4 +1,4 @@
-"""Secrets told by the name before them, and tokens whose own punctuation is escaped; texts that only look alike."""
+"""Secrets recognised by the name before them, tokens with escaped punctuation, and texts that only look like them."""
 
 import html
 import json

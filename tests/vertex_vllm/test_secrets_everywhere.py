@@ -1,4 +1,4 @@
-"""32 shapes of secrets × 8 escapings × 6 ways out of a process: nothing of any of them is left in what comes out."""
+"""32 shapes of secrets × 8 escapings × 6 ways out of a process: no part of any secret is left in the output."""
 
 import html
 import io
@@ -138,7 +138,7 @@ def _json(text: str, folder: Path) -> str:
 
 
 def _parameter(text: str, folder: Path) -> str:
-    """The text that is shown where a secret is given as a parameter, a label or a config's field: it is refused."""
+    """The error for a secret in a parameter, a label or a config's field, which is refused."""
     with pytest.raises(InputError) as parameter:
         assigned("deploy", [f"hf_token_secret={text}"])
     with pytest.raises(InputError) as label:

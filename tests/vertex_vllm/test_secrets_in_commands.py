@@ -1,4 +1,4 @@
-"""Secrets in commands, files of credentials, variables and lists of arguments, in every escaping; and what stays."""
+"""Secrets in commands, files of credentials, variables and lists of arguments, in every escaping; and other texts."""
 
 import base64
 import html
@@ -187,7 +187,7 @@ def test_nothing_of_it_is_left(escaping: str) -> None:
     assert left == {}
 
 
-# Only figures: a name that ends so, before anything else that is long, tells a secret.
+# Only figures: any other long value behind such a name is a secret.
 FIGURES_OF_TOKENS = ("time_to_first_token", "per_token", "seconds_a_token", "first_token")
 METRICS = (
     *("time_to_first_token_p95_seconds", "max_tokens", "inter_token_latency"),

@@ -37,25 +37,17 @@ _ROOT = Path(__file__).resolve().parents[2]
     metavar="NUMBER",
     help="Owner of that repository; gh api repos/OWNER/NAME --jq '.id, .owner.id' prints both.",
 )
-@click.option(
-    "--github-branch", default="main", show_default=True, help="Branch whose pushes may act as the CI account."
-)
+@click.option("--github-branch", default="main", show_default=True, help="Branch whose pushes act as the CI account.")
 @click.option("--cloud-build", is_flag=True, help="Also an account for the builds of pull requests on Cloud Build.")
 @click.option("--signing-key", default="", metavar="KEY", help="Key of Cloud KMS, made beforehand, that signs mirrors.")
-@click.option(
-    "--build-region",
-    default="",
-    help="Region of the image's build.  [default: --region, if the project may build there]",
-)
+@click.option("--build-region", default="", help="Region of the image's build.  [default: --region, if allowed]")
 @click.option("--no-hf-token", is_flag=True, help="For public models alone: no secret.")
 @click.option("--no-image", is_flag=True, help="Neither build the image of the steps nor publish the specs.")
 @click.option("--dry-run", is_flag=True, help="Print every request as JSON, and change nothing.")
 @click.option("--check", is_flag=True, help="List what is missing; exit code 1 if anything is.")
 @click.option("--remove", "removing", is_flag=True, help="Remove what bootstrap created.")
 @click.option("--delete-data", is_flag=True, help="With --remove: also buckets and repositories that hold something.")
-@click.option(
-    "--yes", is_flag=True, help="Do not ask before grants are revoked, nor with --remove before anything is removed."
-)
+@click.option("--yes", is_flag=True, help="Do not ask before grants are revoked, or resources are removed.")
 def bootstrap(
     project: str,
     region: str,

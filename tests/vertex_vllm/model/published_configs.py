@@ -1,4 +1,4 @@
-"""config.json of published models, and what it says."""
+"""config.json of published models, with the facts that must be read from each."""
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -173,8 +173,8 @@ PUBLISHED = [
     (GEMMA_3_4B, "Gemma3ForConditionalGeneration", "bfloat16", "", 34, 2560, 8, 4, 256, 131072, True),
     (LLAVA_15_7B, "LlavaForConditionalGeneration", "float16", "", 32, 4096, 32, 32, 128, 4096, True),
     (PIXTRAL_12B, "LlavaForConditionalGeneration", "bfloat16", "", 40, 5120, 32, 8, 128, 1024000, True),
-    # Field names of its own, and no dtype: the weights tell.
+    # Other field names, and no dtype: the weights have it.
     (GPT2_XL, "GPT2LMHeadModel", "bfloat16", "", 48, 1600, 25, 25, 64, 1024, False),
 ]
-# How the positions of those that stretch them are told.
+# Forms of config.json for models that stretch their positions.
 ROPE = {"LlamaForCausalLM": "llama3 × 8", "Gemma3ForConditionalGeneration": "linear × 8"}

@@ -1,4 +1,4 @@
-"""Adapters are told apart by the widths and the layers that their tensors are made for."""
+"""Adapters are recognised by the widths and the layers of their tensors."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Which part of a model a tensor belongs to, and what its parts come to when they are loaded."""
+"""The part of a model that a tensor belongs to, and the sizes of the parts when they are loaded."""
 
 from dataclasses import replace
 
@@ -61,7 +61,7 @@ QUANTIZED = (
     [
         (FLOAT32, "", False, "auto", 42),
         (FLOAT32, "", False, "float32", 84),
-        # A head that was stored beside the embedding it is tied to.
+        # A stored head that is tied to the embedding.
         (FLOAT32, "", True, "auto", 22),
         # Packed weights and their scales stay as they are.
         (QUANTIZED, "gptq", False, "auto", 46),

@@ -101,7 +101,7 @@ def test_any_bytes_give_names_or_our_error(data: bytes) -> None:
         "a\nb",
         "a\x00b",
         "x" * 701,
-        # What some programs take for dots and slashes, and what turns the reading direction or is not seen.
+        # Look-alikes of dots and slashes, and characters that are invisible or reverse the text's direction.
         "．．/config.json",
         "․․/config.json",
         "a／..／config.json",

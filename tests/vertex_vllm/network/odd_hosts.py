@@ -1,4 +1,4 @@
-"""Hosts on this machine that answer as no service does, and the variables that lead elsewhere."""
+"""Hosts on this machine that answer unlike any service, and the variables that send clients to them."""
 
 import ssl
 import threading
@@ -11,7 +11,7 @@ AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 class Answers(BaseHTTPRequestHandler):
-    """A Hub of plain HTTP that knows no model; as a proxy it answers with `refusal`."""
+    """A Hub over plain HTTP without any model; as a proxy it answers with `refusal`."""
 
     refusal = "407 Proxy Authentication Required"
 

@@ -1,4 +1,4 @@
-"""A Hub that cannot be reached, in every way that networks have: the cause is told, and what to set instead."""
+"""A Hub that cannot be reached, in every way that networks have: the error names the cause and the remedy."""
 
 import errno
 import logging
@@ -46,7 +46,7 @@ ASKED = pytest.mark.parametrize("ask", [ask_api, ask_listing, read_file])
 
 @pytest.fixture(autouse=True)
 def no_way_but_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No proxy, the usual authorities, and nothing known of any Hub."""
+    """No proxy, the usual authorities, and no cached answer of a Hub."""
     for name in (*PROXIES, *AUTHORITIES):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(hub_client, "_ANSWERED", set())
@@ -67,7 +67,7 @@ def plain_port() -> Iterator[int]:
 
 @pytest.fixture
 def tls(tmp_path: Path) -> Iterator[Callable[[str], int]]:
-    """Port of an HTTPS server that proves to be the given host, by an authority that nobody trusts."""
+    """Port of an HTTPS server with a certificate for the given host, signed by an untrusted authority."""
     authority = CertificateAuthority(tmp_path)
     with ExitStack() as stack:
         yield lambda host: stack.enter_context(served(Answers, authority.server_context(host, ("http/1.1",))))

@@ -1,4 +1,4 @@
-"""The models that tests of planning plan, and how they do it."""
+"""Models for tests of planning, and functions that plan them."""
 
 from dataclasses import replace
 from typing import Any
@@ -15,7 +15,7 @@ SERVE = "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/pytorch-
 NEWEST = "20260713_0916_RC01"
 """Tag of the newest image of the catalogue."""
 SOURCE = "projects/p/locations/us-central1/endpoints/1"
-# Said of every plan whose image may have a vLLM from 0.10.2 to before 0.11.1.
+# Warning of every plan whose image may have a vLLM from 0.10.2 to before 0.11.1.
 PROMPT_EMBEDDINGS = (
     "; advisories: CVE-2025-62164 (a request's prompt embeddings overwrite memory while they are loaded; fixed in "
     "0.11.1); "
@@ -45,7 +45,7 @@ def plan(facts: ModelFacts, **parameters: Any) -> ServingPlan:
 
 
 def measured(decided: ServingPlan, **changes: Any) -> Measurement:
-    """What an evaluation of this very plan would have recorded."""
+    """The measurement that an evaluation of this plan would have recorded."""
     fields: dict[str, Any] = {
         "model_id": decided.model_id,
         "commit": decided.commit or "a" * 40,

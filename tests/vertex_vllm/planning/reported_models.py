@@ -52,7 +52,7 @@ MODULES = [
 
 
 def plain(config: dict[str, Any], dtype: str = "BF16", **more: Any) -> Files:
-    """A repository whose tensors are what config.json says."""
+    """A repository whose tensors agree with config.json."""
     return repository(config, weights(decoder(config, dtype, **more)))
 
 

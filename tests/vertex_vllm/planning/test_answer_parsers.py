@@ -1,4 +1,4 @@
-"""Which parsers of vLLM read a model's tool calls and thoughts, and what a config that asks for tools gets."""
+"""vLLM's parsers of a model's tool calls and thoughts, and the plan of a config with `tools`."""
 
 from dataclasses import replace
 from typing import Any

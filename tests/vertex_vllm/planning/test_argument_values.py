@@ -1,4 +1,4 @@
-"""Values that vLLM refuses to start with are refused by the plan, with one that it takes."""
+"""The plan refuses values with which vLLM does not start, and names an accepted one."""
 
 from dataclasses import replace
 
@@ -63,6 +63,6 @@ def test_what_nobody_has_read_is_uncertain(argument: str, reason: str) -> None:
 
 @pytest.mark.parametrize("parameters", [{"extra_args": ["--max-num-batched-tokens=128"]}, {"max_num_seqs": 4096}])
 def test_a_step_that_holds_less_than_a_token_a_sequence_is_refused(parameters: dict[str, object]) -> None:
-    """An L4's step has 2048 tokens where nobody says otherwise."""
+    """A step on an L4 has 2048 tokens by default."""
     with pytest.raises(PlanError, match=r"a step of (128|2048) tokens .* less than max_num_seqs (256|4096)"):
         plan(OTHER, machine_type="g2-standard-12", **parameters)

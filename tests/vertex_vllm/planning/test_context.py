@@ -83,7 +83,7 @@ def test_context_is_the_models_own_or_the_longest_useful(
 
 
 def test_the_machine_does_not_depend_on_the_context_that_it_is_given() -> None:
-    """A dearer machine is not taken for a length that nobody asked for."""
+    """The plan takes no dearer machine for a longer context than the config asks for."""
     assert plan(LLAMA_8B).machine_type == plan(LLAMA_8B, max_model_len=4096).machine_type == "g2-standard-12"
 
 
@@ -94,7 +94,7 @@ def test_all_places_of_a_deployment_take_requests_of_the_same_length() -> None:
 
 
 def test_a_context_of_the_planners_choice_is_not_warned_of() -> None:
-    """Others wait in vLLM's queue as they would with any context; the row says how many it holds."""
+    """Further requests wait in vLLM's queue; the row says how many requests the cache holds."""
     decided = plan(LLAMA_8B, machine_type="g2-standard-24")
     assert decided.requests == 1
     assert not any("at once" in warning for warning in decided.warnings)

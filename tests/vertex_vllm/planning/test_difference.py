@@ -1,4 +1,4 @@
-"""What a plan would change on what is served: two values compared."""
+"""Changes that a plan would make to the served endpoint: two values compared."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ PLAN = plan(replace(LLAMA_8B, commit=OLD), max_model_len=4096)
 
 
 def serving(plan: ServingPlan, commit: str = OLD) -> Serving:
-    """What would be there, had the plan been deployed."""
+    """The endpoint as if the plan had been deployed."""
     return Serving(
         endpoint="projects/p/locations/us-central1/endpoints/e",
         stage="live",
@@ -72,5 +72,5 @@ def test_each_thing_that_would_be_otherwise_is_named(asked: dict[str, object], e
 def test_another_commit_is_a_change_where_the_plan_names_one() -> None:
     planned = plan(replace(LLAMA_8B, commit=NEW), max_model_len=4096)
     assert Change("commit", OLD, NEW) in changes(serving(PLAN), planned, load_catalog())
-    # Facts from the catalogue name none.
+    # Facts from the catalogue name no commit.
     assert changes(serving(PLAN), plan(LLAMA_8B, max_model_len=4096), load_catalog()) == ()

@@ -1,4 +1,4 @@
-"""Which image a plan takes, and what is said of it."""
+"""The image of a plan, its reason and its warnings."""
 
 import pytest
 

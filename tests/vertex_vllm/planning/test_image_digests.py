@@ -1,4 +1,4 @@
-"""Serving images by digest, once one is known."""
+"""Serving images by digest, where the catalogue has one."""
 
 import datetime
 from dataclasses import replace
@@ -42,10 +42,10 @@ def test_an_image_whose_digest_is_known_is_served_by_it() -> None:
         (f"{SERVE}:{TAG}", f"{SERVE}@{DIGEST}", "0.11.0 to 0.13.0"),
         (f"{SERVE}@{DIGEST}", f"{SERVE}@{DIGEST}", "0.11.0 to 0.13.0"),
         (f"{SERVE}:{TAG}@{DIGEST}", f"{SERVE}:{TAG}@{DIGEST}", "0.11.0 to 0.13.0"),
-        # Nobody knows what is behind another digest, whatever tag stands beside it.
+        # The content of another digest is unknown, even with a known tag beside it.
         (f"{SERVE}:{TAG}@{OTHER_DIGEST}", f"{SERVE}:{TAG}@{OTHER_DIGEST}", "unknown"),
         (f"{SERVE}@{OTHER_DIGEST}", f"{SERVE}@{OTHER_DIGEST}", "unknown"),
-        # A tag whose digest nobody has asked for tells the version of what it is written beside.
+        # If the catalogue has no digest of a tag, the tag beside a digest gives the version.
         (f"{SERVE}:20250710_0916_RC01@{OTHER_DIGEST}", f"{SERVE}:20250710_0916_RC01@{OTHER_DIGEST}", "0.9.2"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Which machine a plan takes, and how sure it is."""
+"""The machine of a plan, and the certainty of its verdict."""
 
 from dataclasses import replace
 from typing import Any
@@ -21,7 +21,7 @@ from vertex_vllm.model.facts import ModelFacts
         # Longer contexts need more memory.
         (OTHER, {"max_model_len": 32768}, "g2-standard-24", 2),
         (OTHER, {"extra_args": ["--max-model-len", "32768"]}, "g2-standard-24", 2),
-        # What is asked for restricts the choice.
+        # Fields of the config restrict the choice.
         (OTHER, {"accelerator_type": "NVIDIA_TESLA_A100"}, "a2-highgpu-1g", 1),
         (OTHER, {"accelerator_count": 4}, "g2-standard-48", 4),
         (OTHER, {"region": "us-east5"}, "g4-standard-48", 1),

@@ -1,4 +1,4 @@
-"""The memory model on models that were not measured: published counts, vLLM's own arithmetic, and what is not known."""
+"""The memory model on unmeasured models: published counts, vLLM's own arithmetic, and unknown terms."""
 
 from dataclasses import replace
 from typing import Any

@@ -24,7 +24,7 @@ def test_weights_and_cache_are_within_the_bounds() -> None:
 
 
 def test_a_bound_that_is_broken_is_told() -> None:
-    """Of figures that are a twentieth too large, and a failure that would be planned."""
+    """Observations with figures that are 5 % too large, and a failure that the plan would accept."""
     larger = [replace(row, ours=Figures(row.ours.weights * 1.05, row.ours.tokens * 1.05)) for row in STARTED]
     wrong = replace(FAILED[0], estimate=STARTED[0].estimate)
     told = exceeded([*larger, wrong])

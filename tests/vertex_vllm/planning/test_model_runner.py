@@ -1,4 +1,4 @@
-"""Which model runner serves, and what profiling differs by it: read in vLLM's own releases."""
+"""The model runner of a plan, and its effect on profiling, as read in vLLM's own releases."""
 
 from dataclasses import replace
 from typing import Any
@@ -58,7 +58,7 @@ EXPERTS = {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 
         ("DeepseekV2ForCausalLM", {**EXPERTS, "kv_lora_rank": 512}, at("0.26.0"), ("V2",)),
         ("DeepseekV3ForCausalLM", {**EXPERTS, "kv_lora_rank": 512}, at("0.26.0"), ("V1",)),
         ("Qwen3MoeForCausalLM", EXPERTS, at("0.32.0"), ("V2",)),
-        # Speculation by n-grams is what V2 does not have.
+        # V2 lacks speculation by n-grams.
         ("LlamaForCausalLM", {}, at("0.26.0", speculation="ngram"), ("V1",)),
         ("LlamaForCausalLM", {}, at("0.20.0", "0.26.0"), ("V2", "V1")),
         ("LlamaForCausalLM", {}, START, ("V2", "V1")),
@@ -85,7 +85,7 @@ def test_where_both_runners_are_possible_the_activation_covers_both() -> None:
         (at("0.22.0"), "deducted on the V1 model runner; measured on an H200"),
         (at("0.26.0"), "not deducted by this vLLM"),
         (at("0.30.0"), "deducted on the V2 model runner; measured on an H200"),
-        # Neither end deducts, and what lies between them does.
+        # Neither end of the range deducts, and a version between them does.
         (at("0.20.0", "0.26.0"), "deducted by some of these vLLM versions"),
         (at("0.30.0", enforce_eager=True), "not deducted"),
     ],

@@ -1,4 +1,4 @@
-"""Further public reports, of the kinds that test_reported_models.py has others of."""
+"""Further public reports of the kinds in test_reported_models.py."""
 
 from typing import Any
 
@@ -117,7 +117,7 @@ REFUSED = [
         "Leave the override",
     ),
     (plain({**LLAMA_1B, "architectures": ["Qwen2ForProcessRewardModel"]}), {}, "ends with RewardModel", "Choose"),
-    # transformerlab-app#370: prompts that are not chunked fit in no step.
+    # transformerlab-app#370: without chunking, the longest prompt does not fit into a step.
     (
         models.QWEN,
         {**A100, "extra_args": ["--no-enable-chunked-prefill", "--max-num-batched-tokens=512"]},
@@ -127,7 +127,7 @@ REFUSED = [
     (models.QWEN, {**A100x2, "extra_args": ["--tensor-parallel-size=3"]}, "the arguments ask for 3", "Ask for as many"),
     # A class that the registry does not have: by its name vLLM runs it as one that embeds.
     (plain({**LLAMA_1B, "architectures": ["Qwen3Model"]}), {}, "its class Qwen3Model ends with Model", "Choose"),
-    # vllm#12256, #1816: what is split has to divide.
+    # vllm#12256, #1816: the number of accelerators must divide the split dimensions.
     (
         plain({**LLAMA_1B, "intermediate_size": 8190}),
         {"machine_type": "a2-highgpu-4g"},
@@ -226,7 +226,7 @@ def test_groups_of_gptq_are_told_as_what_vllm_may_refuse() -> None:
 
 
 def test_a_repository_of_mistral_s_own_format_needs_no_config() -> None:
-    """vllm PR #8168, #10534: params.json tells the shape."""
+    """vllm PR #8168, #10534: params.json has the shape."""
     facts = read(mistral_common(PARAMS))
     assert (facts.architecture, facts.shape.layers, facts.shape.hidden_size, facts.shape.key_value_heads) == (
         "MistralForCausalLM",

@@ -1,4 +1,4 @@
-"""Repositories that hold something else than their config.json says, or than vLLM reads."""
+"""Repositories whose files contradict their config.json, or that vLLM cannot read."""
 
 from typing import Any
 
@@ -93,7 +93,7 @@ REFUSED: list[tuple[Files, dict[str, Any], str, str]] = [
     (models.QWEN, {"extra_args": ["--load-format=mistral"]}, "no consolidated*.safetensors", "Leave it out"),
     (models.QWEN, {"extra_args": ["--load-format=pt"]}, "other files than the safetensors weights", "Leave it out"),
     (models.QWEN, {"extra_args": ["--load-format=gguf"]}, "reads a GGUF file", "Leave it out"),
-    # Options with which Vertex AI could not ask the container.
+    # Options with which Vertex AI could not reach the container.
     (models.QWEN, {"extra_args": ["--ssl-certfile=/x.pem"]}, "over plain HTTP", "Leave it out"),
     (models.QWEN, {"extra_args": ["--headless"]}, "Vertex AI asks the container over HTTP", "Leave it out"),
     # Options that the parser takes, and the engine's set-up refuses.
@@ -122,7 +122,7 @@ REFUSED: list[tuple[Files, dict[str, Any], str, str]] = [
         "ngram",
     ),
     (models.QWEN, {"extra_args": ["--quantization=foo"]}, "knows no quantisation method foo", ""),
-    # Without its window a model is taken for as long as the window.
+    # Without its window a model's context ends at the window's length.
     (
         plain({**LLAMA, "architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": 4096}),
         {"max_model_len": 8192, "extra_args": ["--disable-sliding-window"]},

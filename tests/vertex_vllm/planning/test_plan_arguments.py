@@ -1,4 +1,4 @@
-"""What the container is told: arguments, context, chat."""
+"""Arguments of the container: those of the planner, of the config, for context and chat."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""No deployment and no model makes the planner do anything but plan, or refuse in its own words."""
+"""For any deployment and model the planner returns a plan, or raises an error of its own."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Planning asks nobody and starts at once: it loads no client library."""
+"""Planning opens no connection and starts fast: it imports no client library."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Quantisation methods and formats of weights, by version of vLLM and card: what is refused, and what fits."""
+"""Quantisation methods and formats of weights, by version of vLLM and card: refusals, and models that fit."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Reports of people who serve models with vLLM, asked of the plan: the repository is read, then planned.
+"""Public reports of models that vLLM did not serve: each repository is read, then planned.
 
 Each row has the name of its report. Repositories are made with the shapes that were published.
 """

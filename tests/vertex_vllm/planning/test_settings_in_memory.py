@@ -1,4 +1,4 @@
-"""Settings that change what a GPU holds: each is in the memory model, or makes the verdict uncertain and says why."""
+"""Settings that change a GPU's memory: each is in the memory model, or makes the verdict uncertain with a reason."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a million tokens cost, on the machines that somebody has measured."""
+"""The price of a million tokens on machines with a measurement."""
 
 import json
 from dataclasses import replace
@@ -169,7 +169,7 @@ def test_another_load_is_told_beside_the_figure() -> None:
     found = throughput(decided, of_slo(decided))
     assert found is not None
     assert found.remarks == ("the plan's SLO is p95 end to end 9 s", f"the plan's load is {decided.load}")
-    # Without an SLO of its own a plan is told of a closed loop first.
+    # A plan without an SLO shows the measurement of a closed loop first.
     plain = plan(OTHER)
     told = throughput(plain, of_slo(plain), measured(plain, load=SHORT, measured_at="2026-11-01T10:00:00+00:00"))
     assert told is not None

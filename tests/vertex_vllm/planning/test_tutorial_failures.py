@@ -1,6 +1,6 @@
-"""What Google's tutorial learned from logs an hour into a deployment, each as a config: the plan says it beforehand.
+"""Failures that Google's tutorial found in logs after an hour of deployment: the plan of each config names it.
 
-The fourth of them, a gated repo without a token, is refused where the Hub is asked (hub/test_access.py).
+The test of the fourth, a gated repo without a token, is in hub/test_access.py.
 """
 
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_256_images_at_once_run_out_of_memory(config: Path) -> None:
         "a3-ultragpu-8g, which fits; what it costs is not known"
     )
     assert plan(config, VISION, "{machine_type: a2-highgpu-1g, max_num_seqs: 40}").reasons["memory"].startswith("fits")
-    # What the tutorial proposes, on its machine; and without naming one, what costs less.
+    # The tutorial's remedy on its machine; without a named machine, a cheaper one.
     tutorials = plan(config, VISION, "{machine_type: a2-highgpu-1g, max_num_seqs: 12}")
     assert tutorials.reasons["memory"].startswith("fits")
     cheaper = plan(config, VISION, "{max_num_seqs: 12}")

@@ -1,4 +1,4 @@
-"""Code that a model or an argument would run, and advisories about the image: told, refused, or consented to."""
+"""Code that a model or an argument would run, and advisories about the image: shown, refused, or consented to."""
 
 import json
 from dataclasses import replace
@@ -62,7 +62,7 @@ NEEDING_CONSENT = [
     *(["-O.backend=evil.compile"], ["--distributed-executor-backend=evil.Executor"]),
     *(["--structured-outputs-config.reasoning_parser_plugin=/x.py"],),
 ]
-# Parts of lists that only newer versions have are asked of an image with one.
+# Arguments that only newer versions have are planned with an image of such a version.
 NEW = {"image": f"{SERVE}:{NEWEST}"}
 
 
@@ -115,7 +115,7 @@ def test_an_override_that_names_code_of_another_repository_is_refused_even_with_
 
 @pytest.mark.parametrize("argument", ['--hf-over={"auto_map": {}}', "--specul={}", "--allowed-local=/", "--tokenize=x"])
 def test_an_abbreviation_that_argparse_would_complete_is_refused(argument: str) -> None:
-    """argparse takes any unambiguous beginning of an option; the plan takes whole names alone."""
+    """argparse accepts any unambiguous beginning of an option; the plan accepts whole names alone."""
     with pytest.raises(PlanError, match="vLLM has no option"):
         plan(OTHER, extra_args=[argument])
 

@@ -1,4 +1,4 @@
-"""Quantised weights that share a scale cannot be torn apart: how far a model may be split."""
+"""Quantised weights that share a scale must stay on one accelerator, which limits how a model can be split."""
 
 from dataclasses import replace
 from typing import Any

@@ -15,7 +15,7 @@ WITHOUT_TOKEN = (
 
 
 def decided(facts: ModelFacts, **parameters: Any) -> ServingPlan:
-    """Without what has tests of its own."""
+    """The plan without the fields that have tests of their own."""
     return replace(plan(facts, **parameters), config_hash="", alternatives=(), memory=None, start_seconds={}, load="")
 
 

@@ -1,4 +1,4 @@
-"""The image, built by the local cloud's Cloud Build: asked for once, found afterwards, and finished when broken off."""
+"""The image, built by the local cloud's Cloud Build: built once, found afterwards, finished after an interruption."""
 
 import json
 import subprocess
@@ -49,7 +49,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
 
 @pytest.fixture
 def build(cloud: Connection, project: str, sources: Sources) -> ImageBuild:
-    """In a project that bootstrap has prepared."""
+    """The build of an image in a project that bootstrap has prepared."""
     session = authorized_session()
     settings = Settings(project, project_number(session, project), REGION, hub_token=False)
     for step in wanted(settings):
@@ -69,7 +69,7 @@ def release(build: ImageBuild) -> Release:
 
 @pytest.fixture
 def held(cloud: Connection) -> Iterator[None]:
-    """Builds do not end while this lasts, or until a test says so."""
+    """Keeps builds from ending, until the fixture or the test releases them."""
     cloud.admin("PUT", "/_local/builds", {"held": True})
     yield
     cloud.admin("PUT", "/_local/builds", {"held": False})

@@ -1,4 +1,4 @@
-"""The bill of materials of the steps' image: of the list beside it, of what is installed in it."""
+"""The bills of materials of the steps' image: from its list of packages, and from the installed packages."""
 
 import json
 from dataclasses import replace

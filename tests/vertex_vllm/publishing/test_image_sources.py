@@ -1,4 +1,4 @@
-"""What is sent to be built: the files that Docker would be sent, as the same bytes every time."""
+"""The archive of the image's sources: the files that Docker would get, as the same bytes every time."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Publishing with the real clients of registry and storage, and a run of what was published."""
+"""Publishing with the real clients of registry and storage, and a run of a published spec."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Symbolic links among the sources of the image: what they point at does not leave the machine."""
+"""Symbolic links among the sources of the image: their targets are not uploaded."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A step asks whether its run was cancelled, and ends as at a signal."""
+"""A step asks whether its run was cancelled, and then ends as after a signal."""
 
 import threading
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What Kubeflow Pipelines tells of a run, as ours."""
+"""Runs of Kubeflow Pipelines, read into the project's own `Run`."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A run in short, and how runs are asked for: as values."""
+"""The summary of a run, and the filter of lists of runs, as values."""
 
 from datetime import UTC, datetime
 

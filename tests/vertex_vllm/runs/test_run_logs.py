@@ -1,4 +1,4 @@
-"""Which commands read a run's logs: of messages as Vertex AI sends them."""
+"""Commands that read a run's logs, from messages as Vertex AI sends them."""
 
 from google.cloud.aiplatform_v1 import PipelineJob, PipelineTaskDetail
 

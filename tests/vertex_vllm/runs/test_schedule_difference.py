@@ -1,4 +1,4 @@
-"""What `schedule apply` would do, as a value."""
+"""The changes of `schedule apply`, as a value."""
 
 from dataclasses import replace
 from pathlib import Path

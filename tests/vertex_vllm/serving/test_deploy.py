@@ -1,4 +1,4 @@
-"""Deploying: once, within a deadline, and undone when it does not come to an end."""
+"""Deploying: once, within a deadline, and undone if it does not end."""
 
 import signal
 import subprocess

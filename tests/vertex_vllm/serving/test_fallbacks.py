@@ -1,4 +1,4 @@
-"""Out of stock: the next place is tried, here or in another region, and nothing stays where there was no machine."""
+"""Out of stock: the next place is tried, here or in another region, and no resource stays without a machine."""
 
 import json
 from dataclasses import replace

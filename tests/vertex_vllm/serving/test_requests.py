@@ -1,4 +1,4 @@
-"""The whole of what is asked of Vertex AI, as values."""
+"""Whole requests to Vertex AI, as values."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What is a stockout, and what it rules out; any other refusal is none."""
+"""Refusals that are stockouts, and the places that they rule out; other refusals are not stockouts."""
 
 from typing import Any
 

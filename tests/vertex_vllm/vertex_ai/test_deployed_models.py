@@ -1,4 +1,4 @@
-"""What is served, of Endpoint messages as values; and prices that are never guessed."""
+"""Deployed models, read from Endpoint messages as values; and prices that are never guessed."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

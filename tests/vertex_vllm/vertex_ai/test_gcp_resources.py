@@ -1,4 +1,4 @@
-"""What the console reads of a step that waits for an operation."""
+"""The file from which the console shows the operation that a step waits for."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Signals as something to ask about."""
+"""Signals as a state that a step asks for."""
 
 import os
 import signal

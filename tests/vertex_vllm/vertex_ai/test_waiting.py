@@ -1,4 +1,4 @@
-"""Waiting for an operation, with Google's client and a server that answers as it is told."""
+"""Waiting for an operation, with Google's client and a server with prepared answers."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ Serve = Callable[..., EndpointServiceClient]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Makes a client whose server gives one answer a call, and the last one for ever."""
+    """Makes a client whose server gives one answer per call, and repeats the last one."""
     servers = []
 
     def start(*answers: Answer) -> EndpointServiceClient:
