@@ -5,18 +5,11 @@ from fnmatch import fnmatchcase
 
 from vertex_vllm.errors import PlanError
 from vertex_vllm.model.file_reader import SizedFile
+from vertex_vllm.model.stand_ins import is_page, pointer_fault, stand_in
 from vertex_vllm.model.untrusted_json import parse_json, utf8_text
 
 # Bytes from a file's start that are enough for `content_fault`.
 OPENING = 1 << 10
-# Placeholders in a clone for a file whose content was not fetched: git-lfs, "The pointer", and its name before 2014;
-# xet-core, git_xet; git-annex, "pointer file format".
-_POINTERS = (
-    (re.compile(rb"version https?://(?:git-lfs|hawser|git-media)\.\S+/spec/"), "Git LFS"),
-    (re.compile(rb"# xet version "), "Git Xet"),
-    (re.compile(rb"/annex/objects/|(?:\.\./)*\.git/annex/objects/"), "git-annex"),
-)
-_HTML = re.compile(rb"(?is)\s*(<!doctype html|<html[\s>]|<\?xml\s)")
 _ZIP, _GGUF = b"PK\x03\x04", b"GGUF"
 # torch.save writes a ZIP archive since 1.6; before, and where asked to, a bare pickle of protocol 2 or later.
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
@@ -59,12 +52,8 @@ _LONGEST_PARSED = 4 << 20
 
 def disguise(opening: bytes) -> str:
     """The kind of file that begins so, in words, if such files are found in the place of weights; else empty."""
-    if not opening:
-        return "is empty"
-    if pointer := _pointer(opening):
-        return pointer
-    if _HTML.match(opening):
-        return "is a web page (HTML or XML)"
+    if standing := stand_in(opening):
+        return standing
     for offset, signature, kind in _SIGNATURES:
         if opening[offset:].startswith(signature):
             return kind
@@ -73,11 +62,6 @@ def disguise(opening: bytes) -> str:
     if opening.lstrip()[:1] in (b"{", b"["):
         return "is JSON"
     return _text(opening)
-
-
-def _pointer(opening: bytes) -> str:
-    found = next((system for pattern, system in _POINTERS if pattern.match(opening)), "")
-    return f"is a pointer of {found}, not the file that it points to" if found else ""
 
 
 def _text(opening: bytes) -> str:
@@ -95,7 +79,7 @@ def content_fault(path: str, size: int, opening: bytes) -> str:
     checked by `model.safetensors`.
     """
     kind = disguise(opening)
-    if _pointer(opening):
+    if pointer_fault(opening):
         return kind
     name = path.rpartition("/")[2]
     if path.endswith(".gguf") and not opening.startswith(_GGUF):
@@ -105,7 +89,7 @@ def content_fault(path: str, size: int, opening: bytes) -> str:
         return "" if pickled else f"does not hold PyTorch's weights: it {kind or 'has another beginning'}"
     if name in _JSON_FILES and not size:
         return kind
-    return kind if path.endswith((".json", ".model", ".jinja")) and _HTML.match(opening) else ""
+    return kind if path.endswith((".json", ".model", ".jinja")) and is_page(opening) else ""
 
 
 def check_small_file(file: SizedFile, data: bytes) -> None:

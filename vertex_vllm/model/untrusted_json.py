@@ -5,6 +5,7 @@ import json
 
 from vertex_vllm import encoded_text
 from vertex_vllm.errors import PlanError
+from vertex_vllm.model.stand_ins import stand_in
 
 
 def parse_json(data: bytes, file: str) -> dict[str, object]:
@@ -13,7 +14,8 @@ def parse_json(data: bytes, file: str) -> dict[str, object]:
     try:
         parsed = json.loads(text)
     except json.JSONDecodeError as error:
-        raise PlanError(f"is not JSON: line {error.lineno}, column {error.colno}: {error.msg}", where=file) from None
+        fault = stand_in(data) or f"is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+        raise PlanError(fault, where=file) from None
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else "a number has too many digits"
         raise PlanError(f"is not JSON: {reason}", where=file) from None

@@ -6,6 +6,7 @@ import pytest
 
 from vertex_vllm.errors import PlanError
 from vertex_vllm.model.content_kinds import check_small_file, content_fault, disguise
+from vertex_vllm.model.untrusted_json import parse_json
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 5\n"
 PAGE = b"\n<!DOCTYPE html><html>503</html>"
@@ -100,6 +101,21 @@ def test_json_that_nobody_reads_may_be_anything() -> None:
 def test_a_text_that_transformers_does_not_read_is_told(path: str, data: bytes, words: str) -> None:
     with pytest.raises(PlanError, match=words):
         check_small_file(Named(path), data)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (POINTER, "is a pointer of Git LFS, not the file that it points to"),
+        (b"<!doctype html><html></html>", "is a web page"),
+        (b"", "is empty"),
+        (b"{", "is not JSON: line 1, column 2"),
+    ],
+)
+def test_what_stands_in_the_place_of_json_is_named(data: bytes, words: str) -> None:
+    with pytest.raises(PlanError, match=words) as raised:
+        parse_json(data, "config.json")
+    assert raised.value.where == "config.json"
 
 
 def test_texts_in_utf8_are_taken() -> None:
