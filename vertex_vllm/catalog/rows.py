@@ -78,7 +78,7 @@ class Image(SourcedRow):
     digest: str = Field(default="", pattern=r"^(sha256:[0-9a-f]{64})?$")
     """The tag's digest as last read from the registry (tools/read_digests.py); empty: never read."""
     digest_date: datetime.date | None = None
-    """When the registry told it; None: never."""
+    """Day on which the digest was read from the registry; None: never."""
     date: datetime.date | None = None
     """Of the tag; None: the tag moves, or names no version."""
     vllm: tuple[str, str] | None = None

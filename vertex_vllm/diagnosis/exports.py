@@ -15,7 +15,7 @@ from vertex_vllm.diagnosis.log_lines import read_line
 
 HEAD_BYTES = 1 << 18
 MOST_BYTES = 16 << 20
-"""A larger log is read as it stands, so that memory stays bounded."""
+"""A larger log is read in its own order, so that memory stays bounded."""
 _MOST_YAML_BYTES = 4 << 20
 """Reading YAML takes about a second for each megabyte."""
 # libyaml composes nested nodes by recursion in C, which ends the process at some 50,000; an entry has five levels.
