@@ -1,7 +1,7 @@
 """Crons and time zones that Vertex AI's schedules accept."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -22,6 +22,15 @@ def cron_fault(cron: str) -> str:
     except (CronSimError, ValueError) as error:  # the latter for a number of thousands of digits
         return f"has a {str(error).lower()}. It is minute hour day-of-month month day-of-week, for example 0 3 * * 1-5"
     return ""
+
+
+def first_time(cron: str, time_zone: str, begin: datetime) -> datetime | None:
+    """The first time of a valid cron at or after `begin`, a moment of any time zone; None for 50 years without one."""
+    try:
+        # CronSim's times come after the moment that it is given.
+        return next(CronSim(cron, begin.astimezone(ZoneInfo(time_zone)) - timedelta(seconds=1)), None)
+    except (OverflowError, ValueError):  # beyond the year 9999
+        return None
 
 
 def is_time_zone(name: str) -> bool:

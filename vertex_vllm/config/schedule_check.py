@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from vertex_vllm.config.catalogue_check import Fault
+from vertex_vllm.config.cron import first_time
 from vertex_vllm.config.deployment import Deployment
 from vertex_vllm.config.pipeline_parameters import deployment_from_parameters, parameter_values, parameters_of
 from vertex_vllm.config.schedule import Schedule
@@ -17,21 +18,32 @@ _ANY_PROJECT = "any-project"
 
 def check_schedules(deployment: Deployment) -> tuple[Fault, ...]:
     """All faults: a parameter that the pipeline lacks, that may not differ, of a wrong type or value, or missing; an
-    end that is past.
+    end that is past, or comes before the first run.
     """
-    past = tuple(
-        Fault(
-            ("schedules", index, "end"),
-            "is past, so that nothing would run. Name a later one, or take the schedule out",
-        )
+    ends = tuple(
+        Fault(("schedules", index, "end"), fault)
         for index, schedule in enumerate(deployment.schedules)
-        if schedule.end and datetime.fromisoformat(schedule.end) <= datetime.now(UTC)
+        if (fault := _end_fault(schedule))
     )
-    return past + tuple(
+    return ends + tuple(
         Fault(("schedules", index, "parameters", *path), message)
         for index, schedule in enumerate(deployment.schedules)
         for path, message in _faults(deployment, schedule)
     )
+
+
+def _end_fault(schedule: Schedule) -> str:
+    if not schedule.end:
+        return ""
+    end, begin = datetime.fromisoformat(schedule.end), datetime.now(UTC)
+    if end <= begin:
+        return "is past, so that nothing would run. Name a later one, or take the schedule out"
+    if schedule.start:
+        begin = max(begin, datetime.fromisoformat(schedule.start))
+    first = first_time(schedule.cron, schedule.time_zone, begin)
+    if first is not None and first < end:
+        return ""
+    return "comes before the first time of the cron, so that nothing would run. Name a later one"
 
 
 def _faults(deployment: Deployment, schedule: Schedule) -> Iterator[tuple[tuple[str, ...], str]]:

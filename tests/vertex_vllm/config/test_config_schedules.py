@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 
 from localcloud.services.pipelines.cron_times import parse_cron
 from vertex_vllm.config import load_deployment
+from vertex_vllm.config.catalogue_check import Fault
 from vertex_vllm.config.cron import cron_fault
+from vertex_vllm.config.deployment import Deployment, Model
 from vertex_vllm.config.schedule import Schedule
+from vertex_vllm.config.schedule_check import check_schedules
 from vertex_vllm.errors import ConfigError
 
 HEAD = "name: x\nmodel:\n  id: HuggingFaceTB/SmolLM2-135M-Instruct\nschedules:\n"
@@ -170,3 +173,22 @@ def test_a_schedule_that_would_never_run_is_refused(tmp_path: Path) -> None:
           max_run_count: 0
         """,
     ) == ["7: schedules[0].max_run_count: must be at least 1"]
+
+
+@pytest.mark.parametrize(
+    ("cron", "start", "end", "runs"),
+    [
+        ("0 3 29 2 *", "2096-03-01T00:00:00Z", "2103-12-31T00:00:00Z", False),
+        ("0 3 29 2 *", "2096-02-01T00:00:00Z", "2103-12-31T00:00:00Z", True),
+        ("0 3 1 1 *", "2098-06-01T00:00:00Z", "2098-12-31T23:59:00Z", False),
+        ("0 0 1 1 *", "2098-06-01T00:00:00Z", "2098-12-31T23:30:00Z", True),
+        ("0 3 * * *", "2098-06-01T04:00:00Z", "2098-06-02T00:00:00Z", False),
+        ("0 3 29 2 *", "9999-12-01T00:00:00Z", "9999-12-31T00:00:00Z", False),
+    ],
+)
+def test_a_schedule_runs_before_its_end(cron: str, start: str, end: str, runs: bool) -> None:
+    schedule = Schedule(name="one", cron=cron, time_zone="Europe/Zurich", start=start, end=end)
+    model = Model(id="org/model")
+    found = check_schedules(Deployment(name="x", model=model, schedules=[schedule]))
+    words = "comes before the first time of the cron, so that nothing would run. Name a later one"
+    assert found == (() if runs else (Fault(("schedules", 0, "end"), words),))
