@@ -137,13 +137,15 @@ class MirrorBucket:
         return mirrored
 
     def siblings(self) -> Iterator[Manifest]:
-        """Manifests of the prefixes beside this one: other commits of the same model."""
+        """Manifests of the prefixes beside this one, other commits of the same model; none of another place."""
         parent, _, own = self._prefix.rpartition("/")
         pattern = f"{parent}/*/{MANIFEST_NAME}" if parent else f"*/{MANIFEST_NAME}"
         for blob in self._client.list_blobs(self._bucket, match_glob=pattern, fields="items(name),nextPageToken"):
             if blob.name != f"{parent}/{own}/{MANIFEST_NAME}".lstrip("/"):
                 with suppress(ValueError):
-                    yield Manifest.from_json(blob.download_as_bytes().decode())
+                    manifest = Manifest.from_json(blob.download_as_bytes().decode())
+                    if manifest.uri == f"gs://{self._bucket.name}/{blob.name.rpartition('/')[0]}":
+                        yield manifest
 
     def read_journal(self, path: str) -> tuple[Journal | None, int]:
         """The journal of a file and its generation; None for one that cannot be read, 0 where there is none."""

@@ -1,7 +1,7 @@
 """`mirror_weights`: copies missing files, keeps existing ones, and writes the manifest last."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
@@ -83,7 +83,7 @@ def mirror_weights(
                 _tell_found(published, on_progress)
                 return published
         bucket.check_fit()
-        files = _copy_missing(job, selection, bucket, objects, published, on_progress, pickled_weights)
+        files = _copy_missing(job, selection, bucket, objects, published, on_progress, pickled_weights, signing)
         _check_pickles(files, pickled_weights, bucket, job)
         # A mirror killed after completing an object but before deleting its journal leaves the journal behind. Delete
         # journals before writing the manifest: once it exists no later run resumes, so nothing would delete them.
@@ -106,6 +106,21 @@ def _vouched(bucket: MirrorBucket, signing: SigningKey | None) -> bool:
         _LOG.info("%s; the objects in the bucket are hashed again", error.message)
         return False
     return True
+
+
+def _siblings(bucket: MirrorBucket, job: Job, signing: SigningKey | None) -> Iterator[Manifest]:
+    """Manifests of the model's other commits; where a signature is wanted, those that have it."""
+    for manifest in bucket.siblings():
+        if signing is None:
+            yield manifest
+            continue
+        with closing(MirrorBucket(manifest.uri, job.project)) as sibling:
+            try:
+                signed = read_signed(sibling, signing)
+            except MirrorError as error:
+                _LOG.info("%s; nothing is copied from there", error.message)
+                continue
+        yield signed.manifest
 
 
 def _check_pickles(files: Sequence[MirroredFile], consent: PickledWeights, bucket: MirrorBucket, job: Job) -> None:
@@ -163,6 +178,7 @@ def _copy_missing(
     published: Manifest | None,
     on_progress: OnProgress,
     pickled_weights: PickledWeights,
+    signing: SigningKey | None,
 ) -> tuple[MirroredFile, ...]:
     with ExitStack() as stack:
         reader = stack.enter_context(_reader(job))
@@ -173,7 +189,7 @@ def _copy_missing(
         there = _present(wanted, bucket, objects, published)
         for file in there.values():
             meter.found(file.path, file.size)
-        there |= copy_from_siblings(_missing(wanted, there), bucket, meter)
+        there |= copy_from_siblings(_missing(wanted, there), _siblings(bucket, job, signing), bucket, meter)
         with named(f"{job.model_id}@{job.commit}"):
             check_openings([file for file in wanted if file.path in there], bucket.read)
         missing = _missing(wanted, there)

@@ -1,28 +1,31 @@
 """Copies files from another commit's mirror inside Cloud Storage, instead of reading them from the Hub."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from vertex_vllm.hub.file_listing import HubFile
 from vertex_vllm.mirror.bucket import CopySource, MirrorBucket
 from vertex_vllm.mirror.destination import split_destination
-from vertex_vllm.mirror.manifest import MirroredFile
+from vertex_vllm.mirror.manifest import Manifest, MirroredFile
 from vertex_vllm.mirror.progress import Meter
 
 _AT_ONCE = 8
 
 
-def copy_from_siblings(files: Sequence[HubFile], bucket: MirrorBucket, meter: Meter) -> dict[str, MirroredFile]:
+def copy_from_siblings(
+    files: Sequence[HubFile], siblings: Iterable[Manifest], bucket: MirrorBucket, meter: Meter
+) -> dict[str, MirroredFile]:
     """Path → object for each file whose content is already under another prefix: copied inside Cloud Storage, in
     seconds.
 
+    `siblings`: manifests that are believed, of mirrors in the same bucket; read only if there are files to look for.
     Only files whose SHA-256 the Hub lists are looked for: the others are small.
     """
     wanted = {file.sha256: file for file in files if file.sha256}
     if not wanted:
         return {}
     sources: dict[str, CopySource] = {}
-    for manifest in bucket.siblings():
+    for manifest in siblings:
         _, prefix = split_destination(manifest.uri)
         for file in manifest.files:
             if file.sha256 in wanted and file.size == wanted[file.sha256].size:

@@ -16,7 +16,7 @@ from tests.vertex_vllm.mirror.test_mirror_command import run
 from tests.vertex_vllm.mirror.test_signatures import verify_as_a_stranger, write_key
 from tests.vertex_vllm.mirror.test_wholeness import WEIGHTS, Place, other
 from vertex_vllm.errors import InputError, MirrorError
-from vertex_vllm.mirror import Manifest, mirror_weights
+from vertex_vllm.mirror import Manifest, Progress, mirror_weights
 from vertex_vllm.mirror.own_objects import BESIDE_THE_WEIGHTS, BILL_OF_MATERIALS_NAME, MANIFEST_NAME, SIGNATURE_NAME
 from vertex_vllm.mirror.signed_mirror import require_signed
 from vertex_vllm.mirror.signing_keys import FileKey, SigningKey, signing_key
@@ -166,6 +166,34 @@ def test_a_mirror_that_another_key_signed_is_not_believed(place: Place, key: Sig
         require_signed(manifest, place.project, key).digests[WEIGHTS]
         == {file.path: file.sha256 for file in manifest.files}[WEIGHTS]
     )
+
+
+@pytest.mark.parametrize("signed", [False, True], ids=["unsigned", "signed by another key"])
+def test_nothing_is_copied_from_another_commit_s_mirror_without_its_signature(
+    place: Place, key: SigningKey, tmp_path: Path, signed: bool
+) -> None:
+    """The manifest of the other mirror says that an object with other bytes is the listed file."""
+    own, place.uri = place.uri, f"{place.uri.rpartition('/')[0]}/{'d' * 40}"
+    mirror(place, write_key(tmp_path, "theirs") if signed else None)
+    place.plant(WEIGHTS, other(place.files[WEIGHTS]))
+    stored = place.bucket.get_blob(place.blob(WEIGHTS).name)
+    written = json.loads(place.blob(MANIFEST_NAME).download_as_bytes())
+    for file in written["files"]:
+        if file["path"] == WEIGHTS:
+            file.update(crc32c=stored.crc32c, generation=int(stored.generation))
+    place.blob(MANIFEST_NAME).upload_from_string(json.dumps(written))
+    place.uri = own
+    manifest = mirror(place, key)
+    assert place.blob(WEIGHTS).download_as_bytes() == place.files[WEIGHTS]
+    require_signed(manifest, place.project, key)
+
+
+def test_a_signed_mirror_of_another_commit_is_copied_from(place: Place, key: SigningKey) -> None:
+    sibling = f"{place.uri.rpartition('/')[0]}/{'d' * 40}"
+    mirror(place, key, uri=sibling)
+    seen: list[Progress] = []
+    mirror_weights(place.model_id, place.commit, None, place.uri, place.project, seen.append, signing=key)
+    assert seen[-1].bytes_present == len(place.files[WEIGHTS])
 
 
 def plant_whole(place: Place) -> None:
