@@ -13,6 +13,7 @@ from components.setup_bucket import setup_bucket
 from components.teardown_run import teardown_run
 from components.upload_model import upload_model
 from components.validate_hf_token import validate_hf_token
+from pipelines.by_name import by_name
 from pipelines.smoke_tests import smoke_tests
 
 
@@ -150,6 +151,8 @@ def deploy(
         owner: Team or person who answers for the deployment: a label on all that its runs create.
         ttl: Lifetime of all that a run creates, for example 8h or 7d; then a sweep removes it. Default: for ever.
     """
+    # Before any other variable: locals() are the parameters alone.
+    parameters = dict(locals())
     run = dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER
     run_id = dsl.PIPELINE_JOB_NAME_PLACEHOLDER
     run_started = dsl.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER
@@ -169,60 +172,7 @@ def deploy(
             hf_token_secret=hf_token_secret,
             allowed_licences=allowed_licences,
         ).set_caching_options(False)
-        planned = plan_serving(
-            commit=access.output,
-            suite=suite,
-            suite_items=suite_items,
-            suite_levels=suite_levels,
-            baseline=baseline,
-            allowed_regression=allowed_regression,
-            confidence=confidence,
-            project=project,
-            deployment=deployment,
-            model_id=model_id,
-            revision=revision,
-            region=region,
-            bucket=bucket,
-            hf_token_secret=hf_token_secret,
-            machine_type=machine_type,
-            accelerator_type=accelerator_type,
-            accelerator_count=accelerator_count,
-            image=image,
-            max_model_len=max_model_len,
-            max_num_seqs=max_num_seqs,
-            gpu_memory_utilization=gpu_memory_utilization,
-            dtype=dtype,
-            trust_remote_code=trust_remote_code,
-            tools=tools,
-            forbid_advisories=forbid_advisories,
-            media_domains=media_domains,
-            extra_args=extra_args,
-            min_replica_count=min_replica_count,
-            max_replica_count=max_replica_count,
-            fallbacks=fallbacks,
-            spot=spot,
-            flex_start_hours=flex_start_hours,
-            dedicated_endpoint=dedicated_endpoint,
-            request_timeout_seconds=request_timeout_seconds,
-            deployment_timeout_seconds=deployment_timeout_seconds,
-            concurrency=concurrency,
-            load_rate=load_rate,
-            load_profile=load_profile,
-            load_prompt_tokens=load_prompt_tokens,
-            load_answer_tokens=load_answer_tokens,
-            load_trace=load_trace,
-            slo_time_to_first_token_seconds=slo_time_to_first_token_seconds,
-            slo_inter_token_latency_seconds=slo_inter_token_latency_seconds,
-            slo_end_to_end_seconds=slo_end_to_end_seconds,
-            slo_percentile=slo_percentile,
-            find_highest_rate=find_highest_rate,
-            load_requests=load_requests,
-            load_max_minutes=load_max_minutes,
-            allowed_licences=allowed_licences,
-            pickled_weights=pickled_weights,
-            owner=owner,
-            ttl=ttl,
-        ).set_caching_options(False)
+        planned = by_name(plan_serving, parameters, commit=access.output).set_caching_options(False)
         quota = check_quota(project=project, plan=planned.outputs["plan"]).set_caching_options(False)
         # Nothing is created before all checks that cost nothing have passed.
         bucket_ready = (
@@ -288,38 +238,11 @@ def deploy(
             endpoint=deployed.outputs["endpoint"], chat=planned.outputs["chat"], vision=planned.outputs["vision"]
         )
         evaluated = (
-            evaluate_endpoint(
-                deployment=deployment,
+            by_name(
+                evaluate_endpoint,
+                parameters,
                 run=run,
                 chat=planned.outputs["chat"],
-                concurrency=concurrency,
-                suite=suite,
-                suite_items=suite_items,
-                suite_levels=suite_levels,
-                baseline=baseline,
-                allowed_regression=allowed_regression,
-                allowed_changed_answers=allowed_changed_answers,
-                confidence=confidence,
-                max_requests=max_requests,
-                max_tokens=max_tokens,
-                max_minutes=max_minutes,
-                max_usd=max_usd,
-                experiment=experiment,
-                load_rate=load_rate,
-                load_profile=load_profile,
-                load_prompt_tokens=load_prompt_tokens,
-                load_answer_tokens=load_answer_tokens,
-                load_trace=load_trace,
-                slo_time_to_first_token_seconds=slo_time_to_first_token_seconds,
-                slo_inter_token_latency_seconds=slo_inter_token_latency_seconds,
-                slo_end_to_end_seconds=slo_end_to_end_seconds,
-                slo_percentile=slo_percentile,
-                find_highest_rate=find_highest_rate,
-                load_requests=load_requests,
-                load_max_minutes=load_max_minutes,
-                min_exact_match=min_exact_match,
-                max_p95_time_to_first_token_seconds=max_p95_time_to_first_token_seconds,
-                min_tokens_per_second=min_tokens_per_second,
                 endpoint=deployed.outputs["endpoint"],
             )
             .after(answering)

@@ -5,6 +5,7 @@ from kfp import dsl
 from components.evaluate_endpoint import evaluate_endpoint
 from components.find_endpoint import find_endpoint
 from components.smoke_test_text import smoke_test_text
+from pipelines.by_name import by_name
 
 
 # Parameters project to min_tokens_per_second: written by `make compile` from vertex_vllm/config/deployment.py.
@@ -79,39 +80,13 @@ def evaluate(
         max_p95_time_to_first_token_seconds: Longest 95th percentile of the time to the first token, in seconds. 0: any.
         min_tokens_per_second: Least median of output tokens per second of one answer. 0: any.
     """
+    # Before any other variable: locals() are the parameters alone.
+    parameters = dict(locals())
     found = find_endpoint(endpoint_name=endpoint).set_caching_options(False)
     answering = smoke_test_text(endpoint=found.outputs["endpoint"], chat=chat).set_caching_options(False)
-    evaluate_endpoint(
-        deployment=deployment,
+    by_name(
+        evaluate_endpoint,
+        parameters,
         run=dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER,
-        chat=chat,
-        concurrency=concurrency,
-        suite=suite,
-        suite_items=suite_items,
-        suite_levels=suite_levels,
-        baseline=baseline,
-        allowed_regression=allowed_regression,
-        allowed_changed_answers=allowed_changed_answers,
-        confidence=confidence,
-        max_requests=max_requests,
-        max_tokens=max_tokens,
-        max_minutes=max_minutes,
-        max_usd=max_usd,
-        experiment=experiment,
-        load_rate=load_rate,
-        load_profile=load_profile,
-        load_prompt_tokens=load_prompt_tokens,
-        load_answer_tokens=load_answer_tokens,
-        load_trace=load_trace,
-        slo_time_to_first_token_seconds=slo_time_to_first_token_seconds,
-        slo_inter_token_latency_seconds=slo_inter_token_latency_seconds,
-        slo_end_to_end_seconds=slo_end_to_end_seconds,
-        slo_percentile=slo_percentile,
-        find_highest_rate=find_highest_rate,
-        load_requests=load_requests,
-        load_max_minutes=load_max_minutes,
-        min_exact_match=min_exact_match,
-        max_p95_time_to_first_token_seconds=max_p95_time_to_first_token_seconds,
-        min_tokens_per_second=min_tokens_per_second,
         endpoint=found.outputs["endpoint"],
     ).after(answering).set_caching_options(False)

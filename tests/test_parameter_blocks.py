@@ -34,7 +34,6 @@ def test_a_field_that_came_or_went_is_put_in_order_and_a_step_s_own_parameters_s
     edit(tree / PLAN, "    spot: bool,\n", "")
     edit(tree / PLAN, "        spot: Cheaper", "        removed: of a field that was removed.\n        spot: Cheap")
     edit(tree / PLAN, "            spot=spot,\n", "            removed=removed,\n")
-    edit(tree / DEPLOY, "            spot=spot,\n", "")
     edit(tree / DEPLOY, "    spot: bool = False,\n", "    removed: str = '',\n    spot: bool = True,\n")
     edit(tree / PAGE, "| `spot` | `false`.", "| `spot` | `true`.")
     assert written(tree) == {name: (ROOT / name).read_text() for name in (*STEPS, *PIPELINES, PAGE)}
@@ -44,10 +43,7 @@ def test_the_last_parameter_that_a_comment_names_follows_the_fields(tree: Path) 
     step = "components/evaluate_endpoint.py"
     edit(tree / step, "to min_tokens_per_second: written", "to former: written")
     edit(tree / step, "    min_tokens_per_second: ", "    former: ")
-    for name in (DEPLOY, "pipelines/evaluate.py"):
-        edit(tree / name, "min_tokens_per_second=min_tokens_per_second", "former=former")
     assert written(tree)[step] == (ROOT / step).read_text()
-    assert written(tree)[DEPLOY] == (ROOT / DEPLOY).read_text()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 `python -m tools.parameter_blocks [--check]`. KFP copies a step's source into the spec, so its signature must be in its
 file. A comment above each function names the first and the last parameter that this program writes; it writes
-them in the signature, in the docstring and in the calls that pass them on.
+them in the signature, in the docstring and in the call that makes a config of them.
 """
 
 import argparse
@@ -17,18 +17,9 @@ from pathlib import Path
 from vertex_vllm.config.pipeline_parameters import Parameter, parameters_of, parameters_of_step
 
 ROOT = Path(__file__).resolve().parent.parent
-# File → the calls in it that pass a step's parameters on, as called function → step.
-STEPS = {
-    "components/plan_serving.py": {"deployment_from_parameters": "plan_serving"},
-    "components/evaluate_endpoint.py": {},
-}
-PIPELINES = {
-    "pipelines/deploy.py": {"plan_serving": "plan_serving", "evaluate_endpoint": "evaluate_endpoint"},
-    "pipelines/evaluate.py": {"evaluate_endpoint": "evaluate_endpoint"},
-    "pipelines/mirror.py": {},
-    "pipelines/sweep.py": {},
-    "pipelines/teardown.py": {},
-}
+# File → the function, if there is one, that the file calls with all parameters of its step.
+STEPS = {"components/plan_serving.py": "deployment_from_parameters", "components/evaluate_endpoint.py": ""}
+PIPELINES = tuple(f"pipelines/{name}.py" for name in ("deploy", "evaluate", "mirror", "sweep", "teardown"))
 PAGE = "docs/console.md"
 BEGIN = "<!-- generated from vertex_vllm/config/deployment.py: make compile -->"
 END = "<!-- end of what is generated -->"
@@ -42,14 +33,13 @@ Span = tuple[str, str]
 
 def written(root: Path = ROOT) -> dict[str, str]:
     """File below `root` → its new text. Raises ValueError for missing marks or a too long description."""
-    spans = {Path(name).stem: _span((root / name).read_text(encoding="utf-8"), name) for name in STEPS}
     files = {}
-    for name, calls in (STEPS | PIPELINES).items():
+    for name in (*STEPS, *PIPELINES):
         source, function = (root / name).read_text(encoding="utf-8"), Path(name).stem
-        for called, step in calls.items():
-            source = _with_call(source, called, spans[step], parameters_of_step(step))
         in_pipeline = name in PIPELINES
         parameters = parameters_of(function) if in_pipeline else parameters_of_step(function)
+        if called := STEPS.get(name):
+            source = _with_call(source, called, _span(source, name), parameters)
         files[name] = _with_parameters(source, name, parameters, defaults=in_pipeline)
     page = (root / PAGE).read_text(encoding="utf-8")
     return files | {PAGE: _with_table(page, parameters_of("deploy"))}
