@@ -27,6 +27,7 @@ from vertex_vllm.model.facts import ModelFacts
 from vertex_vllm.planning.plan import ServingPlan
 from vertex_vllm.planning.planner import plan_serving
 from vertex_vllm.serving.deploy import deploy_model
+from vertex_vllm.serving.pinned_image import with_digest
 from vertex_vllm.serving.upload import upload_model
 
 DEADLINE_SECONDS = 900
@@ -62,7 +63,8 @@ class Site:
         grant_on_bucket(self.bucket, "roles/storage.objectViewer", account)
 
     def deploy(self, plan: ServingPlan, uri: str, deadline_seconds: int = DEADLINE_SECONDS) -> str:
-        owner = Owner(plan.deployment, "run-1")
+        """Name of the endpoint that serves the plan, its image by the digest that the tag points at."""
+        owner, plan = Owner(plan.deployment, "run-1"), with_digest(plan)
         model = upload_model(self.vertex.project, plan, uri, owner)
         return deploy_model(self.vertex.project, plan, model, owner, "", deadline_seconds)
 

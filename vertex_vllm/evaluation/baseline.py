@@ -5,7 +5,6 @@ that was promoted last. Both are the evaluation's result document.
 """
 
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -157,6 +156,8 @@ def _read(place: str, project: str) -> bytes | None:
 
 _TEXTS, _FLAGS = ("id", "digest", "compared", "answer", "error"), ("right", "thinks")
 _FIGURES = ("seconds", "first_token_seconds", "output_tokens")
+# Squares and sums of larger ones would be no numbers any more.
+_LARGEST_FIGURE = 1e12
 
 
 def _item(row: Mapping[str, Any]) -> BaselineItem:
@@ -165,8 +166,8 @@ def _item(row: Mapping[str, Any]) -> BaselineItem:
         if not isinstance(row[name], str if name in _TEXTS else bool):
             raise ValueError(f"item {row['id']}: {name} is {row[name]!r}")
     for name in _FIGURES:
-        if not (row[name] is None or (type(row[name]) in (int, float) and math.isfinite(row[name]))):
-            raise ValueError(f"item {row['id']}: {name} is {row[name]!r}, not a number")
+        if not (row[name] is None or (type(row[name]) in (int, float) and 0 <= row[name] <= _LARGEST_FIGURE)):
+            raise ValueError(f"item {row['id']}: {name} is {row[name]!r}, not a number from 0 to {_LARGEST_FIGURE:g}")
     texts = {name: whole_characters(row[name]) for name in _TEXTS}
     figures = {name: row[name] for name in _FIGURES}
     return BaselineItem(right=row["right"], thinks=row["thinks"], figures=figures, **texts)

@@ -36,7 +36,7 @@ class VertexEngine:
         The run id names a second. If another run of the second has it, `-2`, `-3` and so on follow; the SDK never
         repeats a creation by itself, so an id that exists is another submission's.
         """
-        from google.api_core.exceptions import AlreadyExists
+        from google.api_core.exceptions import Conflict
 
         from vertex_vllm.google.secret_manager import pinned
 
@@ -50,7 +50,7 @@ class VertexEngine:
                 try:
                     job = pipeline_job(replace(submission, parameters=parameters, job_id=job_id))
                     job.submit(service_account=submission.service_account)
-                except AlreadyExists:
+                except Conflict:  # AlreadyExists over gRPC
                     if job_id == ids[-1]:
                         raise
                 except ValueError as error:

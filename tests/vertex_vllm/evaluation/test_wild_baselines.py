@@ -120,6 +120,8 @@ _WILD = (
 
 
 @given(st.dictionaries(st.sampled_from(sorted(json.loads(to_json(EVALUATION))["items"][0])), _WILD, max_size=4))
+@example({"output_tokens": 2.2e172})
+@example({"seconds": -1e300})
 def test_any_damaged_item_is_refused_or_compared(fields: dict[str, Any]) -> None:
     try:
         baseline = parse_baseline(document(**fields), "gs://b/result.json")

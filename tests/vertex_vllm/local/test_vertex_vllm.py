@@ -63,7 +63,7 @@ def test_a_chat_model(cloud: Any, served_text: Served) -> None:
 @pytest.mark.vllm
 @pytest.mark.slow
 def test_weights_that_are_not_there(cloud: Any, project: str) -> None:
-    aiplatform.init(project=project, location=REGION, api_transport="rest")
+    aiplatform.init(project=project, location=REGION)
     endpoint = aiplatform.Endpoint.create(display_name="smollm2")
     model = upload("gs://no-such-bucket/models/smollm2")
     with pytest.raises(exceptions.FailedPrecondition, match="Model server exited unexpectedly"):

@@ -1,5 +1,6 @@
 """The high-level SDK, as Google's notebooks use it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ INSTANCES = [{"prompt": "What is a car?", "max_tokens": 5}]
 
 
 @pytest.fixture(params=["grpc", pytest.param("rest", marks=pytest.mark.slow)])
-def sdk(cloud: Any, project: str, request: pytest.FixtureRequest) -> str:
+def sdk(cloud: Any, project: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """A fresh project, over one of the SDK's transports."""
     aiplatform.init(project=project, location=REGION, api_transport=request.param)
-    return project
+    yield project
+    aiplatform.init(api_transport="grpc")  # the SDK's default, for the tests that follow
 
 
 def upload(image: str, **fields: Any) -> aiplatform.Model:
