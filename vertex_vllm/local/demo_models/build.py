@@ -118,8 +118,13 @@ def _follow_recipe(python: Path, work: Path, repositories: Path, report: Report)
 
 
 if __name__ == "__main__":
+
+    def told(line: str) -> None:
+        print(line, file=sys.stderr)
+
     try:
-        for name, path in ensure(lambda line: print(line, file=sys.stderr)).items():
+        ensure_runtime(told)  # also where the models are in the cache: a test's deployment should not wait for it
+        for name, path in ensure(told).items():
             print(name, path)
     except (DemoModelError, RuntimeInstallError) as failure:
         sys.exit(str(failure))
