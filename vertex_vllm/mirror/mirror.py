@@ -218,8 +218,9 @@ def _check_index(index: Mapping[str, str], files: Sequence[HubFile], bucket: Mir
 
     The headers are read from the objects, whose bytes are verified: on the way from the Hub any byte may be damaged.
     """
-    shards = [BucketFile(file.path, file.size) for file in files if file.path in set(index.values())]
-    if len(shards) == len(set(index.values())) and all(file.path.endswith(".safetensors") for file in shards):
+    indexed = frozenset(index.values())
+    shards = [BucketFile(file.path, file.size) for file in files if file.path in indexed]
+    if len(shards) == len(indexed) and all(file.path.endswith(".safetensors") for file in shards):
         check_tensors(index, read_tensors(BucketReader(bucket), shards))
 
 

@@ -68,7 +68,7 @@ def _of_container(
 ) -> Iterator[Any]:
     project_number, location = place["project"], place["location"]
     lines = log.read_bytes().split(b"\n")[:-1]
-    written = log.stat().st_mtime_ns + place["clock_ahead_seconds"] * _SECOND
+    written = log.stat().st_mtime_ns + place.get("clock_ahead_seconds", 0) * _SECOND  # 0: of an earlier version
     for number, line in enumerate(lines, 1):
         entry = LogEntry.pb()(
             log_name=f"projects/{cloud.project_id(project_number)}/logs/aiplatform.googleapis.com%2Fprediction_container",
