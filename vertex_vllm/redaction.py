@@ -39,10 +39,10 @@ def redact(text: str) -> str:
         for form in forms:
             text = form.sub(REDACTED, text)
     lowered = (text if text.isascii() else text.translate(_OTHER_CASES)).lower()
-    for words, shape in SHAPES:
+    for shape in SHAPES:
         # Most lines of a log have none of the words, and a search for words is cheap.
-        if not words or any(word in lowered for word in words):
-            text = shape.sub(rf"\1{REDACTED}", text)
+        if not shape.words or any(word in lowered for word in shape.words):
+            text = shape.pattern.sub(rf"\1{REDACTED}", text)
     return ENCODED.sub(_without_encoded, text)
 
 

@@ -7,6 +7,8 @@ Each pattern's group 1 is the text before the secret, which stays: the name of a
 import base64
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from html.entities import codepoint2name
 
 REDACTED = "[redacted]"
@@ -132,28 +134,36 @@ _FIELD_END = rf"{_PAUSE}{{1,20}}"
 # A command in a documented call, which the shell replaces by the token.
 _COMMAND = r"\$\(gcloud auth "
 
+
+@dataclass(frozen=True)
+class Shape:
+    """A pattern, compiled when it is first used: compiling all takes longer than many commands run."""
+
+    words: tuple[str, ...]
+    """One of these is in every text that the pattern finds something in; none: any text may hold it."""
+    expression: str
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(self.expression)
+
+
 SHAPES = tuple(
-    (tuple(words.split()), re.compile(shape))
-    for words, shape in (
+    Shape(tuple(words.split()), expression)
+    for words, expression in (
         (
             "private",
             rf"(?s)()(?:{_HYPHEN}){{5}}BEGIN(?:[A-Z]|{_BETWEEN}){{0,40}}PRIVATE{_BETWEEN}KEY(?:{_BLANK}{{1,20}}BLOCK)?"
             rf"(?:{_HYPHEN}){{5}}.*?(?:(?:{_HYPHEN}){{5}}END(?:[A-Z]|{_BETWEEN}){{0,40}}PRIVATE{_BETWEEN}KEY"
             rf"(?:{_BLANK}{{1,20}}BLOCK)?(?:{_HYPHEN}){{5}}|$)",
         ),
-        (
-            "",
-            rf"(){_START}(?:{'|'.join(_TOKENS)})",
-        ),
+        ("", rf"(){_START}(?:{'|'.join(_TOKENS)})"),
         # Variables of a container, headers of a recording.
         (
             "value",
             rf"(?i)({_NAME_FIELD}{_NAMED}{_FIELD_END}{_VALUE_FIELD}(?:(?:{_SCHEMES}){_BETWEEN})?){_NOT_YET}{_LONG_VALUE}",
         ),
-        (
-            "value",
-            rf"(?i)({_VALUE_FIELD}){_NOT_YET}{_LONG_VALUE}(?={_FIELD_END}{_NAME_FIELD}{_NAMED}{_QUOTE})",
-        ),
+        ("value", rf"(?i)({_VALUE_FIELD}){_NOT_YET}{_LONG_VALUE}(?={_FIELD_END}{_NAME_FIELD}{_NAMED}{_QUOTE})"),
         (
             "authorization",
             rf"(?i)({_START}{_HEADERS}{_ASSIGNS}(?:{_LONG_SCHEMES}){_BLANK}{{1,20}}){_NOT_YET}(?:(?!\\{{1,7}}[nr])[^\r\n])+",
@@ -167,22 +177,10 @@ SHAPES = tuple(
             "cookie",
             rf"(?i)({_START}(?:set-)?cookie{_ASSIGNS}){_NOT_YET}(?:(?!{_QUOTE}|\\{{1,7}}[nr]|%(?:25){{0,5}}0[ad])[^\r\n])+",
         ),
-        (
-            "token secret key passw passphrase",
-            rf"(?i)({_START}(?:{_FIELDS}){_ASSIGNS}){_NOT_YET}{_FIELD_VALUE}{{8,}}",
-        ),
-        (
-            "token key",
-            rf"(?i)({_ENDINGS}{_GIVES}){_NOT_YET}{_LONG_VALUE}",
-        ),
-        (
-            "passw pwd",
-            rf"(?i)({_PASSWORDS}{_GIVES}){_NOT_YET}(?=[^\s]{{0,80}}[0-9]){_FIELD_VALUE}{{8,}}",
-        ),
-        (
-            "passw token key secret",
-            rf"(?i)({_OPTIONS}{_BETWEEN}){_NOT_YET}{_LONG_VALUE}",
-        ),
+        ("token secret key passw passphrase", rf"(?i)({_START}(?:{_FIELDS}){_ASSIGNS}){_NOT_YET}{_FIELD_VALUE}{{8,}}"),
+        ("token key", rf"(?i)({_ENDINGS}{_GIVES}){_NOT_YET}{_LONG_VALUE}"),
+        ("passw pwd", rf"(?i)({_PASSWORDS}{_GIVES}){_NOT_YET}(?=[^\s]{{0,80}}[0-9]){_FIELD_VALUE}{{8,}}"),
+        ("passw token key secret", rf"(?i)({_OPTIONS}{_BETWEEN}){_NOT_YET}{_LONG_VALUE}"),
         (
             "login",
             rf"(?i)({_START}(?:{_REGISTRY_CLIENTS})[^\r\n]{{1,80}}?login{_SOME}(?:{_DASHES}password|{_HYPHEN}p)"
@@ -214,18 +212,9 @@ SHAPES = tuple(
             "auth",
             rf"(?i)({_QUOTE}auth{_QUOTE}{_BLANK}{{0,4}}{_COLON}{_PAUSE}{{0,8}}{_QUOTE}){_NOT_YET}{_WORD_CHARACTER}{{12,}}",
         ),
-        (
-            "slack",
-            rf"(?i)(hooks{_DOT}slack{_DOT}com{_SLASH}services{_SLASH}){_NOT_YET}{_WORD_CHARACTER}{{20,}}",
-        ),
-        (
-            "bearer",
-            rf"(?i)({_START}bearer{_BETWEEN})[A-Za-z0-9._~+/-]{{16,}}=*",
-        ),
-        (
-            "",
-            rf"(?i)((?:{_AMPERSAND}|{_form('?')}|{_form(';')})(?:{_QUERY}){_EQUALS}){_NOT_YET}{_QUERY_VALUE}",
-        ),
+        ("slack", rf"(?i)(hooks{_DOT}slack{_DOT}com{_SLASH}services{_SLASH}){_NOT_YET}{_WORD_CHARACTER}{{20,}}"),
+        ("bearer", rf"(?i)({_START}bearer{_BETWEEN})[A-Za-z0-9._~+/-]{{16,}}=*"),
+        ("", rf"(?i)((?:{_AMPERSAND}|{_form('?')}|{_form(';')})(?:{_QUERY}){_EQUALS}){_NOT_YET}{_QUERY_VALUE}"),
         # The password of an address, `https://user:password@host`.
         (
             "",
@@ -239,8 +228,6 @@ SHAPES = tuple(
         ),
     )
 )
-"""Words, one of which is in every text that the pattern finds something in (none: any text), and the pattern."""
-
 
 # The two digits of base64 that are others in URLs.
 _DIGITS = {"+": f"(?:{_form('+')}|-)", "/": f"(?:{_form('/')}|_)"}

@@ -57,19 +57,8 @@ def start(project: str, what: Deployment, run: str, **parameters: Any) -> str:
     return VertexEngine().submit(replace(sent, job_id=run, image=PINNED_IMAGE))
 
 
-@cache
-def _pipelines() -> Any:
-    """The cached client: its credentials and connections cost more than a look."""
-    return pipeline_client(REGION)
-
-
-def forget_clients() -> None:
-    """Drops the cached client, after the local cloud has crashed."""
-    _pipelines.cache_clear()
-
-
 def look(name: str) -> Run:
-    return read_run(_pipelines().get_pipeline_job(name=name, retry=Retry(timeout=60)))
+    return read_run(pipeline_client(REGION).get_pipeline_job(name=name, retry=Retry(timeout=60)))
 
 
 def remove(project: str) -> None:

@@ -91,19 +91,19 @@ def test_what_is_made_carries_labels_and_no_token(served_image: Served, demo_pro
     assert demo_project.token not in str(model)
 
 
-@pytest.mark.vllm
-def test_a_second_run_finds_what_is_there(served_text: Served, demo_project: DemoProject) -> None:
-    bucket = storage.Client().bucket(demo_project.submission("deploy", served_text.deployment).parameters["bucket"])
+def test_a_second_run_finds_what_is_there(served_small: Served) -> None:
+    project = served_small.project
+    bucket = storage.Client().bucket(project.submission("deploy", served_small.deployment).parameters["bucket"])
     before = {blob.name: blob.generation for blob in bucket.list_blobs(prefix="models/")}
-    again = demo_project.run("deploy", served_text.deployment, keep_endpoint=True)
+    again = project.run("deploy", served_small.deployment, keep_endpoint=True)
     assert again.state == "SUCCEEDED"
     endpoint, model = again.output("deploy-model", "endpoint"), again.output("upload-model", "model")
     assert endpoint is not None
     assert model is not None
-    assert endpoint.metadata["resourceName"] == served_text.endpoint
-    assert model.metadata["resourceName"] == served_text.model
+    assert endpoint.metadata["resourceName"] == served_small.endpoint
+    assert model.metadata["resourceName"] == served_small.model
     assert {blob.name: blob.generation for blob in bucket.list_blobs(prefix="models/")} == before
-    deployed = endpoint_client(REGION).get_endpoint(name=served_text.endpoint).deployed_models
+    deployed = endpoint_client(REGION).get_endpoint(name=served_small.endpoint).deployed_models
     assert len(deployed) == 1
 
 
@@ -128,9 +128,8 @@ def test_a_run_that_keeps_nothing_leaves_the_live_endpoint_as_it_is(served_small
     assert [deployed.id for deployed in left.deployed_models] == before
 
 
-@pytest.mark.vllm
-def test_an_endpoint_that_exists_can_be_evaluated(served_text: Served, demo_project: DemoProject) -> None:
-    run = demo_project.run("evaluate", served_text.deployment, endpoint=served_text.endpoint)
+def test_an_endpoint_that_exists_can_be_evaluated(served_small: Served) -> None:
+    run = served_small.project.run("evaluate", served_small.deployment, endpoint=served_small.endpoint)
     assert run.state == "SUCCEEDED"
     assert run.output("evaluate-endpoint", "report") is not None
 

@@ -104,6 +104,7 @@ def test_the_second_waits_and_finds_what_the_first_has_made(twice: Twice) -> Non
         twice.project.run("teardown", twice.deployment)
 
 
+@pytest.mark.slow
 def test_one_cancelled_while_it_waits_takes_nothing_from_the_one_that_works(twice: Twice) -> None:
     names = start_both(twice)
     cancelled: list[str] = []

@@ -104,6 +104,7 @@ def test_a_pipeline_job_of_an_experiment_is_one_of_its_runs(pipeline_bucket: Any
         location=REGION,
     )
     job.submit(experiment="pipelines")
+    wait_until((tmp_path / "process").exists)  # before it handles SIGTERM, a container's first process ignores it
     job.cancel()
     wait_until(job.done)
     assert Ended(job.gca_resource).state == "CANCELLED"

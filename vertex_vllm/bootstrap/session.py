@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from vertex_vllm.bootstrap.setup_steps import Fields, Request
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.google.error_boundary import google_errors, worded
+from vertex_vllm.google.shared_clients import default_credentials
 from vertex_vllm.google.storage_words import json_words
 from vertex_vllm.retries import TransientError, retry_after, with_retries
 
@@ -17,7 +18,6 @@ _PATIENCE = 180
 _OPERATION_SECONDS = 600
 _POLL_SECONDS = 1.0
 _TIMEOUT_SECONDS = 60
-_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
 Answer = TypeVar("Answer")
@@ -43,12 +43,10 @@ class ConflictError(ServiceError):
 
 def authorized_session() -> Session:
     """Raises ServiceError without credentials."""
-    import google.auth
     from google.auth.transport.requests import AuthorizedSession
 
     with google_errors("Google Cloud", "credentials"):
-        credentials, _ = google.auth.default(scopes=[_SCOPE])
-    session: Session = AuthorizedSession(credentials)
+        session: Session = AuthorizedSession(default_credentials())
     return session
 
 

@@ -67,13 +67,13 @@ def run_result(name: str) -> "RunResult":
 
 def _written(run: str, uri: str) -> bytes | None:
     """The evaluation's JSON; None where its step ended before it wrote one."""
-    from google.cloud.storage import Client
 
     from vertex_vllm.google.error_boundary import google_errors
+    from vertex_vllm.google.storage_client import storage_client
 
     project, bucket = run.split("/")[1], uri.removeprefix("gs://").partition("/")[0]
     with google_errors("Cloud Storage", uri):
-        blob = Client(project=project).bucket(bucket).get_blob(uri.removeprefix(f"gs://{bucket}/"))
+        blob = storage_client(project).bucket(bucket).get_blob(uri.removeprefix(f"gs://{bucket}/"))
         if blob is None:
             return None
         return bytes(blob.download_as_bytes())

@@ -96,15 +96,14 @@ def _shell() -> str:
 
 
 def _credentials() -> str:
-    import google.auth
-    import google.auth.transport.requests
+    from google.auth.transport.requests import Request
 
     from vertex_vllm.google.error_boundary import google_errors
     from vertex_vllm.google.iam import own_member
+    from vertex_vllm.google.shared_clients import default_credentials
 
     with google_errors("Google Cloud", "credentials"):
-        credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
-        credentials.refresh(google.auth.transport.requests.Request())
+        default_credentials().refresh(Request())
     return own_member()
 
 

@@ -62,12 +62,11 @@ def check_place(project: str, region: str) -> None:
 
 def require_credentials(project: str) -> None:
     """Raises ServiceError without credentials, once instead of once for each region."""
-    import google.auth
-
     from vertex_vllm.google.error_boundary import google_errors
+    from vertex_vllm.google.shared_clients import default_credentials
 
     with google_errors("Google Cloud", f"project {project}"):
-        google.auth.default()
+        default_credentials()
 
 
 def named_project(given: str | None) -> str:

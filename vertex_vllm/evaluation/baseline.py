@@ -14,6 +14,7 @@ from vertex_vllm.errors import InputError, VertexVllmError
 from vertex_vllm.evaluation.suite_reach import NONE, PROMOTED
 from vertex_vllm.foreign_json import parsed
 from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.storage_client import storage_client
 from vertex_vllm.labels import label_value
 from vertex_vllm.plain_text import whole_characters
 
@@ -133,23 +134,21 @@ def keep_as_baseline(project: str, bucket: str, deployment: str, run_id: str) ->
 
 
 def _write(text: str | bytes, project: str, bucket: str, name: str) -> None:
-    from google.cloud.storage import Client
     from google.cloud.storage.retry import DEFAULT_RETRY
 
     with google_errors("Cloud Storage", f"gs://{bucket}/{name}"):
-        blob = Client(project=project).bucket(bucket).blob(name)
+        blob = storage_client(project).bucket(bucket).blob(name)
         blob.upload_from_string(text, content_type="application/json", retry=DEFAULT_RETRY)
 
 
 def _read(place: str, project: str) -> bytes | None:
     """None where the object or the bucket does not exist."""
     from google.api_core.exceptions import NotFound
-    from google.cloud.storage import Client
 
     bucket, _, name = place.removeprefix("gs://").partition("/")
     with google_errors("Cloud Storage", place):
         try:
-            return bytes(Client(project=project).bucket(bucket).blob(name).download_as_bytes())
+            return bytes(storage_client(project).bucket(bucket).blob(name).download_as_bytes())
         except NotFound:
             return None
 

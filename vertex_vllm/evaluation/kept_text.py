@@ -4,6 +4,7 @@ import logging
 
 from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.storage_client import storage_client
 
 log = logging.getLogger(__name__)
 
@@ -12,9 +13,8 @@ class KeptText:
     """An object of JSON Lines, best effort: a failed read or write is logged with its consequence, never raised."""
 
     def __init__(self, project: str, bucket: str, name: str) -> None:
-        from google.cloud.storage import Client
 
-        self._blob = Client(project=project).bucket(bucket).blob(name)
+        self._blob = storage_client(project).bucket(bucket).blob(name)
         self._place = f"gs://{bucket}/{name}"
 
     def read(self, consequence: str) -> str:

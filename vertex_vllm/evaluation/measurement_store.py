@@ -13,6 +13,7 @@ from google.cloud import aiplatform_v1beta1 as vertex
 from vertex_vllm.errors import InputError, ServiceError, VertexVllmError
 from vertex_vllm.evaluation.evaluate import Evaluation
 from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.storage_client import storage_client
 from vertex_vllm.hub.hub_names import check_model_id
 from vertex_vllm.planning.difference import Serving
 from vertex_vllm.planning.measurement import Measurement, parse_measurements
@@ -91,13 +92,12 @@ def object_name(measurement: Measurement) -> str:
 def read_throughputs(project: str, bucket: str, model_id: str) -> tuple[Measurement, ...]:
     """All stored throughputs of a model in a bucket. Objects that cannot be read are left out and logged."""
     from google.api_core.exceptions import NotFound
-    from google.cloud.storage import Client
 
     prefix = f"gs://{bucket}/{PREFIX}/{model_id}/"
     found: list[Measurement] = []
     try:
         with google_errors("Cloud Storage", prefix):
-            listed = Client(project=project).list_blobs(bucket, prefix=f"{PREFIX}/{model_id}/", max_results=_MOST_READ)
+            listed = storage_client(project).list_blobs(bucket, prefix=f"{PREFIX}/{model_id}/", max_results=_MOST_READ)
             try:
                 blobs = list(listed)
             except NotFound:
@@ -137,14 +137,13 @@ def _running(deployed: vertex.DeployedModel, serving: Serving) -> int:
 
 def _write(project: str, weights: str, measurement: Measurement) -> None:
     """Raises InputError for weights that are not in Cloud Storage, ServiceError where that refuses."""
-    from google.cloud.storage import Client
     from google.cloud.storage.retry import DEFAULT_RETRY
 
     if not weights.startswith("gs://"):
         raise InputError("the weights are not in Cloud Storage", where=measurement.source)
     bucket, name = weights.removeprefix("gs://").partition("/")[0], object_name(measurement)
     with google_errors("Cloud Storage", f"gs://{bucket}/{name}"):
-        blob = Client(project=project).bucket(bucket).blob(name)
+        blob = storage_client(project).bucket(bucket).blob(name)
         # Writing the same bytes twice does no harm, so a failed request may be retried.
         blob.upload_from_string(measurement.to_json(), content_type="application/json", retry=DEFAULT_RETRY)
     log.info("The throughput is in gs://%s/%s for later plans", bucket, name)

@@ -4,6 +4,8 @@ needed for one method."""
 from collections.abc import Iterator
 from typing import Any
 
+from vertex_vllm.google.shared_clients import default_credentials
+
 _HOST = "https://containeranalysis.googleapis.com"
 _SECONDS = 60
 # The reference of `projects.occurrences.list`.
@@ -16,16 +18,14 @@ def build_occurrences(project: str, image: str) -> Iterator[dict[str, Any]]:
     Verify their signatures: any account that may create occurrences in the project can have written them. Raises the
     errors of google.api_core, of google.auth and of requests.
     """
-    import google.auth
     from google.api_core.exceptions import from_http_response
     from google.auth.transport.requests import AuthorizedSession
 
-    credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
     asked: dict[str, str | int] = {
         "filter": f'kind="BUILD" AND resourceUrl="https://{image}"',
         "pageSize": _LARGEST_PAGE,
     }
-    with AuthorizedSession(credentials) as session:
+    with AuthorizedSession(default_credentials()) as session:
         while True:
             answer = session.get(f"{_HOST}/v1/projects/{project}/occurrences", params=asked, timeout=_SECONDS)
             if not answer.ok:

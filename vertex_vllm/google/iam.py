@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from vertex_vllm.google.shared_clients import default_credentials
+
 if TYPE_CHECKING:
     from google.cloud.storage import Bucket
 
@@ -45,12 +47,11 @@ def own_member() -> str:
 
 def own_account() -> str:
     """The identity of this process as a grant names it; empty where it is unknown."""
-    import google.auth
     from google.auth.exceptions import GoogleAuthError
     from google.auth.transport.requests import Request
 
     try:
-        credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+        credentials = default_credentials()
         email = getattr(credentials, "service_account_email", "")
         if email == "default":  # On a Google machine, the metadata server gives it with the first token.
             credentials.refresh(Request())

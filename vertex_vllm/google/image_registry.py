@@ -5,6 +5,7 @@ import re
 from vertex_vllm.errors import InputError, ServiceError
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.google.iam import own_member
+from vertex_vllm.google.shared_clients import default_credentials
 from vertex_vllm.retries import TransientError, with_retries
 
 # The access token of the caller is sent to these hosts of Google alone.
@@ -48,12 +49,10 @@ def by_digest(image: str) -> str:
 
 
 def _digest_at(address: str, image: str) -> str:
-    import google.auth
     import requests
     from google.auth.transport.requests import AuthorizedSession
 
-    credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
-    with AuthorizedSession(credentials) as session:
+    with AuthorizedSession(default_credentials()) as session:
         # A redirect would lead to another host: it is not followed.
         answer = session.head(address, headers={"Accept": _MANIFESTS}, timeout=_SECONDS, allow_redirects=False)
     status, digest = answer.status_code, str(answer.headers.get("Docker-Content-Digest", ""))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vertex_vllm.errors import InputError, ServiceError
 from vertex_vllm.google.error_boundary import enable_api, google_errors, refusal_of
 from vertex_vllm.google.iam import own_member
+from vertex_vllm.google.shared_clients import google_client
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -81,7 +82,7 @@ class KmsKey:
         from google.cloud.kms_v1 import KeyManagementServiceClient
 
         with google_errors("Cloud KMS", self.name):
-            return KeyManagementServiceClient()
+            return google_client(KeyManagementServiceClient)
 
 
 def _parts(name: str) -> re.Match[str]:

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterable
-from functools import cache
 from typing import TYPE_CHECKING
 
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.google.error_boundary import enable_api, google_errors, refusal_of
+from vertex_vllm.google.shared_clients import google_client
 
 if TYPE_CHECKING:
-    from google.cloud.cloudquotas_v1 import CloudQuotasClient, DimensionsInfo
+    from google.cloud.cloudquotas_v1 import DimensionsInfo
 
 SERVICE = "aiplatform.googleapis.com"
 CPU_QUOTA = "CustomModelServingCPUsPerProjectPerRegion"
@@ -43,11 +43,12 @@ def read_limit(project: str, quota_id: str, region: str) -> int:
     Raises NoSuchQuotaError for an id that Cloud Quotas does not know, ServiceError when it cannot be read.
     """
     from google.api_core.exceptions import NotFound, PermissionDenied
+    from google.cloud.cloudquotas_v1 import CloudQuotasClient
 
     name = f"projects/{project}/locations/global/services/{SERVICE}/quotaInfos/{quota_id}"
     with google_errors("Cloud Quotas", name):
         try:
-            info = _client().get_quota_info(name=name)
+            info = google_client(CloudQuotasClient).get_quota_info(name=name)
         except NotFound as error:
             raise NoSuchQuotaError(
                 "Vertex AI has no such quota", where=name, fix="Choose another accelerator, or report this one."
@@ -59,14 +60,6 @@ def read_limit(project: str, quota_id: str, region: str) -> int:
             fix = f"Grant roles/cloudquotas.viewer on project {project} to whoever runs this."
             raise ServiceError("this account may not read the quota", where=name, fix=fix, refusal=refusal) from error
     return limit_in_region(info.dimensions_infos, region)
-
-
-@cache
-def _client() -> "CloudQuotasClient":
-    """One client for all reads, because each client looks for credentials and opens a connection of its own."""
-    from google.cloud.cloudquotas_v1 import CloudQuotasClient
-
-    return CloudQuotasClient()
 
 
 def _is_of_region(row: "DimensionsInfo", region: str) -> bool:

@@ -8,6 +8,7 @@ from vertex_vllm.error_data import Refusal
 from vertex_vllm.errors import SecretAccessError, ServiceError
 from vertex_vllm.google.error_boundary import enable_api, google_errors, refusal_of, worded
 from vertex_vllm.google.iam import own_member
+from vertex_vllm.google.shared_clients import google_client
 
 # Secret Manager, "Create a secret": ids of at most 255 letters, digits, hyphens and underscores; a version is a number,
 # `latest`, or an alias of at most 63 characters.
@@ -53,7 +54,7 @@ def pinned(resource_name: str) -> str:
     from google.cloud.secretmanager_v1 import SecretManagerServiceClient
 
     with _refusals(resource_name, name, "secretmanager.viewer"):
-        found = SecretManagerServiceClient().get_secret_version(name=resource_name)
+        found = google_client(SecretManagerServiceClient).get_secret_version(name=resource_name)
     number = found.name.rpartition("/")[2]
     return f"projects/{name['project']}/secrets/{name['secret']}/versions/{number}"
 
@@ -75,7 +76,7 @@ def _payload(resource_name: str, name: re.Match[str]) -> bytes:
     from google.cloud.secretmanager_v1 import SecretManagerServiceClient
 
     with _refusals(resource_name, name, "secretmanager.secretAccessor"):
-        response = SecretManagerServiceClient().access_secret_version(name=resource_name)
+        response = google_client(SecretManagerServiceClient).access_secret_version(name=resource_name)
     return _verified(response.payload.data, response.payload.data_crc32c, resource_name)
 
 

@@ -4,6 +4,7 @@ By itself the client retries for two minutes, silently, after any failure of the
 """
 
 import logging
+import os
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from requests.adapters import HTTPAdapter
 
 from vertex_vllm.error_data import RETRYABLE_STATUS
 from vertex_vllm.errors import UnreachableError
+from vertex_vllm.google.shared_clients import default_credentials
 from vertex_vllm.network.faults import check_authorities, check_proxy, network_fault
 
 if TYPE_CHECKING:
@@ -23,14 +25,17 @@ _LOG = logging.getLogger(__name__)
 
 
 def storage_client(project: str, credentials: "Credentials | None" = None) -> "Client":
-    """A client of Cloud Storage. `credentials` None: the default ones.
+    """A client of Cloud Storage. `project`: empty where no call needs one. `credentials` None: the default ones.
 
     Its calls raise UnreachableError for a failure of the network that lasts, and InputError for an unusable proxy or
     file of authorities; requests that Google's client tries again are logged.
     """
     from google.cloud.storage import Client
 
-    client = Client(project=project, credentials=credentials)
+    # The client asks the server that this variable names without credentials.
+    if credentials is None and not os.environ.get("STORAGE_EMULATOR_HOST"):
+        credentials = default_credentials()
+    client = Client(project=project or "none", credentials=credentials)
     session = client._http
     for each in (session, getattr(getattr(session, "_auth_request", None), "session", None)):
         if isinstance(each, requests.Session) and not getattr(each, "is_mtls", False):

@@ -5,7 +5,6 @@ from functools import cached_property
 from http.client import RemoteDisconnected
 from typing import Any
 
-import google.auth
 import requests
 from google.auth.transport.requests import AuthorizedSession
 from requests.adapters import HTTPAdapter
@@ -16,11 +15,11 @@ from vertex_vllm.errors import InferenceError
 from vertex_vllm.foreign_json import parsed
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.google.regional_hosts import dedicated_host
+from vertex_vllm.google.shared_clients import default_credentials
 from vertex_vllm.plain_text import whole_characters
 from vertex_vllm.retries import TransientError, retry_after, with_retries
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
-SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 CONNECT_SECONDS = 10.0
 DEFAULT_ANSWER_SECONDS = 600.0
 """Longest wait for the next byte where the endpoint names none: the default of a dedicated endpoint, 10 minutes."""
@@ -70,8 +69,7 @@ class EndpointConnection:
     @cached_property
     def _session(self) -> AuthorizedSession:
         with google_errors("Vertex AI", str(self.name)):
-            credentials, _ = google.auth.default(scopes=[SCOPE])
-        session = AuthorizedSession(credentials)
+            session = AuthorizedSession(default_credentials())
         session.mount("https://", HTTPAdapter(pool_maxsize=_CONNECTIONS))
         return session
 

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from vertex_vllm.google.error_boundary import google_errors
-from vertex_vllm.inference.endpoint_connection import DEFAULT_ANSWER_SECONDS, SCOPE, EndpointConnection
+from vertex_vllm.google.shared_clients import default_credentials
+from vertex_vllm.inference.endpoint_connection import DEFAULT_ANSWER_SECONDS, EndpointConnection
 from vertex_vllm.network.faults import check_proxy
 from vertex_vllm.network.proxied_connection import trusted_authorities
 
@@ -99,8 +100,5 @@ class GoogleAuthorization:
 
 
 def _credentials(url: str) -> Any:
-    import google.auth
-
     with google_errors("Vertex AI", urlsplit(url).hostname or ""):
-        credentials, _ = google.auth.default(scopes=[SCOPE])
-    return credentials
+        return default_credentials()

@@ -12,6 +12,7 @@ from vertex_vllm.catalog.load_profiles import Lengths
 from vertex_vllm.encoded_text import utf8_text
 from vertex_vllm.errors import InputError
 from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.storage_client import storage_client
 
 _TRACE_FIX = (
     "A trace is JSON Lines with `input_length`, `output_length` and, for arrivals, `timestamp` in milliseconds, "
@@ -50,14 +51,13 @@ def open_trace(address: str) -> Trace:
 
 
 def _download(address: str) -> str:
-    from google.cloud.storage import Client
 
     bucket, _, name = address.removeprefix("gs://").partition("/")
     if not name:
         raise InputError(f"`{address}` names no object", where=_WHERE, fix="Write gs://BUCKET/OBJECT.")
     with google_errors("Cloud Storage", address):
         # Reading an object needs no project.
-        blob = Client(project="none").bucket(bucket).get_blob(name)
+        blob = storage_client("").bucket(bucket).get_blob(name)
         if blob is None:
             raise InputError(f"{address} does not exist", where=_WHERE, fix="Upload the trace, or name a profile.")
         if (blob.size or 0) > _MOST_BYTES:

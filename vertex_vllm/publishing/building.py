@@ -12,6 +12,8 @@ from vertex_vllm.error_data import Refusal
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.google.error_boundary import enable_api, google_errors, refusal_of, worded
 from vertex_vllm.google.regional_hosts import docker_registry
+from vertex_vllm.google.shared_clients import google_client
+from vertex_vllm.google.storage_client import storage_client
 from vertex_vllm.labels import MANAGED_BY, MANAGED_BY_LABEL
 from vertex_vllm.polling import poll_until
 from vertex_vllm.project_names import IMAGES_REPOSITORY
@@ -153,7 +155,7 @@ def build_image(build: ImageBuild, archive: bytes, on_change: Callable[[str], No
 
     elsewhere = replace(build, build_region=open_region(build.region))
     with google_errors("Cloud Build", build.parent):
-        client = CloudBuildClient()
+        client = google_client(CloudBuildClient)
         found = _running(client, build) or (None if build.build_region else _running(client, elsewhere))
         if found is None:
             with google_errors("Cloud Storage", f"gs://{build.bucket}"):
@@ -188,9 +190,8 @@ def open_region(region: str) -> str:
 def _upload(build: ImageBuild, archive: bytes) -> int:
     """Generation of the object that holds exactly these sources."""
     from google.api_core.exceptions import PreconditionFailed
-    from google.cloud.storage import Client
 
-    blob = Client(project=build.project).bucket(build.bucket).blob(build.object_name)
+    blob = storage_client(build.project).bucket(build.bucket).blob(build.object_name)
     try:
         blob.upload_from_string(archive, content_type="application/gzip", checksum="crc32c", if_generation_match=0)
     except PreconditionFailed as error:

@@ -14,6 +14,7 @@ import tarfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
@@ -94,13 +95,18 @@ def bill_of_archive(archive: bytes, image: str) -> str:
 
     Empty where they hold no list, as sources of somebody else's image do not.
     """
+    packages = _packages_of(archive)
+    return image_bill(packages, (), image) if packages else ""
+
+
+@lru_cache(maxsize=1)
+def _packages_of(archive: bytes) -> tuple[Package, ...]:
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as sources:
         try:
             member = sources.extractfile(LISTED)
         except KeyError:
-            return ""
-        text = member.read().decode() if member else ""
-    return image_bill(listed_packages(text).values(), (), image)
+            return ()
+        return tuple(listed_packages(member.read().decode()).values()) if member else ()
 
 
 def image_bill(python: Iterable[Package], debian: Iterable[Package], image: str = "") -> str:

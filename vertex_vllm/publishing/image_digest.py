@@ -4,6 +4,7 @@ import re
 
 from vertex_vllm.errors import InputError
 from vertex_vllm.google.error_boundary import enable_api, google_errors, refusal_of
+from vertex_vllm.google.shared_clients import google_client
 
 _DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 # Artifact Registry, "Repository and image names": LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE:TAG.
@@ -49,7 +50,7 @@ def find_version(tag: str) -> str | None:
 
     with google_errors("Artifact Registry", tag):
         try:
-            return str(ArtifactRegistryClient().get_tag(name=tag).version).rpartition("/")[2]
+            return str(google_client(ArtifactRegistryClient).get_tag(name=tag).version).rpartition("/")[2]
         except NotFound:
             return None
         except Forbidden as error:
@@ -69,7 +70,7 @@ def point_tag(image: str, digest: str) -> bool:
     name = tag_name(image)
     package, _, tag_id = name.rpartition("/tags/")
     with google_errors("Artifact Registry", image):
-        client = ArtifactRegistryClient()
+        client = google_client(ArtifactRegistryClient)
         wanted = Tag(name=name, version=f"{package}/versions/{digest}")
         try:
             if str(client.get_tag(name=name).version).rpartition("/")[2] == digest:
@@ -100,7 +101,7 @@ def _version_of(tag: str, image: str) -> str:
 
     with google_errors("Artifact Registry", image):
         try:
-            return str(ArtifactRegistryClient().get_tag(name=tag).version)
+            return str(google_client(ArtifactRegistryClient).get_tag(name=tag).version)
         except (NotFound, PermissionDenied) as error:
             raise InputError(
                 f"no such image, or this account may not read it: {refusal_of(error).words}",

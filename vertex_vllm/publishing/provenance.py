@@ -9,6 +9,8 @@ from vertex_vllm.errors import InputError, ServiceError
 from vertex_vllm.google.artifact_analysis import build_occurrences
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.google.kms import KmsKey
+from vertex_vllm.google.shared_clients import google_client
+from vertex_vllm.google.storage_client import storage_client
 from vertex_vllm.publishing.signed_provenance import Provenance, ProvenanceFaultError, verified_provenance
 from vertex_vllm.retries import TransientError, with_retries
 
@@ -33,7 +35,7 @@ def require_signed_provenance(
     found = _provenance(image, project, patience)
     with google_errors("Cloud Build", found.build):
         try:
-            build = CloudBuildClient().get_build(request={"name": found.build})
+            build = google_client(CloudBuildClient).get_build(request={"name": found.build})
         except NotFound as error:
             raise _not_ours(image, f"is of a build that is gone, {found.build}") from error
     if image.rpartition("@")[2] not in {each.digest for each in build.results.images}:
@@ -117,7 +119,7 @@ def require_provenance(bucket: str, name: str, archive: bytes, build: Any) -> No
 
 def same_sources(one: bytes, other: bytes) -> bool:
     """Whether two archives hold the same tar: compressors differ between versions."""
-    return _tar(one) == _tar(other)
+    return one == other or _tar(one) == _tar(other)
 
 
 def _tar(archive: bytes) -> bytes:
@@ -130,10 +132,9 @@ def _tar(archive: bytes) -> bytes:
 
 def _generation(project: str, bucket: str, name: str, generation: int) -> bytes | None:
     from google.api_core.exceptions import NotFound
-    from google.cloud.storage import Client
 
     try:
-        return bytes(Client(project=project).bucket(bucket).blob(name, generation=generation).download_as_bytes())
+        return bytes(storage_client(project).bucket(bucket).blob(name, generation=generation).download_as_bytes())
     except NotFound:
         return None
 

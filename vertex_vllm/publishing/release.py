@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.storage_client import storage_client
 from vertex_vllm.publishing.building import ImageBuild, build_image, find_image
 from vertex_vllm.publishing.image_bill import bill_of_archive
 from vertex_vllm.publishing.image_digest import digest_of, find_digest, point_tag
@@ -60,11 +61,10 @@ def write_bill(build: ImageBuild, image: str, archive: bytes) -> bool:
     `image`: `NAME@sha256:DIGEST`. Returns False where the bill was written before, or the sources list no packages.
     Raises ServiceError, BucketError.
     """
-    from google.cloud.storage import Client
 
     bill = bill_of_archive(archive, image).encode()
     with google_errors("Cloud Storage", f"gs://{build.bucket}"):
-        blob = Client(project=build.project).bucket(build.bucket).blob(build.bill_name(image))
+        blob = storage_client(build.project).bucket(build.bucket).blob(build.bill_name(image))
         if not bill or (blob.exists() and blob.download_as_bytes() == bill):
             return False
         blob.upload_from_string(bill, content_type="application/vnd.cyclonedx+json", checksum="crc32c")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from vertex_vllm.errors import InputError, ServiceError
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.google.regional_hosts import kfp_registry
+from vertex_vllm.google.storage_client import storage_client
 from vertex_vllm.publishing.image_digest import find_version
 
 if TYPE_CHECKING:
@@ -75,7 +76,6 @@ def unpublished(specs: Mapping[str, str], destination: Destination) -> tuple[str
 
 def _is_published(pipeline: str, spec: str, destination: Destination) -> bool:
     """Whether every tag is on this spec's version, which is named by the spec's SHA-256, and its copy exists."""
-    from google.cloud.storage import Client
 
     repository = f"projects/{destination.project}/locations/{destination.region}/repositories/{destination.repository}"
     version = f"sha256:{hashlib.sha256(spec.encode()).hexdigest()}"
@@ -83,18 +83,17 @@ def _is_published(pipeline: str, spec: str, destination: Destination) -> bool:
         if find_version(f"{repository}/packages/{pipeline}/tags/{tag}") != version:
             return False
     with google_errors("Cloud Storage", f"gs://{destination.bucket}"):
-        bucket = Client(project=destination.project).bucket(destination.bucket)
+        bucket = storage_client(destination.project).bucket(destination.bucket)
         return bool(bucket.blob(destination.object_name(pipeline)).exists())
 
 
 def _store(spec: str, destination: Destination, pipeline: str) -> None:
     """Never overwrites another spec: a submit by commit gets the spec of that commit."""
     from google.api_core.exceptions import NotFound, PreconditionFailed
-    from google.cloud.storage import Client
 
     uri = f"gs://{destination.bucket}/{destination.object_name(pipeline)}"
     with google_errors("Cloud Storage", uri):
-        blob = Client(project=destination.project).bucket(destination.bucket).blob(destination.object_name(pipeline))
+        blob = storage_client(destination.project).bucket(destination.bucket).blob(destination.object_name(pipeline))
         try:
             blob.upload_from_string(spec, content_type="application/yaml", checksum="crc32c", if_generation_match=0)
         except NotFound as error:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from vertex_vllm.errors import InputError
+from vertex_vllm.google.shared_clients import default_credentials
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 ASK_SECONDS = 10.0
@@ -42,7 +43,6 @@ def stopped_with(run: str) -> Iterator[None]:
 
 
 def _ask(url: str, ended: threading.Event) -> None:
-    import google.auth
     from google.auth.exceptions import GoogleAuthError
     from google.auth.transport.requests import AuthorizedSession
     from requests import RequestException
@@ -51,8 +51,7 @@ def _ask(url: str, ended: threading.Event) -> None:
     while not ended.wait(ASK_SECONDS):
         try:
             if session is None:
-                credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
-                session = AuthorizedSession(credentials)
+                session = AuthorizedSession(default_credentials())
             answer = session.get(url, timeout=_CALL_SECONDS)
         except (GoogleAuthError, RequestException) as error:
             log.info("Could not ask whether the run was cancelled, will ask again: %s", error)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.shared_clients import google_client
 
 if TYPE_CHECKING:
     from vertex_vllm.runs.engine import Run
@@ -54,7 +55,7 @@ def read_log(run: "Run", project: str, step: str = "", since: datetime | None = 
         resource_names=[f"projects/{project}"], filter=asked, order_by="timestamp asc", page_size=_PAGE
     )
     with google_errors("Cloud Logging", run.name):
-        for entry in LoggingServiceV2Client().list_log_entries(request, timeout=_CALL_SECONDS):
+        for entry in google_client(LoggingServiceV2Client).list_log_entries(request, timeout=_CALL_SECONDS):
             named = steps.get(entry.resource.labels.get("job_id", ""), "")
             for line in _text(entry).splitlines():
                 yield LogLine(named, entry.timestamp or None, line, entry.insert_id)

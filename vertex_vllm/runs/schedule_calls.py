@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vertex_vllm.errors import ServiceError
 from vertex_vllm.google.error_boundary import google_errors
 from vertex_vllm.google.regional_hosts import vertex_ai_host
+from vertex_vllm.google.shared_clients import google_client
 from vertex_vllm.runs.schedule_difference import (
     MAX_ACTIVE_RUNS,
     Change,
@@ -106,4 +107,4 @@ def _client_of(resource_name: str) -> "ScheduleServiceClient":
 def _client(region: str) -> "ScheduleServiceClient":
     from google.cloud.aiplatform_v1 import ScheduleServiceClient
 
-    return ScheduleServiceClient(client_options={"api_endpoint": vertex_ai_host(region)})
+    return google_client(ScheduleServiceClient, vertex_ai_host(region))

@@ -10,6 +10,7 @@ from vertex_vllm.errors import InputError, ServiceError
 from vertex_vllm.google.deployment_bucket import is_of_project
 from vertex_vllm.google.error_boundary import CLOUD_STORAGE, google_errors
 from vertex_vllm.google.regional_hosts import vertex_ai_host
+from vertex_vllm.google.shared_clients import default_credentials, google_client
 from vertex_vllm.retries import google_retry
 from vertex_vllm.runs.engine import AWAY_SECONDS, Artifact, Run, Step, until_ended
 from vertex_vllm.runs.submission import Submission, spec_file
@@ -85,7 +86,7 @@ class VertexEngine:
 def pipeline_client(region: str) -> "PipelineServiceClient":
     from google.cloud.aiplatform_v1 import PipelineServiceClient
 
-    return PipelineServiceClient(client_options={"api_endpoint": vertex_ai_host(region)})
+    return google_client(PipelineServiceClient, vertex_ai_host(region))
 
 
 def run_name(resource_name: str) -> ResourceName:
@@ -170,7 +171,7 @@ def pipeline_job(submission: Submission) -> "PipelineJob":
 
     _quieten("google.cloud.aiplatform.")
     # Otherwise the SDK asks Resource Manager for the credentials' own project, which the caller may not be allowed to.
-    aiplatform.init(project=submission.project, location=submission.region)
+    aiplatform.init(project=submission.project, location=submission.region, credentials=default_credentials())
     with spec_file(submission) as spec:
         return aiplatform.PipelineJob(
             display_name=submission.job_id,

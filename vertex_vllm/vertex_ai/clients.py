@@ -7,6 +7,7 @@ from google.cloud import aiplatform_v1beta1 as vertex
 from vertex_vllm.errors import DeploymentError, ServiceError, TeardownError
 from vertex_vllm.google.error_boundary import VERTEX_AI, google_errors
 from vertex_vllm.google.regional_hosts import vertex_ai_host
+from vertex_vllm.google.shared_clients import google_client
 from vertex_vllm.retries import google_retry
 
 CALL_SECONDS = 60.0
@@ -17,15 +18,15 @@ RETRY = google_retry(CALL_SECONDS)
 
 
 def endpoint_client(region: str) -> vertex.EndpointServiceClient:
-    return vertex.EndpointServiceClient(client_options={"api_endpoint": vertex_ai_host(region)})
+    return google_client(vertex.EndpointServiceClient, vertex_ai_host(region))
 
 
 def model_client(region: str) -> vertex.ModelServiceClient:
-    return vertex.ModelServiceClient(client_options={"api_endpoint": vertex_ai_host(region)})
+    return google_client(vertex.ModelServiceClient, vertex_ai_host(region))
 
 
 def metadata_client(region: str) -> vertex.MetadataServiceClient:
-    return vertex.MetadataServiceClient(client_options={"api_endpoint": vertex_ai_host(region)})
+    return google_client(vertex.MetadataServiceClient, vertex_ai_host(region))
 
 
 def service_errors(

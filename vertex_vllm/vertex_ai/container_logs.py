@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.shared_clients import google_client
 from vertex_vllm.vertex_ai.resource_names import ResourceName
 
 _RESOURCE = "aiplatform.googleapis.com/Endpoint"
@@ -43,7 +44,7 @@ def read_container_logs(
         page_size=_PAGE,
     )
     with google_errors("Cloud Logging", endpoint):
-        found = LoggingServiceV2Client().list_log_entries(request, timeout=_CALL_SECONDS)
+        found = google_client(LoggingServiceV2Client).list_log_entries(request, timeout=_CALL_SECONDS)
         entries = [entry for _, entry in zip(range(MOST_ENTRIES), found, strict=False)]
     return by_replica(reversed(entries))
 

@@ -8,8 +8,7 @@ import re
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from google.protobuf import json_format
 from localcloud.core.permissions.permission_table import known_permissions
 from localcloud.daemon import Connection
 from tests.federation import federated, key_set, workflow_token
+from tests.identity import acting_as
 from tests.prepared import prepared
 from tests.vertex_vllm.mirror.test_signed_mirror import kms_key
 from tests.vertex_vllm.served_models import REGION, serving_plan, teach
@@ -37,7 +37,6 @@ from vertex_vllm.bootstrap.setup_steps import Grant
 from vertex_vllm.errors import VertexVllmError
 from vertex_vllm.google.deployment_bucket import setup_bucket
 from vertex_vllm.google.image_registry import by_digest
-from vertex_vllm.google.quota_limits import _client as quota_client
 from vertex_vllm.google.secret_manager import read_secret
 from vertex_vllm.labels import Owner
 from vertex_vllm.lifecycle.promotion import promote_endpoint
@@ -96,21 +95,11 @@ def place(cloud: Connection, tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place(cloud, tmp_path_factory.mktemp("grants"))
 
 
-@contextmanager
-def own_quota_client() -> Iterator[None]:
-    """A process keeps its quota client, whose credentials are those of the account that asked first."""
-    quota_client.cache_clear()
-    try:
-        yield
-    finally:
-        quota_client.cache_clear()
-
-
 def pipeline(place: Place) -> None:
     """The calls of a run's steps, in their order; Vertex AI's agent lends the container its account."""
     plan = serving_plan(machine_type="g2-standard-8", accelerator_type="NVIDIA_L4", accelerator_count=1)
     owner, bucket = Owner(plan.deployment, "run-1"), default_bucket(place.id, REGION)
-    with place.cloud.user(place.account("pipeline")), own_quota_client():
+    with acting_as(place.cloud, place.account("pipeline")):
         assert read_secret(f"projects/{place.id}/secrets/hf-token/versions/latest") == TOKEN
         setup_bucket(place.id, REGION, bucket, owner, "")
         for name in (bucket, runs_bucket(place.id, REGION)):
@@ -130,7 +119,7 @@ def serving(place: Place) -> None:
     """A container reads its weights."""
     bucket = default_bucket(place.id, REGION)
     storage.Client(project=place.id).bucket(bucket).blob("models/weights").upload_from_string("w")
-    with place.cloud.user(place.account("serving")):
+    with acting_as(place.cloud, place.account("serving")):
         blob = storage.Client(project=place.id).bucket(bucket).blob("models/weights")
         assert blob.download_as_bytes() == b"w"
 

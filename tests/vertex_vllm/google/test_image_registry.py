@@ -4,6 +4,7 @@ import pytest
 
 from localcloud.daemon import Connection
 from tests.accounts import make_account
+from tests.identity import acting_as
 from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.served_models import teach
 from vertex_vllm.errors import InputError, ServiceError
@@ -43,7 +44,7 @@ def test_a_tag_that_does_not_exist_is_refused(public: str, pushed: str, tag: str
 
 def test_who_may_not_read_the_image_is_told_the_command(cloud: Connection, pushed: str, ready_project: str) -> None:
     with (
-        cloud.user(make_account(ready_project, "stranger")),
+        acting_as(cloud, make_account(ready_project, "stranger")),
         pytest.raises(InputError, match=r"downloadArtifacts") as refused,
     ):
         by_digest(f"{pushed}:1")

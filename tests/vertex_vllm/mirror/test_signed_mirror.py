@@ -11,6 +11,7 @@ from google.cloud import kms_v1
 
 from localcloud.daemon import Connection
 from tests.accounts import grant_on_bucket, make_account
+from tests.identity import acting_as
 from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.mirror.test_mirror_command import run
 from tests.vertex_vllm.mirror.test_signatures import verify_as_a_stranger, write_key
@@ -278,7 +279,7 @@ def test_a_key_that_is_not_granted_or_not_there_is_told_with_the_command(place: 
     name = kms_key(place.project)
     robot = make_account(place.project, "some-robot")
     grant_on_bucket(place.bucket.name, "roles/storage.objectUser", robot)
-    with cloud.user(robot), pytest.raises(InputError) as refused:
+    with acting_as(cloud, robot), pytest.raises(InputError) as refused:
         mirror(place, signing_key(name))
     assert "cloudkms.cryptoKeyVersions.viewPublicKey" in str(refused.value)
     assert "gcloud kms keys add-iam-policy-binding manifests" in refused.value.fix

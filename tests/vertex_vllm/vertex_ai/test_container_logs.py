@@ -8,6 +8,7 @@ from google.api_core.exceptions import InvalidArgument, MethodNotImplemented, Pe
 from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client
 
 from localcloud.daemon import Connection
+from tests.identity import acting_as
 from tests.vertex_vllm.served_models import REGION, MakePlan, Vertex
 from vertex_vllm.cli import main
 from vertex_vllm.diagnosis.deployed import diagnose_failure
@@ -94,7 +95,7 @@ def test_what_cloud_logging_refuses_is_refused(cloud: Connection, in_vertex: Ver
         client.list_log_entries({"resource_names": [project], "page_size": 1001})
     with pytest.raises(MethodNotImplemented):
         client.list_log_entries({"resource_names": [project], "filter": "severity>=ERROR"})
-    with cloud.user(account_email(SERVING_ACCOUNT, in_vertex.project)), pytest.raises(PermissionDenied):
+    with acting_as(cloud, account_email(SERVING_ACCOUNT, in_vertex.project)), pytest.raises(PermissionDenied):
         LoggingServiceV2Client().list_log_entries({"resource_names": [project]})
 
 

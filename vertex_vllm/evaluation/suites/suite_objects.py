@@ -6,6 +6,7 @@ import hashlib
 from vertex_vllm.errors import InputError
 from vertex_vllm.evaluation.suites.suite import Suite, to_bundle
 from vertex_vllm.google.error_boundary import google_errors
+from vertex_vllm.google.storage_client import storage_client
 
 FOLDER = "suites"
 
@@ -29,13 +30,12 @@ class ReadObject:
     def __call__(self, name: str) -> bytes:
         """Raises FileNotFoundError; ServiceError where Cloud Storage refuses."""
         from google.api_core.exceptions import NotFound
-        from google.cloud.storage import Client
         from google.cloud.storage.retry import DEFAULT_RETRY
 
         path = f"{self._prefix}/{name}" if self._prefix else name
         with google_errors("Cloud Storage", f"gs://{self._bucket}/{path}"):
             try:
-                blob = Client(project=self._project or None).bucket(self._bucket).blob(path)
+                blob = storage_client(self._project).bucket(self._bucket).blob(path)
                 content: bytes = blob.download_as_bytes(retry=DEFAULT_RETRY)
             except NotFound:
                 raise FileNotFoundError(errno.ENOENT, "no such object") from None
@@ -47,12 +47,11 @@ def put_suite(suite: Suite, project: str, bucket: str) -> str:
 
     Raises ServiceError where Cloud Storage refuses, for example because the bucket does not exist yet.
     """
-    from google.cloud.storage import Client
     from google.cloud.storage.retry import DEFAULT_RETRY
 
     text = to_bundle(suite)
     name = f"{FOLDER}/{suite.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     with google_errors("Cloud Storage", f"gs://{bucket}/{name}"):
-        blob = Client(project=project).bucket(bucket).blob(name)
+        blob = storage_client(project).bucket(bucket).blob(name)
         blob.upload_from_string(text, content_type="application/json", retry=DEFAULT_RETRY)
     return f"gs://{bucket}/{name}"

@@ -15,10 +15,11 @@ from typing import Any
 import yaml
 from google.cloud.service_usage_v1.types import Service, State
 from google.protobuf.struct_pb2 import Struct
+from google.protobuf.wrappers_pb2 import StringValue
 
 from localcloud.core.api_errors import ApiError
 from localcloud.core.cloud import Cloud
-from localcloud.core.permissions.decisions import SERVICE_AGENTS
+from localcloud.core.permissions.decisions import AGENT_ROLES, SERVICE_AGENTS
 from localcloud.core.signed_tokens import SERVICE_ACCOUNTS
 from localcloud.core.store import Kind
 
@@ -121,6 +122,10 @@ def make_service_agent(cloud: Cloud, project: str, api: str, *, granted: bool) -
             }
         )
         cloud.store.put(SERVICE_AGENTS, email, agent)
+    role_name = f"{agent['name']}/{email}"
+    # An earlier version has made agents without this row.
+    if agent["role"] and cloud.store.get(AGENT_ROLES, role_name) is None:
+        cloud.store.put(AGENT_ROLES, role_name, StringValue(value=agent["role"]))
     return agent
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from google.iam.v1.policy_pb2 import Policy
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
-from google.protobuf.wrappers_pb2 import BoolValue
+from google.protobuf.wrappers_pb2 import BoolValue, StringValue
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from localcloud.core.api_errors import ApiError
@@ -24,7 +24,10 @@ CUSTOM_ROLES = Kind("custom role", Struct)
 """By name, `projects/ID/roles/ROLE`, as the REST API has them."""
 
 SERVICE_AGENTS = Kind("service agent", Struct)
-"""By email: `name` (of its project), `role` that Google grants it there."""
+"""By email: `name` (of its project), `role` that Google grants it there, also in `AGENT_ROLES`."""
+
+AGENT_ROLES = Kind("role of a service agent", StringValue)
+"""By the names of their project and of the agent, `projects/NUMBER/EMAIL`."""
 
 _DENIALS = Kind("denial", BoolValue)
 
@@ -123,9 +126,8 @@ def _bindings(cloud: Cloud, resource: str) -> Iterator[Binding]:
     if collection == "projects" and project not in ("", "_", "-"):
         yield Binding("roles/owner", frozenset({OWNER}))
         home = f"projects/{cloud.project_number(project)}"
-        for email, agent in cloud.store.items(SERVICE_AGENTS):
-            if agent["name"] == home:
-                yield Binding(str(agent["role"]), frozenset({f"serviceAccount:{email}"}))
+        for name, role in cloud.store.items(AGENT_ROLES, home):
+            yield Binding(role.value, frozenset({f"serviceAccount:{name.rpartition('/')[2]}"}))
 
 
 def _and_above(cloud: Cloud, resource: str) -> Iterator[str]:

@@ -90,6 +90,7 @@ def is_gone(pid: int) -> bool:
     return process_table.start_time(pid) is None
 
 
+@pytest.mark.slow
 def test_a_killed_runners_task_ends_and_the_job_has_failed(local_cloud: LocalCloud, tmp_path: Path) -> None:
     waiting = tmp_path / "waiting"
     url = local_cloud.submit(waiting)
