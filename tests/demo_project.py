@@ -36,6 +36,8 @@ from vertex_vllm.runs.vertex_engine import VertexEngine
 
 ROOT = Path(__file__).resolve().parents[1]
 QUESTIONS = 15  # A question of each category.
+IMAGE_QUESTIONS = 3  # Their answers are not looked at.
+LOAD_REQUESTS = 4
 REGION = REAL.region if REAL else "us-central1"
 TEXT_CONFIG, IMAGE_CONFIG = "smollm2-135m-instruct", "smollm2-135m-idefics3"
 
@@ -70,7 +72,12 @@ class DemoProject:
     def deployment(self, name: str = TEXT_CONFIG) -> Deployment:
         """The config of that name with fewer questions; on a real project renamed, on the cheapest machine."""
         configured = load_deployment(ROOT / "configs" / f"{name}.yaml")
-        few = configured.evaluation.model_copy(update={"items": QUESTIONS})
+        few = configured.evaluation.model_copy(
+            update={
+                "items": IMAGE_QUESTIONS if name == IMAGE_CONFIG else QUESTIONS,
+                "load": configured.evaluation.load.model_copy(update={"requests": LOAD_REQUESTS}),
+            }
+        )
         configured = configured.model_copy(update={"evaluation": few})
         if self.small_model:
             return _served_by_the_model_server(configured, self.small_model)

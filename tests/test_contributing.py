@@ -140,6 +140,7 @@ def _hash_of_the_tree() -> str:
     return plan_serving(facts, deployment, load_catalog()).config_hash
 
 
+@pytest.mark.slow
 def test_a_step_is_compiled_and_runs(tmp_path: Path) -> None:
     done = recipe("Add a step", tmp_path)
     done.run()

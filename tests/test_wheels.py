@@ -88,6 +88,7 @@ def test_a_config_is_checked_and_planned(command: Command, config: Path, tmp_pat
     assert json.loads(planned.stdout)["model_id"] == "meta-llama/Llama-3.1-8B"
 
 
+@pytest.mark.slow
 def test_a_run_is_submitted(command: Command, config: Path, ready_project: str, tmp_path: Path) -> None:
     answer = command("submit", config, "--pipeline", "teardown", "--project", ready_project, cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr

@@ -90,11 +90,11 @@ def test_a_pipeline_job_of_an_experiment_is_one_of_its_runs(pipeline_bucket: Any
     """
     yaml = pytest.importorskip("yaml")
     from tests.localcloud.services.pipelines import samples
-    from tests.localcloud.services.pipelines.compiling import compiled
+    from tests.localcloud.services.pipelines.compiling import compiled_with_init
     from tests.strangers.conftest import PROJECT
 
     spec = tmp_path / "pipeline.yaml"
-    spec.write_text(yaml.safe_dump(compiled(samples.waiting)))
+    spec.write_text(yaml.safe_dump(compiled_with_init(samples.waiting)))
     job = aiplatform.PipelineJob(
         display_name="a job",
         template_path=str(spec),
@@ -104,7 +104,7 @@ def test_a_pipeline_job_of_an_experiment_is_one_of_its_runs(pipeline_bucket: Any
         location=REGION,
     )
     job.submit(experiment="pipelines")
-    wait_until((tmp_path / "process").exists)  # before it handles SIGTERM, a container's first process ignores it
+    wait_until((tmp_path / "process").exists)
     job.cancel()
     wait_until(job.done)
     assert Ended(job.gca_resource).state == "CANCELLED"

@@ -182,7 +182,11 @@ def work_of(row: GrantRow) -> Callable[[Place], None]:
     return works.get(row.account, pipeline)
 
 
-@pytest.mark.parametrize("work", [pipeline, serving, ci, agent, build, workflow], ids=lambda work: work.__name__)
+@pytest.mark.parametrize(
+    "work",
+    [pipeline, serving, ci, pytest.param(agent, marks=pytest.mark.slow), build, workflow],
+    ids=lambda work: work.__name__,
+)
 def test_with_all_of_them_the_work_is_done(place: Place, work: Callable[[Place], None]) -> None:
     work(place)
 

@@ -159,7 +159,9 @@ def body_of(size: int) -> Iterator[bytes]:
         yield piece
 
 
-@pytest.mark.parametrize("way", ["media", "resumable", "part"])
+@pytest.mark.parametrize(
+    "way", [*(pytest.param(way, marks=pytest.mark.slow) for way in ("media", "resumable")), "part"]
+)
 def test_memory_stays_flat_while_300_mb_go_up_and_down(tmp_path, way):
     size = 300 << 20
     with running(tmp_path) as server, requests.Session() as http:
