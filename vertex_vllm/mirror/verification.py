@@ -41,9 +41,9 @@ def verify_mirror(uri: str, project: str, key: SigningKey | None, *, content: bo
     key that cannot be used; ServiceError where Google fails.
     """
     with google_errors("Cloud Storage", uri), closing(MirrorBucket(uri, project)) as bucket:
+        objects = bucket.objects()  # first: it is refused where there is no such bucket
         signed = None if key is None else read_signed(bucket, key)
         manifest = _manifest(bucket) if signed is None else signed.manifest
-        objects = bucket.objects()
         found = dict(standing_faults(manifest, objects, bucket))
         if content:
             found |= _content_faults(manifest, objects, bucket, found)

@@ -89,6 +89,9 @@ def test_a_mirror_is_verified_by_its_own_command(
     assert f"{WEIGHTS} has other content" in capsys.readouterr().err
     assert run(*verify, "--key", str(tmp_path / "none.pem")) == 2
     assert run("verify", "s3://elsewhere", "--project", place.project) == 2
+    capsys.readouterr()
+    assert run("verify", "gs://no-such-bucket-anywhere/models/x", "--project", place.project) == 2
+    assert "The specified bucket does not exist" in capsys.readouterr().err
 
 
 def unsign(place: Place) -> str:
