@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from vertex_vllm.config import Deployment, Fault
 from vertex_vllm.config.pipeline_parameters import field_of, parameter_values
+from vertex_vllm.foreign_yaml import parsed
 
 # Types of `ParameterType` in KFP's pipeline spec → JSON values.
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -22,10 +21,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 def signature(spec: str) -> Mapping[str, Any]:
     """Parameters that a compiled spec takes: `root.inputDefinitions.parameters`. Raises ValueError for a file that is
     not a spec."""
-    try:
-        loaded = yaml.load(spec, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from None
+    loaded = parsed(spec)
     if not isinstance(loaded, dict) or not isinstance(loaded.get("root"), dict):
         raise ValueError("it has no `root`")
     parameters: Mapping[str, Any] = loaded["root"].get("inputDefinitions", {}).get("parameters", {})

@@ -9,18 +9,14 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-import yaml
-
 from vertex_vllm.diagnosis.log_lines import read_line
+from vertex_vllm.foreign_yaml import texts_of_documents
 
 HEAD_BYTES = 1 << 18
 MOST_BYTES = 16 << 20
 """A larger log is read in its own order, so that memory stays bounded."""
 _MOST_YAML_BYTES = 4 << 20
 """Reading YAML takes about a second for each megabyte."""
-# libyaml composes nested nodes by recursion in C, which ends the process at some 50,000; an entry has five levels.
-_DEEPEST = 100
-_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _MOST_TIMES, _FEWEST_OLDER = 400, 3
 _FORMS = ("textPayload", "jsonPayload")
 
@@ -69,18 +65,9 @@ def _documents(data: bytes) -> list[Any]:
     if len(data) > _MOST_YAML_BYTES:
         return []
     try:
-        return list(yaml.load_all(data, Loader=_LOADER)) if _is_shallow(data) else []
-    except (yaml.YAMLError, RecursionError, ValueError):
+        return texts_of_documents(data)
+    except ValueError:
         return []
-
-
-def _is_shallow(data: bytes) -> bool:
-    depth = 0
-    for event in yaml.parse(data, Loader=_LOADER):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            return False
-    return True
 
 
 def _by_replica(entries: list[dict[str, Any]]) -> tuple[list[str], ...]:

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from vertex_vllm.errors import InputError
+from vertex_vllm.foreign_yaml import parsed
 from vertex_vllm.shipped import shipped
 
 COMPILED = shipped("compiled")
@@ -33,10 +32,9 @@ def spec_for(pipeline: str, image: str) -> str:
 def images_of(spec: str) -> tuple[str, ...]:
     """Images that the steps of a spec (YAML) run in, each once, in their order. Raises InputError for another text."""
     try:
-        loaded = yaml.load(spec, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        executors: Mapping[str, Any] = loaded["deploymentSpec"]["executors"]
+        executors: Mapping[str, Any] = parsed(spec)["deploymentSpec"]["executors"]
         images = [each["container"]["image"] for each in executors.values() if "container" in each]
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"not a compiled pipeline: {type(error).__name__}", where="spec", fix="Write it with `make compile`."
         ) from None

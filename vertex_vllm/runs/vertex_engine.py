@@ -171,7 +171,7 @@ def pipeline_job(submission: Submission) -> "PipelineJob":
 
     _quieten("google.cloud.aiplatform.")
     # Otherwise the SDK asks Resource Manager for the credentials' own project, which the caller may not be allowed to.
-    aiplatform.init(project=submission.project, location=submission.region, credentials=default_credentials())
+    aiplatform.init(project=submission.project, location=submission.region)
     with spec_file(submission) as spec:
         return aiplatform.PipelineJob(
             display_name=submission.job_id,
@@ -182,6 +182,7 @@ def pipeline_job(submission: Submission) -> "PipelineJob":
             labels=dict(submission.labels),
             project=submission.project,
             location=submission.region,
+            credentials=default_credentials(),
         )
 
 

@@ -110,7 +110,8 @@ def test_a_spec_that_takes_other_parameters_is_a_fault_at_the_field() -> None:
         f"{CONFIG}:5: serving.machine_type: compiled/deploy.yaml has no parameter machine_type. Run `make compile`"
     ]
     assert "there is no compiled/deploy.yaml" in reviewed(LLAMA, LLAMA, None).after.faults[0].message
-    assert "is not a compiled pipeline" in reviewed(LLAMA, LLAMA, "[").after.faults[0].message
+    for text in ("[", "root: " + "[" * 100_000):
+        assert "is not a compiled pipeline" in reviewed(LLAMA, LLAMA, text).after.faults[0].message
 
 
 def test_every_difference_from_the_signature_is_told() -> None:

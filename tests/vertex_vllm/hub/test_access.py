@@ -106,6 +106,7 @@ def test_a_model_id_without_owner(local: Any) -> None:
         check_access("Llama-3.1-8B", "main", None)
 
 
+@pytest.mark.usefixtures("cloud")  # the environment names its authorities
 def test_offline_mode_is_named() -> None:
     """In a process of its own: huggingface_hub reads the variable when it is imported."""
     code = "from vertex_vllm.hub.access import check_access; check_access('org/model', 'main', None)"
@@ -212,6 +213,7 @@ def test_a_model_that_cannot_be_planned_for_names_the_file(local: Any, files: di
     assert raised.value.where == where
 
 
+@pytest.mark.usefixtures("cloud")
 def test_a_hub_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     from vertex_vllm.hub import hub_client
 

@@ -59,7 +59,9 @@ def test_another_image_replaces_one_that_is_pinned_already() -> None:
     assert images_of(with_image(yaml.safe_dump(yaml.safe_load(pinned)), other)) == (other,)
 
 
-@pytest.mark.parametrize("text", ["", "a: [", "root: {}", "- 1"])
+@pytest.mark.parametrize(
+    "text", ["", "a: [", "root: {}", "- 1", "a: 1\n---\nb: 2", "root: " + "[" * 100_000], ids=lambda text: text[:9]
+)
 def test_a_text_that_is_not_a_spec_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="not a compiled pipeline"):
         images_of(text)
