@@ -17,6 +17,7 @@ from tests.chaos.place import REGION, Place
 from tests.chaos.runs import FREE
 from tests.waiting import wait_until
 from vertex_vllm.config import Deployment
+from vertex_vllm.google import shared_clients
 from vertex_vllm.lifecycle.sweep import sweep
 from vertex_vllm.project_names import default_bucket
 from vertex_vllm.runs.engine import ENDED, Run
@@ -117,7 +118,7 @@ class _Faulted:
         assert not self._case.keeps_server, "the local cloud is gone, and nobody had asked for that"
         self._struck = 1  # Its counters are lost with it.
         self._place.restart()
-        runs.forget_clients()
+        shared_clients.forget()
 
     def _look(self) -> Run | None:
         try:
