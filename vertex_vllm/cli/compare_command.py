@@ -67,7 +67,6 @@ def run_result(name: str) -> "RunResult":
 
 def _written(run: str, uri: str) -> bytes | None:
     """The evaluation's JSON; None where its step ended before it wrote one."""
-
     from vertex_vllm.google.error_boundary import google_errors
     from vertex_vllm.google.storage_client import storage_client
 

@@ -13,7 +13,6 @@ class KeptText:
     """An object of JSON Lines, best effort: a failed read or write is logged with its consequence, never raised."""
 
     def __init__(self, project: str, bucket: str, name: str) -> None:
-
         self._blob = storage_client(project).bucket(bucket).blob(name)
         self._place = f"gs://{bucket}/{name}"
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 Client = TypeVar("Client")
 
-CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
-"""Scope of every call to Google Cloud: an account's roles say what it may do."""
+# An account's roles say what it may do, not the scope.
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 # The variables by which google.auth chooses credentials (google-auth 2.62.2, environment_vars.py).
 _CHOICE = (
@@ -50,7 +50,7 @@ def forget() -> None:
 def _credentials(chosen_by: tuple[str | None, ...]) -> "Credentials":
     import google.auth
 
-    credentials, _ = google.auth.default(scopes=[CLOUD_PLATFORM])
+    credentials, _ = google.auth.default(scopes=[_SCOPE])
     found: Credentials = credentials
     return found
 

@@ -51,7 +51,6 @@ def open_trace(address: str) -> Trace:
 
 
 def _download(address: str) -> str:
-
     bucket, _, name = address.removeprefix("gs://").partition("/")
     if not name:
         raise InputError(f"`{address}` names no object", where=_WHERE, fix="Write gs://BUCKET/OBJECT.")

@@ -61,7 +61,6 @@ def write_bill(build: ImageBuild, image: str, archive: bytes) -> bool:
     `image`: `NAME@sha256:DIGEST`. Returns False where the bill was written before, or the sources list no packages.
     Raises ServiceError, BucketError.
     """
-
     bill = bill_of_archive(archive, image).encode()
     with google_errors("Cloud Storage", f"gs://{build.bucket}"):
         blob = storage_client(build.project).bucket(build.bucket).blob(build.bill_name(image))

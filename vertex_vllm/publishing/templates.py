@@ -76,7 +76,6 @@ def unpublished(specs: Mapping[str, str], destination: Destination) -> tuple[str
 
 def _is_published(pipeline: str, spec: str, destination: Destination) -> bool:
     """Whether every tag is on this spec's version, which is named by the spec's SHA-256, and its copy exists."""
-
     repository = f"projects/{destination.project}/locations/{destination.region}/repositories/{destination.repository}"
     version = f"sha256:{hashlib.sha256(spec.encode()).hexdigest()}"
     for tag in (destination.commit, *destination.tags):
