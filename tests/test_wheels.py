@@ -80,6 +80,7 @@ def test_the_wheel_has_the_files_of_the_repository_that_commands_read(wheels: Ma
     assert specs == {f"compiled/{path.name}": path.read_bytes() for path in (ROOT / "compiled").glob("*.yaml")}
 
 
+@pytest.mark.slow
 def test_a_config_is_checked_and_planned(command: Command, config: Path, tmp_path: Path) -> None:
     checked = command("validate", config, cwd=tmp_path)
     assert checked.returncode == 0, checked.stderr

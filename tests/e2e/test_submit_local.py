@@ -29,6 +29,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     daemon.down(tmp_path / ".local-cloud")
 
 
+@pytest.mark.slow
 def test_the_cloud_is_started_then_used_and_a_model_that_is_not_there_is_named(folder: Path) -> None:
     config = folder / "small.yaml"
     config.write_text("name: small\nmodel:\n  id: team/small\n")

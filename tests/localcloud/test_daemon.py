@@ -46,6 +46,7 @@ def _client(connection: Connection, action: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_state_and_environment_survive_down_and_up_and_a_kill(state_dir: Path) -> None:
     planned = daemon.plan(state_dir)
     first = daemon.up(state_dir)

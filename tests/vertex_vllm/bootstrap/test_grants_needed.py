@@ -196,6 +196,7 @@ def test_with_all_of_them_a_trigger_s_build_is_done(place: Place, account: str) 
     triggered(place, account)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", grant_rows(), ids=lambda row: "-".join(row.which).replace("roles/", ""))
 def test_without_one_of_them_it_is_refused(place: Place, row: GrantRow, monkeypatch: pytest.MonkeyPatch) -> None:
     # On the real cloud a new account's permissions take a while to apply; here the missing one is never granted.

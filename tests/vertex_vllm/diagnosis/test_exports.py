@@ -65,7 +65,11 @@ def lines_of(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("newest_first", [True, False], ids=["newest first", "oldest first"])
+@pytest.mark.parametrize(
+    "newest_first",
+    [True, pytest.param(False, marks=pytest.mark.slow)],
+    ids=["newest first", "oldest first"],
+)
 def test_the_order_of_an_export_changes_nothing(form: Callable[[Entries], str], newest_first: bool) -> None:
     names = [name for name in EXPECTED["causes"] if name.startswith("run_")]
     found = {name: first_rule(form(entries(lines_of(name))[:: -1 if newest_first else 1])) for name in names}

@@ -100,6 +100,7 @@ def test_the_interval_of_the_drop_covers_the_true_one_as_often_as_it_says(
     assert covered(intervals, lost - gained) == pytest.approx(0.95, abs=ONE_POINT)
 
 
+@pytest.mark.slow
 def test_it_does_so_with_clusters() -> None:
     """200 texts with three questions each; in six of ten texts all three go the same way."""
     random = numpy.random.default_rng(2)

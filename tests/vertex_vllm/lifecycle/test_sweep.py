@@ -159,7 +159,7 @@ def test_a_teardown_passes_over_a_region_that_the_project_may_not_use(
     assert name in report.removed
 
 
-@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("kept", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_weights_that_no_model_serves_from_go_from_a_bucket_of_ours(
     in_vertex: Vertex, local: LocalCloud, llama: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, kept: bool
 ) -> None:

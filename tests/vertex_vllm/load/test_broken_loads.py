@@ -46,7 +46,7 @@ def broken(cloud: Any) -> Iterator[Any]:
     [
         ({"kind": "error", "status": 429}, "HTTP 429"),
         ({"kind": "truncate", "after_bytes": 300}, ""),
-        ({"kind": "stall", "after_bytes": 300}, "No byte in time"),
+        pytest.param({"kind": "stall", "after_bytes": 300}, "No byte in time", marks=pytest.mark.slow),
     ],
     ids=["errors", "dropped streams", "stalls"],
 )

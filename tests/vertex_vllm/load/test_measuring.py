@@ -140,8 +140,15 @@ def endpoints(cloud: Any) -> Iterator[dict[str, str]]:
         yield {kind: in_vertex.deploy(serving_plan(dedicated_endpoint=dedicated)) for kind, dedicated in kinds.items()}
 
 
-@pytest.mark.parametrize("kind", ["dedicated", "shared"])
-@pytest.mark.parametrize("chat", [True, False], ids=["chat", "predict"])
+@pytest.mark.parametrize(
+    ("kind", "chat"),
+    [
+        ("dedicated", True),
+        ("shared", False),
+        pytest.param("dedicated", False, marks=pytest.mark.slow),
+        pytest.param("shared", True, marks=pytest.mark.slow),
+    ],
+)
 def test_a_load_reaches_an_endpoint_of_vertex_ai(endpoints: dict[str, str], kind: str, chat: bool) -> None:
     """Through the local cloud's proxy, trusting its authority, with its access token."""
     address = endpoint_address(endpoints[kind], chat)
@@ -210,7 +217,7 @@ def test_a_token_is_renewed_before_it_expires_and_requests_do_not_wait_for_it() 
     [
         (LoadCaps(requests=3 + 2 + 5), 5, "max_requests"),  # three probes, and two requests that warm up
         (LoadCaps(requests=100, tokens=100_000, seconds=600.0), 12, ""),
-        (LoadCaps(seconds=0.001, seconds_cap="max_usd"), None, "max_usd"),
+        pytest.param(LoadCaps(seconds=0.001, seconds_cap="max_usd"), None, "max_usd", marks=pytest.mark.slow),
         (LoadCaps(requests=10, seconds=0.001, seconds_cap="max_usd"), None, "max_usd"),  # before all ten were sent
         (LoadCaps(requests=4), None, "max_requests"),
         (LoadCaps(tokens=1), None, "max_tokens"),
@@ -238,6 +245,7 @@ def test_a_cap_on_tokens_is_kept(server: str) -> None:
     assert 900 < counted <= 1_000
 
 
+@pytest.mark.slow
 def test_a_search_ends_with_the_cap_that_its_rates_used_up(server: str) -> None:
     settings = LoadSettings(
         rate=40.0, prompt_tokens="fixed(20)", answer_tokens="fixed(3)", slo=Slo(end_to_end=60.0), find_highest_rate=True

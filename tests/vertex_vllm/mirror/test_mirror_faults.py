@@ -66,20 +66,8 @@ def run(model: SharedModel, place: str, project: str) -> list[Progress]:
     return seen
 
 
-# One of each kind; the others are left to `make test-all`. All together are met below.
-ALONE = (
-    "the source resets",
-    "the source flips a byte",
-    "a signed URL has run out",
-    "other bytes arrive than sent",
-    "the answer to Complete is lost",
-    "a small file's answer is lost",
-)
-
-
-@pytest.mark.parametrize(
-    "name", [name if name in ALONE else pytest.param(name, marks=pytest.mark.slow) for name in SURVIVED]
-)
+@pytest.mark.slow  # All of them together are met below.
+@pytest.mark.parametrize("name", SURVIVED)
 def test_a_fault_alone_is_got_over(faulty: Any, shared_model: SharedModel, project: str, name: str) -> None:
     for fault in SURVIVED[name]:
         faulty.add_fault(**fault)

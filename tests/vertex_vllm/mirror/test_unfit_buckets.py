@@ -81,8 +81,8 @@ def with_object_retention(model: SharedModel) -> SharedModel:
     ("make", "kept"),
     [
         (softly_deleting, {"soft_deleted": True}),
-        (with_versions, {"versions": True}),
-        (with_object_retention, {"versions": True}),
+        pytest.param(with_versions, {"versions": True}, marks=pytest.mark.slow),
+        pytest.param(with_object_retention, {"versions": True}, marks=pytest.mark.slow),
     ],
 )
 def test_a_bucket_that_only_keeps_what_is_deleted_holds_a_mirror(
@@ -96,7 +96,7 @@ def test_a_bucket_that_only_keeps_what_is_deleted_holds_a_mirror(
     assert bool(journals) == (make is not with_object_retention)
 
 
-@pytest.mark.parametrize("make", [hold, retain])
+@pytest.mark.parametrize("make", [hold, pytest.param(retain, marks=pytest.mark.slow)])
 def test_who_may_not_see_the_settings_finishes_and_hears_what_stays(
     make: Any,
     shared_model: SharedModel,

@@ -128,7 +128,7 @@ with step():
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_process_told_to_stop_leaves_nothing_deployed(
     in_vertex: Vertex, make_plan: MakePlan, number: signal.Signals
 ) -> None:

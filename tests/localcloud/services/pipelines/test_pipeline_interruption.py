@@ -109,6 +109,7 @@ def test_a_killed_runners_task_ends_and_the_job_has_failed(local_cloud: LocalClo
     assert is_gone(task)
 
 
+@pytest.mark.slow
 def test_nothing_outlives_the_local_cloud_and_its_jobs_have_failed(local_cloud: LocalCloud, tmp_path: Path) -> None:
     killed, stopped = tmp_path / "killed", tmp_path / "stopped"
     url_of_killed = local_cloud.submit(killed)

@@ -63,7 +63,14 @@ def shell(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Shell
     return run
 
 
-@pytest.mark.parametrize("install", ["pip install -q", "python3 -m pip install -q", "python -u -m pip install --quiet"])
+@pytest.mark.parametrize(
+    "install",
+    [
+        "pip install -q",
+        pytest.param("python3 -m pip install -q", marks=pytest.mark.slow),
+        pytest.param("python -u -m pip install --quiet", marks=pytest.mark.slow),
+    ],
+)
 def test_what_a_step_installs_is_its_own(shell: Shell, cache: Path, tmp_path: Path, install: str) -> None:
     made = wheel(tmp_path, "tiny_answer", 42)
     told = shell(f'{install} "$1" && python3 -c "import tiny_answer; print(tiny_answer.ANSWER)"', str(made))
