@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +104,13 @@ class Step:
         (child,) = wait_until(lambda: children.read_text().split())
         return int(child)
 
-    def stop(self) -> str:
-        """SIGTERM to the first process alone, SIGKILL after the grace, as a container's runtime does; the log."""
+    def stop(self, meanwhile: Callable[[], object] = bool) -> str:
+        """SIGTERM to the first process alone, SIGKILL after the grace, as a container's runtime does; the log.
+
+        `meanwhile` is called between the two.
+        """
         os.kill(self.first_process, signal.SIGTERM)
+        meanwhile()
         try:
             self._process.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -149,6 +154,18 @@ def executor_input(project: str, model: str, folder: Path, run: str) -> dict[str
     }
 
 
+class Replicas:
+    """They come up when a step has found that their deploy cannot be cancelled, and not before."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "healthy"
+        self.flag = f"--healthy-when={self._file}"
+
+    def come_up_after(self, step: Step) -> None:
+        wait_until(lambda: "cannot be cancelled" in step.log.read_text())
+        self._file.touch()
+
+
 def operation_id(vertex: Vertex) -> str:
     """Name of the deploy operation in the endpoint's label; empty without the label."""
     return next((each.labels.get(OPERATION_LABEL, "") for each in vertex.endpoints()), "")
@@ -179,13 +196,13 @@ def test_what_cannot_be_cancelled_is_undeployed_and_its_operation_stands_on_the_
     in_vertex: Vertex, make_plan: MakePlan, folder: Path, namespace: list[str], faulty: Connection
 ) -> None:
     faulty.add_fault(rpc="CancelOperation", kind="error", code="UNIMPLEMENTED", message="not here", times=None)
-    step = Step(in_vertex, make_plan(args=("--healthy-after=4",)), folder, namespace)
+    replicas = Replicas(folder)
+    step = Step(in_vertex, make_plan(args=(replicas.flag,)), folder, namespace)
     try:
         noted = wait_until(lambda: operation_id(in_vertex))
-        log = step.stop()
+        step.stop(lambda: replicas.come_up_after(step))
     finally:
         step.kill()
-    assert "cannot be cancelled" in log
     (endpoint,) = wait_until(lambda: [each for each in in_vertex.endpoints() if not each.deployed_models])
     assert endpoint.labels[OPERATION_LABEL] == noted
     undeploys = [each for each in in_vertex.operations(endpoint.name) if "Undeploy" in each.metadata.type_url]
@@ -199,11 +216,12 @@ def test_a_call_that_hangs_keeps_neither_the_cancellation_nor_the_undeploy_back(
 ) -> None:
     """After the signal, the first or the second look at the endpoint hangs for longer than the grace."""
     faulty.add_fault(rpc="CancelOperation", kind="error", code="UNIMPLEMENTED", message="not here", times=None)
-    step = Step(in_vertex, make_plan(args=("--healthy-after=4",)), folder, namespace)
+    replicas = Replicas(folder)
+    step = Step(in_vertex, make_plan(args=(replicas.flag,)), folder, namespace)
     try:
         wait_until(lambda: operation_id(in_vertex))
         faulty.add_fault(rpc="GetEndpoint", kind="latency", latency_seconds=45, nth=nth, times=1)
-        step.stop()
+        step.stop(lambda: replicas.come_up_after(step))
     finally:
         step.kill()
     (endpoint,) = wait_until(lambda: [each for each in in_vertex.endpoints() if not each.deployed_models])

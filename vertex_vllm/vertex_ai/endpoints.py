@@ -18,6 +18,7 @@ _LOOK_AGAIN_SECONDS = 2.0
 _DELETE_SECONDS = 120.0
 _NOTE_SECONDS = 5.0
 """Seconds for each of the two calls that write the label: a signal that arrives meanwhile is noticed afterwards."""
+_NOTE_ATTEMPTS = 3
 
 log = logging.getLogger(__name__)
 
@@ -119,13 +120,18 @@ def note_deploy(client: vertex.EndpointServiceClient, endpoint_name: str, operat
 
     Best effort: a step that is killed leaves more behind without it, and nothing else depends on it.
     """
-    try:
-        patience = RETRY.with_timeout(_NOTE_SECONDS)
-        noted = vertex.Endpoint(client.get_endpoint(name=endpoint_name, retry=patience, timeout=_NOTE_SECONDS))
-        noted.labels[OPERATION_LABEL] = operation_name.rpartition("/")[2]
-        client.update_endpoint(endpoint=noted, update_mask="labels", retry=patience, timeout=_NOTE_SECONDS)
-    except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
-        log.warning("Operation %s could not be noted on %s: %s", operation_name, endpoint_name, error)
+    patience = RETRY.with_timeout(_NOTE_SECONDS)
+    for attempts_left in reversed(range(_NOTE_ATTEMPTS)):
+        try:
+            noted = vertex.Endpoint(client.get_endpoint(name=endpoint_name, retry=patience, timeout=_NOTE_SECONDS))
+            noted.labels[OPERATION_LABEL] = operation_name.rpartition("/")[2]
+            client.update_endpoint(endpoint=noted, update_mask="labels", retry=patience, timeout=_NOTE_SECONDS)
+        except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+            # The deploy itself, or somebody else, changed the endpoint between the two calls: read it again.
+            if isinstance(error, exceptions.Aborted) and attempts_left:
+                continue
+            log.warning("Operation %s could not be noted on %s: %s", operation_name, endpoint_name, error)
+        return
 
 
 def unfinished_deploys(client: vertex.EndpointServiceClient, endpoint_name: str) -> list[str]:

@@ -12,6 +12,7 @@ from queue import Queue
 import pytest
 from google.longrunning.operations_pb2 import Operation
 
+from localcloud.daemon import Connection
 from tests.vertex_vllm.conftest import LocalCloud
 from tests.vertex_vllm.served_models import NEVER_READY, REGION, MakePlan, Vertex
 from tests.waiting import PATIENCE_SECONDS
@@ -155,6 +156,16 @@ def test_a_failure_to_note_the_operation_does_not_leave_it_running(in_vertex: Ve
     with pytest.raises(DeploymentError, match="No space left on device: the operation was cancelled"):
         in_vertex.deploy(make_plan(args=(NEVER_READY,)), on_operation=full)
     assert_nothing_is_deployed(in_vertex)
+
+
+def test_the_operation_is_noted_though_the_endpoint_changes_meanwhile(
+    in_vertex: Vertex, make_plan: MakePlan, faulty: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    conflict = "The etag does not match: the resource was changed since it was read."
+    faulty.add_fault(rpc="UpdateEndpoint", kind="error", code="ABORTED", message=conflict, times=1)
+    in_vertex.deploy(make_plan())
+    (fault,) = faulty.faults()
+    assert (fault["struck"], "could not be noted" in caplog.text) == (1, False)
 
 
 def test_a_shortage_is_told_in_the_services_words(in_vertex: Vertex, make_plan: MakePlan, local: LocalCloud) -> None:
