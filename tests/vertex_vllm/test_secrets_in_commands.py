@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.vertex_vllm.test_secrets_everywhere import ESCAPINGS as FEW_ESCAPINGS
 from tests.vertex_vllm.test_secrets_everywhere import left_of
 from vertex_vllm.catalog import Missing, load_catalog
 from vertex_vllm.config import load_deployment
@@ -36,10 +37,6 @@ def encoded(text: str) -> str:
 
 def _all_but_letters(form: str) -> Callable[[str], str]:
     return lambda text: "".join(one if one.isalnum() else form.format(ord(one)) for one in text)
-
-
-def _html_in_json(text: str) -> str:
-    return "".join(f"\\u{ord(one):04x}" if one in "&<>='" else one for one in json.dumps(text))
 
 
 V, WORD, HEX = chance(40), f"{chance(10)}7{chance(9)}", chance(40, "0123456789abcdef")
@@ -153,15 +150,8 @@ SECRETS: dict[str, tuple[str, str]] = {
 }
 
 ESCAPINGS: dict[str, Callable[[str], str]] = {
-    "as it is": str,
-    "HTML": html.escape,
-    "HTML, numbers": lambda text: "".join(f"&#{ord(one)};" if one in "&<>\"'=/" else one for one in text),
-    "JSON": json.dumps,
-    "JSON for HTML": _html_in_json,
-    "JSON twice": lambda text: json.dumps(json.dumps(text)),
+    **FEW_ESCAPINGS,
     "JSON three times": lambda text: json.dumps(json.dumps(json.dumps(text))),
-    "percent": lambda text: quote(text, safe=""),
-    "percent twice": lambda text: quote(quote(text, safe=""), safe=""),
     "percent, blanks as +": lambda text: quote(text).replace("%20", "+"),
     "JSON in HTML": lambda text: html.escape(json.dumps(text)),
     "HTML in JSON": lambda text: json.dumps(html.escape(text)),
