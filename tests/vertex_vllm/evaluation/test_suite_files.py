@@ -113,6 +113,7 @@ def test_all_faults_of_all_lines_with_what_to_do(folder: Path) -> None:
                 {**FRANCE, "id": "seven", "level": 5},
                 {**FRANCE, "id": "eight", "check": {"kind": "regex", "pattern": "("}},
                 "[]",
+                '{"id": "nine", "check": {"kind": "exact", "accepted": ["a"], "accepted": ["b"]}}',
             )
         )
     assert tuple(map(str, raised.value.faults)) == (
@@ -126,6 +127,7 @@ def test_all_faults_of_all_lines_with_what_to_do(folder: Path) -> None:
         "s/items.jsonl:9: level: input should be less than or equal to 4",
         "s/items.jsonl:10: check.pattern: is not an RE2 pattern: missing ): (",
         "s/items.jsonl:11: is not a JSON object. Write one object per line: id, category, prompt, check",
+        "s/items.jsonl:12: accepted: given again. Keep one of them",
     )
 
 

@@ -111,7 +111,7 @@ def _items_of(
             continue
         here = f"{shown}:{number}"
         try:
-            item = _item(header, json.loads(line, parse_constant=_refuse_constant), read)
+            item = _item(header, _parsed(line), read)
         except ValidationError as error:
             faults += [ConfigFault(shown, number, _dotted(path), what) for path, what in _told(error)]
             continue
@@ -188,6 +188,20 @@ def _read_local(folder: Path, name: str) -> bytes:
 def _outside(name: str) -> bool:
     path = PurePosixPath(name)
     return path.is_absolute() or ".." in path.parts or "\\" in name or not name
+
+
+def _parsed(line: str) -> Any:
+    """Raises ValueError for what is not JSON, and for an object that gives a key twice: Python would take the last."""
+    return json.loads(line, parse_constant=_refuse_constant, object_pairs_hook=_without_repetition)
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in values:
+            raise ValueError(f"{key}: given again. Keep one of them")
+        values[key] = value
+    return values
 
 
 def _refuse_constant(name: str) -> Any:
