@@ -67,9 +67,13 @@ def create_endpoint(clients: Clients, parent: str, **fields: Any) -> Any:
 
 
 def containers_of(endpoint_name: str) -> list[int]:
-    """Processes that serve the endpoint, from what the kernel knows of their environments."""
-    marker = f"AIP_ENDPOINT_ID={endpoint_name.rpartition('/')[2]}"
-    return [int(entry.name) for entry in Path("/proc").iterdir() if marker in _environment(entry)]
+    """Processes that serve the endpoint, from what the kernel knows of their environments.
+
+    An endpoint of another local cloud on this machine may have the same id, but not the same project number.
+    """
+    _, project_number, *_, endpoint = endpoint_name.split("/")
+    marks = {f"AIP_PROJECT_NUMBER={project_number}", f"AIP_ENDPOINT_ID={endpoint}"}
+    return [int(entry.name) for entry in Path("/proc").iterdir() if marks <= set(_environment(entry))]
 
 
 def environment_of(process: int) -> dict[str, str]:
