@@ -48,7 +48,7 @@ def test_a_deployment_is_signed_and_verified_and_without_the_grant_refused(
     refused = small_project.run("deploy", deployment, signing_key=version)
     assert refused.state == "FAILED"
     (step,) = (step for step in refused.steps if step.state == "FAILED")
-    assert step.name == "mirror-weights"
+    assert step.name == "mirror-weights", step.error
     assert "roles/cloudkms.signerVerifier" in step.error
     grant(version, small_project.id)
     run = small_project.run("deploy", deployment, signing_key=version)
