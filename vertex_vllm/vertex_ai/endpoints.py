@@ -17,7 +17,7 @@ from vertex_vllm.vertex_ai.resource_names import ResourceName
 _LOOK_AGAIN_SECONDS = 2.0
 _DELETE_SECONDS = 120.0
 _NOTE_SECONDS = 5.0
-"""Seconds for each of the two calls that write the label: a signal that arrives meanwhile is noticed afterwards."""
+"""Seconds for each of the two calls of an attempt: a signal that arrives meanwhile is noticed afterwards."""
 _NOTE_ATTEMPTS = 3
 
 log = logging.getLogger(__name__)
